@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A growing byte buffer with a ceiling given at birth. The first failure (memory or ceiling)
+ * sticks: later appends do nothing, and the one check at the end tells. The bytes are always
+ * followed by a NUL that is not counted, so data can be used as a C string.
+ */
+#ifndef LB_BUF_H
+#define LB_BUF_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/host.h"
+#include "base/str.h"
+
+struct lb_buf {
+    const struct lb_host *host;
+    char *data;      /* NULL until the first byte */
+    size_t size;     /* bytes in use, without the NUL */
+    size_t capacity; /* bytes allocated */
+    size_t limit;    /* size never exceeds this */
+    llmgr_status failed; /* LLMGR_OK, ERR_NO_MEMORY or ERR_TOO_LARGE; sticks until reset */
+    bool secret;     /* wiped when grown, reset or freed */
+};
+
+void lb_buf_init(struct lb_buf *buf, const struct lb_host *host, size_t limit);
+/* As lb_buf_init; every byte that leaves the buffer's memory is wiped first. */
+void lb_buf_init_secret(struct lb_buf *buf, const struct lb_host *host, size_t limit);
+void lb_buf_free(struct lb_buf *buf); /* may be initialised anew afterwards */
+void lb_buf_reset(struct lb_buf *buf); /* empties, keeps the memory, forgets a failure */
+
+void lb_buf_add(struct lb_buf *buf, const void *bytes, size_t size);
+void lb_buf_add_str(struct lb_buf *buf, struct lb_str s);
+void lb_buf_add_c(struct lb_buf *buf, const char *s);
+void lb_buf_add_byte(struct lb_buf *buf, char c);
+void lb_buf_add_u64(struct lb_buf *buf, uint64_t value); /* decimal */
+void lb_buf_addf(struct lb_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void lb_buf_addv(struct lb_buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+/* Makes room for `size` more bytes and returns where they go, or NULL; commit with lb_buf_grow. */
+char *lb_buf_reserve(struct lb_buf *buf, size_t size);
+void lb_buf_grow(struct lb_buf *buf, size_t size); /* size bytes were written at the reserve */
+/* Drops the first `size` bytes. */
+void lb_buf_shift(struct lb_buf *buf, size_t size);
+void lb_buf_cut(struct lb_buf *buf, size_t size); /* keeps the first `size` bytes */
+
+static inline struct lb_str lb_buf_str(const struct lb_buf *buf)
+{
+    return (struct lb_str){buf->data, buf->size};
+}
+/* The bytes as a C string, "" if there are none. Borrowed. */
+const char *lb_buf_c(const struct lb_buf *buf);
+/* Hands the memory over (caller frees with lb_free); NULL if the buffer failed. Empties buf. */
+char *lb_buf_take(struct lb_buf *buf);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Questions about slices of outside bytes. Everything here is total: any bytes, any length, no
+ * allocation, no failure but "no".
+ */
+#include "base/str.h"
+
+char lb_ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+bool lb_str_eq(struct lb_str a, struct lb_str b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.p, b.p, a.size) == 0);
+}
+
+bool lb_str_eq_c(struct lb_str a, const char *b)
+{
+    return lb_str_eq(a, lb_cstr(b));
+}
+
+bool lb_str_eq_nocase(struct lb_str a, struct lb_str b)
+{
+    if (a.size != b.size)
+        return false;
+    for (size_t i = 0; i < a.size; i++) {
+        if (lb_ascii_lower(a.p[i]) != lb_ascii_lower(b.p[i]))
+            return false;
+    }
+    return true;
+}
+
+bool lb_str_starts(struct lb_str s, struct lb_str prefix)
+{
+    return s.size >= prefix.size && lb_str_eq(lb_str(s.p, prefix.size), prefix);
+}
+
+bool lb_str_ends(struct lb_str s, struct lb_str suffix)
+{
+    return s.size >= suffix.size &&
+           (suffix.size == 0 || memcmp(s.p + (s.size - suffix.size), suffix.p, suffix.size) == 0);
+}
+
+int lb_str_cmp(struct lb_str a, struct lb_str b)
+{
+    size_t shared = a.size < b.size ? a.size : b.size;
+    int order = shared != 0 ? memcmp(a.p, b.p, shared) : 0;
+
+    if (order != 0)
+        return order;
+    return a.size < b.size ? -1 : a.size > b.size;
+}
+
+size_t lb_str_find(struct lb_str s, char byte)
+{
+    const char *at = s.size != 0 ? memchr(s.p, byte, s.size) : NULL;
+    return at != NULL ? (size_t)(at - s.p) : s.size;
+}
+
+struct lb_str lb_str_trim(struct lb_str s)
+{
+    while (s.size != 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
+        s.p++;
+        s.size--;
+    }
+    while (s.size != 0 && (s.p[s.size - 1] == ' ' || s.p[s.size - 1] == '\t'))
+        s.size--;
+    return s;
+}
+
+struct lb_str lb_str_sub(struct lb_str s, size_t from, size_t to)
+{
+    if (to > s.size)
+        to = s.size;
+    if (from > to)
+        from = to;
+    return from == to ? lb_str(s.p, 0) : lb_str(s.p + from, to - from);
+}
+
+bool lb_str_to_u64(struct lb_str s, uint64_t *value)
+{
+    uint64_t sum = 0;
+
+    if (s.size == 0)
+        return false;
+    for (size_t i = 0; i < s.size; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+        if (__builtin_mul_overflow(sum, 10u, &sum) ||
+            __builtin_add_overflow(sum, (uint64_t)(s.p[i] - '0'), &sum))
+            return false;
+    }
+    *value = sum;
+    return true;
+}
+
+bool lb_str_to_i64(struct lb_str s, int64_t *value)
+{
+    bool negative = s.size != 0 && s.p[0] == '-';
+    uint64_t size;
+
+    if (!lb_str_to_u64(lb_str_sub(s, negative, s.size), &size))
+        return false;
+    if (size > (uint64_t)INT64_MAX + negative)
+        return false;
+    *value = negative ? (int64_t)(0 - size) : (int64_t)size;
+    return true;
+}
+
+size_t lb_utf8_decode(struct lb_str s, uint32_t *code_point)
+{
+    static const uint32_t LEAST[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t size;
+    uint32_t value;
+
+    if (s.size == 0)
+        return 0;
+    unsigned char first = (unsigned char)s.p[0];
+    if (first < 0x80) {
+        *code_point = first;
+        return 1;
+    }
+    if (first >= 0xc2 && first <= 0xdf) {
+        size = 2;
+        value = first & 0x1f;
+    } else if ((first & 0xf0) == 0xe0) {
+        size = 3;
+        value = first & 0x0f;
+    } else if (first >= 0xf0 && first <= 0xf4) {
+        size = 4;
+        value = first & 0x07;
+    } else {
+        return 0;
+    }
+    if (s.size < size)
+        return 0;
+    for (size_t i = 1; i < size; i++) {
+        unsigned char next = (unsigned char)s.p[i];
+        if ((next & 0xc0) != 0x80)
+            return 0;
+        value = value << 6 | (next & 0x3f);
+    }
+    if (value < LEAST[size] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+        return 0;
+    *code_point = value;
+    return size;
+}
+
+bool lb_utf8_valid(struct lb_str s)
+{
+    uint32_t code_point;
+
+    for (size_t at = 0; at < s.size;) {
+        size_t size = lb_utf8_decode(lb_str_sub(s, at, s.size), &code_point);
+        if (size == 0 || code_point == 0)
+            return false;
+        at += size;
+    }
+    return true;
+}
+
+static bool is_control(uint32_t code_point)
+{
+    return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
+}
+
+bool lb_utf8_name(struct lb_str s, size_t max_size)
+{
+    uint32_t code_point;
+
+    if (s.size == 0 || s.size > max_size)
+        return false;
+    for (size_t at = 0; at < s.size;) {
+        size_t size = lb_utf8_decode(lb_str_sub(s, at, s.size), &code_point);
+        if (size == 0 || is_control(code_point))
+            return false;
+        at += size;
+    }
+    return true;
+}
+
+size_t lb_utf8_cut(struct lb_str s, size_t max_size)
+{
+    if (s.size <= max_size)
+        return s.size;
+    size_t cut = max_size;
+    while (cut != 0 && ((unsigned char)s.p[cut] & 0xc0) == 0x80)
+        cut--;
+    return cut;
+}
+
+/*
+ * Ranges that terminals draw two columns wide (Unicode 15 East Asian Width W and F, in blocks) and
+ * those that take none. wcwidth(3) would need the host's locale, which is not ours to set.
+ */
+static bool is_wide(uint32_t c)
+{
+    return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0x303e) ||
+           (c >= 0x3041 && c <= 0xa4cf) || (c >= 0xa960 && c <= 0xa97f) ||
+           (c >= 0xac00 && c <= 0xd7a3) || (c >= 0xf900 && c <= 0xfaff) ||
+           (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff00 && c <= 0xff60) ||
+           (c >= 0xffe0 && c <= 0xffe6) || (c >= 0x1f300 && c <= 0x1f64f) ||
+           (c >= 0x1f680 && c <= 0x1f6ff) || (c >= 0x1f900 && c <= 0x1f9ff) ||
+           (c >= 0x20000 && c <= 0x3fffd);
+}
+
+static bool is_zero_width(uint32_t c)
+{
+    return (c >= 0x300 && c <= 0x36f) || (c >= 0x200b && c <= 0x200f) ||
+           (c >= 0x20d0 && c <= 0x20ff) || (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff ||
+           is_control(c);
+}
+
+size_t lb_utf8_width(struct lb_str s)
+{
+    size_t width = 0;
+    uint32_t code_point;
+
+    for (size_t at = 0; at < s.size;) {
+        size_t size = lb_utf8_decode(lb_str_sub(s, at, s.size), &code_point);
+        if (size == 0) {
+            size = 1;
+            width++;
+        } else if (!is_zero_width(code_point)) {
+            width += is_wide(code_point) ? 2 : 1;
+        }
+        at += size;
+    }
+    return width;
+}

@@ -146,6 +146,588 @@ typedef void (*llmgr_log_fn)(llmgr_log_level level, const char *text, void *cont
 typedef int64_t (*llmgr_clock_fn)(void *context);
 
 #define LLMGR_SYSTEM_USER "-1"
+#define LLMGR_SLOT_MAIN "main"
+
+/* ---- The handle ------------------------------------------------------------------------------ */
+
+struct llmgr;        /* an open manager: database, secrets, caches, connections */
+struct llmgr_llm;    /* one user's LLM: a resolved platform, model and key */
+struct llmgr_config; /* a configuration file that was read and checked */
+
+typedef enum llmgr_mode {
+    LLMGR_MODE_SINGLE = 0, /* every request is the system user's */
+    LLMGR_MODE_FIXED = 1,  /* users see system platforms only; they may store own keys for them */
+    LLMGR_MODE_CUSTOM = 2  /* users also own private platforms and models */
+} llmgr_mode;
+
+/*
+ * What a manager is opened with. Fill with llmgr_options_init, then change what differs; `size`
+ * lets the structure grow. All pointers are borrowed for llmgr_open only. A 0 or NULL that is not
+ * mentioned means the default that llmgr_options_init set.
+ */
+struct llmgr_options {
+    size_t size; /* sizeof(struct llmgr_options), set by llmgr_options_init */
+
+    const char *database;    /* "sqlite:PATH", a bare path, or "postgres://USER@HOST/NAME" */
+    unsigned pool_size;      /* database connections besides SQLite's writer */
+    unsigned busy_timeout_ms; /* how long a locked database is waited for */
+    bool read_only;          /* refuse every change, also migration and repair */
+    bool refuse_migration;   /* fail on an older schema rather than migrate it */
+
+    llmgr_mode mode;
+    bool auto_key; /* may a user without an own key use the server key? */
+
+    /* The master key that wraps the data keys; the first one given counts (docs/SECURITY). */
+    const char *master_key_file;           /* 64 hex digits or base64; mode 0600 */
+    bool master_key_create;                /* make the file if it is missing */
+    const char *const *master_key_command; /* NULL-terminated argv whose output is the key */
+    const char *master_key;                /* the key itself, as in the file; wipe your copy */
+
+    /* Where private platforms may be; system platforms may be anywhere. */
+    const char *const *allow_cidrs; /* NULL-terminated: "10.0.0.0/8" … besides public addresses */
+    bool allow_http;                /* private platforms may use http:// */
+
+    const char *https_proxy; /* "http://[USER:PASSWORD@]HOST:PORT", used by CONNECT; NULL: none */
+    const char *no_proxy;    /* comma-separated names, suffixes, CIDRs or "*" that bypass it */
+    const char *ca_file;     /* PEM certificates trusted besides the system's; NULL: none */
+
+    int64_t connect_timeout_ms;    /* resolve, connect, proxy and TLS together */
+    int64_t first_byte_timeout_ms; /* request sent to first byte of the answer */
+    int64_t idle_timeout_ms;       /* between two reads of a running answer */
+    int64_t total_timeout_ms;      /* whole exchange; 0: no limit */
+
+    size_t cache_size; /* bytes of user profiles kept in memory */
+
+    const struct llmgr_allocator *allocator; /* NULL: the C library's */
+    llmgr_log_fn log;                        /* NULL: nothing is logged */
+    void *log_context;
+    llmgr_log_level log_level;
+    llmgr_clock_fn clock; /* NULL: the system's */
+    void *clock_context;
+};
+
+LLMGR_API void llmgr_options_init(struct llmgr_options *options);
+
+/*
+ * Opens the database (creating it if it is absent), migrates its schema, obtains the master key
+ * and loads the catalogue. Errors: ERR_DATABASE… (file, server, schema), ERR_VAULT (master key
+ * missing, wrong or a known default), ERR_INVALID (an option), ERR_NO_MEMORY.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_open(const struct llmgr_options *options,
+                                                   struct llmgr **manager,
+                                                   struct llmgr_error *err);
+
+/* Ends the handle. No other call on it may be running; its LLMs must have been freed. */
+LLMGR_API void llmgr_close(struct llmgr *manager);
+
+/* "0.1.0", of the library that is running (the header's is LLMGR_VERSION_STRING). */
+LLMGR_API const char *llmgr_version(void);
+
+/* Overwrites memory that held a secret; never optimised away. */
+LLMGR_API void llmgr_wipe(void *p, size_t size);
+
+/* ---- Configuration and synchronisation ------------------------------------------------------- */
+
+/* Looks up one environment variable: its value, borrowed until the next call, or NULL. */
+typedef const char *(*llmgr_env_fn)(const char *name, void *context);
+
+struct llmgr_config_source {
+    size_t size;             /* sizeof(struct llmgr_config_source) */
+    const char *path;        /* the YAML file; NULL: use `text` */
+    const char *text;        /* YAML (or JSON, which is YAML) in memory */
+    size_t text_size;        /* bytes */
+    const char *dotenv_path; /* a .env file beside it; NULL: none; a missing file is fine */
+    llmgr_env_fn env;        /* the environment for {NAME} placeholders; NULL: empty */
+    void *env_context;
+    const struct llmgr_allocator *allocator; /* NULL: the C library's */
+};
+
+/*
+ * Reads llmgr.yaml (or text of the same form): options and the list of system platforms with
+ * {NAME} placeholders filled from the environment, then the .env file. Errors: ERR_CONFIG with
+ * file, line and remedy; ERR_IO; ERR_NO_MEMORY.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
+                                                          struct llmgr_config **config,
+                                                          struct llmgr_error *err);
+/* Sets in `options` what the file says; its pointers live as long as `config`. */
+LLMGR_API void llmgr_config_apply(const struct llmgr_config *config, struct llmgr_options *options);
+LLMGR_API void llmgr_config_free(struct llmgr_config *config);
+
+typedef enum llmgr_change_action {
+    LLMGR_CHANGE_ADD = 0,
+    LLMGR_CHANGE_UPDATE = 1,
+    LLMGR_CHANGE_REMOVE = 2
+} llmgr_change_action;
+
+struct llmgr_change {
+    llmgr_change_action action;
+    const char *platform_name;
+    const char *display_name; /* of the model, or NULL if the platform itself changed */
+    const char *detail;       /* what changed: "name", "base_url", "api_key", … ; may be NULL */
+};
+
+struct llmgr_sync_report {
+    struct llmgr_change *changes;
+    size_t count;
+    void *memory; /* ours */
+};
+
+/*
+ * Makes the system platforms and models those of `config`, in its order: what is new is added,
+ * what changed is updated, what is gone is removed; ids of what stays are kept, and with them
+ * users' keys and selections. Idempotent, one transaction. With `dry_run` nothing is written.
+ * `report` may be NULL; end it with llmgr_sync_report_clear.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_sync(struct llmgr *manager,
+                                                   const struct llmgr_config *config, bool dry_run,
+                                                   struct llmgr_sync_report *report,
+                                                   struct llmgr_error *err);
+LLMGR_API void llmgr_sync_report_clear(struct llmgr_sync_report *report);
+
+typedef enum llmgr_sync_state {
+    LLMGR_SYNC_NEVER = 0,   /* this database was never synchronised */
+    LLMGR_SYNC_CURRENT = 1, /* its platforms are those of the configuration */
+    LLMGR_SYNC_STALE = 2    /* the configuration changed since (names, addresses, models) */
+} llmgr_sync_state;
+
+/* How the database stands to `config`, by a digest; server keys are not compared. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_sync_check(struct llmgr *manager,
+                                                         const struct llmgr_config *config,
+                                                         llmgr_sync_state *state,
+                                                         struct llmgr_error *err);
+
+/* ---- Platforms ------------------------------------------------------------------------------- */
+
+struct llmgr_platform {
+    int64_t platform_id;
+    const char *platform_name;
+    const char *base_url;
+    const char *protocol; /* "openai" */
+    bool platform_is_sys;
+    bool platform_hide;  /* for this user */
+    bool api_key_set;    /* would resolve find a key for this user? */
+    const char *key_fingerprint; /* "key:1a2b3c4d" of the key that would be used, or NULL */
+    const char *payer;   /* "user", "system", or NULL without a key */
+    void *memory;        /* ours; NULL inside a list */
+};
+
+struct llmgr_platform_list {
+    struct llmgr_platform *items;
+    size_t count;
+    void *memory; /* ours */
+};
+
+LLMGR_API void llmgr_platform_clear(struct llmgr_platform *platform);
+LLMGR_API void llmgr_platform_list_clear(struct llmgr_platform_list *list);
+
+/* All platforms the user can see, hidden ones included: system platforms in order, then own. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platforms(struct llmgr *manager, const char *user,
+                                                            struct llmgr_platform_list *list,
+                                                            struct llmgr_error *err);
+
+/*
+ * Creates a private platform of `user`. `api_key` may be NULL. Errors: ERR_MODE (not in custom
+ * mode, or the system user: system platforms come from the configuration), ERR_INVALID (name of
+ * 1-80 bytes UTF-8, URL), ERR_ADDRESS (egress policy), ERR_CONFLICT (name is taken, or the address
+ * is a system platform's: store an own key there). `platform` may be NULL.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_add(struct llmgr *manager, const char *user,
+                                                           const char *name, const char *base_url,
+                                                           const char *api_key,
+                                                           struct llmgr_platform *platform,
+                                                           struct llmgr_error *err);
+/* Own platforms only; ERR_NOT_FOUND for absent and foreign ids alike, ERR_FORBIDDEN for system. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_rename(struct llmgr *manager,
+                                                              const char *user, int64_t platform_id,
+                                                              const char *name,
+                                                              struct llmgr_error *err);
+/*
+ * Moves a private platform to another address. Its key belongs to the old origin: if scheme, host
+ * or port change, `api_key` must be given anew or the platform is left without a key.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_set_url(struct llmgr *manager,
+                                                               const char *user,
+                                                               int64_t platform_id,
+                                                               const char *base_url,
+                                                               const char *api_key,
+                                                               struct llmgr_error *err);
+/* Deletes a private platform with its models and key; selections of it are repaired later. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_delete(struct llmgr *manager,
+                                                              const char *user, int64_t platform_id,
+                                                              struct llmgr_error *err);
+/* Hides or shows a platform, system or own, for this user. Resolve does not care. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_hide(struct llmgr *manager, const char *user,
+                                                            int64_t platform_id, bool hide,
+                                                            struct llmgr_error *err);
+/*
+ * Stores the user's own key: for a system platform beside the server key, for a private platform
+ * as its key. NULL or "" removes it. A key is 1-4096 bytes of visible ASCII and no placeholder.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_set_key(struct llmgr *manager,
+                                                               const char *user,
+                                                               int64_t platform_id,
+                                                               const char *api_key,
+                                                               struct llmgr_error *err);
+
+/* ---- Models ---------------------------------------------------------------------------------- */
+
+/* One row of the flat list that a front end renders; the seed's fields, and model_hide. */
+struct llmgr_model {
+    int64_t platform_id;
+    const char *platform_name;
+    bool platform_is_sys;
+    bool platform_hide;
+    const char *base_url;
+    bool api_key_set;
+    int64_t model_id;
+    const char *model_name;   /* what the upstream is asked for */
+    const char *display_name; /* what people see */
+    const char *extra_body;   /* JSON object, or NULL */
+    bool model_hide;
+    void *memory; /* ours; NULL inside a list */
+};
+
+struct llmgr_model_list {
+    struct llmgr_model *items;
+    size_t count;
+    void *memory; /* ours */
+};
+
+LLMGR_API void llmgr_model_clear(struct llmgr_model *model);
+LLMGR_API void llmgr_model_list_clear(struct llmgr_model_list *list);
+
+/* Every model of every platform the user can see, hidden ones included, in platform order. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_models(struct llmgr *manager, const char *user,
+                                                         struct llmgr_model_list *list,
+                                                         struct llmgr_error *err);
+/*
+ * Adds a model to a private platform. `display_name` NULL means model_name; `extra_body` is a JSON
+ * object merged into each request's top level (it wins), or NULL. Names are 1-120 bytes. Errors:
+ * as llmgr_platform_add; ERR_CONFLICT if the platform has the model_name, or one of the user's
+ * platforms the display_name.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_add(struct llmgr *manager, const char *user,
+                                                        int64_t platform_id, const char *model_name,
+                                                        const char *display_name,
+                                                        const char *extra_body,
+                                                        struct llmgr_model *model,
+                                                        struct llmgr_error *err);
+/* Changes what is not NULL; extra_body "" or "{}" removes it. At least one must be given. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_update(struct llmgr *manager, const char *user,
+                                                           int64_t model_id,
+                                                           const char *display_name,
+                                                           const char *extra_body,
+                                                           struct llmgr_error *err);
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_delete(struct llmgr *manager, const char *user,
+                                                           int64_t model_id,
+                                                           struct llmgr_error *err);
+/* Hides or shows any visible model for this user. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_hide(struct llmgr *manager, const char *user,
+                                                         int64_t model_id, bool hide,
+                                                         struct llmgr_error *err);
+
+/* ---- Selections ------------------------------------------------------------------------------ */
+
+struct llmgr_selection {
+    const char *slot;
+    int64_t platform_id;
+    const char *platform;
+    bool platform_is_sys;
+    const char *base_url;
+    int64_t model_id;
+    const char *model_display_name;
+    const char *model_name;
+    bool api_key_set;
+    bool is_default; /* the user never chose for this slot (nor for main) */
+    bool repaired;   /* the stored choice was gone; this one has replaced it */
+    void *memory;    /* ours */
+};
+
+LLMGR_API void llmgr_selection_clear(struct llmgr_selection *selection);
+
+/*
+ * Stores the user's choice for a slot (NULL: "main"; names of 1-64 bytes). ERR_NOT_FOUND if the
+ * user cannot see the platform or it has no such model.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_selection_save(struct llmgr *manager,
+                                                             const char *user, const char *slot,
+                                                             int64_t platform_id, int64_t model_id,
+                                                             struct llmgr_error *err);
+/*
+ * What resolve would use for the slot now: the stored choice; else that of "main"; else the first
+ * system platform with a model and a usable key. A choice whose target is gone is repaired on the
+ * way. A missing key is no error here: api_key_set tells.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_selection_get(struct llmgr *manager, const char *user,
+                                                            const char *slot,
+                                                            struct llmgr_selection *selection,
+                                                            struct llmgr_error *err);
+/* The names of the slots the user has stored a choice for, "main" included. NULL-terminated. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_selection_slots(struct llmgr *manager,
+                                                              const char *user, char ***slots,
+                                                              struct llmgr_error *err);
+LLMGR_API void llmgr_selection_slots_free(struct llmgr *manager, char **slots);
+
+/* ---- Explain --------------------------------------------------------------------------------- */
+
+struct llmgr_candidate {
+    int64_t platform_id;
+    const char *platform_name;
+    bool platform_is_sys;
+    const char *base_url;
+    int64_t model_id; /* 0 if the platform has no model */
+    const char *model_name;
+    const char *display_name;
+    bool kept;          /* could serve the request */
+    bool chosen;        /* does serve it; at most one */
+    const char *reason; /* why kept or dropped: a stable word such as "no_key" */
+    const char *text;   /* the same for people, in the host's locale */
+    const char *key_fingerprint; /* NULL: no usable key */
+    const char *payer;           /* "user", "system" or NULL */
+};
+
+struct llmgr_explanation {
+    struct llmgr_candidate *items; /* in the order in which resolve looks at them */
+    size_t count;
+    llmgr_status status; /* what resolve would return */
+    const char *message; /* its error text, "" if none */
+    void *memory;        /* ours */
+};
+
+/*
+ * A dry run of resolve: nothing is repaired, nothing is sent. Give `slot`, or `model` (see
+ * llmgr_llm_for_model), or neither for "main".
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_explain(struct llmgr *manager, const char *user,
+                                                      const char *slot, const char *model,
+                                                      struct llmgr_explanation *explanation,
+                                                      struct llmgr_error *err);
+LLMGR_API void llmgr_explanation_clear(struct llmgr_explanation *explanation);
+
+/* ---- An LLM and its answers ------------------------------------------------------------------ */
+
+/* The LLM a user chose for a slot (NULL: "main"). ERR_NO_KEY says which key is missing. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_user(struct llmgr *manager, const char *user,
+                                                           const char *slot, struct llmgr_llm **llm,
+                                                           struct llmgr_error *err);
+/*
+ * The LLM that `model` names for the user. In this order: a slot the user has stored or "auto"
+ * (main), "platform/model" (platform name, then display or model name), a display name, a model
+ * name; own platforms before system platforms, and the first in order among equals.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_model(struct llmgr *manager, const char *user,
+                                                            const char *model,
+                                                            struct llmgr_llm **llm,
+                                                            struct llmgr_error *err);
+/* A system model by its names, with the system user's key (the seed's get_spec_sys_llm). */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_system(struct llmgr *manager,
+                                                             const char *platform_name,
+                                                             const char *display_name,
+                                                             struct llmgr_llm **llm,
+                                                             struct llmgr_error *err);
+/* No call on it may be running. */
+LLMGR_API void llmgr_llm_free(struct llmgr_llm *llm);
+
+/* What was resolved; strings live as long as the LLM. `memory` is NULL. */
+LLMGR_API void llmgr_llm_selection(const struct llmgr_llm *llm, struct llmgr_selection *selection);
+/* The model's extra_body as JSON, or NULL. Lives as long as the LLM. */
+LLMGR_API const char *llmgr_llm_extra_body(const struct llmgr_llm *llm);
+/* "system" or "user": whose key pays. Static. */
+LLMGR_API const char *llmgr_llm_payer(const struct llmgr_llm *llm);
+/*
+ * Copies the API key, NUL-terminated, for a client library that must have it; the only way a key
+ * leaves. ERR_TOO_LARGE if `size` bytes do not hold it (4097 always do). Wipe it after use.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_key(const struct llmgr_llm *llm, char *key,
+                                                      size_t size, struct llmgr_error *err);
+
+struct llmgr_message {
+    const char *role;       /* "system", "user", "assistant", "tool" */
+    const char *content;    /* text; NULL gives JSON null unless extra_json has "content" */
+    const char *extra_json; /* JSON object of further members ("tool_calls", "name", …), or NULL */
+};
+
+#define LLMGR_UNSET (-1)
+
+/* Initialise with llmgr_request_init. */
+struct llmgr_request {
+    size_t size; /* sizeof(struct llmgr_request) */
+    const struct llmgr_message *messages;
+    size_t message_count;
+    double temperature;     /* negative: not sent */
+    int64_t max_tokens;     /* LLMGR_UNSET: not sent */
+    const char *tools_json; /* JSON array, or NULL */
+    const char *extra_json; /* JSON object of further members of the request, or NULL */
+};
+
+LLMGR_API void llmgr_request_init(struct llmgr_request *request);
+
+/* Token counts as the upstream reported them; -1 where it did not. */
+struct llmgr_usage {
+    int64_t prompt_tokens;
+    int64_t completion_tokens;
+    int64_t total_tokens;
+    int64_t cached_tokens;    /* part of prompt_tokens */
+    int64_t reasoning_tokens; /* part of completion_tokens */
+};
+
+struct llmgr_tool_call {
+    int64_t index;
+    const char *id;        /* in a stream: given once, then NULL */
+    const char *name;      /* in a stream: given once, then NULL */
+    const char *arguments; /* JSON text; in a stream: a fragment */
+};
+
+struct llmgr_answer {
+    const char *content;           /* NULL if the message has none */
+    const char *reasoning_content; /* reasoning_content or reasoning; NULL if none */
+    struct llmgr_tool_call *tool_calls;
+    size_t tool_call_count;
+    const char *finish_reason; /* NULL if the upstream gave none */
+    const char *model;         /* as the upstream names it; NULL if it did not */
+    const char *id;            /* the upstream's id of the answer; NULL if none */
+    struct llmgr_usage usage;
+    const char *json; /* invoke: the whole answer as received; stream: NULL */
+    void *memory;     /* ours */
+};
+
+LLMGR_API void llmgr_answer_clear(struct llmgr_answer *answer);
+
+/* One event of a stream. Pointers live during the callback; what did not come is NULL or 0. */
+struct llmgr_chunk {
+    const char *content;
+    size_t content_size; /* bytes */
+    const char *reasoning_content;
+    size_t reasoning_content_size;
+    const struct llmgr_tool_call *tool_calls;
+    size_t tool_call_count;
+    const char *finish_reason;
+    const struct llmgr_usage *usage;
+    const char *json; /* the event as received */
+    size_t json_size;
+};
+
+/* Return 0 to go on; anything else ends the stream with ERR_CANCELLED. Runs on the calling thread. */
+typedef int (*llmgr_chunk_fn)(const struct llmgr_chunk *chunk, void *context);
+
+/*
+ * Asks and waits for the whole answer; blocks the calling thread. Errors: ERR_KEY_REFUSED (401,
+ * 403), ERR_RATE_LIMITED (429), ERR_UPSTREAM (other HTTP errors; err->upstream_status),
+ * ERR_UNREACHABLE, ERR_TLS, ERR_TIMEOUT, ERR_CUT, ERR_PROTOCOL, ERR_ADDRESS, ERR_CANCELLED,
+ * ERR_INVALID (the request). End `answer` with llmgr_answer_clear.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_invoke(struct llmgr_llm *llm,
+                                                         const struct llmgr_request *request,
+                                                         struct llmgr_answer *answer,
+                                                         struct llmgr_error *err);
+/*
+ * Asks for a stream and calls back per event, in order. `answer` (may be NULL) receives the sum of
+ * all chunks; on ERR_CUT and ERR_CANCELLED it holds what came before. Errors as for invoke.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_stream(struct llmgr_llm *llm,
+                                                         const struct llmgr_request *request,
+                                                         llmgr_chunk_fn on_chunk, void *context,
+                                                         struct llmgr_answer *answer,
+                                                         struct llmgr_error *err);
+/*
+ * From any thread: ends the call that is running on `llm`, which returns ERR_CANCELLED. Without a
+ * running call it does nothing.
+ */
+LLMGR_API void llmgr_llm_cancel(struct llmgr_llm *llm);
+
+/* ---- Probe ----------------------------------------------------------------------------------- */
+
+struct llmgr_probe {
+    struct llmgr_probe_model {
+        const char *id;
+        const char *raw; /* the list's entry as JSON */
+    } *models;
+    size_t count;
+    void *memory; /* ours */
+};
+
+LLMGR_API void llmgr_probe_clear(struct llmgr_probe *probe);
+
+/*
+ * Asks GET {base_url}/models with the key (NULL: none). `timeout_ms` bounds the whole call (0: 8
+ * seconds). For users other than the system user the egress policy of private platforms applies.
+ * Errors: ERR_KEY_REFUSED (401, 403), ERR_UPSTREAM (another HTTP error), ERR_NO_LIST (no "data"
+ * list), ERR_UNREACHABLE, ERR_TLS, ERR_TIMEOUT, ERR_ADDRESS, ERR_INVALID.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_probe_url(struct llmgr *manager, const char *user,
+                                                        const char *base_url, const char *api_key,
+                                                        int64_t timeout_ms,
+                                                        struct llmgr_probe *probe,
+                                                        struct llmgr_error *err);
+/* The same for a platform the user can see, with the key that resolve would use. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_probe(struct llmgr *manager,
+                                                             const char *user, int64_t platform_id,
+                                                             int64_t timeout_ms,
+                                                             struct llmgr_probe *probe,
+                                                             struct llmgr_error *err);
+
+/* ---- Keeping house --------------------------------------------------------------------------- */
+
+struct llmgr_db_report {
+    const char *database;  /* without a password */
+    const char *kind;      /* "sqlite" or "postgres" */
+    const char *version;   /* of the linked SQLite, or of the server */
+    const char *warning;   /* e.g. a version with a known bug; NULL if none */
+    int64_t schema_version;
+    int64_t size;          /* bytes; -1 unknown */
+    int64_t platforms;     /* rows */
+    int64_t models;
+    int64_t users;         /* distinct users with a row */
+    int64_t unreadable_keys; /* sealed keys that do not open for their address */
+    void *memory;          /* ours */
+};
+
+LLMGR_API void llmgr_db_report_clear(struct llmgr_db_report *report);
+/* Integrity of file and rows; opens each sealed key. ERR_DATABASE names what is broken. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_db_check(struct llmgr *manager,
+                                                       struct llmgr_db_report *report,
+                                                       struct llmgr_error *err);
+/*
+ * Writes a verified copy of a running SQLite database to a new file (mode 0600). ERR_INVALID on
+ * PostgreSQL: use pg_dump. Without the master key a copy's keys cannot be read.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_db_backup(struct llmgr *manager, const char *path,
+                                                        struct llmgr_error *err);
+
+struct llmgr_key_report {
+    struct llmgr_data_key {
+        int64_t id;
+        bool active;     /* seals new records */
+        int64_t records; /* how many it has sealed that still stand */
+        int64_t created_at_ms; /* since 1970 */
+    } *keys;
+    size_t count;
+    const char *master_id; /* 8 hex digits that tell master keys apart */
+    int64_t rotated;       /* records resealed by this call (dry run: to reseal) */
+    int64_t retired;       /* data keys dropped by this call */
+    void *memory;          /* ours */
+};
+
+LLMGR_API void llmgr_key_report_clear(struct llmgr_key_report *report);
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_key_status(struct llmgr *manager,
+                                                         struct llmgr_key_report *report,
+                                                         struct llmgr_error *err);
+/*
+ * Makes a new data key and reseals every record under it, in small transactions beside running
+ * traffic; an interrupted rotation goes on where it stopped. Old data keys are dropped when they
+ * seal nothing. With `dry_run` only counts. `report` may be NULL.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_key_rotate(struct llmgr *manager, bool dry_run,
+                                                         struct llmgr_key_report *report,
+                                                         struct llmgr_error *err);
+/*
+ * Wraps the data keys with another master key, read from (or, if absent, made in) `key_file`.
+ * From then on the database opens with that one only.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_key_rewrap(struct llmgr *manager,
+                                                         const char *key_file,
+                                                         struct llmgr_error *err);
 
 #ifdef __cplusplus
 }

@@ -109,9 +109,9 @@ LLMGR_API int llmgr_status_exit(llmgr_status status);
  */
 struct llmgr_error {
     llmgr_status status;
-    int upstream_status;  /* HTTP status the upstream answered with; 0 if none */
+    int upstream_status;    /* HTTP status the upstream answered with; 0 if none */
     int64_t retry_after_ms; /* how long the upstream asked to wait; -1 or 0 if it did not */
-    char message[512];    /* UTF-8, NUL-terminated, cut at a character boundary */
+    char message[512];      /* UTF-8, NUL-terminated, cut at a character boundary */
 };
 
 /* ---- What the host may supply ---------------------------------------------------------------- */
@@ -168,11 +168,11 @@ typedef enum llmgr_mode {
 struct llmgr_options {
     size_t size; /* sizeof(struct llmgr_options), set by llmgr_options_init */
 
-    const char *database;    /* "sqlite:PATH", a bare path, or "postgres://USER@HOST/NAME" */
-    unsigned pool_size;      /* database connections besides SQLite's writer */
+    const char *database;     /* "sqlite:PATH", a bare path, or "postgres://USER@HOST/NAME" */
+    unsigned pool_size;       /* database connections besides SQLite's writer */
     unsigned busy_timeout_ms; /* how long a locked database is waited for */
-    bool read_only;          /* refuse every change, also migration and repair */
-    bool refuse_migration;   /* fail on an older schema rather than migrate it */
+    bool read_only;           /* refuse every change, also migration and repair */
+    bool refuse_migration;    /* fail on an older schema rather than migrate it */
 
     llmgr_mode mode;
     bool auto_key; /* may a user without an own key use the server key? */
@@ -214,8 +214,7 @@ LLMGR_API void llmgr_options_init(struct llmgr_options *options);
  * missing, wrong or a known default), ERR_INVALID (an option), ERR_NO_MEMORY.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_open(const struct llmgr_options *options,
-                                                   struct llmgr **manager,
-                                                   struct llmgr_error *err);
+                                                   struct llmgr **manager, struct llmgr_error *err);
 
 /* Ends the handle. No other call on it may be running; its LLMs must have been freed. */
 LLMGR_API void llmgr_close(struct llmgr *manager);
@@ -305,11 +304,11 @@ struct llmgr_platform {
     const char *base_url;
     const char *protocol; /* "openai" */
     bool platform_is_sys;
-    bool platform_hide;  /* for this user */
-    bool api_key_set;    /* would resolve find a key for this user? */
+    bool platform_hide;          /* for this user */
+    bool api_key_set;            /* would resolve find a key for this user? */
     const char *key_fingerprint; /* "key:1a2b3c4d" of the key that would be used, or NULL */
-    const char *payer;   /* "user", "system", or NULL without a key */
-    void *memory;        /* ours; NULL inside a list */
+    const char *payer;           /* "user", "system", or NULL without a key */
+    void *memory;                /* ours; NULL inside a list */
 };
 
 struct llmgr_platform_list {
@@ -323,8 +322,8 @@ LLMGR_API void llmgr_platform_list_clear(struct llmgr_platform_list *list);
 
 /* All platforms the user can see, hidden ones included: system platforms in order, then own. */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platforms(struct llmgr *manager, const char *user,
-                                                            struct llmgr_platform_list *list,
-                                                            struct llmgr_error *err);
+                                                        struct llmgr_platform_list *list,
+                                                        struct llmgr_error *err);
 
 /*
  * Creates a private platform of `user`. `api_key` may be NULL. Errors: ERR_MODE (not in custom
@@ -346,12 +345,9 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_rename(struct llmgr *mana
  * Moves a private platform to another address. Its key belongs to the old origin: if scheme, host
  * or port change, `api_key` must be given anew or the platform is left without a key.
  */
-LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_set_url(struct llmgr *manager,
-                                                               const char *user,
-                                                               int64_t platform_id,
-                                                               const char *base_url,
-                                                               const char *api_key,
-                                                               struct llmgr_error *err);
+LLMGR_API LLMGR_MUST_CHECK llmgr_status
+llmgr_platform_set_url(struct llmgr *manager, const char *user, int64_t platform_id,
+                       const char *base_url, const char *api_key, struct llmgr_error *err);
 /* Deletes a private platform with its models and key; selections of it are repaired later. */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_delete(struct llmgr *manager,
                                                               const char *user, int64_t platform_id,
@@ -399,8 +395,8 @@ LLMGR_API void llmgr_model_list_clear(struct llmgr_model_list *list);
 
 /* Every model of every platform the user can see, hidden ones included, in platform order. */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_models(struct llmgr *manager, const char *user,
-                                                         struct llmgr_model_list *list,
-                                                         struct llmgr_error *err);
+                                                     struct llmgr_model_list *list,
+                                                     struct llmgr_error *err);
 /*
  * Adds a model to a private platform. `display_name` NULL means model_name; `extra_body` is a JSON
  * object merged into each request's top level (it wins), or NULL. Names are 1-120 bytes. Errors:
@@ -479,10 +475,10 @@ struct llmgr_candidate {
     int64_t model_id; /* 0 if the platform has no model */
     const char *model_name;
     const char *display_name;
-    bool kept;          /* could serve the request */
-    bool chosen;        /* does serve it; at most one */
-    const char *reason; /* why kept or dropped: a stable word such as "no_key" */
-    const char *text;   /* the same for people, in the host's locale */
+    bool kept;                   /* could serve the request */
+    bool chosen;                 /* does serve it; at most one */
+    const char *reason;          /* why kept or dropped: a stable word such as "no_key" */
+    const char *text;            /* the same for people, in the host's locale */
     const char *key_fingerprint; /* NULL: no usable key */
     const char *payer;           /* "user", "system" or NULL */
 };
@@ -608,7 +604,8 @@ struct llmgr_chunk {
     size_t json_size;
 };
 
-/* Return 0 to go on; anything else ends the stream with ERR_CANCELLED. Runs on the calling thread. */
+/* Return 0 to go on; anything else ends the stream with ERR_CANCELLED. Runs on the calling thread.
+ */
 typedef int (*llmgr_chunk_fn)(const struct llmgr_chunk *chunk, void *context);
 
 /*
@@ -642,7 +639,7 @@ struct llmgr_probe {
     struct llmgr_probe_model {
         const char *id;
         const char *raw; /* the list's entry as JSON */
-    } *models;
+    } * models;
     size_t count;
     void *memory; /* ours */
 };
@@ -670,17 +667,17 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_probe(struct llmgr *manag
 /* ---- Keeping house --------------------------------------------------------------------------- */
 
 struct llmgr_db_report {
-    const char *database;  /* without a password */
-    const char *kind;      /* "sqlite" or "postgres" */
-    const char *version;   /* of the linked SQLite, or of the server */
-    const char *warning;   /* e.g. a version with a known bug; NULL if none */
+    const char *database; /* without a password */
+    const char *kind;     /* "sqlite" or "postgres" */
+    const char *version;  /* of the linked SQLite, or of the server */
+    const char *warning;  /* e.g. a version with a known bug; NULL if none */
     int64_t schema_version;
-    int64_t size;          /* bytes; -1 unknown */
-    int64_t platforms;     /* rows */
+    int64_t size;      /* bytes; -1 unknown */
+    int64_t platforms; /* rows */
     int64_t models;
-    int64_t users;         /* distinct users with a row */
+    int64_t users;           /* distinct users with a row */
     int64_t unreadable_keys; /* sealed keys that do not open for their address */
-    void *memory;          /* ours */
+    void *memory;            /* ours */
 };
 
 LLMGR_API void llmgr_db_report_clear(struct llmgr_db_report *report);
@@ -698,10 +695,10 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_db_backup(struct llmgr *manager, c
 struct llmgr_key_report {
     struct llmgr_data_key {
         int64_t id;
-        bool active;     /* seals new records */
-        int64_t records; /* how many it has sealed that still stand */
+        bool active;           /* seals new records */
+        int64_t records;       /* how many it has sealed that still stand */
         int64_t created_at_ms; /* since 1970 */
-    } *keys;
+    } * keys;
     size_t count;
     const char *master_id; /* 8 hex digits that tell master keys apart */
     int64_t rotated;       /* records resealed by this call (dry run: to reseal) */

@@ -19,8 +19,8 @@ struct lb_arena {
     struct lb_arena_block *blocks; /* newest first; not the supplied one */
     char *first;                   /* supplied block, or NULL */
     size_t first_size;
-    char *at;  /* next free byte in the current block */
-    char *end; /* end of the current block */
+    char *at;     /* next free byte in the current block */
+    char *end;    /* end of the current block */
     size_t used;  /* bytes taken from the host */
     size_t limit; /* `used` never exceeds this */
 };

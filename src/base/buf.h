@@ -16,18 +16,18 @@
 
 struct lb_buf {
     const struct lb_host *host;
-    char *data;      /* NULL until the first byte */
-    size_t size;     /* bytes in use, without the NUL */
-    size_t capacity; /* bytes allocated */
-    size_t limit;    /* size never exceeds this */
+    char *data;          /* NULL until the first byte */
+    size_t size;         /* bytes in use, without the NUL */
+    size_t capacity;     /* bytes allocated */
+    size_t limit;        /* size never exceeds this */
     llmgr_status failed; /* LLMGR_OK, ERR_NO_MEMORY or ERR_TOO_LARGE; sticks until reset */
-    bool secret;     /* wiped when grown, reset or freed */
+    bool secret;         /* wiped when grown, reset or freed */
 };
 
 void lb_buf_init(struct lb_buf *buf, const struct lb_host *host, size_t limit);
 /* As lb_buf_init; every byte that leaves the buffer's memory is wiped first. */
 void lb_buf_init_secret(struct lb_buf *buf, const struct lb_host *host, size_t limit);
-void lb_buf_free(struct lb_buf *buf); /* may be initialised anew afterwards */
+void lb_buf_free(struct lb_buf *buf);  /* may be initialised anew afterwards */
 void lb_buf_reset(struct lb_buf *buf); /* empties, keeps the memory, forgets a failure */
 
 void lb_buf_add(struct lb_buf *buf, const void *bytes, size_t size);

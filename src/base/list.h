@@ -12,7 +12,7 @@ struct lb_list {
 };
 
 /* The object of `type` whose member `member` is the node `node`. */
-#define LB_CONTAINER(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define LB_CONTAINER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* Walks the nodes; `at` may be removed meanwhile because `after` was read before. */
 #define LB_LIST_EACH(at, after, list)                                                              \

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The domain's handle: the database, the vault and what is kept of both in memory. Opening it
+ * opens the key ring, seals what a legacy database held in clear, and loads the catalogue.
+ *
+ * Who may do what: every operation takes the user who acts and finds its rows by (user, id), so a
+ * foreign row is an absent row. In single mode every user is the system user.
+ */
+#ifndef LM_MANAGER_H
+#define LM_MANAGER_H
+
+#include "base/arena.h"
+#include "base/host.h"
+#include "base/str.h"
+#include "llmgr.h"
+
+struct lm_manager;
+struct ls_store;
+struct ls_tx;
+struct lv_vault;
+struct ln_policy;
+
+/* Ceilings of what one user can make the manager hold; reached, an add is ERR_TOO_LARGE. */
+enum {
+    LM_USER_MAX = 255,         /* bytes of a user id */
+    LM_PLATFORM_NAME_MAX = 80, /* bytes */
+    LM_MODEL_NAME_MAX = 120,   /* bytes, model_name and display_name */
+    LM_SLOT_MAX = 64,          /* bytes */
+    LM_EXTRA_BODY_MAX = 16384, /* bytes of JSON */
+    LM_KEY_MAX = 4096,         /* bytes of an API key */
+    LM_PLATFORMS_PER_USER = 100,
+    LM_MODELS_PER_PLATFORM = 1000,
+    LM_SLOTS_PER_USER = 32
+};
+
+struct lm_options {
+    llmgr_mode mode;
+    bool auto_key;
+    bool read_only;
+    size_t cache_size;              /* bytes of profiles, all views together */
+    unsigned poll_ms;               /* how stale another process's change may be seen; 0: 500 */
+    const struct ln_policy *policy; /* judges private addresses; outlives the manager */
+};
+
+/*
+ * Takes over `store` and `vault` (closed by lm_close, also when opening fails). `vault` holds the
+ * master key and no data keys yet; the ring is read from the store, or made if there is none.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_open(const struct lb_host *host, const struct lm_options *options,
+                                      struct ls_store *store, struct lv_vault *vault,
+                                      struct lm_manager **manager, struct llmgr_error *err);
+void lm_close(struct lm_manager *manager);
+
+const struct lb_host *lm_host(const struct lm_manager *manager);
+struct ls_store *lm_store(const struct lm_manager *manager);
+struct lv_vault *lm_vault(const struct lm_manager *manager);
+const struct lm_options *lm_options(const struct lm_manager *manager);
+
+/* The user who really acts: the system user for an empty id and in single mode. */
+struct lb_str lm_effective_user(const struct lm_manager *manager, struct lb_str user);
+bool lm_is_system_user(struct lb_str user);
+/* ERR_INVALID unless the id is 1 to LM_USER_MAX bytes of UTF-8 without control characters. */
+LLMGR_MUST_CHECK llmgr_status lm_check_user(struct lb_str user, struct llmgr_error *err);
+
+/*
+ * Runs `change` in one write transaction that also appends to llm_changes (`user`, or the empty
+ * slice for the catalogue), and after the commit drops what this process remembers of it. The
+ * function may run again if the database asks for a retry.
+ */
+typedef llmgr_status (*lm_change_fn)(struct ls_tx *tx, void *context, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_write(struct lm_manager *manager, struct lb_str user,
+                                       lm_change_fn change, void *context, struct llmgr_error *err);
+
+/*
+ * Looks for changes other processes made and drops what they made stale. Touches the database;
+ * resolve calls it by itself at most every poll_ms. Any thread.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_poll(struct lm_manager *manager, struct llmgr_error *err);
+
+#endif

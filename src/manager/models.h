@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Models of private platforms, and hiding of any. See platforms.h. */
+#ifndef LM_MODELS_H
+#define LM_MODELS_H
+
+#include "manager/manager.h"
+
+/* The seed's flat list. */
+LLMGR_MUST_CHECK llmgr_status lm_models(struct lm_manager *manager, struct lb_str user,
+                                        struct lb_arena *arena, struct llmgr_model **items,
+                                        size_t *count, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user,
+                                           int64_t platform_id, struct lb_str model_name,
+                                           struct lb_str display_name, struct lb_str extra_body,
+                                           int64_t *model_id, struct llmgr_error *err);
+/* .p NULL leaves a field; extra_body "" or "{}" removes it. */
+LLMGR_MUST_CHECK llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user,
+                                              int64_t model_id, struct lb_str display_name,
+                                              struct lb_str extra_body, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_model_delete(struct lm_manager *manager, struct lb_str user,
+                                              int64_t model_id, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_model_hide(struct lm_manager *manager, struct lb_str user,
+                                            int64_t model_id, bool hide, struct llmgr_error *err);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Platforms, models, own keys and selections: what users (and, for their own rows, nobody else)
+ * may change. Rules are DESIGN's "manager's rules"; each function's errors stand in llmgr.h at the
+ * public function of the same name. Users are effective users. Lists' strings live in `arena`.
+ */
+#ifndef LM_PLATFORMS_H
+#define LM_PLATFORMS_H
+
+#include "manager/manager.h"
+
+LLMGR_MUST_CHECK llmgr_status lm_platforms(struct lm_manager *manager, struct lb_str user,
+                                           struct lb_arena *arena, struct llmgr_platform **items,
+                                           size_t *count, struct llmgr_error *err);
+/* `api_key` may be empty. */
+LLMGR_MUST_CHECK llmgr_status lm_platform_add(struct lm_manager *manager, struct lb_str user,
+                                              struct lb_str name, struct lb_str base_url,
+                                              struct lb_str api_key, int64_t *platform_id,
+                                              struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_platform_rename(struct lm_manager *manager, struct lb_str user,
+                                                 int64_t platform_id, struct lb_str name,
+                                                 struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_platform_set_url(struct lm_manager *manager, struct lb_str user,
+                                                  int64_t platform_id, struct lb_str base_url,
+                                                  struct lb_str api_key, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_platform_delete(struct lm_manager *manager, struct lb_str user,
+                                                 int64_t platform_id, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_platform_hide(struct lm_manager *manager, struct lb_str user,
+                                               int64_t platform_id, bool hide,
+                                               struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_platform_set_key(struct lm_manager *manager, struct lb_str user,
+                                                  int64_t platform_id, struct lb_str api_key,
+                                                  struct llmgr_error *err);
+/* The platform answered 400 naming stream_options: remembered for everyone. */
+LLMGR_MUST_CHECK llmgr_status lm_platform_learn_no_stream_options(struct lm_manager *manager,
+                                                                  int64_t platform_id,
+                                                                  struct llmgr_error *err);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * (user, slot or model) -> platform, model, address, key, payer. The only code that yields a key.
+ *
+ * Warm, a resolve reads the catalogue snapshot and the user's cached profile: no SQL, one
+ * uncontended lock (none in a worker's own view), everything copied into the caller's arena. The
+ * key stays sealed in the target and is opened by lm_target_open_key at the last moment.
+ */
+#ifndef LM_RESOLVE_H
+#define LM_RESOLVE_H
+
+#include "base/arena.h"
+#include "manager/manager.h"
+
+struct lm_view;
+struct lv_secret;
+
+enum lm_payer { LM_PAYER_NONE = 0, LM_PAYER_USER, LM_PAYER_SYSTEM };
+
+/* "user", "system", or NULL. */
+const char *lm_payer_name(enum lm_payer payer);
+
+struct lm_request {
+    struct lb_str user;  /* effective user is derived; empty: the system user */
+    struct lb_str slot;  /* empty: "main"; ignored if model is given */
+    struct lb_str model; /* as llmgr_llm_for_model; empty: by slot */
+};
+
+/* What was resolved. Strings live in the arena given, NUL-terminated; the key is sealed. */
+struct lm_target {
+    struct lb_str user; /* the effective one */
+    struct lb_str slot; /* the slot that answered; empty if named by model */
+    int64_t platform_id;
+    struct lb_str platform_name;
+    struct lb_str base_url; /* as written */
+    struct lb_str origin;   /* scheme://host:port */
+    struct lb_str protocol; /* "openai" */
+    bool platform_is_sys;
+    bool no_stream_options; /* learnt: the platform rejects stream_options */
+    int64_t model_id;
+    struct lb_str model_name;
+    struct lb_str display_name;
+    struct lb_str extra_body; /* JSON object; empty: none */
+    enum lm_payer payer;      /* NONE: no usable key */
+    struct lb_str sealed_key; /* record for lm_target_open_key; empty: no usable key */
+    struct lb_str key_env; /* variable the server key would come from, for messages; may be empty */
+    bool is_default;       /* nothing was stored for slot or main */
+    bool repaired;         /* the stored choice was gone and has been replaced */
+    bool fell_back;        /* the stored choice is hidden by the mode; kept, not used */
+};
+
+/*
+ * Resolves through the manager's shared views; any thread. Errors: ERR_NOT_FOUND (no such model
+ * or slot target, nothing to fall back to), ERR_NO_KEY (the text says which variable to set or
+ * where to store a key; the target is filled all the same), ERR_DATABASE…, ERR_NO_MEMORY.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_resolve(struct lm_manager *manager,
+                                         const struct lm_request *request, struct lb_arena *arena,
+                                         struct lm_target *target, struct llmgr_error *err);
+
+/* A system model by platform name and display name, for the system user (get_spec_sys_llm). */
+LLMGR_MUST_CHECK llmgr_status lm_resolve_system(struct lm_manager *manager,
+                                                struct lb_str platform_name,
+                                                struct lb_str display_name, struct lb_arena *arena,
+                                                struct lm_target *target, struct llmgr_error *err);
+
+/* A platform the user can see with the key resolve would use (for probe); no model. */
+LLMGR_MUST_CHECK llmgr_status lm_resolve_platform(struct lm_manager *manager, struct lb_str user,
+                                                  int64_t platform_id, struct lb_arena *arena,
+                                                  struct lm_target *target,
+                                                  struct llmgr_error *err);
+
+/* Opens the key for the moment the request head is written; wipe it with lv_secret_clear. */
+LLMGR_MUST_CHECK llmgr_status lm_target_open_key(const struct lm_manager *manager,
+                                                 const struct lm_target *target,
+                                                 struct lv_secret *key, struct llmgr_error *err);
+
+/*
+ * A view of one's own for a worker thread: the same answers without a lock. Not thread-safe; the
+ * worker calls lm_view_refresh between requests (cheap: one atomic load when nothing changed).
+ * A miss that needs the database is told by LM_VIEW_MISS so that the worker can load the profile
+ * off its loop with lm_profile_load and hand it in with lm_view_put.
+ */
+struct lm_profile;
+enum lm_view_result { LM_VIEW_DONE = 0, LM_VIEW_MISS };
+LLMGR_MUST_CHECK llmgr_status lm_view_new(struct lm_manager *manager, size_t cache_size,
+                                          struct lm_view **view, struct llmgr_error *err);
+void lm_view_free(struct lm_view *view);
+void lm_view_refresh(struct lm_view *view);
+LLMGR_MUST_CHECK llmgr_status lm_view_resolve(struct lm_view *view,
+                                              const struct lm_request *request,
+                                              struct lb_arena *arena, struct lm_target *target,
+                                              enum lm_view_result *result, struct llmgr_error *err);
+/* Reads (and repairs) a user's rows; blocking, any thread. The profile is handed to one view. */
+LLMGR_MUST_CHECK llmgr_status lm_profile_load(struct lm_manager *manager, struct lb_str user,
+                                              struct lm_profile **profile, struct llmgr_error *err);
+void lm_profile_free(struct lm_profile *profile);
+void lm_view_put(struct lm_view *view, struct lm_profile *profile);
+
+/* Fills the candidates in resolve's order; strings in `arena`. See llmgr_explain. */
+LLMGR_MUST_CHECK llmgr_status lm_explain(struct lm_manager *manager,
+                                         const struct lm_request *request, struct lb_arena *arena,
+                                         struct llmgr_explanation *explanation,
+                                         struct llmgr_error *err);
+
+#endif

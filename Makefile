@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+# The front door: each target is one line; the build itself is Meson's (meson.build), and each
+# target but help and clean first sees to the packages it needs (tools/deps, Debian 12).
+# PYTHON is the distribution's interpreter, for which the distribution's packages are installed.
+export PYTHON := $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || echo python3)
+BUILD ?= build
+PREFIX ?= /usr/local
+
+.PHONY: help run test test-deep bench check format tidy pot install clean build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+run: ## build, then show the program at work in the build folder
+	@tools/deps run && tools/build $(BUILD) && tools/demo $(BUILD)
+
+test: ## build, then run all tests (minutes)
+	@tools/deps test && tools/build $(BUILD) && tools/test-all $(BUILD)
+
+test-deep: ## sanitizers, clang, valgrind, fuzzers, within DEEP_MINUTES (default 45)
+	@tools/deps test deep && tools/test-deep
+
+bench: ## the benchmarks, with the machine and versions they ran on
+	@tools/deps test bench && tools/build $(BUILD)-release --buildtype=release && tools/bench $(BUILD)-release
+
+check: ## format, include table, banned calls: seconds
+	@tools/deps test && tools/check-format && tools/check-includes && tools/check-banned
+
+format: ## rewrite the sources the way .clang-format says
+	@tools/deps test && tools/check-format --fix
+
+tidy: ## clang-tidy over src/
+	@tools/deps test deep && tools/build $(BUILD) && tools/tidy $(BUILD)
+
+pot: ## bring po/llmgr.pot and the catalogues in step with the sources
+	@tools/deps run && tools/pot
+
+install: ## install a release build below PREFIX (default /usr/local)
+	@tools/deps run && tools/build $(BUILD)-release --buildtype=release --prefix=$(PREFIX) && meson install -C $(BUILD)-release
+
+build: ## only build
+	@tools/deps run && tools/build $(BUILD)
+
+clean: ## remove every build folder
+	rm -rf $(BUILD) $(BUILD)-*

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The .env file: NAME=VALUE lines, as python-dotenv reads them, without interpolation. Known are
+ * `export `, comments, blank lines, CRLF, a byte order mark, 'single quotes' (\\ and \' only),
+ * "double quotes" (also \n \r \t \" \$), quoted values over several lines, and a comment after an
+ * unquoted value if a blank precedes its '#'. Of a repeated name the last counts.
+ */
+#ifndef LC_DOTENV_H
+#define LC_DOTENV_H
+
+#include "base/host.h"
+#include "base/str.h"
+#include "llmgr.h"
+
+enum {
+    LC_DOTENV_SIZE_MAX = 1 << 20, /* bytes of the file */
+    LC_DOTENV_COUNT_MAX = 4096,   /* variables */
+    LC_DOTENV_VALUE_MAX = 32768   /* bytes of one value */
+};
+
+struct lc_dotenv;
+
+/* `name` stands in errors (LLMGR_ERR_CONFIG, "name:line: ..."), which never show a value. */
+LLMGR_MUST_CHECK llmgr_status lc_dotenv_parse(const struct lb_host *host, const char *name,
+                                              struct lb_str text, struct lc_dotenv **dotenv,
+                                              struct llmgr_error *err);
+/* Reads and parses; LLMGR_ERR_NOT_FOUND if there is no such file, LLMGR_ERR_IO. */
+LLMGR_MUST_CHECK llmgr_status lc_dotenv_read(const struct lb_host *host, const char *path,
+                                             struct lc_dotenv **dotenv, struct llmgr_error *err);
+void lc_dotenv_free(struct lc_dotenv *dotenv); /* wipes; NULL is fine */
+/* The value, or NULL. Valid until the free. */
+const char *lc_dotenv_get(const struct lc_dotenv *dotenv, const char *name);
+size_t lc_dotenv_count(const struct lc_dotenv *dotenv);
+
+#endif

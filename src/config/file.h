@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * llmgr.yaml: options by their keys, and under `platforms` the administrator's platforms in the
+ * order people should see. Read strictly: whatever is not understood is one error with file, line,
+ * column and remedy (LLMGR_ERR_CONFIG), and nothing is half read. JSON is YAML and read as well.
+ *
+ * Refused: unknown or repeated names, aliases and anchors, tags other than the core schema's,
+ * several documents, invalid UTF-8, tabs as indentation, more than the caps below.
+ */
+#ifndef LC_FILE_H
+#define LC_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/host.h"
+#include "base/str.h"
+#include "config/options.h"
+#include "config/pool.h"
+#include "llmgr.h"
+
+enum {
+    LC_FILE_SIZE_MAX = 4 << 20, /* bytes of the file */
+    LC_FILE_DEPTH_MAX = 32,     /* nested lists and mappings */
+    LC_FILE_NODES_MAX = 200000, /* YAML events */
+    LC_PLATFORMS_MAX = 1000,
+    LC_MODELS_MAX = 10000,       /* of one platform */
+    LC_PLATFORM_NAME_MAX = 80,   /* bytes, as llmgr_platform_add */
+    LC_MODEL_NAME_MAX = 120,     /* bytes, as llmgr_model_add */
+    LC_BASE_URL_MAX = 2048,      /* bytes */
+    LC_API_KEY_MAX = 4096,       /* bytes */
+    LC_EXTRA_BODY_MAX = 64 << 10 /* bytes of JSON */
+};
+
+/* All texts are NUL-terminated UTF-8 and live as long as the file. */
+struct lc_model {
+    const char *display_name;
+    const char *model_name;
+    const char *extra_body; /* a JSON object without blanks, members in the file's order; or NULL */
+    unsigned line;
+};
+
+struct lc_platform {
+    const char *name;
+    const char *base_url; /* placeholders not yet filled in: lc_substitute */
+    const char *api_key;  /* likewise; NULL: none. Secret if it is a literal */
+    const char *protocol; /* "openai" if the file does not say */
+    struct lc_model *models;
+    size_t model_count;
+    unsigned line;
+};
+
+/* An option the file sets: one text, or the items of a list. */
+struct lc_setting {
+    lc_option_id id;
+    bool is_list;
+    const char *const *items; /* ends with NULL */
+    size_t count;             /* 1 for a text */
+    unsigned line;
+    unsigned column;
+};
+
+struct lc_file {
+    const char *name; /* as errors show it */
+    struct lc_setting *settings;
+    size_t setting_count;
+    struct lc_platform *platforms;
+    size_t platform_count;
+    bool has_platforms; /* false: the file has no `platforms`, which is not an empty list */
+    struct lc_pool pool;
+};
+
+/* Parses text in memory; the values of options are checked too. */
+LLMGR_MUST_CHECK llmgr_status lc_file_parse(const struct lb_host *host, const char *name,
+                                            struct lb_str text, struct lc_file **file,
+                                            struct llmgr_error *err);
+/* Reads and parses; LLMGR_ERR_NOT_FOUND if there is no such file, LLMGR_ERR_IO. */
+LLMGR_MUST_CHECK llmgr_status lc_file_read(const struct lb_host *host, const char *path,
+                                           struct lc_file **file, struct llmgr_error *err);
+/*
+ * The Python original's file, for import: the platforms themselves are the top level, each with
+ * base_url, api_key and models; keys it had and we do not know are skipped.
+ */
+LLMGR_MUST_CHECK llmgr_status lc_file_parse_legacy(const struct lb_host *host, const char *name,
+                                                   struct lb_str text, struct lc_file **file,
+                                                   struct llmgr_error *err);
+void lc_file_free(struct lc_file *file); /* wipes; NULL is fine */
+
+/* The commented file that `llmgr init` writes; it parses, and syncs without any variable set. */
+void lc_write_default(struct lb_buf *out);
+
+#endif

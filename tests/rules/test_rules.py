@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The rule checkers catch what they are for: each test plants one fault in a small house."""
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+SPDX = '/* SPDX-License-Identifier: MIT */\n'
+STORY = SPDX + '/* A story. */\n'
+OWN_SECOND = '#include "llmgr.h"\n#include "base/str.h"\n'
+
+
+def check(tool, root):
+    done = subprocess.run([sys.executable, TOP / 'tools' / tool, root],
+                          capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(name='house')
+def house_fixture(tmp_path):
+    """A clean tree with two folders of src/; returns a function that writes one more file."""
+    def write(path, text):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding='utf-8')
+        return tmp_path
+    write('docs/ARCHITECTURE.md', '```floors\n3 upstream -store\n1 store\n1 http\n0 base\n```\n')
+    write('include/llmgr.h', STORY)
+    write('src/base/str.h', STORY)
+    write('src/http/url.h', STORY + '#include "base/str.h"\n#include "llmgr.h"\n')
+    write('src/http/url.c', STORY + '#include "http/url.h"\n')
+    write('src/store/store.h', STORY)
+    return write
+
+
+def test_a_clean_tree_passes(house):
+    root = house('src/base/str.c', STORY + '#include "base/str.h"\n')
+    assert check('check-includes', root) == (0, '6 files, 0 faults\n')
+    assert check('check-banned', root)[0] == 0
+
+
+@pytest.mark.parametrize('path, text, complaint', [
+    ('src/base/up.c', '#include "http/url.h"\n', 'base may not include "http/url.h"'),
+    ('src/http/side.c', '#include "store/store.h"\n', 'http may not include "store/store.h"'),
+    ('src/upstream/sql.c', '#include "store/store.h"\n', 'upstream may not include'),
+    ('src/http/dots.c', '#include "../base/str.h"\n', 'is not written from src/'),
+    ('src/http/gone.c', '#include "base/gone.h"\n', 'or does not exist'),
+    ('src/attic/a.c', '', 'src/attic has no row'),
+    ('src/base/str.c', OWN_SECOND, 'first include is not its own'),
+    ('src/base/wide.c', '/* ' + 'x' * 100 + ' */\n', 'columns, over 100'),
+    ('src/base/tab.c', 'int\ta;\n', 'a tab'),
+    ('src/base/blank.c', 'int a; \n', 'trailing blank'),
+    ('src/base/long.c', 'int a;\n' * 599, 'a file has one story'),
+    ('src/base/fn.c', 'int f(void)\n{\n' + '    f();\n' * 81 + '}\n', 'a function of 82 lines'),
+])
+def test_a_planted_fault_in_the_house_is_named(house, path, text, complaint):
+    status, output = check('check-includes', house(path, STORY + text))
+    assert status == 1
+    assert path in output and complaint in output
+
+
+def test_a_file_without_licence_or_story_is_named(house):
+    house('src/base/bare.c', 'int a;\n')
+    status, output = check('check-includes', house('src/base/told.c', SPDX + 'int a;\n'))
+    assert status == 1
+    assert 'src/base/bare.c:1: does not open with' in output
+    assert 'src/base/told.c:2: no story comment' in output
+
+
+@pytest.mark.parametrize('path, text, complaint', [
+    ('src/base/a.c', 'void f(char *d) { strcpy (d, "x"); }\n', 'strcpy may be used nowhere'),
+    ('src/http/a.c', 'void *p = malloc(1);\n', 'malloc may be used only in src/base/host.c'),
+    ('src/http/a.c', 'void *(*p)(size_t) = malloc;\n', 'malloc may be used only'),
+    ('src/store/a.c', 'int f(void) { return socket(1, 2, 3); }\n', 'socket may be used only in'),
+    ('src/store/a.c', 'int f(void) { return uv_tcp_connect(a, b, c, d); }\n', 'uv_tcp_connect may'),
+    ('src/http/a.c', 'const char *s = "SELECT a FROM b";\n', 'SQL may stand only in src/store'),
+    ('src/http/a.c', '#include <sqlite3.h>\n', '<sqlite3.h> may be included only in src/store'),
+    ('src/http/a.c', 'void f(void) { exit(1); }\n', 'exit may be used only in src/cli'),
+    ('src/store/a.c', 'char *f(void) { return getenv("A"); }\n', 'getenv may be used only in'),
+])
+def test_a_planted_banned_use_is_named(house, path, text, complaint):
+    status, output = check('check-banned', house(path, STORY + text))
+    assert status == 1
+    assert f'{path}:3: {complaint}' in output
+
+
+@pytest.mark.parametrize('text', [
+    '/* never strcpy(a, b) here */ // nor malloc\n',
+    'const char *s = "use strcpy(a, b)"; char c = \'"\'; const char *t = "/* malloc */";\n',
+    'void f(struct a *a) { a->free(a); a->b.connect(a); }\n',
+    'int my_socket(int a) { return lb_free(a) + my_socket(a); }\n',
+])
+def test_what_only_looks_banned_passes(house, text):
+    assert check('check-banned', house('src/http/a.c', STORY + text))[0] == 0

@@ -8,7 +8,10 @@
 
 #include "manager/manager.h"
 
+struct ls_legacy_key;
+struct lv_master;
 struct lv_secret;
+struct lv_vault;
 struct lb_buf;
 
 enum lm_key_column {
@@ -16,33 +19,69 @@ enum lm_key_column {
     LM_KEY_OF_USER      /* llm_sys_platform_keys.api_key: a user's key on a system platform */
 };
 
-/* `owner` is the row's user id, `origin` the platform's. */
-LLMGR_MUST_CHECK llmgr_status lm_key_seal(const struct lm_manager *manager,
-                                          enum lm_key_column column, struct lb_str owner,
-                                          int64_t platform_id, struct lb_str origin,
-                                          struct lb_str key, struct lb_buf *record,
-                                          struct llmgr_error *err);
-LLMGR_MUST_CHECK llmgr_status lm_key_open(const struct lm_manager *manager,
-                                          enum lm_key_column column, struct lb_str owner,
-                                          int64_t platform_id, struct lb_str origin,
-                                          struct lb_str record, struct lv_secret *key,
-                                          struct llmgr_error *err);
+/* Where a sealed key stands; it opens there and nowhere else. Borrowed. */
+struct lm_key_place {
+    enum lm_key_column column;
+    struct lb_str owner;  /* the row's user id; the system user for a server key */
+    int64_t platform_id;  /* the platform's id in both columns */
+    struct lb_str origin; /* the platform's, as lh_url_origin writes it */
+};
 
-/* Called by lm_open: loads the ring, or makes the first keys in a new database. */
+/*
+ * Appends the sealed `key` to `record`. Sealing is part of a write transaction: the data key in
+ * use is the one the database calls active in that very transaction, so a record can never be
+ * sealed with a data key that another process has just retired.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_key_seal(struct lm_manager *manager, struct ls_tx *tx,
+                                          const struct lm_key_place *place, struct lb_str key,
+                                          struct lb_buf *record, struct llmgr_error *err);
+/*
+ * Opens a record. If its data key is not loaded (another process rotated), the ring is read anew
+ * once: in `tx` if one is given, else in a transaction of its own. LLMGR_ERR_VAULT if the record
+ * does not open for this place. *key is initialised here, whatever is returned.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_key_open(const struct lm_manager *manager, struct ls_tx *tx,
+                                          const struct lm_key_place *place, struct lb_str record,
+                                          struct lv_secret *key, struct llmgr_error *err);
+
+/*
+ * Called by lm_open: loads the ring, or makes the first keys in a new database (of two processes
+ * that open it at once, one makes them and both load them). A database opened for reading that has
+ * no ring yet is left without one.
+ */
 LLMGR_MUST_CHECK llmgr_status lm_ring_open(struct lm_manager *manager, struct llmgr_error *err);
-/* Seals the clear keys a legacy migration set aside; runs inside its transaction. */
-LLMGR_MUST_CHECK llmgr_status lm_ring_seal_legacy(struct lm_manager *manager, struct ls_tx *tx,
-                                                  struct llmgr_error *err);
 
+/*
+ * For ls_options.on_legacy: seals a clear-text key of the Python original's database and stores it
+ * in the migrating transaction, making the ring there if need be. `context` is a struct
+ * lm_legacy. Dropped, with a line in the log: placeholders, keys of the original's system
+ * platforms (they come from the configuration), and what cannot be a key or has no address.
+ */
+struct lm_legacy {
+    const struct lb_host *host;
+    struct lv_vault *vault; /* the one that lm_open will get */
+};
+LLMGR_MUST_CHECK llmgr_status lm_ring_seal_legacy(struct ls_tx *tx, const struct ls_legacy_key *key,
+                                                  void *context, struct llmgr_error *err);
+
+/* The report's arrays and texts live in `arena`. */
 LLMGR_MUST_CHECK llmgr_status lm_ring_status(struct lm_manager *manager, struct lb_arena *arena,
                                              struct llmgr_key_report *report,
                                              struct llmgr_error *err);
+/*
+ * See llmgr_key_rotate. Records that do not open (their platform moved to another address) stay as
+ * they are, are counted in the log, and keep their data key from being dropped.
+ */
 LLMGR_MUST_CHECK llmgr_status lm_ring_rotate(struct lm_manager *manager, bool dry_run,
                                              struct lb_arena *arena,
                                              struct llmgr_key_report *report,
                                              struct llmgr_error *err);
-/* `kek`: 32 bytes of the new master key. */
-LLMGR_MUST_CHECK llmgr_status lm_ring_rewrap(struct lm_manager *manager, const void *kek,
+/*
+ * Wraps the whole ring with `master` in one transaction, and makes it this vault's master key. The
+ * caller has stored `master` durably before.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_ring_rewrap(struct lm_manager *manager,
+                                             const struct lv_master *master,
                                              struct llmgr_error *err);
 /* Opens every sealed key; counts those that do not open for their row and address. */
 LLMGR_MUST_CHECK llmgr_status lm_ring_check(struct lm_manager *manager, int64_t *unreadable,

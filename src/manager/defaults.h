@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The administrator's platforms as lm_sync wants them: what stands under `platforms` in the
+ * configuration file with its {NAME} placeholders filled from an environment, so that neither the
+ * file nor the environment is needed afterwards. Immutable once made.
+ */
+#ifndef LM_DEFAULTS_H
+#define LM_DEFAULTS_H
+
+#include "base/host.h"
+#include "config/pool.h"
+#include "llmgr.h"
+
+struct lc_file;
+
+struct lm_default_model {
+    const char *display_name;
+    const char *model_name;
+    const char *extra_body; /* JSON object; NULL: none */
+    unsigned line;
+};
+
+struct lm_default_platform {
+    const char *name;
+    const char *base_url; /* NULL: a variable in it is missing */
+    const char *protocol;
+    const char *api_key; /* secret; NULL: none, or its variable is missing */
+    const char *key_env; /* variables the key comes from, ", " between; NULL: none */
+    struct lm_default_model *models;
+    size_t model_count;
+    unsigned line;
+};
+
+struct lm_defaults {
+    const char *file; /* its name, for errors */
+    bool has_platforms;
+    struct lm_default_platform *platforms;
+    size_t count;
+    struct lc_pool pool; /* owns the texts; wiped */
+};
+
+/* `env` may be NULL: an empty environment. Errors: ERR_NO_MEMORY, ERR_CONFIG (a text too long). */
+LLMGR_MUST_CHECK llmgr_status lm_defaults_new(const struct lb_host *host,
+                                              const struct lc_file *file, llmgr_env_fn env,
+                                              void *env_context, struct lm_defaults **defaults,
+                                              struct llmgr_error *err);
+void lm_defaults_free(struct lm_defaults *defaults); /* NULL is fine */
+
+#endif

@@ -29,7 +29,8 @@
     XX(PATH_DOTS, N_("its path holds a '.' or '..' segment"))                                      \
     XX(BACKSLASH, N_("it holds a backslash; write '/'"))                                           \
     XX(SPACE, N_("it holds a space or a control character"))                                       \
-    XX(ESCAPE, N_("it holds a '%' that is not followed by two hexadecimal digits"))                \
+    XX(ESCAPE, /* xgettext:no-c-format */                                                          \
+       N_("it holds a '%' that is not followed by two hexadecimal digits"))                        \
     XX(NUL, N_("it holds %00"))                                                                    \
     XX(QUERY, N_("its query holds a character that must be percent-encoded"))                      \
     XX(FRAGMENT, N_("it holds a fragment; leave '#' and what follows it away"))

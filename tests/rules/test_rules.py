@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The rule checkers catch what they are for: each test plants one fault in a small house."""
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -93,3 +94,39 @@ def test_a_planted_banned_use_is_named(house, path, text, complaint):
 ])
 def test_what_only_looks_banned_passes(house, text):
     assert check('check-banned', house('src/http/a.c', STORY + text))[0] == 0
+
+
+@pytest.fixture(name='catalogue')
+def catalogue_fixture(tmp_path):
+    """A tree with one message and its translation; returns the check of what `msgstr` makes of it."""
+    def check_with(source, translation):
+        for folder in ('tools', 'po', 'src/base'):
+            (tmp_path / folder).mkdir(parents=True)
+        shutil.copy(TOP / 'tools' / 'pot', tmp_path / 'tools')
+        shutil.copy(TOP / 'po' / 'keywords', tmp_path / 'po')
+        (tmp_path / 'src/base/a.c').write_text(source, encoding='utf-8')
+        head = (TOP / 'po' / 'zh_CN.po').read_text(encoding='utf-8').split('\n\n')[0]
+        (tmp_path / 'po/zh_CN.po').write_text(head + '\n\n' + translation, encoding='utf-8')
+        return subprocess.run([tmp_path / 'tools/pot', '--check'], capture_output=True, text=True,
+                              check=False)
+    return check_with
+
+
+ONE_MESSAGE = 'int f(void) { return lb_fail(err, 1, "there is no platform %d", id); }\n'
+TRANSLATED = '#, c-format\nmsgid "there is no platform %d"\nmsgstr "没有平台 %d"\n'
+
+
+def test_a_catalogue_in_step_passes(catalogue):
+    done = catalogue(ONE_MESSAGE, TRANSLATED)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize('translation', [
+    '',
+    '#, c-format\nmsgid "there is no platform %d"\nmsgstr ""\n',
+    TRANSLATED.replace('平台 %d', '平台 %s'),
+    '#, fuzzy' + TRANSLATED[1:],
+    TRANSLATED + '\nmsgid "left over"\nmsgstr "多余"\n',
+], ids=['missing', 'untranslated', 'other format', 'fuzzy', 'left over'])
+def test_a_planted_fault_in_a_catalogue_is_named(catalogue, translation):
+    assert catalogue(ONE_MESSAGE, translation).returncode == 1

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* The answer of GET /models: OpenAI's list of what a platform offers. */
+#ifndef LD_MODELS_H
+#define LD_MODELS_H
+
+#include "base/host.h"
+#include "base/str.h"
+#include "llmgr.h"
+
+enum {
+    LD_MODELS_BODY_MAX = 16 * 1024 * 1024, /* bytes of a list */
+    LD_MODELS_MAX = 100000,                /* entries of a list */
+};
+
+/*
+ * Reads the list; entries without an "id" string are skipped. End it with ld_probe_clear.
+ * ERR_NO_LIST: no JSON, or no "data" list in it. ERR_PROTOCOL: over a limit.
+ */
+LLMGR_MUST_CHECK llmgr_status ld_models_read(const struct lb_host *host, struct lb_str body,
+                                             struct llmgr_probe *probe, struct llmgr_error *err);
+void ld_probe_clear(struct llmgr_probe *probe); /* an empty one is fine */
+
+#endif

@@ -98,7 +98,7 @@ def test_what_only_looks_banned_passes(house, text):
 
 @pytest.fixture(name='catalogue')
 def catalogue_fixture(tmp_path):
-    """A tree with one message and its translation; returns the check of what `msgstr` makes of it."""
+    """A tree with one message: returns what the check says of it and a given translation."""
     def check_with(source, translation):
         for folder in ('tools', 'po', 'src/base'):
             (tmp_path / folder).mkdir(parents=True)

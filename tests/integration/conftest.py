@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""The frame of the integration tests: the built program in a clean room, real databases, a scripted
+upstream.
+
+    llmgr      runs the program in a temporary folder with an empty environment, once on SQLite and
+               once on PostgreSQL: each test that asks for it runs on both, on a fresh database
+    mockllm    the scripted upstream on a free port of 127.0.0.1, and what it received
+    database   only the URL, for tests that need no program
+    postgres   the session's private PostgreSQL server (tools/test-postgres), for its URL
+
+What the programs have to offer for this:
+
+    BUILD/src/llmgr                                  as documented in its manual
+    BUILD/tests/mockllm/mockllm --port 0 --record FILE
+        prints one line that ends with the port it listens on, then serves; appends one JSON object
+        per received request to FILE: method, path, headers (names in lower case), body (text)
+    tools/test-postgres start FOLDER | stop FOLDER
+        "start" prints the server's URL as its last line and returns when it accepts connections
+"""
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+import urllib.parse
+
+import pytest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get('LLMGR_BUILD', SOURCE / 'build'))
+PROGRAM = BUILD / 'src' / 'llmgr'
+MOCKLLM = BUILD / 'tests' / 'mockllm' / 'mockllm'
+TEST_POSTGRES = SOURCE / 'tools' / 'test-postgres'
+PATIENCE_S = 30  # a bound for what takes milliseconds; never a measurement
+
+# What a test's environment keeps of the caller's: only how sanitizers report.
+SANITIZERS = ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS', 'TSAN_OPTIONS')
+
+
+@dataclasses.dataclass
+class Result:
+    """What one run of the program left: exit code and both outputs as text."""
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        """The one JSON document that --json prints; trailing text is an error."""
+        return json.loads(self.out)
+
+
+class Llmgr:
+    """The program, in `folder` (its working directory and home), on the database `url`.
+
+    `env` is the whole environment of each run and may be changed by the test.
+    """
+
+    def __init__(self, folder, url):
+        self.folder = folder
+        self.url = url
+        self.env = {
+            'HOME': str(folder), 'PATH': '/usr/bin:/bin', 'LC_ALL': 'C.UTF-8', 'LLMGR_DB': url,
+            **{name: os.environ[name] for name in SANITIZERS if name in os.environ},
+        }
+
+    @property
+    def kind(self):
+        """'sqlite' or 'postgres'."""
+        return self.url.split(':')[0]
+
+    def write(self, name, text):
+        """Writes a file into the folder; returns its path."""
+        path = self.folder / name
+        path.write_text(text, encoding='utf-8')
+        return path
+
+    def run(self, *args, stdin='', env=None, timeout=PATIENCE_S):
+        """Runs `llmgr ARGS...` whatever comes of it; `env` is added to the environment."""
+        done = subprocess.run([PROGRAM, *map(str, args)], cwd=self.folder, input=stdin.encode(),
+                              capture_output=True, env={**self.env, **(env or {})},
+                              timeout=timeout, check=False)
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def ok(self, *args, **more):
+        """Runs it and expects exit code 0; returns what it printed."""
+        result = self.run(*args, **more)
+        assert result.code == 0, f'llmgr {args} ended with {result.code}\n{result.err}'
+        return result.out
+
+    def json(self, *args, **more):
+        """Runs `llmgr --json ARGS...`, expects exit code 0; returns the document."""
+        return json.loads(self.ok('--json', *args, **more))
+
+    def fails(self, code, *args, **more):
+        """Runs it and expects this exit code and a message; returns the message of stderr."""
+        result = self.run(*args, **more)
+        assert result.code == code, f'llmgr {args}: {result.code}\n{result.out}{result.err}'
+        assert result.err.strip(), 'a failure without a message'
+        return result.err
+
+    def start(self, *args, env=None, **more):
+        """Starts `llmgr ARGS...` and returns its Popen; the test ends it."""
+        return subprocess.Popen([PROGRAM, *map(str, args)], cwd=self.folder,
+                                env={**self.env, **(env or {})}, **more)
+
+
+@dataclasses.dataclass
+class Request:
+    """One request as mockllm received it."""
+    method: str
+    path: str
+    headers: dict
+    body: str
+
+    @property
+    def key(self):
+        """The API key it carried, or None."""
+        scheme, _, key = self.headers.get('authorization', '').partition(' ')
+        return key if scheme == 'Bearer' else None
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Mockllm:
+    """The running scripted upstream: `base_url` to configure, `requests()` to ask."""
+
+    def __init__(self, folder):
+        self.record = folder / 'mockllm.jsonl'
+        self.record.touch()
+        self.process = subprocess.Popen(
+            [MOCKLLM, '--port', '0', '--record', self.record], stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        found = re.search(r'(\d+)/?\s*$', line)
+        assert found, f'mockllm did not say where it listens: {line!r}'
+        self.port = int(found.group(1))
+        self.base_url = f'http://127.0.0.1:{self.port}/v1'
+
+    def requests(self):
+        """All requests so far, oldest first."""
+        lines = self.record.read_text(encoding='utf-8').splitlines()
+        return [Request(row['method'], row['path'], row['headers'], row.get('body', ''))
+                for row in map(json.loads, lines)]
+
+    def last(self):
+        received = self.requests()
+        assert received, 'mockllm received nothing'
+        return received[-1]
+
+    def wait_for(self, count):
+        """Waits until `count` requests have arrived; returns them."""
+        end = time.monotonic() + PATIENCE_S
+        while len(self.requests()) < count and time.monotonic() < end:
+            time.sleep(0.01)
+        received = self.requests()
+        assert len(received) >= count, f'{len(received)} of {count} requests arrived'
+        return received
+
+    def stop(self):
+        """Ends it; a crash or a sanitizer's report fails the test that used it."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(PATIENCE_S)
+        self.process.stdout.close()
+        assert code in (0, -signal.SIGTERM), f'mockllm ended with {code}'
+
+
+class Postgres:
+    """The session's server: `url` of its first database, `fresh()` for an empty one per test."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        started = subprocess.run([TEST_POSTGRES, 'start', folder], capture_output=True, text=True,
+                                 check=False, timeout=120)
+        assert started.returncode == 0, started.stdout + started.stderr
+        self.url = started.stdout.splitlines()[-1]
+        self.count = 0
+
+    def fresh(self):
+        """The URL of a new, empty database."""
+        self.count += 1
+        name = f'test_{os.getpid()}_{self.count}'
+        subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', f'CREATE DATABASE {name}',
+                        self.url], check=True, timeout=60)
+        return urllib.parse.urlsplit(self.url)._replace(path='/' + name).geturl()
+
+    def stop(self):
+        subprocess.run([TEST_POSTGRES, 'stop', self.folder], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope='session', name='postgres')
+def postgres_fixture(tmp_path_factory):
+    """Started on first use, once per session."""
+    server = Postgres(tmp_path_factory.mktemp('postgres'))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=['sqlite', 'postgres'], name='database')
+def database_fixture(request, tmp_path):
+    """The URL of a fresh database of each kind in turn."""
+    if request.param == 'sqlite':
+        return f'sqlite:{tmp_path}/llmgr.db'
+    return request.getfixturevalue('postgres').fresh()
+
+
+@pytest.fixture(name='llmgr')
+def llmgr_fixture(tmp_path, database):
+    return Llmgr(tmp_path, database)
+
+
+@pytest.fixture(name='mockllm')
+def mockllm_fixture(tmp_path):
+    upstream = Mockllm(tmp_path)
+    yield upstream
+    upstream.stop()

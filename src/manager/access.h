@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which platforms a user may see or change, judged inside the transaction that acts. Rows are
+ * looked up by (id, user): a foreign row and an absent one give the same answer.
+ */
+#ifndef LM_ACCESS_H
+#define LM_ACCESS_H
+
+#include "http/url.h"
+#include "manager/manager.h"
+
+enum lm_access {
+    LM_ACCESS_SEE,   /* system platforms, and in custom mode one's own */
+    LM_ACCESS_CHANGE /* one's own, in custom mode only */
+};
+
+struct lm_platform_row {
+    bool is_sys;
+    bool no_stream_options;
+    char name[LM_PLATFORM_NAME_MAX + 1]; /* for messages; cut if an old database has longer ones */
+    char origin[LH_ORIGIN_SIZE];         /* empty: no address, or one that is none */
+};
+
+/*
+ * ERR_NOT_FOUND: absent, foreign, or hidden by the mode. For LM_ACCESS_CHANGE also ERR_FORBIDDEN (a
+ * system platform) and ERR_MODE (not in custom mode, whatever the id).
+ */
+LLMGR_MUST_CHECK llmgr_status lm_access_platform(const struct lm_manager *manager, struct ls_tx *tx,
+                                                 struct lb_str user, int64_t platform_id,
+                                                 enum lm_access access, struct lm_platform_row *row,
+                                                 struct llmgr_error *err);
+
+/* The same for a model, by its platform. *platform_id receives the platform. */
+LLMGR_MUST_CHECK llmgr_status lm_access_model(const struct lm_manager *manager, struct ls_tx *tx,
+                                              struct lb_str user, int64_t model_id,
+                                              enum lm_access access, int64_t *platform_id,
+                                              struct llmgr_error *err);
+
+/* May this user have private platforms at all? ERR_MODE says why not. */
+LLMGR_MUST_CHECK llmgr_status lm_access_create(const struct lm_manager *manager, struct lb_str user,
+                                               struct llmgr_error *err);
+
+/*
+ * The user who really acts, checked: *user is replaced by the effective user. First line of each
+ * operation.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_access_user(const struct lm_manager *manager, struct lb_str *user,
+                                             struct llmgr_error *err);
+
+/* lm_write with an `err` that is never NULL for `change`, so that lm_row_status can read it. */
+LLMGR_MUST_CHECK llmgr_status lm_access_write(struct lm_manager *manager, struct lb_str user,
+                                              lm_change_fn change, void *context,
+                                              struct llmgr_error *err);
+
+/* The status behind an LS_ERROR of ls_find or ls_next, which only `err` tells. */
+static inline llmgr_status lm_row_status(const struct llmgr_error *err)
+{
+    return err != NULL && err->status != LLMGR_OK ? err->status : LLMGR_ERR_DATABASE;
+}
+
+#endif

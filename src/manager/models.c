@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What users change about models: those of their own platforms, and whether they see any model.
+ * The shape of each operation is that of platforms.c.
+ */
+#include "manager/models.h"
+
+#include "base/error.h"
+#include "manager/access.h"
+#include "manager/rules.h"
+#include "store/store.h"
+
+struct change {
+    struct lm_manager *manager;
+    struct lb_str user;
+    int64_t platform_id;
+    int64_t model_id;
+    struct lb_str model_name;
+    struct lb_str display_name; /* .p NULL: left as it is */
+    bool set_extra;
+    struct lb_buf extra; /* compact; empty: none */
+    bool hide;
+};
+
+static struct ls_value extra_value(const struct change *change)
+{
+    return change->extra.size > 0 ? ls_text(lb_buf_str(&change->extra)) : ls_null();
+}
+
+/* display_name is unique over all of a user's own platforms: it names a model in requests. */
+static llmgr_status judge_display(const struct change *change, struct ls_tx *tx,
+                                  struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    enum ls_found found = ls_find(
+        tx, LS_MODEL_BY_DISPLAY,
+        LS_ARGS(ls_text(change->user), ls_text(change->display_name), ls_int(change->model_id)),
+        &rows, err);
+    if (found == LS_ABSENT)
+        return LLMGR_OK;
+    if (found == LS_ERROR)
+        return lm_row_status(err);
+    struct lb_str platform = ls_column_text(&rows, 0);
+    llmgr_status status = lb_fail(
+        err, LLMGR_ERR_CONFLICT,
+        "a model of your platform '%.*s' is already displayed as '%.*s'; choose another "
+        "display name",
+        (int)platform.size, platform.p, (int)change->display_name.size, change->display_name.p);
+    ls_rows_end(&rows);
+    return status;
+}
+
+static llmgr_status judge_name(const struct change *change, struct ls_tx *tx,
+                               struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    enum ls_found found =
+        ls_find(tx, LS_MODEL_BY_NAME,
+                LS_ARGS(ls_int(change->platform_id), ls_text(change->model_name)), &rows, err);
+    if (found == LS_ABSENT)
+        return LLMGR_OK;
+    if (found == LS_ERROR)
+        return lm_row_status(err);
+    llmgr_status status = lb_fail(
+        err, LLMGR_ERR_CONFLICT, "the platform already has the model '%.*s' (%lld)",
+        (int)change->model_name.size, change->model_name.p, (long long)ls_column_int(&rows, 0));
+    ls_rows_end(&rows);
+    return status;
+}
+
+static llmgr_status judge_count(const struct change *change, struct ls_tx *tx,
+                                struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    enum ls_found found =
+        ls_find(tx, LS_MODEL_COUNT, LS_ARGS(ls_int(change->platform_id)), &rows, err);
+    if (found != LS_FOUND)
+        return lm_row_status(err);
+    int64_t count = ls_column_int(&rows, 0);
+    ls_rows_end(&rows);
+    if (count >= LM_MODELS_PER_PLATFORM)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                       "the platform has %lld models, which is the limit; delete one first",
+                       (long long)count);
+    return LLMGR_OK;
+}
+
+static llmgr_status add(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct change *change = context;
+    change->model_id = 0;
+    struct lm_platform_row row;
+    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
+                                             LM_ACCESS_CHANGE, &row, err);
+    if (status == LLMGR_OK)
+        status = judge_name(change, tx, err);
+    if (status == LLMGR_OK)
+        status = judge_display(change, tx, err);
+    if (status == LLMGR_OK)
+        status = judge_count(change, tx, err);
+    /* Models of private platforms stand in the order of their ids: one position for all. */
+    if (status == LLMGR_OK)
+        status = ls_insert(tx, LS_MODEL_ADD,
+                           LS_ARGS(ls_int(change->platform_id), ls_text(change->model_name),
+                                   ls_text(change->display_name), extra_value(change), ls_int(0)),
+                           &change->model_id, err);
+    return status;
+}
+
+llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+                          struct lb_str model_name, struct lb_str display_name,
+                          struct lb_str extra_body, int64_t *model_id, struct llmgr_error *err)
+{
+    if (display_name.p == NULL)
+        display_name = model_name;
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_name(model_name, LM_NAME_MODEL, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_name(display_name, LM_NAME_DISPLAY, err);
+    if (status != LLMGR_OK)
+        return status;
+
+    struct change change = {.manager = manager,
+                            .user = user,
+                            .platform_id = platform_id,
+                            .model_name = model_name,
+                            .display_name = display_name};
+    lb_buf_init(&change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
+    status = lm_rule_extra_body(extra_body, &change.extra, err);
+    if (status == LLMGR_OK)
+        status = lm_access_write(manager, user, add, &change, err);
+    lb_buf_free(&change.extra);
+    if (status == LLMGR_OK)
+        *model_id = change.model_id;
+    return status;
+}
+
+static llmgr_status update(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct change *change = context;
+    llmgr_status status = lm_access_model(change->manager, tx, change->user, change->model_id,
+                                          LM_ACCESS_CHANGE, &change->platform_id, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (change->display_name.p != NULL) {
+        status = judge_display(change, tx, err);
+        if (status == LLMGR_OK)
+            status = ls_exec(tx, LS_MODEL_SET_DISPLAY,
+                             LS_ARGS(ls_int(change->model_id), ls_text(change->display_name)), NULL,
+                             err);
+    }
+    if (status == LLMGR_OK && change->set_extra)
+        status = ls_exec(tx, LS_MODEL_SET_EXTRA,
+                         LS_ARGS(ls_int(change->model_id), extra_value(change)), NULL, err);
+    return status;
+}
+
+llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user, int64_t model_id,
+                             struct lb_str display_name, struct lb_str extra_body,
+                             struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status == LLMGR_OK && display_name.p == NULL && extra_body.p == NULL)
+        status = lb_fail(err, LLMGR_ERR_INVALID,
+                         "nothing to change: give a display name, an extra_body, or both");
+    if (status == LLMGR_OK && display_name.p != NULL)
+        status = lm_rule_name(display_name, LM_NAME_DISPLAY, err);
+    if (status != LLMGR_OK)
+        return status;
+
+    struct change change = {.manager = manager,
+                            .user = user,
+                            .model_id = model_id,
+                            .display_name = display_name,
+                            .set_extra = extra_body.p != NULL};
+    lb_buf_init(&change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
+    status = lm_rule_extra_body(extra_body, &change.extra, err);
+    if (status == LLMGR_OK)
+        status = lm_access_write(manager, user, update, &change, err);
+    lb_buf_free(&change.extra);
+    return status;
+}
+
+static llmgr_status delete_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct change *change = context;
+    llmgr_status status = lm_access_model(change->manager, tx, change->user, change->model_id,
+                                          LM_ACCESS_CHANGE, &change->platform_id, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(tx, LS_MODEL_DELETE, LS_ARGS(ls_int(change->model_id)), NULL, err);
+    return status;
+}
+
+llmgr_status lm_model_delete(struct lm_manager *manager, struct lb_str user, int64_t model_id,
+                             struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct change change = {.manager = manager, .user = user, .model_id = model_id};
+    return lm_access_write(manager, user, delete_row, &change, err);
+}
+
+static llmgr_status hide_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct change *change = context;
+    llmgr_status status = lm_access_model(change->manager, tx, change->user, change->model_id,
+                                          LM_ACCESS_SEE, &change->platform_id, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(tx, change->hide ? LS_MODEL_HIDE : LS_MODEL_SHOW,
+                         LS_ARGS(ls_text(change->user), ls_int(change->model_id)), NULL, err);
+    return status;
+}
+
+llmgr_status lm_model_hide(struct lm_manager *manager, struct lb_str user, int64_t model_id,
+                           bool hide, struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct change change = {.manager = manager, .user = user, .model_id = model_id, .hide = hide};
+    return lm_access_write(manager, user, hide_row, &change, err);
+}

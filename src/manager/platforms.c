@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What users change about platforms: their own, and their keys and hides of system platforms.
+ *
+ * Every operation has the same shape: the forms of its arguments are judged first (rules), then
+ * one write transaction judges the rows (access, names and addresses already taken) and writes.
+ * Writers are serialised, so what was judged still holds when it is written.
+ */
+#include "manager/platforms.h"
+
+#include "base/error.h"
+#include "manager/access.h"
+#include "manager/ring.h"
+#include "manager/rules.h"
+#include "store/store.h"
+#include "vault/vault.h"
+
+enum { NORMAL_URL_MAX = 2 * LH_URL_MAX }; /* canonical addresses may be longer than as written */
+
+/* One operation's arguments, handed through lm_write. */
+struct change {
+    struct lm_manager *manager;
+    struct lb_str user;
+    int64_t platform_id;
+    struct lb_str name;
+    struct lb_str base_url;
+    struct lb_str api_key;
+    char origin[LH_ORIGIN_SIZE]; /* of base_url */
+    struct lb_buf normal;        /* base_url as it is compared */
+    bool hide;
+};
+
+/* ---- Names and addresses already taken ------------------------------------------------------- */
+
+static bool same_address(const struct change *change, struct lb_str base_url)
+{
+    struct lh_url url;
+    if (change->normal.size == 0 || lh_url_parse(base_url, &url) != LH_URL_OK)
+        return false;
+    struct lb_buf normal;
+    lb_buf_init(&normal, lm_host(change->manager), NORMAL_URL_MAX);
+    lh_url_normal(&url, &normal);
+    /* Out of memory reads as "the same": refusing is the safe side, and the write would fail. */
+    bool same =
+        normal.failed != LLMGR_OK || lb_str_eq(lb_buf_str(&normal), lb_buf_str(&change->normal));
+    lb_buf_free(&normal);
+    return same;
+}
+
+static llmgr_status judge_system(const struct change *change, const struct ls_rows *rows,
+                                 struct llmgr_error *err)
+{
+    struct lb_str name = ls_column_text(rows, 1);
+    long long id = (long long)ls_column_int(rows, 0);
+    if (change->name.size > 0 && lb_str_eq(name, change->name))
+        return lb_fail(err, LLMGR_ERR_CONFLICT,
+                       "the name '%.*s' is that of system platform %lld; choose another name",
+                       (int)name.size, name.p, id);
+    if (same_address(change, ls_column_text(rows, 2)))
+        return lb_fail(err, LLMGR_ERR_CONFLICT,
+                       "this address is system platform %lld, '%.*s'; store a key of your own "
+                       "there: llmgr platform set-key %lld",
+                       id, (int)name.size, name.p, id);
+    return LLMGR_OK;
+}
+
+static llmgr_status judge_own(const struct change *change, const struct ls_rows *rows,
+                              struct llmgr_error *err)
+{
+    struct lb_str name = ls_column_text(rows, 1);
+    long long id = (long long)ls_column_int(rows, 0);
+    if (id == change->platform_id)
+        return LLMGR_OK;
+    if (change->name.size > 0 && lb_str_eq(name, change->name))
+        return lb_fail(err, LLMGR_ERR_CONFLICT,
+                       "you already have a platform named '%.*s' (%lld); choose another name",
+                       (int)name.size, name.p, id);
+    if (same_address(change, ls_column_text(rows, 2)))
+        return lb_fail(err, LLMGR_ERR_CONFLICT,
+                       "your platform %lld, '%.*s', already has this address; add models to it", id,
+                       (int)name.size, name.p);
+    return LLMGR_OK;
+}
+
+typedef llmgr_status (*judge_fn)(const struct change *change, const struct ls_rows *rows,
+                                 struct llmgr_error *err);
+
+/* Runs `judge` over the statement's rows; *count (may be NULL) receives how many there are. */
+static llmgr_status judge_rows(const struct change *change, struct ls_tx *tx,
+                               enum ls_statement statement, const struct ls_value *values,
+                               size_t value_count, judge_fn judge, size_t *count,
+                               struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    llmgr_status status = ls_query(tx, statement, values, value_count, &rows, err);
+    if (status != LLMGR_OK)
+        return status;
+    size_t seen = 0;
+    enum ls_found found = LS_ABSENT;
+    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND) {
+        status = judge(change, &rows, err);
+        seen++;
+    }
+    ls_rows_end(&rows);
+    if (status == LLMGR_OK && found == LS_ERROR)
+        status = lm_row_status(err);
+    if (status == LLMGR_OK && count != NULL)
+        *count = seen;
+    return status;
+}
+
+/* ERR_CONFLICT if the name or address of `change` (each may be empty) is taken. */
+static llmgr_status judge_taken(const struct change *change, struct ls_tx *tx, size_t *own_count,
+                                struct llmgr_error *err)
+{
+    llmgr_status status =
+        judge_rows(change, tx, LS_PLATFORM_SYS_NAMES, NULL, 0, judge_system, NULL, err);
+    if (status == LLMGR_OK)
+        status = judge_rows(change, tx, LS_PLATFORM_OWN_NAMES, LS_ARGS(ls_text(change->user)),
+                            judge_own, own_count, err);
+    return status;
+}
+
+/* ---- Sealing --------------------------------------------------------------------------------- */
+
+/* Seals the change's key for `place` and stores it by `statement` (id, user, record). */
+static llmgr_status seal_own(const struct change *change, struct ls_tx *tx, int64_t platform_id,
+                             const char *origin, struct llmgr_error *err)
+{
+    const struct lm_key_place place = {.column = LM_KEY_OF_PLATFORM,
+                                       .owner = change->user,
+                                       .platform_id = platform_id,
+                                       .origin = lb_cstr(origin)};
+    struct lb_buf record;
+    lb_buf_init(&record, lm_host(change->manager), LV_RECORD_MAX);
+    llmgr_status status = lm_key_seal(change->manager, tx, &place, change->api_key, &record, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(
+            tx, LS_PLATFORM_SET_KEY,
+            LS_ARGS(ls_int(platform_id), ls_text(change->user), ls_blob(record.data, record.size)),
+            NULL, err);
+    lb_buf_free(&record);
+    return status;
+}
+
+/* ---- Add ------------------------------------------------------------------------------------- */
+
+static llmgr_status add(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct change *change = context;
+    change->platform_id = 0;
+    size_t own_count = 0;
+    llmgr_status status = judge_taken(change, tx, &own_count, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (own_count >= LM_PLATFORMS_PER_USER)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                       "you have %zu platforms, which is the limit; delete one first", own_count);
+    int64_t id;
+    status = ls_insert(
+        tx, LS_PLATFORM_ADD,
+        LS_ARGS(ls_text(change->user), ls_text(change->name), ls_text(change->base_url)), &id, err);
+    if (status == LLMGR_OK && change->api_key.size > 0)
+        status = seal_own(change, tx, id, change->origin, err);
+    if (status == LLMGR_OK)
+        change->platform_id = id;
+    return status;
+}
+
+/* Judges `base_url` and notes its origin and normal form; lb_buf_free(&change->normal) after. */
+static llmgr_status take_url(struct change *change, struct llmgr_error *err)
+{
+    struct lh_url url;
+    llmgr_status status =
+        lm_rule_private_url(lm_options(change->manager)->policy, change->base_url, &url, err);
+    if (status != LLMGR_OK)
+        return status;
+    lh_url_origin(&url, change->origin);
+    lh_url_normal(&url, &change->normal);
+    return change->normal.failed == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
+}
+
+llmgr_status lm_platform_add(struct lm_manager *manager, struct lb_str user, struct lb_str name,
+                             struct lb_str base_url, struct lb_str api_key, int64_t *platform_id,
+                             struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status == LLMGR_OK)
+        status = lm_access_create(manager, user, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_name(name, LM_NAME_PLATFORM, err);
+    if (status == LLMGR_OK && api_key.size > 0)
+        status = lm_rule_key(api_key, err);
+    if (status != LLMGR_OK)
+        return status;
+
+    struct change change = {
+        .manager = manager, .user = user, .name = name, .base_url = base_url, .api_key = api_key};
+    lb_buf_init(&change.normal, lm_host(manager), NORMAL_URL_MAX);
+    status = take_url(&change, err);
+    if (status == LLMGR_OK)
+        status = lm_access_write(manager, user, add, &change, err);
+    lb_buf_free(&change.normal);
+    if (status == LLMGR_OK)
+        *platform_id = change.platform_id;
+    return status;
+}
+
+/* ---- Rename, move, delete -------------------------------------------------------------------- */
+
+static llmgr_status rename_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct change *change = context;
+    struct lm_platform_row row;
+    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
+                                             LM_ACCESS_CHANGE, &row, err);
+    if (status == LLMGR_OK)
+        status = judge_taken(change, tx, NULL, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(
+            tx, LS_PLATFORM_RENAME,
+            LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_text(change->name)),
+            NULL, err);
+    return status;
+}
+
+llmgr_status lm_platform_rename(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+                                struct lb_str name, struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_name(name, LM_NAME_PLATFORM, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct change change = {
+        .manager = manager, .user = user, .platform_id = platform_id, .name = name};
+    return lm_access_write(manager, user, rename_row, &change, err);
+}
+
+static llmgr_status move(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct change *change = context;
+    struct lm_platform_row row;
+    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
+                                             LM_ACCESS_CHANGE, &row, err);
+    if (status == LLMGR_OK)
+        status = judge_taken(change, tx, NULL, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(
+            tx, LS_PLATFORM_SET_URL,
+            LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_text(change->base_url)),
+            NULL, err);
+    if (status != LLMGR_OK)
+        return status;
+
+    if (change->api_key.size > 0)
+        return seal_own(change, tx, change->platform_id, change->origin, err);
+    if (strcmp(change->origin, row.origin) == 0)
+        return LLMGR_OK;
+    /* The old key belongs to the old origin; it would not open any more. */
+    return ls_exec(tx, LS_PLATFORM_SET_KEY,
+                   LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_null()), NULL,
+                   err);
+}
+
+/*
+ * Without this a move by somebody who may not move anything would first be told about the address.
+ */
+static llmgr_status judge_change(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct change *change = context;
+    struct lm_platform_row row;
+    return lm_access_platform(change->manager, tx, change->user, change->platform_id,
+                              LM_ACCESS_CHANGE, &row, err);
+}
+
+llmgr_status lm_platform_set_url(struct lm_manager *manager, struct lb_str user,
+                                 int64_t platform_id, struct lb_str base_url, struct lb_str api_key,
+                                 struct llmgr_error *err)
+{
+    struct llmgr_error unseen = {0};
+    err = err != NULL ? err : &unseen;
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status == LLMGR_OK && api_key.size > 0)
+        status = lm_rule_key(api_key, err);
+    if (status != LLMGR_OK)
+        return status;
+
+    struct change change = {.manager = manager,
+                            .user = user,
+                            .platform_id = platform_id,
+                            .base_url = base_url,
+                            .api_key = api_key};
+    lb_buf_init(&change.normal, lm_host(manager), NORMAL_URL_MAX);
+    status = ls_transact(lm_store(manager), LS_READ_ONE, judge_change, &change, err);
+    if (status == LLMGR_OK)
+        status = take_url(&change, err);
+    if (status == LLMGR_OK)
+        status = lm_access_write(manager, user, move, &change, err);
+    lb_buf_free(&change.normal);
+    return status;
+}
+
+static llmgr_status delete_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct change *change = context;
+    llmgr_status status = judge_change(tx, context, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(tx, LS_PLATFORM_DELETE,
+                         LS_ARGS(ls_int(change->platform_id), ls_text(change->user)), NULL, err);
+    return status;
+}
+
+llmgr_status lm_platform_delete(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+                                struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct change change = {.manager = manager, .user = user, .platform_id = platform_id};
+    return lm_access_write(manager, user, delete_row, &change, err);
+}
+
+/* ---- Hide, and own keys: system platforms too ------------------------------------------------ */
+
+/* A user's row about a system platform that holds neither key nor hide is no row. */
+static llmgr_status prune(const struct change *change, struct ls_tx *tx, struct llmgr_error *err)
+{
+    return ls_exec(tx, LS_OWN_PRUNE, LS_ARGS(ls_text(change->user), ls_int(change->platform_id)),
+                   NULL, err);
+}
+
+static llmgr_status hide_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct change *change = context;
+    struct lm_platform_row row;
+    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
+                                             LM_ACCESS_SEE, &row, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (!row.is_sys)
+        return ls_exec(
+            tx, LS_PLATFORM_SET_HIDE,
+            LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_int(change->hide)), NULL,
+            err);
+    status =
+        ls_exec(tx, LS_OWN_HIDE_SET,
+                LS_ARGS(ls_text(change->user), ls_int(change->platform_id), ls_int(change->hide)),
+                NULL, err);
+    return status == LLMGR_OK && !change->hide ? prune(change, tx, err) : status;
+}
+
+llmgr_status lm_platform_hide(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+                              bool hide, struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct change change = {
+        .manager = manager, .user = user, .platform_id = platform_id, .hide = hide};
+    return lm_access_write(manager, user, hide_row, &change, err);
+}
+
+static llmgr_status clear_key(const struct change *change, struct ls_tx *tx, bool is_sys,
+                              struct llmgr_error *err)
+{
+    if (!is_sys)
+        return ls_exec(tx, LS_PLATFORM_SET_KEY,
+                       LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_null()), NULL,
+                       err);
+    llmgr_status status =
+        ls_exec(tx, LS_OWN_KEY_SET,
+                LS_ARGS(ls_text(change->user), ls_int(change->platform_id), ls_null()), NULL, err);
+    return status == LLMGR_OK ? prune(change, tx, err) : status;
+}
+
+static llmgr_status set_key(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct change *change = context;
+    struct lm_platform_row row;
+    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
+                                             LM_ACCESS_SEE, &row, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (change->api_key.size == 0)
+        return clear_key(change, tx, row.is_sys, err);
+    if (row.origin[0] == '\0')
+        return lb_fail(err, LLMGR_ERR_CONFIG,
+                       "platform '%s' has no address yet, and a key belongs to an address; set the "
+                       "address (or the variable it comes from) first",
+                       row.name);
+    if (!row.is_sys)
+        return seal_own(change, tx, change->platform_id, row.origin, err);
+
+    const struct lm_key_place place = {.column = LM_KEY_OF_USER,
+                                       .owner = change->user,
+                                       .platform_id = change->platform_id,
+                                       .origin = lb_cstr(row.origin)};
+    struct lb_buf record;
+    lb_buf_init(&record, lm_host(change->manager), LV_RECORD_MAX);
+    status = lm_key_seal(change->manager, tx, &place, change->api_key, &record, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(tx, LS_OWN_KEY_SET,
+                         LS_ARGS(ls_text(change->user), ls_int(change->platform_id),
+                                 ls_blob(record.data, record.size)),
+                         NULL, err);
+    lb_buf_free(&record);
+    return status;
+}
+
+llmgr_status lm_platform_set_key(struct lm_manager *manager, struct lb_str user,
+                                 int64_t platform_id, struct lb_str api_key,
+                                 struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status == LLMGR_OK && api_key.size > 0)
+        status = lm_rule_key(api_key, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct change change = {
+        .manager = manager, .user = user, .platform_id = platform_id, .api_key = api_key};
+    return lm_access_write(manager, user, set_key, &change, err);
+}
+
+/* ---- What the road upstream learnt ----------------------------------------------------------- */
+
+static llmgr_status mark_no_stream_options(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct change *change = context;
+    return ls_exec(tx, LS_PLATFORM_NO_STREAM_OPTIONS, LS_ARGS(ls_int(change->platform_id)), NULL,
+                   err);
+}
+
+struct owner {
+    int64_t platform_id;
+    bool is_known; /* nothing to write */
+    size_t size;   /* of the user id; 0: the catalogue */
+    char user[LM_USER_MAX];
+};
+
+static llmgr_status read_owner(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct owner *owner = context;
+    struct ls_rows rows = {0};
+    enum ls_found found =
+        ls_find(tx, LS_PLATFORM_OWNER, LS_ARGS(ls_int(owner->platform_id)), &rows, err);
+    if (found == LS_ERROR)
+        return lm_row_status(err);
+    if (found == LS_ABSENT)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, "there is no platform %lld",
+                       (long long)owner->platform_id);
+    struct lb_str user = ls_column_text(&rows, 1);
+    owner->is_known = ls_column_int(&rows, 2) != 0;
+    /* A system platform, or an id no user of ours can have: everybody is told. */
+    owner->size = 0;
+    if (ls_column_int(&rows, 0) == 0 && user.size <= sizeof owner->user) {
+        memcpy(owner->user, user.p, user.size);
+        owner->size = user.size;
+    }
+    ls_rows_end(&rows);
+    return LLMGR_OK;
+}
+
+llmgr_status lm_platform_learn_no_stream_options(struct lm_manager *manager, int64_t platform_id,
+                                                 struct llmgr_error *err)
+{
+    struct llmgr_error unseen = {0};
+    err = err != NULL ? err : &unseen;
+    struct owner owner = {.platform_id = platform_id};
+    llmgr_status status = ls_transact(lm_store(manager), LS_READ_ONE, read_owner, &owner, err);
+    if (status != LLMGR_OK || owner.is_known)
+        return status;
+    struct change change = {.manager = manager, .platform_id = platform_id};
+    return lm_write(manager, lb_str(owner.user, owner.size), mark_no_stream_options, &change, err);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What a name, an address, a key or an extra_body must look like before it is stored. Pure. */
+#ifndef LM_RULES_H
+#define LM_RULES_H
+
+#include "base/buf.h"
+#include "base/host.h"
+#include "base/str.h"
+#include "http/url.h"
+#include "manager/manager.h"
+
+enum lm_name_kind { LM_NAME_PLATFORM, LM_NAME_MODEL, LM_NAME_DISPLAY, LM_NAME_SLOT };
+
+enum { LM_EXTRA_BODY_DEPTH_MAX = 64 }; /* nested objects and arrays, the outermost included */
+
+/* 1 byte to the kind's ceiling of UTF-8, no control characters, no blank at either end. */
+LLMGR_MUST_CHECK llmgr_status lm_rule_name(struct lb_str name, enum lm_name_kind kind,
+                                           struct llmgr_error *err);
+
+/* 1 to LM_KEY_MAX bytes of visible ASCII, no {PLACEHOLDER}. The text never shows the key. */
+LLMGR_MUST_CHECK llmgr_status lm_rule_key(struct lb_str key, struct llmgr_error *err);
+
+/*
+ * The address of a private platform: a URL (ERR_INVALID) that the egress policy lets a user store
+ * (ERR_ADDRESS). A literal address is judged in full, a name by its form only.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_rule_private_url(const struct ln_policy *policy,
+                                                  struct lb_str text, struct lh_url *url,
+                                                  struct llmgr_error *err);
+
+/*
+ * Appends `text` without the blanks between its tokens; everything else stays as it was written,
+ * so that no number loses a digit. Nothing is appended for an empty text or an empty object, which
+ * both mean "none". Refused: anything but one JSON object, repeated members, deep nesting, more
+ * than LM_EXTRA_BODY_MAX bytes, and the members `model`, `messages` and `stream` - they would
+ * change which model is asked, what, and how its answer is read and accounted for.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_rule_extra_body(struct lb_str text, struct lb_buf *out,
+                                                 struct llmgr_error *err);
+
+/* Do two texts of extra_body (empty: none) say the same? The order of members does not matter. */
+bool lm_extra_body_equal(struct lb_str a, struct lb_str b);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* Storing a choice, and naming the slots that hold one. Reading a choice is resolve's affair. */
+#include "manager/selections.h"
+
+#include "base/error.h"
+#include "manager/access.h"
+#include "manager/rules.h"
+#include "store/store.h"
+
+struct choice {
+    struct lm_manager *manager;
+    struct lb_str user;
+    struct lb_str slot;
+    int64_t platform_id;
+    int64_t model_id;
+};
+
+/* A slot more, if this is one, must fit. */
+static llmgr_status judge_count(const struct choice *choice, struct ls_tx *tx,
+                                struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    enum ls_found found = ls_find(
+        tx, LS_SELECTION_HAS, LS_ARGS(ls_text(choice->user), ls_text(choice->slot)), &rows, err);
+    ls_rows_end(&rows);
+    if (found == LS_ERROR)
+        return lm_row_status(err);
+    if (found == LS_FOUND)
+        return LLMGR_OK;
+    if (ls_find(tx, LS_SELECTION_COUNT, LS_ARGS(ls_text(choice->user)), &rows, err) != LS_FOUND)
+        return lm_row_status(err);
+    int64_t count = ls_column_int(&rows, 0);
+    ls_rows_end(&rows);
+    if (count >= LM_SLOTS_PER_USER)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                       "you have chosen for %lld slots, which is the limit; use one of them",
+                       (long long)count);
+    return LLMGR_OK;
+}
+
+static llmgr_status save(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct choice *choice = context;
+    struct lm_platform_row row;
+    llmgr_status status = lm_access_platform(choice->manager, tx, choice->user, choice->platform_id,
+                                             LM_ACCESS_SEE, &row, err);
+    if (status != LLMGR_OK)
+        return status;
+    int64_t platform_id = 0;
+    status = lm_access_model(choice->manager, tx, choice->user, choice->model_id, LM_ACCESS_SEE,
+                             &platform_id, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (platform_id != choice->platform_id)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, "platform %lld, '%s', has no model %lld",
+                       (long long)choice->platform_id, row.name, (long long)choice->model_id);
+    status = judge_count(choice, tx, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(tx, LS_SELECTION_SET,
+                         LS_ARGS(ls_text(choice->user), ls_text(choice->slot),
+                                 ls_int(choice->platform_id), ls_int(choice->model_id)),
+                         NULL, err);
+    return status;
+}
+
+llmgr_status lm_selection_save(struct lm_manager *manager, struct lb_str user, struct lb_str slot,
+                               int64_t platform_id, int64_t model_id, struct llmgr_error *err)
+{
+    if (slot.p == NULL)
+        slot = LB_STR(LLMGR_SLOT_MAIN);
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_name(slot, LM_NAME_SLOT, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct choice choice = {.manager = manager,
+                            .user = user,
+                            .slot = slot,
+                            .platform_id = platform_id,
+                            .model_id = model_id};
+    return lm_access_write(manager, user, save, &choice, err);
+}
+
+struct slots {
+    struct lb_str user;
+    struct lb_arena *arena;
+    struct lb_str *items;
+    size_t count;
+    size_t capacity;
+};
+
+static bool add_slot(struct slots *slots, struct lb_str name)
+{
+    if (slots->count == slots->capacity) {
+        size_t capacity = slots->capacity > 0 ? 2 * slots->capacity : 8;
+        struct lb_str *items = lb_arena_calloc(slots->arena, capacity, sizeof *items);
+        if (items == NULL)
+            return false;
+        if (slots->count > 0)
+            memcpy(items, slots->items, slots->count * sizeof *items);
+        slots->items = items;
+        slots->capacity = capacity;
+    }
+    struct lb_str copy = lb_arena_str(slots->arena, name);
+    if (copy.p == NULL)
+        return false;
+    slots->items[slots->count++] = copy;
+    return true;
+}
+
+static llmgr_status read_slots(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct slots *slots = context;
+    slots->count = 0;
+    struct ls_rows rows = {0};
+    llmgr_status status =
+        ls_query(tx, LS_SELECTION_SLOTS, LS_ARGS(ls_text(slots->user)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
+    enum ls_found found = LS_ABSENT;
+    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND)
+        if (!add_slot(slots, ls_column_text(&rows, 0)))
+            status = lb_fail_memory(err);
+    ls_rows_end(&rows);
+    return status == LLMGR_OK && found == LS_ERROR ? lm_row_status(err) : status;
+}
+
+llmgr_status lm_selection_slots(struct lm_manager *manager, struct lb_str user,
+                                struct lb_arena *arena, struct lb_str **slots, size_t *count,
+                                struct llmgr_error *err)
+{
+    struct llmgr_error unseen = {0};
+    err = err != NULL ? err : &unseen;
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct slots list = {.user = user, .arena = arena};
+    status = ls_transact(lm_store(manager), LS_READ_ONE, read_slots, &list, err);
+    if (status != LLMGR_OK)
+        return status;
+    *slots = list.items;
+    *count = list.count;
+    return LLMGR_OK;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PostgreSQL. Every connection of the pool can do everything; writers of all processes queue at
+ * one row (llm_meta 'writer'), which they lock first, so revisions appear in the order in which
+ * they are committed. A row lock, unlike an advisory one, also holds behind the databases that
+ * speak PostgreSQL's protocol but are not it.
+ *
+ * A connection that was lost is replaced when it is next taken; a transaction it was lost in is
+ * undone by the server and may be run again (ls_transact), save when the loss came in its COMMIT:
+ * then nobody knows, and the caller is told so.
+ */
+#include "store/postgres.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+enum { CONNECT_MIN_S = 2, IDLE_IN_TRANSACTION_MS = 120000 };
+
+/* ---- Connecting ---- */
+
+/* libpq would print notices to stderr. */
+static void notice(void *context, const PGresult *result)
+{
+    const struct ls_store *store = context;
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    lb_debug(store->host, "%s: %s", store->place, message != NULL ? message : "notice");
+}
+
+static llmgr_status set_session(struct postgres_conn *conn, struct llmgr_error *err)
+{
+    const struct ls_options *options = &conn->base.store->options;
+    char sql[256];
+
+    snprintf(sql, sizeof sql,
+             "SET statement_timeout = %d; SET lock_timeout = %d;"
+             " SET idle_in_transaction_session_timeout = %d; SET standard_conforming_strings = on",
+             options->statement_timeout_ms, options->busy_timeout_ms, (int)IDLE_IN_TRANSACTION_MS);
+    return ls_postgres_script(&conn->base, sql, err);
+}
+
+static void postgres_disconnect(struct ls_conn *base)
+{
+    struct postgres_conn *conn = postgres_conn(base);
+
+    PQfinish(conn->pg);
+    lb_free(base->store->host, conn);
+}
+
+static llmgr_status postgres_connect(struct ls_store *store, bool writer, struct ls_conn **out,
+                                     struct llmgr_error *err)
+{
+    /* What stands before "dbname" may be overridden by the URL, what follows may not. */
+    static const char *const KEYWORDS[] = {"connect_timeout", "fallback_application_name",
+                                           "dbname", "client_encoding", NULL};
+    char timeout[16];
+    int seconds = store->options.busy_timeout_ms / 1000;
+    struct postgres_conn *conn = lb_calloc(store->host, 1, sizeof *conn);
+
+    (void)writer;
+    if (conn == NULL)
+        return lb_fail_memory(err);
+    snprintf(timeout, sizeof timeout, "%d", seconds > CONNECT_MIN_S ? seconds : CONNECT_MIN_S);
+    const char *const values[] = {timeout, "llmgr", store->target, "UTF8", NULL};
+    conn->base.store = store;
+    conn->pg = PQconnectdbParams(KEYWORDS, values, 1);
+    llmgr_status status = LLMGR_OK;
+    if (PQstatus(conn->pg) != CONNECTION_OK) {
+        status = ls_postgres_unreachable(store->place, conn->pg, err);
+    } else {
+        PQsetNoticeReceiver(conn->pg, notice, store);
+        status = set_session(conn, err);
+    }
+    if (status != LLMGR_OK) {
+        postgres_disconnect(&conn->base);
+        return status;
+    }
+    *out = &conn->base;
+    return LLMGR_OK;
+}
+
+/* A server that went away has sent its farewell, or an end of file, while the connection idled. */
+static bool postgres_usable(struct ls_conn *base)
+{
+    PGconn *pg = postgres_conn(base)->pg;
+
+    return PQstatus(pg) == CONNECTION_OK && PQtransactionStatus(pg) == PQTRANS_IDLE &&
+           PQconsumeInput(pg) == 1 && PQstatus(pg) == CONNECTION_OK;
+}
+
+static llmgr_status postgres_ready(struct ls_conn *base, struct llmgr_error *err)
+{
+    (void)base;
+    (void)err;
+    return LLMGR_OK;
+}
+
+/* ---- Transactions ---- */
+
+static llmgr_status postgres_begin(struct ls_conn *base, enum ls_mode mode, struct llmgr_error *err)
+{
+    int64_t locked = 0;
+
+    if (mode == LS_READ_ONE)
+        return LLMGR_OK;
+    if (mode == LS_READ)
+        return ls_postgres_script(base, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    llmgr_status status = ls_postgres_number(
+        base,
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+        " SELECT 1 FROM llm_meta WHERE name = 'writer' FOR UPDATE",
+        &locked, err);
+    if (status == LLMGR_OK && locked != 1)
+        status = lb_fail(err, LLMGR_ERR_DATABASE,
+                         N_("%s lacks the row 'writer' of llm_meta that writers queue at; restore "
+                            "a backup"),
+                         base->store->place);
+    return status;
+}
+
+static llmgr_status postgres_commit(struct ls_conn *base, struct llmgr_error *err)
+{
+    struct postgres_conn *conn = postgres_conn(base);
+    llmgr_status status = LLMGR_OK;
+
+    if (base->tx.mode == LS_READ_ONE)
+        return LLMGR_OK;
+    PGresult *result = PQexec(conn->pg, "COMMIT");
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+        status = ls_postgres_fail(conn, result, err);
+        if (PQstatus(conn->pg) == CONNECTION_BAD && base->tx.mode == LS_WRITE) {
+            base->tx.retry = false;
+            status = lb_fail(err, LLMGR_ERR_DATABASE,
+                             N_("the connection to the database %s was lost while a change was "
+                                "being stored: look whether it was before trying again"),
+                             base->store->place);
+        }
+    } else if (strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+        status = lb_fail(err, LLMGR_ERR_DATABASE, N_("%s undid the change; try again"),
+                         base->store->place);
+    }
+    PQclear(result);
+    return status;
+}
+
+static void postgres_rollback(struct ls_conn *base)
+{
+    struct postgres_conn *conn = postgres_conn(base);
+
+    if (PQstatus(conn->pg) == CONNECTION_OK && PQtransactionStatus(conn->pg) != PQTRANS_IDLE)
+        PQclear(PQexec(conn->pg, "ROLLBACK"));
+}
+
+static llmgr_status postgres_begin_migration(struct ls_conn *base, struct llmgr_error *err)
+{
+    char sql[256];
+
+    snprintf(sql, sizeof sql,
+             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = 0;"
+             " SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = %d;"
+             " SELECT pg_advisory_xact_lock(hashtext('llmgr'), hashtext(current_schema()))",
+             (int)LS_MIGRATE_WAIT_MS);
+    return ls_postgres_script(base, sql, err);
+}
+
+/* Tables were renamed and rebuilt: what was prepared meanwhile may point to the old ones. */
+static void postgres_end_migration(struct ls_conn *base, bool committed)
+{
+    struct postgres_conn *conn = postgres_conn(base);
+
+    (void)committed;
+    if (PQstatus(conn->pg) == CONNECTION_OK)
+        PQclear(PQexec(conn->pg, "DEALLOCATE ALL"));
+    memset(conn->prepared, 0, sizeof conn->prepared);
+}
+
+/* ---- Upkeep ---- */
+
+static llmgr_status table_exists(struct ls_conn *base, const char *table, bool *exists,
+                                 struct llmgr_error *err)
+{
+    char sql[256];
+    int64_t count = 0;
+
+    snprintf(sql, sizeof sql,
+             "SELECT COUNT(*) FROM pg_catalog.pg_tables"
+             " WHERE schemaname = current_schema() AND tablename = '%s'",
+             table);
+    llmgr_status status = ls_postgres_number(base, sql, &count, err);
+    if (status == LLMGR_OK)
+        *exists = count != 0;
+    return status;
+}
+
+static llmgr_status copy_table(struct ls_conn *base, const char *schema, const char *table,
+                               struct llmgr_error *err)
+{
+    char sql[512];
+    int64_t missing = 0;
+
+    snprintf(sql, sizeof sql, "CREATE TABLE %s.%s AS TABLE %s", schema, table, table);
+    llmgr_status status = ls_postgres_script(base, sql, err);
+    if (status != LLMGR_OK)
+        return status;
+    snprintf(sql, sizeof sql, "SELECT (SELECT COUNT(*) FROM %s) - (SELECT COUNT(*) FROM %s.%s)",
+             table, schema, table);
+    status = ls_postgres_number(base, sql, &missing, err);
+    if (status == LLMGR_OK && missing != 0)
+        status = lb_fail(err, LLMGR_ERR_DATABASE,
+                         N_("the backup of table %s in schema %s is incomplete; try again when no "
+                            "other program writes to it"),
+                         table, schema);
+    return status;
+}
+
+/*
+ * Copies of our tables in a schema of their own, made in the migrating transaction. The tables are
+ * locked against writers first (an older program beside us, or the Python original), so that what
+ * is copied is what is migrated.
+ */
+static llmgr_status postgres_backup_before(struct ls_conn *base, int64_t version, bool clear_text,
+                                           struct llmgr_error *err)
+{
+    struct ls_store *store = base->store;
+    char schema[64];
+    char sql[256];
+    char stamp[32];
+    struct tm utc;
+    int64_t now_ms = lb_now_ms(store->host);
+    time_t now = (time_t)(now_ms / 1000);
+
+    if (gmtime_r(&now, &utc) == NULL || strftime(stamp, sizeof stamp, "%Y%m%dt%H%M%S", &utc) == 0)
+        stamp[0] = '\0';
+    snprintf(schema, sizeof schema, "llmgr_backup_v%lld_%s_%03d", (long long)version, stamp,
+             (int)(now_ms % 1000));
+    snprintf(sql, sizeof sql, "CREATE SCHEMA %s", schema);
+    llmgr_status status = ls_postgres_script(base, sql, err);
+    for (size_t i = 0; i < LS_TABLE_COUNT && status == LLMGR_OK; i++) {
+        bool exists = false;
+        status = table_exists(base, LS_TABLES[i], &exists, err);
+        if (status != LLMGR_OK || !exists)
+            continue;
+        snprintf(sql, sizeof sql, "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", LS_TABLES[i]);
+        status = ls_postgres_script(base, sql, err);
+        if (status == LLMGR_OK)
+            status = copy_table(base, schema, LS_TABLES[i], err);
+    }
+    if (status == LLMGR_OK)
+        lb_info(store->host, "%s: schema %lld is backed up in the database schema %s%s",
+                store->place, (long long)version, schema,
+                clear_text ? ", which still holds API keys in clear text: drop it once it is no "
+                             "longer needed"
+                           : "");
+    return status;
+}
+
+static llmgr_status postgres_backup(struct ls_conn *base, const char *path, struct llmgr_error *err)
+{
+    (void)path;
+    return lb_fail(err, LLMGR_ERR_INVALID,
+                   N_("%s is a PostgreSQL database; back it up with \"pg_dump -Fc -f FILE\" and "
+                      "its URL"),
+                   base->store->place);
+}
+
+/* Reads every row of every table of ours; the server checks page checksums if it has them. */
+static llmgr_status postgres_check(struct ls_conn *base, struct ls_check_report *report,
+                                   struct llmgr_error *err)
+{
+    const char *version = PQparameterStatus(postgres_conn(base)->pg, "server_version");
+    llmgr_status status = LLMGR_OK;
+
+    snprintf(report->version, sizeof report->version, "%s", version != NULL ? version : "unknown");
+    report->sound = true;
+    for (size_t i = 0; i < LS_TABLE_COUNT && status == LLMGR_OK; i++) {
+        char sql[128];
+        bool exists = false;
+        int64_t number = 0;
+        status = table_exists(base, LS_TABLES[i], &exists, err);
+        if (status != LLMGR_OK || !exists)
+            continue;
+        snprintf(sql, sizeof sql, "SELECT pg_total_relation_size('%s')", LS_TABLES[i]);
+        status = ls_postgres_number(base, sql, &number, err);
+        report->size_bytes += number;
+        snprintf(sql, sizeof sql, "SELECT COUNT(t.*) FROM %s t", LS_TABLES[i]);
+        if (status == LLMGR_OK)
+            status = ls_postgres_number(base, sql, &number, err);
+    }
+    return status;
+}
+
+/* A dropped table's files are gone with the commit; there is nothing to rewrite. */
+static llmgr_status postgres_scrub(struct ls_conn *base, struct llmgr_error *err)
+{
+    (void)base;
+    (void)err;
+    return LLMGR_OK;
+}
+
+static void postgres_relieve(struct ls_conn *base)
+{
+    (void)base;
+}
+
+#define IN_SCHEMA "SELECT COUNT(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema()"
+
+const struct ls_driver LS_POSTGRES_DRIVER = {
+    .engine = "PostgreSQL",
+    .count_tables = IN_SCHEMA " AND tablename IN (%s)",
+    .count_anything = IN_SCHEMA " AND (tablename = 'user_ai_configs' OR tablename ~ '^llm_')",
+    .connect = postgres_connect,
+    .disconnect = postgres_disconnect,
+    .usable = postgres_usable,
+    .ready = postgres_ready,
+    .begin = postgres_begin,
+    .commit = postgres_commit,
+    .rollback = postgres_rollback,
+    .begin_migration = postgres_begin_migration,
+    .end_migration = postgres_end_migration,
+    .exec = ls_postgres_exec,
+    .query = ls_postgres_query,
+    .next = ls_postgres_next,
+    .column = ls_postgres_column,
+    .end = ls_postgres_end,
+    .describe = ls_postgres_describe,
+    .script = ls_postgres_script,
+    .number = ls_postgres_number,
+    .backup_before = postgres_backup_before,
+    .backup = postgres_backup,
+    .check = postgres_check,
+    .scrub = postgres_scrub,
+    .relieve = postgres_relieve,
+};

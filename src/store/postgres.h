@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the PostgreSQL driver share. Private to store/postgres*.c. */
+#ifndef LS_POSTGRES_H
+#define LS_POSTGRES_H
+
+#include <libpq-fe.h>
+
+#include "store/driver.h"
+
+struct postgres_conn {
+    struct ls_conn base;
+    PGconn *pg;
+    bool prepared[LS_STATEMENT_COUNT]; /* on this connection */
+};
+
+static inline struct postgres_conn *postgres_conn(struct ls_conn *conn)
+{
+    return (struct postgres_conn *)(void *)conn;
+}
+
+/*
+ * Says what the failed `result` (NULL: none came) means; marks the transaction for a retry where
+ * that helps. Returns the status.
+ */
+llmgr_status ls_postgres_fail(struct postgres_conn *conn, const PGresult *result,
+                              struct llmgr_error *err);
+/* The same for a connection that did not come about; `pg` may be NULL. */
+llmgr_status ls_postgres_unreachable(const char *place, PGconn *pg, struct llmgr_error *err);
+
+/* Statements (postgres_run.c). */
+llmgr_status ls_postgres_exec(struct ls_conn *conn, enum ls_statement id,
+                              const struct ls_value *values, size_t count, int64_t *changed,
+                              struct llmgr_error *err);
+llmgr_status ls_postgres_query(struct ls_conn *conn, const struct ls_value *values, size_t count,
+                               struct ls_rows *rows, struct llmgr_error *err);
+enum ls_found ls_postgres_next(struct ls_conn *conn, struct ls_rows *rows, struct llmgr_error *err);
+struct ls_value ls_postgres_column(const struct ls_rows *rows, int column);
+void ls_postgres_end(struct ls_rows *rows);
+llmgr_status ls_postgres_describe(struct ls_conn *conn, enum ls_statement id, int *args,
+                                  int *columns, struct llmgr_error *err);
+llmgr_status ls_postgres_script(struct ls_conn *conn, const char *sql, struct llmgr_error *err);
+llmgr_status ls_postgres_number(struct ls_conn *conn, const char *sql, int64_t *out,
+                                struct llmgr_error *err);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Statements on PostgreSQL. Each is prepared once per connection, with the argument types of the
+ * statement table, and takes and gives values in binary form: nothing is quoted, parsed or
+ * rounded on the way. A result arrives whole, which is why lists have a limit.
+ *
+ * Wire forms: int2/int4/int8 big-endian, bool one byte, text and bytea as they are.
+ */
+#include <endian.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "store/postgres.h"
+
+/* pg_catalog.pg_type.dat; fixed for all servers. */
+enum {
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_NAME = 19,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_UNKNOWN = 705,
+    OID_BPCHAR = 1042,
+    OID_VARCHAR = 1043,
+};
+enum { BINARY = 1, SQL_LIMIT = 64 << 10 };
+
+static bool succeeded(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+static void statement_name(char name[16], enum ls_statement id)
+{
+    size_t at = 15;
+    unsigned number = (unsigned)id;
+
+    name[at] = '\0';
+    do {
+        name[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    name[--at] = 's';
+    memmove(name, name + at, 16 - at);
+}
+
+/* ?1 becomes $1; a question mark inside a quoted text stays. */
+static void rewrite(struct lb_buf *out, const char *sql)
+{
+    bool quoted = false;
+
+    for (; *sql != '\0'; sql++) {
+        if (*sql == '\'')
+            quoted = !quoted;
+        lb_buf_add_byte(out, *sql == '?' && !quoted ? '$' : *sql);
+    }
+}
+
+static llmgr_status prepare(struct postgres_conn *conn, enum ls_statement id,
+                            struct llmgr_error *err)
+{
+    const struct ls_statement_row *row = &LS_STATEMENTS[id];
+    Oid types[LS_ARGS_MAX] = {0};
+    int count = (int)strlen(row->args);
+    char name[16];
+    struct lb_buf sql;
+    llmgr_status status = LLMGR_OK;
+
+    if (conn->prepared[id])
+        return LLMGR_OK;
+    for (int i = 0; i < count && i < LS_ARGS_MAX; i++) {
+        char type = (char)(row->args[i] | 0x20);
+        types[i] = type == 'i' ? OID_INT8 : type == 't' ? OID_TEXT : OID_BYTEA;
+    }
+    lb_buf_init(&sql, conn->base.store->host, SQL_LIMIT);
+    rewrite(&sql, row->postgres);
+    if (sql.failed != LLMGR_OK) {
+        lb_buf_free(&sql);
+        return lb_fail_memory(err);
+    }
+    statement_name(name, id);
+    PGresult *result = PQprepare(conn->pg, name, lb_buf_c(&sql), count, types);
+    lb_buf_free(&sql);
+    if (succeeded(result))
+        conn->prepared[id] = true;
+    else
+        status = ls_postgres_fail(conn, result, err);
+    PQclear(result);
+    return status;
+}
+
+static llmgr_status run(struct postgres_conn *conn, enum ls_statement id,
+                        const struct ls_value *values, size_t count, PGresult **out,
+                        struct llmgr_error *err)
+{
+    uint64_t numbers[LS_ARGS_MAX];
+    const char *pointers[LS_ARGS_MAX];
+    int sizes[LS_ARGS_MAX];
+    int formats[LS_ARGS_MAX];
+    char name[16];
+    llmgr_status status = prepare(conn, id, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        formats[i] = BINARY;
+        pointers[i] = NULL;
+        sizes[i] = 0;
+        if (values[i].type == 'i') {
+            numbers[i] = htobe64((uint64_t)values[i].integer);
+            pointers[i] = (const char *)&numbers[i];
+            sizes[i] = sizeof numbers[i];
+        } else if (values[i].type != 'n') {
+            if (values[i].bytes.size > INT32_MAX / 2)
+                return lb_fail(err, LLMGR_ERR_TOO_LARGE, N_("the value is too large for %s"),
+                               conn->base.store->place);
+            pointers[i] = values[i].bytes.p != NULL ? values[i].bytes.p : "";
+            sizes[i] = (int)values[i].bytes.size;
+        }
+    }
+    statement_name(name, id);
+    PGresult *result =
+        PQexecPrepared(conn->pg, name, (int)count, pointers, sizes, formats, BINARY);
+    if (!succeeded(result)) {
+        status = ls_postgres_fail(conn, result, err);
+        PQclear(result);
+        return status;
+    }
+    *out = result;
+    return LLMGR_OK;
+}
+
+llmgr_status ls_postgres_exec(struct ls_conn *base, enum ls_statement id,
+                              const struct ls_value *values, size_t count, int64_t *changed,
+                              struct llmgr_error *err)
+{
+    PGresult *result = NULL;
+    llmgr_status status = run(postgres_conn(base), id, values, count, &result, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    int64_t rows = 0;
+    if (lb_str_to_i64(lb_cstr(PQcmdTuples(result)), &rows))
+        *changed = rows;
+    PQclear(result);
+    return LLMGR_OK;
+}
+
+llmgr_status ls_postgres_query(struct ls_conn *base, const struct ls_value *values, size_t count,
+                               struct ls_rows *rows, struct llmgr_error *err)
+{
+    PGresult *result = NULL;
+    llmgr_status status = run(postgres_conn(base), rows->id, values, count, &result, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    if (PQnfields(result) != rows->column_count) {
+        PQclear(result);
+        return lb_fail(err, LLMGR_ERR_INTERNAL,
+                       N_("internal error: statement %s was used wrongly (%s); please report this"),
+                       LS_STATEMENTS[rows->id].name, "number of columns");
+    }
+    rows->result = result;
+    return LLMGR_OK;
+}
+
+enum ls_found ls_postgres_next(struct ls_conn *base, struct ls_rows *rows, struct llmgr_error *err)
+{
+    (void)base;
+    (void)err;
+    if (rows->at + 1 >= PQntuples(rows->result))
+        return LS_ABSENT;
+    rows->at++;
+    return LS_FOUND;
+}
+
+static struct ls_value integer(const char *p, int size)
+{
+    uint64_t value = 0;
+
+    for (int i = 0; i < size; i++)
+        value = value << 8 | (unsigned char)p[i];
+    /* Carry the sign of a narrower integer. */
+    if (size == 2)
+        return ls_int((int16_t)value);
+    if (size == 4)
+        return ls_int((int32_t)value);
+    return ls_int((int64_t)value);
+}
+
+struct ls_value ls_postgres_column(const struct ls_rows *rows, int at)
+{
+    const PGresult *result = rows->result;
+
+    if (PQgetisnull(result, rows->at, at))
+        return ls_null();
+    const char *p = PQgetvalue(result, rows->at, at);
+    int size = PQgetlength(result, rows->at, at);
+    switch (PQftype(result, at)) {
+    case OID_BOOL:
+    case OID_INT2:
+    case OID_INT4:
+    case OID_INT8:
+        return integer(p, size);
+    case OID_TEXT:
+    case OID_VARCHAR:
+    case OID_BPCHAR:
+    case OID_NAME:
+    case OID_UNKNOWN:
+        return ls_text(lb_str(p, (size_t)size));
+    case OID_BYTEA:
+        return ls_blob(p, (size_t)size);
+    default:
+        return (struct ls_value){.type = '?'};
+    }
+}
+
+void ls_postgres_end(struct ls_rows *rows)
+{
+    PQclear(rows->result);
+    rows->result = NULL;
+}
+
+llmgr_status ls_postgres_describe(struct ls_conn *base, enum ls_statement id, int *args,
+                                  int *columns, struct llmgr_error *err)
+{
+    struct postgres_conn *conn = postgres_conn(base);
+    char name[16];
+    llmgr_status status = prepare(conn, id, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    statement_name(name, id);
+    PGresult *result = PQdescribePrepared(conn->pg, name);
+    if (succeeded(result)) {
+        *args = PQnparams(result);
+        *columns = PQnfields(result);
+    } else {
+        status = ls_postgres_fail(conn, result, err);
+    }
+    PQclear(result);
+    return status;
+}
+
+llmgr_status ls_postgres_script(struct ls_conn *base, const char *sql, struct llmgr_error *err)
+{
+    struct postgres_conn *conn = postgres_conn(base);
+    PGresult *result = PQexec(conn->pg, sql);
+    llmgr_status status = succeeded(result) ? LLMGR_OK : ls_postgres_fail(conn, result, err);
+
+    PQclear(result);
+    return status;
+}
+
+llmgr_status ls_postgres_number(struct ls_conn *base, const char *sql, int64_t *out,
+                                struct llmgr_error *err)
+{
+    struct postgres_conn *conn = postgres_conn(base);
+    PGresult *result = PQexec(conn->pg, sql);
+    llmgr_status status = LLMGR_OK;
+
+    if (!succeeded(result)) {
+        status = ls_postgres_fail(conn, result, err);
+    } else {
+        int64_t number = 0;
+        if (PQntuples(result) > 0 && PQnfields(result) > 0 && !PQgetisnull(result, 0, 0))
+            (void)lb_str_to_i64(lb_cstr(PQgetvalue(result, 0, 0)), &number);
+        *out = number;
+    }
+    PQclear(result);
+    return status;
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transactions and statements, whatever the database. Everything that goes in or out is compared
+ * with the statement table here, so that the drivers may trust it; the first failure of a
+ * transaction sticks, so that both databases behave alike (PostgreSQL aborts it, SQLite would not).
+ */
+#include <assert.h>
+#include <sodium.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "store/driver.h"
+
+const struct ls_statement_row LS_STATEMENTS[LS_STATEMENT_COUNT] = {
+#define LS_STATEMENT(name, args, columns, sql) {#name, args, columns, sql, sql, false},
+#define LS_STATEMENT2(name, args, columns, sqlite, postgres)                                       \
+    {#name, args, columns, sqlite, postgres, false},
+#define LS_STATEMENT_LEGACY(name, args, columns, sql) {#name, args, columns, sql, sql, true},
+#include "store/statements.def"
+};
+
+/* ---- Life of a transaction ---- */
+
+struct ls_tx *ls_tx_on(struct ls_conn *conn, enum ls_mode mode)
+{
+    conn->tx = (struct ls_tx){.conn = conn, .mode = mode};
+    return &conn->tx;
+}
+
+struct ls_store *ls_tx_store(struct ls_tx *tx)
+{
+    return tx->conn->store;
+}
+
+static llmgr_status try_begin(struct ls_store *store, enum ls_mode mode, struct ls_tx **out,
+                              bool *retry, struct llmgr_error *err)
+{
+    struct ls_conn *conn = NULL;
+
+    if (mode == LS_WRITE && store->options.read_only)
+        return lb_fail(err, LLMGR_ERR_DATABASE_READONLY,
+                       N_("%s was opened for reading only, so nothing can be changed"),
+                       store->place);
+    llmgr_status status = ls_pool_take(ls_store_pool(store, mode), &conn, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct ls_tx *tx = ls_tx_on(conn, mode);
+    status = store->driver->begin(conn, mode, err);
+    if (status != LLMGR_OK) {
+        *retry = tx->retry;
+        ls_rollback(tx);
+        return status;
+    }
+    *out = tx;
+    return LLMGR_OK;
+}
+
+llmgr_status ls_begin(struct ls_store *store, enum ls_mode mode, struct ls_tx **out,
+                      struct llmgr_error *err)
+{
+    struct ls_tx *tx = NULL;
+    bool retry = false;
+    llmgr_status status = try_begin(store, mode, &tx, &retry, err);
+
+    /* Nothing has happened yet: a connection that broke while it was idle is simply replaced. */
+    if (status != LLMGR_OK && retry)
+        status = try_begin(store, mode, &tx, &retry, err);
+    if (status == LLMGR_OK)
+        *out = tx;
+    return status;
+}
+
+static llmgr_status commit(struct ls_tx *tx, bool *retry, struct llmgr_error *err)
+{
+    struct ls_conn *conn = tx->conn;
+
+    assert(tx->open_rows == 0);
+    if (tx->failed != LLMGR_OK) {
+        llmgr_status failed = tx->failed;
+        *retry = tx->retry;
+        ls_rollback(tx);
+        return lb_fail(err, failed,
+                       N_("the change was undone because one of its steps failed: %s"),
+                       llmgr_status_text(failed));
+    }
+    llmgr_status status = conn->store->driver->commit(conn, err);
+    if (status != LLMGR_OK) {
+        *retry = tx->retry;
+        ls_rollback(tx);
+        return status;
+    }
+    tx->conn = NULL;
+    ls_pool_give(conn);
+    return LLMGR_OK;
+}
+
+llmgr_status ls_commit(struct ls_tx *tx, struct llmgr_error *err)
+{
+    bool retry = false;
+
+    return commit(tx, &retry, err);
+}
+
+void ls_rollback(struct ls_tx *tx)
+{
+    if (tx == NULL || tx->conn == NULL)
+        return;
+    struct ls_conn *conn = tx->conn;
+    assert(tx->open_rows == 0);
+    conn->store->driver->rollback(conn);
+    tx->conn = NULL;
+    ls_pool_give(conn);
+}
+
+/* Doubling from 10 ms, each pause somewhere between half of it and the whole. */
+static void pause_before_retry(int tries)
+{
+    uint32_t most_ms = 10U << (unsigned)tries;
+    long ms = (long)(most_ms / 2 + randombytes_uniform(most_ms / 2 + 1));
+    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&pause, NULL);
+}
+
+/* A full disk may have room again once the write-ahead log was emptied into the database. */
+static void relieve(struct ls_store *store)
+{
+    struct ls_conn *conn = NULL;
+
+    if (ls_pool_take(ls_store_pool(store, LS_WRITE), &conn, NULL) != LLMGR_OK)
+        return;
+    store->driver->relieve(conn);
+    ls_pool_give(conn);
+}
+
+llmgr_status ls_transact(struct ls_store *store, enum ls_mode mode, ls_transact_fn fn,
+                         void *context, struct llmgr_error *err)
+{
+    for (int tries = 0;; tries++) {
+        struct ls_tx *tx = NULL;
+        bool retry = false;
+        llmgr_status status = ls_begin(store, mode, &tx, err);
+        if (status == LLMGR_OK) {
+            status = fn(tx, context, err);
+            if (status == LLMGR_OK) {
+                status = commit(tx, &retry, err);
+            } else {
+                retry = tx->retry;
+                ls_rollback(tx);
+            }
+        }
+        if (status == LLMGR_ERR_DATABASE_FULL && mode == LS_WRITE && tries == 0) {
+            relieve(store);
+            retry = true;
+        }
+        if (status == LLMGR_OK || !retry || tries + 1 >= LS_TRIES)
+            return status;
+        pause_before_retry(tries);
+    }
+}
+
+/* ---- Statements ---- */
+
+static bool fits(char declared, const struct ls_value *value)
+{
+    char type = (char)(declared | 0x20);
+
+    if (value->type == 'n')
+        return type != declared;
+    return value->type == type;
+}
+
+static llmgr_status bug(struct ls_tx *tx, enum ls_statement id, const char *what,
+                        struct llmgr_error *err)
+{
+    tx->failed = LLMGR_ERR_INTERNAL;
+    return lb_fail(err, LLMGR_ERR_INTERNAL,
+                   N_("internal error: statement %s was used wrongly (%s); please report this"),
+                   LS_STATEMENTS[id].name, what);
+}
+
+static llmgr_status admit(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
+                          size_t count, struct llmgr_error *err)
+{
+    const struct ls_statement_row *row = &LS_STATEMENTS[id];
+
+    if (tx->failed != LLMGR_OK)
+        return lb_fail(err, tx->failed,
+                       N_("the change was abandoned because one of its steps failed: %s"),
+                       llmgr_status_text(tx->failed));
+    if (count != strlen(row->args) || count > LS_ARGS_MAX)
+        return bug(tx, id, "number of arguments", err);
+    for (size_t i = 0; i < count; i++) {
+        if (!fits(row->args[i], &values[i]))
+            return bug(tx, id, "type of an argument", err);
+    }
+    if (tx->mode != LS_WRITE && strncmp(row->sqlite, "SELECT", 6) != 0 &&
+        strncmp(row->sqlite, "WITH", 4) != 0)
+        return bug(tx, id, "a change while reading", err);
+    return LLMGR_OK;
+}
+
+static llmgr_status keep(struct ls_tx *tx, llmgr_status status)
+{
+    if (status != LLMGR_OK && tx->failed == LLMGR_OK)
+        tx->failed = status;
+    return status;
+}
+
+llmgr_status ls_exec(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
+                     size_t count, int64_t *changed, struct llmgr_error *err)
+{
+    int64_t rows_changed = 0;
+    llmgr_status status = admit(tx, id, values, count, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    if (LS_STATEMENTS[id].columns[0] != '\0')
+        return bug(tx, id, "its result is ignored", err);
+    status = tx->conn->store->driver->exec(tx->conn, id, values, count, &rows_changed, err);
+    if (status == LLMGR_OK && changed != NULL)
+        *changed = rows_changed;
+    return keep(tx, status);
+}
+
+llmgr_status ls_query(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
+                      size_t count, struct ls_rows *rows, struct llmgr_error *err)
+{
+    llmgr_status status = admit(tx, id, values, count, err);
+
+    *rows = (struct ls_rows){.id = id, .at = -1, .columns = LS_STATEMENTS[id].columns};
+    if (status != LLMGR_OK)
+        return status;
+    rows->column_count = (int)strlen(rows->columns);
+    if (rows->column_count == 0)
+        return bug(tx, id, "it has no result", err);
+    status = tx->conn->store->driver->query(tx->conn, values, count, rows, err);
+    if (status != LLMGR_OK)
+        return keep(tx, status);
+    rows->tx = tx;
+    tx->open_rows++;
+    return LLMGR_OK;
+}
+
+/* The database may hold what our schema forbids (another program wrote it): never pass it on. */
+static bool row_as_declared(const struct ls_driver *driver, const struct ls_rows *rows)
+{
+    for (int i = 0; i < rows->column_count; i++) {
+        struct ls_value value = driver->column(rows, i);
+        if (!fits(rows->columns[i], &value))
+            return false;
+    }
+    return true;
+}
+
+/* A caller without interest in the text still gets the status kept in the transaction. */
+static enum ls_found next_quietly(struct ls_rows *rows)
+{
+    struct llmgr_error ignored = {0};
+
+    return ls_next(rows, &ignored);
+}
+
+enum ls_found ls_next(struct ls_rows *rows, struct llmgr_error *err)
+{
+    struct ls_tx *tx = rows->tx;
+
+    if (err == NULL)
+        return next_quietly(rows);
+    rows->on_row = false;
+    if (tx == NULL)
+        return LS_ABSENT;
+    if (tx->failed != LLMGR_OK) {
+        (void)lb_fail(err, tx->failed, "%s", llmgr_status_text(tx->failed));
+        return LS_ERROR;
+    }
+    struct ls_store *store = tx->conn->store;
+    enum ls_found found = store->driver->next(tx->conn, rows, err);
+    if (found == LS_FOUND && !row_as_declared(store->driver, rows)) {
+        (void)lb_fail(err, LLMGR_ERR_DATABASE,
+                      N_("%s holds a value of an unexpected type (statement %s); check it with "
+                         "\"llmgr db check\""),
+                      store->place, LS_STATEMENTS[rows->id].name);
+        found = LS_ERROR;
+    }
+    if (found == LS_ERROR && tx->failed == LLMGR_OK)
+        tx->failed = err->status;
+    rows->on_row = found == LS_FOUND;
+    return found;
+}
+
+void ls_rows_end(struct ls_rows *rows)
+{
+    if (rows->tx == NULL)
+        return;
+    rows->tx->conn->store->driver->end(rows);
+    rows->tx->open_rows--;
+    rows->tx = NULL;
+    rows->on_row = false;
+}
+
+enum ls_found ls_find(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
+                      size_t count, struct ls_rows *rows, struct llmgr_error *err)
+{
+    if (ls_query(tx, id, values, count, rows, err) != LLMGR_OK)
+        return LS_ERROR;
+    enum ls_found found = ls_next(rows, err);
+    if (found != LS_FOUND)
+        ls_rows_end(rows);
+    return found;
+}
+
+llmgr_status ls_insert(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
+                       size_t count, int64_t *new_id, struct llmgr_error *err)
+{
+    struct llmgr_error local = {0};
+    struct ls_rows rows;
+
+    if (strcmp(LS_STATEMENTS[id].columns, "i") != 0)
+        return bug(tx, id, "it does not return an id", err);
+    enum ls_found found = ls_find(tx, id, values, count, &rows, &local);
+    if (found == LS_ERROR) {
+        if (err != NULL)
+            *err = local;
+        return local.status;
+    }
+    if (found == LS_ABSENT)
+        return bug(tx, id, "it inserted nothing", err);
+    int64_t value = ls_column_int(&rows, 0);
+    /* SQLite finishes an INSERT … RETURNING only when it is stepped to its end. */
+    found = ls_next(&rows, &local);
+    ls_rows_end(&rows);
+    if (found == LS_ERROR) {
+        if (err != NULL)
+            *err = local;
+        return local.status;
+    }
+    *new_id = value;
+    return LLMGR_OK;
+}
+
+/* ---- Columns ---- */
+
+static struct ls_value column(const struct ls_rows *rows, int at, char type)
+{
+    bool valid = rows->tx != NULL && rows->on_row && at >= 0 && at < rows->column_count &&
+                 (type == 'n' || (rows->columns[at] | 0x20) == type);
+
+    assert(valid);
+    if (!valid)
+        return ls_null();
+    return rows->tx->conn->store->driver->column(rows, at);
+}
+
+int64_t ls_column_int(const struct ls_rows *rows, int at)
+{
+    struct ls_value value = column(rows, at, 'i');
+    return value.type == 'i' ? value.integer : 0;
+}
+
+struct lb_str ls_column_text(const struct ls_rows *rows, int at)
+{
+    struct ls_value value = column(rows, at, 't');
+    return value.type == 't' ? value.bytes : (struct lb_str){NULL, 0};
+}
+
+struct lb_str ls_column_blob(const struct ls_rows *rows, int at)
+{
+    struct ls_value value = column(rows, at, 'b');
+    return value.type == 'b' ? value.bytes : (struct lb_str){NULL, 0};
+}
+
+bool ls_column_is_null(const struct ls_rows *rows, int at)
+{
+    return column(rows, at, 'n').type == 'n';
+}

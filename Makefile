@@ -15,9 +15,9 @@ run: ## build, then show the program at work in the build folder
 	@tools/deps run && tools/build $(BUILD) && tools/demo $(BUILD)
 
 test: ## build, then run all tests (minutes)
-	@tools/deps test && tools/build $(BUILD) && tools/test-all $(BUILD)
+	@tools/deps test && tools/build $(BUILD) $(MESON_ARGS) && tools/test-all $(BUILD)
 
-test-deep: ## sanitizers, clang, valgrind, fuzzers, within DEEP_MINUTES (default 45)
+test-deep: ## sanitizers, clang, fuzzers, within DEEP_MINUTES (default 45)
 	@tools/deps test deep && tools/test-deep
 
 bench: ## the benchmarks, with the machine and versions they ran on

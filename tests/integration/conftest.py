@@ -24,8 +24,8 @@ import pathlib
 import re
 import signal
 import subprocess
+import tempfile
 import time
-import urllib.parse
 
 import pytest
 
@@ -172,31 +172,39 @@ class Mockllm:
 class Postgres:
     """The session's server: `url` of its first database, `fresh()` for an empty one per test."""
 
-    def __init__(self, folder):
-        self.folder = folder
-        started = subprocess.run([TEST_POSTGRES, 'start', folder], capture_output=True, text=True,
-                                 check=False, timeout=120)
+    def __init__(self):
+        self.count = 0
+        self.folder = None
+        self.url = os.environ.get('LLMGR_TEST_POSTGRES')
+        if self.url:  # tools/with-postgres started one for the whole run
+            return
+        # As root the server runs as another user, who could not enter pytest's own folders.
+        self.folder = tempfile.mkdtemp(prefix='llmgr-pg-')
+        started = subprocess.run([TEST_POSTGRES, 'start', self.folder], capture_output=True,
+                                 text=True, check=False, timeout=120)
         assert started.returncode == 0, started.stdout + started.stderr
         self.url = started.stdout.splitlines()[-1]
-        self.count = 0
 
     def fresh(self):
         """The URL of a new, empty database."""
         self.count += 1
-        name = f'test_{os.getpid()}_{self.count}'
+        name = f'pytest_{os.getpid()}_{self.count}'
         subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', f'CREATE DATABASE {name}',
                         self.url], check=True, timeout=60)
-        return urllib.parse.urlsplit(self.url)._replace(path='/' + name).geturl()
+        return re.sub(r'^(postgres://[^/]*)/[^?]*', rf'\1/{name}', self.url)
 
     def stop(self):
+        if self.folder is None:
+            return
         subprocess.run([TEST_POSTGRES, 'stop', self.folder], check=True, timeout=60,
                        stdout=subprocess.DEVNULL)
+        os.rmdir(self.folder)
 
 
 @pytest.fixture(scope='session', name='postgres')
-def postgres_fixture(tmp_path_factory):
+def postgres_fixture():
     """Started on first use, once per session."""
-    server = Postgres(tmp_path_factory.mktemp('postgres'))
+    server = Postgres()
     yield server
     server.stop()
 

@@ -18,7 +18,6 @@
     XX(REQUEST_LINE, 400, N_("a malformed request line"))                                          \
     XX(TARGET, 400, N_("an invalid request target"))                                               \
     XX(TARGET_LONG, 414, N_("the request line is too long"))                                       \
-    XX(VERSION, 400, N_("a malformed HTTP version"))                                               \
     XX(VERSION_UNKNOWN, 505, N_("an HTTP version other than 1.0 and 1.1"))                         \
     XX(STATUS_LINE, 502, N_("a malformed status line"))                                            \
     XX(STATUS, 502, N_("a status code outside 100 to 599"))                                        \

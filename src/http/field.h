@@ -29,7 +29,9 @@ struct lb_str lh_header_name(enum lh_header id);
 /* Does the field concern one connection only (RFC 9110 section 7.6.1)? */
 bool lh_header_is_hop(enum lh_header id);
 
-/* Not empty and token characters only (RFC 9110 section 5.6.2)? */
+/* Bytes of the longest prefix of token characters (RFC 9110 section 5.6.2). */
+size_t lh_token_size(struct lb_str s);
+/* Not empty and token characters only? */
 bool lh_is_token(struct lb_str s);
 /* Free of NUL, CR, LF and other control characters but HTAB? */
 bool lh_is_value(struct lb_str s);

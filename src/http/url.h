@@ -62,8 +62,7 @@ struct lh_url {
     uint8_t address[16]; /* network order: 16 bytes for IPV6, the first 4 for IPV4 and NUMERIC */
     struct lb_str host;  /* as written, without brackets */
     struct lb_str path;  /* as written; empty or starts with '/' */
-    struct lb_str query; /* as written, without '?' */
-    bool has_query;
+    struct lb_str query; /* as written, without '?'; empty if there is none */
 };
 
 /* Parses the whole of `text`; the slices point into it. LH_URL_OK, or why it is refused. */
@@ -90,7 +89,8 @@ size_t lh_url_authority(const struct lh_url *url, char out[LH_ORIGIN_SIZE]);
 void lh_url_normal(const struct lh_url *url, struct lb_buf *out);
 /*
  * The URL of `path` ("/chat/completions") under the base: base path as written, without its
- * slashes at the end, then `path`, then the base's query. Nothing is added ("/v1") or collapsed.
+ * slashes at the end, then `path` (which may hold a query of its own), then the base's query.
+ * Nothing is added ("/v1") or collapsed.
  */
 void lh_url_join(const struct lh_url *base, struct lb_str path, struct lb_buf *out);
 /* The same without scheme and host: the target of a request line. */

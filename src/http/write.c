@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A line is checked, then written in one piece: one reservation, a few copies. Nothing of a line
+ * that is refused gets into the buffer.
+ */
+#include "http/write.h"
+
+#include "http/scan.h"
+
+/* XX(code, reason): the registered codes (RFC 9110 section 15, and those our peers use). */
+#define REASON_MAP(XX)                                                                             \
+    XX(100, "Continue") XX(101, "Switching Protocols") XX(102, "Processing")                       \
+    XX(103, "Early Hints") XX(200, "OK") XX(201, "Created") XX(202, "Accepted")                    \
+    XX(203, "Non-Authoritative Information") XX(204, "No Content") XX(205, "Reset Content")        \
+    XX(206, "Partial Content") XX(300, "Multiple Choices") XX(301, "Moved Permanently")            \
+    XX(302, "Found") XX(303, "See Other") XX(304, "Not Modified")                                  \
+    XX(307, "Temporary Redirect") XX(308, "Permanent Redirect") XX(400, "Bad Request")             \
+    XX(401, "Unauthorized") XX(402, "Payment Required") XX(403, "Forbidden")                       \
+    XX(404, "Not Found") XX(405, "Method Not Allowed") XX(406, "Not Acceptable")                   \
+    XX(407, "Proxy Authentication Required") XX(408, "Request Timeout") XX(409, "Conflict")        \
+    XX(410, "Gone") XX(411, "Length Required") XX(412, "Precondition Failed")                      \
+    XX(413, "Content Too Large") XX(414, "URI Too Long") XX(415, "Unsupported Media Type")         \
+    XX(416, "Range Not Satisfiable") XX(417, "Expectation Failed")                                 \
+    XX(421, "Misdirected Request") XX(422, "Unprocessable Content") XX(423, "Locked")              \
+    XX(424, "Failed Dependency") XX(425, "Too Early") XX(426, "Upgrade Required")                  \
+    XX(428, "Precondition Required") XX(429, "Too Many Requests")                                  \
+    XX(431, "Request Header Fields Too Large") XX(451, "Unavailable For Legal Reasons")            \
+    XX(499, "Client Closed Request") XX(500, "Internal Server Error")                              \
+    XX(501, "Not Implemented") XX(502, "Bad Gateway") XX(503, "Service Unavailable")               \
+    XX(504, "Gateway Timeout") XX(505, "HTTP Version Not Supported")                               \
+    XX(507, "Insufficient Storage") XX(508, "Loop Detected")                                       \
+    XX(511, "Network Authentication Required") XX(529, "Overloaded")
+
+enum { CODE_FIRST = 100, CODE_END = 600 };
+
+const char *lh_status_reason(int status)
+{
+    static const char *const reasons[CODE_END - CODE_FIRST] = {
+#define REASON_ROW(code, reason) [(code) - CODE_FIRST] = reason,
+        REASON_MAP(REASON_ROW)
+#undef REASON_ROW
+    };
+    const char *reason =
+        status >= CODE_FIRST && status < CODE_END ? reasons[status - CODE_FIRST] : NULL;
+
+    return reason != NULL ? reason : "Unknown";
+}
+
+static void refuse(struct lb_buf *buf)
+{
+    if (buf->failed == LLMGR_OK)
+        buf->failed = LLMGR_ERR_INVALID;
+}
+
+static char *put(char *at, struct lb_str s)
+{
+    if (s.size != 0)
+        memcpy(at, s.p, s.size);
+    return at + s.size;
+}
+
+/* Would the sum of these sizes wrap? No slice in memory is near this, but length comes first. */
+static bool sane(struct lb_str a, struct lb_str b, struct lb_str c)
+{
+    return a.size < SIZE_MAX / 8 && b.size < SIZE_MAX / 8 && c.size < SIZE_MAX / 8;
+}
+
+/* No space or control character: what stands between the spaces of a request line. */
+static bool is_word(struct lb_str s)
+{
+    for (size_t i = 0; i < s.size; i++) {
+        if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+            return false;
+    }
+    return s.size != 0;
+}
+
+void lh_write_request(struct lb_buf *buf, struct lb_str method, struct lb_str target,
+                      struct lb_str host)
+{
+    const struct lb_str tail = LB_STR(" HTTP/1.1\r\nHost: ");
+
+    if (!lh_is_token(method) || !is_word(target) || !is_word(host) ||
+        !sane(method, target, host)) {
+        refuse(buf);
+        return;
+    }
+    size_t size = method.size + 1 + target.size + tail.size + host.size + 2;
+    char *start = lb_buf_reserve(buf, size);
+    if (start == NULL)
+        return;
+    char *at = put(start, method);
+    *at++ = ' ';
+    at = put(put(put(at, target), tail), host);
+    put(at, LB_STR("\r\n"));
+    lb_buf_grow(buf, size);
+}
+
+void lh_write_status(struct lb_buf *buf, int status)
+{
+    const struct lb_str reason = lb_cstr(lh_status_reason(status));
+
+    if (status < CODE_FIRST || status >= CODE_END) {
+        refuse(buf);
+        return;
+    }
+    lb_buf_add_str(buf, LB_STR("HTTP/1.1 "));
+    lb_buf_add_u64(buf, (uint64_t)status);
+    lb_buf_add_byte(buf, ' ');
+    lb_buf_add_str(buf, reason);
+    lb_buf_add_str(buf, LB_STR("\r\n"));
+}
+
+void lh_write_field2(struct lb_buf *buf, struct lb_str name, struct lb_str value,
+                     struct lb_str rest)
+{
+    if (!lh_is_token(name) || !lh_is_value(value) || !lh_is_value(rest) ||
+        !sane(name, value, rest)) {
+        refuse(buf);
+        return;
+    }
+    size_t size = name.size + 2 + value.size + rest.size + 2;
+    char *start = lb_buf_reserve(buf, size);
+    if (start == NULL)
+        return;
+    char *at = put(put(start, name), LB_STR(": "));
+    at = put(put(at, value), rest);
+    put(at, LB_STR("\r\n"));
+    lb_buf_grow(buf, size);
+}
+
+void lh_write_field(struct lb_buf *buf, struct lb_str name, struct lb_str value)
+{
+    lh_write_field2(buf, name, value, LB_STR(""));
+}
+
+void lh_write_field_u64(struct lb_buf *buf, struct lb_str name, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    lh_write_field(buf, name, lb_str(digits + at, sizeof(digits) - at));
+}
+
+void lh_write_end(struct lb_buf *buf)
+{
+    lb_buf_add_str(buf, LB_STR("\r\n"));
+}

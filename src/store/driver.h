@@ -60,7 +60,7 @@ struct ls_store {
     char *target; /* the file's path, or libpq's connection string: may hold a password */
     char *place;  /* for messages */
     char *backup_dir;
-    char *backup_made; /* by the migration under way; SQLite */
+    char *backup_made;         /* by the migration under way; SQLite */
     struct ls_options options; /* defaults filled in; .url and .backup_dir are NULL */
     struct ls_pool readers;
     struct ls_pool writer; /* SQLite's one writing connection; unused by the others */

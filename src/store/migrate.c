@@ -20,9 +20,9 @@ static const struct migration {
 enum { LATEST = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 
 const char *const LS_TABLES[] = {
-    "llm_platforms",     "llm_platform_models", "llm_sys_platform_keys",
-    "user_ai_configs",   "llm_hidden_models",   "llm_data_keys",
-    "llm_changes",       "llm_meta",            "llm_migrations",
+    "llm_platforms",     "llm_platform_models", "llm_sys_platform_keys", "user_ai_configs",
+    "llm_hidden_models", "llm_data_keys",       "llm_changes",           "llm_meta",
+    "llm_migrations",
 };
 const size_t LS_TABLE_COUNT = sizeof LS_TABLES / sizeof LS_TABLES[0];
 
@@ -70,7 +70,8 @@ llmgr_status ls_schema_read(struct ls_conn *conn, enum ls_shape *shape, int64_t 
     if (status != LLMGR_OK)
         return status;
     if (found != 0) {
-        status = store->driver->number(conn, "SELECT MAX(version) FROM llm_migrations", &found, err);
+        status =
+            store->driver->number(conn, "SELECT MAX(version) FROM llm_migrations", &found, err);
         if (status != LLMGR_OK)
             return status;
         if (found < 0 || found > LATEST)

@@ -21,7 +21,7 @@ llmgr_status ls_pool_open(struct ls_pool *pool, struct ls_store *store, int max,
     *pool = (struct ls_pool){.store = store, .max = max, .writer = writer};
     if (pthread_condattr_init(&attributes) != 0)
         goto failed;
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* that of lb_monotonic_ms */
     int failed = pthread_cond_init(&pool->freed, &attributes);
     pthread_condattr_destroy(&attributes);
     if (failed != 0)
@@ -52,17 +52,12 @@ void ls_pool_close(struct ls_pool *pool)
 /* A slot is claimed (*conn NULL: a connection must be opened), or the time is over (false). */
 static bool claim(struct ls_pool *pool, struct ls_conn **conn)
 {
-    struct timespec until;
+    int64_t until_ms = lb_monotonic_ms() + pool->store->options.busy_timeout_ms;
+    struct timespec until = {.tv_sec = until_ms / 1000,
+                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
     bool claimed = false;
     int waited = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += pool->store->options.busy_timeout_ms / 1000;
-    until.tv_nsec += (long)(pool->store->options.busy_timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&pool->lock);
     while (pool->idle_count == 0 && pool->live == pool->max && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&pool->freed, &pool->lock, &until);

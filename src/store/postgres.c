@@ -54,8 +54,8 @@ static llmgr_status postgres_connect(struct ls_store *store, bool writer, struct
                                      struct llmgr_error *err)
 {
     /* What stands before "dbname" may be overridden by the URL, what follows may not. */
-    static const char *const KEYWORDS[] = {"connect_timeout", "fallback_application_name",
-                                           "dbname", "client_encoding", NULL};
+    static const char *const KEYWORDS[] = {"connect_timeout", "fallback_application_name", "dbname",
+                                           "client_encoding", NULL};
     char timeout[16];
     int seconds = store->options.busy_timeout_ms / 1000;
     struct postgres_conn *conn = lb_calloc(store->host, 1, sizeof *conn);
@@ -108,11 +108,11 @@ static llmgr_status postgres_begin(struct ls_conn *base, enum ls_mode mode, stru
         return LLMGR_OK;
     if (mode == LS_READ)
         return ls_postgres_script(base, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
-    llmgr_status status = ls_postgres_number(
-        base,
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
-        " SELECT 1 FROM llm_meta WHERE name = 'writer' FOR UPDATE",
-        &locked, err);
+    llmgr_status status =
+        ls_postgres_number(base,
+                           "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+                           " SELECT 1 FROM llm_meta WHERE name = 'writer' FOR UPDATE",
+                           &locked, err);
     if (status == LLMGR_OK && locked != 1)
         status = lb_fail(err, LLMGR_ERR_DATABASE,
                          N_("%s lacks the row 'writer' of llm_meta that writers queue at; restore "

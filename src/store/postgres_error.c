@@ -52,8 +52,7 @@ struct state_row {
 };
 
 static const struct state_row STATES[] = {
-    {"23505", LLMGR_ERR_CONFLICT, false,
-     N_("it already holds such an entry; choose another name")},
+    {"23505", LLMGR_ERR_CONFLICT, false, N_("it already holds such an entry; choose another name")},
     {"23503", LLMGR_ERR_CONFLICT, false,
      N_("it no longer holds the entry this one belongs to; look it up again")},
     {"23", LLMGR_ERR_DATABASE, false, N_("it refuses the value")},

@@ -123,8 +123,7 @@ static llmgr_status run(struct postgres_conn *conn, enum ls_statement id,
         }
     }
     statement_name(name, id);
-    PGresult *result =
-        PQexecPrepared(conn->pg, name, (int)count, pointers, sizes, formats, BINARY);
+    PGresult *result = PQexecPrepared(conn->pg, name, (int)count, pointers, sizes, formats, BINARY);
     if (!succeeded(result)) {
         status = ls_postgres_fail(conn, result, err);
         PQclear(result);

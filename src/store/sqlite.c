@@ -65,12 +65,18 @@ static void set_limits(sqlite3 *db)
         int id;
         int value;
     } LIMITS[] = {
-        {SQLITE_LIMIT_LENGTH, VALUE_LIMIT},     {SQLITE_LIMIT_SQL_LENGTH, 64 << 10},
-        {SQLITE_LIMIT_COLUMN, 64},              {SQLITE_LIMIT_EXPR_DEPTH, 64},
-        {SQLITE_LIMIT_COMPOUND_SELECT, 8},      {SQLITE_LIMIT_VDBE_OP, 50000},
-        {SQLITE_LIMIT_FUNCTION_ARG, 16},        {SQLITE_LIMIT_ATTACHED, 1},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 512}, {SQLITE_LIMIT_VARIABLE_NUMBER, LS_ARGS_MAX},
-        {SQLITE_LIMIT_TRIGGER_DEPTH, 4},        {SQLITE_LIMIT_WORKER_THREADS, 0},
+        {SQLITE_LIMIT_LENGTH, VALUE_LIMIT},
+        {SQLITE_LIMIT_SQL_LENGTH, 64 << 10},
+        {SQLITE_LIMIT_COLUMN, 64},
+        {SQLITE_LIMIT_EXPR_DEPTH, 64},
+        {SQLITE_LIMIT_COMPOUND_SELECT, 8},
+        {SQLITE_LIMIT_VDBE_OP, 50000},
+        {SQLITE_LIMIT_FUNCTION_ARG, 16},
+        {SQLITE_LIMIT_ATTACHED, 1},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 512},
+        {SQLITE_LIMIT_VARIABLE_NUMBER, LS_ARGS_MAX},
+        {SQLITE_LIMIT_TRIGGER_DEPTH, 4},
+        {SQLITE_LIMIT_WORKER_THREADS, 0},
     };
 
     for (size_t i = 0; i < sizeof LIMITS / sizeof LIMITS[0]; i++)
@@ -97,10 +103,9 @@ llmgr_status ls_sqlite_open(const char *path, const char *place, int flags, int 
                             sqlite3 **out, struct llmgr_error *err)
 {
     sqlite3 *db = NULL;
-    int rc = sqlite3_open_v2(path, &db,
-                             flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-                                 SQLITE_OPEN_EXRESCODE,
-                             NULL);
+    int rc = sqlite3_open_v2(
+        path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE,
+        NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(db, busy_timeout_ms);
@@ -312,7 +317,7 @@ static llmgr_status prepared(struct sqlite_conn *conn, enum ls_statement id, sql
 }
 
 /* `keep`: the statement outlives the call, so SQLite must copy text and bytes. */
-static int bind(sqlite3_stmt *stmt, const struct ls_value *values, size_t count, bool keep)
+static int bind_values(sqlite3_stmt *stmt, const struct ls_value *values, size_t count, bool keep)
 {
     sqlite3_destructor_type life = keep ? SQLITE_TRANSIENT : SQLITE_STATIC;
     int rc = SQLITE_OK;
@@ -349,7 +354,7 @@ static llmgr_status sqlite_exec(struct ls_conn *base, enum ls_statement id,
 
     if (status != LLMGR_OK)
         return status;
-    int rc = bind(stmt, values, count, false);
+    int rc = bind_values(stmt, values, count, false);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
     if (rc == SQLITE_DONE)
@@ -369,7 +374,7 @@ static llmgr_status sqlite_query(struct ls_conn *base, const struct ls_value *va
 
     if (status != LLMGR_OK)
         return status;
-    int rc = bind(stmt, values, count, true);
+    int rc = bind_values(stmt, values, count, true);
     if (rc != SQLITE_OK) {
         status = conn_fail(conn, rc, err);
         done_with(stmt);

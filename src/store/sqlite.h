@@ -7,8 +7,13 @@
 
 #include "store/driver.h"
 
-enum sqlite_control { CONTROL_BEGIN, CONTROL_BEGIN_WRITE, CONTROL_COMMIT, CONTROL_ROLLBACK,
-                      CONTROL_COUNT };
+enum sqlite_control {
+    CONTROL_BEGIN,
+    CONTROL_BEGIN_WRITE,
+    CONTROL_COMMIT,
+    CONTROL_ROLLBACK,
+    CONTROL_COUNT
+};
 
 struct sqlite_conn {
     struct ls_conn base;

@@ -154,8 +154,8 @@ static llmgr_status copy_pages(struct ls_store *store, sqlite3 *source, const ch
 static void sync_folder(const struct lb_host *host, const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *folder = slash != NULL ? lb_strndup(host, path, (size_t)(slash - path) + 1)
-                                 : lb_strdup(host, ".");
+    char *folder =
+        slash != NULL ? lb_strndup(host, path, (size_t)(slash - path) + 1) : lb_strdup(host, ".");
 
     if (folder == NULL)
         return;
@@ -302,8 +302,8 @@ static int check_foreign_keys(sqlite3 *db, struct ls_check_report *report)
         rc = first_text(db, sql, row, sizeof row);
         if (rc == SQLITE_ROW) {
             char problem[192];
-            snprintf(problem, sizeof problem,
-                     "a row of %s refers to a row that does not exist", LS_TABLES[i]);
+            snprintf(problem, sizeof problem, "a row of %s refers to a row that does not exist",
+                     LS_TABLES[i]);
             unsound(report, problem);
         }
     }

@@ -33,7 +33,7 @@
 struct ls_store;
 struct ls_tx;
 
-/* ---- The statement table ----------------------------------------------------------------------- */
+/* ---- The statement table --------------------------------------------------------------------- */
 
 enum ls_statement {
 #define LS_STATEMENT(name, args, columns, sql) LS_##name,
@@ -83,7 +83,7 @@ static inline struct ls_value ls_cstr(const char *s)
     (const struct ls_value[]){__VA_ARGS__},                                                        \
         sizeof((const struct ls_value[]){__VA_ARGS__}) / sizeof(struct ls_value)
 
-/* ---- Opening ----------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 enum ls_migrate {
     LS_MIGRATE_AUTO,   /* an older schema, and a file of the Python original, is migrated */
@@ -93,8 +93,8 @@ enum ls_migrate {
 
 /* An API key in clear text, found in a database made by the Python original. */
 struct ls_legacy_key {
-    bool is_own;          /* true: a user's key of a system platform; false: a platform's own */
-    struct lb_str user;   /* whose key; the platform's owner if !is_own */
+    bool is_own;        /* true: a user's key of a system platform; false: a platform's own */
+    struct lb_str user; /* whose key; the platform's owner if !is_own */
     int64_t platform_id;
     struct lb_str base_url; /* of the platform; may be empty */
     struct lb_str api_key;  /* never empty; wiped from the database in the same transaction */
@@ -110,9 +110,9 @@ typedef llmgr_status (*ls_legacy_fn)(struct ls_tx *tx, const struct ls_legacy_ke
 
 struct ls_options {
     /*
-     * sqlite:PATH, sqlite::memory:, a bare path, or postgres://… / postgresql://… as libpq takes
-     * it. A password in it is kept out of every message. An in-memory database has one connection
-     * for reading and writing: one transaction at a time.
+     * sqlite:PATH, sqlite::memory:, a bare path, or postgres://... (postgresql://...) as libpq
+     * takes it. A password in it is kept out of every message. An in-memory database has one
+     * connection for reading and writing: one transaction at a time.
      */
     const char *url;
     int pool_size;            /* reading connections (SQLite) or all (PostgreSQL), 1-256; 0: 8 */
@@ -122,8 +122,8 @@ struct ls_options {
     bool must_exist;          /* a missing SQLite file is LLMGR_ERR_NOT_FOUND, not created */
     bool no_backup;           /* skip the backup before a migration */
     enum ls_migrate migrate;
-    const char *backup_dir;  /* SQLite: where backups before a migration go; NULL: beside the file */
-    ls_legacy_fn on_legacy;  /* NULL: a database with clear-text keys is refused */
+    const char *backup_dir; /* SQLite: for backups before a migration; NULL: beside the file */
+    ls_legacy_fn on_legacy; /* NULL: a database with clear-text keys is refused */
     void *legacy_context;
 };
 
@@ -141,7 +141,7 @@ void ls_close(struct ls_store *store);
 /* The database's name for messages: the file, or "NAME at HOST"; never a password. */
 const char *ls_place(const struct ls_store *store);
 
-/* ---- Transactions ------------------------------------------------------------------------------ */
+/* ---- Transactions ---------------------------------------------------------------------------- */
 
 enum ls_mode {
     LS_READ,     /* one consistent snapshot for all its statements */
@@ -173,7 +173,7 @@ LLMGR_MUST_CHECK llmgr_status ls_transact(struct ls_store *store, enum ls_mode m
 
 struct ls_store *ls_tx_store(struct ls_tx *tx);
 
-/* ---- Statements -------------------------------------------------------------------------------- */
+/* ---- Statements ------------------------------------------------------------------------------ */
 
 /*
  * The number and types of the values must be those of the statement table; anything else is our
@@ -182,8 +182,8 @@ struct ls_store *ls_tx_store(struct ls_tx *tx);
 
 /* Runs a statement without result columns. *changed (may be NULL): rows inserted or changed. */
 LLMGR_MUST_CHECK llmgr_status ls_exec(struct ls_tx *tx, enum ls_statement id,
-                                      const struct ls_value *values, size_t count,
-                                      int64_t *changed, struct llmgr_error *err);
+                                      const struct ls_value *values, size_t count, int64_t *changed,
+                                      struct llmgr_error *err);
 /* Runs an INSERT … RETURNING with one integer column, the new id. */
 LLMGR_MUST_CHECK llmgr_status ls_insert(struct ls_tx *tx, enum ls_statement id,
                                         const struct ls_value *values, size_t count,
@@ -231,7 +231,7 @@ struct lb_str ls_column_text(const struct ls_rows *rows, int column);
 struct lb_str ls_column_blob(const struct ls_rows *rows, int column);
 bool ls_column_is_null(const struct ls_rows *rows, int column);
 
-/* ---- Upkeep ------------------------------------------------------------------------------------ */
+/* ---- Upkeep ---------------------------------------------------------------------------------- */
 
 /* The schema this program writes. */
 int64_t ls_schema_latest(void);
@@ -249,14 +249,14 @@ LLMGR_MUST_CHECK llmgr_status ls_backup(struct ls_store *store, const char *path
                                         struct llmgr_error *err);
 
 struct ls_check_report {
-    const char *engine;    /* "SQLite" or "PostgreSQL" */
-    char version[64];      /* of the linked library, or of the server */
+    const char *engine; /* "SQLite" or "PostgreSQL" */
+    char version[64];   /* of the linked library, or of the server */
     int64_t schema_version;
-    int64_t size_bytes;    /* of the database; the write-ahead log not included */
-    int64_t wal_bytes;     /* of SQLite's write-ahead log; 0 for PostgreSQL */
-    bool sound;            /* integrity and foreign keys hold */
-    char problem[256];     /* the first thing found if not sound */
-    bool wal_reset_bug;    /* the linked SQLite has the WAL-reset bug (fixed in 3.51.3) */
+    int64_t size_bytes; /* of the database; the write-ahead log not included */
+    int64_t wal_bytes;  /* of SQLite's write-ahead log; 0 for PostgreSQL */
+    bool sound;         /* integrity and foreign keys hold */
+    char problem[256];  /* the first thing found if not sound */
+    bool wal_reset_bug; /* the linked SQLite has the WAL-reset bug (fixed in 3.51.3) */
 };
 
 /* Reads the whole database. A damaged one is a report with sound == false, not an error. */

@@ -5,7 +5,6 @@
  * transaction sticks, so that both databases behave alike (PostgreSQL aborts it, SQLite would not).
  */
 #include <assert.h>
-#include <sodium.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -79,8 +78,7 @@ static llmgr_status commit(struct ls_tx *tx, bool *retry, struct llmgr_error *er
         llmgr_status failed = tx->failed;
         *retry = tx->retry;
         ls_rollback(tx);
-        return lb_fail(err, failed,
-                       N_("the change was undone because one of its steps failed: %s"),
+        return lb_fail(err, failed, N_("the change was undone because one of its steps failed: %s"),
                        llmgr_status_text(failed));
     }
     llmgr_status status = conn->store->driver->commit(conn, err);
@@ -112,12 +110,15 @@ void ls_rollback(struct ls_tx *tx)
     ls_pool_give(conn);
 }
 
-/* Doubling from 10 ms, each pause somewhere between half of it and the whole. */
+/*
+ * Doubling from 10 ms, each pause somewhere between half of it and the whole. Two that collided
+ * must only not collide again, and the clock's last digits differ enough for that.
+ */
 static void pause_before_retry(int tries)
 {
-    uint32_t most_ms = 10U << (unsigned)tries;
-    long ms = (long)(most_ms / 2 + randombytes_uniform(most_ms / 2 + 1));
-    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    int64_t half_ms = (int64_t)5 << tries;
+    int64_t ms = half_ms + lb_monotonic_ns() / 64 % (half_ms + 1);
+    struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 
     nanosleep(&pause, NULL);
 }

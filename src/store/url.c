@@ -41,8 +41,8 @@ static char *postgres_place(const struct lb_host *host, const PQconninfoOption *
     return place;
 }
 
-static llmgr_status parse_postgres(const struct lb_host *host, const char *text,
-                                   struct ls_url *url, struct llmgr_error *err)
+static llmgr_status parse_postgres(const struct lb_host *host, const char *text, struct ls_url *url,
+                                   struct llmgr_error *err)
 {
     char *message = NULL;
     PQconninfoOption *options = PQconninfoParse(text, &message);

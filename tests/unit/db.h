@@ -32,11 +32,11 @@
 struct db {
     bool postgres;
     struct lb_host host;
-    char dir[256];   /* a folder of the test's own, for either kind */
-    char path[300];  /* SQLite: the file, inside dir */
-    char name[64];   /* PostgreSQL: the database */
-    char url[600];   /* for ls_open */
-    char log[8192];  /* what the store logged, one event per line */
+    char dir[256];  /* a folder of the test's own, for either kind */
+    char path[300]; /* SQLite: the file, inside dir */
+    char name[64];  /* PostgreSQL: the database */
+    char url[600];  /* for ls_open */
+    char log[8192]; /* what the store logged, one event per line */
 };
 
 static inline void db_log(llmgr_log_level level, const char *text, void *context)

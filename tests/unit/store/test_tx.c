@@ -145,9 +145,9 @@ static void values_survive_a_round_trip(void **state)
     int64_t second = add_revision(tx, "user");
     assert_true(second > first);
     struct ls_rows rows;
-    assert_int_equal(ls_query(tx, LS_CHANGES_SINCE, LS_ARGS(ls_int(INT64_MIN), ls_int(INT64_MAX)),
-                              &rows, NULL),
-                     LLMGR_OK);
+    assert_int_equal(
+        ls_query(tx, LS_CHANGES_SINCE, LS_ARGS(ls_int(INT64_MIN), ls_int(INT64_MAX)), &rows, NULL),
+        LLMGR_OK);
     assert_int_equal(ls_next(&rows, NULL), LS_FOUND);
     assert_int_equal(ls_column_int(&rows, 0), first);
     assert_true(ls_column_is_null(&rows, 1));
@@ -219,8 +219,8 @@ static llmgr_status insert_twice(struct ls_tx *tx, void *context, struct llmgr_e
     (*calls)++;
     llmgr_status status = ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr("a"), ls_cstr("1")), NULL, err);
     for (int i = 0; i < 2 && status == LLMGR_OK; i++)
-        status = ls_exec(tx, LS_MIGRATION_ADD, LS_ARGS(ls_int(900), ls_cstr("x"), ls_int(0)), NULL,
-                         err);
+        status =
+            ls_exec(tx, LS_MIGRATION_ADD, LS_ARGS(ls_int(900), ls_cstr("x"), ls_int(0)), NULL, err);
     return status;
 }
 
@@ -284,8 +284,8 @@ static void writers_of_two_stores_are_serialised(void **state)
         db_open_with(&db, (struct ls_options){.pool_size = 3, .busy_timeout_ms = 30000});
     pthread_t threads[WRITERS];
     for (int i = 0; i < WRITERS; i++)
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, write_rounds, i % 2 == 0 ? mine : other), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, write_rounds, i % 2 == 0 ? mine : other),
+                         0);
     for (int i = 0; i < WRITERS; i++) {
         void *failed = NULL;
         assert_int_equal(pthread_join(threads[i], &failed), 0);

@@ -30,13 +30,13 @@ format: ## rewrite the sources the way .clang-format says
 	@tools/deps test && tools/check-format --fix
 
 tidy: ## clang-tidy over src/
-	@tools/deps test deep && tools/build $(BUILD) && tools/tidy $(BUILD)
+	@tools/deps test deep && CC=clang tools/build $(BUILD)-clang && tools/tidy $(BUILD)-clang
 
 pot: ## bring po/llmgr.pot and the catalogues in step with the sources
 	@tools/deps run && tools/pot
 
 install: ## install a release build below PREFIX (default /usr/local)
-	@tools/deps run && tools/build $(BUILD)-release --buildtype=release --prefix=$(PREFIX) && meson install -C $(BUILD)-release
+	@tools/deps run && tools/build $(BUILD)-release --buildtype=release --prefix=$(PREFIX) --libdir=lib && meson install -C $(BUILD)-release
 
 build: ## only build
 	@tools/deps run && tools/build $(BUILD)

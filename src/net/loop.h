@@ -116,7 +116,9 @@ struct ln_post {
 
 /* Has the loop call fn soon, once however often it is posted meanwhile. Thread-safe. */
 void ln_loop_post(struct ln_loop *loop, struct ln_post *post);
-/* As above with a node allocated here: ERR_NO_MEMORY if memory is short. Thread-safe. */
+/* Takes a post back that has not been called yet; for an owner about to go. Thread-safe. */
+void ln_loop_unpost(struct ln_loop *loop, struct ln_post *post);
+/* Posts with a node allocated here: ERR_NO_MEMORY if memory is short. Thread-safe. */
 LLMGR_MUST_CHECK llmgr_status ln_loop_call(struct ln_loop *loop, void (*fn)(void *context),
                                            void *context);
 

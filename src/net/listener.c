@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Accepting. One event accepts a bounded batch; what is left makes the next turn come at once. A
+ * TLS connection is handed over when its handshake is done, so a caller sees only connections that
+ * can speak. Two things make a listener pause: the loop's limit of accepted connections, until one
+ * of them ends, and a lack of descriptors, for a moment.
+ */
+#include "net/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "net/conn_int.h"
+#include "net/listen_int.h"
+#include "net/tls_int.h"
+
+enum {
+    LISTENER_MAGIC = 0x4c53544e,
+    ACCEPT_BATCH = 64,
+    PAUSE_MS = 100,
+    HANDSHAKE_MS = 10000,
+};
+
+struct ln_listener {
+    unsigned magic;
+    int fd;
+    struct ln_loop *loop;
+    struct lb_list node; /* in loop->listeners */
+    struct lb_list shaking; /* conns in their TLS handshake */
+    ln_accept_fn accept;
+    void *context;
+    struct ln_tls_server *tls;
+    int64_t handshake_ms;
+    struct ln_timer pause;
+    uv_poll_t poll;
+    bool tcp;
+    bool keep_file;
+    bool watching;
+    bool closing;
+};
+
+/* A handshake under way: it must end with the listener, whose callback it would call. */
+struct shake {
+    struct lb_list node;
+    struct ln_listener *listener;
+    struct ln_conn *conn;
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void set_watching(struct ln_listener *listener, bool wish)
+{
+    if (listener->watching == wish || listener->closing)
+        return;
+    listener->watching = wish;
+    if (!wish)
+        (void)uv_poll_stop(&listener->poll);
+    else if (uv_poll_start(&listener->poll, UV_READABLE, on_poll) != 0)
+        listener->watching = false;
+}
+
+static void resume(void *context)
+{
+    struct ln_listener *listener = LB_CAST(struct ln_listener, context, LISTENER_MAGIC);
+    set_watching(listener, listener->loop->accepted < listener->loop->accepted_max);
+}
+
+void ln_listeners_release(struct ln_loop *loop)
+{
+    loop->accepted--;
+    struct lb_list *at;
+    struct lb_list *after;
+    LB_LIST_EACH (at, after, &loop->listeners) {
+        struct ln_listener *listener = ln_listener_of_node(at);
+        if (!listener->watching && !ln_timer_running(&listener->pause))
+            resume(listener);
+    }
+}
+
+/* ---- Handshakes ------------------------------------------------------------------------------ */
+
+static void free_shake(struct shake *shake)
+{
+    lb_list_remove(&shake->node);
+    lb_free(shake->listener->loop->host, shake);
+}
+
+static void on_handshake(struct ln_conn *conn, void *context, llmgr_status status)
+{
+    struct shake *shake = context;
+    struct ln_listener *listener = shake->listener;
+    free_shake(shake);
+    ln_conn_set_face(conn, NULL, NULL);
+    if (status != LLMGR_OK)
+        ln_conn_close(conn); /* scanners and impatient clients: not worth a log line */
+    else
+        listener->accept(listener->context, conn);
+}
+
+static void on_handshake_late(void *context)
+{
+    struct shake *shake = context;
+    struct ln_conn *conn = shake->conn;
+    free_shake(shake);
+    ln_conn_set_face(conn, NULL, NULL);
+    ln_conn_close(conn);
+}
+
+static void begin_handshake(struct ln_listener *listener, struct ln_conn *conn)
+{
+    struct shake *shake = lb_calloc(listener->loop->host, 1, sizeof(*shake));
+    if (shake == NULL || ln_tls_attach_server(conn, listener->tls, NULL) != LLMGR_OK) {
+        lb_free(listener->loop->host, shake);
+        ln_conn_close(conn);
+        return;
+    }
+    *shake = (struct shake){.listener = listener, .conn = conn};
+    lb_list_add_tail(&listener->shaking, &shake->node);
+    ln_conn_set_face(conn, NULL, shake);
+    ln_timer_start(listener->loop, &conn->timer, listener->handshake_ms, on_handshake_late, shake);
+    ln_conn_handshake(conn, on_handshake);
+}
+
+/* ---- Accepting ------------------------------------------------------------------------------- */
+
+static int accept_fd(struct ln_listener *listener)
+{
+#ifdef SOCK_NONBLOCK
+    return accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+    int fd = accept(listener->fd, NULL, NULL);
+    if (fd >= 0) {
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    }
+    return fd;
+#endif
+}
+
+static void take(struct ln_listener *listener, int fd)
+{
+    int on = 1;
+    if (listener->tcp)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    struct ln_conn *conn = NULL;
+    if (ln_conn_adopt(listener->loop, fd, &conn, NULL) != LLMGR_OK) {
+        (void)close(fd);
+        return;
+    }
+    conn->accepted = true;
+    listener->loop->accepted++;
+    if (listener->tls != NULL)
+        begin_handshake(listener, conn);
+    else
+        listener->accept(listener->context, conn);
+}
+
+/* True if accepting may go on after this errno. */
+static bool survive(struct ln_listener *listener, int sys)
+{
+    switch (sys) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM: /* a firewall's word about one peer */
+        return true;
+    case EAGAIN:
+#if EWOULDBLOCK != EAGAIN
+    case EWOULDBLOCK:
+#endif
+        return false;
+    default: /* EMFILE, ENFILE, ENOBUFS, ENOMEM: those waiting stay in the kernel's queue */
+        lb_warn(listener->loop->host, "accepting pauses: %s",
+                uv_strerror(uv_translate_sys_error(sys)));
+        set_watching(listener, false);
+        ln_timer_start(listener->loop, &listener->pause, PAUSE_MS, resume, listener);
+        return false;
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct ln_listener *listener = LB_CAST(struct ln_listener, poll->data, LISTENER_MAGIC);
+    struct ln_loop *loop = listener->loop;
+    (void)events;
+    loop->busy++;
+    if (status != 0) {
+        listener->watching = false; /* libuv has stopped; look again in a moment */
+        ln_timer_start(loop, &listener->pause, PAUSE_MS, resume, listener);
+        return;
+    }
+    for (int i = 0; i < ACCEPT_BATCH && listener->watching && !listener->closing; i++) {
+        if (loop->accepted >= loop->accepted_max) {
+            set_watching(listener, false);
+            return;
+        }
+        int fd = accept_fd(listener);
+        if (fd >= 0)
+            take(listener, fd);
+        else if (!survive(listener, errno))
+            return;
+    }
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+llmgr_status ln_listener_start(struct ln_loop *loop, int fd,
+                               const struct ln_accept_options *options, ln_accept_fn accept,
+                               void *context, struct ln_listener **out, struct llmgr_error *err)
+{
+    if (loop->dying)
+        return lb_fail(err, LLMGR_ERR_CANCELLED, "the event loop is being closed");
+    struct ln_listener *listener = lb_calloc(loop->host, 1, sizeof(*listener));
+    if (listener == NULL)
+        return lb_fail_memory(err);
+    int rc = uv_poll_init(&loop->uv, &listener->poll, fd);
+    if (rc != 0) {
+        lb_free(loop->host, listener);
+        return lb_fail(err, LLMGR_ERR_IO, "a listening socket cannot be watched: %s",
+                       uv_strerror(rc));
+    }
+    struct sockaddr_storage addr = {0};
+    socklen_t size = sizeof(addr);
+    listener->magic = LISTENER_MAGIC;
+    listener->fd = fd;
+    listener->loop = loop;
+    listener->accept = accept;
+    listener->context = context;
+    listener->poll.data = listener;
+    listener->tcp = getsockname(fd, (struct sockaddr *)&addr, &size) == 0 &&
+                    (addr.ss_family == AF_INET || addr.ss_family == AF_INET6);
+    listener->handshake_ms = HANDSHAKE_MS;
+    if (options != NULL) {
+        listener->tls = options->tls;
+        listener->keep_file = options->keep_file;
+        if (options->handshake_timeout_ms > 0)
+            listener->handshake_ms = options->handshake_timeout_ms;
+    }
+    lb_list_init(&listener->shaking);
+    lb_list_add_tail(&loop->listeners, &listener->node);
+    resume(listener);
+    *out = listener;
+    return LLMGR_OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct ln_listener *listener = LB_CAST(struct ln_listener, handle->data, LISTENER_MAGIC);
+    const struct lb_host *host = listener->loop->host;
+    listener->magic = 0;
+    lb_free(host, listener);
+}
+
+void ln_listener_close(struct ln_listener *listener)
+{
+    if (listener == NULL || listener->closing)
+        return;
+    while (!lb_list_empty(&listener->shaking))
+        on_handshake_late(LB_CONTAINER(listener->shaking.next, struct shake, node));
+    listener->closing = true;
+    ln_timer_stop(&listener->pause);
+    lb_list_remove(&listener->node);
+    uv_close((uv_handle_t *)&listener->poll, on_closed);
+    if (listener->keep_file)
+        (void)close(listener->fd);
+    else
+        ln_listen_close(listener->fd);
+    listener->fd = -1;
+}
+
+struct ln_listener *ln_listener_of_node(struct lb_list *node)
+{
+    return LB_CONTAINER(node, struct ln_listener, node);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plain transport: recv and sendmsg on the socket. libuv's stream layer is passed by on
+ * purpose: its writes may raise SIGPIPE, which a library may not handle, and it holds a request
+ * object per write. uv_poll watches the descriptor; one event costs one recv.
+ */
+#include "net/conn_int.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* such systems have SO_NOSIGPIPE, set by ln_conn_adopt */
+#endif
+
+static enum ln_io plain_recv(struct ln_conn *conn, char *buffer, size_t size, size_t *got)
+{
+    ssize_t n;
+    do
+        n = recv(conn->fd, buffer, size, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        *got = (size_t)n;
+        return LN_IO_OK;
+    }
+    if (n == 0)
+        return LN_IO_END;
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return LN_IO_AGAIN;
+    return ln_conn_fail_errno(conn, errno);
+}
+
+enum ln_io ln_plain_send(struct ln_conn *conn, const struct lb_str *slices, size_t count,
+                         size_t *taken)
+{
+    struct iovec parts[LN_SLICES_MAX];
+    size_t used = 0;
+    for (size_t i = 0; i < count && used < LN_SLICES_MAX; i++) {
+        union {
+            const char *in;
+            void *out;
+        } base = {slices[i].p}; /* sendmsg does not write through it */
+        if (slices[i].size != 0)
+            parts[used++] = (struct iovec){base.out, slices[i].size};
+    }
+    *taken = 0;
+    if (used == 0)
+        return LN_IO_OK;
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = used};
+    ssize_t n;
+    do
+        n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0) {
+        *taken = (size_t)n;
+        return LN_IO_OK;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+        return LN_IO_AGAIN;
+    return ln_conn_fail_errno(conn, errno);
+}
+
+static enum ln_io plain_flush(struct ln_conn *conn)
+{
+    (void)conn;
+    return LN_IO_OK;
+}
+
+static size_t plain_held(const struct ln_conn *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+static bool plain_readable(const struct ln_conn *conn)
+{
+    (void)conn;
+    return false; /* the poll is level-triggered: it tells again */
+}
+
+static void plain_nothing(struct ln_conn *conn)
+{
+    (void)conn;
+}
+
+const struct ln_transport ln_plain = {
+    .recv = plain_recv,
+    .send = ln_plain_send,
+    .flush = plain_flush,
+    .held = plain_held,
+    .readable = plain_readable,
+    .finish = plain_nothing,
+    .free = plain_nothing,
+};

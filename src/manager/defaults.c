@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* Fills the placeholders of the configuration's platforms, once, into memory of our own. */
+#include "manager/defaults.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "config/file.h"
+#include "config/placeholder.h"
+
+enum {
+    POOL_MAX = 64 << 20, /* bytes: a file of LC_FILE_SIZE_MAX many times over */
+    VALUE_MAX = 64 << 10 /* bytes of one value before its own rule judges it */
+};
+
+struct filling {
+    struct lm_defaults *defaults;
+    const struct lb_host *host;
+    llmgr_env_fn env;
+    void *env_context;
+};
+
+static const char *copy(struct lc_pool *pool, const char *text)
+{
+    return text != NULL ? lc_pool_str(pool, lb_cstr(text)) : NULL;
+}
+
+/* Was `text` there, but not its copy? */
+static bool lost(const char *text, const char *copied)
+{
+    return text != NULL && copied == NULL;
+}
+
+/* *out: the filled text, or NULL if a variable is missing. */
+static llmgr_status fill(const struct filling *filling, const char *text, const char **out,
+                         struct llmgr_error *err)
+{
+    *out = NULL;
+    if (text == NULL)
+        return LLMGR_OK;
+    bool present = false;
+    struct lb_buf value;
+    lb_buf_init_secret(&value, filling->host, VALUE_MAX);
+    llmgr_status status = lc_substitute(lb_cstr(text), filling->env, filling->env_context, &value,
+                                        &present, NULL, err);
+    if (status == LLMGR_OK && present) {
+        *out = lc_pool_str(&filling->defaults->pool, lb_buf_str(&value));
+        if (*out == NULL)
+            status = lb_fail_memory(err);
+    }
+    lb_buf_free(&value);
+    return status;
+}
+
+static const char *no_variable(const char *name, void *context)
+{
+    (void)name;
+    (void)context;
+    return NULL;
+}
+
+/* *out: the names of all variables in `text`, present or not; NULL if there are none. */
+static llmgr_status name_variables(const struct filling *filling, const char *text,
+                                   const char **out, struct llmgr_error *err)
+{
+    *out = NULL;
+    if (text == NULL)
+        return LLMGR_OK;
+    bool present = false;
+    struct lb_buf value, names;
+    lb_buf_init_secret(&value, filling->host, VALUE_MAX);
+    lb_buf_init(&names, filling->host, VALUE_MAX);
+    /* In an environment without variables, all of them are missing. */
+    llmgr_status status =
+        lc_substitute(lb_cstr(text), no_variable, NULL, &value, &present, &names, err);
+    if (status == LLMGR_OK && names.size > 0) {
+        *out = lc_pool_str(&filling->defaults->pool, lb_buf_str(&names));
+        if (*out == NULL)
+            status = lb_fail_memory(err);
+    }
+    lb_buf_free(&value);
+    lb_buf_free(&names);
+    return status;
+}
+
+static llmgr_status fill_models(const struct filling *filling, const struct lc_platform *from,
+                                struct lm_default_platform *to, struct llmgr_error *err)
+{
+    struct lc_pool *pool = &filling->defaults->pool;
+    to->models = lc_pool_alloc(pool, from->model_count + 1, sizeof *to->models);
+    if (to->models == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < from->model_count; i++) {
+        const struct lc_model *model = &from->models[i];
+        struct lm_default_model *copied = &to->models[i];
+        *copied = (struct lm_default_model){
+            .display_name = copy(pool, model->display_name),
+            .model_name = copy(pool, model->model_name),
+            .extra_body = copy(pool, model->extra_body),
+            .line = model->line,
+        };
+        if (lost(model->display_name, copied->display_name) ||
+            lost(model->model_name, copied->model_name) ||
+            lost(model->extra_body, copied->extra_body))
+            return lb_fail_memory(err);
+        to->model_count++;
+    }
+    return LLMGR_OK;
+}
+
+static llmgr_status fill_platform(const struct filling *filling, const struct lc_platform *from,
+                                  struct lm_default_platform *to, struct llmgr_error *err)
+{
+    struct lc_pool *pool = &filling->defaults->pool;
+    to->line = from->line;
+    to->name = copy(pool, from->name);
+    to->protocol = copy(pool, from->protocol);
+    if (lost(from->name, to->name) || lost(from->protocol, to->protocol))
+        return lb_fail_memory(err);
+    llmgr_status status = fill(filling, from->base_url, &to->base_url, err);
+    if (status == LLMGR_OK)
+        status = fill(filling, from->api_key, &to->api_key, err);
+    if (status == LLMGR_OK)
+        status = name_variables(filling, from->api_key, &to->key_env, err);
+    if (status == LLMGR_OK)
+        status = fill_models(filling, from, to, err);
+    return status;
+}
+
+static llmgr_status fill_all(const struct filling *filling, const struct lc_file *file,
+                             struct llmgr_error *err)
+{
+    struct lm_defaults *defaults = filling->defaults;
+    defaults->file = copy(&defaults->pool, file->name);
+    defaults->has_platforms = file->has_platforms;
+    defaults->platforms =
+        lc_pool_alloc(&defaults->pool, file->platform_count + 1, sizeof *defaults->platforms);
+    if (lost(file->name, defaults->file) || defaults->platforms == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < file->platform_count; i++) {
+        llmgr_status status =
+            fill_platform(filling, &file->platforms[i], &defaults->platforms[i], err);
+        if (status != LLMGR_OK)
+            return status;
+        defaults->count++;
+    }
+    return LLMGR_OK;
+}
+
+llmgr_status lm_defaults_new(const struct lb_host *host, const struct lc_file *file,
+                             llmgr_env_fn env, void *env_context, struct lm_defaults **defaults,
+                             struct llmgr_error *err)
+{
+    struct lm_defaults *fresh = lb_calloc(host, 1, sizeof *fresh);
+    if (fresh == NULL)
+        return lb_fail_memory(err);
+    lc_pool_init(&fresh->pool, host, POOL_MAX);
+    const struct filling filling = {
+        .defaults = fresh, .host = host, .env = env, .env_context = env_context};
+    llmgr_status status = fill_all(&filling, file, err);
+    if (status != LLMGR_OK) {
+        lm_defaults_free(fresh);
+        return status;
+    }
+    *defaults = fresh;
+    return LLMGR_OK;
+}
+
+void lm_defaults_free(struct lm_defaults *defaults)
+{
+    if (defaults == NULL)
+        return;
+    const struct lb_host *host = defaults->pool.host;
+    lc_pool_free(&defaults->pool);
+    lb_free(host, defaults);
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Carrying out a plan, and telling what it was.
+ *
+ * Names are unique among system platforms, and display names in a platform, at every moment of the
+ * transaction. So that names can wander - swap, rotate, be taken over from something removed - the
+ * order is: remove; park every name that changes under one that nobody can have; then write all
+ * entries in their final form.
+ */
+#include "manager/sync.h"
+
+#include "base/error.h"
+#include "manager/access.h"
+#include "manager/ring.h"
+#include "manager/sync_plan.h"
+#include "store/store.h"
+#include "vault/vault.h"
+
+enum {
+    PLAN_MEMORY_MAX = 512 << 20, /* bytes of entries and rows at their ceilings */
+    PARKED_SIZE = 24             /* "\001" and a 64-bit number */
+};
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+static struct ls_value text_or_null(struct lb_str text)
+{
+    return text.size > 0 ? ls_text(text) : ls_null();
+}
+
+/* A control character: no name that a rule let through can be equal. */
+static llmgr_status park(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                         enum ls_statement statement, int64_t id, struct llmgr_error *err)
+{
+    struct lb_buf name;
+    lb_buf_init(&name, lm_host(plan->manager), PARKED_SIZE);
+    lb_buf_addf(&name, "\001%lld", (long long)id);
+    llmgr_status status =
+        name.failed != LLMGR_OK
+            ? lb_fail_memory(err)
+            : ls_exec(tx, statement, LS_ARGS(ls_int(id), ls_text(lb_buf_str(&name))), NULL, err);
+    lb_buf_free(&name);
+    return status;
+}
+
+static llmgr_status remove_gone(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                                struct llmgr_error *err)
+{
+    llmgr_status status = LLMGR_OK;
+    for (size_t i = 0; status == LLMGR_OK && i < plan->row_count; i++) {
+        const struct lm_sync_row *row = &plan->rows[i];
+        if (!row->is_matched) {
+            status = ls_exec(tx, LS_SYNC_PLATFORM_DELETE, LS_ARGS(ls_int(row->id)), NULL, err);
+            continue;
+        }
+        for (size_t j = 0; status == LLMGR_OK && j < row->model_count; j++)
+            if (!row->models[j].is_matched)
+                status =
+                    ls_exec(tx, LS_MODEL_DELETE, LS_ARGS(ls_int(row->models[j].id)), NULL, err);
+    }
+    return status;
+}
+
+static llmgr_status park_names(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                               struct llmgr_error *err)
+{
+    llmgr_status status = LLMGR_OK;
+    for (size_t i = 0; status == LLMGR_OK && i < plan->entry_count; i++) {
+        const struct lm_sync_entry *entry = &plan->entries[i];
+        if (entry->row == NULL)
+            continue;
+        if (entry->diff & LM_DIFF_BIT(NAME))
+            status = park(plan, tx, LS_SYNC_PLATFORM_NAME, entry->row->id, err);
+        for (size_t j = 0; status == LLMGR_OK && j < entry->model_count; j++)
+            if (entry->models[j].diff & LM_DIFF_BIT(DISPLAY_NAME))
+                status = park(plan, tx, LS_MODEL_SET_DISPLAY, entry->models[j].row->id, err);
+    }
+    return status;
+}
+
+static llmgr_status write_key(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                              const struct lm_sync_entry *entry, int64_t id,
+                              struct llmgr_error *err)
+{
+    const struct ls_value system = ls_cstr(LLMGR_SYSTEM_USER);
+    if (entry->api_key.size == 0)
+        return ls_exec(tx, LS_PLATFORM_SET_KEY, LS_ARGS(ls_int(id), system, ls_null()), NULL, err);
+    const struct lm_key_place place = {.column = LM_KEY_OF_PLATFORM,
+                                       .owner = LB_STR(LLMGR_SYSTEM_USER),
+                                       .platform_id = id,
+                                       .origin = lb_cstr(entry->origin)};
+    struct lb_buf record;
+    lb_buf_init(&record, lm_host(plan->manager), LV_RECORD_MAX);
+    llmgr_status status = lm_key_seal(plan->manager, tx, &place, entry->api_key, &record, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(tx, LS_PLATFORM_SET_KEY,
+                         LS_ARGS(ls_int(id), system, ls_blob(record.data, record.size)), NULL, err);
+    lb_buf_free(&record);
+    return status;
+}
+
+static llmgr_status write_model(struct ls_tx *tx, const struct lm_model_entry *model,
+                                int64_t platform_id, int64_t position, struct llmgr_error *err)
+{
+    if (model->row == NULL) {
+        int64_t id;
+        return ls_insert(tx, LS_MODEL_ADD,
+                         LS_ARGS(ls_int(platform_id), ls_text(model->model_name),
+                                 ls_text(model->display_name), text_or_null(model->extra_body),
+                                 ls_int(position)),
+                         &id, err);
+    }
+    if (model->diff == 0 && !model->is_shifted)
+        return LLMGR_OK;
+    return ls_exec(tx, LS_SYNC_MODEL_SET,
+                   LS_ARGS(ls_int(model->row->id), ls_text(model->model_name),
+                           ls_text(model->display_name), text_or_null(model->extra_body),
+                           ls_int(position)),
+                   NULL, err);
+}
+
+static llmgr_status add_platform(struct ls_tx *tx, const struct lm_sync_entry *entry,
+                                 int64_t position, int64_t *id, struct llmgr_error *err)
+{
+    return ls_insert(tx, LS_SYNC_PLATFORM_ADD,
+                     LS_ARGS(ls_cstr(LLMGR_SYSTEM_USER), ls_text(entry->name),
+                             text_or_null(entry->base_url), ls_text(entry->protocol),
+                             ls_int(position), text_or_null(entry->key_env)),
+                     id, err);
+}
+
+static llmgr_status change_platform(struct ls_tx *tx, const struct lm_sync_entry *entry,
+                                    int64_t position, struct llmgr_error *err)
+{
+    llmgr_status status = LLMGR_OK;
+    if (entry->diff != 0 || entry->is_shifted)
+        status = ls_exec(tx, LS_SYNC_PLATFORM_SET,
+                         LS_ARGS(ls_int(entry->row->id), ls_text(entry->name),
+                                 text_or_null(entry->base_url), ls_text(entry->protocol),
+                                 ls_int(position), text_or_null(entry->key_env)),
+                         NULL, err);
+    /* What was learnt of the server at the old address says nothing of the new one. */
+    if (status == LLMGR_OK && (entry->diff & (LM_DIFF_BIT(BASE_URL) | LM_DIFF_BIT(PROTOCOL))) != 0)
+        status = ls_exec(tx, LS_SYNC_PLATFORM_FORGET, LS_ARGS(ls_int(entry->row->id)), NULL, err);
+    return status;
+}
+
+static llmgr_status write_entry(const struct lm_sync_plan *plan, struct ls_tx *tx, size_t at,
+                                struct llmgr_error *err)
+{
+    const struct lm_sync_entry *entry = &plan->entries[at];
+    int64_t id = entry->row != NULL ? entry->row->id : 0;
+    llmgr_status status = entry->row == NULL ? add_platform(tx, entry, (int64_t)at, &id, err)
+                                             : change_platform(tx, entry, (int64_t)at, err);
+    bool key_differs =
+        entry->row == NULL ? entry->api_key.size > 0 : (entry->diff & LM_DIFF_BIT(API_KEY)) != 0;
+    if (status == LLMGR_OK && key_differs)
+        status = write_key(plan, tx, entry, id, err);
+    for (size_t i = 0; status == LLMGR_OK && i < entry->model_count; i++)
+        status = write_model(tx, &entry->models[i], id, (int64_t)i, err);
+    return status;
+}
+
+static llmgr_status write_plan(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                               struct llmgr_error *err)
+{
+    llmgr_status status = remove_gone(plan, tx, err);
+    if (status == LLMGR_OK)
+        status = park_names(plan, tx, err);
+    for (size_t i = 0; status == LLMGR_OK && i < plan->entry_count; i++)
+        status = write_entry(plan, tx, i, err);
+    if (status == LLMGR_OK)
+        status = ls_exec(tx, LS_META_SET,
+                         LS_ARGS(ls_cstr(LM_SYNC_DIGEST_NAME), ls_cstr(plan->digest)), NULL, err);
+    return status;
+}
+
+/* ---- The report ------------------------------------------------------------------------------ */
+
+/* Counts first (items NULL), then fills. */
+struct report {
+    struct lb_arena *arena;
+    struct llmgr_change *items;
+    size_t count;
+    bool failed;
+};
+
+static const char *const diff_words[] = {
+#define LM_DIFF_WORD(name, word) [LM_DIFF_##name] = word,
+    LM_DIFF_MAP(LM_DIFF_WORD)
+#undef LM_DIFF_WORD
+};
+
+static const char *detail(struct lb_arena *arena, unsigned diff)
+{
+    const char *text = NULL;
+    for (unsigned i = 0; i < LM_DIFF_COUNT; i++) {
+        if (!(diff & 1U << i))
+            continue;
+        text = text == NULL ? diff_words[i] : lb_arena_printf(arena, "%s, %s", text, diff_words[i]);
+        if (text == NULL)
+            return NULL;
+    }
+    return text;
+}
+
+static void tell(struct report *report, llmgr_change_action action, struct lb_str platform,
+                 const struct lb_str *display, unsigned diff)
+{
+    size_t at = report->count++;
+    if (report->items == NULL)
+        return;
+    struct llmgr_change *item = &report->items[at];
+    item->action = action;
+    item->platform_name = lb_arena_str(report->arena, platform).p;
+    item->display_name = display != NULL ? lb_arena_str(report->arena, *display).p : NULL;
+    item->detail = diff != 0 ? detail(report->arena, diff) : NULL;
+    if (item->platform_name == NULL || (display != NULL && item->display_name == NULL) ||
+        (diff != 0 && item->detail == NULL))
+        report->failed = true;
+}
+
+static void tell_entry(struct report *report, const struct lm_sync_entry *entry)
+{
+    if (entry->row == NULL)
+        tell(report, LLMGR_CHANGE_ADD, entry->name, NULL, 0);
+    else if (entry->diff != 0)
+        tell(report, LLMGR_CHANGE_UPDATE, entry->name, NULL, entry->diff);
+    for (size_t i = 0; entry->row != NULL && i < entry->row->model_count; i++)
+        if (!entry->row->models[i].is_matched)
+            tell(report, LLMGR_CHANGE_REMOVE, entry->name, &entry->row->models[i].display_name, 0);
+    for (size_t i = 0; i < entry->model_count; i++) {
+        const struct lm_model_entry *model = &entry->models[i];
+        if (model->row == NULL)
+            tell(report, LLMGR_CHANGE_ADD, entry->name, &model->display_name, 0);
+        else if (model->diff != 0)
+            tell(report, LLMGR_CHANGE_UPDATE, entry->name, &model->display_name, model->diff);
+    }
+}
+
+static void tell_plan(struct report *report, const struct lm_sync_plan *plan)
+{
+    report->count = 0;
+    for (size_t i = 0; i < plan->row_count; i++)
+        if (!plan->rows[i].is_matched)
+            tell(report, LLMGR_CHANGE_REMOVE, plan->rows[i].name, NULL, 0);
+    for (size_t i = 0; i < plan->entry_count; i++)
+        tell_entry(report, &plan->entries[i]);
+}
+
+static llmgr_status fill_report(const struct lm_sync_plan *plan, struct report *report,
+                                struct llmgr_error *err)
+{
+    report->items = NULL;
+    tell_plan(report, plan);
+    report->items = lb_arena_calloc(report->arena, report->count + 1, sizeof *report->items);
+    if (report->items == NULL)
+        return lb_fail_memory(err);
+    tell_plan(report, plan);
+    return report->failed ? lb_fail_memory(err) : LLMGR_OK;
+}
+
+/* ---- The way of a sync ----------------------------------------------------------------------- */
+
+struct sync {
+    struct lm_sync_plan plan;
+    struct lb_arena rows; /* of the try that runs */
+    struct report report;
+    bool is_idle; /* in the write transaction nothing was left to do */
+};
+
+static llmgr_status look(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct sync *sync = context;
+    lb_arena_reset(&sync->rows);
+    return lm_sync_compare(&sync->plan, tx, &sync->rows, err);
+}
+
+static llmgr_status carry_out(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct sync *sync = context;
+    llmgr_status status = look(tx, context, err);
+    if (status != LLMGR_OK)
+        return status;
+    /* Another process was faster: roll back, so that there is no revision without a change. */
+    sync->is_idle = !sync->plan.is_needed;
+    if (sync->is_idle)
+        return LLMGR_ERR_CANCELLED;
+    /* Told before it is written, since a report that finds no memory must not leave a change. */
+    sync->report.failed = false;
+    status = fill_report(&sync->plan, &sync->report, err);
+    return status == LLMGR_OK ? write_plan(&sync->plan, tx, err) : status;
+}
+
+static llmgr_status run(struct sync *sync, bool dry_run, struct llmgr_error *err)
+{
+    struct lm_manager *manager = sync->plan.manager;
+    llmgr_status status = ls_transact(lm_store(manager), LS_READ, look, sync, err);
+    if (status != LLMGR_OK || !sync->plan.is_needed)
+        return status;
+    if (dry_run)
+        return fill_report(&sync->plan, &sync->report, err);
+
+    struct llmgr_error why = {0};
+    status = lm_write(manager, LB_STR(""), carry_out, sync, &why);
+    if (status == LLMGR_ERR_CANCELLED && sync->is_idle)
+        return LLMGR_OK;
+    if (status != LLMGR_OK)
+        *err = why;
+    return status;
+}
+
+llmgr_status lm_sync(struct lm_manager *manager, const struct lm_defaults *defaults, bool dry_run,
+                     struct lb_arena *arena, struct llmgr_change **changes, size_t *count,
+                     struct llmgr_error *err)
+{
+    struct llmgr_error unseen = {0};
+    err = err != NULL ? err : &unseen;
+    struct sync sync = {.plan.manager = manager, .report.arena = arena};
+    struct lb_arena entries;
+    lb_arena_init(&entries, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);
+    lb_arena_init(&sync.rows, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);
+    llmgr_status status = LLMGR_OK;
+    if (defaults->has_platforms) {
+        status = lm_sync_entries(&sync.plan, defaults, &entries, err);
+        if (status == LLMGR_OK)
+            status = run(&sync, dry_run, err);
+    }
+    lb_arena_free(&sync.rows);
+    lb_arena_free(&entries);
+    if (status != LLMGR_OK)
+        return status;
+    *changes = sync.report.items;
+    *count = sync.report.items != NULL ? sync.report.count : 0;
+    return LLMGR_OK;
+}
+
+/* ---- Is a sync due? -------------------------------------------------------------------------- */
+
+struct stored {
+    char digest[LM_SYNC_DIGEST_SIZE];
+};
+
+static llmgr_status read_digest(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct stored *stored = context;
+    return lm_sync_digest(tx, stored->digest, err);
+}
+
+llmgr_status lm_sync_check(struct lm_manager *manager, const struct lm_defaults *defaults,
+                           llmgr_sync_state *state, struct llmgr_error *err)
+{
+    struct llmgr_error unseen = {0};
+    err = err != NULL ? err : &unseen;
+    struct lm_sync_plan plan = {.manager = manager};
+    struct stored stored = {0};
+    struct lb_arena entries;
+    lb_arena_init(&entries, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);
+    llmgr_status status = lm_sync_entries(&plan, defaults, &entries, err);
+    if (status == LLMGR_OK)
+        status = ls_transact(lm_store(manager), LS_READ_ONE, read_digest, &stored, err);
+    lb_arena_free(&entries);
+    if (status != LLMGR_OK)
+        return status;
+    if (!defaults->has_platforms || strcmp(stored.digest, plan.digest) == 0)
+        *state = LLMGR_SYNC_CURRENT;
+    else
+        *state = stored.digest[0] == '\0' ? LLMGR_SYNC_NEVER : LLMGR_SYNC_STALE;
+    return LLMGR_OK;
+}

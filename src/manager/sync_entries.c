@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration's side of a sync: every entry is judged before anything is compared, so that a
+ * mistake in the file changes nothing. Errors name file, line and platform.
+ */
+#include <sodium.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "config/placeholder.h"
+#include "manager/rules.h"
+#include "manager/sync_plan.h"
+#include "net/policy.h"
+
+enum { NORMAL_URL_MAX = 2 * LH_URL_MAX };
+
+struct checking {
+    const struct lm_defaults *defaults;
+    const struct lb_host *host;
+    const struct ln_policy *policy;
+    struct lb_arena *arena;
+};
+
+/* `inner` said what is wrong; this says where. */
+static llmgr_status fail_at(const struct checking *checking, unsigned line, const char *name,
+                            const struct llmgr_error *inner, struct llmgr_error *err)
+{
+    if (inner->status == LLMGR_ERR_NO_MEMORY)
+        return lb_fail_memory(err);
+    return lb_fail(err, LLMGR_ERR_CONFIG, "%s:%u: '%s': %s",
+                   checking->defaults->file != NULL ? checking->defaults->file : "llmgr.yaml", line,
+                   name, inner->message);
+}
+
+/* ---- Address and key ------------------------------------------------------------------------- */
+
+static llmgr_status judge_url(const struct checking *checking, struct lm_sync_entry *entry,
+                              struct llmgr_error *err)
+{
+    struct lh_url url;
+    enum lh_url_error bad = lh_url_parse(entry->base_url, &url);
+    if (bad != LH_URL_OK)
+        return lh_url_fail(err, bad, entry->base_url);
+    /* The operator's word goes anywhere; only spellings that nothing would dial are refused. */
+    if (checking->policy != NULL) {
+        llmgr_status status = ln_policy_judge_url_host(checking->policy, LN_CLASS_SYSTEM,
+                                                       url.https ? LB_STR("https") : LB_STR("http"),
+                                                       url.host, url.port, err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    lh_url_origin(&url, entry->origin);
+    struct lb_buf normal;
+    lb_buf_init(&normal, checking->host, NORMAL_URL_MAX);
+    lh_url_normal(&url, &normal);
+    entry->normal = lb_arena_str(checking->arena, lb_buf_str(&normal));
+    bool failed = normal.failed != LLMGR_OK || entry->normal.p == NULL;
+    lb_buf_free(&normal);
+    return failed ? lb_fail_memory(err) : LLMGR_OK;
+}
+
+/* Without an address there is nothing a key could be bound to. */
+static llmgr_status judge_key(struct lm_sync_entry *entry, struct lb_str key,
+                              struct llmgr_error *err)
+{
+    key = lb_str_trim(key);
+    if (key.size == 0 || entry->base_url.size == 0 || lc_is_placeholder(key))
+        return LLMGR_OK;
+    llmgr_status status = lm_rule_key(key, err);
+    if (status == LLMGR_OK)
+        entry->api_key = key;
+    return status;
+}
+
+/* ---- Models ---------------------------------------------------------------------------------- */
+
+static llmgr_status take_model(const struct checking *checking, const struct lm_default_model *from,
+                               struct lm_model_entry *to, struct llmgr_error *err)
+{
+    to->model_name = lb_cstr(from->model_name);
+    to->display_name = lb_cstr(from->display_name);
+    llmgr_status status = lm_rule_name(to->display_name, LM_NAME_DISPLAY, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_name(to->model_name, LM_NAME_MODEL, err);
+    if (status != LLMGR_OK || from->extra_body == NULL)
+        return status;
+
+    struct lb_buf extra;
+    lb_buf_init(&extra, checking->host, LM_EXTRA_BODY_MAX);
+    status = lm_rule_extra_body(lb_cstr(from->extra_body), &extra, err);
+    if (status == LLMGR_OK && extra.size > 0) {
+        to->extra_body = lb_arena_str(checking->arena, lb_buf_str(&extra));
+        if (to->extra_body.p == NULL)
+            status = lb_fail_memory(err);
+    }
+    lb_buf_free(&extra);
+    return status;
+}
+
+static llmgr_status note_display(struct lb_map *seen, struct lm_model_entry *model,
+                                 struct llmgr_error *err)
+{
+    void *old;
+    if (lb_map_put(seen, model->display_name, model, &old) != LLMGR_OK)
+        return lb_fail_memory(err);
+    if (old != NULL)
+        return lb_fail(err, LLMGR_ERR_CONFIG, "two models have this display name");
+    return LLMGR_OK;
+}
+
+static llmgr_status take_models(const struct checking *checking,
+                                const struct lm_default_platform *from, struct lm_sync_entry *to,
+                                struct llmgr_error *err)
+{
+    to->models = lb_arena_calloc(checking->arena, from->model_count + 1, sizeof *to->models);
+    struct lb_map *seen = lb_map_new(checking->host, from->model_count + 1);
+    llmgr_status status = to->models != NULL && seen != NULL ? LLMGR_OK : lb_fail_memory(err);
+    for (size_t i = 0; status == LLMGR_OK && i < from->model_count; i++) {
+        struct llmgr_error inner = {0};
+        status = take_model(checking, &from->models[i], &to->models[i], &inner);
+        if (status == LLMGR_OK)
+            status = note_display(seen, &to->models[i], &inner);
+        if (status != LLMGR_OK)
+            status =
+                fail_at(checking, from->models[i].line, from->models[i].display_name, &inner, err);
+        else
+            to->model_count++;
+    }
+    lb_map_free(seen);
+    return status;
+}
+
+/* ---- Platforms ------------------------------------------------------------------------------- */
+
+static llmgr_status take_platform(const struct checking *checking,
+                                  const struct lm_default_platform *from, struct lm_sync_entry *to,
+                                  struct llmgr_error *err)
+{
+    struct llmgr_error inner = {0};
+    *to = (struct lm_sync_entry){.name = lb_cstr(from->name),
+                                 .base_url = lb_cstr(from->base_url),
+                                 .protocol = lb_cstr(from->protocol),
+                                 .key_env = lb_cstr(from->key_env),
+                                 .line = from->line};
+    llmgr_status status = lm_rule_name(to->name, LM_NAME_PLATFORM, &inner);
+    if (status == LLMGR_OK && to->base_url.size > 0)
+        status = judge_url(checking, to, &inner);
+    if (status == LLMGR_OK)
+        status = judge_key(to, lb_cstr(from->api_key), &inner);
+    if (status != LLMGR_OK)
+        return fail_at(checking, from->line, from->name, &inner, err);
+    return take_models(checking, from, to, err);
+}
+
+/* Against all entries before `at`. */
+static llmgr_status judge_unique(const struct checking *checking, const struct lm_sync_plan *plan,
+                                 size_t at, struct llmgr_error *err)
+{
+    const struct lm_sync_entry *entry = &plan->entries[at];
+    const char *file = checking->defaults->file != NULL ? checking->defaults->file : "llmgr.yaml";
+    for (size_t i = 0; i < at; i++) {
+        const struct lm_sync_entry *other = &plan->entries[i];
+        if (lb_str_eq(entry->name, other->name))
+            return lb_fail(err, LLMGR_ERR_CONFIG, "%s:%u: the platform '%s' stands in line %u too",
+                           file, entry->line, entry->name.p, other->line);
+        if (entry->normal.size > 0 && lb_str_eq(entry->normal, other->normal))
+            return lb_fail(err, LLMGR_ERR_CONFIG,
+                           "%s:%u: '%s' has the address of '%s' (line %u); put their models under "
+                           "one platform",
+                           file, entry->line, entry->name.p, other->name.p, other->line);
+    }
+    return LLMGR_OK;
+}
+
+/* ---- Digest ---------------------------------------------------------------------------------- */
+
+static void digest_number(crypto_generichash_state *state, uint64_t value)
+{
+    unsigned char bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(value >> (8 * i));
+    crypto_generichash_update(state, bytes, sizeof bytes);
+}
+
+static void digest_text(crypto_generichash_state *state, struct lb_str text)
+{
+    digest_number(state, text.size);
+    if (text.size > 0)
+        crypto_generichash_update(state, (const unsigned char *)text.p, text.size);
+}
+
+static void make_digest(struct lm_sync_plan *plan)
+{
+    unsigned char bytes[(LM_SYNC_DIGEST_SIZE - 1) / 2];
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof bytes);
+    digest_number(&state, plan->entry_count);
+    for (size_t i = 0; i < plan->entry_count; i++) {
+        const struct lm_sync_entry *entry = &plan->entries[i];
+        digest_text(&state, entry->name);
+        digest_text(&state, entry->base_url);
+        digest_text(&state, entry->protocol);
+        digest_number(&state, entry->model_count);
+        for (size_t j = 0; j < entry->model_count; j++) {
+            digest_text(&state, entry->models[j].display_name);
+            digest_text(&state, entry->models[j].model_name);
+            digest_text(&state, entry->models[j].extra_body);
+        }
+    }
+    crypto_generichash_final(&state, bytes, sizeof bytes);
+    sodium_bin2hex(plan->digest, sizeof plan->digest, bytes, sizeof bytes);
+}
+
+llmgr_status lm_sync_entries(struct lm_sync_plan *plan, const struct lm_defaults *defaults,
+                             struct lb_arena *arena, struct llmgr_error *err)
+{
+    const struct checking checking = {.defaults = defaults,
+                                      .host = lm_host(plan->manager),
+                                      .policy = lm_options(plan->manager)->policy,
+                                      .arena = arena};
+    plan->entries = lb_arena_calloc(arena, defaults->count + 1, sizeof *plan->entries);
+    if (plan->entries == NULL)
+        return lb_fail_memory(err);
+    plan->entry_count = defaults->count;
+    for (size_t i = 0; i < defaults->count; i++) {
+        llmgr_status status =
+            take_platform(&checking, &defaults->platforms[i], &plan->entries[i], err);
+        if (status == LLMGR_OK)
+            status = judge_unique(&checking, plan, i, err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    make_digest(plan);
+    return LLMGR_OK;
+}

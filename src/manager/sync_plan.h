@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a sync would do: the configuration's entries, checked; the database's rows; who is who; and
+ * what differs. Making a plan writes nothing.
+ */
+#ifndef LM_SYNC_PLAN_H
+#define LM_SYNC_PLAN_H
+
+#include "http/url.h"
+#include "manager/sync.h"
+
+/* What can differ: XX(name, word in reports). */
+#define LM_DIFF_MAP(XX)                                                                            \
+    XX(NAME, "name")                                                                               \
+    XX(BASE_URL, "base_url")                                                                       \
+    XX(PROTOCOL, "protocol")                                                                       \
+    XX(API_KEY, "api_key")                                                                         \
+    XX(KEY_ENV, "key_env")                                                                         \
+    XX(DISPLAY_NAME, "display_name")                                                               \
+    XX(MODEL_NAME, "model_name")                                                                   \
+    XX(EXTRA_BODY, "extra_body")                                                                   \
+    XX(POSITION, "position")
+
+enum lm_diff {
+#define LM_DIFF_ENUM(name, word) LM_DIFF_##name,
+    LM_DIFF_MAP(LM_DIFF_ENUM)
+#undef LM_DIFF_ENUM
+        LM_DIFF_COUNT
+};
+#define LM_DIFF_BIT(name) (1U << LM_DIFF_##name)
+
+struct lm_model_row {
+    int64_t id;
+    struct lb_str model_name;
+    struct lb_str display_name;
+    struct lb_str extra_body;
+    int64_t position;
+    size_t rank; /* place among its siblings */
+    bool is_matched;
+    struct lm_model_row *same_name; /* next of its platform with this model_name */
+};
+
+struct lm_model_entry {
+    struct lb_str model_name;
+    struct lb_str display_name;
+    struct lb_str extra_body; /* compact; empty: none */
+    struct lm_model_row *row; /* NULL: new */
+    unsigned diff;            /* bits of enum lm_diff that people are told of */
+    bool is_shifted;          /* its number in the order changed, if only by its neighbours */
+};
+
+struct lm_sync_row {
+    int64_t id;
+    struct lb_str name;
+    struct lb_str base_url;
+    struct lb_str record; /* sealed server key */
+    struct lb_str protocol;
+    struct lb_str key_env;
+    struct lb_str normal; /* base_url as it is compared; empty: none */
+    int64_t position;
+    size_t rank;
+    bool is_matched;
+    struct lm_model_row *models;
+    size_t model_count;
+};
+
+struct lm_sync_entry {
+    struct lb_str name;
+    struct lb_str base_url; /* empty: a variable in it is missing */
+    struct lb_str normal;
+    char origin[LH_ORIGIN_SIZE];
+    struct lb_str protocol;
+    struct lb_str api_key; /* borrowed from the defaults; empty: none */
+    struct lb_str key_env;
+    unsigned line;
+    struct lm_model_entry *models;
+    size_t model_count;
+    struct lm_sync_row *row; /* NULL: new */
+    unsigned diff;
+    bool is_shifted;
+};
+
+enum { LM_SYNC_DIGEST_SIZE = 65 }; /* 64 hex digits and a NUL */
+#define LM_SYNC_DIGEST_NAME "sync.digest"
+
+struct lm_sync_plan {
+    struct lm_manager *manager;
+    struct lm_sync_entry *entries;
+    size_t entry_count;
+    struct lm_sync_row *rows;
+    size_t row_count;
+    char digest[LM_SYNC_DIGEST_SIZE]; /* of the entries */
+    bool is_needed;                   /* the database differs from the entries */
+};
+
+/* Checks the defaults and fills the plan's entries and digest; in `arena`. ERR_CONFIG. */
+LLMGR_MUST_CHECK llmgr_status lm_sync_entries(struct lm_sync_plan *plan,
+                                              const struct lm_defaults *defaults,
+                                              struct lb_arena *arena, struct llmgr_error *err);
+/* Reads the rows into `arena` and fills the rest. May be repeated with a new transaction. */
+LLMGR_MUST_CHECK llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx,
+                                              struct lb_arena *arena, struct llmgr_error *err);
+/* The digest that the last sync left; empty if there was none. */
+LLMGR_MUST_CHECK llmgr_status lm_sync_digest(struct ls_tx *tx, char digest[LM_SYNC_DIGEST_SIZE],
+                                             struct llmgr_error *err);
+
+#endif

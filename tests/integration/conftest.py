@@ -10,7 +10,8 @@ upstream.
 
 What the programs have to offer for this:
 
-    BUILD/src/llmgr                                  as documented in its manual
+    BUILD/src/llmgr                                  as documented in its manual; looks for its
+        catalogues in $LLMGR_LOCALEDIR before the installed ones
     BUILD/tests/mockllm/mockllm --port 0 --record FILE
         prints one line that ends with the port it listens on, then serves; appends one JSON object
         per received request to FILE: method, path, headers (names in lower case), body (text)
@@ -64,6 +65,7 @@ class Llmgr:
         self.url = url
         self.env = {
             'HOME': str(folder), 'PATH': '/usr/bin:/bin', 'LC_ALL': 'C.UTF-8', 'LLMGR_DB': url,
+            'LLMGR_LOCALEDIR': str(BUILD / 'po'),  # the catalogues of this build, not the system's
             **{name: os.environ[name] for name in SANITIZERS if name in os.environ},
         }
 

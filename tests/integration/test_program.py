@@ -21,3 +21,8 @@ def test_an_unknown_option_is_a_usage_error(llmgr):
 def test_nothing_is_written_by_asking_for_help(llmgr):
     llmgr.ok('--help')
     assert sorted(path.name for path in llmgr.folder.iterdir()) == []
+
+
+def test_messages_follow_the_locale_and_exit_codes_do_not(llmgr):
+    message = llmgr.fails(2, 'platfrom', 'list', env={'LANGUAGE': 'zh_CN'})
+    assert any('\u4e00' <= letter <= '\u9fff' for letter in message), message

@@ -14,6 +14,7 @@ enum { LD_SHOWN_MAX = 300 }; /* bytes of an upstream's text that an error messag
 
 /* What came instead of an answer. */
 struct ld_refusal {
+    const struct lb_host *host;
     int http_status;
     struct lb_str body;     /* as received, possibly cut; empty: show nothing of it */
     int64_t retry_after_ms; /* -1: not said */

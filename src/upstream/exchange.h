@@ -11,8 +11,8 @@
  * with ERR_CANCELLED before the loop sleeps.
  *
  * Retry: if a connection that waited in the pool turns out dead before any byte of the answer came,
- * the request is sent once more on a fresh one, provided that all of its body is still at hand (no
- * byte was fed by lu_exchange_write). Nothing else is ever sent twice.
+ * the request is sent once more, on a fresh one. A request whose body is fed cannot be sent again,
+ * so it takes a fresh connection from the start. Nothing else is ever sent twice.
  *
  * Redirects are never followed: a 3xx ends the exchange with ERR_UPSTREAM and a text.
  * Status of an end: OK (the answer, of whatever HTTP status, is complete), ERR_CANCELLED,

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* A whole chat answer, and the pieces that streams read in the same way. */
+#include "dialect/answer.h"
+
+#include "dialect/errors.h"
+#include "dialect/usage.h"
+
+llmgr_status ld_answer_init(const struct lb_host *host, struct llmgr_answer *answer,
+                            struct llmgr_error *err)
+{
+    struct ld_answer_memory *memory = lb_calloc(host, 1, sizeof *memory);
+
+    if (memory == NULL)
+        return lb_fail_memory(err);
+    memory->host = *host;
+    lb_arena_init(&memory->arena, &memory->host, NULL, 0, 4 * (size_t)LD_ANSWER_MAX);
+    *answer = (struct llmgr_answer){.memory = memory};
+    ld_usage_init(&answer->usage);
+    return LLMGR_OK;
+}
+
+struct lb_arena *ld_answer_arena(const struct llmgr_answer *answer)
+{
+    struct ld_answer_memory *memory = answer->memory;
+
+    return &memory->arena;
+}
+
+void ld_answer_clear(struct llmgr_answer *answer)
+{
+    struct ld_answer_memory *memory = answer->memory;
+
+    if (memory != NULL) {
+        struct lb_host host = memory->host;
+        lb_arena_free(&memory->arena);
+        lb_free(&host, memory);
+    }
+    *answer = (struct llmgr_answer){0};
+    ld_usage_init(&answer->usage);
+}
+
+bool ld_content_text(const json_t *content, struct lb_buf *out)
+{
+    if (json_is_string(content)) {
+        lb_buf_add(out, json_string_value(content), json_string_length(content));
+        return true;
+    }
+    bool any = false;
+    for (size_t i = 0; i < json_array_size(content); i++) {
+        const json_t *part = json_array_get(content, i);
+        if (json_is_object(part))
+            part = json_object_get(part, "text");
+        if (!json_is_string(part))
+            continue;
+        lb_buf_add(out, json_string_value(part), json_string_length(part));
+        any = true;
+    }
+    return any;
+}
+
+struct lb_str ld_reasoning_of(const json_t *message)
+{
+    struct lb_str text = ld_json_str(message, "reasoning_content");
+
+    return text.p != NULL ? text : ld_json_str(message, "reasoning");
+}
+
+bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_error *err)
+{
+    const json_t *error = json_object_get(root, "error");
+    llmgr_status status = LLMGR_ERR_UPSTREAM;
+    struct lb_buf json, text;
+
+    if (error == NULL || json_is_null(error) || json_is_false(error))
+        return false;
+    int64_t code = ld_json_int(error, "code", ld_json_int(error, "status", 0));
+    if (code >= 400 && code <= 599)
+        status = ld_status_of_http((int)code);
+    else if (lb_str_eq(ld_json_str(error, "code"), LB_STR("rate_limit_exceeded")))
+        status = LLMGR_ERR_RATE_LIMITED;
+    else
+        code = 0;
+    lb_buf_init(&json, host, 1 << 20);
+    lb_buf_init(&text, host, LD_SHOWN_MAX + 16);
+    ld_json_write(root, &json);
+    if (json.failed == LLMGR_OK)
+        ld_error_text(lb_buf_str(&json), LD_SHOWN_MAX, &text);
+    lb_fail(err, status, N_("the platform reports an error in its answer: %s"),
+            text.size > 0 ? lb_buf_c(&text) : "?");
+    if (err != NULL)
+        err->upstream_status = (int)code;
+    lb_buf_free(&json);
+    lb_buf_free(&text);
+    return true;
+}
+
+/* The string as a C string in the answer's arena, or NULL for an empty slice without p. */
+static llmgr_status keep(struct lb_arena *arena, struct lb_str text, const char **kept)
+{
+    *kept = NULL;
+    if (text.p == NULL)
+        return LLMGR_OK;
+    *kept = lb_arena_str(arena, text).p;
+    return *kept != NULL ? LLMGR_OK : LLMGR_ERR_NO_MEMORY;
+}
+
+static llmgr_status read_tool_calls(const json_t *list, struct llmgr_answer *answer)
+{
+    struct lb_arena *arena = ld_answer_arena(answer);
+    size_t total = json_array_size(list);
+    llmgr_status status = LLMGR_OK;
+
+    if (total > LD_TOOL_CALLS_MAX)
+        return LLMGR_ERR_TOO_LARGE;
+    if (total == 0)
+        return LLMGR_OK;
+    answer->tool_calls = lb_arena_calloc(arena, total, sizeof *answer->tool_calls);
+    if (answer->tool_calls == NULL)
+        return LLMGR_ERR_NO_MEMORY;
+    for (size_t i = 0; i < total && status == LLMGR_OK; i++) {
+        const json_t *entry = json_array_get(list, i);
+        const json_t *function = json_object_get(entry, "function");
+        struct llmgr_tool_call *call = &answer->tool_calls[i];
+        call->index = ld_json_int(entry, "index", (int64_t)i);
+        status = keep(arena, ld_json_str(entry, "id"), &call->id);
+        if (status == LLMGR_OK)
+            status = keep(arena, ld_json_str(function, "name"), &call->name);
+        if (status == LLMGR_OK)
+            status = keep(arena, ld_json_str(function, "arguments"), &call->arguments);
+    }
+    answer->tool_call_count = total;
+    return status;
+}
+
+static llmgr_status read_message(const struct lb_host *host, const json_t *message,
+                                 struct llmgr_answer *answer)
+{
+    struct lb_arena *arena = ld_answer_arena(answer);
+    struct lb_buf content;
+
+    lb_buf_init(&content, host, LD_ANSWER_MAX);
+    bool any = ld_content_text(json_object_get(message, "content"), &content);
+    llmgr_status status = content.failed;
+    if (status == LLMGR_OK && any)
+        status = keep(arena, lb_str(lb_buf_c(&content), content.size), &answer->content);
+    lb_buf_free(&content);
+    if (status == LLMGR_OK)
+        status = keep(arena, ld_reasoning_of(message), &answer->reasoning_content);
+    if (status == LLMGR_OK)
+        status = read_tool_calls(json_object_get(message, "tool_calls"), answer);
+    return status;
+}
+
+static llmgr_status read_root(const struct lb_host *host, const json_t *root,
+                              struct llmgr_answer *answer, struct llmgr_error *err)
+{
+    struct lb_arena *arena = ld_answer_arena(answer);
+    const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
+
+    if (ld_error_of(host, root, err))
+        return err != NULL ? err->status : LLMGR_ERR_UPSTREAM;
+    if (!json_is_object(choice))
+        return lb_fail(err, LLMGR_ERR_PROTOCOL,
+                       N_("the platform's answer holds no \"choices\"; is its base URL that of an "
+                          "OpenAI-compatible service?"));
+    llmgr_status status = read_message(host, json_object_get(choice, "message"), answer);
+    if (status == LLMGR_OK)
+        status = keep(arena, ld_json_str(choice, "finish_reason"), &answer->finish_reason);
+    if (status == LLMGR_OK)
+        status = keep(arena, ld_json_str(root, "model"), &answer->model);
+    if (status == LLMGR_OK)
+        status = keep(arena, ld_json_str(root, "id"), &answer->id);
+    ld_usage_read(&answer->usage, json_object_get(root, "usage"));
+    if (status == LLMGR_ERR_TOO_LARGE)
+        return lb_fail(err, LLMGR_ERR_PROTOCOL, N_("the platform's answer holds too much"));
+    return status == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
+}
+
+llmgr_status ld_chat_read(const struct lb_host *host, struct lb_str body,
+                          struct llmgr_answer *answer, struct llmgr_error *err)
+{
+    struct llmgr_answer read;
+    struct llmgr_error why = {0};
+    bool short_of_memory = false;
+
+    if (body.size > LD_ANSWER_MAX)
+        return lb_fail(err, LLMGR_ERR_PROTOCOL, N_("the platform's answer is larger than %d bytes"),
+                       LD_ANSWER_MAX);
+    json_t *root = ld_json_read(body, &short_of_memory);
+    if (root == NULL && short_of_memory)
+        return lb_fail_memory(err);
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return lb_fail(err, LLMGR_ERR_PROTOCOL,
+                       N_("the platform's answer is not a JSON object; is its base URL that of an "
+                          "OpenAI-compatible service?"));
+    }
+    llmgr_status status = ld_answer_init(host, &read, &why);
+    if (status == LLMGR_OK) {
+        status = read_root(host, root, &read, &why);
+        if (status == LLMGR_OK && keep(ld_answer_arena(&read), body, &read.json) != LLMGR_OK)
+            status = lb_fail_memory(&why);
+        if (status == LLMGR_OK)
+            *answer = read;
+        else
+            ld_answer_clear(&read);
+    }
+    json_decref(root);
+    if (status != LLMGR_OK && err != NULL)
+        *err = why;
+    return status;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The answer's way in. Bytes of one read are parsed where they lie: a head that is whole in one
+ * read is never copied, payload is handed on as slices. Only a head in pieces is collected, and
+ * only what is left of a read when the owner pauses is held.
+ */
+#include "upstream/exchange.h"
+
+#include "net/conn.h"
+#include "upstream/private.h"
+
+void lu_head_room_free(struct lu_exchange *exchange)
+{
+    if (exchange->room == NULL)
+        return;
+    lb_buf_free(&exchange->room->bytes);
+    lb_free(exchange->host, exchange->room);
+    exchange->room = NULL;
+}
+
+static void bad_http(struct lu_exchange *exchange, enum lh_error error)
+{
+    if (error == LH_ERR_NO_MEMORY)
+        lu_end_with(exchange, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    else
+        lu_end_with(exchange, LLMGR_ERR_PROTOCOL,
+                    N_("'%s' does not answer with correct HTTP: %s"), exchange->site->origin,
+                    lb_tr(lh_error_text(error)));
+}
+
+/* ---- Head ------------------------------------------------------------------------------------ */
+
+static void init_head(const struct lu_exchange *exchange, struct lh_head *head,
+                      struct lh_field fields[LH_FIELDS])
+{
+    lh_head_init_response(head, fields, LH_FIELDS, &lh_limits_default, exchange->reply_to);
+}
+
+static void take_head(struct lu_exchange *exchange, const struct lh_head *head)
+{
+    if (head->status < 200) {
+        if (++exchange->interim > LU_INTERIM_MAX)
+            lu_end_with(exchange, LLMGR_ERR_PROTOCOL,
+                        N_("'%s' sends more than %d interim answers"), exchange->site->origin,
+                        LU_INTERIM_MAX);
+        return;
+    }
+    exchange->got_head = true;
+    exchange->stats.first_byte_at = ln_loop_now(exchange->loop);
+    if (head->status < 400 && head->status >= 300) {
+        lu_end_with(exchange, LLMGR_ERR_UPSTREAM,
+                    N_("'%s' answers with a redirect (HTTP %d), which is never followed; correct "
+                       "the base URL"),
+                    exchange->site->origin, head->status);
+        exchange->end.upstream_status = head->status;
+        return;
+    }
+    lb_buf_free(&exchange->head);
+    exchange->keep_alive = head->keep_alive;
+    lh_body_init(&exchange->body, head);
+    lu_phase_start(exchange);
+    exchange->face->head(exchange, exchange->context, head);
+}
+
+/* The head as it lies in the read; the room if it is not all there. */
+static enum lh_result parse_in_place(struct lu_exchange *exchange, struct lb_str *bytes)
+{
+    struct lh_field fields[LH_FIELDS];
+    struct lh_head head;
+
+    init_head(exchange, &head, fields);
+    enum lh_result result = lh_head_parse(&head, bytes->p, bytes->size);
+    if (result == LH_DONE) {
+        *bytes = lb_str_sub(*bytes, head.size, bytes->size);
+        take_head(exchange, &head);
+    } else if (result == LH_FAILED) {
+        bad_http(exchange, head.error);
+    } else {
+        struct lu_head_room *room = lb_calloc(exchange->host, 1, sizeof *room);
+        if (room == NULL) {
+            bad_http(exchange, LH_ERR_NO_MEMORY);
+            return LH_FAILED;
+        }
+        lb_buf_init(&room->bytes, exchange->host, lh_limits_default.head + LN_READ_SIZE);
+        lb_buf_add_str(&room->bytes, *bytes);
+        init_head(exchange, &room->head, room->fields);
+        exchange->room = room;
+        *bytes = lb_str(NULL, 0);
+    }
+    return result;
+}
+
+static enum lh_result parse_collected(struct lu_exchange *exchange, struct lb_str *bytes)
+{
+    struct lu_head_room *room = exchange->room;
+
+    lb_buf_add_str(&room->bytes, *bytes);
+    if (room->bytes.failed != LLMGR_OK) {
+        bad_http(exchange, room->bytes.failed == LLMGR_ERR_NO_MEMORY ? LH_ERR_NO_MEMORY
+                                                                     : LH_ERR_HEAD_LONG);
+        return LH_FAILED;
+    }
+    enum lh_result result = lh_head_parse(&room->head, room->bytes.data, room->bytes.size);
+    if (result == LH_MORE) {
+        *bytes = lb_str(NULL, 0);
+        return LH_MORE;
+    }
+    /* What stands behind the head is the tail of these bytes, for it was not done before them. */
+    size_t behind = room->bytes.size - room->head.size;
+    if (result == LH_FAILED) {
+        bad_http(exchange, room->head.error);
+    } else {
+        *bytes = lb_str_sub(*bytes, bytes->size - behind, bytes->size);
+        take_head(exchange, &room->head);
+    }
+    lu_head_room_free(exchange);
+    return result;
+}
+
+/* ---- Body ------------------------------------------------------------------------------------ */
+
+static void hold(struct lu_exchange *exchange, struct lb_str bytes)
+{
+    lb_buf_add_str(&exchange->held, bytes);
+    if (exchange->held.failed != LLMGR_OK)
+        lu_end_with(exchange, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+}
+
+static void take_payload(struct lu_exchange *exchange, struct lb_str payload)
+{
+    exchange->stats.received_size += payload.size;
+    if (exchange->answer_max > 0 && exchange->stats.received_size > exchange->answer_max) {
+        lu_end_with(exchange, LLMGR_ERR_PROTOCOL,
+                    N_("the answer of '%s' is larger than %llu bytes"), exchange->site->origin,
+                    (unsigned long long)exchange->answer_max);
+        return;
+    }
+    if (exchange->face->body != NULL)
+        exchange->face->body(exchange, exchange->context, payload);
+}
+
+/* The body is complete; bytes behind it mean that the two of us disagree about the framing. */
+static void take_end(struct lu_exchange *exchange, struct lb_str behind)
+{
+    if (behind.size > 0)
+        exchange->keep_alive = false;
+    if (exchange->paused) {
+        exchange->body_done = true;
+        return;
+    }
+    exchange->end.status = LLMGR_OK;
+    lu_end(exchange, exchange->keep_alive && exchange->state == LU_SENT);
+}
+
+static void feed_body(struct lu_exchange *exchange, struct lb_str bytes)
+{
+    do {
+        struct lb_str payload = {NULL, 0};
+        size_t used = 0;
+        if (exchange->paused && !exchange->body.done) {
+            hold(exchange, bytes);
+            return;
+        }
+        enum lh_result result =
+            lh_body_next(&exchange->body, bytes.p, bytes.size, &used, &payload);
+        bytes = lb_str_sub(bytes, used, bytes.size);
+        if (result == LH_FAILED) {
+            bad_http(exchange, lh_body_error(&exchange->body));
+            return;
+        }
+        if (payload.size > 0)
+            take_payload(exchange, payload);
+        if (exchange->state == LU_ENDING)
+            return;
+        if (result == LH_DONE) {
+            take_end(exchange, bytes);
+            return;
+        }
+    } while (bytes.size > 0);
+}
+
+void lu_feed(struct lu_exchange *exchange, struct lb_str bytes)
+{
+    exchange->got_byte = true;
+    while (!exchange->got_head) {
+        enum lh_result result = exchange->room != NULL ? parse_collected(exchange, &bytes)
+                                                       : parse_in_place(exchange, &bytes);
+        if (result != LH_DONE || exchange->state == LU_ENDING)
+            return;
+        if (!exchange->got_head && bytes.size == 0)
+            return; /* an interim answer, and nothing behind it yet */
+    }
+    feed_body(exchange, bytes);
+}
+
+void lu_feed_held(struct lu_exchange *exchange)
+{
+    struct lb_buf held = exchange->held;
+
+    /* The owner may pause again while these are handed out: what is left is held anew. */
+    lb_buf_init(&exchange->held, exchange->host, LN_READ_SIZE);
+    if (exchange->body_done)
+        take_end(exchange, lb_str(NULL, 0));
+    else
+        feed_body(exchange, lb_buf_str(&held));
+    lb_buf_free(&held);
+}

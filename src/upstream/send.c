@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The request's way out. The head is written at the start, without the key; when a connection is
+ * there the key is opened onto the stack, goes to the socket between the head and its empty line,
+ * and is wiped. Head and body leave in one write where the socket takes them.
+ */
+#include "upstream/exchange.h"
+
+#include <sodium.h>
+
+#include "http/write.h"
+#include "net/conn.h"
+#include "upstream/private.h"
+#include "vault/secret.h"
+
+enum {
+    HEAD_MAX = 64 * 1024,              /* bytes of a request head */
+    QUEUE_SLACK = 1024,                /* chunk framing and the like beyond LU_UPLOAD_QUEUE */
+    QUEUE_LOW = LU_UPLOAD_QUEUE / 4,   /* here a fed body may go on */
+    AUTH_LINE_MAX = LV_SECRET_MAX + 64 /* bytes of the line that carries the key */
+};
+
+static const struct lu_auth AUTH_ROWS[] = {
+#define XX(name, protocol, header, prefix) {protocol, {header, sizeof(header) - 1},                \
+                                            {prefix, sizeof(prefix) - 1}},
+#include "upstream/auth.def"
+#undef XX
+};
+
+const struct lu_auth *lu_auth_find(struct lb_str protocol)
+{
+    if (protocol.size == 0)
+        return &AUTH_ROWS[0];
+    for (size_t i = 0; i < sizeof AUTH_ROWS / sizeof AUTH_ROWS[0]; i++) {
+        if (lb_str_eq_c(protocol, AUTH_ROWS[i].protocol))
+            return &AUTH_ROWS[i];
+    }
+    return NULL;
+}
+
+/* Fields that are ours alone: they frame the message, belong to one hop or carry a credential. */
+static bool is_ours(struct lb_str name)
+{
+    enum lh_header id = lh_header_find(name);
+
+    switch (id) {
+    case LH_HEADER_HOST:
+    case LH_HEADER_CONTENT_LENGTH:
+    case LH_HEADER_EXPECT:
+    case LH_HEADER_AUTHORIZATION:
+    case LH_HEADER_X_API_KEY:
+    case LH_HEADER_API_KEY:
+    case LH_HEADER_X_GOOG_API_KEY:
+    case LH_HEADER_COOKIE:
+        return true;
+    default:
+        return lh_header_is_hop(id);
+    }
+}
+
+static bool takes_body(struct lb_str method)
+{
+    return lb_str_eq_c(method, "POST") || lb_str_eq_c(method, "PUT") ||
+           lb_str_eq_c(method, "PATCH");
+}
+
+static void write_framing(struct lu_exchange *exchange, const struct lu_request *request,
+                          uint64_t slices_size)
+{
+    struct lb_buf *head = &exchange->head;
+
+    if (request->body_kind == LU_BODY_CHUNKED)
+        lh_write_field(head, LB_STR("transfer-encoding"), LB_STR("chunked"));
+    else if (request->body_kind == LU_BODY_LENGTH)
+        lh_write_field_u64(head, LB_STR("content-length"), request->body_size);
+    else if (slices_size > 0 || takes_body(request->method))
+        lh_write_field_u64(head, LB_STR("content-length"), slices_size);
+}
+
+/* The slices as they will be sent: for a chunked body, as one chunk. */
+static uint64_t take_slices(struct lu_exchange *exchange, const struct lu_request *request)
+{
+    bool chunked = request->body_kind == LU_BODY_CHUNKED;
+    uint64_t size = 0;
+
+    for (size_t i = 0; i < request->body_count; i++)
+        size += request->body[i].size;
+    if (chunked && size > 0)
+        exchange->slices[exchange->slice_count++] =
+            lb_str(exchange->chunk_head, lh_chunk_head(exchange->chunk_head, size));
+    for (size_t i = 0; i < request->body_count; i++) {
+        if (request->body[i].size > 0)
+            exchange->slices[exchange->slice_count++] = request->body[i];
+    }
+    if (chunked && size > 0)
+        exchange->slices[exchange->slice_count++] = LB_STR(LH_CHUNK_TAIL);
+    return size;
+}
+
+llmgr_status lu_prepare_head(struct lu_exchange *exchange, const struct lu_request *request,
+                             const struct lh_url *url, struct llmgr_error *err)
+{
+    char authority[LH_ORIGIN_SIZE];
+    struct lb_buf target;
+
+    uint64_t size = take_slices(exchange, request);
+    if (request->body_kind == LU_BODY_LENGTH && size > request->body_size)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the request's body is longer than announced"));
+    exchange->body_left = request->body_size - (request->body_kind == LU_BODY_LENGTH ? size : 0);
+    lb_buf_init(&exchange->head, exchange->host, HEAD_MAX);
+    lb_buf_init(&target, exchange->host, HEAD_MAX);
+    lh_url_join_target(url, request->path, &target);
+    lh_url_authority(url, authority);
+    lh_write_request(&exchange->head, request->method, lb_buf_str(&target), lb_cstr(authority));
+    llmgr_status status = target.failed;
+    lb_buf_free(&target);
+    for (size_t i = 0; i < request->field_count; i++) {
+        if (is_ours(request->fields[i].name))
+            return lb_fail(err, LLMGR_ERR_INVALID,
+                           N_("the header field '%.*s' cannot be sent to a platform"),
+                           (int)request->fields[i].name.size, request->fields[i].name.p);
+        lh_write_field(&exchange->head, request->fields[i].name, request->fields[i].value);
+    }
+    write_framing(exchange, request, size);
+    if (status == LLMGR_OK)
+        status = exchange->head.failed;
+    if (status == LLMGR_ERR_NO_MEMORY)
+        return lb_fail_memory(err);
+    if (status != LLMGR_OK)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("the request's head is invalid or longer than %d bytes"), HEAD_MAX);
+    return LLMGR_OK;
+}
+
+/* ---- Sending --------------------------------------------------------------------------------- */
+
+static void request_sent(struct lu_exchange *exchange)
+{
+    exchange->state = LU_SENT;
+    exchange->stats.sent_at = ln_loop_now(exchange->loop);
+    lu_phase_start(exchange);
+}
+
+/* All slices are given to the socket. */
+static void slices_sent(struct lu_exchange *exchange)
+{
+    if (exchange->body_kind == LU_BODY_WHOLE) {
+        request_sent(exchange);
+        return;
+    }
+    exchange->state = LU_FEEDING;
+    ln_timer_stop(&exchange->phase);
+    exchange->wants_drained = true;
+    lu_call_later(exchange);
+}
+
+/* Moves the position behind `size` bytes of the slices. */
+static void advance(struct lu_exchange *exchange, size_t size)
+{
+    exchange->stats.sent_size += size;
+    while (size > 0) {
+        size_t left = exchange->slices[exchange->at].size - exchange->offset;
+        if (size < left) {
+            exchange->offset += size;
+            return;
+        }
+        size -= left;
+        exchange->at++;
+        exchange->offset = 0;
+    }
+}
+
+/* Appends what is left of the slices to `out`; returns the count and adds to *size. */
+static size_t gather(const struct lu_exchange *exchange, struct lb_str *out, size_t count,
+                     size_t *size)
+{
+    size_t offset = exchange->offset;
+
+    for (size_t i = exchange->at; i < exchange->slice_count && count < LN_SLICES_MAX; i++) {
+        out[count] = lb_str_sub(exchange->slices[i], offset, exchange->slices[i].size);
+        *size += out[count++].size;
+        offset = 0;
+    }
+    return count;
+}
+
+void lu_send_more(struct lu_exchange *exchange)
+{
+    while (exchange->at < exchange->slice_count) {
+        struct lb_str slices[LN_SLICES_MAX];
+        size_t offered = 0, taken = 0;
+        size_t count = gather(exchange, slices, 0, &offered);
+        llmgr_status status = ln_conn_send(exchange->link->conn, slices, count, &taken);
+        if (status != LLMGR_OK) {
+            lu_lost(exchange, status);
+            return;
+        }
+        advance(exchange, taken);
+        if (taken < offered) {
+            lu_phase_start(exchange);
+            return;
+        }
+    }
+    slices_sent(exchange);
+}
+
+/* The line with the key, in `line`. */
+static llmgr_status write_auth(struct lu_exchange *exchange, char line[AUTH_LINE_MAX],
+                               size_t *size, struct llmgr_error *err)
+{
+    const struct lu_auth *auth = exchange->auth;
+    struct lv_secret key;
+
+    *size = 0;
+    if (exchange->open_key == NULL)
+        return LLMGR_OK;
+    lv_secret_init(&key);
+    llmgr_status status = exchange->open_key(exchange->key_context, &key, err);
+    if (status == LLMGR_OK && key.size > 0) {
+        if (!lh_is_value(lv_secret_str(&key))) {
+            status = lb_fail(err, LLMGR_ERR_NO_KEY,
+                             N_("the stored API key holds control characters; store it again"));
+        } else {
+            const struct lb_str parts[] = {auth->header, LB_STR(": "), auth->prefix,
+                                           lv_secret_str(&key), LB_STR("\r\n")};
+            for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+                memcpy(line + *size, parts[i].p, parts[i].size);
+                *size += parts[i].size;
+            }
+        }
+    }
+    lv_secret_clear(&key);
+    return status;
+}
+
+/*
+ * What the socket did not take of the head is queued by the connection; only slices, which are not
+ * secret and stay where they are, are offered again by us.
+ */
+static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str auth_line)
+{
+    struct lb_str slices[LN_SLICES_MAX] = {lb_buf_str(&exchange->head), auth_line,
+                                           LB_STR("\r\n")};
+    struct ln_conn *conn = exchange->link->conn;
+    size_t head_size = slices[0].size + slices[1].size + slices[2].size;
+    size_t offered = head_size, taken = 0;
+
+    size_t count = gather(exchange, slices, 3, &offered);
+    llmgr_status status = ln_conn_send(conn, slices, count, &taken);
+    if (status != LLMGR_OK)
+        return status;
+    if (taken >= head_size) {
+        advance(exchange, taken - head_size);
+        return LLMGR_OK;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        size_t gone = taken < slices[i].size ? taken : slices[i].size;
+        slices[i] = lb_str_sub(slices[i], gone, slices[i].size);
+        taken -= gone;
+    }
+    return ln_conn_write(conn, slices, 3);
+}
+
+void lu_send_start(struct lu_exchange *exchange)
+{
+    char line[AUTH_LINE_MAX];
+    size_t line_size = 0;
+
+    exchange->state = LU_SENDING;
+    exchange->at = 0;
+    exchange->offset = 0;
+    exchange->stats.sent_size = 0;
+    ln_conn_set_marks(exchange->link->conn, LU_UPLOAD_QUEUE + QUEUE_SLACK, QUEUE_LOW);
+    llmgr_status status = write_auth(exchange, line, &line_size, &exchange->end);
+    if (status != LLMGR_OK) {
+        lu_end(exchange, false);
+        return;
+    }
+    status = send_head(exchange, lb_str(line, line_size));
+    sodium_memzero(line, line_size);
+    if (status != LLMGR_OK)
+        lu_lost(exchange, status);
+    else
+        lu_send_more(exchange);
+}
+
+/* ---- A body that is fed ---------------------------------------------------------------------- */
+
+llmgr_status lu_exchange_write(struct lu_exchange *exchange, struct lb_str bytes, bool *full)
+{
+    char head[LH_CHUNK_HEAD_MAX];
+    struct lb_str slices[3] = {{NULL, 0}, bytes, {NULL, 0}};
+
+    *full = true;
+    if (exchange->state == LU_ENDING)
+        return LLMGR_OK; /* `end` tells */
+    if (exchange->state != LU_FEEDING)
+        return LLMGR_ERR_INVALID;
+    struct ln_conn *conn = exchange->link->conn;
+    if (exchange->body_kind == LU_BODY_LENGTH && bytes.size > exchange->body_left)
+        return LLMGR_ERR_INVALID;
+    if (bytes.size > LU_UPLOAD_QUEUE || ln_conn_queued(conn) > LU_UPLOAD_QUEUE - bytes.size)
+        return LLMGR_ERR_TOO_LARGE;
+    if (bytes.size > 0 && exchange->body_kind == LU_BODY_CHUNKED) {
+        slices[0] = lb_str(head, lh_chunk_head(head, bytes.size));
+        slices[2] = LB_STR(LH_CHUNK_TAIL);
+    }
+    llmgr_status status = bytes.size > 0 ? ln_conn_write(conn, slices, 3) : LLMGR_OK;
+    if (status == LLMGR_ERR_TOO_LARGE)
+        return status;
+    if (status != LLMGR_OK) {
+        lu_lost(exchange, status);
+        return LLMGR_OK;
+    }
+    exchange->stats.sent_size += bytes.size;
+    if (exchange->body_kind == LU_BODY_LENGTH)
+        exchange->body_left -= bytes.size;
+    *full = ln_conn_queued(conn) > QUEUE_LOW;
+    if (*full)
+        lu_phase_start(exchange);
+    return LLMGR_OK;
+}
+
+llmgr_status lu_exchange_finish(struct lu_exchange *exchange)
+{
+    const struct lb_str end = LB_STR(LH_CHUNK_END);
+
+    if (exchange->state == LU_ENDING)
+        return LLMGR_OK;
+    if (exchange->state != LU_FEEDING ||
+        (exchange->body_kind == LU_BODY_LENGTH && exchange->body_left > 0))
+        return LLMGR_ERR_INVALID;
+    llmgr_status status = LLMGR_OK;
+    if (exchange->body_kind == LU_BODY_CHUNKED)
+        status = ln_conn_write(exchange->link->conn, &end, 1);
+    if (status != LLMGR_OK)
+        lu_lost(exchange, status);
+    else
+        request_sent(exchange);
+    return LLMGR_OK;
+}

@@ -342,8 +342,8 @@ static bool copy_tools(const struct ld_chat_stream *stream, struct lb_arena *are
     return true;
 }
 
-llmgr_status ld_chat_stream_answer(const struct ld_chat_stream *stream,
-                                   struct llmgr_answer *answer, struct llmgr_error *err)
+llmgr_status ld_chat_stream_answer(const struct ld_chat_stream *stream, struct llmgr_answer *answer,
+                                   struct llmgr_error *err)
 {
     struct llmgr_answer sum;
 

@@ -74,8 +74,8 @@ llmgr_status ld_models_read(const struct lb_host *host, struct lb_str body,
     if (!json_is_array(data))
         status = no_list(err);
     else if (json_array_size(data) > LD_MODELS_MAX)
-        status = lb_fail(err, LLMGR_ERR_PROTOCOL,
-                         N_("the model list holds more than %d entries"), LD_MODELS_MAX);
+        status = lb_fail(err, LLMGR_ERR_PROTOCOL, N_("the model list holds more than %d entries"),
+                         LD_MODELS_MAX);
     else
         status = copy_entries(data, memory, &read, err);
     json_decref(root);

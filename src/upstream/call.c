@@ -24,8 +24,8 @@ struct lu_call {
     struct lu_pool *pool;
     struct lu_run *run; /* the loop's: whose exchange a cancel ends; NULL between them */
     struct ln_post wake;
-    uint64_t last;                /* number of the latest call; the caller's thread */
-    _Atomic uint64_t running;     /* 0: none */
+    uint64_t last;            /* number of the latest call; the caller's thread */
+    _Atomic uint64_t running; /* 0: none */
     _Atomic uint64_t cancelled;
 };
 

@@ -36,8 +36,8 @@ static llmgr_status ask_chat(struct lu_run *run, const struct llmgr_request *req
             .method = LB_STR("POST"),
             .path = LB_STR("/chat/completions"),
             .body = lb_buf_str(&body),
-            .accept = stream ? LB_STR("text/event-stream, application/json")
-                             : LB_STR("application/json"),
+            .accept =
+                stream ? LB_STR("text/event-stream, application/json") : LB_STR("application/json"),
             .answer_max = stream ? 16 * (uint64_t)LD_ANSWER_MAX : LD_ANSWER_MAX,
             .timeouts = *lu_call_timeouts(run->call),
         };
@@ -103,8 +103,10 @@ static llmgr_status bad_events(const struct streaming *streaming, struct llmgr_e
 {
     if (streaming->sse.error == LH_ERR_NO_MEMORY)
         return lb_fail_memory(err);
-    return lb_fail(err, LLMGR_ERR_PROTOCOL, N_("the platform's stream holds an event larger than "
-                                               "%d bytes"), LH_SSE_EVENT_MAX);
+    return lb_fail(err, LLMGR_ERR_PROTOCOL,
+                   N_("the platform's stream holds an event larger than "
+                      "%d bytes"),
+                   LH_SSE_EVENT_MAX);
 }
 
 static llmgr_status take_bytes(struct lu_run *run, struct lb_str bytes, struct llmgr_error *err)
@@ -193,8 +195,8 @@ static llmgr_status attempt(struct lu_run *run, const struct llmgr_request *requ
 
     llmgr_status status = ask_chat(run, request, true, include_usage, err);
     if (status == LLMGR_OK && !lu_run_is_2xx(run)) {
-        *again = include_usage &&
-                 ld_rejects_stream_options(run->http_status, lb_buf_str(&run->body));
+        *again =
+            include_usage && ld_rejects_stream_options(run->http_status, lb_buf_str(&run->body));
         return lu_run_refused(run, true, err);
     }
     if (status == LLMGR_OK && !run->is_events)
@@ -247,8 +249,8 @@ llmgr_status lu_call_stream(struct lu_call *call, const struct lu_peer *peer,
     llmgr_status status = lu_call_begin(call, err);
     if (status != LLMGR_OK)
         return status;
-    status = one_stream(call, peer, request, !peer->no_stream_options, &streaming, answer, &again,
-                        err);
+    status =
+        one_stream(call, peer, request, !peer->no_stream_options, &streaming, answer, &again, err);
     if (again) {
         status = one_stream(call, peer, request, false, &streaming, answer, &again, err);
         /* Only a success shows that it was really the parameter. */

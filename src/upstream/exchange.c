@@ -200,8 +200,8 @@ void lu_lost(struct lu_exchange *exchange, llmgr_status why)
             lb_fail(&exchange->end, why, N_("the connection to '%s' failed"), origin);
         lu_end(exchange, false);
     } else if (exchange->got_head) {
-        lu_end_with(exchange, LLMGR_ERR_CUT, N_("'%s' cut the connection in the middle of its answer"),
-                    origin);
+        lu_end_with(exchange, LLMGR_ERR_CUT,
+                    N_("'%s' cut the connection in the middle of its answer"), origin);
     } else {
         lu_end_with(exchange, LLMGR_ERR_CUT, N_("'%s' closed the connection without an answer"),
                     origin);
@@ -322,8 +322,11 @@ static struct lu_exchange *allocate(struct lu_pool *pool, const struct lu_reques
     made->reply_to = lb_str_eq_c(request->method, "HEAD") ? LH_REPLY_TO_HEAD : LH_REPLY_TO_OTHER;
     lb_buf_init(&made->head, host, 0);
     lb_buf_init(&made->held, host, LN_READ_SIZE);
-    made->stats = (struct lu_stats){.started_at = ln_loop_now(loop), .connected_at = -1,
-                                    .sent_at = -1, .first_byte_at = -1, .attempts = 1};
+    made->stats = (struct lu_stats){.started_at = ln_loop_now(loop),
+                                    .connected_at = -1,
+                                    .sent_at = -1,
+                                    .first_byte_at = -1,
+                                    .attempts = 1};
     return made;
 }
 

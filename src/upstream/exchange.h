@@ -80,10 +80,10 @@ struct lu_request {
     enum lu_body_kind body_kind;
     const struct lb_str *body; /* at most LU_BODY_SLICES_MAX; the array itself is copied */
     size_t body_count;
-    uint64_t body_size;        /* LU_BODY_LENGTH: of the whole body */
-    struct lb_str protocol;    /* which header carries the key (auth.def); empty: "openai" */
-    lu_open_key_fn open_key;   /* NULL: no key is sent */
-    void *key_context;         /* lives until the end */
+    uint64_t body_size;      /* LU_BODY_LENGTH: of the whole body */
+    struct lb_str protocol;  /* which header carries the key (auth.def); empty: "openai" */
+    lu_open_key_fn open_key; /* NULL: no key is sent */
+    void *key_context;       /* lives until the end */
     struct lu_timeouts timeouts;
     uint64_t answer_max; /* payload bytes; 0: no cap */
 };
@@ -124,10 +124,10 @@ void lu_exchange_fail(struct lu_exchange *exchange, const struct llmgr_error *er
 
 /* What it took so far. */
 struct lu_stats {
-    int64_t started_at;    /* loop time, ms, as all of the next three; -1: not yet */
+    int64_t started_at; /* loop time, ms, as all of the next three; -1: not yet */
     int64_t connected_at;
-    int64_t sent_at;       /* last byte of the request given to the socket */
-    int64_t first_byte_at; /* first byte of the final answer */
+    int64_t sent_at;        /* last byte of the request given to the socket */
+    int64_t first_byte_at;  /* first byte of the final answer */
     uint64_t sent_size;     /* body bytes sent */
     uint64_t received_size; /* payload bytes handed out */
     bool reused;            /* the connection had waited in the pool */

@@ -23,9 +23,9 @@ struct lu_pool;
 
 /* Everything pointed to is borrowed and outlives the pool; `tls` belongs to the loop's thread. */
 struct lu_pool_options {
-    const struct ln_policy *policy; /* NULL: only class SYSTEM can connect */
-    struct ln_tls_client *tls;      /* NULL: no https */
-    const struct ln_proxy *proxy;   /* NULL: none */
+    const struct ln_policy *policy;     /* NULL: only class SYSTEM can connect */
+    struct ln_tls_client *tls;          /* NULL: no https */
+    const struct ln_proxy *proxy;       /* NULL: none */
     const struct ln_resolver *resolver; /* NULL: the system's */
     unsigned idle_per_origin;           /* waiting connections per origin and class; 0: 64 */
     unsigned idle_total;                /* 0: 512 */
@@ -41,9 +41,9 @@ void lu_pool_free(struct lu_pool *pool);
 void lu_pool_flush(struct lu_pool *pool);
 
 struct ln_loop *lu_pool_loop(const struct lu_pool *pool);
-unsigned lu_pool_idle(const struct lu_pool *pool);     /* connections waiting now */
-uint64_t lu_pool_dialed(const struct lu_pool *pool);   /* connections opened so far */
-uint64_t lu_pool_reused(const struct lu_pool *pool);   /* times a waiting one was taken */
-unsigned lu_pool_running(const struct lu_pool *pool);  /* exchanges not ended */
+unsigned lu_pool_idle(const struct lu_pool *pool);    /* connections waiting now */
+uint64_t lu_pool_dialed(const struct lu_pool *pool);  /* connections opened so far */
+uint64_t lu_pool_reused(const struct lu_pool *pool);  /* times a waiting one was taken */
+unsigned lu_pool_running(const struct lu_pool *pool); /* exchanges not ended */
 
 #endif

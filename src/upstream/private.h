@@ -19,9 +19,9 @@ struct ln_dial;
 /* Where connections go: an origin for an egress class. Lives while used or while one waits. */
 struct lu_site {
     struct lu_pool *pool;
-    struct lb_list idle;  /* lu_link.in_site, the one used last in front */
+    struct lb_list idle; /* lu_link.in_site, the one used last in front */
     unsigned idle_count;
-    unsigned users;       /* exchanges that hold it */
+    unsigned users; /* exchanges that hold it */
     enum ln_class klass;
     bool https;
     uint16_t port;
@@ -114,11 +114,11 @@ struct lu_exchange {
     struct lh_body body;
     struct lb_buf held; /* bytes that came in the read during which the owner paused */
     uint64_t answer_max;
-    uint8_t interim;    /* 1xx answers skipped */
-    bool got_byte;      /* of any answer: no retry any more */
+    uint8_t interim; /* 1xx answers skipped */
+    bool got_byte;   /* of any answer: no retry any more */
     bool got_head;
     bool keep_alive;
-    bool body_done;     /* the body is complete, `end` waits for resume */
+    bool body_done; /* the body is complete, `end` waits for resume */
     bool paused;
     bool wants_drained; /* for the deferred call, as the next */
     bool wants_resume;

@@ -88,8 +88,8 @@ llmgr_status lu_call_models(struct lu_call *call, const struct lu_peer *peer, in
                       show_body, probe, &http_status, err);
     int64_t left = limit - (lb_monotonic_ms() - begun);
     if (http_status == 404 && !names_models && !lb_str_ends(base, LB_STR("/v1")) && left > 0)
-        status = try_path(call, peer, LB_STR("/v1/models"), left, show_body, probe, &http_status,
-                          err);
+        status =
+            try_path(call, peer, LB_STR("/v1/models"), left, show_body, probe, &http_status, err);
     lu_call_end(call);
     return status;
 }

@@ -23,9 +23,8 @@ static void bad_http(struct lu_exchange *exchange, enum lh_error error)
     if (error == LH_ERR_NO_MEMORY)
         lu_end_with(exchange, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     else
-        lu_end_with(exchange, LLMGR_ERR_PROTOCOL,
-                    N_("'%s' does not answer with correct HTTP: %s"), exchange->site->origin,
-                    lb_tr(lh_error_text(error)));
+        lu_end_with(exchange, LLMGR_ERR_PROTOCOL, N_("'%s' does not answer with correct HTTP: %s"),
+                    exchange->site->origin, lb_tr(lh_error_text(error)));
 }
 
 /* ---- Head ------------------------------------------------------------------------------------ */
@@ -40,9 +39,8 @@ static void take_head(struct lu_exchange *exchange, const struct lh_head *head)
 {
     if (head->status < 200) {
         if (++exchange->interim > LU_INTERIM_MAX)
-            lu_end_with(exchange, LLMGR_ERR_PROTOCOL,
-                        N_("'%s' sends more than %d interim answers"), exchange->site->origin,
-                        LU_INTERIM_MAX);
+            lu_end_with(exchange, LLMGR_ERR_PROTOCOL, N_("'%s' sends more than %d interim answers"),
+                        exchange->site->origin, LU_INTERIM_MAX);
         return;
     }
     exchange->got_head = true;
@@ -96,8 +94,8 @@ static enum lh_result parse_collected(struct lu_exchange *exchange, struct lb_st
 
     lb_buf_add_str(&room->bytes, *bytes);
     if (room->bytes.failed != LLMGR_OK) {
-        bad_http(exchange, room->bytes.failed == LLMGR_ERR_NO_MEMORY ? LH_ERR_NO_MEMORY
-                                                                     : LH_ERR_HEAD_LONG);
+        bad_http(exchange,
+                 room->bytes.failed == LLMGR_ERR_NO_MEMORY ? LH_ERR_NO_MEMORY : LH_ERR_HEAD_LONG);
         return LH_FAILED;
     }
     enum lh_result result = lh_head_parse(&room->head, room->bytes.data, room->bytes.size);
@@ -161,8 +159,7 @@ static void feed_body(struct lu_exchange *exchange, struct lb_str bytes)
             hold(exchange, bytes);
             return;
         }
-        enum lh_result result =
-            lh_body_next(&exchange->body, bytes.p, bytes.size, &used, &payload);
+        enum lh_result result = lh_body_next(&exchange->body, bytes.p, bytes.size, &used, &payload);
         bytes = lb_str_sub(bytes, used, bytes.size);
         if (result == LH_FAILED) {
             bad_http(exchange, lh_body_error(&exchange->body));

@@ -41,8 +41,8 @@ static void on_head(struct lu_exchange *exchange, void *context, const struct lh
     (void)exchange;
     run->http_status = head->status;
     run->retry_after_ms = ld_retry_after_ms(head, lb_now_ms(host));
-    run->is_events = type.size >= events.size &&
-                     lb_str_eq_nocase(lb_str_sub(type, 0, events.size), events);
+    run->is_events =
+        type.size >= events.size && lb_str_eq_nocase(lb_str_sub(type, 0, events.size), events);
     run->is_coded = coding.size > 0 && !lb_str_eq_nocase(coding, LB_STR("identity"));
 }
 
@@ -105,7 +105,8 @@ void lu_run_complete(struct lu_run *run)
     if (run->complete)
         return;
     run->complete = true;
-    ln_timer_start(lu_call_loop(run->call), &run->grace, GRACE_MS, grace_over, run);
+    if (run->exchange != NULL) /* not when the bytes have ended already */
+        ln_timer_start(lu_call_loop(run->call), &run->grace, GRACE_MS, grace_over, run);
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */
@@ -160,7 +161,7 @@ llmgr_status lu_run_exchange(struct lu_run *run, const struct lu_ask *ask, struc
     lu_call_set_run(call, NULL);
     ln_loop_turn(loop, false); /* what was closed is freed */
     /* A wish to cancel wins over whatever else ended it, so that callers can rely on it. */
-    if (lu_call_cancelled(call) && (run->end.status != LLMGR_OK || run->complete))
+    if (lu_call_cancelled(call))
         return cancelled(err);
     if (run->end.status != LLMGR_OK && !run->complete) {
         lu_run_redact(run, &run->end);

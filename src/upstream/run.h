@@ -20,8 +20,8 @@ struct lu_run {
     /* The head of the answer. */
     int http_status;
     int64_t retry_after_ms;
-    bool is_events;   /* text/event-stream */
-    bool is_coded;    /* a Content-Encoding we did not ask for */
+    bool is_events; /* text/event-stream */
+    bool is_coded;  /* a Content-Encoding we did not ask for */
     struct lb_buf body;
 
     /*

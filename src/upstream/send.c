@@ -21,8 +21,8 @@ enum {
 };
 
 static const struct lu_auth AUTH_ROWS[] = {
-#define XX(name, protocol, header, prefix) {protocol, {header, sizeof(header) - 1},                \
-                                            {prefix, sizeof(prefix) - 1}},
+#define XX(name, protocol, header, prefix)                                                         \
+    {protocol, {header, sizeof(header) - 1}, {prefix, sizeof(prefix) - 1}},
 #include "upstream/auth.def"
 #undef XX
 };
@@ -205,8 +205,8 @@ void lu_send_more(struct lu_exchange *exchange)
 }
 
 /* The line with the key, in `line`. */
-static llmgr_status write_auth(struct lu_exchange *exchange, char line[AUTH_LINE_MAX],
-                               size_t *size, struct llmgr_error *err)
+static llmgr_status write_auth(struct lu_exchange *exchange, char line[AUTH_LINE_MAX], size_t *size,
+                               struct llmgr_error *err)
 {
     const struct lu_auth *auth = exchange->auth;
     struct lv_secret key;
@@ -239,8 +239,7 @@ static llmgr_status write_auth(struct lu_exchange *exchange, char line[AUTH_LINE
  */
 static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str auth_line)
 {
-    struct lb_str slices[LN_SLICES_MAX] = {lb_buf_str(&exchange->head), auth_line,
-                                           LB_STR("\r\n")};
+    struct lb_str slices[LN_SLICES_MAX] = {lb_buf_str(&exchange->head), auth_line, LB_STR("\r\n")};
     struct ln_conn *conn = exchange->link->conn;
     size_t head_size = slices[0].size + slices[1].size + slices[2].size;
     size_t offered = head_size, taken = 0;

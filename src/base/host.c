@@ -137,6 +137,15 @@ int64_t lb_monotonic_ms(void)
     return lb_monotonic_ns() / 1000000;
 }
 
+int64_t lb_monotonic_coarse_ms(void)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+    return clock_ns(CLOCK_MONOTONIC_COARSE) / 1000000;
+#else
+    return lb_monotonic_ms();
+#endif
+}
+
 void lb_log(const struct lb_host *host, llmgr_log_level level, const char *format, ...)
 {
     char line[LOG_LINE_MAX];

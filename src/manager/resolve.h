@@ -94,7 +94,7 @@ LLMGR_MUST_CHECK llmgr_status lm_view_resolve(struct lm_view *view,
 /* Reads (and repairs) a user's rows; blocking, any thread. The profile is handed to one view. */
 LLMGR_MUST_CHECK llmgr_status lm_profile_load(struct lm_manager *manager, struct lb_str user,
                                               struct lm_profile **profile, struct llmgr_error *err);
-void lm_profile_free(struct lm_profile *profile);
+void lm_profile_free(struct lm_manager *manager, struct lm_profile *profile); /* NULL is fine */
 void lm_view_put(struct lm_view *view, struct lm_profile *profile);
 
 /* Fills the candidates in resolve's order; strings in `arena`. See llmgr_explain. */

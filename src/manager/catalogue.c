@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Loading the catalogue, and finding in it. Rows are read in one transaction, in the order people
+ * see; when it has ended, origins are computed and server keys tried. Ids are found by hash, names
+ * by binary search in arrays of indexes that are sorted by name, then by order.
+ */
+#include "manager/catalogue.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "manager/handle.h"
+#include "manager/origin.h"
+#include "store/store.h"
+
+/* Open addressing, at most half full; entries are indexes plus one. */
+struct id_index {
+    uint32_t *entries;
+    uint32_t mask;
+    unsigned shift; /* the hash's upper bits are the place */
+};
+
+struct lm_catalogue {
+    const struct lb_host *host;
+    atomic_uint holders;
+    int64_t revision;
+    struct lm_platform *platforms;
+    struct lm_model *models;
+    uint32_t platform_count;
+    uint32_t model_count;
+    struct id_index platform_ids;
+    struct id_index model_ids;
+    uint32_t *platforms_by_name;
+    uint32_t *models_by_display;
+    uint32_t *models_by_name;
+    struct lb_arena memory; /* of all the above */
+};
+
+/* ---- Ids ------------------------------------------------------------------------------------- */
+
+static uint32_t id_place(const struct id_index *index, int64_t id)
+{
+    return (uint32_t)(((uint64_t)id * UINT64_C(0x9e3779b97f4a7c15)) >> index->shift);
+}
+
+static bool id_index_init(struct id_index *index, struct lb_arena *arena, uint32_t count)
+{
+    unsigned bits = 3;
+
+    while ((UINT32_C(1) << bits) < 2 * count)
+        bits++;
+    index->mask = (UINT32_C(1) << bits) - 1;
+    index->shift = 64 - bits;
+    index->entries = lb_arena_calloc(arena, (size_t)index->mask + 1, sizeof *index->entries);
+    return index->entries != NULL;
+}
+
+static void id_index_add(struct id_index *index, int64_t id, uint32_t at)
+{
+    uint32_t place = id_place(index, id);
+
+    while (index->entries[place] != 0)
+        place = (place + 1) & index->mask;
+    index->entries[place] = at + 1;
+}
+
+const struct lm_platform *lm_catalogue_platform(const struct lm_catalogue *catalogue, int64_t id)
+{
+    const struct id_index *index = &catalogue->platform_ids;
+
+    for (uint32_t place = id_place(index, id); index->entries[place] != 0;
+         place = (place + 1) & index->mask) {
+        const struct lm_platform *platform = &catalogue->platforms[index->entries[place] - 1];
+        if (platform->id == id)
+            return platform;
+    }
+    return NULL;
+}
+
+const struct lm_model *lm_catalogue_model(const struct lm_catalogue *catalogue, int64_t id)
+{
+    const struct id_index *index = &catalogue->model_ids;
+
+    for (uint32_t place = id_place(index, id); index->entries[place] != 0;
+         place = (place + 1) & index->mask) {
+        const struct lm_model *model = &catalogue->models[index->entries[place] - 1];
+        if (model->id == id)
+            return model;
+    }
+    return NULL;
+}
+
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+struct named {
+    struct lb_str name;
+    uint32_t at;
+};
+
+static int compare_named(const void *a, const void *b)
+{
+    const struct named *left = a;
+    const struct named *right = b;
+    int order = lb_str_cmp(left->name, right->name);
+
+    if (order != 0)
+        return order;
+    return left->at < right->at ? -1 : left->at > right->at;
+}
+
+/* Sorts `named` and keeps the indexes in the catalogue's memory; NULL when memory is short. */
+static uint32_t *sort_named(struct lb_arena *arena, struct named *named, uint32_t count)
+{
+    uint32_t *sorted = lb_arena_calloc(arena, (size_t)count + 1, sizeof *sorted);
+
+    if (sorted == NULL)
+        return NULL;
+    qsort(named, count, sizeof *named, compare_named);
+    for (uint32_t i = 0; i < count; i++)
+        sorted[i] = named[i].at;
+    return sorted;
+}
+
+static bool index_names(struct lm_catalogue *catalogue)
+{
+    uint32_t most = catalogue->model_count > catalogue->platform_count ? catalogue->model_count
+                                                                       : catalogue->platform_count;
+    struct named *named = lb_calloc(catalogue->host, (size_t)most + 1, sizeof *named);
+
+    if (named == NULL)
+        return false;
+    for (uint32_t i = 0; i < catalogue->platform_count; i++)
+        named[i] = (struct named){catalogue->platforms[i].name, i};
+    catalogue->platforms_by_name = sort_named(&catalogue->memory, named, catalogue->platform_count);
+    for (uint32_t i = 0; i < catalogue->model_count; i++)
+        named[i] = (struct named){catalogue->models[i].display_name, i};
+    catalogue->models_by_display = sort_named(&catalogue->memory, named, catalogue->model_count);
+    for (uint32_t i = 0; i < catalogue->model_count; i++)
+        named[i] = (struct named){catalogue->models[i].model_name, i};
+    catalogue->models_by_name = sort_named(&catalogue->memory, named, catalogue->model_count);
+    lb_free(catalogue->host, named);
+    return catalogue->platforms_by_name != NULL && catalogue->models_by_display != NULL &&
+           catalogue->models_by_name != NULL;
+}
+
+enum by { BY_PLATFORM, BY_DISPLAY, BY_MODEL };
+
+static struct lb_str name_at(const struct lm_catalogue *catalogue, enum by by, uint32_t at)
+{
+    if (by == BY_PLATFORM)
+        return catalogue->platforms[at].name;
+    return by == BY_DISPLAY ? catalogue->models[at].display_name : catalogue->models[at].model_name;
+}
+
+/* The run of indexes in `sorted` whose name is `name`. */
+static const uint32_t *find_named(const struct lm_catalogue *catalogue, enum by by,
+                                  const uint32_t *sorted, uint32_t size, struct lb_str name,
+                                  size_t *count)
+{
+    uint32_t low = 0;
+    uint32_t high = size;
+
+    *count = 0;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (lb_str_cmp(name_at(catalogue, by, sorted[middle]), name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (high = low; high < size && lb_str_eq(name_at(catalogue, by, sorted[high]), name); high++)
+        *count += 1;
+    return *count != 0 ? sorted + low : NULL;
+}
+
+const struct lm_platform *lm_catalogue_platform_named(const struct lm_catalogue *catalogue,
+                                                      struct lb_str name)
+{
+    size_t count;
+    const uint32_t *at = find_named(catalogue, BY_PLATFORM, catalogue->platforms_by_name,
+                                    catalogue->platform_count, name, &count);
+
+    return at != NULL ? &catalogue->platforms[*at] : NULL;
+}
+
+const uint32_t *lm_catalogue_displayed(const struct lm_catalogue *catalogue, struct lb_str name,
+                                       size_t *count)
+{
+    return find_named(catalogue, BY_DISPLAY, catalogue->models_by_display, catalogue->model_count,
+                      name, count);
+}
+
+const uint32_t *lm_catalogue_named(const struct lm_catalogue *catalogue, struct lb_str name,
+                                   size_t *count)
+{
+    return find_named(catalogue, BY_MODEL, catalogue->models_by_name, catalogue->model_count, name,
+                      count);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+/* Copies a column; false when memory is short. A null stays NULL. */
+static bool keep(struct lb_arena *arena, struct lb_str column, struct lb_str *kept)
+{
+    *kept = (struct lb_str){0};
+    if (column.p == NULL)
+        return true;
+    *kept = lb_arena_str(arena, column);
+    return kept->p != NULL;
+}
+
+/* Makes room for one more of `*items` at powers of two; false when memory is short. */
+static bool make_room(const struct lb_host *host, void *items, size_t item_size, uint32_t count)
+{
+    void **array = items;
+
+    if (count != 0 && (count < 16 || (count & (count - 1)) != 0))
+        return true;
+    void *more = lb_realloc_array(host, *array, count != 0 ? (size_t)count * 2 : 16, item_size);
+    if (more == NULL)
+        return false;
+    *array = more;
+    return true;
+}
+
+static bool take_platform(struct lm_catalogue *catalogue, const struct ls_rows *rows)
+{
+    struct lb_arena *arena = &catalogue->memory;
+    struct lm_platform platform = {.id = ls_column_int(rows, 0), .is_sys = true};
+    void *items = catalogue->platforms;
+
+    platform.no_stream_options = ls_column_int(rows, 6) != 0;
+    if (!keep(arena, ls_column_text(rows, 1), &platform.name) ||
+        !keep(arena, ls_column_text(rows, 2), &platform.base_url) ||
+        !keep(arena, ls_column_blob(rows, 3), &platform.key) ||
+        !keep(arena, ls_column_text(rows, 4), &platform.protocol) ||
+        !keep(arena, ls_column_text(rows, 5), &platform.key_env))
+        return false;
+    if (!make_room(catalogue->host, &items, sizeof platform, catalogue->platform_count))
+        return false;
+    catalogue->platforms = items;
+    catalogue->platforms[catalogue->platform_count++] = platform;
+    return true;
+}
+
+/* Models come in the order of their platforms, so the platform reached only moves forward. */
+static bool take_model(struct lm_catalogue *catalogue, const struct ls_rows *rows)
+{
+    struct lb_arena *arena = &catalogue->memory;
+    struct lm_model model = {.id = ls_column_int(rows, 0)};
+    int64_t platform_id = ls_column_int(rows, 1);
+    void *items = catalogue->models;
+
+    if (catalogue->model_count != 0)
+        model.platform = catalogue->models[catalogue->model_count - 1].platform;
+    while (model.platform < catalogue->platform_count &&
+           catalogue->platforms[model.platform].id != platform_id)
+        model.platform++;
+    if (model.platform == catalogue->platform_count)
+        return true;
+    if (!keep(arena, ls_column_text(rows, 2), &model.model_name) ||
+        !keep(arena, ls_column_text(rows, 3), &model.display_name) ||
+        !keep(arena, ls_column_text(rows, 4), &model.extra_body))
+        return false;
+    if (!make_room(catalogue->host, &items, sizeof model, catalogue->model_count))
+        return false;
+    catalogue->models = items;
+    struct lm_platform *platform = &catalogue->platforms[model.platform];
+    if (platform->model_count++ == 0)
+        platform->first_model = catalogue->model_count;
+    catalogue->models[catalogue->model_count++] = model;
+    return true;
+}
+
+static llmgr_status read_table(struct lm_catalogue *catalogue, struct ls_tx *tx,
+                               enum ls_statement statement, int64_t limit,
+                               bool (*take)(struct lm_catalogue *, const struct ls_rows *),
+                               struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    enum ls_found found = LS_ERROR;
+
+    llmgr_status status = ls_query(tx, statement, LS_ARGS(ls_int(limit + 1)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct llmgr_error own = {0};
+    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
+        if (limit-- == 0)
+            status = lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                             "the database holds more system platforms or models than the %d and "
+                             "%d that fit in memory",
+                             LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX);
+        else if (!take(catalogue, &rows))
+            status = lb_fail_memory(err);
+    }
+    ls_rows_end(&rows);
+    if (status == LLMGR_OK && found == LS_ERROR) {
+        status = own.status;
+        if (err != NULL)
+            *err = own;
+    }
+    return status;
+}
+
+static llmgr_status read_all(struct lm_catalogue *catalogue, struct ls_tx *tx,
+                             struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    struct llmgr_error own = {0};
+
+    if (ls_find(tx, LS_REVISION_GET, NULL, 0, &rows, &own) != LS_FOUND) {
+        if (own.status == LLMGR_OK)
+            return lb_fail(err, LLMGR_ERR_INTERNAL, "the revision cannot be read");
+        if (err != NULL)
+            *err = own;
+        return own.status;
+    }
+    catalogue->revision = ls_column_int(&rows, 0);
+    ls_rows_end(&rows);
+    llmgr_status status = read_table(catalogue, tx, LS_CATALOGUE_PLATFORMS,
+                                     LM_CATALOGUE_PLATFORMS_MAX, take_platform, err);
+    if (status != LLMGR_OK)
+        return status;
+    return read_table(catalogue, tx, LS_CATALOGUE_MODELS, LM_CATALOGUE_MODELS_MAX, take_model, err);
+}
+
+/* What is not in the rows: origins, usable keys, indexes. No transaction is open. */
+static llmgr_status complete(struct lm_manager *manager, struct lm_catalogue *catalogue,
+                             struct llmgr_error *err)
+{
+    if (!id_index_init(&catalogue->platform_ids, &catalogue->memory, catalogue->platform_count) ||
+        !id_index_init(&catalogue->model_ids, &catalogue->memory, catalogue->model_count))
+        return lb_fail_memory(err);
+    for (uint32_t i = 0; i < catalogue->platform_count; i++) {
+        struct lm_platform *platform = &catalogue->platforms[i];
+        id_index_add(&catalogue->platform_ids, platform->id, i);
+        if (!lm_origin(&catalogue->memory, platform->base_url, &platform->origin))
+            return lb_fail_memory(err);
+        struct lm_key_place place = {LM_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platform->id,
+                                     platform->origin};
+        llmgr_status status =
+            lm_key_judge(manager, &place, platform->key, &platform->key_state, err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    for (uint32_t i = 0; i < catalogue->model_count; i++)
+        id_index_add(&catalogue->model_ids, catalogue->models[i].id, i);
+    return index_names(catalogue) ? LLMGR_OK : lb_fail_memory(err);
+}
+
+llmgr_status lm_catalogue_load(struct lm_manager *manager, struct lm_catalogue **out,
+                               struct llmgr_error *err)
+{
+    struct lm_catalogue *catalogue = lb_calloc(manager->host, 1, sizeof *catalogue);
+    struct ls_tx *tx;
+
+    if (catalogue == NULL)
+        return lb_fail_memory(err);
+    catalogue->host = manager->host;
+    atomic_init(&catalogue->holders, 1);
+    lb_arena_init(&catalogue->memory, manager->host, NULL, 0, LM_CATALOGUE_BYTES_MAX);
+    llmgr_status status = ls_begin(manager->store, LS_READ, &tx, err);
+    if (status == LLMGR_OK) {
+        status = read_all(catalogue, tx, err);
+        ls_rollback(tx);
+    }
+    if (status == LLMGR_OK)
+        status = complete(manager, catalogue, err);
+    if (status != LLMGR_OK) {
+        lm_catalogue_drop(catalogue);
+        return status;
+    }
+    *out = catalogue;
+    return LLMGR_OK;
+}
+
+/* ---- Life and plain reading ------------------------------------------------------------------ */
+
+void lm_catalogue_hold(struct lm_catalogue *catalogue)
+{
+    atomic_fetch_add_explicit(&catalogue->holders, 1, memory_order_relaxed);
+}
+
+void lm_catalogue_drop(struct lm_catalogue *catalogue)
+{
+    if (catalogue == NULL ||
+        atomic_fetch_sub_explicit(&catalogue->holders, 1, memory_order_acq_rel) != 1)
+        return;
+    lb_free(catalogue->host, catalogue->platforms);
+    lb_free(catalogue->host, catalogue->models);
+    lb_arena_free(&catalogue->memory);
+    lb_free(catalogue->host, catalogue);
+}
+
+int64_t lm_catalogue_revision(const struct lm_catalogue *catalogue)
+{
+    return catalogue->revision;
+}
+
+const struct lm_platform *lm_catalogue_platforms(const struct lm_catalogue *catalogue,
+                                                 uint32_t *count)
+{
+    *count = catalogue->platform_count;
+    return catalogue->platforms;
+}
+
+const struct lm_model *lm_catalogue_models(const struct lm_catalogue *catalogue, uint32_t *count)
+{
+    *count = catalogue->model_count;
+    return catalogue->models;
+}

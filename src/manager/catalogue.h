@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The catalogue: every system platform with its models, as they stood at one revision of the
+ * database. Immutable once loaded and shared by counting references; a change makes a new one,
+ * which is swapped in whole. What a look-up needs is decided while loading: origins are computed,
+ * and each server key was opened once, so that a key that cannot be used is known to be none.
+ */
+#ifndef LM_CATALOGUE_H
+#define LM_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "llmgr.h"
+
+struct lm_catalogue;
+struct lm_manager;
+
+enum lm_key_state {
+    LM_KEY_ABSENT = 0, /* nothing is stored */
+    LM_KEY_USABLE,     /* it opened when it was loaded */
+    LM_KEY_UNREADABLE  /* a placeholder, or sealed for another address or by a lost data key */
+};
+
+enum {
+    LM_CATALOGUE_PLATFORMS_MAX = 10000,
+    LM_CATALOGUE_MODELS_MAX = 200000,
+    LM_CATALOGUE_BYTES_MAX = 256 * 1024 * 1024
+};
+
+/* A platform in memory: the catalogue's, or a private one of a profile. Slices are borrowed. */
+struct lm_platform {
+    int64_t id;
+    struct lb_str name;
+    struct lb_str base_url; /* as written */
+    struct lb_str origin;   /* scheme://host:port; empty if base_url is no URL */
+    struct lb_str protocol;
+    struct lb_str key_env; /* system platforms: where the server key would come from */
+    struct lb_str key;     /* sealed: server key, or a private platform's own */
+    enum lm_key_state key_state;
+    bool is_sys;
+    bool hide; /* private platforms */
+    bool no_stream_options;
+    uint32_t first_model; /* index into the models of the same catalogue or profile */
+    uint32_t model_count;
+};
+
+struct lm_model {
+    int64_t id;
+    uint32_t platform; /* index into the platforms of the same catalogue or profile */
+    struct lb_str model_name;
+    struct lb_str display_name;
+    struct lb_str extra_body;
+};
+
+/* Reads the catalogue in one transaction. The caller holds the first reference. */
+LLMGR_MUST_CHECK llmgr_status lm_catalogue_load(struct lm_manager *manager,
+                                                struct lm_catalogue **catalogue,
+                                                struct llmgr_error *err);
+void lm_catalogue_hold(struct lm_catalogue *catalogue);
+void lm_catalogue_drop(struct lm_catalogue *catalogue); /* NULL is fine */
+
+/* Every change up to this revision is in it. */
+int64_t lm_catalogue_revision(const struct lm_catalogue *catalogue);
+/* In the order people see. */
+const struct lm_platform *lm_catalogue_platforms(const struct lm_catalogue *catalogue,
+                                                 uint32_t *count);
+const struct lm_model *lm_catalogue_models(const struct lm_catalogue *catalogue, uint32_t *count);
+
+/* By id, or NULL. */
+const struct lm_platform *lm_catalogue_platform(const struct lm_catalogue *catalogue, int64_t id);
+const struct lm_model *lm_catalogue_model(const struct lm_catalogue *catalogue, int64_t id);
+const struct lm_platform *lm_catalogue_platform_named(const struct lm_catalogue *catalogue,
+                                                      struct lb_str name);
+
+/* The models that bear a name: indexes in the order of the catalogue. NULL and 0 if none. */
+const uint32_t *lm_catalogue_displayed(const struct lm_catalogue *catalogue, struct lb_str name,
+                                       size_t *count);
+const uint32_t *lm_catalogue_named(const struct lm_catalogue *catalogue, struct lb_str name,
+                                   size_t *count);
+
+#endif

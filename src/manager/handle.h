@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manager's inside, for manager.c and the reading side (catalogue, profile, view, resolve).
+ *
+ *     lm_write, lm_poll --> changes (counter, ring) --> views, each catching up before it answers
+ *                       \-> catalogue (swapped whole)
+ *
+ * Nobody reaches into a view from outside: a writer only notes what changed. A profile that was
+ * being read from the database meanwhile is recognised by its sequence and not kept.
+ */
+#ifndef LM_HANDLE_H
+#define LM_HANDLE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "manager/catalogue.h"
+#include "manager/changes.h"
+#include "manager/manager.h"
+
+struct lm_view;
+struct lm_profile;
+
+enum {
+    LM_SHARDS = 16, /* a power of two */
+    LM_HASH_KEY_SIZE = 16,
+    LM_POLL_MS = 500,           /* default of lm_options.poll_ms */
+    LM_CACHE_SIZE = 16 << 20,   /* default of lm_options.cache_size */
+    LM_POLL_CHANGES_MAX = 512,  /* more in one poll: everything is dropped */
+    LM_CHANGES_EVERY = 1024,    /* revisions between two prunings of llm_changes */
+    LM_CHANGES_LISTED = 16384,  /* revisions that stay listed */
+    LM_SCRATCH_SIZE = 4096,     /* first block of a scratch arena, on the stack */
+    LM_SCRATCH_MAX = 128 << 20, /* one user's rows in memory, at most */
+};
+
+struct lm_shard {
+    pthread_mutex_t lock;
+    struct lm_view *view;
+    char apart[48]; /* no two locks on one cache line */
+};
+
+struct lm_manager {
+    const struct lb_host *host;
+    struct lm_options options;
+    struct ls_store *store;
+    struct lv_vault *vault;
+    unsigned char hash_key[LM_HASH_KEY_SIZE];
+
+    struct lm_changes changes;
+    struct lm_catalogue *catalogue; /* guarded by changes.lock */
+    atomic_bool catalogue_stale;    /* a committed change could not be loaded yet */
+
+    pthread_mutex_t poll_lock;
+    int64_t revision;              /* guarded by poll_lock: changes up to here are known */
+    _Atomic int64_t polled_ms;     /* coarse clock at the last good poll */
+    int64_t poll_failed_ms;        /* guarded by poll_lock: the last failed one; 0: none */
+    struct llmgr_error poll_error; /* and what it said */
+
+    struct lm_shard shards[LM_SHARDS];
+};
+
+/* SipHash of the id under a random key of this process; never LM_CHANGE_ALL. */
+uint64_t lm_user_hash(const struct lm_manager *manager, struct lb_str user);
+
+/* The catalogue of now, held for the caller; *sequence (may be NULL) is read before it. */
+struct lm_catalogue *lm_catalogue_now(struct lm_manager *manager, uint64_t *sequence);
+/* Loads the catalogue anew and drops what was remembered. */
+LLMGR_MUST_CHECK llmgr_status lm_catalogue_reload(struct lm_manager *manager,
+                                                  struct llmgr_error *err);
+/*
+ * Before an answer from memory: polls if it is time, so that what another process changed longer
+ * than twice poll_ms ago is known, or else the database's error is the answer.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_keep_fresh(struct lm_manager *manager, struct llmgr_error *err);
+
+#endif

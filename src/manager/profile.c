@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a user's rows (one statement, whatever the user has) and packing them into one block.
+ * Rows are kept in a scratch list first, because only when all are there are their sizes known.
+ */
+#include "manager/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "manager/handle.h"
+#include "manager/origin.h"
+#include "store/store.h"
+
+/* The first column of PROFILE_READ. */
+enum kind { KIND_PLATFORM = 1, KIND_MODEL, KIND_KEY, KIND_SELECTION, KIND_COUNT };
+
+/* A row; what its columns mean depends on the kind (see store/statements.def). */
+struct row {
+    struct row *next;
+    int64_t id;
+    int64_t other;
+    int64_t extra;
+    struct lb_str text[3];
+    struct lb_str record;
+    struct lb_str origin; /* platforms */
+    enum lm_key_state state;
+};
+
+struct draft {
+    struct lb_str user;
+    struct lb_arena *arena;
+    struct row *rows[KIND_COUNT]; /* newest first, then sorted */
+    size_t counts[KIND_COUNT];
+    size_t texts; /* bytes */
+};
+
+/* ---- From the database to the draft ---------------------------------------------------------- */
+
+static bool keep(struct draft *draft, struct lb_str column, struct lb_str *kept)
+{
+    if (column.size == 0)
+        return true;
+    char *copy = lb_arena_bytes(draft->arena, column.size);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, column.p, column.size);
+    *kept = lb_str(copy, column.size);
+    draft->texts += column.size;
+    return true;
+}
+
+static bool take_row(struct draft *draft, const struct ls_rows *rows)
+{
+    int64_t kind = ls_column_int(rows, 0);
+
+    if (kind < KIND_PLATFORM || kind >= KIND_COUNT)
+        return true;
+    struct row *row = lb_arena_calloc(draft->arena, 1, sizeof *row);
+    if (row == NULL)
+        return false;
+    row->id = ls_column_int(rows, 1);
+    row->other = ls_column_int(rows, 2);
+    row->extra = ls_column_int(rows, 3);
+    for (int i = 0; i < 3; i++) {
+        if (!keep(draft, ls_column_text(rows, 4 + i), &row->text[i]))
+            return false;
+    }
+    if (!keep(draft, ls_column_blob(rows, 7), &row->record))
+        return false;
+    /* A choice of nothing, as a legacy database may hold, is no choice. */
+    if (kind == KIND_SELECTION && (row->id == 0 || row->other == 0))
+        return true;
+    row->next = draft->rows[kind];
+    draft->rows[kind] = row;
+    draft->counts[kind]++;
+    return true;
+}
+
+static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
+                              struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    struct ls_tx *tx;
+    struct llmgr_error own = {0};
+    enum ls_found found = LS_ERROR;
+
+    llmgr_status status = ls_begin(manager->store, LS_READ_ONE, &tx, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = ls_query(tx, LS_PROFILE_READ, LS_ARGS(ls_text(draft->user)), &rows, &own);
+    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
+        if (!take_row(draft, &rows))
+            status = lb_fail_memory(&own);
+    }
+    ls_rows_end(&rows);
+    ls_rollback(tx);
+    if (status == LLMGR_OK && found == LS_ERROR)
+        status = own.status;
+    if (status != LLMGR_OK && err != NULL)
+        *err = own;
+    return status;
+}
+
+/* ---- Order ----------------------------------------------------------------------------------- */
+
+static int by_number(int64_t left, int64_t right)
+{
+    return left < right ? -1 : left > right;
+}
+
+static int compare_platforms(const void *a, const void *b)
+{
+    return by_number((*(const struct row *const *)a)->id, (*(const struct row *const *)b)->id);
+}
+
+/* Platform by platform, so that both lists are packed in one pass. */
+static int compare_models(const void *a, const void *b)
+{
+    const struct row *left = *(const struct row *const *)a;
+    const struct row *right = *(const struct row *const *)b;
+    int order = by_number(left->other, right->other);
+
+    if (order == 0)
+        order = by_number(left->extra, right->extra);
+    return order != 0 ? order : by_number(left->id, right->id);
+}
+
+/* Links the rows of a kind anew, in order. False when memory is short. */
+static bool sort_rows(struct draft *draft, enum kind kind,
+                      int (*compare)(const void *, const void *))
+{
+    size_t count = draft->counts[kind];
+
+    if (count < 2)
+        return true;
+    struct row **rows = lb_arena_calloc(draft->arena, count, sizeof(struct row *));
+    if (rows == NULL)
+        return false;
+    size_t at = 0;
+    for (struct row *row = draft->rows[kind]; row != NULL; row = row->next)
+        rows[at++] = row;
+    qsort(rows, count, sizeof(struct row *), compare);
+    for (at = 0; at < count; at++)
+        rows[at]->next = at + 1 < count ? rows[at + 1] : NULL;
+    draft->rows[kind] = rows[0];
+    return true;
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+static llmgr_status judge_keys(struct lm_manager *manager, const struct lm_catalogue *catalogue,
+                               struct draft *draft, struct llmgr_error *err)
+{
+    for (struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next) {
+        if (!lm_origin(draft->arena, row->text[1], &row->origin))
+            return lb_fail_memory(err);
+        draft->texts += row->origin.size;
+        struct lm_key_place place = {LM_KEY_OF_PLATFORM, draft->user, row->id, row->origin};
+        llmgr_status status = lm_key_judge(manager, &place, row->record, &row->state, err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    for (struct row **at = &draft->rows[KIND_KEY]; *at != NULL;) {
+        struct row *row = *at;
+        const struct lm_platform *platform = lm_catalogue_platform(catalogue, row->id);
+        if (platform == NULL) {
+            *at = row->next;
+            draft->counts[KIND_KEY]--;
+            continue;
+        }
+        struct lm_key_place place = {LM_KEY_OF_USER, draft->user, row->id, platform->origin};
+        llmgr_status status = lm_key_judge(manager, &place, row->record, &row->state, err);
+        if (status != LLMGR_OK)
+            return status;
+        at = &row->next;
+    }
+    return LLMGR_OK;
+}
+
+/* ---- From the draft to the block ------------------------------------------------------------- */
+
+static struct lm_platform *platforms_of(struct lm_profile *profile)
+{
+    char *at = (char *)(profile + 1);
+
+    at += profile->selection_count * sizeof(struct lm_selection);
+    return (void *)(at + profile->key_count * sizeof(struct lm_own_key));
+}
+
+struct packer {
+    struct lm_profile *profile;
+    char *texts; /* next free byte */
+};
+
+static uint32_t pack_bytes(struct packer *packer, struct lb_str bytes)
+{
+    uint32_t at = (uint32_t)(packer->texts - (char *)packer->profile);
+
+    if (bytes.size != 0)
+        memcpy(packer->texts, bytes.p, bytes.size);
+    packer->texts += bytes.size;
+    return at;
+}
+
+static struct lb_str pack_text(struct packer *packer, struct lb_str text)
+{
+    if (text.size == 0)
+        return (struct lb_str){0};
+    return lb_str((char *)packer->profile + pack_bytes(packer, text), text.size);
+}
+
+static void pack_choices(struct packer *packer, const struct draft *draft)
+{
+    struct lm_selection *selection = lm_profile_selections(packer->profile);
+    struct lm_own_key *key = (void *)(selection + draft->counts[KIND_SELECTION]);
+
+    for (const struct row *row = draft->rows[KIND_SELECTION]; row != NULL; row = row->next)
+        *selection++ = (struct lm_selection){
+            .platform_id = row->id,
+            .model_id = row->other,
+            .slot_at = pack_bytes(packer, row->text[0]),
+            .slot_size = (uint8_t)row->text[0].size,
+        };
+    for (const struct row *row = draft->rows[KIND_KEY]; row != NULL; row = row->next)
+        *key++ = (struct lm_own_key){
+            .platform_id = row->id,
+            .record_at = pack_bytes(packer, row->record),
+            .record_size = (uint16_t)row->record.size,
+            .state = (uint8_t)row->state,
+            .hide = row->extra != 0,
+        };
+}
+
+static void pack_platforms(struct packer *packer, const struct draft *draft)
+{
+    struct lm_platform *platforms = platforms_of(packer->profile);
+    struct lm_model *model = (void *)(platforms + draft->counts[KIND_PLATFORM]);
+    struct lm_platform *platform = platforms;
+    const struct row *at = draft->rows[KIND_MODEL];
+    uint32_t models = 0;
+
+    for (const struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next) {
+        *platform = (struct lm_platform){
+            .id = row->id,
+            .name = pack_text(packer, row->text[0]),
+            .base_url = pack_text(packer, row->text[1]),
+            .origin = pack_text(packer, row->origin),
+            .protocol = pack_text(packer, row->text[2]),
+            .key = pack_text(packer, row->record),
+            .key_state = row->state,
+            .no_stream_options = (row->other & 1) != 0,
+            .hide = (row->other & 2) != 0,
+            .first_model = models,
+        };
+        for (; at != NULL && at->other <= row->id; at = at->next) {
+            *model++ = (struct lm_model){
+                .id = at->id,
+                .platform = (uint32_t)(platform - platforms),
+                .model_name = pack_text(packer, at->text[0]),
+                .display_name = pack_text(packer, at->text[1]),
+                .extra_body = pack_text(packer, at->text[2]),
+            };
+            platform->model_count++;
+            models++;
+        }
+        platform++;
+    }
+    packer->profile->model_count = models;
+}
+
+static struct lm_profile *pack(const struct draft *draft)
+{
+    size_t texts_at = sizeof(struct lm_profile) +
+                      draft->counts[KIND_SELECTION] * sizeof(struct lm_selection) +
+                      draft->counts[KIND_KEY] * sizeof(struct lm_own_key) +
+                      draft->counts[KIND_PLATFORM] * sizeof(struct lm_platform) +
+                      draft->counts[KIND_MODEL] * sizeof(struct lm_model);
+    size_t size = (texts_at + draft->user.size + draft->texts + 7) / 8 * 8;
+    struct lm_profile *profile = lb_arena_calloc(draft->arena, 1, size);
+
+    if (profile == NULL)
+        return NULL;
+    profile->size = (uint32_t)size;
+    profile->texts_at = (uint32_t)texts_at;
+    profile->user_size = (uint8_t)draft->user.size;
+    profile->selection_count = (uint16_t)draft->counts[KIND_SELECTION];
+    profile->key_count = (uint16_t)draft->counts[KIND_KEY];
+    profile->platform_count = (uint16_t)draft->counts[KIND_PLATFORM];
+    struct packer packer = {profile, (char *)profile + texts_at};
+    pack_bytes(&packer, draft->user);
+    pack_choices(&packer, draft);
+    pack_platforms(&packer, draft);
+    return profile;
+}
+
+/* Counts that a block cannot hold come from a database that was not written by us. */
+static bool fits(const struct draft *draft)
+{
+    for (int kind = KIND_PLATFORM; kind < KIND_COUNT; kind++) {
+        if (kind != KIND_MODEL && draft->counts[kind] > UINT16_MAX)
+            return false;
+    }
+    for (const struct row *row = draft->rows[KIND_SELECTION]; row != NULL; row = row->next) {
+        if (row->text[0].size > UINT8_MAX)
+            return false;
+    }
+    for (const struct row *row = draft->rows[KIND_KEY]; row != NULL; row = row->next) {
+        if (row->record.size > UINT16_MAX)
+            return false;
+    }
+    return true;
+}
+
+llmgr_status lm_profile_read(struct lm_manager *manager, const struct lm_catalogue *catalogue,
+                             struct lb_str user, struct lb_arena *arena, struct lm_profile **out,
+                             struct llmgr_error *err)
+{
+    struct draft draft = {.user = user, .arena = arena};
+
+    llmgr_status status = lm_check_user(user, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = read_rows(manager, &draft, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (!sort_rows(&draft, KIND_PLATFORM, compare_platforms) ||
+        !sort_rows(&draft, KIND_MODEL, compare_models))
+        return lb_fail_memory(err);
+    status = judge_keys(manager, catalogue, &draft, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (!fits(&draft))
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                       "the user has more rows, or longer ones, than a profile holds");
+    struct lm_profile *profile = pack(&draft);
+    if (profile == NULL)
+        return lb_fail_memory(err);
+    profile->hash = lm_user_hash(manager, user);
+    *out = profile;
+    return LLMGR_OK;
+}
+
+/* ---- The block ------------------------------------------------------------------------------- */
+
+static void rebase(struct lb_str *text, const char *from, const char *to)
+{
+    if (text->p != NULL)
+        text->p = to + (text->p - from);
+}
+
+struct lm_profile *lm_profile_copy(void *to, const struct lm_profile *profile)
+{
+    const char *from = (const char *)profile;
+    struct lm_profile *copy = memmove(to, profile, profile->size);
+
+    if (copy->platform_count == 0 || from == (const char *)copy)
+        return copy;
+    struct lm_platform *platforms = platforms_of(copy);
+    struct lm_model *models = (void *)(platforms + copy->platform_count);
+    for (uint32_t i = 0; i < copy->platform_count; i++) {
+        rebase(&platforms[i].name, from, to);
+        rebase(&platforms[i].base_url, from, to);
+        rebase(&platforms[i].origin, from, to);
+        rebase(&platforms[i].protocol, from, to);
+        rebase(&platforms[i].key, from, to);
+    }
+    for (uint32_t i = 0; i < copy->model_count; i++) {
+        rebase(&models[i].model_name, from, to);
+        rebase(&models[i].display_name, from, to);
+        rebase(&models[i].extra_body, from, to);
+    }
+    return copy;
+}
+
+struct lb_str lm_profile_user(const struct lm_profile *profile)
+{
+    return lb_str((const char *)profile + profile->texts_at, profile->user_size);
+}
+
+struct lm_selection *lm_profile_selections(const struct lm_profile *profile)
+{
+    return (struct lm_selection *)(uintptr_t)(profile + 1);
+}
+
+const struct lm_own_key *lm_profile_keys(const struct lm_profile *profile)
+{
+    return (const void *)(lm_profile_selections(profile) + profile->selection_count);
+}
+
+const struct lm_platform *lm_profile_platforms(const struct lm_profile *profile)
+{
+    return (const void *)(lm_profile_keys(profile) + profile->key_count);
+}
+
+const struct lm_model *lm_profile_models(const struct lm_profile *profile)
+{
+    return (const void *)(lm_profile_platforms(profile) + profile->platform_count);
+}
+
+struct lb_str lm_profile_slot(const struct lm_profile *profile,
+                              const struct lm_selection *selection)
+{
+    return lb_str((const char *)profile + selection->slot_at, selection->slot_size);
+}
+
+struct lb_str lm_profile_record(const struct lm_profile *profile, const struct lm_own_key *key)
+{
+    return lb_str((const char *)profile + key->record_at, key->record_size);
+}
+
+struct lm_selection *lm_profile_selection(const struct lm_profile *profile, struct lb_str slot)
+{
+    struct lm_selection *selection = lm_profile_selections(profile);
+
+    for (uint32_t i = 0; i < profile->selection_count; i++, selection++) {
+        if (lb_str_eq(lm_profile_slot(profile, selection), slot))
+            return selection;
+    }
+    return NULL;
+}
+
+const struct lm_own_key *lm_profile_key(const struct lm_profile *profile, int64_t platform_id)
+{
+    const struct lm_own_key *key = lm_profile_keys(profile);
+
+    for (uint32_t i = 0; i < profile->key_count; i++, key++) {
+        if (key->platform_id == platform_id)
+            return key;
+    }
+    return NULL;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Scenes from the database, and the repair of what they show. */
+#include "manager/scene.h"
+
+#include "base/error.h"
+#include "manager/handle.h"
+#include "manager/repair.h"
+
+/* Each round writes one repair, or reads again what another process changed meanwhile. */
+enum { ROUNDS_MAX = LM_SLOTS_PER_USER + 8, STALE_MAX = 4 };
+
+llmgr_status lm_scene_open(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
+                           struct lm_scene *scene, struct llmgr_error *err)
+{
+    uint64_t sequence;
+    struct lm_catalogue *catalogue = lm_catalogue_now(manager, &sequence);
+    struct lm_profile *profile;
+
+    llmgr_status status = lm_profile_read(manager, catalogue, user, arena, &profile, err);
+    if (status != LLMGR_OK) {
+        lm_catalogue_drop(catalogue);
+        return status;
+    }
+    profile->sequence = sequence;
+    *scene = (struct lm_scene){
+        .options = &manager->options,
+        .catalogue = catalogue,
+        .profile = profile,
+        .user = user,
+        .is_system = lm_is_system_user(user),
+    };
+    return LLMGR_OK;
+}
+
+void lm_scene_close(struct lm_scene *scene)
+{
+    lm_catalogue_drop((struct lm_catalogue *)(uintptr_t)scene->catalogue);
+}
+
+/* The next choice to repair, or NULL. */
+static struct lm_selection *next_gone(const struct lm_scene *scene,
+                                      const struct lm_request *request)
+{
+    struct lm_selection *selections = lm_profile_selections(scene->profile);
+    const struct lm_platform *platform;
+    const struct lm_model *model;
+    struct lm_choice choice;
+
+    if (request != NULL) {
+        lm_choose(scene, request, &choice);
+        return choice.gone;
+    }
+    for (uint32_t i = 0; i < scene->profile->selection_count; i++) {
+        if (!selections[i].stuck &&
+            lm_look_up_selection(scene, &selections[i], &platform, &model) == LM_REASON_GONE)
+            return &selections[i];
+    }
+    return NULL;
+}
+
+/* What was learnt about choices survives reading them again. */
+static void carry_marks(const struct lm_profile *from, const struct lm_profile *to)
+{
+    const struct lm_selection *old = lm_profile_selections(from);
+
+    for (uint32_t i = 0; i < from->selection_count; i++, old++) {
+        struct lm_selection *fresh = lm_profile_selection(to, lm_profile_slot(from, old));
+        if (fresh == NULL)
+            continue;
+        fresh->repaired = old->repaired;
+        fresh->stuck = old->stuck && fresh->platform_id == old->platform_id &&
+                       fresh->model_id == old->model_id;
+    }
+}
+
+static llmgr_status read_again(struct lm_manager *manager, struct lb_arena *arena,
+                               struct lm_scene *scene, struct llmgr_error *err)
+{
+    struct lm_scene fresh;
+
+    llmgr_status status = lm_scene_open(manager, scene->user, arena, &fresh, err);
+    if (status != LLMGR_OK)
+        return status;
+    carry_marks(scene->profile, fresh.profile);
+    lm_scene_close(scene);
+    *scene = fresh;
+    return LLMGR_OK;
+}
+
+llmgr_status lm_scene_open_repaired(struct lm_manager *manager, struct lb_str user,
+                                    const struct lm_request *request, struct lb_arena *arena,
+                                    struct lm_scene *scene, struct llmgr_error *err)
+{
+    struct lm_scene now;
+    struct lm_selection *gone;
+    int stale = 0;
+
+    llmgr_status status = lm_scene_open(manager, user, arena, &now, err);
+    if (status != LLMGR_OK)
+        return status;
+    for (int round = 0; (gone = next_gone(&now, request)) != NULL; round++) {
+        enum lm_repair outcome = round < ROUNDS_MAX && stale < STALE_MAX
+                                     ? lm_repair(manager, &now, gone)
+                                     : LM_REPAIR_STUCK;
+        if (outcome == LM_REPAIR_STUCK) {
+            gone->stuck = 1;
+            continue;
+        }
+        if (outcome == LM_REPAIR_DONE)
+            gone->repaired = 1;
+        else if (stale++ >= 0)
+            status = lm_catalogue_reload(manager, err);
+        if (status == LLMGR_OK)
+            status = read_again(manager, arena, &now, err);
+        if (status != LLMGR_OK) {
+            lm_scene_close(&now);
+            return status;
+        }
+    }
+    *scene = now;
+    return LLMGR_OK;
+}

@@ -32,7 +32,7 @@ format: ## rewrite the sources the way .clang-format says
 tidy: ## clang-tidy over src/
 	@tools/deps test deep && CC=clang tools/build $(BUILD)-clang && tools/tidy $(BUILD)-clang
 
-pot: ## bring po/llmgr.pot and the catalogues in step with the sources
+pot: ## bring the message catalogues (po/) in step with the sources
 	@tools/deps run && tools/pot
 
 install: ## install a release build below PREFIX (default /usr/local)

@@ -49,23 +49,24 @@ static const char small_request[] =
     "Content-Length: 240\r\n"
     "\r\n";
 
-static const char response[] =
-    "HTTP/1.1 200 OK\r\n"
-    "Date: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
-    "Content-Type: application/json\r\n"
-    "Content-Length: 600\r\n"
-    "Connection: keep-alive\r\n"
-    "openai-processing-ms: 412\r\n"
-    "openai-version: 2020-10-01\r\n"
-    "x-ratelimit-limit-requests: 10000\r\n"
-    "x-ratelimit-remaining-requests: 9999\r\n"
-    "x-request-id: req_0123456789abcdef0123456789abcdef\r\n"
-    "Server: cloudflare\r\n"
-    "\r\n";
+static const char response[] = "HTTP/1.1 200 OK\r\n"
+                               "Date: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
+                               "Content-Type: application/json\r\n"
+                               "Content-Length: 600\r\n"
+                               "Connection: keep-alive\r\n"
+                               "openai-processing-ms: 412\r\n"
+                               "openai-version: 2020-10-01\r\n"
+                               "x-ratelimit-limit-requests: 10000\r\n"
+                               "x-ratelimit-remaining-requests: 9999\r\n"
+                               "x-request-id: req_0123456789abcdef0123456789abcdef\r\n"
+                               "Server: cloudflare\r\n"
+                               "\r\n";
 
 static const char frame[] =
-    "data: {\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"
-    "\"model\":\"gpt-4o-mini\",\"system_fingerprint\":\"fp_0123\",\"choices\":[{\"index\":0,\"delta\":"
+    "data: "
+    "{\"id\":\"chatcmpl-0123456789\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"
+    "\"model\":\"gpt-4o-mini\",\"system_fingerprint\":\"fp_0123\",\"choices\":[{\"index\":0,"
+    "\"delta\":"
     "{\"content\":\" hello\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
 
 enum { FRAMES = 64 };
@@ -198,8 +199,8 @@ int main(void)
         bench.chunks_size += size + 2;
     }
     printf("request %zu bytes, small request %zu, response %zu, event %zu; best of %d rounds\n",
-           sizeof(request) - 1, sizeof(small_request) - 1, sizeof(response) - 1,
-           sizeof(frame) - 1, ROUNDS);
+           sizeof(request) - 1, sizeof(small_request) - 1, sizeof(response) - 1, sizeof(frame) - 1,
+           ROUNDS);
     measure("parse request head (17 fields)", run_request, 1);
     measure("parse small request head (6 fields)", run_small_request, 1);
     measure("parse response head (10 fields)", run_response, 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* URLs: the normal form is a URL and its own normal form, joining gives a URL of the same origin. */
+/* URLs: the normal form is a URL and its own normal form, joining gives a URL of the same origin.
+ */
 #include "check.h"
 #include "http/url.h"
 

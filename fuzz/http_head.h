@@ -69,8 +69,8 @@ static inline void fuzz_head(struct fuzz_head *whole, struct fuzz_head *pieces, 
 {
     char *block = NULL;
     enum lh_result result = lh_head_parse(&whole->head, data, size);
-    enum lh_result again = fuzz_feed_pieces(&pieces->head, &block, data, size,
-                                            fuzz_seed((const uint8_t *)data, size));
+    enum lh_result again =
+        fuzz_feed_pieces(&pieces->head, &block, data, size, fuzz_seed((const uint8_t *)data, size));
 
     FUZZ_CHECK(result == again || size == 0);
     if (result == LH_FAILED)

@@ -117,8 +117,7 @@ static enum lh_error request_line(struct lh_head *head, struct lb_str line)
         return LH_ERR_METHOD;
     if (line.size < method + 2 + TAIL || line.p[line.size - TAIL] != ' ')
         return LH_ERR_REQUEST_LINE;
-    enum lh_error error =
-        read_version(head, line.p + line.size - TAIL + 1, LH_ERR_REQUEST_LINE);
+    enum lh_error error = read_version(head, line.p + line.size - TAIL + 1, LH_ERR_REQUEST_LINE);
     if (error != LH_ERR_OK)
         return error;
     head->method_name = lb_str(line.p, method);
@@ -193,16 +192,14 @@ static enum lh_error start_line(struct lh_head *head, struct lb_str line)
     /* One empty line before a request is an old client's goodbye to its last body. */
     if (line.size == 0 && !head->is_response && head->line == 2)
         return LH_ERR_OK;
-    enum lh_error error =
-        head->is_response ? status_line(head, line) : request_line(head, line);
+    enum lh_error error = head->is_response ? status_line(head, line) : request_line(head, line);
     head->state = FIELD_LINES;
     return error;
 }
 
 static enum lh_result complete(struct lh_head *head)
 {
-    enum lh_error error =
-        head->is_response ? lh_framing_response(head) : lh_framing_request(head);
+    enum lh_error error = head->is_response ? lh_framing_response(head) : lh_framing_request(head);
 
     if (error != LH_ERR_OK)
         return fail(head, error);
@@ -244,8 +241,7 @@ struct lb_str lh_head_get_named(const struct lh_head *head, struct lb_str name)
     if (id != LH_HEADER_OTHER)
         return lh_head_get(head, id);
     for (size_t i = 0; i < head->field_count; i++) {
-        if (head->fields[i].id == LH_HEADER_OTHER &&
-            lb_str_eq_nocase(head->fields[i].name, name))
+        if (head->fields[i].id == LH_HEADER_OTHER && lb_str_eq_nocase(head->fields[i].name, name))
             return head->fields[i].value;
     }
     return lb_str(NULL, 0);

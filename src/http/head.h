@@ -49,15 +49,11 @@ enum lh_method {
 };
 
 /* What a response answers; decides with its status whether a body follows. */
-enum lh_reply_to {
-    LH_REPLY_TO_OTHER = 0,
-    LH_REPLY_TO_HEAD,
-    LH_REPLY_TO_CONNECT
-};
+enum lh_reply_to { LH_REPLY_TO_OTHER = 0, LH_REPLY_TO_HEAD, LH_REPLY_TO_CONNECT };
 
 enum lh_body_kind {
     LH_BODY_NONE,
-    LH_BODY_LENGTH,     /* head.length bytes, not 0 */
+    LH_BODY_LENGTH, /* head.length bytes, not 0 */
     LH_BODY_CHUNKED,
     LH_BODY_UNTIL_CLOSE /* responses only */
 };
@@ -89,13 +85,13 @@ struct lh_head {
     enum lh_reply_to reply_to;
     bool is_response;
     uint8_t state;
-    uintptr_t base; /* where the buffer stood at the last call */
-    size_t line;    /* offset of the current line */
-    size_t scan;    /* offset up to which the current line holds no line end */
+    uintptr_t base;                 /* where the buffer stood at the last call */
+    size_t line;                    /* offset of the current line */
+    size_t scan;                    /* offset up to which the current line holds no line end */
     uint8_t known[LH_HEADER_COUNT]; /* 1 + index of the first field of that name, or 0 */
 };
 
-/* `fields` (of `cap` entries, at most 254) and `limits` are borrowed until the head is done with. */
+/* `fields` (`cap` entries, at most 254 used) and `limits` are borrowed while the head is in use. */
 void lh_head_init_request(struct lh_head *head, struct lh_field *fields, size_t cap,
                           const struct lh_limits *limits);
 void lh_head_init_response(struct lh_head *head, struct lh_field *fields, size_t cap,

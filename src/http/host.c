@@ -9,8 +9,8 @@ enum { IPV6_TEXT_MAX = 45 };
 
 bool lh_host_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
 }
 
 bool lh_port_parse(struct lb_str s, uint16_t *port)
@@ -25,8 +25,8 @@ bool lh_port_parse(struct lb_str s, uint16_t *port)
 
 static bool ipv6_byte(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') ||
-           c == ':' || c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' ||
+           c == '.';
 }
 
 /* Bytes of the host at the start of s, or 0. */

@@ -52,8 +52,7 @@ typedef unsigned lh_block_mask;
 /* Four bits per byte: the narrowing shift is NEON's way to a mask. */
 static inline uint64_t lh_block_bits(uint8x16_t hit)
 {
-    return vget_lane_u64(
-        vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(hit), 4)), 0);
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(hit), 4)), 0);
 }
 
 static inline uint64_t lh_block_control(const char *p)

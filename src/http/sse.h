@@ -37,8 +37,8 @@ struct lh_sse_span {
 };
 
 struct lh_sse {
-    enum lh_error error; /* valid after LH_FAILED */
-    size_t limit;        /* private, as all below */
+    enum lh_error error;  /* valid after LH_FAILED */
+    size_t limit;         /* private, as all below */
     struct lb_buf carry;  /* first part of an event that was cut */
     struct lb_buf joined; /* data of several lines */
     bool delivered;       /* carry and joined belong to the event handed out last */

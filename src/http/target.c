@@ -19,8 +19,8 @@ static bool target_valid(struct lb_str s)
     for (size_t i = 0; i < s.size; i++) {
         if (!target_byte((unsigned char)s.p[i]))
             return false;
-        if (s.p[i] == '%' && (s.size - i < 3 || lh_hex_digit(s.p[i + 1]) < 0 ||
-                                lh_hex_digit(s.p[i + 2]) < 0))
+        if (s.p[i] == '%' &&
+            (s.size - i < 3 || lh_hex_digit(s.p[i + 1]) < 0 || lh_hex_digit(s.p[i + 2]) < 0))
             return false;
     }
     return s.size != 0;

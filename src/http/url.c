@@ -5,10 +5,9 @@
  */
 #include "http/url.h"
 
-#include <arpa/inet.h>
-
 #include "http/hex.h"
 #include "http/host.h"
+#include "http/ip.h"
 
 static const struct {
     const char *name;
@@ -27,7 +26,7 @@ const char *lh_url_error_name(enum lh_url_error error)
 const char *lh_url_error_text(enum lh_url_error error)
 {
     return (size_t)error < sizeof(rows) / sizeof(rows[0]) ? rows[error].text
-                                                           : N_("an unknown error");
+                                                          : N_("an unknown error");
 }
 
 llmgr_status lh_url_fail(struct llmgr_error *err, enum lh_url_error error, struct lb_str text)
@@ -35,11 +34,15 @@ llmgr_status lh_url_fail(struct llmgr_error *err, enum lh_url_error error, struc
     enum { SHOWN = 200 };
     const char *why = lb_tr(lh_url_error_text(error));
 
-    /* What stands before '@' may be a password, and bytes that are no text must not reach one. */
-    if (error == LH_URL_USERINFO || !lb_utf8_name(text, LH_URL_MAX))
+    /*
+     * What stands before '@' may be a password, what stands behind '?' a key; and bytes that are
+     * no text must not reach a terminal.
+     */
+    struct lb_str shown = lb_str_sub(text, 0, lb_str_find(text, '?'));
+    if (lb_str_find(text, '@') != text.size || !lb_utf8_name(shown, LH_URL_MAX))
         return lb_fail(err, LLMGR_ERR_INVALID, "the URL is refused: %s", why);
     return lb_fail(err, LLMGR_ERR_INVALID, "the URL \"%.*s\" is refused: %s",
-                   (int)lb_utf8_cut(text, SHOWN), text.p, why);
+                   (int)lb_utf8_cut(shown, SHOWN), shown.p, why);
 }
 
 /* The byte that %XX at s.p[at] stands for, or -1. */
@@ -108,51 +111,47 @@ static bool parse_number(struct lb_str s, uint64_t *value)
     return s.size != 0 && *value <= UINT32_MAX;
 }
 
-/* Could the last label be meant as a number (WHATWG URL, "ends in a number")? */
+/* Could the last label be meant as a number, of whatever size (WHATWG URL, "ends in a number")? */
 static bool ends_in_number(struct lb_str host)
 {
     size_t at = host.size;
-    uint64_t value;
 
     while (at != 0 && host.p[at - 1] != '.')
         at--;
-    struct lb_str label = lb_str_sub(host, at, host.size);
-    size_t digits = 0;
-    while (digits < label.size && label.p[digits] >= '0' && label.p[digits] <= '9')
-        digits++;
-    return label.size != 0 &&
-           (digits == label.size ||
-            (lb_ascii_lower(label.size > 1 ? label.p[1] : '\0') == 'x' &&
-             parse_number(label, &value)));
+    const bool hex = host.size - at >= 2 && host.p[at] == '0' && (host.p[at + 1] | 0x20) == 'x';
+    if (hex)
+        at += 2;
+    for (; at < host.size; at++) {
+        int digit = lh_hex_digit(host.p[at]);
+        if (digit < 0 || (!hex && digit > 9))
+            return false;
+    }
+    return true;
 }
 
 /* One to four numbers; all but the last are bytes, the last fills what is left. */
-static enum lh_url_error parse_ipv4(struct lb_str host, struct lh_url *url)
+static enum lh_url_error parse_numeric(struct lb_str host, struct lh_url *url)
 {
     uint64_t parts[4];
-    size_t count = 0;
-    bool strict = true;
+    size_t last = 0;
 
-    for (struct lb_str rest = host;; count++) {
+    for (struct lb_str rest = host;; last++) {
         size_t dot = lb_str_find(rest, '.');
-        struct lb_str part = lb_str_sub(rest, 0, dot);
-        if (count == 4 || !parse_number(part, &parts[count]))
+        if (last == 4 || !parse_number(lb_str_sub(rest, 0, dot), &parts[last]))
             return LH_URL_HOST;
-        strict = strict && part.size <= 3 && (part.size == 1 || part.p[0] != '0');
         if (dot == rest.size)
             break;
         rest = lb_str_sub(rest, dot + 1, rest.size);
     }
-    /* parts[count] is the last one */
-    uint64_t address = parts[count];
-    if (address > UINT32_MAX >> (8 * count))
+    uint64_t address = parts[last];
+    if (address > UINT32_MAX >> (8 * last))
         return LH_URL_HOST;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < last; i++) {
         if (parts[i] > UINT8_MAX)
             return LH_URL_HOST;
         address |= parts[i] << (24 - 8 * i);
     }
-    url->kind = strict && count == 3 ? LH_HOST_IPV4 : LH_HOST_NUMERIC;
+    url->kind = LH_HOST_NUMERIC;
     for (size_t i = 0; i < 4; i++)
         url->address[i] = (uint8_t)(address >> (24 - 8 * i));
     return LH_URL_OK;
@@ -190,8 +189,12 @@ static enum lh_url_error parse_host(struct lb_str host, struct lh_url *url)
     }
     if (host.p[host.size - 1] == '.')
         return LH_URL_HOST_DOT;
+    if (lh_ipv4_parse(host, url->address)) {
+        url->kind = LH_HOST_IPV4;
+        return LH_URL_OK;
+    }
     if (ends_in_number(host))
-        return parse_ipv4(host, url);
+        return parse_numeric(host, url);
     url->kind = LH_HOST_NAME;
     return parse_name(host);
 }
@@ -199,16 +202,12 @@ static enum lh_url_error parse_host(struct lb_str host, struct lh_url *url)
 /* "[...]" at the start of *rest; leaves what follows the bracket. */
 static enum lh_url_error parse_ipv6(struct lb_str *rest, struct lh_url *url)
 {
-    char text[INET6_ADDRSTRLEN];
     size_t end = lb_str_find(*rest, ']');
 
-    if (end == rest->size || end - 1 >= sizeof(text))
+    if (end == rest->size)
         return LH_URL_HOST_IPV6;
     url->host = lb_str_sub(*rest, 1, end);
-    if (url->host.size != 0)
-        memcpy(text, url->host.p, url->host.size);
-    text[url->host.size] = '\0';
-    if (inet_pton(AF_INET6, text, url->address) != 1)
+    if (!lh_ipv6_parse(url->host, url->address))
         return LH_URL_HOST_IPV6;
     url->kind = LH_HOST_IPV6;
     *rest = lb_str_sub(*rest, end + 1, rest->size);

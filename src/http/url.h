@@ -43,7 +43,7 @@ enum lh_url_error {
 
 enum lh_host_kind {
     LH_HOST_NAME,
-    LH_HOST_IPV4,   /* four decimal numbers without leading zeros */
+    LH_HOST_IPV4, /* four decimal numbers without leading zeros */
     LH_HOST_IPV6,
     LH_HOST_NUMERIC /* another spelling of an IPv4 address: 2852039166, 0xa9.254.169.254, 127.1 */
 };
@@ -69,7 +69,8 @@ struct lh_url {
 enum lh_url_error lh_url_parse(struct lb_str text, struct lh_url *url);
 const char *lh_url_error_name(enum lh_url_error error);
 const char *lh_url_error_text(enum lh_url_error error); /* an msgid, see lb_tr */
-/* Fills `err` with the refused URL and the reason; returns LLMGR_ERR_INVALID. */
+/* Fills `err` with the refused URL, without what may be secret in it, and the reason; returns
+ * LLMGR_ERR_INVALID. */
 llmgr_status lh_url_fail(struct llmgr_error *err, enum lh_url_error error, struct lb_str text);
 
 /*

@@ -2,9 +2,8 @@
 /* Writing a parsed URL: as an origin, for comparison, as the address of something under it. */
 #include "http/url.h"
 
-#include <arpa/inet.h>
-
 #include "http/hex.h"
+#include "http/ip.h"
 
 static char *put(char *at, struct lb_str s)
 {
@@ -13,34 +12,8 @@ static char *put(char *at, struct lb_str s)
     return at + s.size;
 }
 
-static char *put_decimal(char *at, unsigned value)
-{
-    char digits[5];
-    size_t count = 0;
-
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    while (count != 0)
-        *at++ = digits[--count];
-    return at;
-}
-
-static char *put_ipv4(char *at, const uint8_t address[4])
-{
-    for (size_t i = 0; i < 4; i++) {
-        if (i != 0)
-            *at++ = '.';
-        at = put_decimal(at, address[i]);
-    }
-    return at;
-}
-
 static char *put_host(char *at, const struct lh_url *url)
 {
-    char text[INET6_ADDRSTRLEN];
-
     switch (url->kind) {
     case LH_HOST_NAME:
         for (size_t i = 0; i < url->host.size && i < LH_HOST_MAX; i++)
@@ -48,14 +21,12 @@ static char *put_host(char *at, const struct lh_url *url)
         return at;
     case LH_HOST_IPV4:
     case LH_HOST_NUMERIC:
-        return put_ipv4(at, url->address);
+        return lh_ipv4_put(at, url->address);
     case LH_HOST_IPV6:
         break;
     }
-    /* inet_ntop writes the form of RFC 5952; it cannot fail with a buffer of this size. */
     *at++ = '[';
-    if (inet_ntop(AF_INET6, url->address, text, sizeof(text)) != NULL)
-        at = put(at, lb_cstr(text));
+    at = lh_ipv6_put(at, url->address);
     *at++ = ']';
     return at;
 }
@@ -87,7 +58,7 @@ size_t lh_url_authority(const struct lh_url *url, char out[LH_ORIGIN_SIZE])
 
     if (!default_port(url)) {
         *at++ = ':';
-        at = put_decimal(at, url->port);
+        at = lh_decimal_put(at, url->port);
     }
     return finish(out, at);
 }
@@ -97,7 +68,7 @@ size_t lh_url_origin(const struct lh_url *url, char out[LH_ORIGIN_SIZE])
     char *at = put_host(put(out, scheme(url)), url);
 
     *at++ = ':';
-    return finish(out, put_decimal(at, url->port));
+    return finish(out, lh_decimal_put(at, url->port));
 }
 
 static struct lb_str without_slashes(struct lb_str path)

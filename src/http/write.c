@@ -7,38 +7,14 @@
 
 #include "http/scan.h"
 
-/* XX(code, reason): the registered codes (RFC 9110 section 15, and those our peers use). */
-#define REASON_MAP(XX)                                                                             \
-    XX(100, "Continue") XX(101, "Switching Protocols") XX(102, "Processing")                       \
-    XX(103, "Early Hints") XX(200, "OK") XX(201, "Created") XX(202, "Accepted")                    \
-    XX(203, "Non-Authoritative Information") XX(204, "No Content") XX(205, "Reset Content")        \
-    XX(206, "Partial Content") XX(300, "Multiple Choices") XX(301, "Moved Permanently")            \
-    XX(302, "Found") XX(303, "See Other") XX(304, "Not Modified")                                  \
-    XX(307, "Temporary Redirect") XX(308, "Permanent Redirect") XX(400, "Bad Request")             \
-    XX(401, "Unauthorized") XX(402, "Payment Required") XX(403, "Forbidden")                       \
-    XX(404, "Not Found") XX(405, "Method Not Allowed") XX(406, "Not Acceptable")                   \
-    XX(407, "Proxy Authentication Required") XX(408, "Request Timeout") XX(409, "Conflict")        \
-    XX(410, "Gone") XX(411, "Length Required") XX(412, "Precondition Failed")                      \
-    XX(413, "Content Too Large") XX(414, "URI Too Long") XX(415, "Unsupported Media Type")         \
-    XX(416, "Range Not Satisfiable") XX(417, "Expectation Failed")                                 \
-    XX(421, "Misdirected Request") XX(422, "Unprocessable Content") XX(423, "Locked")              \
-    XX(424, "Failed Dependency") XX(425, "Too Early") XX(426, "Upgrade Required")                  \
-    XX(428, "Precondition Required") XX(429, "Too Many Requests")                                  \
-    XX(431, "Request Header Fields Too Large") XX(451, "Unavailable For Legal Reasons")            \
-    XX(499, "Client Closed Request") XX(500, "Internal Server Error")                              \
-    XX(501, "Not Implemented") XX(502, "Bad Gateway") XX(503, "Service Unavailable")               \
-    XX(504, "Gateway Timeout") XX(505, "HTTP Version Not Supported")                               \
-    XX(507, "Insufficient Storage") XX(508, "Loop Detected")                                       \
-    XX(511, "Network Authentication Required") XX(529, "Overloaded")
-
 enum { CODE_FIRST = 100, CODE_END = 600 };
 
 const char *lh_status_reason(int status)
 {
     static const char *const reasons[CODE_END - CODE_FIRST] = {
-#define REASON_ROW(code, reason) [(code) - CODE_FIRST] = reason,
-        REASON_MAP(REASON_ROW)
-#undef REASON_ROW
+#define XX(status, reason) [status - CODE_FIRST] = reason,
+#include "http/reasons.def"
+#undef XX
     };
     const char *reason =
         status >= CODE_FIRST && status < CODE_END ? reasons[status - CODE_FIRST] : NULL;
@@ -80,8 +56,7 @@ void lh_write_request(struct lb_buf *buf, struct lb_str method, struct lb_str ta
 {
     const struct lb_str tail = LB_STR(" HTTP/1.1\r\nHost: ");
 
-    if (!lh_is_token(method) || !is_word(target) || !is_word(host) ||
-        !sane(method, target, host)) {
+    if (!lh_is_token(method) || !is_word(target) || !is_word(host) || !sane(method, target, host)) {
         refuse(buf);
         return;
     }

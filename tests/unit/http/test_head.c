@@ -18,7 +18,7 @@ enum verdict {
 #define LH_ERROR_ENUM(name, http, text) VERDICT_##name = LH_ERR_##name,
     LH_ERROR_MAP(LH_ERROR_ENUM)
 #undef LH_ERROR_ENUM
-    VERDICT_MORE = 1000
+        VERDICT_MORE = 1000
 };
 
 struct vector {
@@ -40,8 +40,8 @@ static const struct vector requests[] = {
 
 static const struct vector responses[] = {
 #define XX(bytes, reply_to, verdict, body, keep_alive)                                             \
-    {bytes,         sizeof(bytes) - 1,        VERDICT(verdict), true,                              \
-     LH_REPLY_TO_##reply_to, LH_BODY_##body, keep_alive},
+    {bytes,          sizeof(bytes) - 1, VERDICT(verdict), true, LH_REPLY_TO_##reply_to,            \
+     LH_BODY_##body, keep_alive},
 #include "response_vectors.def"
 #undef XX
 };
@@ -82,8 +82,8 @@ static void check(const struct vector *vector, const struct run *run, enum lh_re
                  verdict_name(vector->verdict), vector->bytes);
     if (result != LH_DONE)
         return;
-    if (vector->is_response && (run->head.body != vector->body ||
-                                run->head.keep_alive != vector->keep_alive))
+    if (vector->is_response &&
+        (run->head.body != vector->body || run->head.keep_alive != vector->keep_alive))
         fail_msg("%s: body %d, keep-alive %d for:\n%s", how, (int)run->head.body,
                  run->head.keep_alive, vector->bytes);
     assert_true(run->head.size <= vector->size);
@@ -307,8 +307,7 @@ static void limits_hold_to_the_byte(void **state)
         assert_int_equal(limited(text, build(text, 60000, 1), step), LH_ERR_TARGET_LONG);
         assert_int_equal(limited(text, build(text, 1, rest - 1), step), LH_ERR_OK);
         assert_int_equal(limited(text, build(text, 1, rest), step), LH_ERR_HEAD_LONG);
-        assert_int_equal(limited(text, build(text, line, rest - line + 1), step),
-                         LH_ERR_HEAD_LONG);
+        assert_int_equal(limited(text, build(text, line, rest - line + 1), step), LH_ERR_HEAD_LONG);
     }
     assert_int_equal(lh_error_http(LH_ERR_TARGET_LONG), 414);
     assert_int_equal(lh_error_http(LH_ERR_HEAD_LONG), 431);

@@ -291,12 +291,17 @@ static void unsound(struct ls_check_report *report, const char *problem)
              (int)lb_utf8_cut(lb_cstr(problem), sizeof report->problem - 1), problem);
 }
 
+/* The Python original did not enforce its own; its migration mends them. */
 static int check_foreign_keys(sqlite3 *db, struct ls_check_report *report)
 {
     char row[128];
     char sql[128];
-    int rc = SQLITE_DONE;
+    int rc = first_text(db, "SELECT 1 FROM sqlite_schema WHERE name = 'llm_migrations'", row,
+                        sizeof row);
 
+    if (rc != SQLITE_ROW)
+        return rc;
+    rc = SQLITE_DONE;
     for (size_t i = 0; i < LS_TABLE_COUNT && rc == SQLITE_DONE; i++) {
         sqlite3_snprintf(sizeof sql, sql, "PRAGMA foreign_key_check(%s)", LS_TABLES[i]);
         rc = first_text(db, sql, row, sizeof row);

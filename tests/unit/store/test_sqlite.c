@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What only SQLite has: files and their faults. Full disks and damaged copies are made by a VFS
+ * that stands between SQLite and the system and fails, or corrupts, on demand.
+ */
+#include "store/sqlite.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "../db.h"
+
+static struct db db;
+
+/* ---- The faulty VFS ---- */
+
+static struct {
+    const char *part;     /* of the names of the files concerned; NULL: none */
+    enum { CORRUPT, NO_ROOM, NO_INPUT_OUTPUT } kind;
+    sqlite3_vfs vfs;
+    sqlite3_vfs *real;
+    sqlite3_io_methods methods;
+    const sqlite3_io_methods *real_methods;
+} fault;
+
+static int faulty_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 at)
+{
+    static char copy[65536];
+
+    if (fault.part == NULL)
+        return fault.real_methods->xWrite(file, bytes, size, at);
+    if (fault.kind == NO_ROOM)
+        return SQLITE_FULL;
+    if (fault.kind == NO_INPUT_OUTPUT)
+        return SQLITE_IOERR_WRITE;
+    assert_true((size_t)size <= sizeof copy);
+    memcpy(copy, bytes, (size_t)size);
+    /* Past the first page's header: the copy opens, but is not what was written. */
+    if (at > 0 && size > 200)
+        memset(copy + size / 2, 0x5a, 64);
+    return fault.real_methods->xWrite(file, copy, size, at);
+}
+
+static int faulty_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
+                       int *out)
+{
+    int rc = fault.real->xOpen(fault.real, name, file, flags, out);
+
+    (void)vfs;
+    if (rc == SQLITE_OK && name != NULL && fault.part != NULL &&
+        strstr(name, fault.part) != NULL) {
+        fault.real_methods = file->pMethods;
+        fault.methods = *file->pMethods;
+        fault.methods.xWrite = faulty_write;
+        file->pMethods = &fault.methods;
+    }
+    return rc;
+}
+
+static void inject(const char *part, int kind)
+{
+    fault.real = sqlite3_vfs_find(NULL);
+    fault.vfs = *fault.real;
+    fault.vfs.zName = "faulty";
+    fault.vfs.xOpen = faulty_open;
+    fault.part = part;
+    fault.kind = kind;
+    assert_int_equal(sqlite3_vfs_register(&fault.vfs, 1), SQLITE_OK);
+}
+
+static void heal(void)
+{
+    fault.part = NULL;
+    if (fault.real != NULL) {
+        sqlite3_vfs_unregister(&fault.vfs);
+        sqlite3_vfs_register(fault.real, 1);
+        fault.real = NULL;
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    db_setup(&db);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    heal();
+    db_teardown(&db);
+    return 0;
+}
+
+static llmgr_status open_url(const char *url, struct llmgr_error *err)
+{
+    struct ls_store *store = NULL;
+    const struct ls_options options = {.url = url, .busy_timeout_ms = 100};
+    llmgr_status status = ls_open(&db.host, &options, &store, err);
+
+    if (status == LLMGR_OK)
+        ls_close(store);
+    else
+        assert_null(store);
+    return status;
+}
+
+static void assert_fails(const char *url, llmgr_status wanted, const char *words)
+{
+    struct llmgr_error err = {0};
+    llmgr_status status = open_url(url, &err);
+
+    if (status != wanted || strstr(err.message, words) == NULL)
+        fail_msg("%s: %s: %s", url, llmgr_status_name(status), err.message);
+}
+
+static llmgr_status write_meta(struct ls_store *store, const char *value, struct llmgr_error *err)
+{
+    struct ls_tx *tx = NULL;
+    llmgr_status status = ls_begin(store, LS_WRITE, &tx, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    status = ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr("a"), ls_cstr(value)), NULL, err);
+    if (status != LLMGR_OK) {
+        ls_rollback(tx);
+        return status;
+    }
+    return ls_commit(tx, err);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wb");
+
+    assert_non_null(file);
+    for (int i = 0; i < 500; i++)
+        fputs(text, file);
+    fclose(file);
+}
+
+/* ---- Opening ---- */
+
+static void a_new_file_is_private_whatever_the_umask(void **state)
+{
+    struct stat st;
+    char log[400];
+    (void)state;
+
+    mode_t old = umask(0);
+    struct ls_store *store = db_open(&db);
+    assert_int_equal(write_meta(store, "1", NULL), LLMGR_OK);
+    umask(old);
+    assert_int_equal(stat(db.path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    snprintf(log, sizeof log, "%s-wal", db.path);
+    assert_int_equal(stat(log, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    ls_close(store);
+    assert_int_equal(stat(log, &st), -1);
+}
+
+static void every_connection_is_hardened(void **state)
+{
+    static const struct {
+        const char *pragma;
+        int64_t value;
+    } SETTINGS[] = {
+        {"PRAGMA foreign_keys", 1},     {"PRAGMA synchronous", 2}, {"PRAGMA secure_delete", 1},
+        {"PRAGMA cell_size_check", 1},  {"PRAGMA mmap_size", 0},   {"PRAGMA trusted_schema", 0},
+    };
+    (void)state;
+
+    struct ls_store *store = db_open(&db);
+    for (int mode = LS_READ; mode <= LS_WRITE; mode++) {
+        struct ls_conn *conn = NULL;
+        assert_int_equal(ls_pool_take(ls_store_pool(store, (enum ls_mode)mode), &conn, NULL),
+                         LLMGR_OK);
+        for (size_t i = 0; i < sizeof SETTINGS / sizeof SETTINGS[0]; i++) {
+            int64_t value = -1;
+            assert_int_equal(store->driver->number(conn, SETTINGS[i].pragma, &value, NULL),
+                             LLMGR_OK);
+            assert_int_equal(value, SETTINGS[i].value);
+        }
+        int on = 0;
+        sqlite3 *sqlite = sqlite_conn(conn)->db;
+        assert_int_equal(sqlite3_db_config(sqlite, SQLITE_DBCONFIG_DEFENSIVE, -1, &on), SQLITE_OK);
+        assert_int_equal(on, 1);
+        assert_int_equal(sqlite3_db_readonly(sqlite, "main"), mode != LS_WRITE);
+        ls_pool_give(conn);
+    }
+    struct ls_conn *conn = NULL;
+    assert_int_equal(ls_pool_take(&store->writer, &conn, NULL), LLMGR_OK);
+    int64_t limit = 0;
+    assert_int_equal(store->driver->number(conn, "PRAGMA journal_size_limit", &limit, NULL),
+                     LLMGR_OK);
+    assert_int_equal(limit, 64 << 20);
+    ls_pool_give(conn);
+    ls_close(store);
+}
+
+static void urls_say_what_they_mean(void **state)
+{
+    (void)state;
+    assert_fails("", LLMGR_ERR_INVALID, "sqlite:PATH");
+    assert_fails(NULL, LLMGR_ERR_INVALID, "sqlite:PATH");
+    assert_fails("sqlite:", LLMGR_ERR_INVALID, "sqlite:PATH");
+    assert_fails("sqlite:///x.db", LLMGR_ERR_INVALID, "plain file name");
+    assert_fails("sqlite:file:x?mode=ro", LLMGR_ERR_INVALID, "plain file name");
+    assert_fails("mysql://root:secret@host/x", LLMGR_ERR_INVALID, "mysql");
+    assert_int_equal(open_url(db.path, NULL), LLMGR_OK);
+    assert_int_equal(open_url(db.url, NULL), LLMGR_OK);
+    assert_int_equal(open_url("sqlite::memory:", NULL), LLMGR_OK);
+}
+
+static void a_password_is_in_no_message(void **state)
+{
+    static const char *const URLS[] = {
+        "postgres://u:s3cret@127.0.0.1:1/db",       "postgres://u:s3/cret@host/db",
+        "postgres://u:s3cret@[::1/db",              "postgresql://h:s3cret/db",
+        "postgres://127.0.0.1:1/db?password=s3cret", "mysql://u:s3cret@h/db",
+        "postgres://u:s3cret@h:port/db",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof URLS / sizeof URLS[0]; i++) {
+        struct llmgr_error err = {0};
+        assert_int_not_equal(open_url(URLS[i], &err), LLMGR_OK);
+        if (strstr(err.message, "s3") != NULL || strstr(err.message, "cret") != NULL)
+            fail_msg("%s: %s", URLS[i], err.message);
+        assert_null(strstr(db.log, "s3"));
+    }
+}
+
+static void a_missing_file_is_not_created_unless_wanted(void **state)
+{
+    struct ls_store *store = NULL;
+    struct llmgr_error err = {0};
+    struct ls_options options = {.url = db.url, .must_exist = true};
+    (void)state;
+
+    assert_int_equal(ls_open(&db.host, &options, &store, &err), LLMGR_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, db.path));
+    options = (struct ls_options){.url = db.url, .read_only = true};
+    assert_int_equal(ls_open(&db.host, &options, &store, &err), LLMGR_ERR_NOT_FOUND);
+    assert_int_equal(access(db.path, F_OK), -1);
+    assert_fails("sqlite:/nonexistent-folder/x.db", LLMGR_ERR_DATABASE, "/nonexistent-folder/x.db");
+}
+
+static void what_is_no_database_is_refused_untouched(void **state)
+{
+    struct stat before;
+    struct stat after;
+    (void)state;
+
+    write_file(db.path, "This is a letter, not a database. ");
+    assert_int_equal(stat(db.path, &before), 0);
+    assert_fails(db.url, LLMGR_ERR_DATABASE, "not a SQLite database");
+    assert_int_equal(stat(db.path, &after), 0);
+    assert_int_equal(before.st_size, after.st_size);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+    char url[300];
+    snprintf(url, sizeof url, "sqlite:%.200s", db.dir);
+    assert_fails(url, LLMGR_ERR_DATABASE, db.dir);
+}
+
+static void a_locked_file_is_busy(void **state)
+{
+    sqlite3 *other = NULL;
+    struct llmgr_error err = {0};
+    (void)state;
+
+    struct ls_store *store = db_open_with(&db, (struct ls_options){.busy_timeout_ms = 100});
+    assert_int_equal(sqlite3_open(db.path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(write_meta(store, "1", &err), LLMGR_ERR_DATABASE_BUSY);
+    assert_non_null(strstr(err.message, db.path));
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    assert_int_equal(write_meta(store, "1", &err), LLMGR_OK);
+    ls_close(store);
+}
+
+static void a_file_locked_by_another_process_is_busy(void **state)
+{
+    int ready[2];
+    char byte = 0;
+    (void)state;
+
+    ls_close(db_open(&db));
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        sqlite3 *sqlite = NULL;
+        sqlite3_open(db.path, &sqlite);
+        sqlite3_exec(sqlite, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;"
+                             "INSERT INTO llm_meta VALUES ('x', 'y')",
+                     NULL, NULL, NULL);
+        (void)!write(ready[1], "x", 1);
+        for (;;)
+            pause();
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    struct llmgr_error err = {0};
+    llmgr_status status = open_url(db.url, &err);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    close(ready[0]);
+    close(ready[1]);
+    assert_int_equal(status, LLMGR_ERR_DATABASE_BUSY);
+    assert_int_equal(open_url(db.url, NULL), LLMGR_OK);
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_meta WHERE name = 'x'"), 0);
+}
+
+static void what_may_only_be_read_says_so(void **state)
+{
+    int status = -1;
+    (void)state;
+
+    ls_close(db_open(&db));
+    /* Root may write anything, so another user tries. */
+    assert_int_equal(chmod(db.path, 0444), 0);
+    assert_int_equal(chmod(db.dir, 0555), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct llmgr_error err = {0};
+        struct ls_store *store = NULL;
+        if (getuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+            _exit(3);
+        const struct ls_options options = {.url = db.url};
+        if (ls_open(&db.host, &options, &store, &err) == LLMGR_OK)
+            err.status = write_meta(store, "1", &err);
+        if (err.status != LLMGR_ERR_DATABASE_READONLY || strstr(err.message, db.path) == NULL)
+            print_error("%s: %s\n", llmgr_status_name(err.status), err.message);
+        int failed = err.status != LLMGR_ERR_DATABASE_READONLY;
+        char url[300];
+        snprintf(url, sizeof url, "sqlite:%.200s/new.db", db.dir);
+        failed |= open_url(url, &err) != LLMGR_ERR_DATABASE_READONLY;
+        _exit(failed);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(chmod(db.dir, 0755), 0);
+    assert_int_equal(status, 0);
+}
+
+/* ---- Full and failing disks ---- */
+
+static void a_full_database_refuses_and_recovers(void **state)
+{
+    static char big[200000];
+    struct llmgr_error err = {0};
+    struct ls_conn *conn = NULL;
+    int64_t ignored = 0;
+    (void)state;
+
+    struct ls_store *store = db_open(&db);
+    memset(big, 'x', sizeof big - 1);
+    assert_int_equal(ls_pool_take(&store->writer, &conn, NULL), LLMGR_OK);
+    assert_int_equal(store->driver->number(conn, "PRAGMA max_page_count = 40", &ignored, NULL),
+                     LLMGR_OK);
+    ls_pool_give(conn);
+    assert_int_equal(write_meta(store, "before", NULL), LLMGR_OK);
+    assert_int_equal(write_meta(store, big, &err), LLMGR_ERR_DATABASE_FULL);
+    assert_non_null(strstr(err.message, "free disk space"));
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_meta WHERE value = 'before'"), 1);
+    assert_int_equal(write_meta(store, "after", &err), LLMGR_OK);
+    ls_close(store);
+}
+
+static void a_device_without_room_is_full(void **state)
+{
+    struct llmgr_error err = {0};
+    (void)state;
+
+    ls_close(db_open(&db));
+    inject("-wal", NO_ROOM);
+    struct ls_store *store = db_open(&db);
+    assert_int_equal(write_meta(store, "1", &err), LLMGR_ERR_DATABASE_FULL);
+    assert_non_null(strstr(err.message, db.path));
+    fault.kind = NO_INPUT_OUTPUT;
+    assert_int_equal(write_meta(store, "2", &err), LLMGR_ERR_DATABASE_FULL);
+    fault.part = NULL;
+    assert_int_equal(write_meta(store, "3", &err), LLMGR_OK);
+    ls_close(store);
+}
+
+static llmgr_status set_meta(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    int *tries = context;
+
+    /* The second try finds room again. */
+    if (++*tries == 2)
+        fault.part = NULL;
+    return ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr("a"), ls_cstr("1")), NULL, err);
+}
+
+static void a_full_disk_is_tried_once_more_after_a_checkpoint(void **state)
+{
+    struct llmgr_error err = {0};
+    int tries = 0;
+    (void)state;
+
+    ls_close(db_open(&db));
+    inject("-wal", NO_ROOM);
+    struct ls_store *store = db_open(&db);
+    assert_int_equal(ls_transact(store, LS_WRITE, set_meta, &tries, &err), LLMGR_OK);
+    assert_int_equal(tries, 2);
+    ls_close(store);
+}
+
+/* ---- Copies and health ---- */
+
+static void a_backup_is_a_whole_private_database(void **state)
+{
+    struct llmgr_error err = {0};
+    struct stat st;
+    char path[300];
+    struct db copy = db;
+    (void)state;
+
+    struct ls_store *store = db_open(&db);
+    assert_int_equal(write_meta(store, "kept", NULL), LLMGR_OK);
+    snprintf(path, sizeof path, "%.200s/copy.db", db.dir);
+    /* An open writer does not stop it, and is not in it. */
+    struct ls_tx *tx = NULL;
+    assert_int_equal(ls_begin(store, LS_WRITE, &tx, NULL), LLMGR_OK);
+    assert_int_equal(ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr("a"), ls_cstr("unseen")), NULL, NULL),
+                     LLMGR_OK);
+    mode_t old = umask(0);
+    llmgr_status status = ls_backup(store, path, &err);
+    umask(old);
+    assert_int_equal(status, LLMGR_OK);
+    ls_rollback(tx);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    memcpy(copy.path, path, sizeof path);
+    assert_int_equal(db_number(&copy, "SELECT COUNT(*) FROM llm_meta WHERE value = 'kept'"), 1);
+    assert_int_equal(ls_backup(store, path, &err), LLMGR_ERR_CONFLICT);
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(ls_backup(store, "/nonexistent-folder/x", &err), LLMGR_ERR_DATABASE);
+    assert_int_equal(ls_backup(store, "", &err), LLMGR_ERR_INVALID);
+    ls_close(store);
+}
+
+static void fill(struct ls_store *store)
+{
+    char name[32];
+
+    for (int i = 0; i < 200; i++) {
+        struct ls_tx *tx = NULL;
+        assert_int_equal(ls_begin(store, LS_WRITE, &tx, NULL), LLMGR_OK);
+        for (int j = 0; j < 10; j++) {
+            snprintf(name, sizeof name, "name-%d-%d", i, j);
+            assert_int_equal(
+                ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr(name), ls_cstr(name)), NULL, NULL),
+                LLMGR_OK);
+        }
+        assert_int_equal(ls_commit(tx, NULL), LLMGR_OK);
+    }
+}
+
+static void a_damaged_backup_is_caught_and_removed(void **state)
+{
+    struct llmgr_error err = {0};
+    char path[300];
+    (void)state;
+
+    struct ls_store *store = db_open(&db);
+    fill(store);
+    snprintf(path, sizeof path, "%.200s/copy.db", db.dir);
+    inject("copy.db", CORRUPT);
+    assert_int_equal(ls_backup(store, path, &err), LLMGR_ERR_DATABASE);
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(access(path, F_OK), -1);
+    heal();
+    assert_int_equal(ls_backup(store, path, &err), LLMGR_OK);
+    ls_close(store);
+}
+
+static void a_damaged_backup_stops_the_migration(void **state)
+{
+    struct llmgr_error err = {0};
+    (void)state;
+
+    db_sql(&db, "CREATE TABLE host (a TEXT, b TEXT); CREATE INDEX host_a ON host (a, b);"
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+                " INSERT INTO host SELECT 'text ' || i, hex(i * 7919) FROM n");
+    inject(".backup-", CORRUPT);
+    assert_int_equal(open_url(db.url, &err), LLMGR_ERR_DATABASE);
+    assert_non_null(strstr(err.message, ".backup-"));
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM sqlite_schema WHERE name LIKE 'llm%'"),
+                     0);
+    heal();
+    assert_int_equal(open_url(db.url, &err), LLMGR_OK);
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM host"), 5000);
+}
+
+static void check_tells_the_sound_from_the_damaged(void **state)
+{
+    struct ls_check_report report;
+    struct llmgr_error err = {0};
+    (void)state;
+
+    struct ls_store *store = db_open(&db);
+    fill(store);
+    assert_int_equal(ls_check(store, &report, &err), LLMGR_OK);
+    assert_true(report.sound);
+    assert_string_equal(report.engine, "SQLite");
+    assert_string_equal(report.version, sqlite3_libversion());
+    assert_int_equal(report.schema_version, ls_schema_latest());
+    assert_true(report.size_bytes > 0 && report.wal_bytes > 0);
+    ls_close(store);
+
+    db_sql(&db, "PRAGMA foreign_keys = OFF;"
+                "INSERT INTO llm_platform_models (platform_id, model_name, display_name)"
+                " VALUES (99, 'm', 'm')");
+    store = db_open(&db);
+    assert_int_equal(ls_check(store, &report, &err), LLMGR_OK);
+    assert_false(report.sound);
+    assert_non_null(strstr(report.problem, "llm_platform_models"));
+    ls_close(store);
+
+    /* Overwrite the middle of the file. */
+    struct stat st;
+    assert_int_equal(stat(db.path, &st), 0);
+    int fd = open(db.path, O_WRONLY);
+    char junk[4096];
+    memset(junk, 0x5a, sizeof junk);
+    for (off_t at = st.st_size / 2; at < st.st_size; at += 8192)
+        assert_int_equal(pwrite(fd, junk, sizeof junk, at), sizeof junk);
+    close(fd);
+    store = db_open_with(&db, (struct ls_options){.migrate = LS_MIGRATE_LEAVE});
+    assert_int_equal(ls_check(store, &report, &err), LLMGR_OK);
+    assert_false(report.sound);
+    assert_true(report.problem[0] != '\0');
+    ls_close(store);
+}
+
+static void affected_sqlite_versions_are_known(void **state)
+{
+    static const struct {
+        int version;
+        bool bug;
+    } VERSIONS[] = {
+        {3006999, false}, {3007000, true},  {3040001, true},  {3044005, true},  {3044006, false},
+        {3044009, false}, {3045000, true},  {3050006, true},  {3050007, false}, {3051000, true},
+        {3051002, true},  {3051003, false}, {3052000, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof VERSIONS / sizeof VERSIONS[0]; i++)
+        assert_int_equal(ls_sqlite_wal_reset_bug(VERSIONS[i].version), VERSIONS[i].bug);
+}
+
+static void a_value_of_a_foreign_type_is_an_error_not_a_guess(void **state)
+{
+    struct llmgr_error err = {0};
+    struct ls_rows rows;
+    struct ls_tx *tx = NULL;
+    (void)state;
+
+    ls_close(db_open(&db));
+    db_sql(&db, "DROP TABLE llm_meta; CREATE TABLE llm_meta (name, value);"
+                "INSERT INTO llm_meta VALUES ('a', 1.5)");
+    struct ls_store *store = db_open(&db);
+    assert_int_equal(ls_begin(store, LS_READ, &tx, NULL), LLMGR_OK);
+    assert_int_equal(ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("a")), &rows, &err), LS_ERROR);
+    assert_int_equal(err.status, LLMGR_ERR_DATABASE);
+    assert_int_equal(ls_commit(tx, NULL), LLMGR_ERR_DATABASE);
+    ls_close(store);
+}
+
+static void memory_is_one_database_for_readers_and_writer(void **state)
+{
+    struct ls_store *store = NULL;
+    struct ls_tx *tx = NULL;
+    struct ls_rows rows;
+    const struct ls_options options = {.url = "sqlite::memory:", .busy_timeout_ms = 50};
+    (void)state;
+
+    assert_int_equal(ls_open(&db.host, &options, &store, NULL), LLMGR_OK);
+    assert_int_equal(write_meta(store, "1", NULL), LLMGR_OK);
+    assert_int_equal(ls_begin(store, LS_READ, &tx, NULL), LLMGR_OK);
+    assert_int_equal(ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("a")), &rows, NULL), LS_FOUND);
+    ls_rows_end(&rows);
+    assert_int_equal(write_meta(store, "2", NULL), LLMGR_ERR_DATABASE_BUSY);
+    ls_rollback(tx);
+    ls_close(store);
+}
+
+#define FRESH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FRESH(a_new_file_is_private_whatever_the_umask),
+        FRESH(every_connection_is_hardened),
+        FRESH(urls_say_what_they_mean),
+        FRESH(a_password_is_in_no_message),
+        FRESH(a_missing_file_is_not_created_unless_wanted),
+        FRESH(what_is_no_database_is_refused_untouched),
+        FRESH(a_locked_file_is_busy),
+        FRESH(a_file_locked_by_another_process_is_busy),
+        FRESH(what_may_only_be_read_says_so),
+        FRESH(a_full_database_refuses_and_recovers),
+        FRESH(a_device_without_room_is_full),
+        FRESH(a_full_disk_is_tried_once_more_after_a_checkpoint),
+        FRESH(a_backup_is_a_whole_private_database),
+        FRESH(a_damaged_backup_is_caught_and_removed),
+        FRESH(a_damaged_backup_stops_the_migration),
+        FRESH(check_tells_the_sound_from_the_damaged),
+        FRESH(affected_sqlite_versions_are_known),
+        FRESH(a_value_of_a_foreign_type_is_an_error_not_a_guess),
+        FRESH(memory_is_one_database_for_readers_and_writer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -42,6 +42,15 @@ static llmgr_status set_session(struct postgres_conn *conn, struct llmgr_error *
     return ls_postgres_script(&conn->base, sql, err);
 }
 
+llmgr_status ls_postgres_reconnect(struct postgres_conn *conn, struct llmgr_error *err)
+{
+    PQreset(conn->pg);
+    memset(conn->prepared, 0, sizeof conn->prepared);
+    if (PQstatus(conn->pg) != CONNECTION_OK)
+        return ls_postgres_unreachable(conn->base.store->place, conn->pg, err);
+    return set_session(conn, err);
+}
+
 static void postgres_disconnect(struct ls_conn *base)
 {
     struct postgres_conn *conn = postgres_conn(base);
@@ -82,13 +91,16 @@ static llmgr_status postgres_connect(struct ls_store *store, bool writer, struct
     return LLMGR_OK;
 }
 
-/* A server that went away has sent its farewell, or an end of file, while the connection idled. */
+/*
+ * A server that went away has sent its farewell while the connection idled: one read takes that,
+ * the next one finds the end.
+ */
 static bool postgres_usable(struct ls_conn *base)
 {
     PGconn *pg = postgres_conn(base)->pg;
 
     return PQstatus(pg) == CONNECTION_OK && PQtransactionStatus(pg) == PQTRANS_IDLE &&
-           PQconsumeInput(pg) == 1 && PQstatus(pg) == CONNECTION_OK;
+           PQconsumeInput(pg) == 1 && PQconsumeInput(pg) == 1 && PQstatus(pg) == CONNECTION_OK;
 }
 
 static llmgr_status postgres_ready(struct ls_conn *base, struct llmgr_error *err)

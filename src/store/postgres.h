@@ -27,6 +27,10 @@ llmgr_status ls_postgres_fail(struct postgres_conn *conn, const PGresult *result
 /* The same for a connection that did not come about; `pg` may be NULL. */
 llmgr_status ls_postgres_unreachable(const char *place, PGconn *pg, struct llmgr_error *err);
 
+/* Connects a lost connection anew; only where nothing has been done on it yet. */
+LLMGR_MUST_CHECK llmgr_status ls_postgres_reconnect(struct postgres_conn *conn,
+                                                    struct llmgr_error *err);
+
 /* Statements (postgres_run.c). */
 llmgr_status ls_postgres_exec(struct ls_conn *conn, enum ls_statement id,
                               const struct ls_value *values, size_t count, int64_t *changed,

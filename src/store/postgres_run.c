@@ -152,9 +152,18 @@ llmgr_status ls_postgres_exec(struct ls_conn *base, enum ls_statement id,
 llmgr_status ls_postgres_query(struct ls_conn *base, const struct ls_value *values, size_t count,
                                struct ls_rows *rows, struct llmgr_error *err)
 {
+    struct postgres_conn *conn = postgres_conn(base);
     PGresult *result = NULL;
-    llmgr_status status = run(postgres_conn(base), rows->id, values, count, &result, err);
+    llmgr_status status = run(conn, rows->id, values, count, &result, err);
 
+    /* A single SELECT sends no BEGIN, so it is the first to notice that the server was restarted.
+     */
+    if (status != LLMGR_OK && base->tx.mode == LS_READ_ONE &&
+        PQstatus(conn->pg) == CONNECTION_BAD) {
+        status = ls_postgres_reconnect(conn, err);
+        if (status == LLMGR_OK)
+            status = run(conn, rows->id, values, count, &result, err);
+    }
     if (status != LLMGR_OK)
         return status;
     if (PQnfields(result) != rows->column_count) {

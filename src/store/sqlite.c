@@ -124,12 +124,15 @@ static llmgr_status sqlite_connect(struct ls_store *store, bool writer, struct l
                                    struct llmgr_error *err)
 {
     int flags = writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-    struct sqlite_conn *conn = lb_calloc(store->host, 1, sizeof *conn);
 
-    if (conn == NULL)
-        return lb_fail_memory(err);
     if (store->kind == LS_SQLITE_MEMORY)
         flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    else if (access(store->target, F_OK) != 0 && errno == ENOENT)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                       N_("there is no database %s; create it with \"llmgr init\""), store->place);
+    struct sqlite_conn *conn = lb_calloc(store->host, 1, sizeof *conn);
+    if (conn == NULL)
+        return lb_fail_memory(err);
     llmgr_status status = ls_sqlite_open(store->target, store->place, flags,
                                          store->options.busy_timeout_ms, &conn->db, err);
     if (status != LLMGR_OK) {

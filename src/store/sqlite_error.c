@@ -54,9 +54,6 @@ static llmgr_status cannot_open(const char *place, sqlite3 *db, struct llmgr_err
 {
     int why = db != NULL ? sqlite3_system_errno(db) : 0;
 
-    if (why == ENOENT)
-        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
-                       N_("there is no database %s; create it with \"llmgr init\""), place);
     return lb_fail(err, LLMGR_ERR_DATABASE,
                    N_("cannot open the database %s (%s); check its path and permissions"), place,
                    why != 0 ? strerror(why) : "not a plain file");

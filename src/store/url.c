@@ -54,9 +54,14 @@ static llmgr_status parse_postgres(const struct lb_host *host, const char *text,
                        N_("the database URL is not one that PostgreSQL takes; write it as "
                           "postgres://USER@HOST/NAME"));
     }
-    /* A raw '/' in a password ends the host early, and the rest of it shows up in the name. */
+    /*
+     * A raw '/' in a password ends the host early: the rest of it shows up in the name, and its
+     * beginning as the port. So it does when the host was forgotten.
+     */
     const char *name = conninfo_value(options, "dbname");
-    if (name != NULL && strchr(name, '@') != NULL) {
+    const char *port = conninfo_value(options, "port");
+    bool numeric = port == NULL || strspn(port, "0123456789,") == strlen(port);
+    if (!numeric || (name != NULL && strchr(name, '@') != NULL)) {
         PQconninfoFree(options);
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("the database URL is ambiguous; write '/', '@' and ':' in its password "

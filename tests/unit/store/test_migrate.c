@@ -80,8 +80,7 @@ static llmgr_status seal(struct ls_tx *tx, const struct ls_legacy_key *key, void
 static llmgr_status open_original(struct sealer *sealer, struct ls_store **store,
                                   struct llmgr_error *err)
 {
-    const struct ls_options options = {
-        .url = db.url, .on_legacy = seal, .legacy_context = sealer};
+    const struct ls_options options = {.url = db.url, .on_legacy = seal, .legacy_context = sealer};
 
     return ls_open(&db.host, &options, store, err);
 }
@@ -236,13 +235,11 @@ static void check_migrated(void)
     assert_int_equal(db_number(&db, "SELECT hide FROM llm_sys_platform_keys"
                                     " WHERE user_id = 'bob' AND platform_id = 1"),
                      1);
-    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM user_ai_configs WHERE slot = 'main'"),
-                     4);
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM user_ai_configs WHERE slot = 'main'"), 4);
     assert_int_equal(db_number(&db, "SELECT selected_model_id FROM user_ai_configs"
                                     " WHERE user_id = 'carol'"),
                      8);
-    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_meta WHERE name LIKE 'sealed-%'"),
-                     5);
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_meta WHERE name LIKE 'sealed-%'"), 5);
     assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_meta"
                                     " WHERE name = 'sealed-server-alice-5'"
                                     " OR name = 'sealed-own-bob-2'"),

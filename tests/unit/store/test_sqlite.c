@@ -16,7 +16,7 @@ static struct db db;
 /* ---- The faulty VFS ---- */
 
 static struct {
-    const char *part;     /* of the names of the files concerned; NULL: none */
+    const char *part; /* of the names of the files concerned; NULL: none */
     enum { CORRUPT, NO_ROOM, NO_INPUT_OUTPUT } kind;
     sqlite3_vfs vfs;
     sqlite3_vfs *real;
@@ -48,7 +48,9 @@ static int faulty_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *fi
     int rc = fault.real->xOpen(fault.real, name, file, flags, out);
 
     (void)vfs;
-    if (rc == SQLITE_OK && name != NULL && fault.part != NULL &&
+    /* Damage in a journal would only be found and undone by SQLite itself. */
+    bool concerned = fault.kind != CORRUPT || (flags & SQLITE_OPEN_MAIN_DB) != 0;
+    if (rc == SQLITE_OK && name != NULL && fault.part != NULL && concerned &&
         strstr(name, fault.part) != NULL) {
         fault.real_methods = file->pMethods;
         fault.methods = *file->pMethods;
@@ -168,8 +170,8 @@ static void every_connection_is_hardened(void **state)
         const char *pragma;
         int64_t value;
     } SETTINGS[] = {
-        {"PRAGMA foreign_keys", 1},     {"PRAGMA synchronous", 2}, {"PRAGMA secure_delete", 1},
-        {"PRAGMA cell_size_check", 1},  {"PRAGMA mmap_size", 0},   {"PRAGMA trusted_schema", 0},
+        {"PRAGMA foreign_keys", 1},    {"PRAGMA synchronous", 2}, {"PRAGMA secure_delete", 1},
+        {"PRAGMA cell_size_check", 1}, {"PRAGMA mmap_size", 0},   {"PRAGMA trusted_schema", 0},
     };
     (void)state;
 
@@ -218,9 +220,12 @@ static void urls_say_what_they_mean(void **state)
 static void a_password_is_in_no_message(void **state)
 {
     static const char *const URLS[] = {
-        "postgres://u:s3cret@127.0.0.1:1/db",       "postgres://u:s3/cret@host/db",
-        "postgres://u:s3cret@[::1/db",              "postgresql://h:s3cret/db",
-        "postgres://127.0.0.1:1/db?password=s3cret", "mysql://u:s3cret@h/db",
+        "postgres://u:s3cret@127.0.0.1:1/db",
+        "postgres://u:s3/cret@host/db",
+        "postgres://u:s3cret@[::1/db",
+        "postgresql://h:s3cret/db",
+        "postgres://127.0.0.1:1/db?password=s3cret",
+        "mysql://u:s3cret@h/db",
         "postgres://u:s3cret@h:port/db",
     };
     (void)state;
@@ -295,8 +300,9 @@ static void a_file_locked_by_another_process_is_busy(void **state)
     if (child == 0) {
         sqlite3 *sqlite = NULL;
         sqlite3_open(db.path, &sqlite);
-        sqlite3_exec(sqlite, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;"
-                             "INSERT INTO llm_meta VALUES ('x', 'y')",
+        sqlite3_exec(sqlite,
+                     "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;"
+                     "INSERT INTO llm_meta VALUES ('x', 'y')",
                      NULL, NULL, NULL);
         (void)!write(ready[1], "x", 1);
         for (;;)
@@ -472,8 +478,9 @@ static void a_damaged_backup_is_caught_and_removed(void **state)
     fill(store);
     snprintf(path, sizeof path, "%.200s/copy.db", db.dir);
     inject("copy.db", CORRUPT);
-    assert_int_equal(ls_backup(store, path, &err), LLMGR_ERR_DATABASE);
-    assert_non_null(strstr(err.message, path));
+    llmgr_status status = ls_backup(store, path, &err);
+    if (status != LLMGR_ERR_DATABASE || strstr(err.message, path) == NULL)
+        fail_msg("%s: %s", llmgr_status_name(status), err.message);
     assert_int_equal(access(path, F_OK), -1);
     heal();
     assert_int_equal(ls_backup(store, path, &err), LLMGR_OK);
@@ -523,14 +530,13 @@ static void check_tells_the_sound_from_the_damaged(void **state)
     assert_non_null(strstr(report.problem, "llm_platform_models"));
     ls_close(store);
 
-    /* Overwrite the middle of the file. */
+    /* The last page is one of llm_meta, which grew last. */
     struct stat st;
     assert_int_equal(stat(db.path, &st), 0);
     int fd = open(db.path, O_WRONLY);
     char junk[4096];
     memset(junk, 0x5a, sizeof junk);
-    for (off_t at = st.st_size / 2; at < st.st_size; at += 8192)
-        assert_int_equal(pwrite(fd, junk, sizeof junk, at), sizeof junk);
+    assert_int_equal(pwrite(fd, junk, sizeof junk, st.st_size - 4096), sizeof junk);
     close(fd);
     store = db_open_with(&db, (struct ls_options){.migrate = LS_MIGRATE_LEAVE});
     assert_int_equal(ls_check(store, &report, &err), LLMGR_OK);

@@ -101,7 +101,7 @@ def test_what_only_looks_banned_passes(house, text):
 def catalogue_fixture(tmp_path):
     """A tree with one message: returns what the check says of it and a given translation."""
     def check_with(source, translation):
-        for folder in ('tools', 'po', 'src/base'):
+        for folder in ('tools', 'po', 'include', 'src/base'):
             (tmp_path / folder).mkdir(parents=True)
         shutil.copy(TOP / 'tools' / 'pot', tmp_path / 'tools')
         shutil.copy(TOP / 'po' / 'keywords', tmp_path / 'po')

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A host's configuration file: read and checked once, then used for the options of llmgr_open and
+ * for llmgr_sync. The environment comes through the host's function only.
+ */
+#include "api/api.h"
+
+#include <string.h>
+
+#include "config/dotenv.h"
+#include "config/file.h"
+#include "config/options.h"
+#include "config/placeholder.h"
+#include "manager/defaults.h"
+#include "manager/sync.h"
+
+void llmgr_config_free(struct llmgr_config *config)
+{
+    if (config == NULL)
+        return;
+    struct lb_host host = config->host;
+    lc_file_free(config->file);
+    lc_dotenv_free(config->dotenv);
+    if (config->options != NULL)
+        lc_options_free(config->options);
+    lb_free(&host, config->options);
+    lb_free(&host, config);
+}
+
+static llmgr_status read_dotenv(struct llmgr_config *config, const char *path,
+                                struct llmgr_error *err)
+{
+    struct llmgr_error why = {0};
+
+    if (path == NULL)
+        return LLMGR_OK;
+    llmgr_status status = lc_dotenv_read(&config->host, path, &config->dotenv, &why);
+    if (status == LLMGR_ERR_NOT_FOUND)
+        return LLMGR_OK;
+    if (status != LLMGR_OK && err != NULL)
+        *err = why;
+    return status;
+}
+
+static llmgr_status read_all(struct llmgr_config *config, const struct llmgr_config_source *source,
+                             struct llmgr_error *err)
+{
+    llmgr_status status;
+
+    if (source->path != NULL)
+        status = lc_file_read(&config->host, source->path, &config->file, err);
+    else
+        status = lc_file_parse(&config->host, "configuration",
+                               lb_str(source->text, source->text_size), &config->file, err);
+    if (status == LLMGR_OK)
+        status = read_dotenv(config, source->dotenv_path, err);
+    if (status != LLMGR_OK)
+        return status;
+    config->options = lb_calloc(&config->host, 1, sizeof *config->options);
+    if (config->options == NULL)
+        return lb_fail_memory(err);
+    status = lc_options_init(config->options, &config->host, err);
+    if (status != LLMGR_OK)
+        return status;
+    return lc_options_file(config->options, config->file, err);
+}
+
+llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
+                               struct llmgr_config **config, struct llmgr_error *err)
+{
+    struct lb_host host;
+
+    if (source == NULL || source->size < sizeof *source ||
+        (source->path == NULL && source->text == NULL && source->text_size != 0))
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the configuration source is not filled in"));
+    la_host_init(&host, source->allocator);
+    struct llmgr_config *made = lb_calloc(&host, 1, sizeof *made);
+    if (made == NULL)
+        return lb_fail_memory(err);
+    made->host = host;
+    made->env = source->env;
+    made->env_context = source->env_context;
+    llmgr_status status = read_all(made, source, err);
+    if (status != LLMGR_OK) {
+        llmgr_config_free(made);
+        return status;
+    }
+    *config = made;
+    return LLMGR_OK;
+}
+
+/* Only what a file said: an option left at its default does not override the host's. */
+void llmgr_config_apply(const struct llmgr_config *config, struct llmgr_options *options)
+{
+    struct llmgr_options said = *options;
+    const lc_origin *origin = config->options->origin;
+
+    la_options_from(config->options, &said);
+#define APPLY(option, member)                                                                      \
+    if (origin[LC_OPT_##option] != LC_FROM_DEFAULT)                                                \
+    options->member = said.member
+    APPLY(database, database);
+    APPLY(db_pool_size, pool_size);
+    APPLY(busy_timeout_ms, busy_timeout_ms);
+    APPLY(cache_size, cache_size);
+    APPLY(mode, mode);
+    APPLY(auto_key, auto_key);
+    APPLY(master_key_file, master_key_file);
+    APPLY(master_key_command, master_key_command);
+    APPLY(allow_cidrs, allow_cidrs);
+    APPLY(allow_http, allow_http);
+    APPLY(https_proxy, https_proxy);
+    APPLY(no_proxy, no_proxy);
+    APPLY(ca_file, ca_file);
+    APPLY(connect_timeout_ms, connect_timeout_ms);
+    APPLY(first_byte_timeout_ms, first_byte_timeout_ms);
+    APPLY(idle_timeout_ms, idle_timeout_ms);
+    APPLY(total_timeout_ms, total_timeout_ms);
+#undef APPLY
+}
+
+void la_options_from(const struct lc_options *from, struct llmgr_options *to)
+{
+    to->database = from->database;
+    to->pool_size = (unsigned)from->db_pool_size;
+    to->busy_timeout_ms = (unsigned)from->busy_timeout_ms;
+    to->cache_size = (size_t)from->cache_size;
+    to->mode = (llmgr_mode)from->mode;
+    to->auto_key = from->auto_key;
+    to->master_key_file = from->master_key_file;
+    to->master_key_command =
+        from->master_key_command.count != 0 ? from->master_key_command.items : NULL;
+    to->allow_cidrs = from->allow_cidrs.items;
+    to->allow_http = from->allow_http;
+    to->https_proxy = from->https_proxy;
+    to->no_proxy = from->no_proxy;
+    to->ca_file = from->ca_file;
+    to->connect_timeout_ms = from->connect_timeout_ms;
+    to->first_byte_timeout_ms = from->first_byte_timeout_ms;
+    to->idle_timeout_ms = from->idle_timeout_ms;
+    to->total_timeout_ms = from->total_timeout_ms;
+}
+
+/* ---- Synchronisation ------------------------------------------------------------------------- */
+
+static llmgr_status defaults_of(const struct llmgr_config *config, struct lm_defaults **defaults,
+                                struct llmgr_error *err)
+{
+    struct lc_env env = {config->env, config->env_context, config->dotenv};
+
+    return lm_defaults_new(&config->host, config->file, lc_env_get, &env, defaults, err);
+}
+
+llmgr_status llmgr_sync(struct llmgr *manager, const struct llmgr_config *config, bool dry_run,
+                        struct llmgr_sync_report *report, struct llmgr_error *err)
+{
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_sync_report made = {.memory = result};
+    struct lm_defaults *defaults = NULL;
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = defaults_of(config, &defaults, err);
+    if (status == LLMGR_OK)
+        status = lm_sync(manager->manager, defaults, dry_run, &result->arena, &made.changes,
+                         &made.count, err);
+    lm_defaults_free(defaults);
+    if (status != LLMGR_OK || report == NULL)
+        la_result_free(result);
+    else
+        *report = made;
+    return status;
+}
+
+llmgr_status llmgr_sync_check(struct llmgr *manager, const struct llmgr_config *config,
+                              llmgr_sync_state *state, struct llmgr_error *err)
+{
+    struct lm_defaults *defaults = NULL;
+
+    llmgr_status status = defaults_of(config, &defaults, err);
+    if (status == LLMGR_OK)
+        status = lm_sync_check(manager->manager, defaults, state, err);
+    lm_defaults_free(defaults);
+    return status;
+}

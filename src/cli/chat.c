@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * llmgr chat: one question, one answer, streamed as it comes. Ctrl-C ends the exchange, not the
+ * terminal: a thread of its own waits for the signal and cancels.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PROMPT_MAX = 16 << 20 };
+
+/* ---- The prompt ------------------------------------------------------------------------------ */
+
+static llmgr_status read_stdin(struct lb_buf *prompt, struct llmgr_error *err)
+{
+    for (;;) {
+        char *at = lb_buf_reserve(prompt, 65536);
+        if (at == NULL)
+            return lb_fail(err, prompt->failed, N_("the prompt is too large"));
+        ssize_t got = read(STDIN_FILENO, at, 65536);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return lb_fail(err, LLMGR_ERR_IO, N_("standard input cannot be read"));
+        if (got == 0)
+            return LLMGR_OK;
+        lb_buf_grow(prompt, (size_t)got);
+    }
+}
+
+static llmgr_status read_prompt(const struct cli_app *app, struct lb_buf *prompt,
+                                struct llmgr_error *err)
+{
+    const char *given = app->args.positionals[0];
+
+    if (given != NULL && strcmp(given, "-") != 0) {
+        lb_buf_add_c(prompt, given);
+    } else {
+        llmgr_status status = read_stdin(prompt, err);
+        if (status != LLMGR_OK)
+            return status;
+        while (prompt->size != 0 && prompt->data[prompt->size - 1] == '\n')
+            lb_buf_cut(prompt, prompt->size - 1);
+    }
+    if (prompt->failed != LLMGR_OK)
+        return lb_fail(err, prompt->failed, N_("the prompt is too large"));
+    if (prompt->size == 0)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the prompt is empty"));
+    if (!lb_utf8_valid(lb_buf_str(prompt)))
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the prompt is not valid UTF-8"));
+    return LLMGR_OK;
+}
+
+/* ---- Cancelling ------------------------------------------------------------------------------ */
+
+struct canceller {
+    struct llmgr_llm *llm;
+    sigset_t signals; /* blocked in every thread; the last one is ours, to end the wait */
+    pthread_t thread;
+    bool running;
+};
+
+static void *wait_for_signal(void *context)
+{
+    struct canceller *canceller = context;
+    int signal_number = 0;
+
+    if (sigwait(&canceller->signals, &signal_number) == 0 && signal_number != SIGUSR1)
+        llmgr_llm_cancel(canceller->llm);
+    return NULL;
+}
+
+static void start_canceller(struct canceller *canceller, struct llmgr_llm *llm)
+{
+    canceller->llm = llm;
+    sigemptyset(&canceller->signals);
+    sigaddset(&canceller->signals, SIGINT);
+    sigaddset(&canceller->signals, SIGTERM);
+    sigaddset(&canceller->signals, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &canceller->signals, NULL);
+    canceller->running = pthread_create(&canceller->thread, NULL, wait_for_signal, canceller) == 0;
+}
+
+static void stop_canceller(struct canceller *canceller)
+{
+    if (!canceller->running)
+        return;
+    pthread_kill(canceller->thread, SIGUSR1);
+    pthread_join(canceller->thread, NULL);
+}
+
+/* ---- The answer ------------------------------------------------------------------------------ */
+
+/* Reasoning is shown dim, and only to a person: it is no part of what a pipe gets. */
+struct printer {
+    bool thinking; /* the last output was reasoning */
+    bool person;   /* stdout and stderr are terminals */
+};
+
+static int print_chunk(const struct llmgr_chunk *chunk, void *context)
+{
+    struct printer *printer = context;
+
+    if (chunk->reasoning_content_size != 0 && printer->person) {
+        if (!printer->thinking)
+            fputs("\033[2m", stderr);
+        fwrite(chunk->reasoning_content, 1, chunk->reasoning_content_size, stderr);
+        printer->thinking = true;
+    }
+    if (chunk->content_size != 0) {
+        if (printer->thinking)
+            fputs("\033[0m\n\n", stderr);
+        printer->thinking = false;
+        fwrite(chunk->content, 1, chunk->content_size, stdout);
+        fflush(stdout);
+    }
+    return ferror(stdout);
+}
+
+static json_t *usage_json(const struct llmgr_usage *usage)
+{
+    const struct {
+        const char *name;
+        int64_t count;
+    } rows[] = {
+        {"prompt_tokens", usage->prompt_tokens},
+        {"completion_tokens", usage->completion_tokens},
+        {"total_tokens", usage->total_tokens},
+        {"cached_tokens", usage->cached_tokens},
+        {"reasoning_tokens", usage->reasoning_tokens},
+    };
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        json_object_set_new(object, rows[i].name,
+                            rows[i].count >= 0 ? json_integer(rows[i].count) : json_null());
+    return object;
+}
+
+static json_t *tool_calls_json(const struct llmgr_answer *answer)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < answer->tool_call_count; i++) {
+        const struct llmgr_tool_call *call = &answer->tool_calls[i];
+        json_array_append_new(array,
+                              json_pack("{s:I,s:o,s:o,s:o}", "index", (json_int_t)call->index, "id",
+                                        cli_json_text(call->id), "name", cli_json_text(call->name),
+                                        "arguments", cli_json_text(call->arguments)));
+    }
+    return array;
+}
+
+static llmgr_status print_answer(const struct cli_app *app, const struct llmgr_answer *answer,
+                                 const struct llmgr_selection *by, struct llmgr_error *err)
+{
+    if (cli_json(app))
+        return cli_print_json(
+            json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:I,s:I,s:o}", "content",
+                      cli_json_text(answer->content), "reasoning_content",
+                      cli_json_text(answer->reasoning_content), "tool_calls",
+                      tool_calls_json(answer), "finish_reason",
+                      cli_json_text(answer->finish_reason), "model", cli_json_text(answer->model),
+                      "id", cli_json_text(answer->id), "platform", by->platform, "platform_id",
+                      (json_int_t)by->platform_id, "model_id", (json_int_t)by->model_id, "usage",
+                      usage_json(&answer->usage)),
+            err);
+    for (size_t i = 0; i < answer->tool_call_count; i++)
+        printf("%s%s(%s)", i != 0 || answer->content != NULL ? "\n" : "",
+               answer->tool_calls[i].name, answer->tool_calls[i].arguments);
+    putchar('\n');
+    return LLMGR_OK;
+}
+
+static llmgr_status ask(struct cli_app *app, struct llmgr_llm *llm,
+                        const struct llmgr_request *request, struct llmgr_error *err)
+{
+    bool whole = cli_flag(app, CLI_FLAG_no_stream) != NULL || cli_json(app);
+    struct printer printer = {
+        .person = isatty(STDOUT_FILENO) != 0 && isatty(STDERR_FILENO) != 0,
+    };
+    struct llmgr_selection by;
+    struct llmgr_answer answer = {0};
+    struct canceller canceller;
+
+    start_canceller(&canceller, llm);
+    llmgr_status status = whole
+                              ? llmgr_llm_invoke(llm, request, &answer, err)
+                              : llmgr_llm_stream(llm, request, print_chunk, &printer, &answer, err);
+    stop_canceller(&canceller);
+    if (printer.thinking)
+        fputs("\033[0m\n", stderr);
+    llmgr_llm_selection(llm, &by);
+    if (status == LLMGR_OK) {
+        if (whole && !cli_json(app) && answer.content != NULL)
+            fputs(answer.content, stdout);
+        status = print_answer(app, &answer, &by, err);
+    } else if (answer.content != NULL && !whole) {
+        putchar('\n'); /* what came is on the terminal: the error starts a line of its own */
+    }
+    llmgr_answer_clear(&answer);
+    return status;
+}
+
+static llmgr_status find_llm(struct cli_app *app, struct llmgr_llm **llm, struct llmgr_error *err)
+{
+    const char *slot = cli_flag(app, CLI_FLAG_slot);
+    const char *model = cli_flag(app, CLI_FLAG_model);
+
+    if (slot != NULL && model != NULL)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("give either --slot or --model, not both"));
+    llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status != LLMGR_OK)
+        return status;
+    return model != NULL ? llmgr_llm_for_model(app->manager, cli_user(app), model, llm, err)
+                         : llmgr_llm_for_user(app->manager, cli_user(app), slot, llm, err);
+}
+
+llmgr_status cli_run_chat(struct cli_app *app, struct llmgr_error *err)
+{
+    const char *system = cli_flag(app, CLI_FLAG_system);
+    struct llmgr_llm *llm = NULL;
+    struct llmgr_request request;
+    struct lb_buf prompt;
+
+    lb_buf_init(&prompt, &app->host, PROMPT_MAX);
+    llmgr_status status = read_prompt(app, &prompt, err);
+    if (status == LLMGR_OK)
+        status = find_llm(app, &llm, err);
+    if (status == LLMGR_OK) {
+        const struct llmgr_message messages[] = {
+            {.role = "system", .content = system},
+            {.role = "user", .content = lb_buf_c(&prompt)},
+        };
+        size_t skip = system == NULL;
+        llmgr_request_init(&request);
+        request.messages = messages + skip;
+        request.message_count = 2 - skip;
+        status = ask(app, llm, &request, err);
+    }
+    llmgr_llm_free(llm);
+    lb_buf_free(&prompt);
+    return status;
+}

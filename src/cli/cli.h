@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the commands share: their arguments, the open manager, and the two ways to print a result
+ * (a table for people, one JSON document for programs).
+ */
+#ifndef CLI_H
+#define CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/host.h"
+#include "config/options.h"
+#include "llmgr.h"
+
+#define _(text) lb_tr(text)
+
+/* ---- Arguments ------------------------------------------------------------------------------- */
+
+enum cli_flag_id {
+#define CLI_FLAG(id, ...) CLI_FLAG_##id,
+#include "cli/flags.def"
+#undef CLI_FLAG
+    CLI_FLAG_COUNT
+};
+
+struct cli_flag_row {
+    const char *name;
+    const char *label; /* NULL: a switch */
+    const char *help;  /* msgid */
+};
+
+enum { CLI_POSITIONAL_MAX = 4 };
+
+struct cli_app;
+
+struct cli_command {
+    const char *noun;
+    const char *verb; /* NULL: the noun alone */
+    const char *positionals;
+    const char *flags;
+    const char *help; /* msgid */
+    llmgr_status (*run)(struct cli_app *app, struct llmgr_error *err);
+};
+
+const struct cli_command *cli_commands(size_t *count);
+const struct cli_flag_row *cli_flag_rows(size_t *count);
+/* Walks the words of a row's `positionals` or `flags`: false at the end. '!' is cut and told. */
+bool cli_next_word(const char **at, struct lb_str *word, bool *required);
+
+struct cli_args {
+    const struct cli_command *command;
+    const char *flags[CLI_FLAG_COUNT]; /* value; "" for a switch; NULL: not given */
+    const char *positionals[CLI_POSITIONAL_MAX];
+    size_t positional_count;
+    bool help; /* --help or -h anywhere */
+    bool version;
+};
+
+/*
+ * Reads the command line against the tables; global options go to `options`. ERR_INVALID says what
+ * is wrong and what was perhaps meant. With help or version the command may be NULL.
+ */
+LLMGR_MUST_CHECK llmgr_status cli_args_read(int argc, char **argv, struct cli_args *args,
+                                            struct lc_options *options, struct llmgr_error *err);
+
+/* Help to stdout: of everything, of a noun, or of one command (NULLs: everything). */
+LLMGR_MUST_CHECK llmgr_status cli_help(const char *noun, const char *verb, struct llmgr_error *err);
+/* "llmgr platform add --name NAME --base-url URL [--key-env VAR]" */
+void cli_synopsis(const struct cli_command *command, struct lb_buf *out);
+/* The manual page (roff), made from the tables. */
+void cli_man(struct lb_buf *out);
+/* Completion for bash, zsh or fish, made from the tables; ERR_INVALID for another shell. */
+LLMGR_MUST_CHECK llmgr_status cli_completion(const char *shell, struct lb_buf *out,
+                                             struct llmgr_error *err);
+
+/* ---- The run --------------------------------------------------------------------------------- */
+
+struct cli_app {
+    struct lb_host host;
+    struct cli_args args;
+    struct lc_options options;
+    char *config_path;           /* the file in use; NULL: none was found */
+    char *master_key_path;       /* where the master key is kept if no option says; or NULL */
+    struct llmgr_config *config; /* NULL without a file */
+    struct llmgr *manager;       /* NULL until cli_open */
+};
+
+/* Finds and reads llmgr.yaml and .env: their options into app->options, the rest into app->config.
+ * No file found is no error, unless --config named it. */
+LLMGR_MUST_CHECK llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err);
+
+enum cli_open {
+    CLI_OPEN_SYNC,     /* synchronises a database that never was; tells if the file changed since */
+    CLI_OPEN_AS_IT_IS, /* no synchronisation: the command does it, or must not */
+};
+/* Opens app->manager as the options say. */
+LLMGR_MUST_CHECK llmgr_status cli_open(struct cli_app *app, enum cli_open how,
+                                       struct llmgr_error *err);
+void cli_close(struct cli_app *app);
+
+/* The user who acts. */
+const char *cli_user(const struct cli_app *app);
+/* A flag's value, "" for a switch, NULL if it was not given. */
+const char *cli_flag(const struct cli_app *app, enum cli_flag_id id);
+/* The text of an id as a number; ERR_INVALID names `what`. */
+LLMGR_MUST_CHECK llmgr_status cli_id(const char *what, const char *text, int64_t *id,
+                                     struct llmgr_error *err);
+/*
+ * The API key from --key-stdin (one line) or --key-env; *key is NULL if neither was given, else
+ * ended by cli_key_free, which wipes it.
+ */
+LLMGR_MUST_CHECK llmgr_status cli_key(struct cli_app *app, char **key, struct llmgr_error *err);
+void cli_key_free(struct cli_app *app, char *key);
+/* The process's environment, as an llmgr_env_fn. */
+const char *cli_env(const char *name, void *context);
+
+/* ---- Output ---------------------------------------------------------------------------------- */
+
+bool cli_json(const struct cli_app *app);
+/* Prints one JSON document; takes over the reference. NULL (memory) is ERR_NO_MEMORY. */
+LLMGR_MUST_CHECK llmgr_status cli_print_json(json_t *document, struct llmgr_error *err);
+/* What a change did: `document` with --json, else the line. Takes over the reference. */
+LLMGR_MUST_CHECK llmgr_status cli_done(const struct cli_app *app, json_t *document,
+                                       struct llmgr_error *err, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* One line for people on stderr. */
+void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* JSON string or null. */
+json_t *cli_json_text(const char *text);
+
+/* A table that fits the terminal: wide characters aligned, the widest column cut if need be. */
+struct cli_table;
+/* Headings are msgids. NULL when memory is short; the other two take that. */
+struct cli_table *cli_table_new(const char *const *headings, size_t columns);
+/* Adds a row; a NULL cell is "-". A memory failure is told by the print. */
+void cli_table_row(struct cli_table *table, const char *const *cells);
+/* Prints and frees. `empty` is said instead of a table without rows. */
+LLMGR_MUST_CHECK llmgr_status cli_table_print(struct cli_table *table, const char *empty,
+                                              struct llmgr_error *err);
+/* Decimal text in a buffer of the caller. */
+const char *cli_number(int64_t value, char text[24]);
+
+/* Each command is one function, named in commands.def. */
+#define CLI_COMMAND(function, ...)                                                                 \
+    llmgr_status cli_run_##function(struct cli_app *app, struct llmgr_error *err);
+#include "cli/commands.def"
+#undef CLI_COMMAND
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * llmgr: the program. Reads the command line, runs the command it names, and turns the outcome
+ * into an exit code; every message that goes wrong leaves through one door, fail().
+ */
+#include <libintl.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/*
+ * Messages follow the locale, except with --json, whose reader is a program. A locale that is
+ * asked for but not installed (common in containers) still chooses the language.
+ */
+static void set_language(bool json)
+{
+    static const char *const VARIABLES[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    const char *folder = cli_env("LLMGR_LOCALEDIR", NULL);
+    const char *wanted = NULL;
+
+    if (json) {
+        setlocale(LC_CTYPE, "C.UTF-8");
+        return;
+    }
+    for (size_t i = 0; wanted == NULL && i < sizeof VARIABLES / sizeof VARIABLES[0]; i++) {
+        wanted = cli_env(VARIABLES[i], NULL);
+        if (wanted != NULL && wanted[0] == '\0')
+            wanted = NULL;
+    }
+    if (setlocale(LC_ALL, "") == NULL && setlocale(LC_ALL, "C.UTF-8") != NULL && wanted != NULL &&
+        strncmp(wanted, "zh", 2) == 0)
+        setenv("LANGUAGE", "zh_CN", 0);
+    bindtextdomain("llmgr", folder != NULL ? folder : LLMGR_LOCALEDIR);
+    bind_textdomain_codeset("llmgr", "UTF-8");
+}
+
+/* Known before the command line is read, since its own errors already need a language. */
+static bool wants_json(int argc, char **argv)
+{
+    const char *said = cli_env("LLMGR_JSON", NULL);
+
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    }
+    return said != NULL && (strcmp(said, "1") == 0 || strcmp(said, "true") == 0);
+}
+
+static int fail(const struct cli_app *app, llmgr_status status, const struct llmgr_error *err)
+{
+    const char *text = err->message[0] != '\0' ? err->message : _(llmgr_status_text(status));
+    int code = llmgr_status_exit(status);
+
+    fflush(stdout);
+    if (!cli_json(app)) {
+        cli_note("%s", text);
+        return code;
+    }
+    json_t *document = json_pack("{s:{s:s,s:i,s:s}}", "error", "code", llmgr_status_name(status),
+                                 "exit_code", code, "message", text);
+    if (document == NULL || json_dumpf(document, stderr, JSON_INDENT(2)) != 0)
+        cli_note("%s", text);
+    fputc('\n', stderr);
+    json_decref(document);
+    return code;
+}
+
+static llmgr_status run(struct cli_app *app, int argc, char **argv, struct llmgr_error *err)
+{
+    llmgr_status status = lc_options_init(&app->options, &app->host, err);
+    if (status == LLMGR_OK)
+        status = cli_args_read(argc, argv, &app->args, &app->options, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (app->args.version) {
+        printf("llmgr %s\n", llmgr_version());
+        return LLMGR_OK;
+    }
+    if (app->args.help)
+        return cli_help(app->args.positionals[0], app->args.positionals[1], err);
+    status = lc_options_env(&app->options, cli_env, NULL, err);
+    if (status == LLMGR_OK && strcmp(app->args.command->noun, "help") != 0)
+        status = cli_config(app, err);
+    return status == LLMGR_OK ? app->args.command->run(app, err) : status;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli_app app = {0};
+    struct llmgr_error err = {0};
+
+    set_language(wants_json(argc, argv));
+    lb_host_init(&app.host);
+    llmgr_status status = run(&app, argc, argv, &err);
+    int code = status == LLMGR_OK ? 0 : fail(&app, status, &err);
+    cli_close(&app);
+    lc_options_free(&app.options);
+    if (fflush(stdout) != 0 && code == 0)
+        code = llmgr_status_exit(LLMGR_ERR_IO);
+    return code;
+}

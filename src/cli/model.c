@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* llmgr model: the flat list a user chooses from, and the models of private platforms. */
+#include "cli/cli.h"
+
+static json_t *model_json(const struct llmgr_model *model)
+{
+    json_t *extra_body = model->extra_body != NULL ? json_loads(model->extra_body, 0, NULL) : NULL;
+
+    return json_pack(
+        "{s:I,s:s,s:b,s:b,s:s,s:b,s:I,s:s,s:s,s:b,s:o}", "platform_id",
+        (json_int_t)model->platform_id, "platform_name", model->platform_name, "platform_is_sys",
+        model->platform_is_sys, "platform_hide", model->platform_hide, "base_url", model->base_url,
+        "api_key_set", model->api_key_set, "model_id", (json_int_t)model->model_id, "model_name",
+        model->model_name, "display_name", model->display_name, "model_hide", model->model_hide,
+        "extra_body", extra_body != NULL ? extra_body : json_null());
+}
+
+static llmgr_status print_json(const struct llmgr_model_list *list, struct llmgr_error *err)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (json_array_append_new(array, model_json(&list->items[i])) != 0) {
+            json_decref(array);
+            return lb_fail_memory(err);
+        }
+    }
+    return cli_print_json(array, err);
+}
+
+static llmgr_status print_table(const struct cli_app *app, const struct llmgr_model_list *list,
+                                struct llmgr_error *err)
+{
+    static const char *const HEADINGS[] = {N_("PLATFORM"), N_("NAME"),  N_("MODEL"),
+                                           N_("DISPLAY"),  N_("ASKED"), N_("KEY")};
+    struct cli_table *table = cli_table_new(HEADINGS, 6);
+    bool all = cli_flag(app, CLI_FLAG_all) != NULL;
+    char platform_id[24], model_id[24];
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct llmgr_model *model = &list->items[i];
+        if ((model->platform_hide || model->model_hide) && !all)
+            continue;
+        cli_table_row(table, (const char *[]){
+                                 cli_number(model->platform_id, platform_id), model->platform_name,
+                                 cli_number(model->model_id, model_id), model->display_name,
+                                 model->model_name, model->api_key_set ? _("yes") : _("no")});
+    }
+    return cli_table_print(
+        table, _("There are no models; add some to llmgr.yaml and run `llmgr sync`."), err);
+}
+
+llmgr_status cli_run_model_list(struct cli_app *app, struct llmgr_error *err)
+{
+    struct llmgr_model_list list;
+
+    llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status == LLMGR_OK)
+        status = llmgr_models(app->manager, cli_user(app), &list, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = cli_json(app) ? print_json(&list, err) : print_table(app, &list, err);
+    llmgr_model_list_clear(&list);
+    return status;
+}
+
+llmgr_status cli_run_model_add(struct cli_app *app, struct llmgr_error *err)
+{
+    struct llmgr_model model = {0};
+    int64_t platform_id;
+
+    llmgr_status status = cli_id("--platform", cli_flag(app, CLI_FLAG_platform), &platform_id, err);
+    if (status == LLMGR_OK)
+        status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status == LLMGR_OK)
+        status = llmgr_model_add(app->manager, cli_user(app), platform_id,
+                                 cli_flag(app, CLI_FLAG_name), cli_flag(app, CLI_FLAG_display),
+                                 cli_flag(app, CLI_FLAG_extra_body), &model, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = cli_done(app, model_json(&model), err, _("Added model %lld, %s."),
+                      (long long)model.model_id, model.display_name);
+    llmgr_model_clear(&model);
+    return status;
+}
+
+static llmgr_status open_with_id(struct cli_app *app, int64_t *id, struct llmgr_error *err)
+{
+    llmgr_status status = cli_id("ID", app->args.positionals[0], id, err);
+    return status == LLMGR_OK ? cli_open(app, CLI_OPEN_SYNC, err) : status;
+}
+
+/* Prints the model as it is now. */
+static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *line,
+                                 struct llmgr_error *err)
+{
+    struct llmgr_model_list list;
+    json_t *document = NULL;
+
+    llmgr_status status = llmgr_models(app->manager, cli_user(app), &list, err);
+    if (status != LLMGR_OK)
+        return status;
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.items[i].model_id == id)
+            document = model_json(&list.items[i]);
+    }
+    llmgr_model_list_clear(&list);
+    return cli_done(app, document, err, "%s", line);
+}
+
+llmgr_status cli_run_model_update(struct cli_app *app, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status =
+            llmgr_model_update(app->manager, cli_user(app), id, cli_flag(app, CLI_FLAG_display),
+                               cli_flag(app, CLI_FLAG_extra_body), err);
+    return status == LLMGR_OK ? show_changed(app, id, _("Changed."), err) : status;
+}
+
+llmgr_status cli_run_model_delete(struct cli_app *app, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_model_delete(app->manager, cli_user(app), id, err);
+    if (status != LLMGR_OK)
+        return status;
+    return cli_done(app, json_pack("{s:I,s:b}", "model_id", (json_int_t)id, "deleted", 1), err,
+                    "%s", _("Deleted."));
+}
+
+static llmgr_status set_hidden(struct cli_app *app, bool hide, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_model_hide(app->manager, cli_user(app), id, hide, err);
+    return status == LLMGR_OK ? show_changed(app, id, hide ? _("Hidden.") : _("Shown."), err)
+                              : status;
+}
+
+llmgr_status cli_run_model_hide(struct cli_app *app, struct llmgr_error *err)
+{
+    return set_hidden(app, true, err);
+}
+
+llmgr_status cli_run_model_show(struct cli_app *app, struct llmgr_error *err)
+{
+    return set_hidden(app, false, err);
+}

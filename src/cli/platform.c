@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* llmgr platform: the platforms a user sees, and those the user owns. */
+#include "cli/cli.h"
+
+static json_t *platform_json(const struct llmgr_platform *platform)
+{
+    return json_pack(
+        "{s:I,s:s,s:b,s:b,s:s,s:s,s:b,s:o,s:o}", "platform_id", (json_int_t)platform->platform_id,
+        "platform_name", platform->platform_name, "platform_is_sys", platform->platform_is_sys,
+        "platform_hide", platform->platform_hide, "base_url", platform->base_url, "protocol",
+        platform->protocol, "api_key_set", platform->api_key_set, "key_fingerprint",
+        cli_json_text(platform->key_fingerprint), "payer", cli_json_text(platform->payer));
+}
+
+static llmgr_status print_json(const struct llmgr_platform_list *list, struct llmgr_error *err)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (json_array_append_new(array, platform_json(&list->items[i])) != 0) {
+            json_decref(array);
+            return lb_fail_memory(err);
+        }
+    }
+    return cli_print_json(array, err);
+}
+
+static llmgr_status print_table(const struct cli_app *app, const struct llmgr_platform_list *list,
+                                struct llmgr_error *err)
+{
+    static const char *const HEADINGS[] = {N_("ID"),  N_("NAME"),  N_("KIND"), N_("BASE URL"),
+                                           N_("KEY"), N_("PAYER"), N_("SHOWN")};
+    struct cli_table *table = cli_table_new(HEADINGS, 7);
+    bool all = cli_flag(app, CLI_FLAG_all) != NULL;
+    char id[24];
+
+    for (size_t i = 0; i < list->count; i++) {
+        const struct llmgr_platform *platform = &list->items[i];
+        if (platform->platform_hide && !all)
+            continue;
+        cli_table_row(
+            table, (const char *[]){cli_number(platform->platform_id, id), platform->platform_name,
+                                    platform->platform_is_sys ? _("system") : _("private"),
+                                    platform->base_url, platform->key_fingerprint,
+                                    platform->payer != NULL ? _(platform->payer) : NULL,
+                                    platform->platform_hide ? _("no") : _("yes")});
+    }
+    return cli_table_print(
+        table, _("There are no platforms; add some to llmgr.yaml and run `llmgr sync`."), err);
+}
+
+llmgr_status cli_run_platform_list(struct cli_app *app, struct llmgr_error *err)
+{
+    struct llmgr_platform_list list;
+
+    llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platforms(app->manager, cli_user(app), &list, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = cli_json(app) ? print_json(&list, err) : print_table(app, &list, err);
+    llmgr_platform_list_clear(&list);
+    return status;
+}
+
+llmgr_status cli_run_platform_add(struct cli_app *app, struct llmgr_error *err)
+{
+    struct llmgr_platform platform = {0};
+    char *key = NULL;
+
+    llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status == LLMGR_OK)
+        status = cli_key(app, &key, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_add(app->manager, cli_user(app), cli_flag(app, CLI_FLAG_name),
+                                    cli_flag(app, CLI_FLAG_base_url), key, &platform, err);
+    cli_key_free(app, key);
+    if (status != LLMGR_OK)
+        return status;
+    status = cli_done(app, platform_json(&platform), err, _("Added platform %lld, %s."),
+                      (long long)platform.platform_id, platform.platform_name);
+    llmgr_platform_clear(&platform);
+    return status;
+}
+
+/* The ID argument of the commands below, with the manager open. */
+static llmgr_status open_with_id(struct cli_app *app, int64_t *id, struct llmgr_error *err)
+{
+    llmgr_status status = cli_id("ID", app->args.positionals[0], id, err);
+    return status == LLMGR_OK ? cli_open(app, CLI_OPEN_SYNC, err) : status;
+}
+
+/* Prints the platform as it is now. */
+static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *line,
+                                 struct llmgr_error *err)
+{
+    struct llmgr_platform_list list;
+    json_t *document = NULL;
+
+    llmgr_status status = llmgr_platforms(app->manager, cli_user(app), &list, err);
+    if (status != LLMGR_OK)
+        return status;
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.items[i].platform_id == id)
+            document = platform_json(&list.items[i]);
+    }
+    llmgr_platform_list_clear(&list);
+    return cli_done(app, document, err, "%s", line);
+}
+
+llmgr_status cli_run_platform_rename(struct cli_app *app, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status =
+            llmgr_platform_rename(app->manager, cli_user(app), id, app->args.positionals[1], err);
+    return status == LLMGR_OK ? show_changed(app, id, _("Renamed."), err) : status;
+}
+
+llmgr_status cli_run_platform_set_url(struct cli_app *app, struct llmgr_error *err)
+{
+    char *key = NULL;
+    int64_t id;
+
+    llmgr_status status = open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status = cli_key(app, &key, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_set_url(app->manager, cli_user(app), id, app->args.positionals[1],
+                                        key, err);
+    cli_key_free(app, key);
+    return status == LLMGR_OK ? show_changed(app, id, _("Moved."), err) : status;
+}
+
+llmgr_status cli_run_platform_delete(struct cli_app *app, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_delete(app->manager, cli_user(app), id, err);
+    if (status != LLMGR_OK)
+        return status;
+    return cli_done(app, json_pack("{s:I,s:b}", "platform_id", (json_int_t)id, "deleted", 1), err,
+                    "%s", _("Deleted."));
+}
+
+static llmgr_status set_hidden(struct cli_app *app, bool hide, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_hide(app->manager, cli_user(app), id, hide, err);
+    return status == LLMGR_OK ? show_changed(app, id, hide ? _("Hidden.") : _("Shown."), err)
+                              : status;
+}
+
+llmgr_status cli_run_platform_hide(struct cli_app *app, struct llmgr_error *err)
+{
+    return set_hidden(app, true, err);
+}
+
+llmgr_status cli_run_platform_show(struct cli_app *app, struct llmgr_error *err)
+{
+    return set_hidden(app, false, err);
+}
+
+llmgr_status cli_run_platform_set_key(struct cli_app *app, struct llmgr_error *err)
+{
+    char *key = NULL;
+    int64_t id;
+
+    llmgr_status status = open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status = cli_key(app, &key, err);
+    if (status == LLMGR_OK && key == NULL)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("say where the key comes from: --key-stdin or --key-env VAR"));
+    if (status == LLMGR_OK)
+        status = llmgr_platform_set_key(app->manager, cli_user(app), id, key, err);
+    cli_key_free(app, key);
+    return status == LLMGR_OK ? show_changed(app, id, _("Key stored."), err) : status;
+}
+
+llmgr_status cli_run_platform_clear_key(struct cli_app *app, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_set_key(app->manager, cli_user(app), id, NULL, err);
+    return status == LLMGR_OK ? show_changed(app, id, _("Key removed."), err) : status;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* llmgr probe and llmgr platform probe: which models does an address offer? */
+#include "cli/cli.h"
+
+static llmgr_status print_probe(const struct cli_app *app, const struct llmgr_probe *probe,
+                                struct llmgr_error *err)
+{
+    if (!cli_json(app)) {
+        for (size_t i = 0; i < probe->count; i++)
+            puts(probe->models[i].id);
+        if (probe->count == 0)
+            puts(_("The address answers, but lists no models."));
+        return LLMGR_OK;
+    }
+    json_t *array = json_array();
+    for (size_t i = 0; i < probe->count; i++) {
+        json_t *row = json_pack("{s:s,s:o}", "id", probe->models[i].id, "raw",
+                                json_loads(probe->models[i].raw, JSON_DECODE_ANY, NULL));
+        if (json_array_append_new(array, row) != 0) {
+            json_decref(array);
+            return lb_fail_memory(err);
+        }
+    }
+    return cli_print_json(array, err);
+}
+
+llmgr_status cli_run_probe(struct cli_app *app, struct llmgr_error *err)
+{
+    struct llmgr_probe probe;
+    char *key = NULL;
+
+    llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status == LLMGR_OK)
+        status = cli_key(app, &key, err);
+    if (status == LLMGR_OK)
+        status = llmgr_probe_url(app->manager, cli_user(app), cli_flag(app, CLI_FLAG_base_url), key,
+                                 0, &probe, err);
+    cli_key_free(app, key);
+    if (status != LLMGR_OK)
+        return status;
+    status = print_probe(app, &probe, err);
+    llmgr_probe_clear(&probe);
+    return status;
+}
+
+llmgr_status cli_run_platform_probe(struct cli_app *app, struct llmgr_error *err)
+{
+    struct llmgr_probe probe;
+    int64_t id;
+
+    llmgr_status status = cli_id("ID", app->args.positionals[0], &id, err);
+    if (status == LLMGR_OK)
+        status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_probe(app->manager, cli_user(app), id, 0, &probe, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = print_probe(app, &probe, err);
+    llmgr_probe_clear(&probe);
+    return status;
+}

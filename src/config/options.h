@@ -99,9 +99,9 @@ struct lc_options {
 #include "config/options.def"
 #undef LC_OPTION
     lc_origin origin[LC_OPTION_COUNT];
-    unsigned line[LC_OPTION_COUNT];         /* in the file, for LC_FROM_FILE */
-    const char *source[LC_OPTION_COUNT];    /* variable or file name; NULL for others */
-    struct lc_pool pool;                    /* owns the texts */
+    unsigned line[LC_OPTION_COUNT];      /* in the file, for LC_FROM_FILE */
+    const char *source[LC_OPTION_COUNT]; /* variable or file name; NULL for others */
+    struct lc_pool pool;                 /* owns the texts */
 };
 
 /* All defaults. LLMGR_ERR_NO_MEMORY is the only failure; free it anyway. */
@@ -142,7 +142,8 @@ const char *lc_section_heading(lc_section section);
 
 /* The value in effect as text; passwords in URLs are replaced by "***", a SECRET by "(set)". */
 void lc_option_text(const struct lc_options *options, lc_option_id id, struct lb_buf *out);
-/* "default", "file llmgr.yaml:12", "environment LLMGR_DB", "flag --db" (English, not translated). */
+/* "default", "file llmgr.yaml:12", "environment LLMGR_DB", "flag --db" (English, not translated).
+ */
 void lc_option_origin_text(const struct lc_options *options, lc_option_id id, struct lb_buf *out);
 
 /*

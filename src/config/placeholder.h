@@ -38,8 +38,8 @@ bool lc_is_placeholder(struct lb_str value);
 /*
  * Appends `text` with its placeholders filled in to `out` (use a secret buffer for keys).
  * *present is false, and nothing is appended, if a variable is missing or empty or the text is
- * empty. `wanted` (may be NULL) gets the missing variables' names, ", " between. Errors:
- * LLMGR_ERR_TOO_LARGE, LLMGR_ERR_NO_MEMORY.
+ * empty. `wanted` (may be NULL) gets the names of all variables in the text, missing or not, in its
+ * order, ", " between. Errors: LLMGR_ERR_TOO_LARGE, LLMGR_ERR_NO_MEMORY; out is then as before.
  */
 LLMGR_MUST_CHECK llmgr_status lc_substitute(struct lb_str text, llmgr_env_fn env, void *context,
                                             struct lb_buf *out, bool *present,

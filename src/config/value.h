@@ -34,6 +34,13 @@ bool lc_next_item(struct lb_str *rest, struct lb_str *item);
  */
 bool lc_next_word(struct lb_str *rest, struct lb_buf *word, bool *bad);
 
+enum { LC_SHOWN_SIZE = 81 };
+/*
+ * An outside text as an error may show it, into `out` of LC_SHOWN_SIZE bytes: cut, and with '?'
+ * for what could play tricks on a terminal. Returns `out`.
+ */
+const char *lc_shown(struct lb_str text, char *out);
+
 /* Edit distance of two names in bytes, at most `limit` (then limit + 1). */
 unsigned lc_distance(struct lb_str a, struct lb_str b, unsigned limit);
 

@@ -46,10 +46,10 @@ typedef enum lv_purpose {
 } lv_purpose;
 
 enum {
-    LV_RING_MAX = 256,        /* data keys in memory at once */
-    LV_WRAPPED_SIZE = 74,     /* ver(1) alg(1) nonce(24) ciphertext(32) tag(16) */
-    LV_PURPOSE_SIZE = 16,     /* longest purpose and a NUL */
-    LV_RECORD_OVERHEAD = 46,  /* bytes a record is longer than its secret */
+    LV_RING_MAX = 256,       /* data keys in memory at once */
+    LV_WRAPPED_SIZE = 74,    /* ver(1) alg(1) nonce(24) ciphertext(32) tag(16) */
+    LV_PURPOSE_SIZE = 16,    /* longest purpose and a NUL */
+    LV_RECORD_OVERHEAD = 46, /* bytes a record is longer than its secret */
     LV_RECORD_MAX = LV_SECRET_MAX + LV_RECORD_OVERHEAD,
     LV_FINGERPRINT_SIZE = 13, /* "key:1a2b3c4d" and a NUL */
     LV_BINDING_NAME_MAX = 64  /* bytes of a table's or column's name */
@@ -122,7 +122,7 @@ LLMGR_MUST_CHECK llmgr_status lv_ring_rewrap(struct lv_vault *vault, const struc
                                              const struct lv_master *new_master,
                                              struct lv_ring_row *rewrapped,
                                              struct llmgr_error *err);
-/* This loaded key is the one that its purpose uses from now on. LLMGR_ERR_NOT_FOUND if not loaded. */
+/* From now on its purpose uses this key. LLMGR_ERR_NOT_FOUND if it is not loaded. */
 LLMGR_MUST_CHECK llmgr_status lv_ring_activate(struct lv_vault *vault, uint32_t id,
                                                struct llmgr_error *err);
 /* Wipes a key; if it was active, nothing is until the next lv_ring_activate. Absent is fine. */

@@ -123,8 +123,8 @@ static void on_idle(uv_idle_t *idle)
 static void on_check(uv_check_t *check)
 {
     struct ln_loop *loop = LB_CAST(struct ln_loop, check->data, LN_LOOP_MAGIC);
-    if (lb_list_empty(&loop->defers))
-        return;
+    if (uv_is_active((uv_handle_t *)&loop->idle) == 0)
+        return; /* as mostly: nothing waits */
     /* What these start is for the next turn: they go behind the marker. */
     struct lb_list end;
     lb_list_add_tail(&loop->defers, &end);

@@ -49,7 +49,7 @@ struct ln_tls_stream {
     char *out;         /* ciphertext the kernel has not taken; NULL while there is none */
     size_t out_size, out_sent, out_capacity;
     enum ln_io later; /* END or FAIL met after bytes were read: the next recv returns it */
-    bool more;        /* recv stopped because its buffer was full */
+    bool more;        /* bytes may wait inside OpenSSL: recv goes on without the socket */
     bool met_end;     /* the kernel reported the end of the stream */
     bool said_bye;    /* close_notify was written */
     char reason[LN_TLS_REASON];

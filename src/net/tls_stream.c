@@ -296,8 +296,11 @@ static enum ln_io tls_handshake(struct ln_conn *conn)
     struct ln_tls_stream *tls = conn->tls;
     ERR_clear_error();
     int rc = SSL_do_handshake(tls->ssl);
-    if (rc == 1)
+    if (rc == 1) {
+        /* What came with the peer's last handshake message: no socket event will announce it. */
+        tls->more = SSL_has_pending(tls->ssl) == 1;
         return LN_IO_OK;
+    }
     enum ln_io io = outcome(conn, rc);
     if (io != LN_IO_AGAIN) {
         /* A session the server chokes on must not spoil the next attempt too. */

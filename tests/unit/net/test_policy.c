@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* The address rules, through their face; most vectors stand in tests/vectors/addresses.txt. */
+#include "../unit.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/policy.h"
+#include "vectors.h"
+
+static struct lb_host host;
+
+static struct ln_policy *make(const struct ln_policy_options *options)
+{
+    struct ln_policy *policy = NULL;
+    struct llmgr_error err = {0};
+    lb_host_init(&host);
+    if (ln_policy_new(&host, options, &policy, &err) != LLMGR_OK)
+        fail_msg("%s", err.message);
+    return policy;
+}
+
+static llmgr_status url(const struct ln_policy *policy, const char *scheme, const char *name,
+                        unsigned port)
+{
+    return ln_policy_judge_url_host(policy, LN_CLASS_PRIVATE, lb_cstr(scheme), lb_cstr(name), port,
+                                    NULL);
+}
+
+static llmgr_status addr(const struct ln_policy *policy, const char *literal, uint16_t port)
+{
+    struct sockaddr_storage storage;
+    enum ln_host_kind kind = ln_host_kind(lb_cstr(literal), &storage);
+    assert_true(kind == LN_HOST_IPV4 || kind == LN_HOST_IPV6);
+    if (kind == LN_HOST_IPV4)
+        ((struct sockaddr_in *)(void *)&storage)->sin_port = htons(port);
+    else
+        ((struct sockaddr_in6 *)(void *)&storage)->sin6_port = htons(port);
+    return ln_policy_judge_addr(policy, LN_CLASS_PRIVATE, (struct sockaddr *)&storage, NULL);
+}
+
+static void every_vector_is_judged_as_written(void **state)
+{
+    (void)state;
+    struct ln_policy *policy = make(NULL);
+    struct vectors vectors;
+    vectors_open(&vectors);
+    struct vector v;
+    unsigned wrong = 0;
+    while (vectors_next(&vectors, &v)) {
+        struct llmgr_error err = {0};
+        llmgr_status got = ln_policy_judge_url_host(policy, LN_CLASS_PRIVATE, lb_cstr(v.scheme),
+                                                    v.host, v.port, &err);
+        if (got == v.wanted && (got == LLMGR_OK || err.message[0] != '\0'))
+            continue;
+        print_message("line %u: %s gives %s\n", v.line, v.host.p, llmgr_status_name(got));
+        wrong++;
+    }
+    assert_true(vectors.count >= 200);
+    assert_int_equal(wrong, 0);
+    ln_policy_free(policy);
+}
+
+static void a_literal_is_judged_alike_when_stored_and_when_connected_to(void **state)
+{
+    (void)state;
+    struct ln_policy *policy = make(NULL);
+    struct vectors vectors;
+    vectors_open(&vectors);
+    struct vector v;
+    unsigned literals = 0;
+    while (vectors_next(&vectors, &v)) {
+        struct sockaddr_storage storage;
+        enum ln_host_kind kind = ln_host_kind(v.host, &storage);
+        if ((kind != LN_HOST_IPV4 && kind != LN_HOST_IPV6) || v.wanted == LLMGR_ERR_INVALID ||
+            strcasecmp(v.scheme, "https") != 0)
+            continue;
+        literals++;
+        assert_int_equal(addr(policy, v.host.p, (uint16_t)v.port), v.wanted);
+    }
+    assert_true(literals > 100);
+    ln_policy_free(policy);
+}
+
+static void the_operators_word_passes_whatever_it_says(void **state)
+{
+    (void)state;
+    struct ln_policy *policy = make(NULL);
+    static const char *const names[] = {"localhost", "127.0.0.1", "10.0.0.1", "ollama", "::1",
+                                        "[fe80::1]", "gpu.internal", "example.com."};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_int_equal(ln_policy_judge_url_host(policy, LN_CLASS_SYSTEM, LB_STR("http"),
+                                                  lb_cstr(names[i]), 11434, NULL),
+                         LLMGR_OK);
+    assert_int_equal(ln_policy_judge_url_host(policy, LN_CLASS_SYSTEM, LB_STR("http"),
+                                              LB_STR("127.1"), 80, NULL),
+                     LLMGR_ERR_ADDRESS);
+    assert_int_equal(ln_policy_judge_url_host(NULL, LN_CLASS_SYSTEM, LB_STR("http"),
+                                              LB_STR("10.0.0.1"), 80, NULL),
+                     LLMGR_OK);
+    ln_policy_free(policy);
+}
+
+static void the_operator_opens_ranges_at_any_port(void **state)
+{
+    (void)state;
+    static const char *const allow[] = {"10.1.0.0/16", "127.0.0.0/8", "fd00::/8", "192.0.2.7"};
+    struct ln_policy *policy = make(&(struct ln_policy_options){.allow = allow, .allow_count = 4});
+    assert_int_equal(url(policy, "https", "10.1.2.3", 8443), LLMGR_OK);
+    assert_int_equal(url(policy, "https", "10.2.0.0", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(url(policy, "https", "127.0.0.1", 1), LLMGR_OK);
+    assert_int_equal(url(policy, "https", "[::ffff:127.0.0.1]", 443), LLMGR_OK);
+    assert_int_equal(url(policy, "https", "[fd12::1]", 443), LLMGR_OK);
+    assert_int_equal(url(policy, "https", "192.0.2.7", 443), LLMGR_OK);
+    assert_int_equal(url(policy, "https", "192.0.2.8", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(url(policy, "http", "10.1.2.3", 80), LLMGR_ERR_ADDRESS);
+    assert_int_equal(url(policy, "https", "[fd00:ec2::254]", 443), LLMGR_ERR_ADDRESS);
+    ln_policy_free(policy);
+}
+
+static void some_addresses_stay_shut_whatever_is_opened(void **state)
+{
+    (void)state;
+    static const char *const allow[] = {"0.0.0.0/0", "::/0"};
+    static const char *const shut[] = {
+        "0.0.0.0",       "0.1.2.3",   "169.254.169.254",          "100.100.100.200", "224.0.0.1",
+        "168.63.129.16", "240.0.0.1", "255.255.255.255",          "::",              "fe80::1",
+        "fec0::1",       "ff02::1",   "::ffff:169.254.169.254",   "fd00:ec2::254",   "192.0.0.192",
+        "fd20:ce::254",  "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "2001:0:a9fe:a9fe::",
+        "64:ff9b:1::1",  "::169.254.169.254", "2001:0:808:808:0:0:5601:5601"};
+    struct ln_policy *policy = make(&(struct ln_policy_options){
+        .allow = allow, .allow_count = 2, .allow_http = true, .ports = (uint16_t[]){0},
+        .port_count = 1});
+    for (size_t i = 0; i < sizeof(shut) / sizeof(shut[0]); i++) {
+        if (addr(policy, shut[i], 443) != LLMGR_ERR_ADDRESS)
+            fail_msg("%s is open", shut[i]);
+    }
+    assert_int_equal(addr(policy, "127.0.0.1", 443), LLMGR_OK);
+    assert_int_equal(addr(policy, "64:ff9b::7f00:1", 443), LLMGR_OK);
+    ln_policy_free(policy);
+}
+
+static void our_own_end_points_stay_shut(void **state)
+{
+    (void)state;
+    static const char *const allow[] = {"0.0.0.0/0", "::/0"};
+    static const struct ln_endpoint own[] = {
+        {"0.0.0.0", 8080}, {"10.9.8.7", 5432}, {"db.example.com", 5432}, {"203.0.113.5", 0}};
+    struct ln_policy *policy = make(&(struct ln_policy_options){
+        .allow = allow, .allow_count = 2, .own = own, .own_count = 4});
+    assert_int_equal(addr(policy, "127.0.0.1", 8080), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "127.9.9.9", 8080), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "::1", 8080), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "::ffff:127.0.0.1", 8080), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "64:ff9b::10.9.8.7", 5432), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "127.0.0.1", 8081), LLMGR_OK);
+    assert_int_equal(addr(policy, "10.9.8.7", 5432), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "10.9.8.7", 443), LLMGR_OK);
+    assert_int_equal(addr(policy, "203.0.113.5", 1), LLMGR_ERR_ADDRESS);
+    assert_int_equal(url(policy, "https", "DB.example.com", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(url(policy, "https", "db2.example.com", 443), LLMGR_OK);
+    ln_policy_free(policy);
+}
+
+static void http_and_ports_are_the_operators_to_open(void **state)
+{
+    (void)state;
+    struct ln_policy *policy = make(&(struct ln_policy_options){.allow_http = true});
+    assert_int_equal(url(policy, "http", "example.com", 80), LLMGR_OK);
+    assert_int_equal(url(policy, "https", "example.com", 8443), LLMGR_ERR_ADDRESS);
+    ln_policy_free(policy);
+    policy = make(&(struct ln_policy_options){.ports = (uint16_t[]){8443, 9443}, .port_count = 2});
+    assert_int_equal(url(policy, "https", "example.com", 9443), LLMGR_OK);
+    assert_int_equal(url(policy, "https", "example.com", 443), LLMGR_ERR_ADDRESS);
+    ln_policy_free(policy);
+}
+
+static void broken_lists_are_named(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "fd00::/129", "",
+                                      "localhost", "10.0.0.0/-1", "10.0.0.0/8/8"};
+    lb_host_init(&host);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct ln_policy *policy = NULL;
+        struct llmgr_error err = {0};
+        struct ln_policy_options options = {.allow = &bad[i], .allow_count = 1};
+        assert_int_equal(ln_policy_new(&host, &options, &policy, &err), LLMGR_ERR_CONFIG);
+        assert_non_null(strstr(err.message, bad[i]));
+        assert_null(policy);
+    }
+}
+
+static void another_family_is_refused(void **state)
+{
+    (void)state;
+    struct ln_policy *policy = make(NULL);
+    struct sockaddr other = {.sa_family = AF_UNIX};
+    assert_int_equal(ln_policy_judge_addr(policy, LN_CLASS_PRIVATE, &other, NULL),
+                     LLMGR_ERR_ADDRESS);
+    ln_policy_free(policy);
+    ln_policy_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_vector_is_judged_as_written),
+        cmocka_unit_test(a_literal_is_judged_alike_when_stored_and_when_connected_to),
+        cmocka_unit_test(the_operators_word_passes_whatever_it_says),
+        cmocka_unit_test(the_operator_opens_ranges_at_any_port),
+        cmocka_unit_test(some_addresses_stay_shut_whatever_is_opened),
+        cmocka_unit_test(our_own_end_points_stay_shut),
+        cmocka_unit_test(http_and_ports_are_the_operators_to_open),
+        cmocka_unit_test(broken_lists_are_named),
+        cmocka_unit_test(another_family_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

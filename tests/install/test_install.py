@@ -74,7 +74,6 @@ def test_the_library_carries_its_soversion(stage):
     assert 'TEXTREL' not in dynamic
 
 
-@pytest.mark.skipif(not list((SOURCE / 'src' / 'api').glob('*.c')), reason='src/api is empty')
 def test_every_declared_function_is_exported(stage):
     header = one(stage, 'llmgr.h').read_text(encoding='utf-8')
     code = re.sub(r'/\*.*?\*/', '', header, flags=re.S)
@@ -105,8 +104,6 @@ def test_an_example_builds_on_the_installed_library(pkg_config, tmp_path, source
 
 
 def test_the_program_and_its_papers_are_installed(stage):
-    if not (BUILD / 'src' / 'llmgr').exists():
-        pytest.skip('the program is not built')
     one(stage, 'bin/llmgr')
     one(stage, 'man1/llmgr.1')
     one(stage, 'bash-completion/completions/llmgr')

@@ -88,7 +88,7 @@ static enum lh_result next_line(struct lh_head *head, const char *data, size_t s
 static enum lh_method find_method(struct lb_str name)
 {
 #define LH_METHOD_TEST(text)                                                                       \
-    if (lb_str_eq(name, LB_STR(#text)))                                                            \
+    if (name.size == sizeof(#text) - 1 && memcmp(name.p, #text, sizeof(#text) - 1) == 0)           \
         return LH_METHOD_##text;
     LH_METHOD_MAP(LH_METHOD_TEST)
 #undef LH_METHOD_TEST
@@ -161,29 +161,57 @@ static enum lh_error repeated(const struct lh_head *head, enum lh_header id)
     }
 }
 
+/* Why the line, whose name ends at `size`, is no field. */
+static enum lh_error not_a_field(struct lb_str line, size_t size)
+{
+    if (size == line.size)
+        return LH_ERR_FIELD_COLON;
+    if (line.p[size] != ' ' && line.p[size] != '\t')
+        return LH_ERR_FIELD_NAME;
+    return size == 0 ? LH_ERR_FOLD : LH_ERR_FIELD_SPACE;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* What follows the colon; nearly always one space and then text without blanks at its ends. */
+static struct lb_str field_value(struct lb_str line, size_t colon)
+{
+    size_t from = colon + 1;
+
+    if (from < line.size && line.p[from] == ' ')
+        from++;
+    struct lb_str value = lb_str(line.p + from, line.size - from);
+    if (value.size != 0 && (is_blank(value.p[0]) || is_blank(value.p[value.size - 1])))
+        return lb_str_trim(value);
+    return value;
+}
+
+/*
+ * A known name needs no look at its characters: it equals one of the table. Any other must be a
+ * token.
+ */
 static enum lh_error field_line(struct lh_head *head, struct lb_str line)
 {
-    size_t name = lh_token_size(line);
+    const size_t colon = lh_find_byte(line.p, line.size, ':');
+    const struct lb_str name = lb_str(line.p, colon);
+    const enum lh_header id = lh_header_find(name);
 
-    if (name == line.size)
-        return LH_ERR_FIELD_COLON;
-    if (line.p[name] != ':' || name == 0) {
-        bool blank = line.p[name] == ' ' || line.p[name] == '\t';
-        if (!blank)
-            return LH_ERR_FIELD_NAME;
-        return name == 0 ? LH_ERR_FOLD : LH_ERR_FIELD_SPACE;
+    if (id == LH_HEADER_OTHER || colon == line.size) {
+        size_t size = lh_token_size(line);
+        if (size != colon || size == 0 || size == line.size)
+            return not_a_field(line, size);
     }
     if (head->field_count == head->field_cap)
         return LH_ERR_FIELDS;
-    struct lh_field *field = &head->fields[head->field_count++];
-    field->name = lb_str(line.p, name);
-    field->value = lb_str_trim(lb_str(line.p + name + 1, line.size - name - 1));
-    field->id = lh_header_find(field->name);
-    if (field->id == LH_HEADER_OTHER)
+    head->fields[head->field_count++] = (struct lh_field){name, field_value(line, colon), id};
+    if (id == LH_HEADER_OTHER)
         return LH_ERR_OK;
-    if (head->known[field->id] != 0)
-        return repeated(head, field->id);
-    head->known[field->id] = (uint8_t)head->field_count;
+    if (head->known[id] != 0)
+        return repeated(head, id);
+    head->known[id] = (uint8_t)head->field_count;
     return LH_ERR_OK;
 }
 

@@ -43,6 +43,12 @@ static inline unsigned lh_block_eol(const char *p)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(lf, cr));
 }
 
+static inline unsigned lh_block_byte(const char *p, char byte)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte)));
+}
+
 #define LH_BLOCK 16
 #define LH_BLOCK_FIRST(mask) ((size_t)__builtin_ctz(mask))
 typedef unsigned lh_block_mask;
@@ -69,6 +75,11 @@ static inline uint64_t lh_block_eol(const char *p)
     const uint8x16_t bytes = vld1q_u8((const uint8_t *)p);
     return lh_block_bits(
         vorrq_u8(vceqq_u8(bytes, vdupq_n_u8('\n')), vceqq_u8(bytes, vdupq_n_u8('\r'))));
+}
+
+static inline uint64_t lh_block_byte(const char *p, char byte)
+{
+    return lh_block_bits(vceqq_u8(vld1q_u8((const uint8_t *)p), vdupq_n_u8((uint8_t)byte)));
 }
 
 #define LH_BLOCK 16
@@ -107,6 +118,23 @@ static inline size_t lh_find_eol(const char *p, size_t from, size_t size)
     }
 #endif
     while (at < size && p[at] != '\n' && p[at] != '\r')
+        at++;
+    return at;
+}
+
+/* Offset in [0, size) of the first `byte`, which is expected to be near, or `size`. */
+static inline size_t lh_find_byte(const char *p, size_t size, char byte)
+{
+    size_t at = 0;
+
+#if defined(LH_BLOCK)
+    for (; size - at >= LH_BLOCK; at += LH_BLOCK) {
+        lh_block_mask mask = lh_block_byte(p + at, byte);
+        if (mask != 0)
+            return at + LH_BLOCK_FIRST(mask);
+    }
+#endif
+    while (at < size && p[at] != byte)
         at++;
     return at;
 }

@@ -9,15 +9,14 @@
  * travels), '\' (some read it as '/'), quotes and angle brackets. Braces, '|', '^' and '`' are not
  * legal either, but browsers send them in queries.
  */
-static bool target_byte(unsigned char c)
-{
-    return c > 0x20 && c < 0x7f && c != '#' && c != '\\' && c != '"' && c != '<' && c != '>';
-}
+static const bool target_byte[256] = {
+    ['!'] = true, ['$' ... ';'] = true, ['='] = true, ['?' ... '['] = true, [']' ... '~'] = true,
+};
 
 static bool target_valid(struct lb_str s)
 {
     for (size_t i = 0; i < s.size; i++) {
-        if (!target_byte((unsigned char)s.p[i]))
+        if (!target_byte[(unsigned char)s.p[i]])
             return false;
         if (s.p[i] == '%' &&
             (s.size - i < 3 || lh_hex_digit(s.p[i + 1]) < 0 || lh_hex_digit(s.p[i + 2]) < 0))

@@ -189,24 +189,21 @@ static struct lb_str field_value(struct lb_str line, size_t colon)
     return value;
 }
 
-/*
- * A known name needs no look at its characters: it equals one of the table. Any other must be a
- * token.
- */
-static enum lh_error field_line(struct lh_head *head, struct lb_str line)
+/* `readable` bytes may be looked at from the line's first byte on, beyond its end. */
+static enum lh_error field_line(struct lh_head *head, struct lb_str line, size_t readable)
 {
-    const size_t colon = lh_find_byte(line.p, line.size, ':');
-    const struct lb_str name = lb_str(line.p, colon);
-    const enum lh_header id = lh_header_find(name);
+    size_t size = lh_plain_name(line.p, readable);
 
-    if (id == LH_HEADER_OTHER || colon == line.size) {
-        size_t size = lh_token_size(line);
-        if (size != colon || size == 0 || size == line.size)
+    if (size == 0) {
+        size = lh_token_size(line);
+        if (size == 0 || size == line.size || line.p[size] != ':')
             return not_a_field(line, size);
     }
     if (head->field_count == head->field_cap)
         return LH_ERR_FIELDS;
-    head->fields[head->field_count++] = (struct lh_field){name, field_value(line, colon), id};
+    const struct lb_str name = lb_str(line.p, size);
+    const enum lh_header id = lh_header_find(name);
+    head->fields[head->field_count++] = (struct lh_field){name, field_value(line, size), id};
     if (id == LH_HEADER_OTHER)
         return LH_ERR_OK;
     if (head->known[id] != 0)
@@ -249,8 +246,9 @@ enum lh_result lh_head_parse(struct lh_head *head, const char *data, size_t size
             return found;
         if (line.size == 0 && head->state == FIELD_LINES)
             return complete(head);
-        enum lh_error error =
-            head->state == START_LINE ? start_line(head, line) : field_line(head, line);
+        enum lh_error error = head->state == START_LINE
+                                  ? start_line(head, line)
+                                  : field_line(head, line, size - (size_t)(line.p - data));
         if (error != LH_ERR_OK)
             return fail(head, error);
     }

@@ -43,12 +43,20 @@ static inline unsigned lh_block_eol(const char *p)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(lf, cr));
 }
 
-static inline unsigned lh_block_byte(const char *p, char byte)
+/* Letters, digits and '-': all that names of header fields are made of in practice. */
+static inline unsigned lh_block_plain(const char *p)
 {
     const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte)));
+    const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+    const __m128i letter = _mm_sub_epi8(folded, _mm_set1_epi8('a'));
+    const __m128i digit = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    const __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
+    const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+    const __m128i is_dash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('-'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(is_letter, is_digit), is_dash));
 }
 
+#define LH_BLOCK_FULL 0xffffu
 #define LH_BLOCK 16
 #define LH_BLOCK_FIRST(mask) ((size_t)__builtin_ctz(mask))
 typedef unsigned lh_block_mask;
@@ -77,11 +85,17 @@ static inline uint64_t lh_block_eol(const char *p)
         vorrq_u8(vceqq_u8(bytes, vdupq_n_u8('\n')), vceqq_u8(bytes, vdupq_n_u8('\r'))));
 }
 
-static inline uint64_t lh_block_byte(const char *p, char byte)
+static inline uint64_t lh_block_plain(const char *p)
 {
-    return lh_block_bits(vceqq_u8(vld1q_u8((const uint8_t *)p), vdupq_n_u8((uint8_t)byte)));
+    const uint8x16_t bytes = vld1q_u8((const uint8_t *)p);
+    const uint8x16_t letter = vsubq_u8(vorrq_u8(bytes, vdupq_n_u8(0x20)), vdupq_n_u8('a'));
+    const uint8x16_t digit = vsubq_u8(bytes, vdupq_n_u8('0'));
+    const uint8x16_t is_dash = vceqq_u8(bytes, vdupq_n_u8('-'));
+    return lh_block_bits(vorrq_u8(
+        is_dash, vorrq_u8(vcltq_u8(letter, vdupq_n_u8(26)), vcltq_u8(digit, vdupq_n_u8(10)))));
 }
 
+#define LH_BLOCK_FULL UINT64_MAX
 #define LH_BLOCK 16
 #define LH_BLOCK_FIRST(mask) ((size_t)__builtin_ctzll(mask) / 4)
 typedef uint64_t lh_block_mask;
@@ -122,21 +136,25 @@ static inline size_t lh_find_eol(const char *p, size_t from, size_t size)
     return at;
 }
 
-/* Offset in [0, size) of the first `byte`, which is expected to be near, or `size`. */
-static inline size_t lh_find_byte(const char *p, size_t size, char byte)
+/*
+ * Size of the field name at the start of p[0, size) if it is plain and ends with a colon. 0 says
+ * nothing: the name needs a closer look.
+ */
+static inline size_t lh_plain_name(const char *p, size_t size)
 {
-    size_t at = 0;
-
 #if defined(LH_BLOCK)
-    for (; size - at >= LH_BLOCK; at += LH_BLOCK) {
-        lh_block_mask mask = lh_block_byte(p + at, byte);
-        if (mask != 0)
-            return at + LH_BLOCK_FIRST(mask);
+    for (size_t at = 0; size - at >= LH_BLOCK; at += LH_BLOCK) {
+        lh_block_mask other = ~lh_block_plain(p + at) & LH_BLOCK_FULL;
+        if (other == 0)
+            continue;
+        at += LH_BLOCK_FIRST(other);
+        return p[at] == ':' ? at : 0;
     }
+#else
+    (void)p;
+    (void)size;
 #endif
-    while (at < size && p[at] != byte)
-        at++;
-    return at;
+    return 0;
 }
 
 #endif

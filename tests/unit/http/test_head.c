@@ -340,6 +340,33 @@ static void a_failure_sticks(void **state)
     assert_int_equal(run.head.error, LH_ERR_BARE_LF);
 }
 
+static void bytes_searched_once_are_not_searched_again(void **state)
+{
+    (void)state;
+    static const char text[] = "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    struct run run;
+
+    lh_head_init_request(&run.head, run.fields, FIELD_CAP, &lh_limits_default);
+    for (size_t size = 1; size < sizeof(text); size++) {
+        assert_int_equal(lh_head_parse(&run.head, text, size), LH_MORE);
+        assert_int_equal(run.head.scan, size);
+    }
+}
+
+static void fewer_bytes_than_before_are_read_anew(void **state)
+{
+    (void)state;
+    static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct run run;
+
+    lh_head_init_request(&run.head, run.fields, FIELD_CAP, &lh_limits_default);
+    assert_int_equal(lh_head_parse(&run.head, text, 20), LH_MORE);
+    assert_int_equal(lh_head_parse(&run.head, text, 3), LH_MORE);
+    assert_int_equal(run.head.scan, 3);
+    assert_int_equal(lh_head_parse(&run.head, text, sizeof(text) - 1), LH_DONE);
+    assert_int_equal(run.head.field_count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +379,8 @@ int main(void)
         cmocka_unit_test(limits_hold_to_the_byte),
         cmocka_unit_test(the_number_of_fields_is_limited),
         cmocka_unit_test(a_failure_sticks),
+        cmocka_unit_test(bytes_searched_once_are_not_searched_again),
+        cmocka_unit_test(fewer_bytes_than_before_are_read_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,6 +184,8 @@ static void add_places(const struct lc_option_row *row, struct lb_buf *out)
         lb_buf_addf(out, "%s %s, ", lb_tr(N_("file")), row->key);
     if (row->env != NULL)
         lb_buf_addf(out, "%s %s", lb_tr(N_("environment")), row->env);
+    if (row->other_env != NULL)
+        lb_buf_addf(out, ",%s", row->other_env);
     if (row->choices != NULL)
         lb_buf_addf(out, ", %s", row->choices);
     if (row->fallback != NULL)

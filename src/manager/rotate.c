@@ -410,8 +410,9 @@ static llmgr_status rotate(struct rotation *rotation, struct llmgr_error *err)
         status = sweep(rotation, err);
     if (status == LLMGR_OK)
         status = ls_transact(store, LS_READ, count_records, rotation->counting, err);
+    /* A change of the catalogue: everybody drops the sealed keys they remember. */
     if (status == LLMGR_OK)
-        status = ls_transact(store, LS_WRITE, retire_keys, rotation, err);
+        status = lm_write(rotation->manager, LB_STR(""), retire_keys, rotation, err);
     if (status == LLMGR_OK)
         status = ls_transact(store, LS_READ, count_records, rotation->counting, err);
     return status;

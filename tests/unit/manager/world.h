@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A manager on a fresh database (tests/unit/db.h), and short forms of what tests do with it.
+ * Functions end the test on what they do not expect; `status_of` forms hand the status back.
+ */
+#ifndef TESTS_MANAGER_WORLD_H
+#define TESTS_MANAGER_WORLD_H
+
+#include "base/arena.h"
+#include "manager/defaults.h"
+#include "manager/manager.h"
+#include "manager/models.h"
+#include "manager/platforms.h"
+#include "manager/ring.h"
+#include "manager/ring_rows.h"
+#include "manager/selections.h"
+#include "manager/sync.h"
+#include "net/policy.h"
+#include "vault/vault.h"
+
+#include "../db.h"
+
+#define S(literal) LB_STR(literal)
+
+struct world {
+    struct db db;
+    struct lb_host host; /* of the manager; tests may give it another allocator */
+    struct ln_policy *policy;
+    struct lv_master master;
+    struct lm_options options;
+    struct lm_manager *manager;
+    struct llmgr_error err; /* of the last call */
+    struct lb_arena arena;
+};
+
+static inline llmgr_status world_try_open(struct world *w)
+{
+    struct ls_store *store = db_open(&w->db);
+    struct lv_vault *vault = NULL;
+
+    w->err = (struct llmgr_error){0};
+    assert_int_equal(lv_vault_new(&w->host, &w->master, &vault, &w->err), LLMGR_OK);
+    return lm_open(&w->host, &w->options, store, vault, &w->manager, &w->err);
+}
+
+static inline void world_open(struct world *w)
+{
+    if (world_try_open(w) != LLMGR_OK)
+        fail_msg("lm_open: %s", w->err.message);
+}
+
+static inline void world_close(struct world *w)
+{
+    lm_close(w->manager);
+    w->manager = NULL;
+}
+
+/* The same database in another mode. */
+static inline void world_mode(struct world *w, llmgr_mode mode)
+{
+    world_close(w);
+    w->options.mode = mode;
+    world_open(w);
+}
+
+static inline void world_setup(struct world *w)
+{
+    *w = (struct world){.options = {.mode = LLMGR_MODE_CUSTOM, .auto_key = true}};
+    db_setup(&w->db);
+    lb_host_init(&w->host);
+    assert_int_equal(ln_policy_new(&w->host, NULL, &w->policy, &w->err), LLMGR_OK);
+    w->options.policy = w->policy;
+    lv_master_generate(&w->master);
+    lb_arena_init(&w->arena, &w->host, NULL, 0, 64 << 20);
+    world_open(w);
+}
+
+static inline void world_teardown(struct world *w)
+{
+    lb_arena_free(&w->arena);
+    lm_close(w->manager);
+    ln_policy_free(w->policy);
+    db_teardown(&w->db);
+}
+
+#define WANT(status, call)                                                                         \
+    do {                                                                                           \
+        llmgr_status got_ = (call);                                                                \
+        if (got_ != (status))                                                                      \
+            fail_msg("%s: %s instead of %s: %s", #call, llmgr_status_name(got_),                   \
+                     llmgr_status_name(status), w->err.message);                                   \
+    } while (0)
+
+/* ---- The configuration ----------------------------------------------------------------------- */
+
+/* One row per model; a platform with several models repeats its name in consecutive rows. */
+struct conf {
+    const char *name;
+    const char *base_url;
+    const char *api_key;
+    const char *display_name; /* NULL: the platform has no model */
+    const char *model_name;
+    const char *extra_body;
+};
+
+struct conf_list {
+    struct lm_defaults defaults;
+    struct lm_default_platform platforms[64];
+    struct lm_default_model models[64][64];
+};
+
+static inline void conf_fill(struct conf_list *list, const struct conf *rows, size_t count)
+{
+    memset(list, 0, sizeof *list);
+    list->defaults = (struct lm_defaults){
+        .file = "llmgr.yaml", .has_platforms = true, .platforms = list->platforms};
+    for (size_t i = 0; i < count; i++) {
+        size_t at = list->defaults.count;
+        if (at == 0 || strcmp(list->platforms[at - 1].name, rows[i].name) != 0) {
+            list->platforms[at] = (struct lm_default_platform){.name = rows[i].name,
+                                                               .base_url = rows[i].base_url,
+                                                               .api_key = rows[i].api_key,
+                                                               .protocol = "openai",
+                                                               .models = list->models[at],
+                                                               .line = (unsigned)i + 1};
+            list->defaults.count++;
+        }
+        struct lm_default_platform *platform = &list->platforms[list->defaults.count - 1];
+        if (rows[i].display_name != NULL)
+            platform->models[platform->model_count++] =
+                (struct lm_default_model){.display_name = rows[i].display_name,
+                                          .model_name = rows[i].model_name,
+                                          .extra_body = rows[i].extra_body,
+                                          .line = (unsigned)i + 1};
+    }
+}
+
+static inline llmgr_status world_try_sync(struct world *w, const struct conf *rows, size_t count,
+                                          bool dry_run, struct llmgr_change **changes,
+                                          size_t *change_count)
+{
+    static struct conf_list list;
+
+    conf_fill(&list, rows, count);
+    w->err = (struct llmgr_error){0};
+    return lm_sync(w->manager, &list.defaults, dry_run, &w->arena, changes, change_count, &w->err);
+}
+
+#define SYNC(w, rows) world_sync((w), (rows), sizeof(rows) / sizeof *(rows))
+/* Returns how many changes were reported. */
+static inline size_t world_sync(struct world *w, const struct conf *rows, size_t count)
+{
+    struct llmgr_change *changes = NULL;
+    size_t change_count = 0;
+
+    WANT(LLMGR_OK, world_try_sync(w, rows, count, false, &changes, &change_count));
+    return change_count;
+}
+
+/* ---- Looking --------------------------------------------------------------------------------- */
+
+static inline int64_t platform_id(struct world *w, const char *name)
+{
+    char sql[300];
+
+    snprintf(sql, sizeof sql, "SELECT id FROM llm_platforms WHERE name = '%s'", name);
+    return db_number(&w->db, sql);
+}
+
+static inline int64_t model_id(struct world *w, const char *display_name)
+{
+    char sql[300];
+
+    snprintf(sql, sizeof sql, "SELECT id FROM llm_platform_models WHERE display_name = '%s'",
+             display_name);
+    return db_number(&w->db, sql);
+}
+
+struct looking {
+    struct world *w;
+    enum lm_key_column column;
+    int64_t platform_id;
+    struct lb_str owner;
+    struct lb_str want; /* empty: the key must not open, or not be there */
+    bool found;
+    bool opened;
+};
+
+static inline llmgr_status look_key(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct looking *looking = context;
+    struct lm_sealed_row *rows;
+    size_t count;
+    llmgr_status status =
+        lm_sealed_page(tx, looking->column, 0, 1000, &looking->w->arena, &rows, &count, err);
+    for (size_t i = 0; status == LLMGR_OK && i < count; i++) {
+        if (rows[i].platform_id != looking->platform_id ||
+            !lb_str_eq(rows[i].owner, looking->owner))
+            continue;
+        const struct lm_key_place place = lm_sealed_place(looking->column, &rows[i]);
+        struct lv_secret key;
+        looking->found = true;
+        looking->opened =
+            lm_key_open(looking->w->manager, tx, &place, rows[i].record, &key, NULL) == LLMGR_OK &&
+            lb_str_eq(lv_secret_str(&key), looking->want);
+        lv_secret_clear(&key);
+    }
+    return status;
+}
+
+/* Is this key stored there, and does it open there? */
+static inline bool key_is(struct world *w, enum lm_key_column column, int64_t platform,
+                          const char *owner, const char *want)
+{
+    struct looking looking = {.w = w,
+                              .column = column,
+                              .platform_id = platform,
+                              .owner = lb_cstr(owner),
+                              .want = lb_cstr(want)};
+
+    WANT(LLMGR_OK, ls_transact(lm_store(w->manager), LS_READ, look_key, &looking, &w->err));
+    return looking.opened;
+}
+
+#endif

@@ -179,13 +179,18 @@ static void add_names(const struct lc_option_row *row, struct lb_buf *out)
 /* "[file user, environment LLMGR_USER, default -1]" */
 static void add_places(const struct lc_option_row *row, struct lb_buf *out)
 {
+    struct lb_str others = lb_cstr(row->other_env);
+    struct lb_str other;
+
     lb_buf_add_c(out, " [");
     if (row->key != NULL)
         lb_buf_addf(out, "%s %s, ", lb_tr(N_("file")), row->key);
     if (row->env != NULL)
         lb_buf_addf(out, "%s %s", lb_tr(N_("environment")), row->env);
-    if (row->other_env != NULL)
-        lb_buf_addf(out, ",%s", row->other_env);
+    while (lc_next_item(&others, &other)) {
+        lb_buf_add_c(out, ", ");
+        lb_buf_add_str(out, other);
+    }
     if (row->choices != NULL)
         lb_buf_addf(out, ", %s", row->choices);
     if (row->fallback != NULL)

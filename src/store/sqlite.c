@@ -212,6 +212,10 @@ static llmgr_status sqlite_ready(struct ls_conn *base, struct llmgr_error *err)
 
     if (store->kind == LS_SQLITE_MEMORY)
         return LLMGR_OK;
+    lb_info(store->host, "%s: SQLite %s%s", store->place, sqlite3_libversion(),
+            ls_sqlite_wal_reset_bug(sqlite3_libversion_number())
+                ? ", which has the WAL-reset bug: use 3.51.3 or later where many processes write"
+                : "");
     /* SQLite does not call the busy handler on every road to the exclusive lock this needs. */
     while ((rc = ask_for_wal(conn->db, &wal)) != SQLITE_OK && (rc & 0xff) == SQLITE_BUSY &&
            lb_monotonic_ms() < until)

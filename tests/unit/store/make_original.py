@@ -115,7 +115,7 @@ def sqlite(path):
         db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
     db.execute("INSERT INTO a_table_of_the_host VALUES (1, 'kept')")
     # A key long enough to need pages of its own, then deleted: clear text in unused pages.
-    gone = (50, "gone", "dave", "https://d.example", "sk-clear-deleted-" * 2000, 0, 0)
+    gone = (50, "gone", "dave", "https://d.example", "sk-clear-deleted-" * 20000, 0, 0)
     db.execute("INSERT INTO llm_platforms VALUES (?, ?, ?, ?, ?, ?, ?)", gone)
     db.commit()
     db.execute("DELETE FROM llm_platforms WHERE id = 50")

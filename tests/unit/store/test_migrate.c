@@ -52,9 +52,9 @@ static void make_original(void)
 struct sealer {
     int platforms;
     int own;
-    int fail_at; /* the nth key is refused; 0: none */
-    bool die;    /* instead of refusing, end the process on the spot */
-    bool seen_clear;
+    int fail_at;       /* the nth key is refused; 0: none */
+    bool die;          /* instead of refusing, end the process on the spot */
+    unsigned pause_us; /* per key: time for others to come and wait */
 };
 
 static llmgr_status seal(struct ls_tx *tx, const struct ls_legacy_key *key, void *context,
@@ -71,6 +71,8 @@ static llmgr_status seal(struct ls_tx *tx, const struct ls_legacy_key *key, void
             kill(getpid(), SIGKILL);
         return lb_str_eq_c(key->user, "") ? LLMGR_ERR_INTERNAL : LLMGR_ERR_VAULT;
     }
+    if (sealer->pause_us != 0)
+        usleep(sealer->pause_us);
     assert_true(lb_str_starts(key->base_url, LB_STR("https://")));
     snprintf(name, sizeof name, "sealed-%s-%.*s-%lld", key->is_own ? "own" : "server",
              (int)key->user.size, key->user.p, (long long)key->platform_id);
@@ -398,7 +400,7 @@ static void two_processes_migrate_once(void **state)
         children[i] = fork();
         assert_true(children[i] >= 0);
         if (children[i] == 0) {
-            struct sealer sealer = {0};
+            struct sealer sealer = {.pause_us = 100000};
             struct ls_store *store = NULL;
             struct llmgr_error err = {0};
             if (open_original(&sealer, &store, &err) != LLMGR_OK)

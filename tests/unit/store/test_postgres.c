@@ -73,7 +73,6 @@ static void an_idle_connection_that_was_ended_is_replaced(void **state)
 struct trial {
     int tries;
     int terminate_at;
-    const char *sql; /* fails on the first try, with a code of its own */
 };
 
 static llmgr_status write_while_terminated(struct ls_tx *tx, void *context, struct llmgr_error *err)
@@ -111,6 +110,28 @@ static void a_loss_in_the_commit_is_told_and_not_repeated(void **state)
     tx = begin(LS_WRITE);
     assert_int_equal(set_meta(tx, "2", NULL), LLMGR_OK);
     assert_int_equal(ls_commit(tx, NULL), LLMGR_OK);
+}
+
+static llmgr_status write_and_be_terminated(struct ls_tx *tx, void *context,
+                                            struct llmgr_error *err)
+{
+    struct trial *trial = context;
+    llmgr_status status = set_meta(tx, "1", err);
+
+    trial->tries++;
+    terminate();
+    return status;
+}
+
+static void nor_does_transact_repeat_it(void **state)
+{
+    struct trial trial = {0};
+    struct llmgr_error err = {0};
+    (void)state;
+
+    assert_int_equal(ls_transact(store, LS_WRITE, write_and_be_terminated, &trial, &err),
+                     LLMGR_ERR_DATABASE);
+    assert_int_equal(trial.tries, 1);
 }
 
 /* A trigger raises a serialisation failure for the first tries, as a conflict would. */
@@ -252,6 +273,7 @@ int main(void)
         FRESH(an_idle_connection_that_was_ended_is_replaced),
         FRESH(a_transaction_whose_connection_was_lost_is_run_again),
         FRESH(a_loss_in_the_commit_is_told_and_not_repeated),
+        FRESH(nor_does_transact_repeat_it),
         FRESH(serialisation_failures_are_retried_a_bounded_number_of_times),
         FRESH(errors_have_their_status),
         FRESH(a_slow_statement_is_ended),

@@ -116,13 +116,13 @@ static int count_backups(void)
 {
     if (db.postgres)
         return (int)db_number(&db, "SELECT COUNT(*) FROM pg_namespace"
-                                   " WHERE nspname LIKE 'llmgr_backup_v0_%'");
+                                   " WHERE nspname LIKE 'llmgr_backup_v%'");
     DIR *dir = opendir(db.dir);
     const struct dirent *entry;
     int count = 0;
     assert_non_null(dir);
     while ((entry = readdir(dir)) != NULL)
-        count += strstr(entry->d_name, ".backup-v0-") != NULL;
+        count += strstr(entry->d_name, ".backup-v") != NULL;
     closedir(dir);
     return count;
 }

@@ -257,7 +257,9 @@ fail:
 
 void ln_loop_turn(struct ln_loop *loop, bool wait)
 {
+    loop->turning = true;
     (void)uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    loop->turning = false;
 }
 
 /* Turns without sleeping until `spin_us` passed with nothing to do; true if stopped meanwhile. */

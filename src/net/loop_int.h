@@ -37,6 +37,7 @@ struct ln_loop {
     struct ln_post *posts;
     struct ln_post **posts_end;
     atomic_bool stop;
+    bool turning; /* inside a turn: the clock stands still */
     bool dying; /* ln_loop_free has begun: nothing new is started */
     unsigned spin_us;
     unsigned busy; /* socket events and posts of this turn */

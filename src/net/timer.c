@@ -139,6 +139,8 @@ void ln_timer_start(struct ln_loop *loop, struct ln_timer *timer, int64_t delay_
 {
     struct ln_wheel *wheel = &loop->wheel;
     ln_timer_stop(timer);
+    if (!loop->turning)
+        uv_update_time(&loop->uv); /* the last turn may be long ago */
     if (wheel->count == 0 && wheel->alarm != INT64_MIN)
         wheel->now = ln_loop_now(loop);
     int64_t delay = delay_ms < 0 ? 0 : delay_ms > DELAY_MAX ? DELAY_MAX : delay_ms;

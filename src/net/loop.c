@@ -41,11 +41,26 @@ static struct ln_post *take_post(struct ln_loop *loop)
     return post;
 }
 
+/* True if it was not waiting yet. Once the lock is gone, so may be the post: it may have run. */
+static bool add_post(struct ln_loop *loop, struct ln_post *post)
+{
+    uv_mutex_lock(&loop->lock);
+    bool fresh = !post->waiting;
+    if (fresh) {
+        post->waiting = true;
+        post->next = NULL;
+        *loop->posts_end = post;
+        loop->posts_end = &post->next;
+    }
+    uv_mutex_unlock(&loop->lock);
+    return fresh;
+}
+
 static void run_posts(struct ln_loop *loop)
 {
     /* A marker bounds the work: what these callbacks post is for the next turn. */
     struct ln_post end = {.fn = NULL};
-    ln_loop_post(loop, &end);
+    (void)add_post(loop, &end);
     struct ln_post *post;
     while ((post = take_post(loop)) != &end) {
         loop->busy++;
@@ -65,16 +80,7 @@ static void on_wake(uv_async_t *wake)
 
 void ln_loop_post(struct ln_loop *loop, struct ln_post *post)
 {
-    uv_mutex_lock(&loop->lock);
-    bool fresh = !post->waiting;
-    if (fresh) {
-        post->waiting = true;
-        post->next = NULL;
-        *loop->posts_end = post;
-        loop->posts_end = &post->next;
-    }
-    uv_mutex_unlock(&loop->lock);
-    if (fresh && post->fn != NULL)
+    if (add_post(loop, post))
         (void)uv_async_send(&loop->wake); /* fails only on a closing handle: our own bug */
 }
 

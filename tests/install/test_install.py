@@ -98,9 +98,53 @@ def test_a_cpp_program_builds_on_the_installed_library(stage, pkg_config, tmp_pa
     assert 'ERR_NOT_FOUND' in run_host(stage, host)
 
 
-@pytest.mark.parametrize('source', EXAMPLES, ids=[path.stem for path in EXAMPLES])
-def test_an_example_builds_on_the_installed_library(pkg_config, tmp_path, source):
-    build_host([*CC, '-std=c17'], source, tmp_path / 'example', pkg_config)
+@pytest.fixture(scope='session', name='examples')
+def examples_fixture(pkg_config, tmp_path_factory):
+    """Every example, built on the installed library: name -> program."""
+    folder = tmp_path_factory.mktemp('examples')
+    return {source.stem: build_host([*CC, '-std=gnu17'], source, folder / source.stem, pkg_config)
+            for source in EXAMPLES}
+
+
+@pytest.fixture(name='platform')
+def platform_fixture(tmp_path):
+    """A configuration whose one platform is the scripted upstream."""
+    with subprocess.Popen([BUILD / 'tests' / 'mockllm' / 'mockllm', '--port', '0'],
+                          stdout=subprocess.PIPE, text=True) as upstream:
+        url = upstream.stdout.readline().split()[-1]
+        config = tmp_path / 'llmgr.yaml'
+        config.write_text(f'platforms:\n  House:\n    base_url: {url}\n    models:\n'
+                          '      Small: mock\n', encoding='utf-8')
+        yield config
+        upstream.terminate()
+
+
+def test_an_administrator_and_a_user_choose(stage, examples, tmp_path):
+    out = run_host(stage, examples['choose'], f'sqlite:{tmp_path}/a.db', tmp_path / 'key')
+    assert 'alice can choose from\n  House / House small\n' in out
+    assert 'and is served by Mine / My model\nbob can' in out
+    assert out.endswith('and is served by House / House small\n')
+
+
+def test_a_stream_is_printed_and_can_be_cut_short(stage, examples, tmp_path, platform):
+    config = platform.read_text(encoding='utf-8')
+    platform.write_text(config.replace('    models', '    api_key: sk-house\n    models'),
+                        encoding='utf-8')
+    command = [examples['stream'], f'sqlite:{tmp_path}/a.db', tmp_path / 'key', platform, 'Hello']
+    assert '[stop, ' in run_host(stage, *command)
+    slow = platform.read_text(encoding='utf-8').replace('Small: mock', 'Small: mock-slow')
+    platform.write_text(slow, encoding='utf-8')
+    folder = one(stage, 'libllmgr.so').parent
+    done = subprocess.run([*command, '1'], capture_output=True, text=True, check=False,
+                          env=dict(os.environ, LD_LIBRARY_PATH=str(folder)))
+    assert done.returncode == 1 and 'cancelled' in done.stderr
+
+
+def test_many_tenants_ask_at_once_each_with_their_own_key(stage, examples, tmp_path, platform):
+    out = run_host(stage, examples['tenants'], f'sqlite:{tmp_path}/a.db', tmp_path / 'key',
+                   platform, '16')
+    assert sorted(out.splitlines()) == sorted(f'user-{i}: success, paid by user'
+                                              for i in range(16))
 
 
 def test_the_program_and_its_papers_are_installed(stage):

@@ -291,6 +291,27 @@ static void no_clear_text_stays_in_the_file_or_its_log(void **state)
     assert_true(folder_holds(".backup-", NULL, "sk-clear-server-1"));
 }
 
+static void a_scrub_that_was_hindered_is_done_at_a_later_opening(void **state)
+{
+    static const char DUE[] = "SELECT COUNT(*) FROM llm_meta WHERE name = 'scrub'";
+    sqlite3 *reader = NULL;
+    (void)state;
+
+    if (db.postgres)
+        return;
+    ls_close(db_open(&db));
+    db_sql(&db, "INSERT INTO llm_meta VALUES ('scrub', 'due')");
+    assert_int_equal(sqlite3_open(db.path, &reader), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT COUNT(*) FROM llm_meta", NULL, NULL, NULL),
+                     SQLITE_OK);
+    ls_close(db_open_with(&db, (struct ls_options){.busy_timeout_ms = 100}));
+    assert_int_equal(db_number(&db, DUE), 1);
+    assert_non_null(strstr(db.log, "may remain"));
+    sqlite3_close(reader);
+    ls_close(db_open(&db));
+    assert_int_equal(db_number(&db, DUE), 0);
+}
+
 static void a_backup_holds_all_and_is_private(void **state)
 {
     struct sealer sealer = {0};
@@ -458,6 +479,7 @@ int main(void)
         FRESH(an_older_schema_is_refused_if_so_wanted),
         FRESH(the_originals_database_is_migrated_in_place),
         FRESH(no_clear_text_stays_in_the_file_or_its_log),
+        FRESH(a_scrub_that_was_hindered_is_done_at_a_later_opening),
         FRESH(a_backup_holds_all_and_is_private),
         FRESH(without_a_sealer_the_originals_keys_are_refused),
         FRESH(a_refused_key_leaves_the_original_as_it_was),

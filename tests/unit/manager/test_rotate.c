@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-enum { KEYS = 450, KILLS = 12 }; /* more than two batches of the sweep */
+enum { KEYS = 450, KILLS = 30 }; /* more than two batches of the sweep */
 
 static const struct conf SYSTEM[] = {
     {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL},
@@ -164,7 +164,7 @@ static void a_rotation_killed_anywhere_leaves_every_key_readable_and_goes_on(voi
             for (;;)
                 rotate(w, false, &report);
         }
-        usleep(3000 + i * 4000);
+        usleep(3000 + i * 1700);
         assert_int_equal(kill(child, SIGKILL), 0);
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);

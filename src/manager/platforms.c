@@ -32,19 +32,20 @@ struct change {
 
 /* ---- Names and addresses already taken ------------------------------------------------------- */
 
-static bool same_address(const struct change *change, struct lb_str base_url)
+static llmgr_status compare_address(const struct change *change, struct lb_str base_url, bool *same,
+                                    struct llmgr_error *err)
 {
     struct lh_url url;
+    *same = false;
     if (change->normal.size == 0 || lh_url_parse(base_url, &url) != LH_URL_OK)
-        return false;
+        return LLMGR_OK;
     struct lb_buf normal;
     lb_buf_init(&normal, lm_host(change->manager), NORMAL_URL_MAX);
     lh_url_normal(&url, &normal);
-    /* Out of memory reads as "the same": refusing is the safe side, and the write would fail. */
-    bool same =
-        normal.failed != LLMGR_OK || lb_str_eq(lb_buf_str(&normal), lb_buf_str(&change->normal));
+    bool failed = normal.failed != LLMGR_OK;
+    *same = lb_str_eq(lb_buf_str(&normal), lb_buf_str(&change->normal));
     lb_buf_free(&normal);
-    return same;
+    return failed ? lb_fail_memory(err) : LLMGR_OK;
 }
 
 static llmgr_status judge_system(const struct change *change, const struct ls_rows *rows,
@@ -56,12 +57,14 @@ static llmgr_status judge_system(const struct change *change, const struct ls_ro
         return lb_fail(err, LLMGR_ERR_CONFLICT,
                        "the name '%.*s' is that of system platform %lld; choose another name",
                        (int)name.size, name.p, id);
-    if (same_address(change, ls_column_text(rows, 2)))
-        return lb_fail(err, LLMGR_ERR_CONFLICT,
-                       "this address is system platform %lld, '%.*s'; store a key of your own "
-                       "there: llmgr platform set-key %lld",
-                       id, (int)name.size, name.p, id);
-    return LLMGR_OK;
+    bool same;
+    llmgr_status status = compare_address(change, ls_column_text(rows, 2), &same, err);
+    if (status == LLMGR_OK && same)
+        status = lb_fail(err, LLMGR_ERR_CONFLICT,
+                         "this address is system platform %lld, '%.*s'; store a key of your own "
+                         "there: llmgr platform set-key %lld",
+                         id, (int)name.size, name.p, id);
+    return status;
 }
 
 static llmgr_status judge_own(const struct change *change, const struct ls_rows *rows,
@@ -75,11 +78,13 @@ static llmgr_status judge_own(const struct change *change, const struct ls_rows 
         return lb_fail(err, LLMGR_ERR_CONFLICT,
                        "you already have a platform named '%.*s' (%lld); choose another name",
                        (int)name.size, name.p, id);
-    if (same_address(change, ls_column_text(rows, 2)))
-        return lb_fail(err, LLMGR_ERR_CONFLICT,
-                       "your platform %lld, '%.*s', already has this address; add models to it", id,
-                       (int)name.size, name.p);
-    return LLMGR_OK;
+    bool same;
+    llmgr_status status = compare_address(change, ls_column_text(rows, 2), &same, err);
+    if (status == LLMGR_OK && same)
+        status = lb_fail(err, LLMGR_ERR_CONFLICT,
+                         "your platform %lld, '%.*s', already has this address; add models to it",
+                         id, (int)name.size, name.p);
+    return status;
 }
 
 typedef llmgr_status (*judge_fn)(const struct change *change, const struct ls_rows *rows,

@@ -283,7 +283,7 @@ static llmgr_status write_refusal(const struct ln_conn *conn)
     if (conn->failed)
         return conn->why;
     return conn->closing || conn->lingering || conn->shutting || conn->shut ? LLMGR_ERR_IO
-                                                                           : LLMGR_OK;
+                                                                            : LLMGR_OK;
 }
 
 llmgr_status ln_conn_send(struct ln_conn *conn, const struct lb_str *slices, size_t count,
@@ -517,8 +517,8 @@ llmgr_status ln_conn_explain(const struct ln_conn *conn, struct llmgr_error *err
 {
     char peer[LN_PEER_TEXT];
     (void)ln_conn_peer_text(conn, peer);
-    const char *detail = conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys))
-                                        : ln_tls_reason(conn);
+    const char *detail =
+        conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys)) : ln_tls_reason(conn);
     switch (conn->why) {
     case LLMGR_OK:
         return LLMGR_OK;

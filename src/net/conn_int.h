@@ -30,9 +30,9 @@ struct ln_transport {
                        size_t *taken);
     /* Sends what the transport itself holds back; OK when nothing is left. */
     enum ln_io (*flush)(struct ln_conn *conn);
-    size_t (*held)(const struct ln_conn *conn);     /* bytes flush would send */
-    bool (*readable)(const struct ln_conn *conn);   /* can recv go on without the socket? */
-    void (*finish)(struct ln_conn *conn);           /* says goodbye (close_notify) */
+    size_t (*held)(const struct ln_conn *conn);   /* bytes flush would send */
+    bool (*readable)(const struct ln_conn *conn); /* can recv go on without the socket? */
+    void (*finish)(struct ln_conn *conn);         /* says goodbye (close_notify) */
     void (*free)(struct ln_conn *conn);
 };
 
@@ -48,8 +48,8 @@ struct ln_chunk {
 
 struct ln_queue {
     struct ln_chunk *first, *last;
-    size_t size;      /* bytes waiting */
-    size_t cap, low;  /* see ln_conn_set_marks */
+    size_t size;     /* bytes waiting */
+    size_t cap, low; /* see ln_conn_set_marks */
 };
 
 /* What a connection does before it carries an owner's bytes. */
@@ -72,21 +72,21 @@ struct ln_conn {
     struct ln_timer timer; /* limit of the handshake, then of lingering */
     struct ln_defer more;  /* reads on without a new socket event */
     uv_poll_t poll;
-    int sys;                  /* errno of a failure, 0 if none */
-    llmgr_status why;         /* what ended the stream */
-    uint8_t step;             /* enum ln_step */
-    uint8_t interest;         /* UV_READABLE | UV_WRITABLE as the loop watches now */
-    bool accepted : 1;        /* counts in loop->accepted */
-    bool reading : 1;         /* the owner wants data */
-    bool in_ended : 1;        /* nothing will come any more */
-    bool failed : 1;          /* nothing can be written any more */
-    bool blocked : 1;         /* the kernel took less than offered; ask before trying again */
-    bool want_drained : 1;    /* the owner waits for `drained` */
-    bool shutting : 1;        /* end our direction when the queue is empty */
-    bool shut : 1;            /* our direction is ended */
+    int sys;               /* errno of a failure, 0 if none */
+    llmgr_status why;      /* what ended the stream */
+    uint8_t step;          /* enum ln_step */
+    uint8_t interest;      /* UV_READABLE | UV_WRITABLE as the loop watches now */
+    bool accepted : 1;     /* counts in loop->accepted */
+    bool reading : 1;      /* the owner wants data */
+    bool in_ended : 1;     /* nothing will come any more */
+    bool failed : 1;       /* nothing can be written any more */
+    bool blocked : 1;      /* the kernel took less than offered; ask before trying again */
+    bool want_drained : 1; /* the owner waits for `drained` */
+    bool shutting : 1;     /* end our direction when the queue is empty */
+    bool shut : 1;         /* our direction is ended */
     bool lingering : 1;
-    bool closing : 1;         /* ln_conn_close was called */
-    bool drained_in : 1;      /* the kernel has no more bytes until the next event */
+    bool closing : 1;    /* ln_conn_close was called */
+    bool drained_in : 1; /* the kernel has no more bytes until the next event */
 };
 
 /* Takes over a connected (or connecting) non-blocking socket; on failure fd stays the caller's. */

@@ -132,8 +132,8 @@ static void on_handshake(struct ln_conn *conn, void *context, llmgr_status statu
         succeed(dial);
         return;
     }
-    const char *reason = conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys))
-                                        : ln_tls_reason(conn);
+    const char *reason =
+        conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys)) : ln_tls_reason(conn);
     struct llmgr_error err = {0};
     (void)lb_fail(&err, LLMGR_ERR_TLS,
                   "TLS with %s:%u failed: %s; if the server uses an authority of its own, name its "
@@ -267,8 +267,8 @@ static void start_next(void *context)
 }
 
 /* Families alternate, the resolver's first choice first (RFC 8305 section 4). */
-static void keep_addresses(struct ln_dial *dial, const struct sockaddr_storage *addrs,
-                           size_t count, uint16_t port)
+static void keep_addresses(struct ln_dial *dial, const struct sockaddr_storage *addrs, size_t count,
+                           uint16_t port)
 {
     size_t at[2] = {0, 0};
     sa_family_t first = addrs[0].ss_family;

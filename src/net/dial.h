@@ -62,11 +62,11 @@ struct ln_dial_request {
     const char *host; /* name or literal, without brackets */
     uint16_t port;
     enum ln_class klass;
-    const struct ln_policy *policy; /* NULL: the defaults' judgement of class SYSTEM only */
-    struct ln_tls_client *tls;      /* NULL: plain */
-    const char *alpn;               /* one protocol to offer, e.g. "http/1.1"; NULL: no ALPN */
-    const struct ln_proxy *proxy;   /* NULL: none; its NO_PROXY rules are applied here */
-    int64_t timeout_ms;             /* 0: LN_DIAL_TIMEOUT_MS */
+    const struct ln_policy *policy;     /* NULL: the defaults' judgement of class SYSTEM only */
+    struct ln_tls_client *tls;          /* NULL: plain */
+    const char *alpn;                   /* one protocol to offer, e.g. "http/1.1"; NULL: no ALPN */
+    const struct ln_proxy *proxy;       /* NULL: none; its NO_PROXY rules are applied here */
+    int64_t timeout_ms;                 /* 0: LN_DIAL_TIMEOUT_MS */
     const struct ln_resolver *resolver; /* NULL: the system's */
 };
 

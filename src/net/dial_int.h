@@ -40,7 +40,7 @@ struct ln_dial {
     size_t attempt_count;                       /* not NULL */
     int last_sys;                               /* errno of the last failed connect */
     struct ln_conn *conn;                       /* the connected one */
-    char *tunnel; /* the proxy's answer so far, LN_TUNNEL_MAX bytes */
+    char *tunnel;                               /* the proxy's answer so far, LN_TUNNEL_MAX bytes */
     size_t tunnel_size;
 };
 

@@ -60,8 +60,8 @@ static bool unix_is_dead(const struct sockaddr_un *addr)
             (void)close(fd);
         return false;
     }
-    bool dead = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0 &&
-                errno == ECONNREFUSED;
+    bool dead =
+        connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) != 0 && errno == ECONNREFUSED;
     (void)close(fd);
     return dead;
 }
@@ -110,8 +110,7 @@ static llmgr_status bind_tcp(int fd, const struct ln_listen_options *options,
         return lb_fail(err, LLMGR_ERR_CONFLICT,
                        "%s is in use by another process; stop it or choose another port",
                        options->address);
-    return lb_fail(err, LLMGR_ERR_IO, "cannot listen on %s: %s", options->address,
-                   strerror(errno));
+    return lb_fail(err, LLMGR_ERR_IO, "cannot listen on %s: %s", options->address, strerror(errno));
 }
 
 llmgr_status ln_listen_open(const struct ln_listen_options *options, int *out,
@@ -138,12 +137,11 @@ llmgr_status ln_listen_open(const struct ln_listen_options *options, int *out,
         status = is_unix ? bind_unix(fd, path, options->unix_mode, err)
                          : bind_tcp(fd, options, &addr, err);
     if (status == LLMGR_OK && listen(fd, options->backlog > 0 ? options->backlog : BACKLOG) != 0)
-        status = errno == EADDRINUSE
-                     ? lb_fail(err, LLMGR_ERR_CONFLICT,
-                               "%s is in use by another process; stop it or choose another port",
-                               text)
-                     : lb_fail(err, LLMGR_ERR_IO, "cannot listen on %s: %s", text,
-                               strerror(errno));
+        status =
+            errno == EADDRINUSE
+                ? lb_fail(err, LLMGR_ERR_CONFLICT,
+                          "%s is in use by another process; stop it or choose another port", text)
+                : lb_fail(err, LLMGR_ERR_IO, "cannot listen on %s: %s", text, strerror(errno));
     if (status != LLMGR_OK) {
         (void)close(fd);
         return status;

@@ -23,9 +23,9 @@ struct ln_listen_options {
     /* "127.0.0.1:8080", "[::1]:8080", "[::]:8080" (both families), ":8080" (all addresses),
      * "unix:/run/llmgr.sock". Literal addresses only; port 0 takes a free one. */
     const char *address;
-    unsigned unix_mode;  /* permissions of a unix socket, e.g. 0660; 0: 0600 */
-    int backlog;         /* 0: 4096 (the kernel has its own limit) */
-    bool reuse_port;     /* several sockets on one port, one per worker (TCP) */
+    unsigned unix_mode;      /* permissions of a unix socket, e.g. 0660; 0: 0600 */
+    int backlog;             /* 0: 4096 (the kernel has its own limit) */
+    bool reuse_port;         /* several sockets on one port, one per worker (TCP) */
     unsigned defer_accept_s; /* TCP_DEFER_ACCEPT where there is one; 0: off */
 };
 
@@ -50,9 +50,9 @@ void ln_listen_close(int fd);
 typedef void (*ln_accept_fn)(void *context, struct ln_conn *conn);
 
 struct ln_accept_options {
-    struct ln_tls_server *tls;     /* NULL: plain */
-    int64_t handshake_timeout_ms;  /* TLS; 0: 10 000 */
-    bool keep_file;                /* leave a unix socket's file when the listener closes */
+    struct ln_tls_server *tls;    /* NULL: plain */
+    int64_t handshake_timeout_ms; /* TLS; 0: 10 000 */
+    bool keep_file;               /* leave a unix socket's file when the listener closes */
 };
 
 /*

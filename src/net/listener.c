@@ -30,7 +30,7 @@ struct ln_listener {
     unsigned magic;
     int fd;
     struct ln_loop *loop;
-    struct lb_list node; /* in loop->listeners */
+    struct lb_list node;    /* in loop->listeners */
     struct lb_list shaking; /* conns in their TLS handshake */
     ln_accept_fn accept;
     void *context;
@@ -75,7 +75,8 @@ void ln_listeners_release(struct ln_loop *loop)
     loop->accepted--;
     struct lb_list *at;
     struct lb_list *after;
-    LB_LIST_EACH (at, after, &loop->listeners) {
+    LB_LIST_EACH(at, after, &loop->listeners)
+    {
         struct ln_listener *listener = ln_listener_of_node(at);
         if (!listener->watching && !ln_timer_running(&listener->pause))
             resume(listener);

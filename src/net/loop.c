@@ -334,7 +334,8 @@ static bool close_all(struct ln_loop *loop)
     }
     struct lb_list *at;
     struct lb_list *after;
-    LB_LIST_EACH (at, after, &loop->conns) {
+    LB_LIST_EACH(at, after, &loop->conns)
+    {
         ln_conn_close(LB_CONTAINER(at, struct ln_conn, node));
         any = true;
     }

@@ -12,15 +12,15 @@ enum {
     LN_LOOP_MAGIC = 0x4c4f4f50,
     LN_WHEEL_BITS = 6, /* slots per level: 64, one bit each in a word */
     LN_WHEEL_SLOTS = 1 << LN_WHEEL_BITS,
-    LN_WHEEL_LEVELS = 6, /* 64^6 ms: more than the longest delay */
+    LN_WHEEL_LEVELS = 6,         /* 64^6 ms: more than the longest delay */
     LN_SCRATCH_SIZE = 16 * 1024, /* one TLS record's worth of bytes to write */
 };
 
 /* Hashed hierarchical timing wheel (Varghese and Lauck 1987), one millisecond per finest slot. */
 struct ln_wheel {
-    int64_t now;   /* every timer due up to here has fired */
-    int64_t alarm; /* when the one uv_timer is set to fire; INT64_MAX: it is not */
-    size_t count;  /* running timers */
+    int64_t now;                    /* every timer due up to here has fired */
+    int64_t alarm;                  /* when the one uv_timer is set to fire; INT64_MAX: it is not */
+    size_t count;                   /* running timers */
     uint64_t used[LN_WHEEL_LEVELS]; /* bit n: slot n is not empty */
     struct lb_list slots[LN_WHEEL_LEVELS][LN_WHEEL_SLOTS];
 };
@@ -29,16 +29,16 @@ struct ln_loop {
     unsigned magic;
     const struct lb_host *host;
     uv_loop_t uv;
-    uv_async_t wake;   /* posts and stop */
-    uv_timer_t alarm;  /* the wheel's next duty */
-    uv_check_t check;  /* runs the defers after the sockets */
-    uv_idle_t idle;    /* started while a defer waits, so that the loop does not sleep */
-    uv_mutex_t lock;   /* guards posts and their `waiting` */
+    uv_async_t wake;  /* posts and stop */
+    uv_timer_t alarm; /* the wheel's next duty */
+    uv_check_t check; /* runs the defers after the sockets */
+    uv_idle_t idle;   /* started while a defer waits, so that the loop does not sleep */
+    uv_mutex_t lock;  /* guards posts and their `waiting` */
     struct ln_post *posts;
     struct ln_post **posts_end;
     atomic_bool stop;
     bool turning; /* inside a turn: the clock stands still */
-    bool dying; /* ln_loop_free has begun: nothing new is started */
+    bool dying;   /* ln_loop_free has begun: nothing new is started */
     unsigned spin_us;
     unsigned busy; /* socket events and posts of this turn */
     unsigned accepted, accepted_max;

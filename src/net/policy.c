@@ -233,8 +233,8 @@ static bool port_is_open(const struct ln_policy *policy, uint16_t port)
 
 static bool is_own(const struct ln_policy *policy, const struct ln_addr16 *addr, uint16_t port)
 {
-    static const struct ln_range loopback4 = {
-        {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127}}, 104};
+    static const struct ln_range loopback4 = {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127}},
+                                              104};
     static const struct ln_addr16 loopback6 = {{[15] = 1}};
     static const struct ln_addr16 anywhere = {{0}};
     bool loopback = ln_range_holds(&loopback4, addr) || ln_addr16_eq(addr, &loopback6);
@@ -419,6 +419,5 @@ llmgr_status ln_policy_judge_url_host(const struct ln_policy *policy, enum ln_cl
     if (klass == LN_CLASS_SYSTEM)
         return LLMGR_OK;
     const char *what = judge_private(policy, kind, host, &addr, secure, (uint16_t)port);
-    return what == NULL ? LLMGR_OK
-                        : lb_fail(err, LLMGR_ERR_ADDRESS, REMEDY, shown, lb_tr(what));
+    return what == NULL ? LLMGR_OK : lb_fail(err, LLMGR_ERR_ADDRESS, REMEDY, shown, lb_tr(what));
 }

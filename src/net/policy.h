@@ -60,8 +60,7 @@ void ln_policy_free(struct ln_policy *policy); /* NULL is fine */
  * Teredo and IPv4-compatible forms are judged by the inner address too.
  */
 LLMGR_MUST_CHECK llmgr_status ln_policy_judge_addr(const struct ln_policy *policy,
-                                                   enum ln_class klass,
-                                                   const struct sockaddr *addr,
+                                                   enum ln_class klass, const struct sockaddr *addr,
                                                    struct llmgr_error *err);
 /*
  * May this class store a URL with this origin? `scheme` is "http" or "https" (any case), `host` as

@@ -171,8 +171,7 @@ static bool parse_bypass(struct lb_str entry, struct bypass *bypass)
     return ln_host_kind(name, &addr) == LN_HOST_NAME;
 }
 
-static llmgr_status set_no_proxy(struct ln_proxy *proxy, const char *text,
-                                 struct llmgr_error *err)
+static llmgr_status set_no_proxy(struct ln_proxy *proxy, const char *text, struct llmgr_error *err)
 {
     proxy->no_proxy = lb_strdup(proxy->host, text);
     proxy->bypasses = lb_calloc(proxy->host, BYPASS_MAX, sizeof(*proxy->bypasses));
@@ -181,8 +180,8 @@ static llmgr_status set_no_proxy(struct ln_proxy *proxy, const char *text,
     for (const char *at = proxy->no_proxy; *at != '\0';) {
         size_t size = strcspn(at, ", \t");
         if (size != 0 && proxy->bypass_count == BYPASS_MAX)
-            return lb_fail(err, LLMGR_ERR_CONFIG, "the list of hosts without proxy has over %d entries",
-                           BYPASS_MAX);
+            return lb_fail(err, LLMGR_ERR_CONFIG,
+                           "the list of hosts without proxy has over %d entries", BYPASS_MAX);
         if (size != 0 && !parse_bypass(lb_str(at, size), &proxy->bypasses[proxy->bypass_count++]))
             return lb_fail(err, LLMGR_ERR_CONFIG,
                            "\"%.*s\" in the list of hosts without proxy is no name, address or "

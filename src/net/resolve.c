@@ -73,8 +73,8 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list
 }
 
 llmgr_status ln_resolve(struct ln_loop *loop, const struct ln_resolver *resolver, const char *name,
-                        bool absolute, ln_resolved_fn done, void *context,
-                        struct ln_answer **out, struct llmgr_error *err)
+                        bool absolute, ln_resolved_fn done, void *context, struct ln_answer **out,
+                        struct llmgr_error *err)
 {
     struct ln_answer *answer = lb_calloc(loop->host, 1, sizeof(*answer));
     if (answer == NULL)

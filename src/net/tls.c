@@ -87,8 +87,7 @@ void ln_tls_core_unref(struct ln_tls_core *core)
 /* ---- Clients --------------------------------------------------------------------------------- */
 
 static llmgr_status load_trust(struct ln_tls_core *core,
-                               const struct ln_tls_client_options *options,
-                               struct llmgr_error *err)
+                               const struct ln_tls_client_options *options, struct llmgr_error *err)
 {
     const char *ca_file = options != NULL ? options->ca_file : NULL;
     if (options == NULL || !options->only_ca_file) {
@@ -110,8 +109,8 @@ llmgr_status ln_tls_client_new(const struct lb_host *host,
                                const struct ln_tls_client_options *options,
                                struct ln_tls_client **out, struct llmgr_error *err)
 {
-    unsigned max = options != NULL && options->session_max != 0 ? options->session_max
-                                                                : SESSIONS_DEFAULT;
+    unsigned max =
+        options != NULL && options->session_max != 0 ? options->session_max : SESSIONS_DEFAULT;
     struct ln_tls_client *client = lb_calloc(host, 1, sizeof(*client));
     if (client == NULL)
         return lb_fail_memory(err);
@@ -210,8 +209,7 @@ static llmgr_status new_server_core(const struct lb_host *host,
         return status;
     }
     (void)SSL_CTX_set_session_cache_mode(core->ctx, SSL_SESS_CACHE_OFF); /* tickets, no state */
-    (void)SSL_CTX_set_session_id_context(core->ctx, SESSION_ID_CONTEXT,
-                                         sizeof(SESSION_ID_CONTEXT));
+    (void)SSL_CTX_set_session_id_context(core->ctx, SESSION_ID_CONTEXT, sizeof(SESSION_ID_CONTEXT));
     (void)SSL_CTX_set_num_tickets(core->ctx, 1);
     SSL_CTX_set_alpn_select_cb(core->ctx, choose_alpn, NULL);
     *out = core;

@@ -19,7 +19,7 @@ struct ln_tls_core {
     const struct lb_host *host;
     OSSL_LIB_CTX *library;
     SSL_CTX *ctx;
-    BIO_METHOD *bio; /* our socket BIO; outlives every BIO made from it */
+    BIO_METHOD *bio;              /* our socket BIO; outlives every BIO made from it */
     struct ln_tls_client *client; /* NULL: a server's, or its client is gone */
     unsigned references;
 };
@@ -55,8 +55,8 @@ struct ln_tls_stream {
     char reason[LN_TLS_REASON];
 };
 
-LLMGR_MUST_CHECK llmgr_status ln_tls_core_new(const struct lb_host *host,
-                                              struct ln_tls_core **core, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status ln_tls_core_new(const struct lb_host *host, struct ln_tls_core **core,
+                                              struct llmgr_error *err);
 void ln_tls_core_unref(struct ln_tls_core *core); /* NULL is fine */
 BIO_METHOD *ln_tls_bio_method(void);
 int ln_tls_new_session(SSL *ssl, SSL_SESSION *session); /* OpenSSL's callback */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of net/ share: certificates made on the spot, an echo server, a counting client. */
+/* What the tests of net/ share: certificates made on the spot, an echo server, a counting client.
+ */
 #ifndef TESTS_NET_HELP_H
 #define TESTS_NET_HELP_H
 
@@ -33,10 +34,10 @@ struct server {
     llmgr_status why; /* of the last end */
     size_t queue_peak;
     size_t received;
-    bool mute;       /* swallows instead of sending back */
-    bool deaf;       /* does not read at all */
-    bool hang_up;    /* closes on the first data */
-    bool refuse;     /* on the first data: answers "no", lingers */
+    bool mute;            /* swallows instead of sending back */
+    bool deaf;            /* does not read at all */
+    bool hang_up;         /* closes on the first data */
+    bool refuse;          /* on the first data: answers "no", lingers */
     struct ln_conn *conn; /* the last one, NULL once closed */
 };
 
@@ -50,7 +51,7 @@ struct client {
     bool called; /* the dial's callback ran */
     struct llmgr_error err;
     size_t received;
-    uint64_t sum; /* of the bytes received, in order */
+    uint64_t sum;  /* of the bytes received, in order */
     char tail[64]; /* the first bytes received */
     unsigned drained, ended, closed;
     llmgr_status why;
@@ -62,7 +63,8 @@ extern const struct ln_conn_face CLIENT_FACE;
 
 struct ln_loop *loop_make(void);
 /* Dials; client->called tells when it is over. Fails the test if the dial is refused at once. */
-void client_dial(struct client *client, struct ln_loop *loop, const struct ln_dial_request *request);
+void client_dial(struct client *client, struct ln_loop *loop,
+                 const struct ln_dial_request *request);
 /* Dials and waits for the connection, which then reads into the client. */
 void client_connect(struct client *client, struct ln_loop *loop,
                     const struct ln_dial_request *request);

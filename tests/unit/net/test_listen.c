@@ -36,14 +36,14 @@ static void addresses_are_written_as_people_write_them(void **state)
         if (open_at(good[i].address, &fd, NULL) != LLMGR_OK && strchr(good[i].starts, '[') != NULL)
             continue; /* a machine without IPv6 */
         assert_true(fd >= 0);
-        assert_int_equal(
-            strncmp(ln_listen_text(fd, text), good[i].starts, strlen(good[i].starts)), 0);
+        assert_int_equal(strncmp(ln_listen_text(fd, text), good[i].starts, strlen(good[i].starts)),
+                         0);
         assert_int_equal(ln_listen_is_public(fd), good[i].is_public);
         ln_listen_close(fd);
     }
-    static const char *const bad[] = {"",           "127.0.0.1",    "127.0.0.1:",  "localhost:80",
-                                      "::1:80",     "127.0.0.1:x",  "[::1]",       "127.1:80",
-                                      "unix:",      "1.2.3.4:65536", "[::1]80",    "127.0.0.1:-1"};
+    static const char *const bad[] = {"",       "127.0.0.1",     "127.0.0.1:", "localhost:80",
+                                      "::1:80", "127.0.0.1:x",   "[::1]",      "127.1:80",
+                                      "unix:",  "1.2.3.4:65536", "[::1]80",    "127.0.0.1:-1"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         int fd = -1;
         if (open_at(bad[i], &fd, NULL) != LLMGR_ERR_INVALID)

@@ -44,8 +44,8 @@ static void timers_fire_once_in_order_and_never_early(void **state)
     srandom(7);
     for (size_t i = 0; i < COUNT; i++) {
         int64_t delay = random() % 400;
-        probes[i] = (struct probe){
-            .loop = loop, .wanted = ln_loop_now(loop) + delay, .left = &left};
+        probes[i] =
+            (struct probe){.loop = loop, .wanted = ln_loop_now(loop) + delay, .left = &left};
         ln_timer_start(loop, &probes[i].timer, delay, on_fire, &probes[i]);
         assert_true(ln_timer_running(&probes[i].timer));
     }

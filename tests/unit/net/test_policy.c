@@ -89,8 +89,8 @@ static void the_operators_word_passes_whatever_it_says(void **state)
 {
     (void)state;
     struct ln_policy *policy = make(NULL);
-    static const char *const names[] = {"localhost", "127.0.0.1", "10.0.0.1", "ollama", "::1",
-                                        "[fe80::1]", "gpu.internal", "example.com."};
+    static const char *const names[] = {"localhost", "127.0.0.1", "10.0.0.1",     "ollama",
+                                        "::1",       "[fe80::1]", "gpu.internal", "example.com."};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         assert_int_equal(ln_policy_judge_url_host(policy, LN_CLASS_SYSTEM, LB_STR("http"),
                                                   lb_cstr(names[i]), 11434, NULL),
@@ -125,15 +125,33 @@ static void some_addresses_stay_shut_whatever_is_opened(void **state)
 {
     (void)state;
     static const char *const allow[] = {"0.0.0.0/0", "::/0"};
-    static const char *const shut[] = {
-        "0.0.0.0",       "0.1.2.3",   "169.254.169.254",          "100.100.100.200", "224.0.0.1",
-        "168.63.129.16", "240.0.0.1", "255.255.255.255",          "::",              "fe80::1",
-        "fec0::1",       "ff02::1",   "::ffff:169.254.169.254",   "fd00:ec2::254",   "192.0.0.192",
-        "fd20:ce::254",  "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "2001:0:a9fe:a9fe::",
-        "64:ff9b:1::1",  "::169.254.169.254", "2001:0:808:808:0:0:5601:5601"};
-    struct ln_policy *policy = make(&(struct ln_policy_options){
-        .allow = allow, .allow_count = 2, .allow_http = true, .ports = (uint16_t[]){0},
-        .port_count = 1});
+    static const char *const shut[] = {"0.0.0.0",
+                                       "0.1.2.3",
+                                       "169.254.169.254",
+                                       "100.100.100.200",
+                                       "224.0.0.1",
+                                       "168.63.129.16",
+                                       "240.0.0.1",
+                                       "255.255.255.255",
+                                       "::",
+                                       "fe80::1",
+                                       "fec0::1",
+                                       "ff02::1",
+                                       "::ffff:169.254.169.254",
+                                       "fd00:ec2::254",
+                                       "192.0.0.192",
+                                       "fd20:ce::254",
+                                       "64:ff9b::a9fe:a9fe",
+                                       "2002:a9fe:a9fe::1",
+                                       "2001:0:a9fe:a9fe::",
+                                       "64:ff9b:1::1",
+                                       "::169.254.169.254",
+                                       "2001:0:808:808:0:0:5601:5601"};
+    struct ln_policy *policy = make(&(struct ln_policy_options){.allow = allow,
+                                                                .allow_count = 2,
+                                                                .allow_http = true,
+                                                                .ports = (uint16_t[]){0},
+                                                                .port_count = 1});
     for (size_t i = 0; i < sizeof(shut) / sizeof(shut[0]); i++) {
         if (addr(policy, shut[i], 443) != LLMGR_ERR_ADDRESS)
             fail_msg("%s is open", shut[i]);
@@ -149,8 +167,8 @@ static void our_own_end_points_stay_shut(void **state)
     static const char *const allow[] = {"0.0.0.0/0", "::/0"};
     static const struct ln_endpoint own[] = {
         {"0.0.0.0", 8080}, {"10.9.8.7", 5432}, {"db.example.com", 5432}, {"203.0.113.5", 0}};
-    struct ln_policy *policy = make(&(struct ln_policy_options){
-        .allow = allow, .allow_count = 2, .own = own, .own_count = 4});
+    struct ln_policy *policy = make(
+        &(struct ln_policy_options){.allow = allow, .allow_count = 2, .own = own, .own_count = 4});
     assert_int_equal(addr(policy, "127.0.0.1", 8080), LLMGR_ERR_ADDRESS);
     assert_int_equal(addr(policy, "127.9.9.9", 8080), LLMGR_ERR_ADDRESS);
     assert_int_equal(addr(policy, "::1", 8080), LLMGR_ERR_ADDRESS);
@@ -181,8 +199,8 @@ static void http_and_ports_are_the_operators_to_open(void **state)
 static void broken_lists_are_named(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "fd00::/129", "",
-                                      "localhost", "10.0.0.0/-1", "10.0.0.0/8/8"};
+    static const char *const bad[] = {"10.0.0.0/33", "10.0.0.0/",   "10.0.0/8",    "fd00::/129", "",
+                                      "localhost",   "10.0.0.0/-1", "10.0.0.0/8/8"};
     lb_host_init(&host);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct ln_policy *policy = NULL;

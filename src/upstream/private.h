@@ -137,8 +137,7 @@ struct lu_exchange {
 /* How a key travels: a row of auth.def. */
 struct lu_auth {
     const char *protocol;
-    struct lb_str header;
-    struct lb_str prefix;
+    struct lb_str line; /* name and whatever stands before the key */
 };
 /* Empty: the first row; NULL if the protocol is unknown. */
 const struct lu_auth *lu_auth_find(struct lb_str protocol);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The request's way out. The head is written at the start, without the key; when a connection is
- * there the key is opened onto the stack, goes to the socket between the head and its empty line,
- * and is wiped. Head and body leave in one write where the socket takes them.
+ * there the key is opened onto the stack, goes from there to the socket, between the head and its
+ * empty line, and is wiped. Head and body leave in one write where the socket takes them.
  */
 #include "upstream/exchange.h"
-
-#include <sodium.h>
 
 #include "http/write.h"
 #include "net/conn.h"
@@ -14,15 +12,14 @@
 #include "vault/secret.h"
 
 enum {
-    HEAD_MAX = 64 * 1024,              /* bytes of a request head */
-    QUEUE_SLACK = 1024,                /* chunk framing and the like beyond LU_UPLOAD_QUEUE */
-    QUEUE_LOW = LU_UPLOAD_QUEUE / 4,   /* here a fed body may go on */
-    AUTH_LINE_MAX = LV_SECRET_MAX + 64 /* bytes of the line that carries the key */
+    HEAD_MAX = 64 * 1024,            /* bytes of a request head */
+    QUEUE_SLACK = 1024,              /* chunk framing and the like beyond LU_UPLOAD_QUEUE */
+    QUEUE_LOW = LU_UPLOAD_QUEUE / 4, /* here a fed body may go on */
+    HEAD_SLICES = 4,                 /* head, name of the key's field, key, empty line */
 };
 
 static const struct lu_auth AUTH_ROWS[] = {
-#define XX(name, protocol, header, prefix)                                                         \
-    {protocol, {header, sizeof(header) - 1}, {prefix, sizeof(prefix) - 1}},
+#define XX(name, protocol, line) {protocol, {line, sizeof(line) - 1}},
 #include "upstream/auth.def"
 #undef XX
 };
@@ -204,32 +201,16 @@ void lu_send_more(struct lu_exchange *exchange)
     slices_sent(exchange);
 }
 
-/* The line with the key, in `line`. */
-static llmgr_status write_auth(struct lu_exchange *exchange, char line[AUTH_LINE_MAX], size_t *size,
-                               struct llmgr_error *err)
+/* The key for this request; an empty one is none. */
+static llmgr_status open_key(struct lu_exchange *exchange, struct lv_secret *key,
+                             struct llmgr_error *err)
 {
-    const struct lu_auth *auth = exchange->auth;
-    struct lv_secret key;
-
-    *size = 0;
     if (exchange->open_key == NULL)
         return LLMGR_OK;
-    lv_secret_init(&key);
-    llmgr_status status = exchange->open_key(exchange->key_context, &key, err);
-    if (status == LLMGR_OK && key.size > 0) {
-        if (!lh_is_value(lv_secret_str(&key))) {
-            status = lb_fail(err, LLMGR_ERR_NO_KEY,
-                             N_("the stored API key holds control characters; store it again"));
-        } else {
-            const struct lb_str parts[] = {auth->header, LB_STR(": "), auth->prefix,
-                                           lv_secret_str(&key), LB_STR("\r\n")};
-            for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-                memcpy(line + *size, parts[i].p, parts[i].size);
-                *size += parts[i].size;
-            }
-        }
-    }
-    lv_secret_clear(&key);
+    llmgr_status status = exchange->open_key(exchange->key_context, key, err);
+    if (status == LLMGR_OK && !lh_is_value(lv_secret_str(key)))
+        status = lb_fail(err, LLMGR_ERR_NO_KEY,
+                         N_("the stored API key holds control characters; store it again"));
     return status;
 }
 
@@ -237,14 +218,21 @@ static llmgr_status write_auth(struct lu_exchange *exchange, char line[AUTH_LINE
  * What the socket did not take of the head is queued by the connection; only slices, which are not
  * secret and stay where they are, are offered again by us.
  */
-static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str auth_line)
+static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str key)
 {
-    struct lb_str slices[LN_SLICES_MAX] = {lb_buf_str(&exchange->head), auth_line, LB_STR("\r\n")};
+    struct lb_str slices[LN_SLICES_MAX] = {
+        lb_buf_str(&exchange->head),
+        key.size > 0 ? exchange->auth->line : lb_str(NULL, 0),
+        key,
+        key.size > 0 ? LB_STR("\r\n\r\n") : LB_STR("\r\n"),
+    };
     struct ln_conn *conn = exchange->link->conn;
-    size_t head_size = slices[0].size + slices[1].size + slices[2].size;
-    size_t offered = head_size, taken = 0;
+    size_t head_size = 0, taken = 0;
 
-    size_t count = gather(exchange, slices, 3, &offered);
+    for (size_t i = 0; i < HEAD_SLICES; i++)
+        head_size += slices[i].size;
+    size_t offered = head_size;
+    size_t count = gather(exchange, slices, HEAD_SLICES, &offered);
     llmgr_status status = ln_conn_send(conn, slices, count, &taken);
     if (status != LLMGR_OK)
         return status;
@@ -252,31 +240,32 @@ static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str auth_l
         advance(exchange, taken - head_size);
         return LLMGR_OK;
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < HEAD_SLICES; i++) {
         size_t gone = taken < slices[i].size ? taken : slices[i].size;
         slices[i] = lb_str_sub(slices[i], gone, slices[i].size);
         taken -= gone;
     }
-    return ln_conn_write(conn, slices, 3);
+    return ln_conn_write(conn, slices, HEAD_SLICES);
 }
 
 void lu_send_start(struct lu_exchange *exchange)
 {
-    char line[AUTH_LINE_MAX];
-    size_t line_size = 0;
+    struct lv_secret key;
 
     exchange->state = LU_SENDING;
     exchange->at = 0;
     exchange->offset = 0;
     exchange->stats.sent_size = 0;
     ln_conn_set_marks(exchange->link->conn, LU_UPLOAD_QUEUE + QUEUE_SLACK, QUEUE_LOW);
-    llmgr_status status = write_auth(exchange, line, &line_size, &exchange->end);
+    lv_secret_init(&key);
+    llmgr_status status = open_key(exchange, &key, &exchange->end);
     if (status != LLMGR_OK) {
+        lv_secret_clear(&key);
         lu_end(exchange, false);
         return;
     }
-    status = send_head(exchange, lb_str(line, line_size));
-    sodium_memzero(line, line_size);
+    status = send_head(exchange, lv_secret_str(&key));
+    lv_secret_clear(&key);
     if (status != LLMGR_OK)
         lu_lost(exchange, status);
     else

@@ -46,15 +46,46 @@ llmgr_status lm_ring_read(struct ls_tx *tx, struct lm_ring_list *list, struct ll
     return status == LLMGR_OK && found == LS_ERROR ? lm_row_status(err) : status;
 }
 
+static bool in_list(const struct lm_ring_list *list, uint32_t id)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].row.id == id)
+            return true;
+    return false;
+}
+
+/* Keys that were dropped from the database: nothing that is sealed with them stands any more. */
+static void forget_dropped(struct lv_vault *vault, const struct lm_ring_list *list)
+{
+    uint32_t ids[LV_RING_MAX];
+    size_t count = lv_ring_ids(vault, ids);
+    for (size_t i = 0; i < count; i++)
+        if (!in_list(list, ids[i]))
+            lv_ring_forget(vault, ids[i]);
+}
+
+/*
+ * Dropped keys are forgotten only when room is needed: until this process has noticed the
+ * rotation's revision, what it remembers may still be sealed with them.
+ */
 llmgr_status lm_ring_load(struct lv_vault *vault, const struct lm_ring_list *list,
                           struct llmgr_error *err)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (lv_ring_has(vault, list->items[i].row.id))
+        const struct lv_ring_row *row = &list->items[i].row;
+        if (lv_ring_has(vault, row->id))
             continue;
-        llmgr_status status = lv_ring_load(vault, &list->items[i].row, err);
-        if (status != LLMGR_OK)
+        struct llmgr_error why = {0};
+        llmgr_status status = lv_ring_load(vault, row, &why);
+        if (status == LLMGR_ERR_TOO_LARGE) {
+            forget_dropped(vault, list);
+            status = lv_ring_load(vault, row, &why);
+        }
+        if (status != LLMGR_OK) {
+            if (err != NULL)
+                *err = why;
             return status;
+        }
     }
     return LLMGR_OK;
 }

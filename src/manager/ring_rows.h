@@ -27,7 +27,10 @@ struct lm_ring_list {
 /* All rows; ERR_TOO_LARGE if there are more than a vault can hold. */
 LLMGR_MUST_CHECK llmgr_status lm_ring_read(struct ls_tx *tx, struct lm_ring_list *list,
                                            struct llmgr_error *err);
-/* Unwraps all of them into the vault, as many as it has not got. Activates nothing. */
+/*
+ * Unwraps all of them into the vault, as many as it has not got. Activates nothing. A full vault
+ * forgets the keys that are not in the list any more.
+ */
 LLMGR_MUST_CHECK llmgr_status lm_ring_load(struct lv_vault *vault, const struct lm_ring_list *list,
                                            struct llmgr_error *err);
 /* A new data key in the database; the vault learns it with the next lm_ring_load. */

@@ -470,6 +470,18 @@ bool lv_ring_has(const struct lv_vault *vault, uint32_t id)
     return id != 0 && find_slot(vault, id) != LV_RING_MAX;
 }
 
+size_t lv_ring_ids(const struct lv_vault *vault, uint32_t ids[LV_RING_MAX])
+{
+    size_t count = 0;
+
+    for (uint32_t slot = 0; slot < LV_RING_MAX; slot++) {
+        uint64_t tag = atomic_load(&vault->tags[slot]);
+        if (tag != 0)
+            ids[count++] = tag_id(tag);
+    }
+    return count;
+}
+
 uint32_t lv_ring_active(const struct lv_vault *vault, lv_purpose purpose)
 {
     return atomic_load_explicit(&vault->active[purpose], memory_order_acquire);

@@ -128,6 +128,8 @@ LLMGR_MUST_CHECK llmgr_status lv_ring_activate(struct lv_vault *vault, uint32_t 
 /* Wipes a key; if it was active, nothing is until the next lv_ring_activate. Absent is fine. */
 void lv_ring_forget(struct lv_vault *vault, uint32_t id);
 bool lv_ring_has(const struct lv_vault *vault, uint32_t id);
+/* The ids of all loaded keys, in no order; returns how many. */
+size_t lv_ring_ids(const struct lv_vault *vault, uint32_t ids[LV_RING_MAX]);
 /* The active key's id, or 0. */
 uint32_t lv_ring_active(const struct lv_vault *vault, lv_purpose purpose);
 

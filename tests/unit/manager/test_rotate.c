@@ -242,6 +242,21 @@ static void two_rotations_at_once_end_well(void **state)
     assert_int_equal(report.count, 1);
 }
 
+static void one_process_may_rotate_more_often_than_a_vault_has_room_for_keys(void **state)
+{
+    struct world *w = *state;
+    struct llmgr_key_report report;
+
+    set_key(w, 1, 0);
+    for (int i = 0; i < LV_RING_MAX + 10; i++) {
+        rotate(w, false, &report);
+        assert_int_equal(report.rotated, 2);
+        assert_int_equal(report.count, 1);
+        lb_arena_reset(&w->arena);
+    }
+    assert_true(key_is(w, LM_KEY_OF_USER, alpha, "u1", "sk-1-0"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -252,6 +267,7 @@ int main(void)
         TEST(a_rotation_killed_anywhere_leaves_every_key_readable_and_goes_on),
         TEST(a_key_set_beside_a_rotation_wins),
         TEST(two_rotations_at_once_end_well),
+        TEST(one_process_may_rotate_more_often_than_a_vault_has_room_for_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

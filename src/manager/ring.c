@@ -229,7 +229,7 @@ static llmgr_status store_legacy(struct ls_tx *tx, const struct ls_legacy_key *k
     llmgr_status status = make_missing(legacy->host, legacy->vault, tx, err);
     if (status == LLMGR_OK)
         status =
-            seal(legacy->host, legacy->vault, tx, &place, lb_str_trim(key->api_key), &record, err);
+            seal(legacy->host, legacy->vault, tx, &place, lm_trim_key(key->api_key), &record, err);
     const struct ls_value sealed = ls_blob(record.data, record.size);
     if (status == LLMGR_OK && key->is_own)
         status = ls_exec(tx, LS_OWN_KEY_SET,
@@ -256,7 +256,7 @@ llmgr_status lm_ring_seal_legacy(struct ls_tx *tx, const struct ls_legacy_key *k
     }
     char origin[LH_ORIGIN_SIZE];
     const char *reason =
-        reason_to_drop(lb_str_trim(key->api_key), key->base_url, is_sys && !key->is_own, origin);
+        reason_to_drop(lm_trim_key(key->api_key), key->base_url, is_sys && !key->is_own, origin);
     if (reason != NULL) {
         lb_warn(legacy->host, "migration: the API key %s platform %lld is not taken over: %s",
                 key->is_own ? "a user stored for" : "of", (long long)key->platform_id, reason);

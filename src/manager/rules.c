@@ -61,6 +61,21 @@ llmgr_status lm_rule_key(struct lb_str key, struct llmgr_error *err)
     return LLMGR_OK;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct lb_str lm_trim_key(struct lb_str key)
+{
+    size_t from = 0, to = key.size;
+    while (from < to && is_blank(key.p[from]))
+        from++;
+    while (to > from && is_blank(key.p[to - 1]))
+        to--;
+    return lb_str_sub(key, from, to);
+}
+
 llmgr_status lm_rule_private_url(const struct ln_policy *policy, struct lb_str text,
                                  struct lh_url *url, struct llmgr_error *err)
 {

@@ -63,7 +63,7 @@ static llmgr_status judge_url(const struct checking *checking, struct lm_sync_en
 static llmgr_status judge_key(struct lm_sync_entry *entry, struct lb_str key,
                               struct llmgr_error *err)
 {
-    key = lb_str_trim(key);
+    key = lm_trim_key(key);
     if (key.size == 0 || entry->base_url.size == 0 || lc_is_placeholder(key))
         return LLMGR_OK;
     llmgr_status status = lm_rule_key(key, err);

@@ -13,7 +13,7 @@ What the programs have to offer for this:
     BUILD/src/llmgr                                  as documented in its manual; looks for its
         catalogues in $LLMGR_LOCALEDIR before the installed ones
     BUILD/tests/mockllm/mockllm --port 0 --record FILE
-        prints one line that ends with the port it listens on, then serves; appends one JSON object
+        prints "mockllm listening on http://127.0.0.1:PORT/v1", then serves; appends one JSON object
         per received request to FILE: method, path, headers (names in lower case), body (text)
     tools/test-postgres start FOLDER | stop FOLDER
         "start" prints the server's URL as its last line and returns when it accepts connections
@@ -138,10 +138,9 @@ class Mockllm:
         self.process = subprocess.Popen(
             [MOCKLLM, '--port', '0', '--record', self.record], stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
-        found = re.search(r'(\d+)/?\s*$', line)
+        found = re.search(r'(http://[^/]*:(\d+)/v1)\s*$', line)
         assert found, f'mockllm did not say where it listens: {line!r}'
-        self.port = int(found.group(1))
-        self.base_url = f'http://127.0.0.1:{self.port}/v1'
+        self.base_url, self.port = found.group(1), int(found.group(2))
 
     def requests(self):
         """All requests so far, oldest first."""

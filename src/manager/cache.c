@@ -20,6 +20,8 @@ enum {
     CHUNKS_PER_LIMIT = 8,
     OFFSET_BITS = 13, /* CHUNK_MAX / UNIT */
     SLOTS_MIN = 16,
+    CACHE_LINE = 64,
+    PREFETCH_LINES = 5,
 };
 
 #define NO_REF UINT32_MAX
@@ -308,10 +310,26 @@ static bool make_room(struct lm_cache *cache, uint32_t size)
 
 /* ---- The face -------------------------------------------------------------------------------- */
 
+/* An ordinary profile's lines are fetched at once, not one by one as they are read. */
+static void fetch(const struct lm_profile *profile)
+{
+    for (int line = 0; line < PREFETCH_LINES; line++)
+        __builtin_prefetch((const char *)profile + line * CACHE_LINE);
+}
+
 void lm_cache_hint(const struct lm_cache *cache, uint64_t hash)
 {
-    if (cache->slot_count != 0)
-        __builtin_prefetch(&cache->slots[home_of(tag_of(hash), cache->slot_count)]);
+    uint32_t tag = tag_of(hash);
+
+    if (cache->slot_count == 0)
+        return;
+    for (uint32_t at = home_of(tag, cache->slot_count); cache->slots[at].ref != NO_REF;
+         at = next_slot(cache, at)) {
+        if (cache->slots[at].tag == tag) {
+            fetch(profile_at(cache, cache->slots[at].ref));
+            return;
+        }
+    }
 }
 
 struct lm_profile *lm_cache_get(struct lm_cache *cache, uint64_t hash, struct lb_str user)
@@ -325,6 +343,7 @@ struct lm_profile *lm_cache_get(struct lm_cache *cache, uint64_t hash, struct lb
         if (cache->slots[at].tag != tag)
             continue;
         struct lm_profile *profile = profile_at(cache, cache->slots[at].ref);
+        fetch(profile);
         if (profile->hash == hash && lb_str_eq(lm_profile_user(profile), user)) {
             if (!profile->used)
                 profile->used = 1;

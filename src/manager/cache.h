@@ -33,7 +33,7 @@ enum { LM_CACHE_MIN = 16384 }; /* bytes; a smaller limit is raised to this */
 struct lm_cache *lm_cache_new(const struct lb_host *host, size_t limit);
 void lm_cache_free(struct lm_cache *cache); /* NULL is fine */
 
-/* Asks the processor for the slot of a hash that lm_cache_get will be asked for. */
+/* Asks the processor for the memory that lm_cache_get of this hash, and its user, will read. */
 void lm_cache_hint(const struct lm_cache *cache, uint64_t hash);
 /* The user's profile, valid until the next put or drop; or NULL. */
 struct lm_profile *lm_cache_get(struct lm_cache *cache, uint64_t hash, struct lb_str user);

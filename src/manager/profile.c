@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a user's rows (one statement, whatever the user has) and packing them into one block.
- * Rows are kept in a scratch list first, because only when all are there are their sizes known.
+ * Reading a user's rows (one statement; two if there are private platforms) and packing them into
+ * one block. Rows are kept in a scratch list first, because only when all are there are their sizes
+ * known.
  */
 #include "manager/profile.h"
 
@@ -13,15 +14,14 @@
 #include "manager/origin.h"
 #include "store/store.h"
 
-/* The first column of PROFILE_READ. */
-enum kind { KIND_PLATFORM = 1, KIND_MODEL, KIND_KEY, KIND_SELECTION, KIND_COUNT };
+/* The first column of PROFILE_READ; models come from a statement of their own. */
+enum kind { KIND_PLATFORM = 1, KIND_KEY, KIND_SELECTION, KIND_MODEL, KIND_COUNT };
 
 /* A row; what its columns mean depends on the kind (see store/statements.def). */
 struct row {
     struct row *next;
     int64_t id;
     int64_t other;
-    int64_t extra;
     struct lb_str text[3];
     struct lb_str record;
     struct lb_str origin; /* platforms */
@@ -31,7 +31,8 @@ struct row {
 struct draft {
     struct lb_str user;
     struct lb_arena *arena;
-    struct row *rows[KIND_COUNT]; /* newest first, then sorted */
+    struct row *rows[KIND_COUNT];
+    struct row **tails[KIND_COUNT]; /* NULL: no row yet */
     size_t counts[KIND_COUNT];
     size_t texts; /* bytes */
 };
@@ -51,34 +52,60 @@ static bool keep(struct draft *draft, struct lb_str column, struct lb_str *kept)
     return true;
 }
 
+static struct row *add_row(struct draft *draft, enum kind kind)
+{
+    struct row *row = lb_arena_calloc(draft->arena, 1, sizeof *row);
+
+    if (row == NULL)
+        return NULL;
+    if (draft->tails[kind] == NULL)
+        draft->tails[kind] = &draft->rows[kind];
+    *draft->tails[kind] = row;
+    draft->tails[kind] = &row->next;
+    draft->counts[kind]++;
+    return row;
+}
+
 static bool take_row(struct draft *draft, const struct ls_rows *rows)
 {
-    int64_t kind = ls_column_int(rows, 0);
+    enum kind kind = (enum kind)ls_column_int(rows, 0);
+    int64_t id = ls_column_int(rows, 1);
+    int64_t other = ls_column_int(rows, 2);
+    int texts = kind == KIND_PLATFORM ? 3 : kind == KIND_SELECTION ? 1 : 0;
 
-    if (kind < KIND_PLATFORM || kind >= KIND_COUNT)
+    /* A choice of nothing, as a legacy database may hold, is no choice. */
+    if (kind == KIND_SELECTION && (id == 0 || other == 0))
         return true;
-    struct row *row = lb_arena_calloc(draft->arena, 1, sizeof *row);
+    struct row *row = add_row(draft, kind);
     if (row == NULL)
         return false;
-    row->id = ls_column_int(rows, 1);
-    row->other = ls_column_int(rows, 2);
-    row->extra = ls_column_int(rows, 3);
-    for (int i = 0; i < 3; i++) {
-        if (!keep(draft, ls_column_text(rows, 4 + i), &row->text[i]))
+    row->id = id;
+    row->other = other;
+    for (int i = 0; i < texts; i++) {
+        if (!keep(draft, ls_column_text(rows, 3 + i), &row->text[i]))
             return false;
     }
-    if (!keep(draft, ls_column_blob(rows, 7), &row->record))
+    return kind == KIND_SELECTION || keep(draft, ls_column_blob(rows, 6), &row->record);
+}
+
+static bool take_model(struct draft *draft, const struct ls_rows *rows)
+{
+    struct row *row = add_row(draft, KIND_MODEL);
+
+    if (row == NULL)
         return false;
-    /* A choice of nothing, as a legacy database may hold, is no choice. */
-    if (kind == KIND_SELECTION && (row->id == 0 || row->other == 0))
-        return true;
-    row->next = draft->rows[kind];
-    draft->rows[kind] = row;
-    draft->counts[kind]++;
+    row->id = ls_column_int(rows, 0);
+    row->other = ls_column_int(rows, 1);
+    for (int i = 0; i < 3; i++) {
+        if (!keep(draft, ls_column_text(rows, 2 + i), &row->text[i]))
+            return false;
+    }
     return true;
 }
 
 static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
+                              enum ls_statement statement,
+                              bool (*take)(struct draft *, const struct ls_rows *),
                               struct llmgr_error *err)
 {
     struct ls_rows rows = {0};
@@ -89,9 +116,9 @@ static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
     llmgr_status status = ls_begin(manager->store, LS_READ_ONE, &tx, err);
     if (status != LLMGR_OK)
         return status;
-    status = ls_query(tx, LS_PROFILE_READ, LS_ARGS(ls_text(draft->user)), &rows, &own);
+    status = ls_query(tx, statement, LS_ARGS(ls_text(draft->user)), &rows, &own);
     while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
-        if (!take_row(draft, &rows))
+        if (!take(draft, &rows))
             status = lb_fail_memory(&own);
     }
     ls_rows_end(&rows);
@@ -105,33 +132,18 @@ static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
 
 /* ---- Order ----------------------------------------------------------------------------------- */
 
-static int by_number(int64_t left, int64_t right)
-{
-    return left < right ? -1 : left > right;
-}
-
 static int compare_platforms(const void *a, const void *b)
-{
-    return by_number((*(const struct row *const *)a)->id, (*(const struct row *const *)b)->id);
-}
-
-/* Platform by platform, so that both lists are packed in one pass. */
-static int compare_models(const void *a, const void *b)
 {
     const struct row *left = *(const struct row *const *)a;
     const struct row *right = *(const struct row *const *)b;
-    int order = by_number(left->other, right->other);
 
-    if (order == 0)
-        order = by_number(left->extra, right->extra);
-    return order != 0 ? order : by_number(left->id, right->id);
+    return left->id < right->id ? -1 : left->id > right->id;
 }
 
-/* Links the rows of a kind anew, in order. False when memory is short. */
-static bool sort_rows(struct draft *draft, enum kind kind,
-                      int (*compare)(const void *, const void *))
+/* Platforms by id, as their models come. False when memory is short. */
+static bool sort_platforms(struct draft *draft)
 {
-    size_t count = draft->counts[kind];
+    size_t count = draft->counts[KIND_PLATFORM];
 
     if (count < 2)
         return true;
@@ -139,12 +151,12 @@ static bool sort_rows(struct draft *draft, enum kind kind,
     if (rows == NULL)
         return false;
     size_t at = 0;
-    for (struct row *row = draft->rows[kind]; row != NULL; row = row->next)
+    for (struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next)
         rows[at++] = row;
-    qsort(rows, count, sizeof(struct row *), compare);
+    qsort(rows, count, sizeof(struct row *), compare_platforms);
     for (at = 0; at < count; at++)
         rows[at]->next = at + 1 < count ? rows[at + 1] : NULL;
-    draft->rows[kind] = rows[0];
+    draft->rows[KIND_PLATFORM] = rows[0];
     return true;
 }
 
@@ -229,7 +241,7 @@ static void pack_choices(struct packer *packer, const struct draft *draft)
             .record_at = pack_bytes(packer, row->record),
             .record_size = (uint16_t)row->record.size,
             .state = (uint8_t)row->state,
-            .hide = row->extra != 0,
+            .hide = row->other != 0,
         };
 }
 
@@ -254,7 +266,10 @@ static void pack_platforms(struct packer *packer, const struct draft *draft)
             .hide = (row->other & 2) != 0,
             .first_model = models,
         };
-        for (; at != NULL && at->other <= row->id; at = at->next) {
+        /* A model of a platform that was made between the two statements has none here. */
+        while (at != NULL && at->other < row->id)
+            at = at->next;
+        for (; at != NULL && at->other == row->id; at = at->next) {
             *model++ = (struct lm_model){
                 .id = at->id,
                 .platform = (uint32_t)(platform - platforms),
@@ -322,11 +337,12 @@ llmgr_status lm_profile_read(struct lm_manager *manager, const struct lm_catalog
     llmgr_status status = lm_check_user(user, err);
     if (status != LLMGR_OK)
         return status;
-    status = read_rows(manager, &draft, err);
+    status = read_rows(manager, &draft, LS_PROFILE_READ, take_row, err);
+    if (status == LLMGR_OK && draft.counts[KIND_PLATFORM] != 0)
+        status = read_rows(manager, &draft, LS_PROFILE_MODELS, take_model, err);
     if (status != LLMGR_OK)
         return status;
-    if (!sort_rows(&draft, KIND_PLATFORM, compare_platforms) ||
-        !sort_rows(&draft, KIND_MODEL, compare_models))
+    if (!sort_platforms(&draft))
         return lb_fail_memory(err);
     status = judge_keys(manager, catalogue, &draft, err);
     if (status != LLMGR_OK)

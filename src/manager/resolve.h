@@ -87,6 +87,12 @@ LLMGR_MUST_CHECK llmgr_status lm_view_new(struct lm_manager *manager, size_t cac
                                           struct lm_view **view, struct llmgr_error *err);
 void lm_view_free(struct lm_view *view);
 void lm_view_refresh(struct lm_view *view);
+/*
+ * Asks the processor for what a resolve of this user will read. Called as soon as the user is
+ * known, some hundred nanoseconds of other work before lm_view_resolve, it hides the cost of a
+ * memory larger than the processor's caches. Never needed, never wrong.
+ */
+void lm_view_hint(const struct lm_view *view, struct lb_str user);
 LLMGR_MUST_CHECK llmgr_status lm_view_resolve(struct lm_view *view,
                                               const struct lm_request *request,
                                               struct lb_arena *arena, struct lm_target *target,

@@ -77,6 +77,13 @@ void lm_view_refresh(struct lm_view *view)
     view->drop_all = false;
 }
 
+void lm_view_hint(const struct lm_view *view, struct lb_str user)
+{
+    const struct lm_manager *manager = view->manager;
+
+    lm_cache_hint(view->cache, lm_user_hash(manager, lm_effective_user(manager, user)));
+}
+
 static const struct lm_profile *find(const struct lm_view *view, uint64_t hash, struct lb_str user)
 {
     const struct lm_profile *profile = lm_cache_get(view->cache, hash, user);

@@ -399,9 +399,10 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_models(struct llmgr *manager, cons
                                                      struct llmgr_error *err);
 /*
  * Adds a model to a private platform. `display_name` NULL means model_name; `extra_body` is a JSON
- * object merged into each request's top level (it wins), or NULL. Names are 1-120 bytes. Errors:
+ * object merged into each request's top level (it wins), or NULL: at most 16 KiB and 64 levels, no
+ * repeated members, and none named "model", "messages" or "stream". Names are 1-120 bytes. Errors:
  * as llmgr_platform_add; ERR_CONFLICT if the platform has the model_name, or one of the user's
- * platforms the display_name.
+ * platforms the display_name; ERR_TOO_LARGE at 1000 models.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_add(struct llmgr *manager, const char *user,
                                                         int64_t platform_id, const char *model_name,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "world.h"
 
+#include <sys/wait.h>
+
 static const struct conf SYSTEM[] = {
     {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL},
     {"Beta", "http://10.0.0.5:8000/v1", NULL, "Beta One", "b-1", NULL},
@@ -309,6 +311,43 @@ static void a_private_platforms_own_key_is_set_and_removed(void **state)
     assert_false(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-1"));
 }
 
+static unsigned add_many(struct world *w)
+{
+    unsigned won = 0;
+
+    world_open(w);
+    for (int i = 0; i < 20; i++) {
+        char name[16], url[64];
+        snprintf(name, sizeof name, "n%d", i);
+        /* The same name at two addresses: at most one of the two processes may have it. */
+        snprintf(url, sizeof url, "https://h%ld-%d.example", (long)getpid(), i);
+        llmgr_status status = try_add(w, "ann", name, url, "sk-x");
+        if (status != LLMGR_OK)
+            WANT(LLMGR_ERR_CONFLICT, status);
+        won += status == LLMGR_OK;
+    }
+    world_close(w);
+    return won;
+}
+
+static void of_two_processes_that_add_one_name_one_wins(void **state)
+{
+    struct world *w = *state;
+    int status = -1;
+
+    world_close(w);
+    pid_t child = fork();
+    if (child == 0)
+        _exit((int)add_many(w));
+    unsigned won = add_many(w);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(won + (unsigned)WEXITSTATUS(status), 20);
+    world_open(w);
+    assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms WHERE user_id = 'ann'"),
+                     20);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -329,6 +368,7 @@ int main(void)
         TEST(an_own_key_and_a_hide_of_a_system_platform_do_not_disturb_each_other),
         TEST(in_single_mode_every_user_is_the_system_user),
         TEST(a_private_platforms_own_key_is_set_and_removed),
+        TEST(of_two_processes_that_add_one_name_one_wins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

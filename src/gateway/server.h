@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server as a whole: its listeners, its workers, and what changes while it runs.
+ *
+ *   main thread (signals) --> lg_server_reload / _drain / _stop --> posts --> each worker's loop
+ *   keeper thread: lm_poll, so that no worker ever asks the database whether something changed
+ *   worker threads: one loop each, nothing shared but the manager, the gauges and the listeners' ports
+ *
+ * Signals are the program's business; the server only has functions to call.
+ */
+#ifndef LG_SERVER_H
+#define LG_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "gateway/settings.h"
+
+struct lg_server;
+struct lg_worker;
+struct llmgr;
+
+enum {
+    LG_WORKERS_MAX = 256,
+    LG_LISTENERS_MAX = 16,
+};
+
+struct lg_server_options {
+    const char *const *listen; /* addresses as ln_listen_open takes them; ends with NULL */
+    const int *inherited;      /* sockets of a service manager, used instead of `listen` */
+    size_t inherited_count;
+    unsigned workers; /* 0: one per core */
+    unsigned spin_us;
+    unsigned connections_max; /* of the process; 0: the loop's default */
+    const char *tls_cert;     /* both or neither */
+    const char *tls_key;
+    bool need_token; /* false: callers without a token are the system user (single, loopback) */
+    struct lg_settings settings;
+    void (*ended)(void *context); /* from a worker's thread: all workers have ended */
+    void *ended_context;
+};
+
+/*
+ * Opens the sockets and starts the workers; they accept when this returns. The manager outlives
+ * the server. ERR_FORBIDDEN: it would listen beyond loopback without an administrator's token.
+ */
+LLMGR_MUST_CHECK llmgr_status lg_server_start(struct llmgr *manager,
+                                              const struct lg_server_options *options,
+                                              struct lg_server **server, struct llmgr_error *err);
+/* "http://127.0.0.1:8080 unix:/run/llmgr.sock" */
+void lg_server_places(const struct lg_server *server, struct lb_buf *out);
+/* New settings for requests to come; certificate and key are read anew. On failure all stays. */
+LLMGR_MUST_CHECK llmgr_status lg_server_reload(struct lg_server *server,
+                                               const struct lg_settings *settings,
+                                               struct llmgr_error *err);
+/*
+ * No more connections; readiness turns red; requests under way have until the limit, then they
+ * get an error event and end. `ended` tells when all is over. Once; later calls shorten the limit.
+ */
+void lg_server_drain(struct lg_server *server, int64_t limit_ms);
+/* Waits for the workers to end (asks them to, without a limit, if nobody has) and frees. */
+void lg_server_free(struct lg_server *server);
+
+/* ---- For handlers and workers ---------------------------------------------------------------- */
+
+struct llmgr *lg_server_manager(const struct lg_server *server);
+bool lg_server_draining(const struct lg_server *server);
+/* Has the database been heard of lately? False: what is remembered may be too old to act on. */
+bool lg_server_fresh(const struct lg_server *server);
+size_t lg_server_workers(const struct lg_server *server);
+struct lg_worker *lg_server_worker(const struct lg_server *server, size_t index);
+int64_t lg_server_started_ms(const struct lg_server *server); /* wall clock */
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What may change while the server runs: limits, timeouts, policies. A worker holds one snapshot;
+ * a reload hands it another, and a request keeps the one it began with.
+ */
+#ifndef LG_SETTINGS_H
+#define LG_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "upstream/exchange.h"
+
+struct lg_settings {
+    unsigned holders; /* the worker and its requests; not shared between threads */
+    size_t body_max;  /* bytes of a request's body */
+    int64_t head_timeout_ms;      /* first byte of a request to the end of its head */
+    int64_t body_timeout_ms;      /* between two pieces of a body */
+    int64_t keepalive_timeout_ms; /* between two requests */
+    int64_t write_timeout_ms;     /* a client that takes nothing of its answer */
+    int64_t ping_ms;              /* silence on a stream before a keep-alive; 0: never */
+    unsigned streams_per_user;    /* requests under way at once; 0: no limit */
+    unsigned streams_per_token;
+    unsigned connections_per_address;
+    bool decision_headers; /* tell platform, model and payer in the answer's head */
+    bool cors;             /* answer browsers of any origin (never without tokens) */
+    struct lu_timeouts upstream;
+};
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One worker: a thread, its loop, and everything a request needs that is not shared. Only the
+ * counters are looked at from other threads.
+ */
+#ifndef LG_WORKER_H
+#define LG_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "http/head.h"
+#include "gateway/server.h"
+#include "net/loop.h"
+
+struct lg_request;
+struct lm_manager;
+struct lm_tokens;
+struct lm_journal;
+struct lm_view;
+struct ln_listener;
+struct ln_tls_client;
+struct ln_tls_server;
+struct lu_pool;
+
+enum lg_metric {
+#define LG_METRIC(id, ...) LG_METRIC_##id,
+#include "gateway/metrics.def"
+#undef LG_METRIC
+    LG_METRIC_COUNT
+};
+
+enum lg_histogram_id {
+#define LG_HISTOGRAM(id, ...) LG_HISTOGRAM_##id,
+#include "gateway/metrics.def"
+#undef LG_HISTOGRAM
+    LG_HISTOGRAM_COUNT
+};
+
+/* Upper bounds 1, 2, 4, ... 2^19 ms and one for what is beyond. */
+enum { LG_BUCKETS = 21 };
+
+struct lg_histogram {
+    _Atomic uint64_t bucket[LG_BUCKETS]; /* each counts only its own range */
+    _Atomic uint64_t sum_ms;
+};
+
+struct lg_worker {
+    unsigned magic;
+    unsigned index;
+    struct lg_server *server;
+    const struct lb_host *host;
+    struct lm_manager *manager;
+    uv_thread_t thread;
+    struct ln_loop *loop;
+    struct lu_pool *pool;
+    struct ln_tls_client *tls_out;
+    struct ln_tls_server *tls_in; /* NULL: plain */
+    struct lm_view *view;
+    struct lg_settings *settings;
+    struct ln_listener *listeners[LG_LISTENERS_MAX];
+    size_t listener_count;
+    struct lb_list clients;
+    unsigned client_count;
+    struct lg_request *spare; /* requests to use again */
+    unsigned spare_count;
+    struct lg_settings *news; /* a reload's, on its way; guarded by the loop's post */
+    struct ln_post reload_post;
+    struct ln_post drain_post;
+    struct ln_timer drain_timer;
+    bool draining;
+
+    /* Of the message being read right now; no request keeps them over a turn. */
+    struct lh_head head;
+    struct lh_field fields[LH_FIELDS];
+    struct lb_buf out; /* a head being written */
+    char date[32];     /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+    int64_t date_at;   /* loop time of the next look at the clock */
+    uint64_t id_base;  /* request ids: random per worker ... */
+    uint64_t id_count; /* ... and counted */
+
+    _Atomic uint64_t counters[LG_METRIC_COUNT];
+    struct lg_histogram histograms[LG_HISTOGRAM_COUNT];
+};
+
+/* Only the worker writes: a load and a store, no locked instruction. */
+static inline void lg_count(struct lg_worker *worker, enum lg_metric metric, int64_t change)
+{
+    uint64_t now = atomic_load_explicit(&worker->counters[metric], memory_order_relaxed);
+    atomic_store_explicit(&worker->counters[metric], now + (uint64_t)change, memory_order_relaxed);
+}
+
+void lg_observe(struct lg_worker *worker, enum lg_histogram_id id, int64_t ms);
+
+/* worker.c */
+LLMGR_MUST_CHECK llmgr_status lg_worker_new(struct lg_server *server, unsigned index,
+                                            const struct lg_server_options *options,
+                                            struct lg_worker **worker, struct llmgr_error *err);
+/* Takes over the socket. Before the thread starts. */
+LLMGR_MUST_CHECK llmgr_status lg_worker_listen(struct lg_worker *worker, int fd, bool keep_file,
+                                               struct llmgr_error *err);
+void lg_worker_run(void *worker); /* the thread */
+/* After the thread has ended, or if it never began. NULL is fine. */
+void lg_worker_free(struct lg_worker *worker);
+/* The settings of now, held; lg_settings_drop gives them back. On the worker's thread. */
+struct lg_settings *lg_settings_hold(struct lg_worker *worker);
+void lg_settings_drop(struct lg_worker *worker, struct lg_settings *settings);
+/* The Date field's value, at most a second old. */
+struct lb_str lg_worker_date(struct lg_worker *worker);
+
+#endif

@@ -14,15 +14,30 @@ enum {
     PROBE_SHOWN_MAX = 120, /* bytes of the answer that an error quotes */
 };
 
+/* The path without slashes at the end; empty if the URL is none (the exchange tells then). */
 static struct lb_str path_of(struct lb_str base_url)
 {
     struct lh_url url;
 
     if (lh_url_parse(base_url, &url) != LH_URL_OK)
-        return lb_str(NULL, 0); /* the exchange says what is wrong with it */
+        return lb_str(NULL, 0);
     while (url.path.size > 0 && url.path.p[url.path.size - 1] == '/')
         url.path.size--;
     return url.path;
+}
+
+/* A base URL that names the list itself, "…/models", becomes the one above it; a query stays. */
+static void strip_models(struct lb_str base_url, struct lb_buf *out)
+{
+    struct lb_str path = path_of(base_url);
+
+    if (!lb_str_ends(path, LB_STR("/models"))) {
+        lb_buf_add_str(out, base_url);
+        return;
+    }
+    path.size -= LB_STR("/models").size;
+    lb_buf_add(out, base_url.p, (size_t)(path.p - base_url.p) + path.size);
+    lb_buf_add_str(out, lb_str_sub(base_url, lb_str_find(base_url, '?'), base_url.size));
 }
 
 static llmgr_status refused(const struct lu_run *run, bool show_body, struct llmgr_error *err)
@@ -72,24 +87,44 @@ static llmgr_status try_path(struct lu_call *call, const struct lu_peer *peer, s
     return status;
 }
 
-llmgr_status lu_call_models(struct lu_call *call, const struct lu_peer *peer, int64_t timeout_ms,
-                            bool show_body, struct llmgr_probe *probe, struct llmgr_error *err)
+static llmgr_status probe(struct lu_call *call, const struct lu_peer *peer, int64_t limit,
+                          bool may_add_v1, bool show_body, struct llmgr_probe *found,
+                          struct llmgr_error *err)
 {
-    struct lb_str base = path_of(peer->base_url);
-    bool names_models = lb_str_ends(base, LB_STR("/models"));
-    int64_t limit = timeout_ms > 0 ? timeout_ms : PROBE_TIMEOUT_MS;
     int64_t begun = lb_monotonic_ms();
     int http_status = 0;
+
+    llmgr_status status =
+        try_path(call, peer, LB_STR("/models"), limit, show_body, found, &http_status, err);
+    int64_t left = limit - (lb_monotonic_ms() - begun);
+    if (http_status == 404 && may_add_v1 && left > 0)
+        status =
+            try_path(call, peer, LB_STR("/v1/models"), left, show_body, found, &http_status, err);
+    return status;
+}
+
+llmgr_status lu_call_models(struct lu_call *call, const struct lu_peer *peer, int64_t timeout_ms,
+                            bool show_body, struct llmgr_probe *found, struct llmgr_error *err)
+{
+    struct lb_str path = path_of(peer->base_url);
+    bool may_add_v1 = !lb_str_ends(path, LB_STR("/v1")) && !lb_str_ends(path, LB_STR("/models"));
+    struct lu_peer stripped = *peer;
+    struct lb_buf base;
 
     llmgr_status status = lu_call_begin(call, err);
     if (status != LLMGR_OK)
         return status;
-    status = try_path(call, peer, names_models ? lb_str(NULL, 0) : LB_STR("/models"), limit,
-                      show_body, probe, &http_status, err);
-    int64_t left = limit - (lb_monotonic_ms() - begun);
-    if (http_status == 404 && !names_models && !lb_str_ends(base, LB_STR("/v1")) && left > 0)
-        status =
-            try_path(call, peer, LB_STR("/v1/models"), left, show_body, probe, &http_status, err);
+    lb_buf_init(&base, lu_call_host(call), LH_URL_MAX + 1);
+    strip_models(peer->base_url, &base);
+    stripped.base_url = lb_buf_str(&base);
+    if (base.failed == LLMGR_ERR_NO_MEMORY)
+        status = lb_fail_memory(err);
+    else if (base.failed != LLMGR_OK)
+        status = lh_url_fail(err, LH_URL_LONG, peer->base_url);
+    else
+        status = probe(call, &stripped, timeout_ms > 0 ? timeout_ms : PROBE_TIMEOUT_MS, may_add_v1,
+                       show_body, found, err);
+    lb_buf_free(&base);
     lu_call_end(call);
     return status;
 }

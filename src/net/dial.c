@@ -415,6 +415,7 @@ llmgr_status ln_dial(struct ln_loop *loop, const struct ln_dial_request *request
     dial->alpn_copy = request->alpn != NULL ? lb_strdup(loop->host, request->alpn) : NULL;
     if (dial->host_copy == NULL || (request->alpn != NULL && dial->alpn_copy == NULL)) {
         lb_free(loop->host, dial->host_copy);
+        lb_free(loop->host, dial->alpn_copy);
         lb_free(loop->host, dial);
         return lb_fail_memory(err);
     }

@@ -22,6 +22,7 @@ static void deliver_end(struct lu_exchange *exchange)
 {
     exchange->face->end(exchange, exchange->context, &exchange->end);
     exchange->magic = 0;
+    lu_head_room_free(exchange);
     lu_pool_count(exchange->pool, -1);
     lb_free(exchange->host, exchange);
 }

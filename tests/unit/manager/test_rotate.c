@@ -2,6 +2,7 @@
 /* Rotation of the data key: complete, beside traffic, and killed anywhere. */
 #include "world.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -173,7 +174,7 @@ static void a_rotation_killed_anywhere_leaves_every_key_readable_and_goes_on(voi
                                     "AND value <> ''") == 1;
         want_all_readable(w);
     }
-    print_message("%u of %d kills hit a rotation under way\n", killed, KILLS);
+    print_message("# %u of %d kills hit a rotation under way\n", killed, KILLS);
     rotate(w, false, &report);
     rotate(w, false, &report);
     assert_int_equal(report.count, 1);
@@ -242,6 +243,51 @@ static void two_rotations_at_once_end_well(void **state)
     assert_int_equal(report.count, 1);
 }
 
+struct setter {
+    struct world *w;
+    unsigned first;
+    int failed;
+};
+
+static void *set_some(void *context)
+{
+    struct setter *setter = context;
+
+    for (unsigned i = 0; i < 30; i++) {
+        char name[32], key[32];
+        snprintf(name, sizeof name, "u%u", setter->first + i);
+        snprintf(key, sizeof key, "sk-%u-1", setter->first + i);
+        setter->failed += lm_platform_set_key(setter->w->manager, lb_cstr(name), alpha,
+                                              lb_cstr(key), NULL) != LLMGR_OK;
+    }
+    return NULL;
+}
+
+static void threads_of_one_process_set_keys_while_it_rotates(void **state)
+{
+    struct world *w = *state;
+    struct llmgr_key_report report;
+    struct setter setters[4];
+    pthread_t threads[4];
+
+    fill(w);
+    for (unsigned i = 0; i < 4; i++) {
+        setters[i] = (struct setter){.w = w, .first = i * 100};
+        assert_int_equal(pthread_create(&threads[i], NULL, set_some, &setters[i]), 0);
+    }
+    for (int i = 0; i < 5; i++)
+        rotate(w, false, &report);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(setters[i].failed, 0);
+    }
+    rotate(w, false, &report);
+    assert_int_equal(report.count, 1);
+    want_all_readable(w);
+    assert_true(key_is(w, LM_KEY_OF_USER, alpha, "u329", "sk-329-1"));
+    assert_true(key_is(w, LM_KEY_OF_USER, alpha, "u330", "sk-330-0"));
+}
+
 static void one_process_may_rotate_more_often_than_a_vault_has_room_for_keys(void **state)
 {
     struct world *w = *state;
@@ -267,6 +313,7 @@ int main(void)
         TEST(a_rotation_killed_anywhere_leaves_every_key_readable_and_goes_on),
         TEST(a_key_set_beside_a_rotation_wins),
         TEST(two_rotations_at_once_end_well),
+        TEST(threads_of_one_process_set_keys_while_it_rotates),
         TEST(one_process_may_rotate_more_often_than_a_vault_has_room_for_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -634,6 +634,214 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_stream(struct llmgr_llm *llm,
  */
 LLMGR_API void llmgr_llm_cancel(struct llmgr_llm *llm);
 
+/* ---- Tokens of the gateway ------------------------------------------------------------------- */
+
+/*
+ * What a token may do: XX(NAME, number, "name").
+ * USER acts as its user; APP names the user of each request, perhaps only such as begin with a
+ * prefix; ADMIN manages.
+ */
+#define LLMGR_TOKEN_KIND_MAP(XX) XX(USER, 0, "user") XX(APP, 1, "app") XX(ADMIN, 2, "admin")
+
+typedef enum llmgr_token_kind {
+#define LLMGR_TOKEN_KIND_ENUM(name, number, text) LLMGR_TOKEN_##name = number,
+    LLMGR_TOKEN_KIND_MAP(LLMGR_TOKEN_KIND_ENUM)
+#undef LLMGR_TOKEN_KIND_ENUM
+} llmgr_token_kind;
+
+/* "user", "app", "admin"; NULL for a number that is no kind. Static. */
+LLMGR_API const char *llmgr_token_kind_name(llmgr_token_kind kind);
+/* The kind of that name into *kind; false if there is none. */
+LLMGR_API bool llmgr_token_kind_parse(const char *name, llmgr_token_kind *kind);
+
+/* A token as it is remembered: everything but the token itself, of which only a digest is kept. */
+struct llmgr_token {
+    int64_t token_id;
+    llmgr_token_kind kind;
+    const char *name;   /* "" if none was given */
+    const char *user;   /* of a user token; else NULL */
+    const char *prefix; /* of an app token: its users begin with it; NULL: any user */
+    int64_t created_at_ms;
+    bool revoked;
+    int64_t revoked_at_ms; /* 0 unless revoked */
+    void *memory;          /* ours; NULL inside a list */
+};
+
+struct llmgr_token_list {
+    struct llmgr_token *items;
+    size_t count;
+    void *memory; /* ours */
+};
+
+LLMGR_API void llmgr_token_clear(struct llmgr_token *token);
+LLMGR_API void llmgr_token_list_clear(struct llmgr_token_list *list);
+
+enum { LLMGR_TOKEN_ROOM = 64 }; /* bytes that hold a token and its NUL */
+
+/*
+ * Issues a token. `user` is whose token it is for kind USER (NULL: the system user) and ignored
+ * otherwise; `name` (for people, up to 80 bytes) and `prefix` (kind APP only, up to 128 bytes) may
+ * be NULL. `text` receives the token, NUL-terminated, for the only time: show it, then wipe it
+ * with llmgr_wipe. `token` may be NULL. Errors: ERR_INVALID; ERR_TOO_LARGE (`size` below
+ * LLMGR_TOKEN_ROOM, or the user has 1000 tokens); ERR_DATABASE….
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_token_create(struct llmgr *manager,
+                                                           llmgr_token_kind kind, const char *user,
+                                                           const char *name, const char *prefix,
+                                                           char *text, size_t size,
+                                                           struct llmgr_token *token,
+                                                           struct llmgr_error *err);
+/*
+ * Tokens by ascending id, revoked ones included: those of one user, or with `user` NULL everybody's
+ * and of all kinds. A page begins after `after_id` (0: at the start) and holds at most `limit`
+ * (0: 1000, the most).
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_token_list(struct llmgr *manager, const char *user,
+                                                         int64_t after_id, size_t limit,
+                                                         struct llmgr_token_list *list,
+                                                         struct llmgr_error *err);
+/*
+ * Ends a token for ever: at once in this process, within one second in others. With a `user` only
+ * that user's tokens exist, with NULL all. ERR_NOT_FOUND; revoking again changes nothing.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_token_revoke(struct llmgr *manager, const char *user,
+                                                           int64_t token_id,
+                                                           struct llmgr_error *err);
+
+/* ---- Usage ----------------------------------------------------------------------------------- */
+
+/* Where the token counts of a row come from: XX(NAME, number, "name"). */
+#define LLMGR_PROVENANCE_MAP(XX)                                                                   \
+    XX(UNKNOWN, 0, "unknown")     /* nobody told */                                                \
+    XX(REPORTED, 1, "reported")   /* by the upstream */                                            \
+    XX(ESTIMATED, 2, "estimated") /* by us */                                                      \
+    XX(PARTIAL, 3, "partial")     /* reported, but the answer did not end */
+
+typedef enum llmgr_provenance {
+#define LLMGR_PROVENANCE_ENUM(name, number, text) LLMGR_PROVENANCE_##name = number,
+    LLMGR_PROVENANCE_MAP(LLMGR_PROVENANCE_ENUM)
+#undef LLMGR_PROVENANCE_ENUM
+} llmgr_provenance;
+
+/* How an attempt ended: XX(NAME, number, "name"). */
+#define LLMGR_END_MAP(XX)                                                                          \
+    XX(COMPLETED, 0, "completed")                                                                  \
+    XX(UPSTREAM_ERROR, 1, "upstream_error") /* refused, unreachable or failed before the answer */ \
+    XX(UPSTREAM_CUT, 2, "upstream_cut")     /* the answer broke off */                             \
+    XX(CLIENT_GONE, 3, "client_gone")       /* the caller left */                                  \
+    XX(LIMIT_CUT, 4, "limit_cut")           /* one of our limits ended it */
+
+typedef enum llmgr_end_state {
+#define LLMGR_END_ENUM(name, number, text) LLMGR_END_##name = number,
+    LLMGR_END_MAP(LLMGR_END_ENUM)
+#undef LLMGR_END_ENUM
+} llmgr_end_state;
+
+/* Names as in the maps, NULL for a number that is none. Static. */
+LLMGR_API const char *llmgr_provenance_name(llmgr_provenance provenance);
+LLMGR_API const char *llmgr_end_name(llmgr_end_state end_state);
+
+/* One attempt at an upstream. Initialise with llmgr_usage_record_init. */
+struct llmgr_usage_record {
+    size_t size;            /* sizeof(struct llmgr_usage_record) */
+    const char *request_id; /* up to 64 bytes; required */
+    int attempt;            /* from 1 */
+    int64_t time_ms;        /* since 1970; 0: now */
+    const char *user;       /* NULL: the system user */
+    int64_t token_id;       /* 0: none, also below */
+    int64_t platform_id;
+    const char *platform_name; /* the names at the time; NULL: none */
+    int64_t model_id;
+    const char *model_name;
+    const char *slot;      /* NULL: named by model */
+    const char *endpoint;  /* "chat/completions", … up to 32 bytes; NULL: none */
+    const char *payer;     /* "user", "system" or NULL */
+    int64_t prompt_tokens; /* -1: unknown (the default), also below */
+    int64_t completion_tokens;
+    int64_t cached_tokens;    /* part of prompt_tokens */
+    int64_t reasoning_tokens; /* part of completion_tokens */
+    llmgr_provenance provenance;
+    llmgr_end_state end_state;
+    int upstream_status;   /* HTTP status; 0: no answer */
+    int64_t latency_ms;    /* -1: unknown */
+    int64_t first_byte_ms; /* -1: none came */
+    int64_t bytes_in;      /* of the request's body; -1: unknown */
+    int64_t bytes_out;     /* of the answer's body; -1: unknown */
+};
+
+LLMGR_API void llmgr_usage_record_init(struct llmgr_usage_record *record);
+
+/*
+ * Enters one attempt, straight into the database: for hosts that call upstreams themselves. It
+ * stands there when the call returns. Errors: ERR_INVALID names the member; ERR_DATABASE….
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_usage_add(struct llmgr *manager,
+                                                        const struct llmgr_usage_record *record,
+                                                        struct llmgr_error *err);
+
+/* By what sums are told apart: XX(NAME, number, "name"). */
+#define LLMGR_USAGE_BY_MAP(XX)                                                                     \
+    XX(MODEL, 0, "model")                                                                          \
+    XX(USER, 1, "user")                                                                            \
+    XX(PLATFORM, 2, "platform")                                                                    \
+    XX(SLOT, 3, "slot")                                                                            \
+    XX(DAY, 4, "day") /* of UTC */
+
+typedef enum llmgr_usage_by {
+#define LLMGR_USAGE_BY_ENUM(name, number, text) LLMGR_USAGE_BY_##name = number,
+    LLMGR_USAGE_BY_MAP(LLMGR_USAGE_BY_ENUM)
+#undef LLMGR_USAGE_BY_ENUM
+} llmgr_usage_by;
+
+/* Initialise with llmgr_usage_query_init: by model, of all users, of all times. */
+struct llmgr_usage_query {
+    size_t size; /* sizeof(struct llmgr_usage_query) */
+    llmgr_usage_by by;
+    const char *user;  /* NULL: all users */
+    int64_t since_ms;  /* since 1970; 0: no bound. Begins with the hour (UTC) this lies in */
+    int64_t until_ms;  /* exclusive; 0: no bound. Ends with the hour it lies in */
+    const char *after; /* a page's last `key`: go on behind it; NULL: from the start */
+    size_t limit;      /* sums per page; 0: 1000, the most */
+};
+
+LLMGR_API void llmgr_usage_query_init(struct llmgr_usage_query *query);
+
+/* One sum. A count is -1 if it was unknown in every row; if only in some, it sums the others. */
+struct llmgr_usage_sum {
+    const char *key;           /* what `after` takes: model or platform id, user, slot or day */
+    const char *name;          /* for people: "platform / model", user, …; "" if there is none */
+    int64_t requests;          /* first attempts */
+    int64_t attempts;          /* rows */
+    int64_t completed;         /* of the attempts */
+    int64_t unknown;           /* attempts of which neither prompt nor completion is known */
+    int64_t inexact;           /* attempts that were estimated, or reported in part */
+    int64_t system_paid;       /* attempts with the administrator's key */
+    int64_t prompt_tokens;     /* -1: unknown, also below */
+    int64_t completion_tokens; /* includes reasoning */
+    int64_t cached_tokens;     /* part of prompt_tokens */
+    int64_t reasoning_tokens;  /* part of completion_tokens */
+};
+
+struct llmgr_usage_list {
+    struct llmgr_usage_sum *items; /* ascending by key; ids by their number */
+    size_t count;
+    bool more;                    /* there are further pages */
+    struct llmgr_usage_sum total; /* over all pages; key and name are "" */
+    void *memory;                 /* ours */
+};
+
+LLMGR_API void llmgr_usage_list_clear(struct llmgr_usage_list *list);
+
+/*
+ * Sums of usage, read from the hourly roll-up: the cost grows with hours and users, not with
+ * requests. What a running gateway has journalled but not yet written is not in it (normally less
+ * than a tenth of a second). ERR_INVALID names the member.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_usage_query(struct llmgr *manager,
+                                                          const struct llmgr_usage_query *query,
+                                                          struct llmgr_usage_list *list,
+                                                          struct llmgr_error *err);
+
 /* ---- Probe ----------------------------------------------------------------------------------- */
 
 struct llmgr_probe {

@@ -185,6 +185,7 @@ struct llmgr_options {
 
     /* Where private platforms may be; system platforms may be anywhere. */
     const char *const *allow_cidrs; /* NULL-terminated: "10.0.0.0/8" … besides public addresses */
+    const char *const *allow_ports; /* NULL-terminated: "8443" … besides 443; "*": every port */
     bool allow_http;                /* private platforms may use http:// */
 
     const char *https_proxy; /* "http://[USER:PASSWORD@]HOST:PORT", used by CONNECT; NULL: none */

@@ -61,6 +61,11 @@ void la_host_init(struct lb_host *host, const struct llmgr_allocator *allocator)
 /* Sets in `to` what `from` says; the pointers live as long as `from`. */
 void la_options_from(const struct lc_options *from, struct llmgr_options *to);
 
+/* The address rules for users' private platforms, as the operator's options say. */
+LLMGR_MUST_CHECK llmgr_status la_policy_new(const struct lb_host *host,
+                                            const struct llmgr_options *options,
+                                            struct ln_policy **policy, struct llmgr_error *err);
+
 /* The user as a slice; NULL is the system user. */
 struct lb_str la_user(const char *user);
 

@@ -108,6 +108,7 @@ void llmgr_config_apply(const struct llmgr_config *config, struct llmgr_options 
     APPLY(master_key_file, master_key_file);
     APPLY(master_key_command, master_key_command);
     APPLY(allow_cidrs, allow_cidrs);
+    APPLY(allow_ports, allow_ports);
     APPLY(allow_http, allow_http);
     APPLY(https_proxy, https_proxy);
     APPLY(no_proxy, no_proxy);
@@ -131,6 +132,7 @@ void la_options_from(const struct lc_options *from, struct llmgr_options *to)
     to->master_key_command =
         from->master_key_command.count != 0 ? from->master_key_command.items : NULL;
     to->allow_cidrs = from->allow_cidrs.items;
+    to->allow_ports = from->allow_ports.items;
     to->allow_http = from->allow_http;
     to->https_proxy = from->https_proxy;
     to->no_proxy = from->no_proxy;

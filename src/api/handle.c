@@ -118,23 +118,6 @@ static llmgr_status open_vault(const struct llmgr_options *options, const struct
     return status;
 }
 
-static llmgr_status open_policy(const struct llmgr_options *options, struct llmgr *made,
-                                struct llmgr_error *err)
-{
-    struct ln_policy_options policy = {
-        .allow = options->allow_cidrs,
-        .allow_http = options->allow_http,
-    };
-
-    while (policy.allow != NULL && policy.allow[policy.allow_count] != NULL)
-        policy.allow_count++;
-    llmgr_status status = ln_policy_new(&made->host, &policy, &made->policy, err);
-    if (status == LLMGR_OK && options->https_proxy != NULL && options->https_proxy[0] != '\0')
-        status =
-            ln_proxy_new(&made->host, options->https_proxy, options->no_proxy, &made->proxy, err);
-    return status;
-}
-
 static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr *made,
                                struct llmgr_error *err)
 {
@@ -150,7 +133,10 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
         if (made->ca_file == NULL)
             return lb_fail_memory(err);
     }
-    llmgr_status status = open_policy(options, made, err);
+    llmgr_status status = la_policy_new(&made->host, options, &made->policy, err);
+    if (status == LLMGR_OK && options->https_proxy != NULL && options->https_proxy[0] != '\0')
+        status =
+            ln_proxy_new(&made->host, options->https_proxy, options->no_proxy, &made->proxy, err);
     if (status == LLMGR_OK)
         status = open_vault(options, &made->host, &vault, err);
     if (status != LLMGR_OK)

@@ -9,6 +9,7 @@
 static const struct conf SYSTEM[] = {
     {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL},
     {"Beta", "https://beta.example/v1", NULL, "Beta One", "b-1", NULL},
+    {"Twin", "https://beta.example/v2", NULL, "Twin One", "t-1", NULL},
 };
 
 static int64_t alpha, beta;
@@ -205,6 +206,19 @@ static void a_record_moved_to_another_platform_does_not_open(void **state)
     assert_false(key_is(w, LM_KEY_OF_USER, alpha, "ann", "sk-ann"));
 }
 
+static void not_even_to_another_platform_of_the_same_origin(void **state)
+{
+    struct world *w = *state;
+    int64_t twin = platform_id(w, "Twin");
+
+    set_key(w, "ann", beta, "sk-ann");
+    plant(w,
+          "UPDATE llm_sys_platform_keys SET platform_id = "
+          "(SELECT id FROM llm_platforms WHERE name = 'Twin')",
+          "ann", twin);
+    assert_false(key_is(w, LM_KEY_OF_USER, twin, "ann", "sk-ann"));
+}
+
 static void a_server_key_copied_into_a_users_row_does_not_open(void **state)
 {
     struct world *w = *state;
@@ -359,6 +373,7 @@ int main(void)
         TEST(another_processs_rotation_is_learnt_on_demand),
         TEST(a_record_moved_to_another_user_does_not_open),
         TEST(a_record_moved_to_another_platform_does_not_open),
+        TEST(not_even_to_another_platform_of_the_same_origin),
         TEST(a_server_key_copied_into_a_users_row_does_not_open),
         TEST(a_key_does_not_open_at_an_address_planted_in_the_database),
         TEST(a_platform_that_changes_hands_in_the_database_has_no_key),

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Resolve against the database it is built on. Four roads to the same answer, in turns, so that
+ * Resolve against the database it is built on. Six roads to the same answer, in turns, so that
  * what disturbs one disturbs all:
  *
  *   bare        one prepared three-table SQLite query, nothing else
  *   warm few    lm_resolve, 10^3 users in memory
  *   warm many   lm_resolve, all users in memory
+ *   view few    lm_view_resolve as a worker of the gateway calls it: no lock, and a hint when the
+ *   view many   user became known, some requests' steps earlier
  *   cold        lm_resolve, the user not in memory
  *
- * Every user has one choice and one own key. Users are drawn at random, uniformly. Figures are
- * medians over the rounds. Usage: resolve [USERS]
+ * USERS users have one choice and one own key; a quarter as many have a choice only, and use the
+ * server key, which is the very look-up of the bare query. Users are drawn at random, uniformly.
+ * Figures are medians over the rounds. Usage: resolve [USERS]
  */
 #include <inttypes.h>
 #include <malloc.h>
@@ -38,6 +41,8 @@ enum {
     PLATFORMS = 4,
     MODELS = 5,
     ID_SIZE = 13, /* "user-00000000" */
+    PLAIN = 4,    /* one user in so many more has no own key */
+    AHEAD = 4,    /* requests between a hint and its resolve */
 };
 
 static uint64_t seed = 88172645463325252;
@@ -107,8 +112,9 @@ struct plant {
     uint64_t users;
 };
 
-static llmgr_status plant_key(struct plant *plant, struct ls_tx *tx, const struct lm_key_place *place,
-                              struct lb_buf *record, struct llmgr_error *err)
+static llmgr_status plant_key(struct plant *plant, struct ls_tx *tx,
+                              const struct lm_key_place *place, struct lb_buf *record,
+                              struct llmgr_error *err)
 {
     char key[52];
 
@@ -149,18 +155,19 @@ static llmgr_status plant_all(struct ls_tx *tx, void *context, struct llmgr_erro
                              NULL, err);
         for (int m = 0; status == LLMGR_OK && m < MODELS; m++) {
             snprintf(text, sizeof text, "model-%d-%d", p, m);
-            status = ls_insert(tx, LS_MODEL_ADD,
-                               LS_ARGS(ls_int(platforms[p]), ls_cstr(text), ls_cstr(text),
-                                       ls_null(), ls_int(m)),
-                               &models[p][m], err);
+            status = ls_insert(
+                tx, LS_MODEL_ADD,
+                LS_ARGS(ls_int(platforms[p]), ls_cstr(text), ls_cstr(text), ls_null(), ls_int(m)),
+                &models[p][m], err);
         }
     }
-    for (uint64_t u = 0; status == LLMGR_OK && u < plant->users; u++) {
+    for (uint64_t u = 0; status == LLMGR_OK && u < plant->users + plant->users / PLAIN; u++) {
         struct lb_str user = user_id(id, u);
         uint64_t p = draw() % PLATFORMS;
         struct lm_key_place place = {LM_KEY_OF_USER, user, platforms[p], lb_cstr(origins[p])};
-        status = plant_key(plant, tx, &place, &record, err);
-        if (status == LLMGR_OK)
+        if (u < plant->users)
+            status = plant_key(plant, tx, &place, &record, err);
+        if (status == LLMGR_OK && u < plant->users)
             status = ls_exec(
                 tx, LS_OWN_KEY_SET,
                 LS_ARGS(ls_text(user), ls_int(platforms[p]), ls_blob(record.data, record.size)),
@@ -194,7 +201,8 @@ static struct lm_manager *open_manager(struct lb_host *host, const char *path,
 
 /* ---- The roads ------------------------------------------------------------------------------- */
 
-static double run_resolve(struct lm_manager *manager, uint64_t users, int ops)
+/* Users from `from` on, `users` of them. */
+static double run_resolve(struct lm_manager *manager, uint64_t from, uint64_t users, int ops)
 {
     char first[4096];
     char id[ID_SIZE];
@@ -207,21 +215,64 @@ static double run_resolve(struct lm_manager *manager, uint64_t users, int ops)
     lb_arena_init(&arena, &host, first, sizeof first, 1 << 20);
     int64_t start = lb_monotonic_ns();
     for (int i = 0; i < ops; i++) {
-        struct lm_request request = {.user = user_id(id, draw() % users)};
+        struct lm_request request = {.user = user_id(id, from + draw() % users)};
         check(lm_resolve(manager, &request, &arena, &target, &err), &err, "resolve");
         lb_arena_reset(&arena);
     }
     return (double)(lb_monotonic_ns() - start) / ops;
 }
 
-static double run_bare(sqlite3_stmt *stmt, uint64_t users, int ops)
+static double run_view(struct lm_view *view, uint64_t users, int ops)
+{
+    char first[4096];
+    char ids[AHEAD][ID_SIZE];
+    struct lb_arena arena;
+    struct lm_target target;
+    struct llmgr_error err = {0};
+    struct lb_host host;
+    enum lm_view_result result = LM_VIEW_DONE;
+
+    lb_host_init(&host);
+    lb_arena_init(&arena, &host, first, sizeof first, 1 << 20);
+    for (int i = 0; i < AHEAD; i++)
+        user_id(ids[i], draw() % users);
+    int64_t start = lb_monotonic_ns();
+    for (int i = 0; i < ops; i++) {
+        char *id = ids[i % AHEAD];
+        struct lm_request request = {.user = lb_str(id, ID_SIZE)};
+        lm_view_refresh(view);
+        check(lm_view_resolve(view, &request, &arena, &target, &result, &err), &err, "view");
+        if (result != LM_VIEW_DONE)
+            exit(1);
+        lb_arena_reset(&arena);
+        lm_view_hint(view, user_id(id, draw() % users));
+    }
+    return (double)(lb_monotonic_ns() - start) / ops;
+}
+
+static struct lm_view *fill_view(struct lm_manager *manager, uint64_t users, size_t cache_size)
+{
+    char id[ID_SIZE];
+    struct lm_view *view = NULL;
+    struct lm_profile *profile = NULL;
+    struct llmgr_error err = {0};
+
+    check(lm_view_new(manager, cache_size, &view, &err), &err, "view");
+    for (uint64_t u = 0; u < users; u++) {
+        check(lm_profile_load(manager, user_id(id, u), &profile, &err), &err, "load");
+        lm_view_put(view, profile);
+    }
+    return view;
+}
+
+static double run_bare(sqlite3_stmt *stmt, uint64_t from, uint64_t users, int ops)
 {
     char id[ID_SIZE];
     size_t seen = 0;
     int64_t start = lb_monotonic_ns();
 
     for (int i = 0; i < ops; i++) {
-        user_id(id, draw() % users);
+        user_id(id, from + draw() % users);
         sqlite3_bind_text(stmt, 1, id, ID_SIZE, SQLITE_STATIC);
         if (sqlite3_step(stmt) != SQLITE_ROW)
             exit(1);
@@ -288,6 +339,7 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
                     uint64_t users)
 {
     double bare[ROUNDS], few[ROUNDS], many[ROUNDS], cold[ROUNDS];
+    double view_few[ROUNDS], view_many[ROUNDS], bare_own[ROUNDS], cold_own[ROUNDS];
     struct lm_manager *with_few = open_manager(host, path, master, 64 << 20);
     struct lm_manager *with_many = open_manager(host, path, master, (size_t)1 << 30);
     struct lm_manager *with_none = open_manager(host, path, master, 1);
@@ -300,28 +352,45 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
         exit(1);
     warm_up(with_few, FEW);
     double bytes = warm_up(with_many, users);
-    run_bare(stmt, users, SLOW_OPS);
+    struct lm_view *few_view = fill_view(with_none, FEW, 64 << 20);
+    struct lm_view *many_view = fill_view(with_none, users, (size_t)1 << 30);
+    uint64_t plain = users / PLAIN;
+    run_bare(stmt, 0, users, SLOW_OPS);
     for (int i = 0; i < ROUNDS; i++) {
-        bare[i] = run_bare(stmt, users, SLOW_OPS);
-        few[i] = run_resolve(with_few, FEW, WARM_OPS);
-        many[i] = run_resolve(with_many, users, WARM_OPS);
-        cold[i] = run_resolve(with_none, users, SLOW_OPS);
+        bare[i] = run_bare(stmt, users, plain, SLOW_OPS);
+        cold[i] = run_resolve(with_none, users, plain, SLOW_OPS);
+        few[i] = run_resolve(with_few, 0, FEW, WARM_OPS);
+        many[i] = run_resolve(with_many, 0, users, WARM_OPS);
+        view_few[i] = run_view(few_view, FEW, WARM_OPS);
+        view_many[i] = run_view(many_view, users, WARM_OPS);
+        bare_own[i] = run_bare(stmt, 0, users, SLOW_OPS);
+        cold_own[i] = run_resolve(with_none, 0, users, SLOW_OPS);
     }
+    /* The ratios first: a median sorts its rounds. */
+    double ratio[] = {median_ratio(bare, few),      median_ratio(bare, many),
+                      median_ratio(bare, view_few), median_ratio(bare, view_many),
+                      median_ratio(cold, bare),     median_ratio(cold_own, bare_own)};
     double slower = (median_ratio(many, few) - 1) * 100;
-    double faster = median_ratio(bare, many);
-    double cost = median_ratio(cold, bare);
+    double view_slower = (median_ratio(view_many, view_few) - 1) * 100;
     printf("resolve: %" PRIu64 " users, %d rounds in turns, SQLite %s\n", users, ROUNDS,
            sqlite3_libversion());
-    printf("  bare three-table query      %8.0f ns\n", median(bare));
-    printf("  warm, %7d users         %8.0f ns\n", FEW, median(few));
-    printf("  warm, %7" PRIu64 " users         %8.0f ns   %+.1f %% against %d users\n", users,
-           median(many), slower, FEW);
-    printf("  cold                        %8.0f ns\n", median(cold));
-    printf("  bare / warm                 %8.1f      (wanted: at least 15)\n", faster);
-    printf("  cold / bare                 %8.2f      (wanted: at most 2)\n", cost);
-    printf("  memory per cached user      %8.0f bytes (wanted: at most 300)\n", bytes);
+    printf("  bare three-table query     %7.0f ns\n", median(bare));
+    printf("  warm, %7d users        %7.0f ns  %6.1f times as fast\n", FEW, median(few), ratio[0]);
+    printf("  warm, %7" PRIu64 " users        %7.0f ns  %6.1f times as fast, %+.0f %%\n", users,
+           median(many), ratio[1], slower);
+    printf("  view, %7d users        %7.0f ns  %6.1f times as fast\n", FEW, median(view_few),
+           ratio[2]);
+    printf("  view, %7" PRIu64 " users        %7.0f ns  %6.1f times as fast, %+.0f %%\n", users,
+           median(view_many), ratio[3], view_slower);
+    printf("  cold, server key           %7.0f ns  %6.2f times the bare query\n", median(cold),
+           ratio[4]);
+    printf("  cold, own key              %7.0f ns  %6.2f times the bare query\n", median(cold_own),
+           ratio[5]);
+    printf("  memory per cached user     %7.0f bytes\n", bytes);
     sqlite3_finalize(stmt);
     sqlite3_close(db);
+    lm_view_free(few_view);
+    lm_view_free(many_view);
     lm_close(with_few);
     lm_close(with_many);
     lm_close(with_none);

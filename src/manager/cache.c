@@ -317,7 +317,13 @@ static void fetch(const struct lm_profile *profile)
         __builtin_prefetch((const char *)profile + line * CACHE_LINE);
 }
 
-void lm_cache_hint(const struct lm_cache *cache, uint64_t hash)
+void lm_cache_hint_slot(const struct lm_cache *cache, uint64_t hash)
+{
+    if (cache->slot_count != 0)
+        __builtin_prefetch(&cache->slots[home_of(tag_of(hash), cache->slot_count)]);
+}
+
+void lm_cache_hint_profile(const struct lm_cache *cache, uint64_t hash)
 {
     uint32_t tag = tag_of(hash);
 

@@ -33,8 +33,12 @@ enum { LM_CACHE_MIN = 16384 }; /* bytes; a smaller limit is raised to this */
 struct lm_cache *lm_cache_new(const struct lb_host *host, size_t limit);
 void lm_cache_free(struct lm_cache *cache); /* NULL is fine */
 
-/* Asks the processor for the memory that lm_cache_get of this hash, and its user, will read. */
-void lm_cache_hint(const struct lm_cache *cache, uint64_t hash);
+/*
+ * Ask the processor for what lm_cache_get of this hash will read: the slot; then, some hundred
+ * nanoseconds later so that the slot is at hand, the profile.
+ */
+void lm_cache_hint_slot(const struct lm_cache *cache, uint64_t hash);
+void lm_cache_hint_profile(const struct lm_cache *cache, uint64_t hash);
 /* The user's profile, valid until the next put or drop; or NULL. */
 struct lm_profile *lm_cache_get(struct lm_cache *cache, uint64_t hash, struct lb_str user);
 /*

@@ -92,7 +92,7 @@ void lm_view_refresh(struct lm_view *view);
  * known, some hundred nanoseconds of other work before lm_view_resolve, it hides the cost of a
  * memory larger than the processor's caches. Never needed, never wrong.
  */
-void lm_view_hint(const struct lm_view *view, struct lb_str user);
+void lm_view_hint(struct lm_view *view, struct lb_str user);
 LLMGR_MUST_CHECK llmgr_status lm_view_resolve(struct lm_view *view,
                                               const struct lm_request *request,
                                               struct lb_arena *arena, struct lm_target *target,

@@ -77,11 +77,17 @@ void lm_view_refresh(struct lm_view *view)
     view->drop_all = false;
 }
 
-void lm_view_hint(const struct lm_view *view, struct lb_str user)
+/*
+ * Two steps of memory, so two steps of hints: the slot of this user now; and the profile of the
+ * user before, whose slot has arrived meanwhile, so that nobody waits here.
+ */
+void lm_view_hint(struct lm_view *view, struct lb_str user)
 {
-    const struct lm_manager *manager = view->manager;
+    uint64_t hash = lm_user_hash(view->manager, lm_effective_user(view->manager, user));
 
-    lm_cache_hint(view->cache, lm_user_hash(manager, lm_effective_user(manager, user)));
+    lm_cache_hint_slot(view->cache, hash);
+    lm_cache_hint_profile(view->cache, view->hinted);
+    view->hinted = hash;
 }
 
 static const struct lm_profile *find(const struct lm_view *view, uint64_t hash, struct lb_str user)

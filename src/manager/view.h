@@ -16,6 +16,7 @@ struct lm_view {
     struct lm_catalogue *catalogue; /* held */
     uint64_t sequence;              /* of lm_changes: changes up to here are taken in */
     struct lm_profile *guest;       /* the last profile that was too large for the cache */
+    uint64_t hinted;                /* of the user of the last hint */
     bool drop_all;                  /* while catching up */
 };
 

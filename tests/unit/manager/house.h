@@ -205,13 +205,12 @@ static inline void own_key(struct house *h, const char *user, int64_t platform,
                            const char *base_url, const char *key)
 {
     act(h, user,
-        (struct act){
-            .statement = LS_OWN_KEY_SET,
-            .values = {ls_cstr(user), ls_int(platform), ls_null()},
-            .count = 3,
-            .key = key,
-            .key_at = 2,
-            .place = {LM_KEY_OF_USER, lb_cstr(user), platform, origin_of(h, base_url)}});
+        (struct act){.statement = LS_OWN_KEY_SET,
+                     .values = {ls_cstr(user), ls_int(platform), ls_null()},
+                     .count = 3,
+                     .key = key,
+                     .key_at = 2,
+                     .place = {LM_KEY_OF_USER, lb_cstr(user), platform, origin_of(h, base_url)}});
 }
 
 static inline void pick(struct house *h, const char *user, const char *slot, int64_t platform,
@@ -225,8 +224,7 @@ static inline void pick(struct house *h, const char *user, const char *slot, int
 
 static inline void drop_model(struct house *h, const char *user, int64_t model)
 {
-    act(h, user,
-        (struct act){.statement = LS_MODEL_DELETE, .values = {ls_int(model)}, .count = 1});
+    act(h, user, (struct act){.statement = LS_MODEL_DELETE, .values = {ls_int(model)}, .count = 1});
 }
 
 /* ---- Asking ---------------------------------------------------------------------------------- */

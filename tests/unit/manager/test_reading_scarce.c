@@ -133,8 +133,7 @@ static llmgr_status lists_ann(void)
     size_t count = 0;
 
     lb_arena_init(&arena, &h.host, NULL, 0, 1 << 20);
-    llmgr_status status =
-        lm_platforms(h.manager, LB_STR("ann"), &arena, &platforms, &count, NULL);
+    llmgr_status status = lm_platforms(h.manager, LB_STR("ann"), &arena, &platforms, &count, NULL);
     if (status == LLMGR_OK)
         status = lm_models(h.manager, LB_STR("ann"), &arena, &models, &count, NULL);
     if (status == LLMGR_OK)

@@ -10,8 +10,8 @@
 #define URL_OWN "https://own.example.org/v1"
 
 static struct house h;
-static int64_t a, b, c;          /* system platforms: a without a server key, b with, c with */
-static int64_t a1, b1, b2, c1;   /* their models */
+static int64_t a, b, c;        /* system platforms: a without a server key, b with, c with */
+static int64_t a1, b1, b2, c1; /* their models */
 
 static int set_up(void **state)
 {
@@ -142,7 +142,7 @@ static void a_key_sealed_for_another_row_user_or_address_is_no_key(void **state)
     ASSERT_STATUS(&h, LLMGR_ERR_NO_KEY, ask(&h, "bob", NULL, NULL));
     assert_non_null(strstr(h.err.message, "cannot be used"));
     assert_int_equal(h.target.sealed_key.size, 0);
-    db_sql(&h.db, "UPDATE llm_platforms SET base_url = 'https://evil.example.com' WHERE name = 'C'");
+    db_sql(&h.db, "UPDATE llm_platforms SET base_url = 'https://evil.example' WHERE name = 'C'");
     house_reopen(&h);
     ASSERT_STATUS(&h, LLMGR_ERR_NO_KEY, ask(&h, "cyd", NULL, "Gamma"));
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "cyd", NULL, "org/beta-1"));

@@ -510,9 +510,10 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_user(struct llmgr *manager
                                                            const char *slot, struct llmgr_llm **llm,
                                                            struct llmgr_error *err);
 /*
- * The LLM that `model` names for the user. In this order: a slot the user has stored or "auto"
- * (main), "platform/model" (platform name, then display or model name), a display name, a model
- * name; own platforms before system platforms, and the first in order among equals.
+ * The LLM that `model` names for the user. In this order: a slot the user has stored, "auto" or
+ * "main"; "platform/model" (platform name, then display name, then model name); a display name; a
+ * model name. Among equals: a usable key before none, own platforms before system platforms, then
+ * the order of llmgr_models. llmgr_explain shows it.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_model(struct llmgr *manager, const char *user,
                                                             const char *model,

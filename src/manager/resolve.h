@@ -23,8 +23,23 @@ const char *lm_payer_name(enum lm_payer payer);
 struct lm_request {
     struct lb_str user;  /* effective user is derived; empty: the system user */
     struct lb_str slot;  /* empty: "main"; ignored if model is given */
-    struct lb_str model; /* as llmgr_llm_for_model; empty: by slot */
+    struct lb_str model; /* empty: by slot; else a name, see below */
 };
+
+/*
+ * By slot: the choice stored for the slot; else that of "main"; else the first system platform, in
+ * order, with a model and a usable key; else the first with a model, whose missing key is then
+ * the error. A choice whose target is gone is replaced by such a first choice. One that the mode
+ * hides is kept and passed over. Hidden (by the user) platforms and models resolve all the same.
+ *
+ * By model, the first of these that finds anything:
+ *   1  "auto" or "main": the slot main; the name of a slot with a stored choice: that slot
+ *   2  "platform/display name", then 3 "platform/model name" (each '/' is tried as the border)
+ *   4  a display name
+ *   5  a model name
+ * Within one of them: models with a usable key before those without, then own platforms before
+ * system platforms, then the order in which people see them.
+ */
 
 /* What was resolved. Strings live in the arena given, NUL-terminated; the key is sealed. */
 struct lm_target {
@@ -46,7 +61,8 @@ struct lm_target {
     struct lb_str key_env; /* variable the server key would come from, for messages; may be empty */
     bool is_default;       /* nothing was stored for slot or main */
     bool repaired;         /* the stored choice was gone and has been replaced */
-    bool fell_back;        /* the stored choice is hidden by the mode; kept, not used */
+    bool fell_back; /* the stored choice is kept, not used: hidden by the mode, or gone and the
+                       database could not be written */
 };
 
 /*

@@ -13,4 +13,29 @@ void ld_usage_init(struct llmgr_usage *usage);
  */
 bool ld_usage_read(struct llmgr_usage *usage, const json_t *object);
 
+/* Whose names and sums a usage object follows. */
+enum ld_usage_rule {
+    LD_USAGE_NONE, /* its answers hold no usage */
+    LD_USAGE_CHAT,
+    LD_USAGE_EMBEDDINGS, /* as CHAT; there is no completion: 0 tokens, known */
+    LD_USAGE_RESPONSES,  /* input_tokens, output_tokens; input includes what was cached */
+    LD_USAGE_MESSAGES,   /* input_tokens excludes cache reads and cache creation: summed */
+    LD_USAGE_ANY         /* by the names it holds */
+};
+
+/* What an Anthropic stream reports piecemeal (message_start, then message_delta). */
+struct ld_usage_parts {
+    int64_t input;
+    int64_t cache_creation;
+    int64_t cache_read;
+    int64_t output;
+};
+
+void ld_usage_parts_init(struct ld_usage_parts *parts);
+/* As ld_usage_read, by rule and from JSON text; *parts keeps what MESSAGES has to sum up. */
+bool ld_usage_read_text(struct llmgr_usage *usage, enum ld_usage_rule rule,
+                        struct ld_usage_parts *parts, struct lb_str text);
+/* A rough count for an answer that reported none, from its output text: 4 bytes a token. */
+int64_t ld_usage_estimate(uint64_t output_size);
+
 #endif

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "gateway/settings.h"
+#include "llmgr.h"
 
 struct lg_server;
 struct lg_worker;
@@ -25,6 +26,14 @@ struct llmgr;
 enum {
     LG_WORKERS_MAX = 256,
     LG_LISTENERS_MAX = 16,
+};
+
+/* The program's configuration file, for /api/sync: read anew for each call, from any thread. */
+struct lg_config_hooks {
+    llmgr_status (*sync)(void *context, bool dry_run, struct llmgr_sync_report *report,
+                         struct llmgr_error *err);
+    llmgr_status (*check)(void *context, llmgr_sync_state *state, struct llmgr_error *err);
+    void *context;
 };
 
 struct lg_server_options {
@@ -38,6 +47,7 @@ struct lg_server_options {
     const char *tls_key;
     bool need_token; /* false: callers without a token are the system user (single, loopback) */
     struct lg_settings settings;
+    const struct lg_config_hooks *config; /* outlives the server; NULL: there is no file */
     void (*ended)(void *context); /* from a worker's thread: all workers have ended */
     void *ended_context;
 };
@@ -65,6 +75,7 @@ void lg_server_free(struct lg_server *server);
 
 /* ---- For handlers and workers ---------------------------------------------------------------- */
 
+const struct lg_config_hooks *lg_server_config(const struct lg_server *server); /* or NULL */
 struct llmgr *lg_server_manager(const struct lg_server *server);
 bool lg_server_draining(const struct lg_server *server);
 /* Has the database been heard of lately? False: what is remembered may be too old to act on. */

@@ -101,8 +101,13 @@ void mock_record(struct mock_recorder *recorder, const struct mock_request *requ
         fwrite(line->data, 1, line->size, recorder->file);
         fflush(recorder->file);
     }
-    while (recorder->kept.size > 0 && recorder->kept.size > KEPT_MAX - line->size)
-        lb_buf_shift(&recorder->kept, lb_str_find(lb_buf_str(&recorder->kept), '\n') + 1);
+    if (recorder->kept.size > KEPT_MAX - line->size) {
+        /* Half of them at once: dropping one by one would move all the bytes for each. */
+        struct lb_str kept = lb_buf_str(&recorder->kept);
+        size_t half = kept.size / 2;
+        half += lb_str_find(lb_str_sub(kept, half, kept.size), '\n') + 1;
+        lb_buf_shift(&recorder->kept, half < kept.size ? half : kept.size);
+    }
     lb_buf_add_str(&recorder->kept, lb_buf_str(line));
 }
 

@@ -203,8 +203,8 @@ llmgr_status lm_catalogue_reload(struct lm_manager *manager, struct llmgr_error 
         note(manager, LM_CHANGE_ALL);
         return status;
     }
-    atomic_store(&manager->catalogue_stale, false);
     swap_catalogue(manager, fresh);
+    atomic_store(&manager->catalogue_stale, false);
     return LLMGR_OK;
 }
 

@@ -24,7 +24,7 @@ struct lu_call {
     struct lu_pool *pool;
     struct lu_run *run; /* the loop's: whose exchange a cancel ends; NULL between them */
     struct ln_post wake;
-    uint64_t last;            /* number of the latest call; the caller's thread */
+    _Atomic uint64_t last;    /* number of the latest call */
     _Atomic uint64_t running; /* 0: none */
     _Atomic uint64_t cancelled;
 };
@@ -79,11 +79,11 @@ void lu_call_free(struct lu_call *call)
 llmgr_status lu_call_begin(struct lu_call *call, struct llmgr_error *err)
 {
     uint64_t none = 0;
+    uint64_t number = atomic_fetch_add(&call->last, 1) + 1;
 
-    if (!atomic_compare_exchange_strong(&call->running, &none, call->last + 1))
+    if (!atomic_compare_exchange_strong(&call->running, &none, number))
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("another call is running on this LLM; one at a time"));
-    call->last++;
     return LLMGR_OK;
 }
 
@@ -94,7 +94,9 @@ void lu_call_end(struct lu_call *call)
 
 bool lu_call_cancelled(const struct lu_call *call)
 {
-    return atomic_load(&call->cancelled) == call->last;
+    uint64_t running = atomic_load(&call->running);
+
+    return running != 0 && atomic_load(&call->cancelled) == running;
 }
 
 void lu_call_cancel(struct lu_call *call)

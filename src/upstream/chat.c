@@ -109,6 +109,12 @@ static llmgr_status bad_events(const struct streaming *streaming, struct llmgr_e
                    LH_SSE_EVENT_MAX);
 }
 
+/* Some servers forget the type of their events; no JSON and no HTML begins like an event. */
+static bool looks_like_events(const struct lu_run *run, struct lb_str bytes)
+{
+    return !run->is_json && run->body.size == 0 && memchr("de:ir\xef", bytes.p[0], 6) != NULL;
+}
+
 static llmgr_status take_bytes(struct lu_run *run, struct lb_str bytes, struct llmgr_error *err)
 {
     struct streaming *streaming = run->context;
@@ -116,6 +122,8 @@ static llmgr_status take_bytes(struct lu_run *run, struct lb_str bytes, struct l
     size_t used = 0;
     enum lh_result result;
 
+    if (!run->is_events && looks_like_events(run, bytes))
+        run->is_events = true;
     if (!run->is_events) {
         if (bytes.size > LD_ANSWER_MAX - run->body.size)
             return lb_fail(err, LLMGR_ERR_PROTOCOL,
@@ -244,19 +252,22 @@ llmgr_status lu_call_stream(struct lu_call *call, const struct lu_peer *peer,
                             void *context, struct llmgr_answer *answer, struct llmgr_error *err)
 {
     struct streaming streaming = {.on_chunk = on_chunk, .context = context};
+    struct llmgr_error why = {0};
     bool again = false;
 
     llmgr_status status = lu_call_begin(call, err);
     if (status != LLMGR_OK)
         return status;
     status =
-        one_stream(call, peer, request, !peer->no_stream_options, &streaming, answer, &again, err);
+        one_stream(call, peer, request, !peer->no_stream_options, &streaming, answer, &again, &why);
     if (again) {
-        status = one_stream(call, peer, request, false, &streaming, answer, &again, err);
+        status = one_stream(call, peer, request, false, &streaming, answer, &again, &why);
         /* Only a success shows that it was really the parameter. */
         if (status == LLMGR_OK && peer->learn_no_stream_options != NULL)
             peer->learn_no_stream_options(peer->context);
     }
     lu_call_end(call);
+    if (status != LLMGR_OK && err != NULL) /* an error on the way to a success is none */
+        *err = why;
     return status;
 }

@@ -91,15 +91,18 @@ static llmgr_status probe(struct lu_call *call, const struct lu_peer *peer, int6
                           bool may_add_v1, bool show_body, struct llmgr_probe *found,
                           struct llmgr_error *err)
 {
+    struct llmgr_error why = {0};
     int64_t begun = lb_monotonic_ms();
     int http_status = 0;
 
     llmgr_status status =
-        try_path(call, peer, LB_STR("/models"), limit, show_body, found, &http_status, err);
+        try_path(call, peer, LB_STR("/models"), limit, show_body, found, &http_status, &why);
     int64_t left = limit - (lb_monotonic_ms() - begun);
     if (http_status == 404 && may_add_v1 && left > 0)
         status =
-            try_path(call, peer, LB_STR("/v1/models"), left, show_body, found, &http_status, err);
+            try_path(call, peer, LB_STR("/v1/models"), left, show_body, found, &http_status, &why);
+    if (status != LLMGR_OK && err != NULL) /* one on the way to a success is none */
+        *err = why;
     return status;
 }
 

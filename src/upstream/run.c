@@ -30,20 +30,29 @@ void lu_run_free(struct lu_run *run)
 
 /* ---- What the exchange tells ----------------------------------------------------------------- */
 
+static bool is_type(struct lb_str type, struct lb_str wanted)
+{
+    return type.size >= wanted.size && lb_str_eq_nocase(lb_str_sub(type, 0, wanted.size), wanted);
+}
+
 static void on_head(struct lu_exchange *exchange, void *context, const struct lh_head *head)
 {
     struct lu_run *run = context;
     const struct lb_host *host = lu_call_host(run->call);
     struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
     struct lb_str coding = lb_str_trim(lh_head_get(head, LH_HEADER_CONTENT_ENCODING));
-    const struct lb_str events = LB_STR("text/event-stream");
 
-    (void)exchange;
     run->http_status = head->status;
     run->retry_after_ms = ld_retry_after_ms(head, lb_now_ms(host));
-    run->is_events =
-        type.size >= events.size && lb_str_eq_nocase(lb_str_sub(type, 0, events.size), events);
+    run->is_events = is_type(type, LB_STR("text/event-stream"));
+    run->is_json = is_type(type, LB_STR("application/json"));
     run->is_coded = coding.size > 0 && !lb_str_eq_nocase(coding, LB_STR("identity"));
+    if (run->is_coded && lu_run_is_2xx(run)) {
+        struct llmgr_error why = {0};
+        lb_fail(&why, LLMGR_ERR_PROTOCOL,
+                N_("the platform compresses its answer although it was not asked to"));
+        lu_exchange_fail(exchange, &why);
+    }
 }
 
 /* Of a refusal as much as a text can use; of an answer all, up to the exchange's own cap. */
@@ -71,7 +80,7 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
 
     if (run->complete)
         return;
-    if (run->on_bytes == NULL || !lu_run_is_2xx(run) || run->is_coded) {
+    if (run->on_bytes == NULL || !lu_run_is_2xx(run)) {
         collect(run, bytes);
         return;
     }
@@ -169,9 +178,6 @@ llmgr_status lu_run_exchange(struct lu_run *run, const struct lu_ask *ask, struc
             *err = run->end;
         return run->end.status;
     }
-    if (run->is_coded && lu_run_is_2xx(run))
-        return lb_fail(err, LLMGR_ERR_PROTOCOL,
-                       N_("the platform compresses its answer although it was not asked to"));
     return LLMGR_OK;
 }
 
@@ -181,7 +187,7 @@ llmgr_status lu_run_refused(const struct lu_run *run, bool show_body, struct llm
     const struct ld_refusal refusal = {
         .host = lu_call_host(run->call),
         .http_status = run->http_status,
-        .body = show_body ? lb_buf_str(&run->body) : lb_str(NULL, 0),
+        .body = show_body && !run->is_coded ? lb_buf_str(&run->body) : lb_str(NULL, 0),
         .retry_after_ms = run->retry_after_ms,
         .platform = peer->platform_name.size > 0 ? peer->platform_name : peer->base_url,
         .model = peer->model_name,

@@ -21,6 +21,7 @@ struct lu_run {
     int http_status;
     int64_t retry_after_ms;
     bool is_events; /* text/event-stream */
+    bool is_json;   /* application/json */
     bool is_coded;  /* a Content-Encoding we did not ask for */
     struct lb_buf body;
 

@@ -252,7 +252,7 @@ void mock_answer(const struct mock_request *request, struct mock_answer *answer)
         answer_path(request, answer);
     }
     if (answer->is_stream)
-        answer->type = "text/event-stream";
+        answer->type = how->on[MOCK_PLAIN] ? "text/plain" : "text/event-stream";
     for (int64_t i = 0; how->on[MOCK_HEADERFLOOD] && i < how->n[MOCK_HEADERFLOOD]; i++)
         lb_buf_addf(&answer->fields, "X-Flood-%lld: 0123456789012345678901234567890123456789\r\n",
                     (long long)i);

@@ -91,9 +91,9 @@ static void streams_of_any_framing_sum_up_to_the_same(void **state)
 {
     (void)state;
     static const char *const MODELS[] = {
-        "m",           "mock-crlf",  "mock-cr+comments", "mock-close",        "mock-split-3",
-        "mock-slow-1", "mock-1xx-5", "mock-cr+split-1",  "mock-crlf+split-7", "mock-no-done",
-        "mock-hang",   "mock-whole"};
+        "m",           "mock-crlf",  "mock-cr+comments",    "mock-close",        "mock-split-3",
+        "mock-slow-1", "mock-1xx-5", "mock-cr+split-1",     "mock-crlf+split-7", "mock-no-done",
+        "mock-hang",   "mock-plain", "mock-plain+comments", "mock-whole"};
 
     for (size_t i = 0; i < sizeof MODELS / sizeof MODELS[0]; i++) {
         struct llmgr_answer answer = {0};
@@ -297,6 +297,7 @@ static void no_stream_options_is_learnt_by_one_more_try(void **state)
     assert_int_equal(lu_call_stream(call, &peer, &request, count_chunk, &seen, &answer, &err),
                      LLMGR_OK);
     assert_int_equal(learnt, 1);
+    assert_int_equal(err.status, LLMGR_OK); /* untouched on success */
     assert_string_equal(answer.content, HELLO);
     assert_int_equal(answer.usage.total_tokens, -1);
     ld_answer_clear(&answer);
@@ -450,6 +451,30 @@ static void a_probe_tells_each_failure_apart(void **state)
     assert_int_equal(err.upstream_status, 500);
 }
 
+static int call_again(const struct llmgr_chunk *chunk, void *context)
+{
+    struct llmgr_error err = {0};
+    struct seen seen = {0};
+
+    (void)chunk;
+    (*(int *)context)++;
+    assert_int_equal(stream("m", &seen, NULL, &err), LLMGR_ERR_INVALID);
+    return 0;
+}
+
+static void a_second_call_at_the_same_time_is_refused(void **state)
+{
+    (void)state;
+    struct test_url url = test_url(mock, "/v1");
+    struct lu_peer peer = test_peer(&url, "m");
+    struct llmgr_request request = test_request();
+    int called = 0;
+
+    assert_int_equal(lu_call_stream(call, &peer, &request, call_again, &called, NULL, NULL),
+                     LLMGR_OK);
+    assert_true(called > 0);
+}
+
 static void a_probe_tries_v1_once_after_a_404(void **state)
 {
     (void)state;
@@ -487,6 +512,7 @@ int main(void)
         cmocka_unit_test(connections_serve_one_call_after_the_other),
         cmocka_unit_test(nobody_there_is_unreachable),
         cmocka_unit_test(an_invalid_request_is_never_sent),
+        cmocka_unit_test(a_second_call_at_the_same_time_is_refused),
         cmocka_unit_test(a_probe_tells_each_failure_apart),
         cmocka_unit_test(a_probe_tries_v1_once_after_a_404),
     };

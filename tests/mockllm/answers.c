@@ -107,6 +107,11 @@ static void answer_models(const struct mock_request *request, struct mock_answer
 
     if (names.size == 0)
         names = LB_STR("mock-model");
+    if (mode != NULL && strcmp(mode, "v1only") == 0 &&
+        !lb_str_ends(request->head->path, LB_STR("/v1/models"))) {
+        refuse(request, answer, 404);
+        return;
+    }
     if (mode != NULL && lb_str_to_u64(lb_cstr(mode), &status)) {
         refuse(request, answer, (int)status);
         return;

@@ -475,6 +475,20 @@ static void a_second_call_at_the_same_time_is_refused(void **state)
     assert_true(called > 0);
 }
 
+static void a_probe_finds_the_list_below_v1(void **state)
+{
+    (void)state;
+    struct llmgr_error err = {0};
+    size_t count = 0;
+
+    assert_int_equal(
+        probe(&(struct mock_options){.models_mode = "v1only"}, "/api/", true, &count, &err),
+        LLMGR_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(err.status, LLMGR_OK); /* the 404 on the way is none */
+    assert_int_equal(err.upstream_status, 0);
+}
+
 static void a_probe_tries_v1_once_after_a_404(void **state)
 {
     (void)state;
@@ -514,6 +528,7 @@ int main(void)
         cmocka_unit_test(an_invalid_request_is_never_sent),
         cmocka_unit_test(a_second_call_at_the_same_time_is_refused),
         cmocka_unit_test(a_probe_tells_each_failure_apart),
+        cmocka_unit_test(a_probe_finds_the_list_below_v1),
         cmocka_unit_test(a_probe_tries_v1_once_after_a_404),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

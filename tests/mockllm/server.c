@@ -393,6 +393,26 @@ static enum lh_result read_body(struct peer *peer, struct lb_buf *payload, struc
     return result;
 }
 
+/* A body that is still coming, and a client that wants to be refused before it is there? */
+static bool refuse_early(struct peer *peer)
+{
+    struct mock_how how = {0};
+
+    mock_how_read(&how, lh_head_get_named(&peer->head, LB_STR("x-mock")));
+    if (!how.on[MOCK_EARLY])
+        return false;
+    struct mock_request request = {
+        .head = &peer->head,
+        .options = &peer->mock->options,
+        .key = key_of(&peer->head),
+    };
+    request.how.on[MOCK_STATUS] = true;
+    request.how.n[MOCK_STATUS] = how.n[MOCK_EARLY];
+    peer->head.keep_alive = false;
+    answer_request(peer, &request);
+    return true;
+}
+
 /* Handles the next request if it is all there; false if not. */
 static bool serve_one(struct peer *peer)
 {
@@ -418,6 +438,8 @@ static bool serve_one(struct peer *peer)
         peer->asked = false;
         take_request(peer, body);
         lb_buf_shift(&peer->in, size);
+    } else if (refuse_early(peer)) {
+        lb_buf_reset(&peer->in);
     }
     lb_buf_free(&payload);
     return result == LH_DONE;

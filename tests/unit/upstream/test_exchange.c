@@ -353,6 +353,33 @@ static void a_large_body_in_memory_arrives_whole(void **state)
     free(bytes);
 }
 
+static void an_answer_before_the_body_is_sent_is_heard(void **state)
+{
+    (void)state;
+    const struct lh_field early = {.name = LB_STR("x-mock"), .value = LB_STR("early")};
+    size_t size = 40000000;
+    struct lb_str body = lb_str(calloc(1, size), size);
+
+    flush();
+    for (int fed = 0; fed <= 1; fed++) {
+        struct test_url url = test_url(mock, "/v1");
+        struct heard heard = {.feed_left = size};
+        struct lu_request request = request_for(&url, &body, "/files");
+        request.fields = &early;
+        request.field_count = 1;
+        request.body_kind = fed ? LU_BODY_CHUNKED : LU_BODY_WHOLE;
+        request.body_count = fed ? 0 : 1;
+        assert_int_equal(lu_exchange_start(pool, &request, &FACE, &heard, &heard.exchange, NULL),
+                         LLMGR_OK);
+        ln_loop_run(loop);
+        assert_int_equal(heard.end.status, LLMGR_OK);
+        assert_int_equal(heard.status, 413);
+        assert_true(heard.stats.sent_size < size);
+        assert_int_equal(lu_pool_idle(pool), 0);
+    }
+    free((void *)(uintptr_t)body.p);
+}
+
 static void what_only_we_may_send_is_refused(void **state)
 {
     (void)state;
@@ -458,6 +485,7 @@ int main(void)
         cmocka_unit_test(pausing_at_every_slice_loses_nothing),
         cmocka_unit_test(large_bodies_are_fed_with_back_pressure),
         cmocka_unit_test(a_large_body_in_memory_arrives_whole),
+        cmocka_unit_test(an_answer_before_the_body_is_sent_is_heard),
         cmocka_unit_test(what_only_we_may_send_is_refused),
         cmocka_unit_test(each_protocol_carries_the_key_its_own_way),
         cmocka_unit_test(a_cancel_inside_a_callback_is_the_end),

@@ -94,6 +94,9 @@ struct ls_driver {
     /* Starts a statement; arguments were checked. exec also finishes it. */
     llmgr_status (*exec)(struct ls_conn *conn, enum ls_statement id, const struct ls_value *values,
                          size_t count, int64_t *changed, struct llmgr_error *err);
+    llmgr_status (*exec_many)(struct ls_conn *conn, enum ls_statement id,
+                              const struct ls_value *values, size_t count, size_t times,
+                              struct llmgr_error *err);
     llmgr_status (*query)(struct ls_conn *conn, const struct ls_value *values, size_t count,
                           struct ls_rows *rows, struct llmgr_error *err);
     /* Moves to the next row; LS_ERROR fills err. */

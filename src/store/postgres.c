@@ -333,6 +333,7 @@ const struct ls_driver LS_POSTGRES_DRIVER = {
     .begin_migration = postgres_begin_migration,
     .end_migration = postgres_end_migration,
     .exec = ls_postgres_exec,
+    .exec_many = ls_postgres_exec_many,
     .query = ls_postgres_query,
     .next = ls_postgres_next,
     .column = ls_postgres_column,

@@ -93,37 +93,51 @@ static llmgr_status prepare(struct postgres_conn *conn, enum ls_statement id,
     return status;
 }
 
-static llmgr_status run(struct postgres_conn *conn, enum ls_statement id,
-                        const struct ls_value *values, size_t count, PGresult **out,
-                        struct llmgr_error *err)
-{
+/* Arguments in libpq's form; they point into themselves and into the values. */
+struct arguments {
     uint64_t numbers[LS_ARGS_MAX];
     const char *pointers[LS_ARGS_MAX];
     int sizes[LS_ARGS_MAX];
     int formats[LS_ARGS_MAX];
-    char name[16];
-    llmgr_status status = prepare(conn, id, err);
+};
 
-    if (status != LLMGR_OK)
-        return status;
+static llmgr_status fill(struct arguments *args, const struct postgres_conn *conn,
+                         const struct ls_value *values, size_t count, struct llmgr_error *err)
+{
     for (size_t i = 0; i < count; i++) {
-        formats[i] = BINARY;
-        pointers[i] = NULL;
-        sizes[i] = 0;
+        args->formats[i] = BINARY;
+        args->pointers[i] = NULL;
+        args->sizes[i] = 0;
         if (values[i].type == 'i') {
-            numbers[i] = htobe64((uint64_t)values[i].integer);
-            pointers[i] = (const char *)&numbers[i];
-            sizes[i] = sizeof numbers[i];
+            args->numbers[i] = htobe64((uint64_t)values[i].integer);
+            args->pointers[i] = (const char *)&args->numbers[i];
+            args->sizes[i] = sizeof args->numbers[i];
         } else if (values[i].type != 'n') {
             if (values[i].bytes.size > INT32_MAX / 2)
                 return lb_fail(err, LLMGR_ERR_TOO_LARGE, N_("the value is too large for %s"),
                                conn->base.store->place);
-            pointers[i] = values[i].bytes.p != NULL ? values[i].bytes.p : "";
-            sizes[i] = (int)values[i].bytes.size;
+            args->pointers[i] = values[i].bytes.p != NULL ? values[i].bytes.p : "";
+            args->sizes[i] = (int)values[i].bytes.size;
         }
     }
+    return LLMGR_OK;
+}
+
+static llmgr_status run(struct postgres_conn *conn, enum ls_statement id,
+                        const struct ls_value *values, size_t count, PGresult **out,
+                        struct llmgr_error *err)
+{
+    struct arguments args;
+    char name[16];
+    llmgr_status status = prepare(conn, id, err);
+
+    if (status == LLMGR_OK)
+        status = fill(&args, conn, values, count, err);
+    if (status != LLMGR_OK)
+        return status;
     statement_name(name, id);
-    PGresult *result = PQexecPrepared(conn->pg, name, (int)count, pointers, sizes, formats, BINARY);
+    PGresult *result = PQexecPrepared(conn->pg, name, (int)count, args.pointers, args.sizes,
+                                      args.formats, BINARY);
     if (!succeeded(result)) {
         status = ls_postgres_fail(conn, result, err);
         PQclear(result);
@@ -147,6 +161,83 @@ llmgr_status ls_postgres_exec(struct ls_conn *base, enum ls_statement id,
         *changed = rows;
     PQclear(result);
     return LLMGR_OK;
+}
+
+/* ---- Many runs at once ---- */
+
+/*
+ * Answers to one burst must fit the sockets' buffers, since nobody reads them while we write:
+ * each is some 30 bytes.
+ */
+enum { BURST = 256 };
+
+static llmgr_status send_burst(struct postgres_conn *conn, const char *name,
+                               const struct ls_value *values, size_t count, size_t times,
+                               struct llmgr_error *err)
+{
+    struct arguments args;
+
+    for (size_t i = 0; i < times; i++) {
+        llmgr_status status = fill(&args, conn, values + i * count, count, err);
+        if (status != LLMGR_OK)
+            return status;
+        if (PQsendQueryPrepared(conn->pg, name, (int)count, args.pointers, args.sizes, args.formats,
+                                BINARY) != 1)
+            return ls_postgres_fail(conn, NULL, err);
+    }
+    return LLMGR_OK;
+}
+
+/* Reads up to the synchronisation point. The first failure counts: the others follow from it. */
+static llmgr_status take_burst(struct postgres_conn *conn, llmgr_status status,
+                               struct llmgr_error *err)
+{
+    int nothing = 0;
+
+    if (PQpipelineSync(conn->pg) != 1)
+        return status != LLMGR_OK ? status : ls_postgres_fail(conn, NULL, err);
+    /* Each run gives its result and then none; two times none in a row: the connection is gone. */
+    while (nothing < 2) {
+        PGresult *result = PQgetResult(conn->pg);
+        ExecStatusType got = PQresultStatus(result);
+        if (result == NULL) {
+            nothing++;
+            continue;
+        }
+        nothing = 0;
+        if (status == LLMGR_OK && got != PGRES_PIPELINE_SYNC && !succeeded(result))
+            status = ls_postgres_fail(conn, result, err);
+        PQclear(result);
+        if (got == PGRES_PIPELINE_SYNC)
+            return status;
+    }
+    return status != LLMGR_OK ? status : ls_postgres_fail(conn, NULL, err);
+}
+
+llmgr_status ls_postgres_exec_many(struct ls_conn *base, enum ls_statement id,
+                                   const struct ls_value *values, size_t count, size_t times,
+                                   struct llmgr_error *err)
+{
+    struct postgres_conn *conn = postgres_conn(base);
+    char name[16];
+    llmgr_status status = prepare(conn, id, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    statement_name(name, id);
+    if (PQenterPipelineMode(conn->pg) != 1)
+        return ls_postgres_fail(conn, NULL, err);
+    while (times != 0 && status == LLMGR_OK) {
+        size_t burst = times < BURST ? times : BURST;
+        status = send_burst(conn, name, values, count, burst, err);
+        status = take_burst(conn, status, err);
+        values += burst * count;
+        times -= burst;
+    }
+    /* A connection that cannot leave the mode is of no use: what follows on it fails. */
+    if (PQexitPipelineMode(conn->pg) != 1 && status == LLMGR_OK)
+        status = ls_postgres_fail(conn, NULL, err);
+    return status;
 }
 
 llmgr_status ls_postgres_query(struct ls_conn *base, const struct ls_value *values, size_t count,

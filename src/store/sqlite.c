@@ -372,6 +372,31 @@ static llmgr_status sqlite_exec(struct ls_conn *base, enum ls_statement id,
     return status;
 }
 
+static llmgr_status sqlite_exec_many(struct ls_conn *base, enum ls_statement id,
+                                     const struct ls_value *values, size_t count, size_t times,
+                                     struct llmgr_error *err)
+{
+    struct sqlite_conn *conn = sqlite_conn(base);
+    sqlite3_stmt *stmt = NULL;
+    llmgr_status status = prepared(conn, id, &stmt, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    int rc = SQLITE_DONE;
+    for (size_t i = 0; i < times && rc == SQLITE_DONE; i++) {
+        rc = bind_values(stmt, values + i * count, count, false);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_step(stmt);
+        /* The code of a failure, as the error text, lasts until the next call. */
+        if (rc == SQLITE_DONE)
+            sqlite3_reset(stmt);
+    }
+    if (rc != SQLITE_DONE)
+        status = conn_fail(conn, rc, err);
+    done_with(stmt);
+    return status;
+}
+
 static llmgr_status sqlite_query(struct ls_conn *base, const struct ls_value *values, size_t count,
                                  struct ls_rows *rows, struct llmgr_error *err)
 {
@@ -495,6 +520,7 @@ const struct ls_driver LS_SQLITE_DRIVER = {
     .begin_migration = sqlite_begin_migration,
     .end_migration = sqlite_end_migration,
     .exec = sqlite_exec,
+    .exec_many = sqlite_exec_many,
     .query = sqlite_query,
     .next = sqlite_next,
     .column = sqlite_column,

@@ -224,6 +224,21 @@ llmgr_status ls_exec(struct ls_tx *tx, enum ls_statement id, const struct ls_val
     return keep(tx, status);
 }
 
+llmgr_status ls_exec_many(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
+                          size_t count, size_t times, struct llmgr_error *err)
+{
+    for (size_t i = 0; i < times; i++) {
+        llmgr_status status = admit(tx, id, values + i * count, count, err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    if (LS_STATEMENTS[id].columns[0] != '\0')
+        return bug(tx, id, "its result is ignored", err);
+    if (times == 0)
+        return LLMGR_OK;
+    return keep(tx, tx->conn->store->driver->exec_many(tx->conn, id, values, count, times, err));
+}
+
 llmgr_status ls_query(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
                       size_t count, struct ls_rows *rows, struct llmgr_error *err)
 {

@@ -52,6 +52,9 @@ DEFINE_CLEAR(llmgr_selection_clear, llmgr_selection)
 DEFINE_CLEAR(llmgr_explanation_clear, llmgr_explanation)
 DEFINE_CLEAR(llmgr_db_report_clear, llmgr_db_report)
 DEFINE_CLEAR(llmgr_key_report_clear, llmgr_key_report)
+DEFINE_CLEAR(llmgr_token_clear, llmgr_token)
+DEFINE_CLEAR(llmgr_token_list_clear, llmgr_token_list)
+DEFINE_CLEAR(llmgr_usage_list_clear, llmgr_usage_list)
 
 /* These two are made below, by the dialect. */
 void llmgr_answer_clear(struct llmgr_answer *answer)

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* llmgr token: who may call the gateway. */
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+
+static json_t *token_json(const struct llmgr_token *token)
+{
+    return json_pack("{s:I,s:s,s:s,s:o,s:o,s:I,s:b,s:o}", "token_id", (json_int_t)token->token_id,
+                     "kind", llmgr_token_kind_name(token->kind), "name", token->name, "user",
+                     cli_json_text(token->user), "prefix", cli_json_text(token->prefix),
+                     "created_at_ms", (json_int_t)token->created_at_ms, "revoked", token->revoked,
+                     "revoked_at_ms",
+                     token->revoked ? json_integer((json_int_t)token->revoked_at_ms) : json_null());
+}
+
+static llmgr_status read_kind(const struct cli_app *app, llmgr_token_kind *kind,
+                              struct llmgr_error *err)
+{
+    const char *text = cli_flag(app, CLI_FLAG_kind);
+
+    *kind = LLMGR_TOKEN_USER;
+    if (text != NULL && !llmgr_token_kind_parse(text, kind))
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("--kind is user, app or admin, not \"%s\""),
+                       text);
+    return LLMGR_OK;
+}
+
+static llmgr_status print_created(const struct cli_app *app, const struct llmgr_token *token,
+                                  const char *text, struct llmgr_error *err)
+{
+    if (cli_json(app)) {
+        json_t *document = token_json(token);
+        if (document != NULL && json_object_set_new(document, "token", json_string(text)) != 0) {
+            json_decref(document);
+            document = NULL;
+        }
+        return cli_print_json(document, err);
+    }
+    printf("%s\n", text);
+    cli_note(_("This is token %lld. It is shown this once: keep it where secrets are kept."),
+             (long long)token->token_id);
+    return LLMGR_OK;
+}
+
+llmgr_status cli_run_token_create(struct cli_app *app, struct llmgr_error *err)
+{
+    llmgr_token_kind kind;
+    struct llmgr_token token = {0};
+    char text[LLMGR_TOKEN_ROOM];
+
+    llmgr_status status = read_kind(app, &kind, err);
+    if (status == LLMGR_OK)
+        status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status == LLMGR_OK)
+        status = llmgr_token_create(app->manager, kind, cli_user(app), cli_flag(app, CLI_FLAG_name),
+                                    cli_flag(app, CLI_FLAG_prefix), text, sizeof text, &token, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = print_created(app, &token, text, err);
+    llmgr_wipe(text, sizeof text);
+    llmgr_token_clear(&token);
+    return status;
+}
+
+/* ---- List ------------------------------------------------------------------------------------ */
+
+/* The system user is the administrator: whoever acts as it sees everybody's. */
+static const char *whose(const struct cli_app *app)
+{
+    const char *user = cli_user(app);
+
+    return strcmp(user, LLMGR_SYSTEM_USER) == 0 ? NULL : user;
+}
+
+/* "2026-01-31", in UTC. */
+static const char *day_of(int64_t ms, char text[16])
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+
+    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, 16, "%Y-%m-%d", &utc) == 0)
+        text[0] = '\0';
+    return text;
+}
+
+static void table_page(struct cli_table *table, const struct llmgr_token_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct llmgr_token *token = &list->items[i];
+        char id[24], created[16], revoked[16];
+        cli_table_row(
+            table, (const char *[]){cli_number(token->token_id, id),
+                                    llmgr_token_kind_name(token->kind), token->user, token->prefix,
+                                    token->name, day_of(token->created_at_ms, created),
+                                    token->revoked ? day_of(token->revoked_at_ms, revoked) : NULL});
+    }
+}
+
+static llmgr_status json_page(json_t *array, const struct llmgr_token_list *list,
+                              struct llmgr_error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (json_array_append_new(array, token_json(&list->items[i])) != 0)
+            return lb_fail_memory(err);
+    }
+    return LLMGR_OK;
+}
+
+/* Page by page into the table or the array; the other is NULL. */
+static llmgr_status each_page(struct cli_app *app, struct cli_table *table, json_t *array,
+                              struct llmgr_error *err)
+{
+    llmgr_status status = LLMGR_OK;
+    int64_t after_id = 0;
+    size_t count = 1;
+
+    while (status == LLMGR_OK && count != 0) {
+        struct llmgr_token_list list;
+        status = llmgr_token_list(app->manager, whose(app), after_id, 0, &list, err);
+        if (status != LLMGR_OK)
+            break;
+        count = list.count;
+        if (count != 0)
+            after_id = list.items[count - 1].token_id;
+        if (array != NULL)
+            status = json_page(array, &list, err);
+        else
+            table_page(table, &list);
+        llmgr_token_list_clear(&list);
+    }
+    return status;
+}
+
+llmgr_status cli_run_token_list(struct cli_app *app, struct llmgr_error *err)
+{
+    static const char *const HEADINGS[] = {N_("ID"),   N_("KIND"),    N_("USER"),   N_("PREFIX"),
+                                           N_("NAME"), N_("CREATED"), N_("REVOKED")};
+
+    llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (cli_json(app)) {
+        json_t *array = json_array();
+        status = each_page(app, NULL, array, err);
+        if (status == LLMGR_OK)
+            return cli_print_json(array, err);
+        json_decref(array);
+        return status;
+    }
+    struct cli_table *table = cli_table_new(HEADINGS, 7);
+    llmgr_status read = each_page(app, table, NULL, err);
+    status = cli_table_print(table, read == LLMGR_OK ? _("There are no tokens.") : "",
+                             read == LLMGR_OK ? err : NULL);
+    return read != LLMGR_OK ? read : status;
+}
+
+llmgr_status cli_run_token_revoke(struct cli_app *app, struct llmgr_error *err)
+{
+    int64_t token_id;
+
+    llmgr_status status = cli_id("ID", app->args.positionals[0], &token_id, err);
+    if (status == LLMGR_OK)
+        status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status == LLMGR_OK)
+        status = llmgr_token_revoke(app->manager, whose(app), token_id, err);
+    if (status != LLMGR_OK)
+        return status;
+    return cli_done(
+        app, json_pack("{s:I,s:b}", "token_id", (json_int_t)token_id, "revoked", (int)true), err,
+        _("Token %lld is revoked; running gateways know within a second."), (long long)token_id);
+}

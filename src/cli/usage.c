@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* llmgr usage: the ledger's sums. */
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+
+enum { HOUR_MS = 3600000, SECOND_MS = 1000 };
+
+/* ---- Times ----------------------------------------------------------------------------------- */
+
+/* "90m", "24h", "7d": that long before now. */
+static bool parse_age(struct lb_str text, int64_t now_ms, int64_t *ms)
+{
+    static const struct {
+        char unit;
+        int64_t ms;
+    } UNITS[] = {{'m', 60 * SECOND_MS}, {'h', HOUR_MS}, {'d', INT64_C(24) * HOUR_MS}};
+    uint64_t count;
+
+    if (text.size < 2 || !lb_str_to_u64(lb_str_sub(text, 0, text.size - 1), &count))
+        return false;
+    for (size_t i = 0; i < sizeof UNITS / sizeof UNITS[0]; i++) {
+        if (text.p[text.size - 1] != UNITS[i].unit)
+            continue;
+        if (count > (uint64_t)(now_ms / UNITS[i].ms))
+            return false;
+        *ms = now_ms - (int64_t)count * UNITS[i].ms;
+        return true;
+    }
+    return false;
+}
+
+/* "2026-01-31" and "2026-01-31T12:00", in UTC; a final Z is fine. */
+static bool parse_date(const char *text, int64_t *ms)
+{
+    static const char *const FORMS[] = {"%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S",
+                                        "%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ"};
+
+    for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++) {
+        struct tm utc = {.tm_mday = 1};
+        const char *end = strptime(text, FORMS[i], &utc);
+        if (end == NULL || *end != '\0')
+            continue;
+        int day = utc.tm_mday;
+        time_t seconds = timegm(&utc);
+        /* The 31st of February would become a day of March. */
+        if (seconds < 0 || utc.tm_mday != day)
+            return false;
+        *ms = (int64_t)seconds * SECOND_MS;
+        return true;
+    }
+    return false;
+}
+
+static llmgr_status read_time(const struct cli_app *app, enum cli_flag_id flag, const char *name,
+                              int64_t *ms, struct llmgr_error *err)
+{
+    const char *text = cli_flag(app, flag);
+
+    if (text == NULL || parse_age(lb_cstr(text), lb_now_ms(&app->host), ms) || parse_date(text, ms))
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_INVALID,
+                   N_("%s \"%s\" is no time: write 2026-01-31, 2026-01-31T12:00 (UTC), or an age "
+                      "such as 90m, 24h, 7d"),
+                   name, text);
+}
+
+static const struct by_row {
+    const char *name;
+    llmgr_usage_by by;
+    const char *heading;
+} BY[] = {
+    {"model", LLMGR_USAGE_BY_MODEL, N_("MODEL")},
+    {"user", LLMGR_USAGE_BY_USER, N_("USER")},
+    {"platform", LLMGR_USAGE_BY_PLATFORM, N_("PLATFORM")},
+    {"slot", LLMGR_USAGE_BY_SLOT, N_("SLOT")},
+    {"day", LLMGR_USAGE_BY_DAY, N_("DAY")},
+};
+
+static llmgr_status read_query(const struct cli_app *app, struct llmgr_usage_query *query,
+                               const struct by_row **by, struct llmgr_error *err)
+{
+    const char *text = cli_flag(app, CLI_FLAG_by);
+    const char *user = cli_user(app);
+
+    llmgr_usage_query_init(query);
+    *by = &BY[0];
+    for (size_t i = 0; text != NULL && i < sizeof BY / sizeof BY[0]; i++) {
+        if (strcmp(text, BY[i].name) == 0)
+            *by = &BY[i];
+    }
+    if (text != NULL && strcmp(text, (*by)->name) != 0)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("--by is model, user, platform, slot or day, not \"%s\""), text);
+    query->by = (*by)->by;
+    /* The system user is the administrator, who sees everybody's. */
+    if (strcmp(user, LLMGR_SYSTEM_USER) != 0)
+        query->user = user;
+    llmgr_status status = read_time(app, CLI_FLAG_since, "--since", &query->since_ms, err);
+    if (status == LLMGR_OK)
+        status = read_time(app, CLI_FLAG_until, "--until", &query->until_ms, err);
+    return status;
+}
+
+/* ---- Output ---------------------------------------------------------------------------------- */
+
+static json_t *count_json(int64_t count)
+{
+    return count < 0 ? json_null() : json_integer((json_int_t)count);
+}
+
+static json_t *sum_json(const struct llmgr_usage_sum *sum)
+{
+    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "key", sum->key, "name",
+                     sum->name, "requests", (json_int_t)sum->requests, "attempts",
+                     (json_int_t)sum->attempts, "completed", (json_int_t)sum->completed, "unknown",
+                     (json_int_t)sum->unknown, "inexact", (json_int_t)sum->inexact, "system_paid",
+                     (json_int_t)sum->system_paid, "prompt_tokens", count_json(sum->prompt_tokens),
+                     "completion_tokens", count_json(sum->completion_tokens), "cached_tokens",
+                     count_json(sum->cached_tokens), "reasoning_tokens",
+                     count_json(sum->reasoning_tokens));
+}
+
+/* A count that nobody knows is a dash, not a zero. */
+static const char *count_text(int64_t count, char text[24])
+{
+    return count < 0 ? NULL : cli_number(count, text);
+}
+
+static void sum_row(struct cli_table *table, const char *name, const struct llmgr_usage_sum *sum)
+{
+    char requests[24], completed[24], prompt[24], cached[24], completion[24], reasoning[24],
+        unknown[24];
+
+    cli_table_row(table, (const char *[]){name, cli_number(sum->requests, requests),
+                                          cli_number(sum->completed, completed),
+                                          count_text(sum->prompt_tokens, prompt),
+                                          count_text(sum->cached_tokens, cached),
+                                          count_text(sum->completion_tokens, completion),
+                                          count_text(sum->reasoning_tokens, reasoning),
+                                          cli_number(sum->unknown, unknown)});
+}
+
+struct output {
+    struct cli_table *table; /* or */
+    json_t *array;
+    struct llmgr_usage_sum total; /* key and name are static */
+    size_t groups;
+};
+
+static llmgr_status put_page(const struct llmgr_usage_list *list, struct output *out,
+                             struct llmgr_error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct llmgr_usage_sum *sum = &list->items[i];
+        const char *name = sum->name[0] != '\0' ? sum->name : NULL;
+        if (out->array == NULL)
+            sum_row(out->table, name, sum);
+        else if (json_array_append_new(out->array, sum_json(sum)) != 0)
+            return lb_fail_memory(err);
+    }
+    out->groups += list->count;
+    out->total = list->total;
+    return LLMGR_OK;
+}
+
+static llmgr_status each_page(struct cli_app *app, struct llmgr_usage_query *query,
+                              struct output *out, struct llmgr_error *err)
+{
+    struct llmgr_usage_list list = {0};
+    llmgr_status status;
+    bool more;
+
+    do {
+        struct llmgr_usage_list page;
+        status = llmgr_usage_query(app->manager, query, &page, err);
+        if (status != LLMGR_OK)
+            break;
+        /* The key to go on after lives in the page before. */
+        llmgr_usage_list_clear(&list);
+        list = page;
+        status = put_page(&list, out, err);
+        more = list.more && list.count != 0;
+        if (more)
+            query->after = list.items[list.count - 1].key;
+    } while (status == LLMGR_OK && more);
+    llmgr_usage_list_clear(&list);
+    return status;
+}
+
+static llmgr_status print_json(struct cli_app *app, struct llmgr_usage_query *query,
+                               const struct by_row *by, struct llmgr_error *err)
+{
+    struct output out = {.array = json_array()};
+
+    llmgr_status status = each_page(app, query, &out, err);
+    if (status != LLMGR_OK) {
+        json_decref(out.array);
+        return status;
+    }
+    return cli_print_json(json_pack("{s:s,s:o,s:o}", "by", by->name, "items", out.array, "total",
+                                    sum_json(&out.total)),
+                          err);
+}
+
+static llmgr_status print_table(struct cli_app *app, struct llmgr_usage_query *query,
+                                const struct by_row *by, struct llmgr_error *err)
+{
+    const char *const headings[] = {by->heading,  N_("REQUESTS"),   N_("COMPLETED"), N_("PROMPT"),
+                                    N_("CACHED"), N_("COMPLETION"), N_("REASONING"), N_("UNKNOWN")};
+    struct output out = {.table = cli_table_new(headings, 8)};
+
+    llmgr_status status = each_page(app, query, &out, err);
+    if (status == LLMGR_OK && out.groups > 1)
+        sum_row(out.table, _("total"), &out.total);
+    llmgr_status printed =
+        cli_table_print(out.table, status == LLMGR_OK ? _("Nothing was used.") : "",
+                        status == LLMGR_OK ? err : NULL);
+    return status != LLMGR_OK ? status : printed;
+}
+
+llmgr_status cli_run_usage(struct cli_app *app, struct llmgr_error *err)
+{
+    struct llmgr_usage_query query;
+    const struct by_row *by;
+
+    llmgr_status status = read_query(app, &query, &by, err);
+    if (status == LLMGR_OK)
+        status = cli_open(app, CLI_OPEN_SYNC, err);
+    if (status != LLMGR_OK)
+        return status;
+    return cli_json(app) ? print_json(app, &query, by, err) : print_table(app, &query, by, err);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Usage as rows: what the ledger's writer puts into a transaction, and the sums that are read.
+ *
+ * A batch takes attempts, sums them by (hour, user, platform, model, slot, payer) in memory, and
+ * writes rows and sums together, so that both always agree.
+ */
+#ifndef LM_USAGE_H
+#define LM_USAGE_H
+
+#include "base/arena.h"
+#include "manager/ledger.h"
+
+struct ls_tx;
+struct lm_usage_batch;
+
+enum { LM_HOUR_MS = 3600000 };
+
+/*
+ * The attempt as it may be stored: texts cut at a character and valid UTF-8, counts within bounds
+ * (what no upstream can mean is unknown), time given. ERR_INVALID: the user, a kind of end.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_usage_tidy(const struct lm_usage *usage, int64_t now_ms,
+                                            struct lm_usage *tidy, struct llmgr_error *err);
+
+/* NULL when memory is short. */
+struct lm_usage_batch *lm_usage_batch_new(const struct lb_host *host, size_t capacity);
+void lm_usage_batch_free(struct lm_usage_batch *batch); /* NULL is fine */
+void lm_usage_batch_reset(struct lm_usage_batch *batch);
+size_t lm_usage_batch_count(const struct lm_usage_batch *batch);
+/* False if it is full. A tidy attempt; its texts are borrowed until the reset. */
+bool lm_usage_batch_add(struct lm_usage_batch *batch, const struct lm_usage *tidy);
+LLMGR_MUST_CHECK llmgr_status lm_usage_batch_write(struct lm_usage_batch *batch, struct ls_tx *tx,
+                                                   struct llmgr_error *err);
+
+/* Fills everything but `memory`; strings in `arena`. See llmgr_usage_query. */
+LLMGR_MUST_CHECK llmgr_status lm_usage_sums(struct lm_manager *manager,
+                                            const struct llmgr_usage_query *query,
+                                            struct lb_arena *arena, struct llmgr_usage_list *list,
+                                            struct llmgr_error *err);
+
+#endif

@@ -19,9 +19,18 @@
 
 static struct lv_binding bind(const struct lm_key_place *place)
 {
+    static const struct {
+        const char *table;
+        const char *column;
+    } COLUMNS[] = {
+        [LM_KEY_OF_PLATFORM] = {"llm_platforms", "api_key"},
+        [LM_KEY_OF_USER] = {"llm_sys_platform_keys", "api_key"},
+        [LM_KEY_OF_ANSWER] = {"llm_answers", "answer"},
+    };
+
     return (struct lv_binding){
-        .table = place->column == LM_KEY_OF_PLATFORM ? "llm_platforms" : "llm_sys_platform_keys",
-        .column = "api_key",
+        .table = COLUMNS[place->column].table,
+        .column = COLUMNS[place->column].column,
         .tenant = place->owner,
         .row = place->platform_id,
         .origin = place->origin};

@@ -16,7 +16,8 @@ struct lb_buf;
 
 enum lm_key_column {
     LM_KEY_OF_PLATFORM, /* llm_platforms.api_key: server key, or a private platform's own key */
-    LM_KEY_OF_USER      /* llm_sys_platform_keys.api_key: a user's key on a system platform */
+    LM_KEY_OF_USER,     /* llm_sys_platform_keys.api_key: a user's key on a system platform */
+    LM_KEY_OF_ANSWER    /* llm_answers.answer, platform_id is its row; lasts a day, not resealed */
 };
 
 /* Where a sealed key stands; it opens there and nowhere else. Borrowed. */

@@ -242,3 +242,82 @@ llmgr_status lm_models(struct lm_manager *manager, struct lb_str user, struct lb
     lb_arena_free(&scratch);
     return status;
 }
+
+/* ---- Their age ------------------------------------------------------------------------------- */
+
+enum { TIMES_PAGE = 1000 };
+
+struct times {
+    struct lb_str user;
+    struct lb_arena *arena;
+    struct lm_model_time *items;
+    size_t count;
+    size_t room;
+};
+
+static bool add_time(struct times *times, int64_t id, int64_t created_at)
+{
+    if (times->count == times->room) {
+        size_t room = times->room != 0 ? times->room * 2 : 64;
+        struct lm_model_time *items = lb_arena_calloc(times->arena, room, sizeof *items);
+        if (items == NULL)
+            return false;
+        for (size_t i = 0; i < times->count; i++)
+            items[i] = times->items[i];
+        times->items = items;
+        times->room = room;
+    }
+    times->items[times->count++] = (struct lm_model_time){id, created_at};
+    return true;
+}
+
+static llmgr_status read_times(struct ls_tx *tx, struct times *times, bool *more,
+                               struct llmgr_error *err)
+{
+    int64_t after = times->count != 0 ? times->items[times->count - 1].model_id : 0;
+    size_t before = times->count;
+    struct ls_rows rows = {0};
+    enum ls_found found = LS_ABSENT;
+
+    llmgr_status status =
+        ls_query(tx, LS_MODEL_TIMES,
+                 LS_ARGS(ls_text(times->user), ls_int(after), ls_int(TIMES_PAGE)), &rows, err);
+    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND) {
+        if (!add_time(times, ls_column_int(&rows, 0), ls_column_int(&rows, 1)))
+            status = lb_fail_memory(err);
+    }
+    ls_rows_end(&rows);
+    if (status == LLMGR_OK && found == LS_ERROR)
+        status = err->status;
+    *more = times->count - before == TIMES_PAGE;
+    return status;
+}
+
+static llmgr_status all_times(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct times *times = context;
+    llmgr_status status = LLMGR_OK;
+    bool more = true;
+
+    times->count = 0;
+    while (status == LLMGR_OK && more)
+        status = read_times(tx, times, &more, err);
+    return status;
+}
+
+llmgr_status lm_model_times(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
+                            struct lm_model_time **items, size_t *count, struct llmgr_error *err)
+{
+    struct times times = {.user = lm_effective_user(manager, user), .arena = arena};
+    struct llmgr_error own = {0};
+
+    llmgr_status status = ls_transact(manager->store, LS_READ, all_times, &times, &own);
+    if (status != LLMGR_OK) {
+        if (err != NULL)
+            *err = own;
+        return status;
+    }
+    *items = times.items;
+    *count = times.count;
+    return LLMGR_OK;
+}

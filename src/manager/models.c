@@ -222,3 +222,47 @@ llmgr_status lm_model_hide(struct lm_manager *manager, struct lb_str user, int64
     struct change change = {.manager = manager, .user = user, .model_id = model_id, .hide = hide};
     return lm_access_write(manager, user, hide_row, &change, err);
 }
+
+/* ---- Both at once ---------------------------------------------------------------------------- */
+
+struct edit {
+    struct change change;
+    bool update;
+    bool hide;
+};
+
+static llmgr_status edit_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct edit *edit = context;
+    llmgr_status status = edit->update ? update(tx, &edit->change, err) : LLMGR_OK;
+
+    return status == LLMGR_OK && edit->hide ? hide_row(tx, &edit->change, err) : status;
+}
+
+llmgr_status lm_model_edit(struct lm_manager *manager, struct lb_str user, int64_t model_id,
+                           struct lb_str display_name, struct lb_str extra_body, const bool *hide,
+                           struct llmgr_error *err)
+{
+    struct edit edit = {.change = {.manager = manager,
+                                   .model_id = model_id,
+                                   .display_name = display_name,
+                                   .set_extra = extra_body.p != NULL,
+                                   .hide = hide != NULL && *hide},
+                        .update = display_name.p != NULL || extra_body.p != NULL,
+                        .hide = hide != NULL};
+
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status == LLMGR_OK && !edit.update && !edit.hide)
+        status = lb_fail(err, LLMGR_ERR_INVALID, "nothing to change: give at least one member");
+    if (status == LLMGR_OK && display_name.p != NULL)
+        status = lm_rule_name(display_name, LM_NAME_DISPLAY, err);
+    if (status != LLMGR_OK)
+        return status;
+    edit.change.user = user;
+    lb_buf_init(&edit.change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
+    status = lm_rule_extra_body(extra_body, &edit.change.extra, err);
+    if (status == LLMGR_OK)
+        status = lm_access_write(manager, user, edit_row, &edit, err);
+    lb_buf_free(&edit.change.extra);
+    return status;
+}

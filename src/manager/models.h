@@ -17,9 +17,24 @@ LLMGR_MUST_CHECK llmgr_status lm_model_add(struct lm_manager *manager, struct lb
 LLMGR_MUST_CHECK llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user,
                                               int64_t model_id, struct lb_str display_name,
                                               struct lb_str extra_body, struct llmgr_error *err);
+/* Update (what is not NULL) and hide (unless `hide` is NULL) in one: all or nothing. */
+LLMGR_MUST_CHECK llmgr_status lm_model_edit(struct lm_manager *manager, struct lb_str user,
+                                            int64_t model_id, struct lb_str display_name,
+                                            struct lb_str extra_body, const bool *hide,
+                                            struct llmgr_error *err);
 LLMGR_MUST_CHECK llmgr_status lm_model_delete(struct lm_manager *manager, struct lb_str user,
                                               int64_t model_id, struct llmgr_error *err);
 LLMGR_MUST_CHECK llmgr_status lm_model_hide(struct lm_manager *manager, struct lb_str user,
                                             int64_t model_id, bool hide, struct llmgr_error *err);
+
+/* When the models a user may see were made. */
+struct lm_model_time {
+    int64_t model_id;
+    int64_t created_at; /* seconds since 1970 */
+};
+/* By ascending id, in `arena`. */
+LLMGR_MUST_CHECK llmgr_status lm_model_times(struct lm_manager *manager, struct lb_str user,
+                                             struct lb_arena *arena, struct lm_model_time **items,
+                                             size_t *count, struct llmgr_error *err);
 
 #endif

@@ -427,6 +427,68 @@ llmgr_status lm_platform_set_key(struct lm_manager *manager, struct lb_str user,
     return lm_access_write(manager, user, set_key, &change, err);
 }
 
+/* ---- All of it at once ----------------------------------------------------------------------- */
+
+struct edit {
+    struct change change;
+    bool rename;
+    bool move;
+    bool hide;
+};
+
+static llmgr_status edit_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct edit *edit = context;
+    llmgr_status status = LLMGR_OK;
+
+    if (edit->rename)
+        status = rename_row(tx, &edit->change, err);
+    if (status == LLMGR_OK && edit->move)
+        status = move(tx, &edit->change, err);
+    if (status == LLMGR_OK && edit->hide)
+        status = hide_row(tx, &edit->change, err);
+    return status;
+}
+
+llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+                              const struct lm_platform_edit *wanted, struct llmgr_error *err)
+{
+    struct edit edit = {.change = {.manager = manager,
+                                   .platform_id = platform_id,
+                                   .name = wanted->name,
+                                   .base_url = wanted->base_url,
+                                   .api_key = wanted->api_key,
+                                   .hide = wanted->hide != NULL && *wanted->hide},
+                        .rename = wanted->name.p != NULL,
+                        .move = wanted->base_url.p != NULL,
+                        .hide = wanted->hide != NULL};
+    struct llmgr_error unseen = {0};
+
+    err = err != NULL ? err : &unseen;
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status == LLMGR_OK && !edit.rename && !edit.move && !edit.hide)
+        status = lb_fail(err, LLMGR_ERR_INVALID, "nothing to change: give at least one member");
+    if (status == LLMGR_OK && wanted->api_key.p != NULL && !edit.move)
+        status =
+            lb_fail(err, LLMGR_ERR_INVALID, "a key alone is not changed here: PUT it to …/key");
+    edit.change.user = user;
+    if (status == LLMGR_OK && (edit.rename || edit.move))
+        status = ls_transact(lm_store(manager), LS_READ_ONE, judge_change, &edit.change, err);
+    if (status == LLMGR_OK && edit.rename)
+        status = lm_rule_name(wanted->name, LM_NAME_PLATFORM, err);
+    if (status == LLMGR_OK && wanted->api_key.size > 0)
+        status = lm_rule_key(wanted->api_key, err);
+    if (status != LLMGR_OK)
+        return status;
+    lb_buf_init(&edit.change.normal, lm_host(manager), NORMAL_URL_MAX);
+    if (edit.move)
+        status = take_url(&edit.change, err);
+    if (status == LLMGR_OK)
+        status = lm_access_write(manager, user, edit_row, &edit, err);
+    lb_buf_free(&edit.change.normal);
+    return status;
+}
+
 /* ---- What the road upstream learnt ----------------------------------------------------------- */
 
 static llmgr_status mark_no_stream_options(struct ls_tx *tx, void *context, struct llmgr_error *err)

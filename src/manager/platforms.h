@@ -31,6 +31,18 @@ LLMGR_MUST_CHECK llmgr_status lm_platform_hide(struct lm_manager *manager, struc
 LLMGR_MUST_CHECK llmgr_status lm_platform_set_key(struct lm_manager *manager, struct lb_str user,
                                                   int64_t platform_id, struct lb_str api_key,
                                                   struct llmgr_error *err);
+/* What is to change; .p NULL or hide NULL leaves it. An api_key only beside a base_url. */
+struct lm_platform_edit {
+    struct lb_str name;
+    struct lb_str base_url;
+    struct lb_str api_key;
+    const bool *hide;
+};
+/* Rename, move and hide in one: all or nothing. Errors as of each. */
+LLMGR_MUST_CHECK llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user,
+                                               int64_t platform_id,
+                                               const struct lm_platform_edit *edit,
+                                               struct llmgr_error *err);
 /* The platform answered 400 naming stream_options: remembered for everyone. */
 LLMGR_MUST_CHECK llmgr_status lm_platform_learn_no_stream_options(struct lm_manager *manager,
                                                                   int64_t platform_id,

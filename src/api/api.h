@@ -15,6 +15,7 @@ struct lc_file;
 struct lc_options;
 struct ln_policy;
 struct ln_proxy;
+struct ls_server;
 struct lm_manager;
 struct lm_target;
 
@@ -61,9 +62,13 @@ void la_host_init(struct lb_host *host, const struct llmgr_allocator *allocator)
 /* Sets in `to` what `from` says; the pointers live as long as `from`. */
 void la_options_from(const struct lc_options *from, struct llmgr_options *to);
 
-/* The address rules for users' private platforms, as the operator's options say. */
+/*
+ * The address rules for users' private platforms, as the operator's options say; the database's
+ * `server` (NULL: none is known) is shut to them whatever the options open.
+ */
 LLMGR_MUST_CHECK llmgr_status la_policy_new(const struct lb_host *host,
                                             const struct llmgr_options *options,
+                                            const struct ls_server *server,
                                             struct ln_policy **policy, struct llmgr_error *err);
 
 /* The user as a slice; NULL is the system user. */

@@ -118,6 +118,24 @@ static llmgr_status open_vault(const struct llmgr_options *options, const struct
     return status;
 }
 
+/* Now that the database is open, its server is shut to private platforms. */
+static llmgr_status shut_database(const struct llmgr_options *options, struct ls_store *store,
+                                  struct llmgr *made, struct llmgr_error *err)
+{
+    struct ls_server server;
+    struct ln_policy *policy = NULL;
+
+    llmgr_status status = ls_server(store, &server, err);
+    if (status != LLMGR_OK || server.port == 0)
+        return status;
+    status = la_policy_new(&made->host, options, &server, &policy, err);
+    if (status != LLMGR_OK)
+        return status;
+    ln_policy_free(made->policy);
+    made->policy = policy;
+    return LLMGR_OK;
+}
+
 static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr *made,
                                struct llmgr_error *err)
 {
@@ -133,7 +151,7 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
         if (made->ca_file == NULL)
             return lb_fail_memory(err);
     }
-    llmgr_status status = la_policy_new(&made->host, options, &made->policy, err);
+    llmgr_status status = la_policy_new(&made->host, options, NULL, &made->policy, err);
     if (status == LLMGR_OK && options->https_proxy != NULL && options->https_proxy[0] != '\0')
         status =
             ln_proxy_new(&made->host, options->https_proxy, options->no_proxy, &made->proxy, err);
@@ -152,7 +170,10 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
         .legacy_context = &legacy,
     };
     status = ls_open(&made->host, &database, &store, err);
+    if (status == LLMGR_OK)
+        status = shut_database(options, store, made, err);
     if (status != LLMGR_OK) {
+        ls_close(store);
         lv_vault_free(vault);
         return status;
     }

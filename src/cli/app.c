@@ -16,6 +16,7 @@
 #include "base/str.h"
 
 enum { KEY_LINE_MAX = 4096 };
+#define MASTER_KEY_VARIABLE "LLMGR_MASTER_KEY"
 
 static const char *const CONFIG_PLACES[] = {"llmgr.yaml", "/etc/llmgr/llmgr.yaml"};
 
@@ -120,13 +121,36 @@ static llmgr_status default_key_path(struct cli_app *app, struct llmgr_error *er
     return app->master_key_path != NULL ? LLMGR_OK : lb_fail_memory(err);
 }
 
+/*
+ * Takes the master key out of the environment: the place in memory where other programs of the
+ * user may read it (/proc/PID/environ) is wiped, and no child inherits it.
+ */
+static llmgr_status take_master_key(struct cli_app *app, struct llmgr_error *err)
+{
+    char *value = getenv(MASTER_KEY_VARIABLE);
+
+    if (value == NULL)
+        return LLMGR_OK;
+    app->master_key = lb_strdup(&app->host, value);
+    llmgr_wipe(value, strlen(value));
+    unsetenv(MASTER_KEY_VARIABLE);
+    return app->master_key != NULL ? LLMGR_OK : lb_fail_memory(err);
+}
+
+static void drop_master_key(struct cli_app *app)
+{
+    if (app->master_key != NULL)
+        lb_free_secret(&app->host, app->master_key, strlen(app->master_key));
+    app->master_key = NULL;
+}
+
 static llmgr_status choose_key(struct cli_app *app, struct llmgr_options *options,
                                struct llmgr_error *err)
 {
     options->master_key_create = true;
     if (options->master_key_file != NULL || options->master_key_command != NULL)
         return LLMGR_OK;
-    options->master_key = getenv("LLMGR_MASTER_KEY");
+    options->master_key = app->master_key;
     if (options->master_key != NULL)
         return LLMGR_OK;
     llmgr_status status = default_key_path(app, err);
@@ -170,9 +194,12 @@ llmgr_status cli_open(struct cli_app *app, enum cli_open how, struct llmgr_error
     la_options_from(&app->options, &options);
     options.log = log_line;
     options.log_level = (llmgr_log_level)app->options.log_level;
-    llmgr_status status = choose_key(app, &options, err);
+    llmgr_status status = take_master_key(app, err);
+    if (status == LLMGR_OK)
+        status = choose_key(app, &options, err);
     if (status == LLMGR_OK)
         status = llmgr_open(&options, &app->manager, err);
+    drop_master_key(app);
     if (status == LLMGR_OK && how == CLI_OPEN_SYNC)
         status = first_sync(app, err);
     return status;

@@ -97,8 +97,9 @@ static void stop_canceller(struct canceller *canceller)
 
 /* Reasoning is shown dim, and only to a person: it is no part of what a pipe gets. */
 struct printer {
-    bool thinking; /* the last output was reasoning */
-    bool person;   /* stdout and stderr are terminals */
+    bool thinking;  /* the last output was reasoning */
+    bool person;    /* stdout and stderr are terminals */
+    bool line_open; /* the last output did not end its line */
 };
 
 static int print_chunk(const struct llmgr_chunk *chunk, void *context)
@@ -117,6 +118,7 @@ static int print_chunk(const struct llmgr_chunk *chunk, void *context)
         printer->thinking = false;
         fwrite(chunk->content, 1, chunk->content_size, stdout);
         fflush(stdout);
+        printer->line_open = chunk->content[chunk->content_size - 1] != '\n';
     }
     return ferror(stdout);
 }
@@ -176,6 +178,19 @@ static llmgr_status print_answer(const struct cli_app *app, const struct llmgr_a
     return LLMGR_OK;
 }
 
+/* The user asked a model, not an address: what failed on the way is told with both names. */
+static llmgr_status name_failure(llmgr_status status, const struct llmgr_selection *by,
+                                 const struct llmgr_error *why, struct llmgr_error *err)
+{
+    const char *text = why->message[0] != '\0' ? why->message : _(llmgr_status_text(status));
+
+    if (status != LLMGR_ERR_CANCELLED && strstr(text, by->platform) == NULL)
+        return lb_fail(err, status, N_("%s, model %s: %s"), by->platform, by->model_display_name,
+                       text);
+    *err = *why;
+    return status;
+}
+
 static llmgr_status ask(struct cli_app *app, struct llmgr_llm *llm,
                         const struct llmgr_request *request, struct llmgr_error *err)
 {
@@ -185,12 +200,13 @@ static llmgr_status ask(struct cli_app *app, struct llmgr_llm *llm,
     };
     struct llmgr_selection by;
     struct llmgr_answer answer = {0};
+    struct llmgr_error why = {0};
     struct canceller canceller;
 
     start_canceller(&canceller, llm);
-    llmgr_status status = whole
-                              ? llmgr_llm_invoke(llm, request, &answer, err)
-                              : llmgr_llm_stream(llm, request, print_chunk, &printer, &answer, err);
+    llmgr_status status =
+        whole ? llmgr_llm_invoke(llm, request, &answer, &why)
+              : llmgr_llm_stream(llm, request, print_chunk, &printer, &answer, &why);
     stop_canceller(&canceller);
     if (printer.thinking)
         fputs("\033[0m\n", stderr);
@@ -199,8 +215,10 @@ static llmgr_status ask(struct cli_app *app, struct llmgr_llm *llm,
         if (whole && !cli_json(app) && answer.content != NULL)
             fputs(answer.content, stdout);
         status = print_answer(app, &answer, &by, err);
-    } else if (answer.content != NULL && !whole) {
-        putchar('\n'); /* what came is on the terminal: the error starts a line of its own */
+    } else {
+        if (printer.line_open)
+            putchar('\n'); /* what came is on the terminal: the error starts a line of its own */
+        status = name_failure(status, &by, &why, err);
     }
     llmgr_answer_clear(&answer);
     return status;

@@ -85,6 +85,7 @@ struct cli_app {
     struct lc_options options;
     char *config_path;           /* the file in use; NULL: none was found */
     char *master_key_path;       /* where the master key is kept if no option says; or NULL */
+    char *master_key;            /* from the environment, while the manager opens; else NULL */
     struct llmgr_config *config; /* NULL without a file */
     struct llmgr *manager;       /* NULL until cli_open */
 };

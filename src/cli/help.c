@@ -9,7 +9,8 @@
 
 #include "base/str.h"
 
-enum { HELP_COLUMNS = 79, SYNOPSIS_MAX = 1024, PAGE_MAX = 1 << 20 };
+enum { HELP_COLUMNS = 79, COMMAND_INDENT = 27, FLAG_INDENT = 32 };
+enum { SYNOPSIS_MAX = 1024, PAGE_MAX = 1 << 20 };
 
 static const struct cli_flag_row *flag_row(struct lb_str name)
 {
@@ -28,6 +29,18 @@ static const char *label_of(const struct cli_command *command, const struct cli_
 {
     bool number = strcmp(command->noun, "select") == 0 && strcmp(flag->name, "--model") == 0;
     return number ? "ID" : flag->label;
+}
+
+/* One flag, two meanings: the help says the one that holds here. */
+static const char *help_of(const struct cli_command *command, const struct cli_flag_row *flag)
+{
+    bool platform = strcmp(command->noun, "platform") == 0 && strcmp(flag->name, "--name") == 0;
+    if (platform)
+        return N_("the platform's name, which is yours to choose");
+    if (strcmp(flag->name, "--name") == 0)
+        return N_("what the platform calls the model");
+    bool number = strcmp(command->noun, "select") == 0 && strcmp(flag->name, "--model") == 0;
+    return number ? N_("the model's number, as `llmgr model list` shows it") : flag->help;
 }
 
 void cli_synopsis(const struct cli_command *command, struct lb_buf *out)
@@ -52,6 +65,18 @@ void cli_synopsis(const struct cli_command *command, struct lb_buf *out)
 
 /* ---- Help ------------------------------------------------------------------------------------ */
 
+/* Blanks up to column `indent` of the line that began at `start`; on a new line if it is past it.
+ */
+static void add_gap(struct lb_buf *out, size_t start, size_t indent)
+{
+    if (out->size - start >= indent) {
+        lb_buf_add_byte(out, '\n');
+        start = out->size;
+    }
+    while (out->failed == LLMGR_OK && out->size - start < indent)
+        lb_buf_add_byte(out, ' ');
+}
+
 static void add_command_line(const struct cli_command *command, struct lb_buf *out)
 {
     size_t start = out->size;
@@ -61,10 +86,8 @@ static void add_command_line(const struct cli_command *command, struct lb_buf *o
         lb_buf_addf(out, " %s", command->verb);
     if (command->positionals[0] != '\0')
         lb_buf_addf(out, " %s", command->positionals);
-    do
-        lb_buf_add_byte(out, ' ');
-    while (out->failed == LLMGR_OK && out->size - start < 26);
-    lb_buf_addf(out, "%s\n", _(command->help));
+    add_gap(out, start, COMMAND_INDENT);
+    lc_wrap(out, lb_cstr(_(command->help)), COMMAND_INDENT, HELP_COLUMNS);
 }
 
 static void help_all(struct lb_buf *out)
@@ -92,23 +115,33 @@ static void help_all(struct lb_buf *out)
                 _("`llmgr help NOUN VERB` explains a command, `llmgr help --man` everything."));
 }
 
+static void add_flag_line(const struct cli_command *command, const struct cli_flag_row *flag,
+                          struct lb_buf *out)
+{
+    size_t start = out->size;
+
+    lb_buf_addf(out, "      %s", flag->name);
+    if (flag->label != NULL)
+        lb_buf_addf(out, " %s", label_of(command, flag));
+    add_gap(out, start, FLAG_INDENT);
+    lc_wrap(out, lb_cstr(_(help_of(command, flag))), FLAG_INDENT, HELP_COLUMNS);
+}
+
 static void help_command(const struct cli_command *command, struct lb_buf *out)
 {
     const char *at = command->flags;
     struct lb_str word;
+    struct lb_buf synopsis;
     bool required;
 
-    cli_synopsis(command, out);
-    lb_buf_addf(out, "\n    %s\n", _(command->help));
-    while (cli_next_word(&at, &word, &required)) {
-        const struct cli_flag_row *flag = flag_row(word);
-        struct lb_buf name;
-        lb_buf_init(&name, out->host, SYNOPSIS_MAX);
-        lb_buf_addf(&name, "%s%s%s", flag->name, flag->label != NULL ? " " : "",
-                    flag->label != NULL ? label_of(command, flag) : "");
-        lb_buf_addf(out, "      %-28s %s\n", lb_buf_c(&name), _(flag->help));
-        lb_buf_free(&name);
-    }
+    lb_buf_init(&synopsis, out->host, SYNOPSIS_MAX);
+    cli_synopsis(command, &synopsis);
+    lc_wrap(out, lb_buf_str(&synopsis), 0, HELP_COLUMNS);
+    lb_buf_free(&synopsis);
+    lb_buf_add_c(out, "    ");
+    lc_wrap(out, lb_cstr(_(command->help)), 4, HELP_COLUMNS);
+    while (cli_next_word(&at, &word, &required))
+        add_flag_line(command, flag_row(word), out);
 }
 
 llmgr_status cli_help(const char *noun, const char *verb, struct llmgr_error *err)

@@ -7,8 +7,21 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "cli/cli.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LLMGR_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define LLMGR_SANITIZED
+#endif
+#endif
 
 /*
  * Messages follow the locale, except with --json, whose reader is a program. A locale that is
@@ -48,6 +61,7 @@ static bool wants_json(int argc, char **argv)
     return said != NULL && (strcmp(said, "1") == 0 || strcmp(said, "true") == 0);
 }
 
+/* With --json the last line of stderr is one document; lines of the log may stand before it. */
 static int fail(const struct cli_app *app, llmgr_status status, const struct llmgr_error *err)
 {
     const char *text = err->message[0] != '\0' ? err->message : _(llmgr_status_text(status));
@@ -60,7 +74,7 @@ static int fail(const struct cli_app *app, llmgr_status status, const struct llm
     }
     json_t *document = json_pack("{s:{s:s,s:i,s:s}}", "error", "code", llmgr_status_name(status),
                                  "exit_code", code, "message", text);
-    if (document == NULL || json_dumpf(document, stderr, JSON_INDENT(2)) != 0)
+    if (document == NULL || json_dumpf(document, stderr, JSON_COMPACT) != 0)
         cli_note("%s", text);
     fputc('\n', stderr);
     json_decref(document);
@@ -86,11 +100,26 @@ static llmgr_status run(struct cli_app *app, int argc, char **argv, struct llmgr
     return status == LLMGR_OK ? app->args.command->run(app, err) : status;
 }
 
+/*
+ * A crash leaves no image of memory behind, and no other process of the user may look inside: both
+ * would hold keys. Sanitizers look inside themselves.
+ */
+static void close_curtains(void)
+{
+    const struct rlimit none = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+#if defined(__linux__) && !defined(LLMGR_SANITIZED)
+    (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     struct cli_app app = {0};
     struct llmgr_error err = {0};
 
+    close_curtains();
     set_language(wants_json(argc, argv));
     lb_host_init(&app.host);
     llmgr_status status = run(&app, argc, argv, &err);

@@ -134,7 +134,8 @@ struct cli_table *cli_table_new(const char *const *headings, size_t columns)
     table->host = host;
     table->columns = columns;
     for (size_t i = 0; i < columns; i++)
-        add_cell(table, _(headings[i]));
+        /* The catalogue answers "" with its own header. */
+        add_cell(table, headings[i][0] != '\0' ? _(headings[i]) : "");
     return table;
 }
 

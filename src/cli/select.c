@@ -2,33 +2,50 @@
 /* llmgr select, selection and explain: what serves a user, and why. */
 #include "cli/cli.h"
 
+static json_t *selection_json(const struct llmgr_selection *selection)
+{
+    return json_pack(
+        "{s:s,s:s,s:I,s:b,s:s,s:s,s:I,s:s,s:b,s:b,s:b}", "slot", selection->slot, "platform",
+        selection->platform, "platform_id", (json_int_t)selection->platform_id, "platform_is_sys",
+        selection->platform_is_sys, "base_url", selection->base_url, "model_display_name",
+        selection->model_display_name, "model_id", (json_int_t)selection->model_id, "model_name",
+        selection->model_name, "api_key_set", selection->api_key_set, "is_default",
+        selection->is_default, "repaired", selection->repaired);
+}
+
+enum { FACT_MAX = 512 };
+
+static void add_fact(struct cli_table *table, const char *what, const char *value, const char *more)
+{
+    char text[FACT_MAX];
+
+    if (more != NULL)
+        snprintf(text, sizeof text, "%s (%s)", value, more);
+    else
+        snprintf(text, sizeof text, "%s", value);
+    cli_table_row(table, (const char *[]){what, text});
+}
+
+/* One line per fact: seven columns side by side do not fit a terminal. */
 static llmgr_status print_selection(const struct cli_app *app,
                                     const struct llmgr_selection *selection,
                                     struct llmgr_error *err)
 {
-    static const char *const HEADINGS[] = {N_("SLOT"),  N_("PLATFORM"), N_("DISPLAY"),
-                                           N_("ASKED"), N_("BASE URL"), N_("KEY"),
-                                           N_("CHOSEN")};
+    static const char *const HEADINGS[] = {N_("FACT"), N_("VALUE")};
+    const char *chosen = selection->is_default ? N_("by default")
+                         : selection->repaired ? N_("repaired")
+                                               : N_("by the user");
+    char id[24];
 
     if (cli_json(app))
-        return cli_print_json(
-            json_pack("{s:s,s:s,s:I,s:b,s:s,s:s,s:I,s:s,s:b,s:b,s:b}", "slot", selection->slot,
-                      "platform", selection->platform, "platform_id",
-                      (json_int_t)selection->platform_id, "platform_is_sys",
-                      selection->platform_is_sys, "base_url", selection->base_url,
-                      "model_display_name", selection->model_display_name, "model_id",
-                      (json_int_t)selection->model_id, "model_name", selection->model_name,
-                      "api_key_set", selection->api_key_set, "is_default", selection->is_default,
-                      "repaired", selection->repaired),
-            err);
-    struct cli_table *table = cli_table_new(HEADINGS, 7);
-    cli_table_row(table,
-                  (const char *[]){selection->slot, selection->platform,
-                                   selection->model_display_name, selection->model_name,
-                                   selection->base_url, selection->api_key_set ? _("yes") : _("no"),
-                                   selection->is_default ? _("by default")
-                                   : selection->repaired ? _("repaired")
-                                                         : _("by the user")});
+        return cli_print_json(selection_json(selection), err);
+    struct cli_table *table = cli_table_new(HEADINGS, 2);
+    add_fact(table, _("slot"), selection->slot, _(chosen));
+    add_fact(table, _("platform"), selection->platform, cli_number(selection->platform_id, id));
+    add_fact(table, _("model"), selection->model_display_name, cli_number(selection->model_id, id));
+    add_fact(table, _("asked as"), selection->model_name, NULL);
+    add_fact(table, _("address"), selection->base_url, NULL);
+    add_fact(table, _("API key"), selection->api_key_set ? _("yes") : _("no"), NULL);
     return cli_table_print(table, "", err);
 }
 
@@ -117,6 +134,8 @@ static llmgr_status print_explanation(const struct llmgr_explanation *explanatio
     llmgr_status status = cli_table_print(
         table, _("There are no candidates; add platforms to llmgr.yaml and run `llmgr sync`."),
         err);
+    if (status == LLMGR_OK && explanation->count != 0)
+        puts(_("→ serves the request, + could serve it, · cannot"));
     if (status == LLMGR_OK && explanation->status != LLMGR_OK)
         printf("%s\n", explanation->message);
     return status;

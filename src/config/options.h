@@ -151,5 +151,10 @@ void lc_option_origin_text(const struct lc_options *options, lc_option_id id, st
  * environment and file and its default, otherwise only those that have a flag. Translated.
  */
 void lc_help(lc_section section, bool all, unsigned columns, struct lb_buf *out);
+/*
+ * Appends `text` and a line end, broken at blanks (and beside Chinese characters) before column
+ * `columns`; the first line goes on at column `indent`, where the others begin.
+ */
+void lc_wrap(struct lb_buf *out, struct lb_str text, size_t indent, size_t columns);
 
 #endif

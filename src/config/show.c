@@ -136,8 +136,7 @@ static size_t next_break(struct lb_str text)
     return at;
 }
 
-/* Writes `text` from column `indent` on, going on there after each line. */
-static void add_wrapped(struct lb_buf *out, struct lb_str text, size_t indent, size_t columns)
+void lc_wrap(struct lb_buf *out, struct lb_str text, size_t indent, size_t columns)
 {
     size_t column = indent;
     bool blank = false;
@@ -221,7 +220,7 @@ static void add_row(const struct lc_option_row *row, bool all, size_t columns, s
     lb_buf_add_c(&text, lb_tr(row->help));
     if (all)
         add_places(row, &text);
-    add_wrapped(out, lb_buf_str(&text), indent, columns);
+    lc_wrap(out, lb_buf_str(&text), indent, columns);
     lb_buf_free(&text);
 }
 

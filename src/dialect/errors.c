@@ -41,6 +41,11 @@ static void fill(struct llmgr_error *err, llmgr_status status, const struct ld_r
         lb_fail(err, status,
                 N_("the platform '%.*s' refuses the API key (HTTP %d)%s; store a valid key for it"),
                 platform_size, platform, code, told);
+    } else if (status == LLMGR_ERR_RATE_LIMITED && refusal->retry_after_ms > 0) {
+        lb_fail(err, status,
+                N_("the platform '%.*s' limits the rate (HTTP %d)%s; try again in %lld s"),
+                platform_size, platform, code, told,
+                (long long)((refusal->retry_after_ms + 999) / 1000));
     } else if (status == LLMGR_ERR_RATE_LIMITED) {
         lb_fail(err, status, N_("the platform '%.*s' limits the rate (HTTP %d)%s; try again later"),
                 platform_size, platform, code, told);

@@ -120,6 +120,8 @@ struct ls_driver {
     llmgr_status (*backup)(struct ls_conn *conn, const char *path, struct llmgr_error *err);
     llmgr_status (*check)(struct ls_conn *conn, struct ls_check_report *report,
                           struct llmgr_error *err);
+    /* Where the connection's server is; NULL: a file. */
+    void (*server)(const struct ls_conn *conn, struct ls_server *server);
     /* Removes what deleted rows left behind in the files; outside a transaction. */
     llmgr_status (*scrub)(struct ls_conn *conn, struct llmgr_error *err);
     /* Frees what space it can after LLMGR_ERR_DATABASE_FULL; outside a transaction. */

@@ -319,6 +319,24 @@ static void postgres_relieve(struct ls_conn *base)
 
 #define IN_SCHEMA "SELECT COUNT(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema()"
 
+/* A host that begins with '/' (or '@') is a socket's folder: no host anybody could connect to. */
+static void postgres_server(const struct ls_conn *base, struct ls_server *server)
+{
+    const struct postgres_conn *conn = (const struct postgres_conn *)(const void *)base;
+    const char *host = PQhost(conn->pg);
+    const char *address = PQhostaddr(conn->pg);
+    const char *port = PQport(conn->pg);
+    int64_t number;
+
+    *server = (struct ls_server){.port = 5432};
+    if (host != NULL && host[0] != '/' && host[0] != '@') {
+        snprintf(server->host, sizeof server->host, "%s", host);
+        snprintf(server->address, sizeof server->address, "%s", address != NULL ? address : "");
+    }
+    if (port != NULL && lb_str_to_i64(lb_cstr(port), &number) && number > 0 && number <= UINT16_MAX)
+        server->port = (uint16_t)number;
+}
+
 const struct ls_driver LS_POSTGRES_DRIVER = {
     .engine = "PostgreSQL",
     .count_tables = IN_SCHEMA " AND tablename IN (%s)",
@@ -344,6 +362,7 @@ const struct ls_driver LS_POSTGRES_DRIVER = {
     .backup_before = postgres_backup_before,
     .backup = postgres_backup,
     .check = postgres_check,
+    .server = postgres_server,
     .scrub = postgres_scrub,
     .relieve = postgres_relieve,
 };

@@ -4,6 +4,8 @@
  * to do. SQLite's own messages name tables and columns, never values, so they may be passed on.
  */
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "store/sqlite.h"
@@ -53,7 +55,16 @@ static llmgr_status input_output(const char *place, sqlite3 *db, int rc, struct 
 static llmgr_status cannot_open(const char *place, sqlite3 *db, struct llmgr_error *err)
 {
     int why = db != NULL ? sqlite3_system_errno(db) : 0;
+    const char *file = db != NULL ? sqlite3_db_filename(db, "main") : NULL;
+    struct stat seen;
 
+    /* It is there, so what could not be opened is one of the files SQLite keeps beside it. */
+    if (file != NULL && file[0] != '\0' && stat(file, &seen) == 0 && S_ISREG(seen.st_mode) &&
+        access(file, R_OK) == 0)
+        return lb_fail(err, LLMGR_ERR_DATABASE_READONLY,
+                       N_("%s can be read, but nothing can be written beside it: its folder or "
+                          "file system is read-only; make it writable, or move the database"),
+                       place);
     return lb_fail(err, LLMGR_ERR_DATABASE,
                    N_("cannot open the database %s (%s); check its path and permissions"), place,
                    why != 0 ? strerror(why) : "not a plain file");

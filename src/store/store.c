@@ -207,6 +207,22 @@ llmgr_status ls_backup(struct ls_store *store, const char *path, struct llmgr_er
     return status;
 }
 
+llmgr_status ls_server(struct ls_store *store, struct ls_server *server, struct llmgr_error *err)
+{
+    struct ls_conn *conn = NULL;
+
+    if (store->driver->server == NULL) {
+        *server = (struct ls_server){0};
+        return LLMGR_OK;
+    }
+    llmgr_status status = ls_pool_take(ls_store_pool(store, LS_READ), &conn, err);
+    if (status != LLMGR_OK)
+        return status;
+    store->driver->server(conn, server);
+    ls_pool_give(conn);
+    return LLMGR_OK;
+}
+
 llmgr_status ls_check(struct ls_store *store, struct ls_check_report *report,
                       struct llmgr_error *err)
 {

@@ -141,6 +141,17 @@ void ls_close(struct ls_store *store);
 /* The database's name for messages: the file, or "NAME at HOST"; never a password. */
 const char *ls_place(const struct ls_store *store);
 
+enum { LS_SERVER_HOST_MAX = 256 };
+
+/* Where a database server was reached. */
+struct ls_server {
+    char host[LS_SERVER_HOST_MAX]; /* as the URL says; "" for a Unix socket and for a file */
+    char address[64];              /* the address it led to; "" as above, or unknown */
+    uint16_t port;                 /* 0: there is no server, the database is a file */
+};
+LLMGR_MUST_CHECK llmgr_status ls_server(struct ls_store *store, struct ls_server *server,
+                                        struct llmgr_error *err);
+
 /* ---- Transactions ---------------------------------------------------------------------------- */
 
 enum ls_mode {

@@ -132,11 +132,12 @@ class Request:
 class Mockllm:
     """The running scripted upstream: `base_url` to configure, `requests()` to ask."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *args):
         self.record = folder / 'mockllm.jsonl'
         self.record.touch()
         self.process = subprocess.Popen(
-            [MOCKLLM, '--port', '0', '--record', self.record], stdout=subprocess.PIPE, text=True)
+            [MOCKLLM, '--port', '0', '--record', self.record, *args], stdout=subprocess.PIPE,
+            text=True)
         line = self.process.stdout.readline()
         found = re.search(r'(http://[^/]*:(\d+)/v1)\s*$', line)
         assert found, f'mockllm did not say where it listens: {line!r}'
@@ -228,3 +229,71 @@ def mockllm_fixture(tmp_path):
     upstream = Mockllm(tmp_path)
     yield upstream
     upstream.stop()
+
+
+class House(Llmgr):
+    """The program with system platforms: Alpha at the scripted upstream, with a server key and the
+    models One, Two and Three; Beta, the same server under another name, with no key; Empty, with no
+    model. `upstream` is the scripted upstream."""
+
+    def __init__(self, folder, url, upstream):
+        super().__init__(folder, url)
+        self.upstream = upstream
+        self.base_url = upstream.base_url
+        self.beta_url = upstream.base_url.replace('127.0.0.1', 'localhost')
+        self.env['ALPHA_KEY'] = 'sk-alpha-server-0001'
+        self.configure()
+
+    def configure(self, *lines, platforms=None):
+        """Writes llmgr.yaml: option lines, then the platforms (YAML text; None: the usual ones)."""
+        self.write('llmgr.yaml', '\n'.join(lines) + '\nplatforms:\n' + (platforms or f'''
+  Alpha:
+    base_url: {self.base_url}
+    api_key: "{{ALPHA_KEY}}"
+    models:
+      One: mock
+      Two: {{model_name: mock-echo, extra_body: {{top_k: 20}}}}
+      Three: mock-reasoning
+  Beta:
+    base_url: {self.beta_url}
+    api_key: "{{BETA_KEY}}"
+    models:
+      贝塔: mock-beta
+  Empty:
+    base_url: https://empty.example/v1
+    models: {{}}
+'''))
+
+    def allow_private(self):
+        """Users' private platforms may be at this machine over http."""
+        self.env.update({'LLMGR_ALLOW_CIDR': '127.0.0.0/8', 'LLMGR_ALLOW_HTTP': 'true'})
+
+    def models(self, user='-1'):
+        """The flat list of a user by display name."""
+        return {row['display_name']: row for row in self.json('-u', user, 'model', 'list')}
+
+    def platforms(self, user='-1'):
+        return {row['platform_name']: row for row in self.json('-u', user, 'platform', 'list')}
+
+    def add_platform(self, user, name, base_url='https://api.example.com/v1', key=None):
+        more = {'stdin': key + '\n'} if key else {}
+        return self.json('-u', user, 'platform', 'add', '--name', name, '--base-url', base_url,
+                         *(['--key-stdin'] if key else []), **more)['platform_id']
+
+    def add_model(self, user, platform_id, name, *more):
+        return self.json('-u', user, 'model', 'add', '--platform', platform_id, '--name', name,
+                         *more)['model_id']
+
+    def select(self, user, display, *more):
+        row = self.models(user)[display]
+        return self.json('-u', user, 'select', '--platform', row['platform_id'], '--model',
+                         row['model_id'], *more)
+
+    def set_key(self, user, platform_id, key):
+        return self.json('-u', user, 'platform', 'set-key', platform_id, '--key-stdin',
+                         stdin=key + '\n')
+
+
+@pytest.fixture(name='house')
+def house_fixture(tmp_path, database, mockllm):
+    return House(tmp_path, database, mockllm)

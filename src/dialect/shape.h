@@ -38,6 +38,8 @@ void ld_error_body(enum ld_shape shape, const struct ld_problem *problem, struct
 /* Appends an event, with its empty line, that tells of a failure after the head was sent. */
 void ld_error_event(enum ld_shape shape, const struct ld_problem *problem, struct lb_buf *out);
 
+/* As the row of http_status, but NO if the body says that the account is out of credit. */
+enum ld_retry ld_retry_of(int http_status, struct lb_str body);
 /* Is a platform's error body one of this shape? Then it is relayed as it came. */
 bool ld_error_fits(enum ld_shape shape, struct lb_str body);
 /*

@@ -24,27 +24,34 @@ struct ld_sniff_text {
 
 struct ld_sniff {
     /* What was found since the last reset. */
-    bool usage_found; /* `usage` holds a whole object */
-    bool error;       /* a top-level "error" that is neither null, false nor "" */
-    bool inner_error; /* the same in "response" */
-    bool finish;      /* a finish_reason or stop_reason that is a string */
-    bool choices;     /* a top-level "choices" with at least one item */
-    bool whole;       /* the object was closed */
-    char type[40];    /* top-level; "" if absent; NUL-terminated, as below */
-    char model[96];   /* top-level, or in "response" or "message" */
-    char id[96];
+    bool usage_found;   /* `usage` holds a whole object */
+    bool error;         /* a top-level "error" that says something */
+    bool finish;        /* a finish_reason or stop_reason that is a string */
+    bool choices;       /* a top-level "choices" with at least one object */
+    bool whole;         /* the object was closed */
+    char type[40];      /* top-level; "" if absent; NUL-terminated, as below */
     uint64_t text_size; /* bytes of output text */
     struct lb_buf usage;
+    /* Kept over resets, the first of each: top-level, or in "response" or "message". */
+    char model[96];
+    char id[96];
 
     struct ld_sniff_text text; /* private, as all below */
-    bool in_string, escape, is_name, expect_name, started, copying;
-    uint8_t path[LD_SNIFF_LEVELS + 1]; /* name ids by depth */
+    bool in_string;
+    bool escape; /* the last byte was a backslash */
+    bool is_name;
+    bool expect_name;
+    bool started; /* the opening brace was seen */
+    bool deaf;    /* the object is over, or there is none */
+    bool copying; /* inside of a usage object */
     uint32_t depth;
     uint32_t copy_depth;
-    uint64_t objects; /* bit per level below 64: is it an object? */
-    char *target;     /* where the current string is copied */
-    size_t target_max;
-    size_t string_size;
+    uint64_t objects;                  /* a bit per level up to 64: is it an object? */
+    uint8_t path[LD_SNIFF_LEVELS + 1]; /* by depth, from 1: which member we are in */
+    char *target;                      /* where the string is copied; NULL: nowhere */
+    size_t target_max;                 /* room there */
+    size_t target_size;                /* bytes there, as if there were room */
+    size_t string_size;                /* of the current string, decoded, roughly */
     char name[LD_SNIFF_NAME_MAX];
 };
 

@@ -39,6 +39,7 @@ struct ld_tap_options {
     struct lb_str content_type; /* of the answer: text/event-stream, or whole */
     int http_status;            /* of the answer */
     bool withhold_usage;        /* drop the chunk that only we asked for */
+    size_t event_max;           /* 0: LD_TAP_EVENT_MAX */
 };
 
 /* Read by the owner at any time; written by the tap alone. */
@@ -64,11 +65,12 @@ struct ld_tap {
     bool blank;    /* no byte of the current line came yet */
     bool last_cr;  /* the last byte was CR: an LF now belongs to it */
     bool loose;    /* the current event passes in pieces */
-    bool open;     /* bytes of the current event were forwarded */
     bool dropped;  /* the event before was withheld */
-    bool broken;   /* a whole answer that turned out to be no JSON object */
+    bool open;     /* what was forwarded last lacks its empty line */
+    bool ended;    /* ld_tap_finish was called */
     uint8_t current;
     enum ld_usage_rule rule;
+    size_t event_max;
     const struct lb_host *host;
     struct ld_usage_parts parts;
     struct ld_sniff sniff;
@@ -78,7 +80,7 @@ struct ld_tap {
 void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options);
 void ld_tap_free(struct ld_tap *tap); /* the report stays readable */
 
-/* Returns the bytes of `in` taken: all, unless `out` is full; at least one. */
+/* Returns the bytes of `in` taken: all, unless `out` is full; at least one of a non-empty `in`. */
 size_t ld_tap_feed(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *out);
 /*
  * The answer's orderly end: what was held back (an event without its empty line) is read and

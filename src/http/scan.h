@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Finding the byte that ends a line, sixteen bytes at a time where the machine can. Private to
- * http/. SSE2 belongs to every x86-64 and NEON to every arm64, so no run-time choice is needed;
- * elsewhere plain loops do the same.
+ * http/ and the taps of dialect/. SSE2 belongs to every x86-64 and NEON to every arm64, so no
+ * run-time choice is needed; elsewhere plain loops do the same.
  */
 #ifndef LH_SCAN_H
 #define LH_SCAN_H

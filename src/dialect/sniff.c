@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A level counter, one bit per level (object or array), and the id of the member we are in on each
+ * of the first levels: enough to know a place such as choices[].delta.content. Strings are run
+ * over sixteen bytes at a time. What no rule asks for costs nothing but its structure's bytes.
+ */
+#include "dialect/sniff.h"
+
+#include "dialect/scan.h"
+
+#define NAME_MAP(XX)                                                                               \
+    XX(USAGE, "usage")                                                                             \
+    XX(TYPE, "type")                                                                               \
+    XX(MODEL, "model")                                                                             \
+    XX(ID, "id")                                                                                   \
+    XX(ERROR, "error")                                                                             \
+    XX(RESPONSE, "response")                                                                       \
+    XX(MESSAGE, "message")                                                                         \
+    XX(CHOICES, "choices")                                                                         \
+    XX(FINISH_REASON, "finish_reason")                                                             \
+    XX(STOP_REASON, "stop_reason")                                                                 \
+    XX(DELTA, "delta")                                                                             \
+    XX(OUTPUT, "output")                                                                           \
+    XX(CONTENT, "content")                                                                         \
+    XX(REASONING_CONTENT, "reasoning_content")                                                     \
+    XX(REASONING, "reasoning")                                                                     \
+    XX(TEXT, "text")                                                                               \
+    XX(THINKING, "thinking")                                                                       \
+    XX(PARTIAL_JSON, "partial_json")                                                               \
+    XX(ARGUMENTS, "arguments")
+
+enum name {
+    NAME_NONE, /* an array's level, or a name that is none of ours */
+#define NAME_ENUM(name, text) NAME_##name,
+    NAME_MAP(NAME_ENUM)
+#undef NAME_ENUM
+        NAME_COUNT
+};
+
+static const struct lb_str NAMES[NAME_COUNT] = {{NULL, 0},
+#define NAME_TEXT(name, text) {text, sizeof(text) - 1},
+                                                NAME_MAP(NAME_TEXT)
+#undef NAME_TEXT
+};
+
+#define BIT(name) (UINT32_C(1) << NAME_##name)
+#define CHAT_TEXT                                                                                  \
+    (BIT(CONTENT) | BIT(REASONING_CONTENT) | BIT(REASONING) | BIT(TEXT) | BIT(ARGUMENTS))
+
+/* Whole answers, then streams (where a terminal event may repeat all of it: not counted). */
+static const struct ld_sniff_text TEXTS[2][LD_ENDPOINT_COUNT] = {
+    {
+        [LD_ENDPOINT_CHAT] = {NAME_CHOICES, CHAT_TEXT},
+        [LD_ENDPOINT_COMPLETIONS] = {NAME_CHOICES, CHAT_TEXT},
+        [LD_ENDPOINT_RESPONSES] = {NAME_OUTPUT, BIT(TEXT) | BIT(ARGUMENTS)},
+        [LD_ENDPOINT_MESSAGES] = {NAME_CONTENT, BIT(TEXT) | BIT(THINKING)},
+        [LD_ENDPOINT_NATIVE] = {NAME_CHOICES, CHAT_TEXT},
+    },
+    {
+        [LD_ENDPOINT_CHAT] = {NAME_CHOICES, CHAT_TEXT},
+        [LD_ENDPOINT_COMPLETIONS] = {NAME_CHOICES, CHAT_TEXT},
+        [LD_ENDPOINT_RESPONSES] = {NAME_NONE, BIT(DELTA)},
+        [LD_ENDPOINT_MESSAGES] = {NAME_DELTA, BIT(TEXT) | BIT(THINKING) | BIT(PARTIAL_JSON)},
+        [LD_ENDPOINT_NATIVE] = {NAME_CHOICES, CHAT_TEXT},
+    },
+};
+
+void ld_sniff_init(struct ld_sniff *sniff, const struct lb_host *host,
+                   const struct ld_endpoint *endpoint, bool stream)
+{
+    *sniff = (struct ld_sniff){.text = TEXTS[stream][endpoint->id]};
+    lb_buf_init(&sniff->usage, host, LD_SNIFF_USAGE_MAX);
+}
+
+void ld_sniff_free(struct ld_sniff *sniff)
+{
+    lb_buf_free(&sniff->usage);
+}
+
+void ld_sniff_reset(struct ld_sniff *sniff)
+{
+    sniff->usage_found = sniff->error = sniff->finish = sniff->choices = sniff->whole = false;
+    sniff->in_string = sniff->escape = sniff->is_name = sniff->expect_name = false;
+    sniff->started = sniff->deaf = sniff->copying = false;
+    sniff->type[0] = '\0';
+    sniff->text_size = 0;
+    sniff->depth = 0;
+}
+
+/* ---- Places ---------------------------------------------------------------------------------- */
+
+/* The member of level `depth` that we are in. */
+static enum name at_level(const struct ld_sniff *sniff, uint32_t depth)
+{
+    return depth >= 1 && depth <= sniff->depth && depth <= LD_SNIFF_LEVELS
+               ? (enum name)sniff->path[depth]
+               : NAME_NONE;
+}
+
+static enum name here(const struct ld_sniff *sniff)
+{
+    return at_level(sniff, sniff->depth);
+}
+
+static bool in_object(const struct ld_sniff *sniff)
+{
+    return sniff->depth >= 1 && sniff->depth <= 64 && (sniff->objects >> (sniff->depth - 1) & 1);
+}
+
+/* The top level, or one of the objects that events of other dialects wrap it in. */
+static bool is_top(const struct ld_sniff *sniff)
+{
+    enum name outer = at_level(sniff, 1);
+
+    return sniff->depth == 1 ||
+           (sniff->depth == 2 && (outer == NAME_RESPONSE || outer == NAME_MESSAGE));
+}
+
+/* Some platforms report the usage in the last choice of a stream. */
+static bool is_usage(const struct ld_sniff *sniff)
+{
+    return here(sniff) == NAME_USAGE &&
+           (is_top(sniff) || (sniff->depth == 3 && at_level(sniff, 1) == NAME_CHOICES));
+}
+
+static bool is_finish(const struct ld_sniff *sniff)
+{
+    if (here(sniff) == NAME_FINISH_REASON)
+        return sniff->depth == 3 && at_level(sniff, 1) == NAME_CHOICES;
+    return here(sniff) == NAME_STOP_REASON &&
+           (sniff->depth == 1 || (sniff->depth == 2 && at_level(sniff, 1) == NAME_DELTA));
+}
+
+static bool is_text(const struct ld_sniff *sniff)
+{
+    if ((sniff->text.names >> here(sniff) & 1) == 0)
+        return false;
+    return sniff->text.root == NAME_NONE ? sniff->depth == 1
+                                         : at_level(sniff, 1) == (enum name)sniff->text.root;
+}
+
+/* ---- Strings --------------------------------------------------------------------------------- */
+
+static void copy_to(struct ld_sniff *sniff, char *target, size_t max)
+{
+    sniff->target = target;
+    sniff->target_max = max;
+}
+
+static void begin_string(struct ld_sniff *sniff)
+{
+    sniff->in_string = true;
+    sniff->is_name = sniff->expect_name;
+    sniff->expect_name = false;
+    sniff->string_size = 0;
+    sniff->target_size = 0;
+    sniff->target = NULL;
+    if (sniff->is_name)
+        copy_to(sniff, sniff->name, sizeof sniff->name);
+    else if (here(sniff) == NAME_TYPE && sniff->depth == 1)
+        copy_to(sniff, sniff->type, sizeof sniff->type - 1);
+    else if (here(sniff) == NAME_MODEL && sniff->model[0] == '\0' && is_top(sniff))
+        copy_to(sniff, sniff->model, sizeof sniff->model - 1);
+    else if (here(sniff) == NAME_ID && sniff->id[0] == '\0' && is_top(sniff))
+        copy_to(sniff, sniff->id, sizeof sniff->id - 1);
+}
+
+static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size)
+{
+    sniff->string_size += size;
+    if (sniff->target == NULL)
+        return;
+    if (sniff->target_size < sniff->target_max) {
+        size_t room = sniff->target_max - sniff->target_size;
+        memcpy(sniff->target + sniff->target_size, bytes, size < room ? size : room);
+    }
+    sniff->target_size += size;
+}
+
+static enum name find_name(const struct ld_sniff *sniff)
+{
+    if (sniff->target_size > sizeof sniff->name)
+        return NAME_NONE;
+    for (int name = NAME_NONE + 1; name < NAME_COUNT; name++) {
+        if (NAMES[name].size == sniff->target_size && NAMES[name].p[0] == sniff->name[0] &&
+            memcmp(NAMES[name].p, sniff->name, sniff->target_size) == 0)
+            return (enum name)name;
+    }
+    return NAME_NONE;
+}
+
+static void end_name(struct ld_sniff *sniff)
+{
+    if (sniff->depth <= LD_SNIFF_LEVELS)
+        sniff->path[sniff->depth] = (uint8_t)find_name(sniff);
+    if (sniff->depth == 2 && at_level(sniff, 1) == NAME_ERROR)
+        sniff->error = true; /* an object that is not empty */
+}
+
+static void end_string(struct ld_sniff *sniff)
+{
+    sniff->in_string = false;
+    if (sniff->is_name) {
+        end_name(sniff);
+        return;
+    }
+    if (sniff->target != NULL) {
+        bool fits = sniff->target_size < sniff->target_max;
+        sniff->target[fits ? sniff->target_size : sniff->target_max] = '\0';
+    }
+    if (is_text(sniff))
+        sniff->text_size += sniff->string_size;
+    if (is_finish(sniff))
+        sniff->finish = true;
+    if (sniff->depth == 1 && here(sniff) == NAME_ERROR && sniff->string_size > 0)
+        sniff->error = true;
+}
+
+/* Runs on inside of a string; returns where it stopped. */
+static size_t run_string(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
+{
+    if (sniff->escape) {
+        sniff->escape = false;
+        add_to_string(sniff, bytes + at, 1);
+        return at + 1;
+    }
+    size_t end = ld_scan_string(bytes, at, size);
+    add_to_string(sniff, bytes + at, end - at);
+    if (end == size)
+        return size;
+    if (bytes[end] == '"')
+        end_string(sniff);
+    else if (bytes[end] == '\\')
+        sniff->escape = true;
+    else
+        add_to_string(sniff, bytes + end, 1);
+    return end + 1;
+}
+
+/* ---- Structure ------------------------------------------------------------------------------- */
+
+static void open_level(struct ld_sniff *sniff, bool object)
+{
+    if (sniff->depth == UINT32_MAX) {
+        sniff->deaf = true;
+        return;
+    }
+    if (object && sniff->depth == 2 && at_level(sniff, 1) == NAME_CHOICES)
+        sniff->choices = true;
+    if (object && !sniff->copying && is_usage(sniff)) {
+        sniff->copying = true;
+        sniff->copy_depth = sniff->depth;
+        sniff->usage_found = false;
+        lb_buf_reset(&sniff->usage);
+    }
+    sniff->depth++;
+    if (sniff->depth <= 64) {
+        uint64_t bit = UINT64_C(1) << (sniff->depth - 1);
+        sniff->objects = object ? sniff->objects | bit : sniff->objects & ~bit;
+    }
+    if (sniff->depth <= LD_SNIFF_LEVELS)
+        sniff->path[sniff->depth] = NAME_NONE;
+    sniff->expect_name = object;
+}
+
+static void close_level(struct ld_sniff *sniff)
+{
+    sniff->expect_name = false;
+    if (--sniff->depth == 0) {
+        sniff->whole = true;
+        sniff->deaf = true;
+    }
+}
+
+/* The first byte decides whether there is an object at all. */
+static void take_first(struct ld_sniff *sniff, char c)
+{
+    if (c == ' ' || c == '\n' || c == '\r' || c == '\t')
+        return;
+    sniff->started = c == '{';
+    sniff->deaf = c != '{';
+    if (sniff->started)
+        open_level(sniff, true);
+}
+
+static void take_structure(struct ld_sniff *sniff, char c)
+{
+    switch (c) {
+    case '"':
+        begin_string(sniff);
+        break;
+    case '{':
+    case '[':
+        open_level(sniff, c == '{');
+        break;
+    case '}':
+    case ']':
+        close_level(sniff);
+        break;
+    case ',':
+        sniff->expect_name = in_object(sniff);
+        break;
+    case 't': /* "error": true; of the other words none has this letter */
+        if (sniff->depth == 1 && here(sniff) == NAME_ERROR)
+            sniff->error = true;
+        break;
+    default:
+        break;
+    }
+}
+
+void ld_sniff_feed(struct ld_sniff *sniff, const char *bytes, size_t size)
+{
+    size_t copied = 0; /* bytes before this are in the usage buffer, or not wanted there */
+
+    for (size_t at = 0; at < size && !sniff->deaf;) {
+        if (sniff->in_string) {
+            at = run_string(sniff, bytes, at, size);
+            continue;
+        }
+        bool copying = sniff->copying;
+        char c = bytes[at++];
+        if (!sniff->started)
+            take_first(sniff, c);
+        else
+            take_structure(sniff, c);
+        if (!copying && sniff->copying)
+            copied = at - 1;
+        if (copying && sniff->depth == sniff->copy_depth) {
+            lb_buf_add(&sniff->usage, bytes + copied, at - copied);
+            sniff->copying = false;
+            sniff->usage_found = sniff->usage.failed == LLMGR_OK;
+        }
+    }
+    if (sniff->copying && !sniff->deaf)
+        lb_buf_add(&sniff->usage, bytes + copied, size - copied);
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An event stream is cut at its empty lines; each whole event is looked at once and passes, or
+ * not. Runs of events that pass go out as one slice of what came in:
+ *
+ *     read 1:  [event][event][usage chunk][eve      out: [event][event]        kept: "eve"
+ *     read 2:  nt][event]                           out: "event" from the carry, [event]
+ *
+ * The two carries take turns, for the one handed out has to live until the next call.
+ */
+#include "dialect/tap.h"
+
+#include "http/scan.h"
+#include "http/sse.h"
+
+enum { KEEP_MAX = 4096 }; /* a carry that grew beyond this is given back after its event */
+
+/* One call of ld_tap_feed. */
+struct pass {
+    struct ld_tap *tap;
+    struct lb_str in;
+    struct ld_tap_out *out;
+    size_t run;   /* bytes of `in` before this are handed out or withheld */
+    size_t event; /* where the current event's bytes in `in` start */
+};
+
+static bool is_stream(struct lb_str content_type)
+{
+    struct lb_str type = lb_str_sub(content_type, 0, lb_str_find(content_type, ';'));
+
+    return lb_str_eq_nocase(lb_str_trim(type), LB_STR("text/event-stream"));
+}
+
+void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
+{
+    *tap = (struct ld_tap){
+        .stream = is_stream(options->content_type),
+        .withhold = options->withhold_usage,
+        .blank = true,
+        .rule = options->endpoint->usage,
+        .event_max = options->event_max > 0 ? options->event_max : LD_TAP_EVENT_MAX,
+        .host = options->host,
+    };
+    ld_usage_init(&tap->report.usage);
+    ld_usage_parts_init(&tap->parts);
+    tap->report.failed = options->http_status >= 400;
+    ld_sniff_init(&tap->sniff, options->host, options->endpoint, tap->stream);
+    for (size_t i = 0; i < 2; i++)
+        lb_buf_init(&tap->carry[i], options->host, tap->event_max + 1);
+}
+
+void ld_tap_free(struct ld_tap *tap)
+{
+    ld_sniff_free(&tap->sniff);
+    for (size_t i = 0; i < 2; i++)
+        lb_buf_free(&tap->carry[i]);
+}
+
+/* ---- What was found -------------------------------------------------------------------------- */
+
+static void take_type(struct ld_tap_report *report, struct lb_str type)
+{
+    if (lb_str_eq_c(type, "message_stop") || lb_str_eq_c(type, "response.completed") ||
+        lb_str_eq_c(type, "response.incomplete")) {
+        report->terminal = true;
+        report->finish = true;
+    } else if (lb_str_eq_c(type, "response.failed")) {
+        report->terminal = true;
+        report->failed = true;
+    } else if (lb_str_eq_c(type, "error")) {
+        report->failed = true;
+    }
+}
+
+/* Adds to the report what the sniff found in one event, or in all of a whole answer. */
+static void absorb(struct ld_tap *tap, struct lb_str event_type)
+{
+    struct ld_tap_report *report = &tap->report;
+    const struct ld_sniff *sniff = &tap->sniff;
+
+    if (sniff->usage_found &&
+        ld_usage_read_text(&report->usage, tap->rule, &tap->parts, lb_buf_str(&sniff->usage)))
+        report->usage_reported = true;
+    report->failed |= sniff->error;
+    report->finish |= sniff->finish;
+    report->content |= sniff->text_size > 0;
+    report->output_size += sniff->text_size;
+    if (tap->stream)
+        take_type(report, sniff->type[0] != '\0' ? lb_cstr(sniff->type) : event_type);
+    if (report->model[0] == '\0')
+        memcpy(report->model, sniff->model, sizeof report->model);
+    if (report->id[0] == '\0')
+        memcpy(report->id, sniff->id, sizeof report->id);
+}
+
+/* The usual event, "data: ..." and an empty line, without the ceremony. */
+static bool plain_data(struct lb_str raw, struct lb_str *data)
+{
+    if (!lb_str_starts(raw, LB_STR("data:")))
+        return false;
+    size_t end = lh_find_eol(raw.p, 5, raw.size);
+    for (size_t at = end; at < raw.size; at++) {
+        if (raw.p[at] != '\n' && raw.p[at] != '\r')
+            return false;
+    }
+    size_t from = end > 5 && raw.p[5] == ' ' ? 6 : 5;
+    *data = lb_str_sub(raw, from, end);
+    return true;
+}
+
+/* Is this the chunk that has the usage and nothing else? */
+static bool is_extra(const struct ld_tap *tap)
+{
+    return tap->withhold && tap->sniff.usage_found && !tap->sniff.choices && !tap->sniff.error;
+}
+
+/* Reads an event's data. False: it is to be withheld. */
+static bool take_data(struct ld_tap *tap, struct lb_str data, struct lb_str type)
+{
+    tap->report.events++;
+    data = lb_str_trim(data);
+    if (lb_str_eq(data, LB_STR("[DONE]"))) {
+        tap->report.terminal = true;
+        return true;
+    }
+    ld_sniff_reset(&tap->sniff);
+    ld_sniff_feed(&tap->sniff, data.p, data.size);
+    absorb(tap, type);
+    return !is_extra(tap);
+}
+
+/* Reads one whole event. False: it is to be withheld. */
+static bool take_event(struct ld_tap *tap, struct lb_str raw)
+{
+    struct lh_sse sse;
+    struct lh_sse_event event;
+    struct lb_str data;
+    size_t used;
+    bool pass = true;
+
+    if (plain_data(raw, &data))
+        return take_data(tap, data, LB_STR(""));
+    lh_sse_init(&sse, tap->host, raw.size);
+    enum lh_result result = lh_sse_next(&sse, raw.p, raw.size, &used, &event);
+    if (result == LH_MORE)
+        result = lh_sse_finish(&sse, &event);
+    if (result == LH_DONE && event.has_data)
+        pass = take_data(tap, event.data, event.type);
+    lh_sse_free(&sse);
+    return pass;
+}
+
+/* ---- Handing out ----------------------------------------------------------------------------- */
+
+static void put(struct ld_tap_out *out, struct lb_str slice)
+{
+    if (slice.size > 0)
+        out->slice[out->count++] = slice;
+}
+
+/* What may pass up to `end` goes out; what follows starts at `next`. */
+static void flush(struct pass *pass, size_t end, size_t next)
+{
+    put(pass->out, lb_str_sub(pass->in, pass->run, end));
+    pass->run = next;
+}
+
+static void empty(struct lb_buf *buf)
+{
+    if (buf->capacity > KEEP_MAX)
+        lb_buf_free(buf);
+    lb_buf_reset(buf);
+}
+
+/* The carry goes out; the other one takes the next event that is cut. */
+static void flush_carry(struct pass *pass)
+{
+    struct ld_tap *tap = pass->tap;
+
+    put(pass->out, lb_buf_str(&tap->carry[tap->current]));
+    tap->current ^= 1;
+}
+
+/* Where the JSON of an event begins that is read without regard to its lines. */
+static void sniff_loose(struct ld_sniff *sniff, struct lb_str bytes)
+{
+    size_t from = sniff->started ? 0 : lb_str_find(bytes, '{');
+
+    ld_sniff_feed(sniff, bytes.p + from, bytes.size - from);
+}
+
+/*
+ * The current event is too long to be held, or memory is short: from here on it passes in pieces,
+ * and is read as it passes.
+ */
+static void let_loose(struct pass *pass)
+{
+    struct ld_tap *tap = pass->tap;
+    struct lb_buf *carry = &tap->carry[tap->current];
+
+    tap->loose = true;
+    ld_sniff_reset(&tap->sniff);
+    if (carry->size > 0) {
+        sniff_loose(&tap->sniff, lb_buf_str(carry));
+        flush_carry(pass);
+    } else {
+        lb_buf_reset(carry);
+    }
+}
+
+static void end_loose(struct pass *pass, size_t next)
+{
+    struct ld_tap *tap = pass->tap;
+
+    sniff_loose(&tap->sniff, lb_str_sub(pass->in, pass->event, next));
+    tap->report.events += tap->sniff.started;
+    absorb(tap, LB_STR(""));
+    tap->loose = false;
+    tap->dropped = false;
+}
+
+/* The event whose first part waits in the carry is complete at `next`. */
+static void end_carried(struct pass *pass, size_t next)
+{
+    struct ld_tap *tap = pass->tap;
+    struct lb_buf *carry = &tap->carry[tap->current];
+
+    tap->dropped = !take_event(tap, lb_buf_str(carry));
+    if (tap->dropped) {
+        tap->report.withheld += carry->size;
+        empty(carry);
+    } else {
+        flush_carry(pass);
+    }
+    pass->run = next;
+}
+
+/* An event ends at `next`, its empty line starts at `end`. */
+static void end_event(struct pass *pass, size_t end, size_t next)
+{
+    struct ld_tap *tap = pass->tap;
+    struct lb_buf *carry = &tap->carry[tap->current];
+    size_t size = carry->size + end - pass->event; /* any split comes to the same */
+
+    if (!tap->loose && size > tap->event_max)
+        let_loose(pass);
+    if (!tap->loose && carry->size > 0) {
+        size_t before = carry->size;
+        carry->limit = before + next - pass->event;
+        lb_buf_add(carry, pass->in.p + pass->event, next - pass->event);
+        if (carry->failed != LLMGR_OK) {
+            lb_buf_cut(carry, before);
+            let_loose(pass);
+        } else {
+            end_carried(pass, next);
+        }
+    } else if (!tap->loose) {
+        tap->dropped = !take_event(tap, lb_str_sub(pass->in, pass->event, next));
+        if (tap->dropped) {
+            tap->report.withheld += next - pass->event;
+            flush(pass, pass->event, next);
+        }
+    }
+    if (tap->loose)
+        end_loose(pass, next);
+    pass->event = next;
+}
+
+/* What is left of `in` is no whole event: held back, if it may be. */
+static void keep_rest(struct pass *pass)
+{
+    struct ld_tap *tap = pass->tap;
+    struct lb_buf *carry = &tap->carry[tap->current];
+    struct lb_str rest = lb_str_sub(pass->in, pass->event, pass->in.size);
+
+    if (rest.size > 0 && !tap->loose) {
+        size_t before = carry->size;
+        carry->limit = tap->event_max;
+        lb_buf_add_str(carry, rest);
+        if (carry->failed == LLMGR_OK) {
+            flush(pass, pass->event, pass->in.size);
+            return;
+        }
+        lb_buf_cut(carry, before);
+        let_loose(pass);
+    }
+    if (tap->loose)
+        sniff_loose(&tap->sniff, rest);
+    flush(pass, pass->in.size, pass->in.size);
+}
+
+/* ---- Feeding --------------------------------------------------------------------------------- */
+
+/* The LF of a CRLF that was cut: it goes where its CR went. Returns the bytes it takes. */
+static size_t skip_lf(struct pass *pass)
+{
+    struct ld_tap *tap = pass->tap;
+
+    if (!tap->last_cr)
+        return 0;
+    tap->last_cr = false;
+    if (pass->in.p[0] != '\n')
+        return 0;
+    if (tap->loose || tap->carry[tap->current].size > 0)
+        return 1; /* within an event */
+    pass->event = 1;
+    if (tap->dropped) {
+        tap->report.withheld++;
+        pass->run = 1;
+    }
+    return 1;
+}
+
+static size_t feed_stream(struct pass *pass)
+{
+    struct ld_tap *tap = pass->tap;
+    const char *p = pass->in.p;
+    const size_t size = pass->in.size;
+    size_t at = skip_lf(pass);
+
+    while (at < size) {
+        size_t end = lh_find_eol(p, at, size);
+        bool blank = tap->blank && end == at;
+        tap->blank = tap->blank && end == at;
+        if (end == size)
+            break;
+        at = end + 1;
+        if (p[end] == '\r') {
+            tap->last_cr = at == size;
+            at += at < size && p[at] == '\n';
+        }
+        tap->blank = true;
+        if (!blank)
+            continue;
+        end_event(pass, end, at);
+        if (pass->out->count >= LD_TAP_SLICES - 3) { /* a carry, its rest and a run still fit */
+            flush(pass, at, at);
+            return at;
+        }
+    }
+    keep_rest(pass);
+    return size;
+}
+
+size_t ld_tap_feed(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *out)
+{
+    struct pass pass = {.tap = tap, .in = in, .out = out};
+
+    out->count = 0;
+    if (in.size == 0)
+        return 0;
+    if (!tap->stream) {
+        ld_sniff_feed(&tap->sniff, in.p, in.size);
+        put(out, in);
+        return in.size;
+    }
+    struct lb_buf *handed_out = &tap->carry[tap->current ^ 1];
+    if (handed_out->size > 0)
+        empty(handed_out);
+    return feed_stream(&pass);
+}
+
+void ld_tap_finish(struct ld_tap *tap, struct ld_tap_out *out)
+{
+    struct lb_buf *carry = &tap->carry[tap->current];
+    struct pass pass = {.tap = tap, .out = out};
+
+    out->count = 0;
+    if (tap->ended)
+        return;
+    tap->ended = true;
+    if (!tap->stream) {
+        absorb(tap, LB_STR(""));
+        tap->report.terminal = true;
+    } else if (tap->loose) {
+        end_loose(&pass, 0);
+        tap->open = true;
+    } else if (carry->size > 0) {
+        end_carried(&pass, 0);
+        tap->open = out->count > 0;
+    }
+}
+
+bool ld_tap_at_boundary(const struct ld_tap *tap)
+{
+    return tap->stream && !tap->loose && !tap->open;
+}
+
+bool ld_tap_complete(const struct ld_tap *tap)
+{
+    if (tap->report.terminal)
+        return true;
+    /* Of streams that we do not know, the connection's word has to do. */
+    return tap->rule == LD_USAGE_ANY ? tap->ended : tap->stream && tap->report.finish;
+}

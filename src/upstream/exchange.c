@@ -93,6 +93,22 @@ void lu_exchange_fail(struct lu_exchange *exchange, const struct llmgr_error *er
     lu_end(exchange, false);
 }
 
+static void forgotten(struct lu_exchange *exchange, void *context, const struct llmgr_error *err)
+{
+    (void)exchange;
+    (void)context;
+    (void)err;
+}
+
+static const struct lu_face NOBODY = {.end = forgotten};
+
+void lu_exchange_forget(struct lu_exchange *exchange)
+{
+    if (exchange->state != LU_ENDING)
+        lu_exchange_cancel(exchange);
+    exchange->face = &NOBODY;
+}
+
 /* ---- Time ------------------------------------------------------------------------------------ */
 
 static void phase_over(void *context)

@@ -35,12 +35,19 @@ enum {
     LU_UPLOAD_QUEUE = 256 * 1024, /* bytes of a fed body that may wait for the socket */
 };
 
-/* What the owner hears. `head` and `end` must be there. */
+/* What the owner hears. `head` and `end` must be there, the others may be NULL. */
 struct lu_face {
     /* The final head; everything in it is valid during the call only. */
     void (*head)(struct lu_exchange *exchange, void *context, const struct lh_head *head);
     /* Payload without any framing; at least one byte; valid during the call only. */
     void (*body)(struct lu_exchange *exchange, void *context, struct lb_str bytes);
+    /*
+     * All that one read held has been given: slices that `body` got since the last batch live
+     * until this returns, so an owner can gather them and pass them on in one write. Called after
+     * each read from the one with the head on. `complete`: the body is, and `end` follows with
+     * LLMGR_OK.
+     */
+    void (*batch)(struct lu_exchange *exchange, void *context, bool complete);
     /* A fed body may go on: first when the head was sent, then each time the queue has drained. */
     void (*drained)(struct lu_exchange *exchange, void *context);
     /* The last call. err->status is LLMGR_OK or says why; valid during the call only. */
@@ -121,6 +128,11 @@ bool lu_exchange_paused(const struct lu_exchange *exchange);
 void lu_exchange_cancel(struct lu_exchange *exchange);
 /* The same with a reason of the owner's, e.g. ERR_PROTOCOL for an answer it cannot read. */
 void lu_exchange_fail(struct lu_exchange *exchange, const struct llmgr_error *err);
+/*
+ * The owner will hear nothing more of it, `end` included, and borrows it nothing any longer. Only
+ * of an exchange that is ending: after a cancel or a fail, or from a batch that was complete.
+ */
+void lu_exchange_forget(struct lu_exchange *exchange);
 
 /* What it took so far. */
 struct lu_stats {

@@ -150,7 +150,7 @@ static void take_end(struct lu_exchange *exchange, struct lb_str behind)
     lu_end(exchange, exchange->keep_alive && exchange->state == LU_SENT);
 }
 
-static void feed_body(struct lu_exchange *exchange, struct lb_str bytes)
+static void feed_payload(struct lu_exchange *exchange, struct lb_str bytes)
 {
     do {
         struct lb_str payload = {NULL, 0};
@@ -176,6 +176,14 @@ static void feed_body(struct lu_exchange *exchange, struct lb_str bytes)
     } while (bytes.size > 0);
 }
 
+static void feed_body(struct lu_exchange *exchange, struct lb_str bytes)
+{
+    feed_payload(exchange, bytes);
+    if (exchange->face->batch != NULL)
+        exchange->face->batch(exchange, exchange->context,
+                              exchange->state == LU_ENDING && exchange->end.status == LLMGR_OK);
+}
+
 void lu_feed(struct lu_exchange *exchange, struct lb_str bytes)
 {
     exchange->got_byte = true;
@@ -196,9 +204,12 @@ void lu_feed_held(struct lu_exchange *exchange)
 
     /* The owner may pause again while these are handed out: what is left is held anew. */
     lb_buf_init(&exchange->held, exchange->host, LN_READ_SIZE);
-    if (exchange->body_done)
+    if (exchange->body_done) {
         take_end(exchange, lb_str(NULL, 0));
-    else
+        if (exchange->face->batch != NULL)
+            exchange->face->batch(exchange, exchange->context, true);
+    } else {
         feed_body(exchange, lb_buf_str(&held));
+    }
     lb_buf_free(&held);
 }

@@ -7,12 +7,12 @@
 
 #include "base/error.h"
 #include "dialect/errors.h"
+#include "upstream/mask.h"
 #include "upstream/private.h"
 #include "vault/secret.h"
 
 enum {
     GRACE_MS = 250, /* between [DONE] and the end of the body */
-    MASK_MIN = 8,   /* so many bytes of a key in a row are masked */
 };
 
 #define USER_AGENT "llmgr/" LLMGR_VERSION_STRING
@@ -201,23 +201,12 @@ llmgr_status lu_run_refused(const struct lu_run *run, bool show_body, struct llm
 void lu_run_redact(const struct lu_run *run, struct llmgr_error *err)
 {
     struct lv_secret key;
-    size_t size;
 
     if (err == NULL || run->peer->open_key == NULL)
         return;
     lv_secret_init(&key);
     if (run->peer->open_key(run->peer->context, &key, NULL) != LLMGR_OK)
         return;
-    size = strlen(err->message);
-    size_t least = key.size < MASK_MIN ? key.size : MASK_MIN;
-    for (size_t at = 0; least > 0 && at < size; at++) {
-        size_t same = 0;
-        while (same < key.size && at + same < size && err->message[at + same] == key.bytes[same])
-            same++;
-        if (same < least)
-            continue;
-        memset(err->message + at, '*', same);
-        at += same - 1;
-    }
+    lu_mask_key(lv_secret_str(&key), err->message, strlen(err->message));
     lv_secret_clear(&key);
 }

@@ -81,6 +81,8 @@ LLMGR_MUST_CHECK llmgr_status cli_completion(const char *shell, struct lb_buf *o
 
 struct cli_app {
     struct lb_host host;
+    int argc; /* the command line as given */
+    char **argv;
     struct cli_args args;
     struct lc_options options;
     char *config_path;           /* the file in use; NULL: none was found */

@@ -122,6 +122,8 @@ int main(int argc, char **argv)
     close_curtains();
     set_language(wants_json(argc, argv));
     lb_host_init(&app.host);
+    app.argc = argc;
+    app.argv = argv;
     llmgr_status status = run(&app, argc, argv, &err);
     int code = status == LLMGR_OK ? 0 : fail(&app, status, &err);
     cli_close(&app);

@@ -13,6 +13,8 @@
 #include "config/file.h"
 #include "config/value.h"
 
+enum { FLAG_ITEMS_MAX = 64 }; /* of a list given flag by flag */
+
 enum { POOL_MAX = 1 << 20, ITEMS_MAX = 1024 };
 
 static const struct lc_option_row ROWS[] = {
@@ -281,8 +283,17 @@ llmgr_status lc_options_set(struct lc_options *options, lc_option_id id, lc_orig
         return lb_fail(err, refusal, N_("%s is secret and read from the environment only"), source);
     if (text == NULL && row->type != LC_BOOL)
         return lb_fail(err, refusal, N_("%s needs a value"), source);
-    const char *items[] = {text != NULL ? text : "true", NULL};
-    const struct input in = {.source = source, .items = items, .count = 1, .status = refusal};
+    const char *items[FLAG_ITEMS_MAX + 1];
+    size_t count = 0;
+    if (row->type == LC_LIST && origin == LC_FROM_FLAG && options->origin[id] == LC_FROM_FLAG) {
+        /* A list's flag may be given several times. */
+        const struct lc_list *given = member(options, id);
+        for (; count < given->count && count < FLAG_ITEMS_MAX - 1; count++)
+            items[count] = given->items[count];
+    }
+    items[count++] = text != NULL ? text : "true";
+    items[count] = NULL;
+    const struct input in = {.source = source, .items = items, .count = count, .status = refusal};
     return set_items(options, row, origin, source, &in, err);
 }
 

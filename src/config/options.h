@@ -41,7 +41,8 @@ typedef enum lc_type {
     XX(DATABASE, N_("Database"))                                                                   \
     XX(MANAGER, N_("What users may do"))                                                           \
     XX(SECRETS, N_("Secrets"))                                                                     \
-    XX(NETWORK, N_("Connections to platforms"))
+    XX(NETWORK, N_("Connections to platforms"))                                                    \
+    XX(SERVE, N_("The gateway (llmgr serve)"))
 
 typedef enum lc_section {
 #define LC_SECTION_ENUM(name, heading) LC_SECTION_##name,

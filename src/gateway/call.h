@@ -56,12 +56,12 @@ struct lg_call {
     bool anthropic; /* the caller speaks Anthropic's dialect (anthropic-version) */
 
     /* The answer. */
-    int status;                /* HTTP; 0 until set: becomes 200 */
-    struct lb_str type;        /* content type; empty: application/json */
-    struct lb_str allow;       /* with 405 */
+    int status;                               /* HTTP; 0 until set: becomes 200 */
+    struct lb_str type;                       /* content type; empty: application/json */
+    struct lb_str allow;                      /* with 405 */
     struct lh_field fields[LG_ANSWER_FIELDS]; /* further fields; slices static or in the arena */
     size_t field_count;
-    struct lb_buf out;         /* the body, capped at LG_ANSWER_MAX */
+    struct lb_buf out; /* the body, capped at LG_ANSWER_MAX */
 };
 
 /* The value of a query parameter, decoded into the arena; false if it is not there. */

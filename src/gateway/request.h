@@ -5,6 +5,7 @@
  *   NEXT  go on with the next step          WAIT  something will call lg_request_run again
  *   FAIL  request->error says why: an error answer in the endpoint's dialect, then SETTLE
  *   DONE  the answer is complete (or the client gone): SETTLE, then FINISH
+ *   AGAIN from SETTLE only: one more attempt, from CONNECT on
  *
  * Only move() in request.c changes request->step, and traces it at level debug.
  *
@@ -21,14 +22,19 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "dialect/endpoint.h"
 #include "gateway/call.h"
 #include "gateway/route.h"
+#include "gateway/server_int.h"
 #include "gateway/worker.h"
 #include "http/body.h"
 #include "manager/resolve.h"
 #include "upstream/exchange.h"
 
+struct lg_ask;
 struct lg_client;
+struct lg_job;
+struct lg_relay;
 
 /* XX(NAME, function) in the order of the way. */
 #define LG_STEP_MAP(XX)                                                                            \
@@ -52,16 +58,116 @@ enum lg_step {
         LG_STEP_COUNT
 };
 
-enum lg_verdict { LG_NEXT, LG_WAIT, LG_FAIL, LG_DONE };
+enum lg_verdict { LG_NEXT, LG_WAIT, LG_FAIL, LG_DONE, LG_AGAIN };
 
-/* How an attempt ended, in the ledger's words. */
-enum lg_end {
-    LG_END_NONE,
-    LG_END_COMPLETED,
-    LG_END_UPSTREAM_ERROR,
-    LG_END_UPSTREAM_CUT,
-    LG_END_CLIENT_GONE,
-    LG_END_LIMIT_CUT
+enum {
+    LG_ARENA_FIRST = 1024,      /* bytes of a request's memory that are always there */
+    LG_ARENA_MAX = 1 << 20,     /* all of it, the body apart */
+    LG_ID_SIZE = 32,            /* "req_" and 26 digits */
+    LG_CLIENT_ID_MAX = 128,     /* bytes of an x-request-id that is echoed */
+    LG_REFUSAL_MAX = 64 * 1024, /* bytes of a platform's error that are looked at */
+    LG_ATTEMPTS_MAX = 2,        /* per request: the second without stream_options */
+    LG_PROFILE_TRIES = 4,       /* loads of a profile that keeps changing */
 };
+
+struct lg_request {
+    unsigned magic;
+    enum lg_step step;
+    struct lg_client *client;
+    struct lg_worker *worker;
+    struct lg_settings *settings; /* held */
+    struct lg_request *next;      /* in the worker's list of spare ones */
+    int64_t began_at;             /* loop time, ms */
+
+    /* What is asked. */
+    const struct lh_head *head; /* the worker's, or our copy; NULL once it was sent on */
+    enum lh_method method;
+    struct lg_match match;
+    struct lg_caller caller;
+    struct lb_str id;        /* ours; unique */
+    struct lb_str client_id; /* theirs, if it was sane: what x-request-id says then */
+    struct lh_body decoder;
+    struct lb_buf body;  /* collected; freed when the platform answers */
+    struct lg_ask *ask;  /* what the body says; in the arena; NULL: no body */
+    struct lb_str model; /* as asked for; in the arena or the body */
+
+    /* Where it goes. */
+    struct lm_target target;
+    struct lu_exchange *exchange;
+    const struct lh_field *fields; /* sent along, kept for a second attempt; in the arena */
+    size_t field_count;
+    struct lg_job *job;  /* off the loop: a look-up or a handler; in the arena */
+    uint64_t user_gauge; /* counted in; 0: not */
+    uint64_t token_gauge;
+
+    /* The answer. */
+    struct llmgr_error *error; /* for FAIL; in the arena */
+    struct lg_relay *relay;    /* of this attempt; in the arena */
+    struct ln_timer ping;
+    int error_http;     /* the status for `error`; 0: by its own */
+    int status;         /* HTTP, of our answer; 0: none begun */
+    uint64_t bytes_in;  /* of the body */
+    uint64_t bytes_out; /* of the answer's body */
+
+    unsigned attempt; /* from 1 */
+    unsigned tries;   /* loads of the profile */
+    bool running;     /* the driver is on the stack */
+    bool again;       /* something happened meanwhile: go round once more */
+    bool kept;        /* the head is our copy */
+    bool cut;         /* the drain's limit has passed */
+    bool retry;       /* SETTLE, then CONNECT once more */
+    bool working;     /* off the loop: nothing may be freed */
+    bool gone;        /* the client has left */
+    bool minor_1;     /* HTTP/1.1: chunks are understood */
+    bool head_only;   /* HEAD: no body goes out */
+    bool keep_alive;
+    bool body_open;          /* the body has not been read to its end */
+    bool continued;          /* 100 Continue was sent */
+    bool streams_body;       /* the body is passed on as it comes */
+    bool late;               /* the body did not come in time */
+    bool admitted;           /* a record's room is kept in the journal */
+    bool no_options;         /* learnt just now: the platform rejects stream_options */
+    bool wants_anthropic_id; /* the caller speaks Anthropic's dialect */
+    bool answered;           /* the answer is complete */
+    bool chunked;            /* our answer's framing */
+
+    char id_text[LG_ID_SIZE];
+    struct lb_arena arena;
+    char first[LG_ARENA_FIRST];
+};
+
+/* A head was read: begins its request and runs it as far as it goes. */
+void lg_request_begin(struct lg_client *client, const struct lh_head *head);
+/* Goes on where it waited. */
+void lg_request_run(struct lg_request *request);
+/* The client has left; the connection is closing. */
+void lg_request_gone(struct lg_request *request);
+/* The client's body does not come. */
+void lg_request_late(struct lg_request *request);
+/* The client takes bytes again. */
+void lg_request_drained(struct lg_request *request);
+/* The drain's limit has passed: an error event, the end. */
+void lg_request_cut(struct lg_request *request);
+
+/* ---- For the steps --------------------------------------------------------------------------- */
+
+/* The head will be needed in a later turn: copies it. */
+LLMGR_MUST_CHECK llmgr_status lg_request_keep(struct lg_request *request);
+/* FAIL with a status and a text. */
+enum lg_verdict lg_request_fail(struct lg_request *request, llmgr_status status, const char *format,
+                                ...) __attribute__((format(printf, 3, 4)));
+/* FAIL with an error that somebody else filled. */
+enum lg_verdict lg_request_fail_with(struct lg_request *request, const struct llmgr_error *err);
+/* Room for an error in the arena; never NULL. */
+struct llmgr_error *lg_request_error(struct lg_request *request);
+/* Of relayed routes; others are answered in the shape of NATIVE. */
+const struct ld_endpoint *lg_request_endpoint(const struct lg_request *request);
+/* What x-request-id says. */
+struct lb_str lg_request_public_id(const struct lg_request *request);
+
+#define LG_STEP_DECLARE(name, function)                                                            \
+    enum lg_verdict lg_step_##function(struct lg_request *request);
+LG_STEP_MAP(LG_STEP_DECLARE)
+#undef LG_STEP_DECLARE
 
 #endif

@@ -47,8 +47,8 @@ enum { LG_PARAMS_MAX = 4, LG_ROUTE_PATH_MAX = 2048 };
 
 struct lg_match {
     const struct lg_route *route;
-    struct lb_str path;  /* normalised, with /v1; in the arena or part of the original */
-    struct lb_str rest;  /* NATIVE: the upstream path, "/images/generations" */
+    struct lb_str path; /* normalised, with /v1; in the arena or part of the original */
+    struct lb_str rest; /* NATIVE: the upstream path, "/images/generations" */
     struct lb_str params[LG_PARAMS_MAX]; /* of {name}s in order, percent-decoded */
     size_t param_count;
     unsigned allowed; /* if the path is there but not with this method: bits 1 << enum lh_method */
@@ -58,6 +58,7 @@ struct lg_match {
 const struct lg_route *lg_routes(size_t *count);
 /* ERR_NOT_FOUND (no such path, or not with this method: `allowed`), ERR_INVALID (bad escape). */
 LLMGR_MUST_CHECK llmgr_status lg_route_match(enum lh_method method, struct lb_str path,
-                                             struct lb_arena *arena, struct lg_match *match);
+                                             struct lb_arena *arena, struct lg_match *match,
+                                             struct llmgr_error *err);
 
 #endif

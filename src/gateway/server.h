@@ -4,7 +4,8 @@
  *
  *   main thread (signals) --> lg_server_reload / _drain / _stop --> posts --> each worker's loop
  *   keeper thread: lm_poll, so that no worker ever asks the database whether something changed
- *   worker threads: one loop each, nothing shared but the manager, the gauges and the listeners' ports
+ *   worker threads: one loop each, nothing shared but the manager, the gauges and the listeners'
+ * ports
  *
  * Signals are the program's business; the server only has functions to call.
  */
@@ -47,8 +48,10 @@ struct lg_server_options {
     const char *tls_key;
     bool need_token; /* false: callers without a token are the system user (single, loopback) */
     struct lg_settings settings;
+    const char *journal_dir;              /* of the usage ledger; NULL: beside the database */
+    const char *state_home;               /* where that is for a database without a file */
     const struct lg_config_hooks *config; /* outlives the server; NULL: there is no file */
-    void (*ended)(void *context); /* from a worker's thread: all workers have ended */
+    void (*ended)(void *context);         /* from a worker's thread: all workers have ended */
     void *ended_context;
 };
 

@@ -18,8 +18,8 @@
 
 struct lg_request;
 struct lm_manager;
-struct lm_tokens;
 struct lm_journal;
+struct lm_token_cache;
 struct lm_view;
 struct ln_listener;
 struct ln_tls_client;
@@ -39,6 +39,8 @@ enum lg_histogram_id {
 #undef LG_HISTOGRAM
     LG_HISTOGRAM_COUNT
 };
+
+enum { LG_PASS_MAX = 13 }; /* LN_SLICES_MAX, beside head, chunk head and tail */
 
 /* Upper bounds 1, 2, 4, ... 2^19 ms and one for what is beyond. */
 enum { LG_BUCKETS = 21 };
@@ -60,6 +62,8 @@ struct lg_worker {
     struct ln_tls_client *tls_out;
     struct ln_tls_server *tls_in; /* NULL: plain */
     struct lm_view *view;
+    struct lm_token_cache *tokens;
+    struct lm_journal *journal;
     struct lg_settings *settings;
     struct ln_listener *listeners[LG_LISTENERS_MAX];
     size_t listener_count;
@@ -67,16 +71,21 @@ struct lg_worker {
     unsigned client_count;
     struct lg_request *spare; /* requests to use again */
     unsigned spare_count;
-    struct lg_settings *news; /* a reload's, on its way; guarded by the loop's post */
     struct ln_post reload_post;
     struct ln_post drain_post;
     struct ln_timer drain_timer;
     bool draining;
+    bool cut; /* the drain's limit has passed */
 
     /* Of the message being read right now; no request keeps them over a turn. */
     struct lh_head head;
     struct lh_field fields[LH_FIELDS];
-    struct lb_buf out; /* a head being written */
+    struct lb_buf out;               /* a head being written */
+    struct lb_str pass[LG_PASS_MAX]; /* payload of one read on its way out */
+    size_t pass_count;
+    bool pass_short_lived;         /* some of it lives only until the tap is fed again */
+    struct llmgr_error last_error; /* of a request without memory for its own */
+    char id_text[32];
     char date[32];     /* "Sun, 06 Nov 1994 08:49:37 GMT" */
     int64_t date_at;   /* loop time of the next look at the clock */
     uint64_t id_base;  /* request ids: random per worker ... */
@@ -103,6 +112,10 @@ LLMGR_MUST_CHECK llmgr_status lg_worker_new(struct lg_server *server, unsigned i
 LLMGR_MUST_CHECK llmgr_status lg_worker_listen(struct lg_worker *worker, int fd, bool keep_file,
                                                struct llmgr_error *err);
 void lg_worker_run(void *worker); /* the thread */
+/* From the main thread: new settings and certificates; the drain's beginning or its new limit. */
+LLMGR_MUST_CHECK llmgr_status lg_worker_tell(struct lg_worker *worker,
+                                             const struct lg_settings *settings);
+void lg_worker_drain(struct lg_worker *worker);
 /* After the thread has ended, or if it never began. NULL is fine. */
 void lg_worker_free(struct lg_worker *worker);
 /* The settings of now, held; lg_settings_drop gives them back. On the worker's thread. */
@@ -110,5 +123,9 @@ struct lg_settings *lg_settings_hold(struct lg_worker *worker);
 void lg_settings_drop(struct lg_worker *worker, struct lg_settings *settings);
 /* The Date field's value, at most a second old. */
 struct lb_str lg_worker_date(struct lg_worker *worker);
+/* A new id, "req_" and 26 digits, in a buffer of at least LG_ID_SIZE bytes. */
+struct lb_str lg_worker_make_id(struct lg_worker *worker, char *buffer);
+/* A client is gone: a drain may be over. */
+void lg_worker_client_gone(struct lg_worker *worker);
 
 #endif

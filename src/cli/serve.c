@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * llmgr serve. The main thread only waits for signals; the server has threads of its own.
+ *
+ *   SIGTERM, SIGINT   drain: no more connections, what is under way may finish; again: at once
+ *   SIGHUP            llmgr.yaml, .env and the certificate are read anew; a broken one changes
+ * nothing
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "gateway/server.h"
+#include "net/loop.h"
+
+enum { SOCKETS_FIRST = 3, SIGNALS = 3 };
+
+struct serve {
+    struct cli_app *app;
+    struct ln_loop *loop; /* the main thread's */
+    struct lg_server *server;
+    uv_signal_t signals[SIGNALS];
+    bool draining;
+};
+
+/* ---- Options --------------------------------------------------------------------------------- */
+
+static void fill_settings(const struct lc_options *from, struct lg_settings *to)
+{
+    *to = (struct lg_settings){
+        .body_max = (size_t)from->body_max,
+        .head_timeout_ms = from->head_timeout_ms,
+        .body_timeout_ms = from->body_timeout_ms,
+        .keepalive_timeout_ms = from->keepalive_timeout_ms,
+        .write_timeout_ms = from->write_timeout_ms,
+        .ping_ms = from->ping_ms,
+        .streams_per_user = (unsigned)from->user_max,
+        .streams_per_token = (unsigned)from->token_max,
+        .connections_per_address = (unsigned)from->address_max,
+        .decision_headers = from->decision_headers,
+        .cors = from->cors && from->mode != LLMGR_MODE_SINGLE,
+        .upstream = {.connect_ms = from->connect_timeout_ms,
+                     .first_byte_ms = from->first_byte_timeout_ms,
+                     .idle_ms = from->idle_timeout_ms,
+                     .total_ms = from->total_timeout_ms},
+    };
+}
+
+/* Sockets of a service manager (sd_listen_fds(3)), if they are meant for this process. */
+static size_t inherited_sockets(int *sockets, size_t max)
+{
+    const char *pid = cli_env("LISTEN_PID", NULL);
+    const char *count = cli_env("LISTEN_FDS", NULL);
+    uint64_t value = 0;
+
+    if (pid == NULL || count == NULL || !lb_str_to_u64(lb_cstr(pid), &value) ||
+        value != (uint64_t)getpid() || !lb_str_to_u64(lb_cstr(count), &value))
+        return 0;
+    size_t taken = value < max ? (size_t)value : max;
+    for (size_t i = 0; i < taken; i++)
+        sockets[i] = SOCKETS_FIRST + (int)i;
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    return taken;
+}
+
+/* As many descriptors as we may have: each stream needs two. */
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* ---- Signals --------------------------------------------------------------------------------- */
+
+static void ended(void *context)
+{
+    struct serve *serve = context;
+
+    ln_loop_stop(serve->loop);
+}
+
+static void drain(struct serve *serve)
+{
+    int64_t limit = serve->draining ? 0 : serve->app->options.drain_timeout_ms;
+
+    serve->draining = true;
+    lg_server_drain(serve->server, limit);
+}
+
+/* The same command line and environment, the file of now. */
+static llmgr_status read_options(struct serve *serve, struct cli_app *fresh,
+                                 struct llmgr_error *err)
+{
+    llmgr_status status = lc_options_init(&fresh->options, &fresh->host, err);
+
+    if (status == LLMGR_OK)
+        status =
+            cli_args_read(serve->app->argc, serve->app->argv, &fresh->args, &fresh->options, err);
+    if (status == LLMGR_OK)
+        status = lc_options_env(&fresh->options, cli_env, NULL, err);
+    return status == LLMGR_OK ? cli_config(fresh, err) : status;
+}
+
+static llmgr_status read_anew(struct serve *serve, struct lg_settings *settings,
+                              struct llmgr_error *err)
+{
+    struct cli_app fresh = {.host = serve->app->host};
+
+    llmgr_status status = read_options(serve, &fresh, err);
+    if (status == LLMGR_OK && fresh.config != NULL)
+        status = llmgr_sync(serve->app->manager, fresh.config, false, NULL, err);
+    if (status == LLMGR_OK) {
+        fresh.options.mode = serve->app->options.mode; /* cannot change while running */
+        fill_settings(&fresh.options, settings);
+    }
+    cli_close(&fresh);
+    lc_options_free(&fresh.options);
+    return status;
+}
+
+static void reload(struct serve *serve)
+{
+    struct llmgr_error err = {0};
+    struct lg_settings settings = {0};
+
+    llmgr_status status = read_anew(serve, &settings, &err);
+    if (status == LLMGR_OK)
+        status = lg_server_reload(serve->server, &settings, &err);
+    if (status == LLMGR_OK)
+        cli_note("%s", _("the configuration was read anew"));
+    else
+        cli_note(_("the configuration stays as it was: %s"), err.message);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct serve *serve = handle->data;
+
+    if (number == SIGHUP)
+        reload(serve);
+    else
+        drain(serve);
+}
+
+static void watch_signals(struct serve *serve)
+{
+    static const int NUMBERS[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
+    for (size_t i = 0; i < SIGNALS; i++) {
+        uv_signal_init(ln_loop_uv(serve->loop), &serve->signals[i]);
+        serve->signals[i].data = serve;
+        uv_signal_start(&serve->signals[i], on_signal, NUMBERS[i]);
+    }
+}
+
+static void stop_watching(struct serve *serve)
+{
+    for (size_t i = 0; i < SIGNALS; i++)
+        uv_close((uv_handle_t *)&serve->signals[i], NULL);
+}
+
+/* ---- The command ----------------------------------------------------------------------------- */
+
+static const char *state_home(struct lb_buf *path)
+{
+    const char *home = cli_env("XDG_STATE_HOME", NULL);
+
+    if (home != NULL && home[0] == '/')
+        return home;
+    home = cli_env("HOME", NULL);
+    if (home == NULL || home[0] != '/')
+        return "/var/lib";
+    lb_buf_addf(path, "%s/.local/state", home);
+    return lb_buf_c(path);
+}
+
+static llmgr_status start(struct serve *serve, struct llmgr_error *err)
+{
+    const struct lc_options *from = &serve->app->options;
+    int sockets[LG_LISTENERS_MAX];
+    struct lb_buf state;
+    lb_buf_init(&state, &serve->app->host, 4095);
+    struct lg_server_options options = {
+        .listen = from->listen.items,
+        .inherited = sockets,
+        .inherited_count = inherited_sockets(sockets, LG_LISTENERS_MAX),
+        .workers = (unsigned)from->workers,
+        .spin_us = (unsigned)from->spin_us,
+        .connections_max = (unsigned)from->connections_max,
+        .tls_cert = from->tls_cert,
+        .tls_key = from->tls_key,
+        .need_token = from->mode != LLMGR_MODE_SINGLE,
+        .journal_dir = from->journal_dir,
+        .state_home = state_home(&state),
+        .ended = ended,
+        .ended_context = serve,
+    };
+
+    fill_settings(from, &options.settings);
+    llmgr_status status = lg_server_start(serve->app->manager, &options, &serve->server, err);
+    lb_buf_free(&state);
+    return status;
+}
+
+static void say_ready(const struct serve *serve)
+{
+    struct lb_buf places;
+
+    lb_buf_init(&places, &serve->app->host, 8192);
+    lg_server_places(serve->server, &places);
+    printf("llmgr listening on %s\n", lb_buf_c(&places));
+    fflush(stdout);
+    lb_buf_free(&places);
+}
+
+llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
+{
+    struct serve serve = {.app = app};
+
+    raise_limits();
+    llmgr_status status = cli_open(app, CLI_OPEN_AS_IT_IS, err);
+    if (status == LLMGR_OK && app->config != NULL)
+        status = llmgr_sync(app->manager, app->config, false, NULL, err);
+    if (status == LLMGR_OK)
+        status = ln_loop_new(&app->host, NULL, &serve.loop, err);
+    if (status != LLMGR_OK)
+        return status;
+    watch_signals(&serve); /* before the threads: a signal in between is not lost */
+    status = start(&serve, err);
+    if (status == LLMGR_OK) {
+        say_ready(&serve);
+        ln_loop_run(serve.loop);
+        lg_server_free(serve.server);
+    }
+    stop_watching(&serve);
+    ln_loop_free(serve.loop);
+    return status;
+}

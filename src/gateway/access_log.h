@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The access log: one JSON line per request, built from this file's list of fields and nothing
+ * else. No path beyond the route's pattern, no query, no header, no body, no text of an error.
+ */
+#ifndef LG_ACCESS_LOG_H
+#define LG_ACCESS_LOG_H
+
+struct lg_request;
+
+void lg_access_log(const struct lg_request *request);
+
+#endif

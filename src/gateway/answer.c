@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* Heads and whole answers of our own, and errors in the dialect of the endpoint called. */
+#include "gateway/answer.h"
+
+#include <string.h>
+
+#include "dialect/shape.h"
+#include "gateway/client.h"
+#include "gateway/problem.h"
+#include "gateway/request.h"
+#include "http/chunked.h"
+#include "http/write.h"
+#include "net/conn.h"
+
+/* ---- Heads ----------------------------------------------------------------------------------- */
+
+static enum lg_metric class_of(int status)
+{
+    if (status < 300)
+        return LG_METRIC_ANSWERS_2XX;
+    if (status < 400)
+        return LG_METRIC_ANSWERS_3XX;
+    return status < 500 ? LG_METRIC_ANSWERS_4XX : LG_METRIC_ANSWERS_5XX;
+}
+
+static void write_cors(struct lg_request *request, struct lb_buf *out)
+{
+    if (!request->settings->cors)
+        return;
+    lh_write_field(out, LB_STR("access-control-allow-origin"), LB_STR("*"));
+    lh_write_field(out, LB_STR("access-control-expose-headers"), LB_STR("*"));
+}
+
+struct lb_buf *lg_answer_head(struct lg_request *request, int status)
+{
+    struct lg_worker *worker = request->worker;
+    struct lb_buf *out = &worker->out;
+
+    request->status = status;
+    lg_count(worker, class_of(status), 1);
+    lb_buf_reset(out);
+    lh_write_status(out, status);
+    lh_write_field(out, LB_STR("date"), lg_worker_date(worker));
+    lh_write_field(out, LB_STR("x-request-id"), lg_request_public_id(request));
+    if (request->wants_anthropic_id)
+        lh_write_field(out, LB_STR("request-id"), lg_request_public_id(request));
+    write_cors(request, out);
+    return out;
+}
+
+void lg_answer_head_end(struct lg_request *request, int64_t length)
+{
+    struct lb_buf *out = &request->worker->out;
+    bool bodiless = request->status == 204 || request->status == 304;
+
+    if (bodiless) {
+        request->chunked = false;
+    } else if (length >= 0) {
+        lh_write_field_u64(out, LB_STR("content-length"), (uint64_t)length);
+    } else if (request->minor_1) {
+        lh_write_field(out, LB_STR("transfer-encoding"), LB_STR("chunked"));
+        request->chunked = !request->head_only;
+    } else {
+        request->keep_alive = false; /* its end is the end of the body */
+    }
+    if (request->worker->draining)
+        request->keep_alive = false;
+    if (!request->keep_alive)
+        lh_write_field(out, LB_STR("connection"), LB_STR("close"));
+    else if (!request->minor_1)
+        lh_write_field(out, LB_STR("connection"), LB_STR("keep-alive"));
+    lh_write_end(out);
+}
+
+/* ---- Whole answers --------------------------------------------------------------------------- */
+
+void lg_answer_whole(struct lg_request *request, struct lb_str type, struct lb_str body)
+{
+    struct lb_buf *out = &request->worker->out;
+    struct lg_client *client = request->client;
+
+    if (body.size > 0)
+        lh_write_field(out, LB_STR("content-type"), type);
+    lg_answer_head_end(request, (int64_t)body.size);
+    request->answered = true;
+    request->bytes_out = body.size;
+    if (out->failed != LLMGR_OK) {
+        request->keep_alive = false;
+        return;
+    }
+    const struct lb_str slices[] = {lb_buf_str(out), body};
+    ln_conn_set_marks(client->conn, LG_OUT_CAP + out->size + body.size, LG_OUT_LOW);
+    if (!lg_client_write(client, slices, request->head_only ? 1 : 2))
+        request->keep_alive = false;
+    ln_conn_set_marks(client->conn, LG_OUT_CAP, LG_OUT_LOW);
+}
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+/* Fills the table's row for our error. */
+static void problem_of(const struct lg_request *request, struct ld_problem *problem)
+{
+    const struct llmgr_error *err = request->error;
+
+    ld_problem_of(err->status, problem);
+    if (request->error_http != 0)
+        problem->http_status = request->error_http;
+    problem->message = lb_cstr(err->message);
+    problem->request_id = lg_request_public_id(request);
+}
+
+/* The management API speaks problem details; everything else the endpoint's dialect. */
+static bool is_api(const struct lg_request *request)
+{
+    return lb_str_starts(request->match.path, LB_STR("/api/"));
+}
+
+static void write_allow(struct lg_request *request, struct lb_buf *out)
+{
+    static const char *const NAMES[] = {[LH_METHOD_OTHER] = "",
+#define LG_METHOD_NAME(name) [LH_METHOD_##name] = #name,
+                                        LH_METHOD_MAP(LG_METHOD_NAME)
+#undef LG_METHOD_NAME
+    };
+    char allow[80];
+    size_t size = 0;
+
+    for (unsigned i = 1; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        size_t name = strlen(NAMES[i]);
+        if ((request->match.allowed & 1u << i) == 0 || size + name + 2 > sizeof allow)
+            continue;
+        if (size > 0) {
+            memcpy(allow + size, ", ", 2);
+            size += 2;
+        }
+        memcpy(allow + size, NAMES[i], name);
+        size += name;
+    }
+    lh_write_field(out, LB_STR("allow"), lb_str(allow, size));
+}
+
+void lg_answer_error(struct lg_request *request)
+{
+    const struct llmgr_error *err = request->error;
+    struct lb_str type = LB_STR("application/json");
+    struct ld_problem problem;
+    struct lb_buf body;
+
+    problem_of(request, &problem);
+    if (is_api(request) && request->error_http == 0)
+        problem.http_status = lg_problem_http(err->status);
+    lb_buf_init(&body, request->worker->host, LG_REFUSAL_MAX);
+    if (is_api(request)) {
+        type = LG_PROBLEM_TYPE;
+        lg_problem_write(err, problem.http_status, request->id, &body);
+    } else {
+        ld_error_body(lg_request_endpoint(request)->shape, &problem, &body);
+    }
+    struct lb_buf *out = lg_answer_head(request, problem.http_status);
+    if (err->retry_after_ms > 0 || problem.retry_after) {
+        int64_t wait = err->retry_after_ms > 0 ? err->retry_after_ms : 1000;
+        lh_write_field_u64(out, LB_STR("retry-after"), (uint64_t)(wait + 999) / 1000);
+    }
+    if (problem.retry != LD_RETRY_UNSAID)
+        lh_write_field(out, LB_STR("x-should-retry"),
+                       problem.retry == LD_RETRY_YES ? LB_STR("true") : LB_STR("false"));
+    if (problem.http_status == 401)
+        lh_write_field(out, LB_STR("www-authenticate"), LB_STR("Bearer"));
+    if (problem.http_status == 405)
+        write_allow(request, out);
+    lg_answer_whole(request, type, lb_buf_str(&body));
+    lb_buf_free(&body);
+}
+
+void lg_answer_cut(struct lg_request *request, bool event)
+{
+    struct ld_problem problem;
+    struct lb_buf body;
+    char size[LH_CHUNK_HEAD_MAX];
+
+    request->keep_alive = false;
+    request->answered = true;
+    if (!event)
+        return; /* the missing end is the message */
+    problem_of(request, &problem);
+    lb_buf_init(&body, request->worker->host, LG_REFUSAL_MAX);
+    ld_error_event(lg_request_endpoint(request)->shape, &problem, &body);
+    struct lb_str slices[] = {{NULL, 0}, lb_buf_str(&body), {NULL, 0}};
+    if (request->chunked) {
+        slices[0] = lb_str(size, lh_chunk_head(size, body.size));
+        slices[2] = LB_STR(LH_CHUNK_TAIL LH_CHUNK_END);
+    }
+    if (body.failed == LLMGR_OK)
+        (void)lg_client_write(request->client, slices, 3);
+    lb_buf_free(&body);
+}
+
+void lg_answer_refuse(struct lg_client *client, int status, const char *text)
+{
+    struct lg_worker *worker = client->worker;
+    struct llmgr_error err = {0};
+    struct ld_problem problem;
+    struct lb_buf body;
+    char id[LG_ID_SIZE];
+
+    lb_fail(&err, LLMGR_ERR_INVALID, N_("the message is refused: %s"), lb_tr(text));
+    ld_problem_of_http(status, &problem);
+    problem.message = lb_cstr(err.message);
+    lb_buf_init(&body, worker->host, LG_REFUSAL_MAX);
+    ld_error_body(LD_SHAPE_OPENAI, &problem, &body);
+    struct lb_buf *out = &worker->out;
+    lb_buf_reset(out);
+    lh_write_status(out, status);
+    lh_write_field(out, LB_STR("date"), lg_worker_date(worker));
+    lh_write_field(out, LB_STR("x-request-id"), lg_worker_make_id(worker, id));
+    lh_write_field(out, LB_STR("content-type"), LB_STR("application/json"));
+    lh_write_field_u64(out, LB_STR("content-length"), body.size);
+    lh_write_field(out, LB_STR("connection"), LB_STR("close"));
+    lh_write_end(out);
+    const struct lb_str slices[] = {lb_buf_str(out), lb_buf_str(&body)};
+    lg_count(worker, class_of(status), 1);
+    if (out->failed == LLMGR_OK && body.failed == LLMGR_OK)
+        (void)lg_client_write(client, slices, 2);
+    lb_buf_free(&body);
+    lg_client_done(client, false, true);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answers of our own and the heads of relayed ones. Every head is written here, into the worker's
+ * buffer, so every answer has its date, its x-request-id and the framing its client understands.
+ */
+#ifndef LG_ANSWER_H
+#define LG_ANSWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+struct lg_client;
+struct lg_request;
+
+/* Something came that is no request: says why, and closes politely. */
+void lg_answer_refuse(struct lg_client *client, int status, const char *text);
+
+/* Begins a head in worker->out: status line and what every answer has. */
+struct lb_buf *lg_answer_head(struct lg_request *request, int status);
+/* Ends it with its framing; `length` < 0: chunked, or until the close for HTTP/1.0. */
+void lg_answer_head_end(struct lg_request *request, int64_t length);
+
+/* A whole answer: head begun by lg_answer_head, `body` and its type. */
+void lg_answer_whole(struct lg_request *request, struct lb_str type, struct lb_str body);
+/* request->error in the endpoint's dialect. */
+void lg_answer_error(struct lg_request *request);
+/*
+ * After the head was sent: the connection will be closed, without the answer's proper end. On a
+ * stream that stands between two events, request->error is told by the endpoint's error event.
+ */
+void lg_answer_cut(struct lg_request *request, bool event);
+
+#endif

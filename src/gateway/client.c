@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes of a client, cut into requests. Nothing here knows what a request means; request.c does.
+ */
+#include "gateway/client.h"
+
+#include <netinet/in.h>
+
+#include "base/magic.h"
+#include "gateway/answer.h"
+#include "gateway/gauge.h"
+#include "gateway/request.h"
+#include "gateway/server_int.h"
+#include "gateway/worker.h"
+#include "net/conn.h"
+
+enum { CLIENT_MAGIC = 0x6c67636c };
+
+static void feed(struct lg_client *client);
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+static void idle_over(void *context)
+{
+    lg_client_close(LB_CAST(struct lg_client, context, CLIENT_MAGIC));
+}
+
+/* The head, or the body, does not come: an answer, if there is anything to answer to. */
+static void late(void *context)
+{
+    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
+
+    if (client->request != NULL)
+        lg_request_late(client->request);
+    else
+        lg_answer_refuse(client, 408, "the request did not arrive in time");
+}
+
+/* A client that takes nothing of its answer. */
+static void stalled(void *context)
+{
+    lg_client_close(LB_CAST(struct lg_client, context, CLIENT_MAGIC));
+}
+
+static void start_timer(struct lg_client *client, int64_t ms, void (*fire)(void *context))
+{
+    if (ms > 0)
+        ln_timer_start(client->worker->loop, &client->timer, ms, fire, client);
+    else
+        ln_timer_stop(&client->timer);
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+static void free_partial(struct lg_client *client)
+{
+    lb_free(client->worker->host, client->partial);
+    client->partial = NULL;
+}
+
+static void on_closed(struct ln_conn *conn, void *context)
+{
+    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
+    struct lg_worker *worker = client->worker;
+
+    (void)conn;
+    if (client->address_hash != 0)
+        lg_gauge_leave(lg_server_addresses(worker->server), client->address_hash);
+    lb_list_remove(&client->node);
+    lb_buf_free(&client->in);
+    free_partial(client);
+    ln_defer_stop(&client->again);
+    client->magic = 0;
+    lb_free(worker->host, client);
+    lg_count(worker, LG_METRIC_CONNECTIONS_OPEN, -1);
+    lg_worker_client_gone(worker);
+}
+
+/* What both ways of closing have in common: nothing of ours waits any longer. */
+static bool end_ours(struct lg_client *client)
+{
+    if (client->closing)
+        return false;
+    client->closing = true;
+    client->wants_body = false;
+    ln_timer_stop(&client->timer);
+    ln_defer_stop(&client->again);
+    return true;
+}
+
+void lg_client_close(struct lg_client *client)
+{
+    if (!end_ours(client))
+        return;
+    ln_conn_close(client->conn);
+    if (client->request != NULL)
+        lg_request_gone(client->request);
+}
+
+void lg_client_close_idle(struct lg_client *client)
+{
+    if (client->request == NULL && client->in.size == 0)
+        lg_client_close(client);
+}
+
+/* ---- Events of the connection ---------------------------------------------------------------- */
+
+static void on_data(struct ln_conn *conn, void *context, struct lb_str bytes)
+{
+    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
+
+    (void)conn;
+    if (client->in.size == 0) {
+        client->now = bytes;
+    } else {
+        lb_buf_add_str(&client->in, bytes);
+        if (client->in.failed != LLMGR_OK) {
+            lg_client_close(client);
+            return;
+        }
+        client->now = lb_buf_str(&client->in);
+    }
+    feed(client);
+}
+
+static void on_drained(struct ln_conn *conn, void *context)
+{
+    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
+
+    if (client->request == NULL)
+        return;
+    if (ln_conn_queued(conn) == 0)
+        ln_timer_stop(&client->timer);
+    else
+        start_timer(client, client->worker->settings->write_timeout_ms, stalled);
+    lg_request_drained(client->request);
+}
+
+/*
+ * A FIN from a client whose answer is under way counts as its leaving: HTTP clients do not half
+ * close, and waiting for a reset would let the platform work (and bill) for nobody.
+ */
+static void on_end(struct ln_conn *conn, void *context, llmgr_status why)
+{
+    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
+
+    (void)conn;
+    (void)why;
+    client->ended = true;
+    lg_client_close(client);
+}
+
+static const struct ln_conn_face CLIENT_FACE = {
+    .data = on_data,
+    .drained = on_drained,
+    .end = on_end,
+    .closed = on_closed,
+};
+
+/* The bytes that name where the peer is; none for a unix socket. */
+static struct lb_str address_of(const struct sockaddr_storage *peer)
+{
+    if (peer->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
+        return lb_str((const char *)&v4->sin_addr, sizeof v4->sin_addr);
+    }
+    if (peer->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
+        /* A site has a /64; its addresses are one peer. */
+        bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
+        return lb_str((const char *)&v6->sin6_addr, mapped ? 16 : 8);
+    }
+    return lb_str(NULL, 0);
+}
+
+/* May one more connection come from there? */
+static bool admit_address(struct lg_client *client)
+{
+    unsigned limit = client->worker->settings->connections_per_address;
+    struct lg_gauge *gauge = lg_server_addresses(client->worker->server);
+    struct sockaddr_storage peer;
+
+    if (limit == 0)
+        return true;
+    if (!ln_conn_peer(client->conn, &peer))
+        return true;
+    struct lb_str address = address_of(&peer);
+    if (address.size == 0)
+        return true;
+    uint64_t hash = lg_gauge_hash(gauge, 'a', address);
+    if (!lg_gauge_enter(gauge, hash, limit))
+        return false;
+    client->address_hash = hash;
+    return true;
+}
+
+void lg_client_accept(void *context, struct ln_conn *conn)
+{
+    struct lg_worker *worker = context;
+    struct lg_client *client = lb_calloc(worker->host, 1, sizeof *client);
+
+    if (client == NULL) {
+        ln_conn_close(conn);
+        return;
+    }
+    client->magic = CLIENT_MAGIC;
+    client->worker = worker;
+    client->conn = conn;
+    lb_buf_init(&client->in, worker->host, lh_limits_default.head + LG_PIPELINE_MAX + LN_READ_SIZE);
+    lb_list_add_tail(&worker->clients, &client->node);
+    worker->client_count++;
+    lg_count(worker, LG_METRIC_CONNECTIONS, 1);
+    lg_count(worker, LG_METRIC_CONNECTIONS_OPEN, 1);
+    ln_conn_set_face(conn, &CLIENT_FACE, client);
+    ln_conn_set_marks(conn, LG_OUT_CAP, LG_OUT_LOW);
+    if (!admit_address(client)) {
+        lg_answer_refuse(client, 429, "too many connections from this address");
+        return;
+    }
+    start_timer(client, worker->settings->head_timeout_ms, idle_over);
+    ln_conn_read_start(conn);
+}
+
+/* ---- Heads ----------------------------------------------------------------------------------- */
+
+static void begin_request(struct lg_client *client)
+{
+    struct lg_worker *worker = client->worker;
+
+    free_partial(client);
+    client->now = lb_str_sub(client->now, worker->head.size, client->now.size);
+    client->served++;
+    ln_timer_stop(&client->timer);
+    lg_request_begin(client, &worker->head);
+}
+
+static void refuse_head(struct lg_client *client, enum lh_error error)
+{
+    lg_count(client->worker, LG_METRIC_BAD_HTTP, 1);
+    free_partial(client);
+    lg_answer_refuse(client, lh_error_http(error), lh_error_text(error));
+}
+
+/* The head is not all there: from now on a parser of its own remembers how far it looked. */
+static void collect_head(struct lg_client *client)
+{
+    const struct lb_host *host = client->worker->host;
+
+    if (client->partial == NULL) {
+        client->partial = lb_alloc(host, sizeof *client->partial);
+        if (client->partial == NULL) {
+            lg_client_close(client);
+            return;
+        }
+        lh_head_init_request(&client->partial->head, client->partial->fields, LH_FIELDS,
+                             &lh_limits_default);
+        start_timer(client, client->worker->settings->head_timeout_ms, late);
+    }
+}
+
+/* One head out of `now`; false if more bytes must come first. */
+static bool next_head(struct lg_client *client)
+{
+    struct lg_worker *worker = client->worker;
+
+    if (client->partial != NULL) {
+        enum lh_result seen =
+            lh_head_parse(&client->partial->head, client->now.p, client->now.size);
+        if (seen == LH_MORE)
+            return false;
+    }
+    lh_head_init_request(&worker->head, worker->fields, LH_FIELDS, &lh_limits_default);
+    switch (lh_head_parse(&worker->head, client->now.p, client->now.size)) {
+    case LH_DONE:
+        begin_request(client);
+        return true;
+    case LH_FAILED:
+        refuse_head(client, worker->head.error);
+        return false;
+    case LH_MORE:
+    default:
+        collect_head(client);
+        return false;
+    }
+}
+
+/* ---- Feeding --------------------------------------------------------------------------------- */
+
+/* What was not used moves to (or to the front of) `in`; an empty `in` gives its memory back. */
+static void save_rest(struct lg_client *client)
+{
+    struct lb_str rest = client->now;
+
+    client->now = lb_str(NULL, 0);
+    if (client->closing || rest.size == 0) {
+        if (client->in.capacity > 0) {
+            lb_buf_free(&client->in);
+            lb_buf_init(&client->in, client->worker->host, client->in.limit);
+        }
+        return;
+    }
+    if (client->in.size > 0)
+        lb_buf_shift(&client->in, client->in.size - rest.size);
+    else
+        lb_buf_add_str(&client->in, rest);
+    if (client->in.failed != LLMGR_OK) {
+        lg_client_close(client);
+        return;
+    }
+    if (client->request != NULL && !client->wants_body && client->in.size > LG_PIPELINE_MAX) {
+        client->stopped = true;
+        ln_conn_read_stop(client->conn);
+    }
+}
+
+static void feed(struct lg_client *client)
+{
+    client->feeding = true;
+    while (client->now.size > 0 && !client->closing) {
+        size_t before = client->now.size;
+        if (client->request == NULL) {
+            if (!next_head(client))
+                break;
+        } else if (client->wants_body) {
+            lg_request_run(client->request);
+            if (client->now.size == before)
+                break;
+        } else {
+            break;
+        }
+    }
+    client->feeding = false;
+    save_rest(client);
+    if (client->request == NULL && client->partial == NULL && !client->closing)
+        start_timer(client, client->worker->settings->keepalive_timeout_ms, idle_over);
+}
+
+static void feed_again(void *context)
+{
+    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
+
+    client->now = lb_buf_str(&client->in);
+    feed(client);
+}
+
+/* ---- For the request ------------------------------------------------------------------------- */
+
+struct lb_str lg_client_take(struct lg_client *client, size_t max)
+{
+    size_t size = client->now.size < max ? client->now.size : max;
+    struct lb_str taken = lb_str_sub(client->now, 0, size);
+
+    client->now = lb_str_sub(client->now, size, client->now.size);
+    return taken;
+}
+
+void lg_client_want_body(struct lg_client *client, bool wants)
+{
+    client->wants_body = wants && !client->closing;
+    if (!client->wants_body) {
+        ln_timer_stop(&client->timer);
+        return;
+    }
+    start_timer(client, client->worker->settings->body_timeout_ms, late);
+    if (!client->feeding && client->in.size > 0)
+        ln_defer_start(client->worker->loop, &client->again, feed_again, client);
+}
+
+bool lg_client_write(struct lg_client *client, const struct lb_str *slices, size_t count)
+{
+    if (client->closing)
+        return false;
+    if (ln_conn_write(client->conn, slices, count) != LLMGR_OK) {
+        /* Not from here: the request that writes is on the stack. */
+        start_timer(client, 1, stalled);
+        client->ended = true;
+        return false;
+    }
+    if (ln_conn_queued(client->conn) > 0 && !ln_timer_running(&client->timer))
+        start_timer(client, client->worker->settings->write_timeout_ms, stalled);
+    return true;
+}
+
+void lg_client_done(struct lg_client *client, bool keep, bool rude)
+{
+    client->request = NULL;
+    client->wants_body = false;
+    if (client->closing)
+        return;
+    if (client->ended) {
+        lg_client_close(client);
+        return;
+    }
+    if (!keep || client->worker->draining) {
+        if (!end_ours(client))
+            return;
+        ln_conn_linger(client->conn, rude ? LG_LINGER_MS : LG_LINGER_MS / 4);
+        return;
+    }
+    if (client->stopped) {
+        client->stopped = false;
+        ln_conn_read_start(client->conn);
+    }
+    if (client->feeding)
+        return;
+    if (client->in.size > 0)
+        ln_defer_start(client->worker->loop, &client->again, feed_again, client);
+    else
+        start_timer(client, client->worker->settings->keepalive_timeout_ms, idle_over);
+}

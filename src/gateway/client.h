@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client's connection: bytes become heads, heads become requests, one at a time and in order.
+ *
+ *   bytes --> [in: what is not used yet] --> head --> request (takes its body from `now`)
+ *                                              ^           |
+ *                                              +-- done ---+   what was pipelined comes next
+ *
+ * An idle connection owns no buffer. While a request is under way what the client sends further
+ * is kept up to LG_PIPELINE_MAX, so that its leaving is noticed at once.
+ */
+#ifndef LG_CLIENT_H
+#define LG_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "http/head.h"
+#include "net/loop.h"
+
+struct lg_request;
+struct lg_worker;
+struct ln_conn;
+
+enum {
+    LG_PIPELINE_MAX = 64 * 1024, /* bytes behind a request that are kept; then reading stops */
+    LG_OUT_HIGH = 64 * 1024,     /* queued bytes at which the platform is no longer read */
+    LG_OUT_LOW = 16 * 1024,      /* and at which it is again */
+    LG_OUT_CAP = 512 * 1024,
+    LG_LINGER_MS = 2000, /* how long the rest of a refused body is thrown away */
+};
+
+/* A head that came in pieces. */
+struct lg_partial {
+    struct lh_head head;
+    struct lh_field fields[LH_FIELDS];
+};
+
+struct lg_client {
+    unsigned magic;
+    struct lg_worker *worker;
+    struct ln_conn *conn;
+    struct lb_list node;        /* of the worker's clients */
+    struct lg_request *request; /* under way; NULL: none */
+    struct lb_buf in;           /* bytes received and not used yet */
+    struct lb_str now;          /* while feeding: the unused bytes, in `in` or the read buffer */
+    struct lg_partial *partial; /* while a head is incomplete */
+    struct ln_timer timer;      /* head, body, keep-alive or write, by what is awaited */
+    struct ln_defer again;      /* pipelined bytes wait for the turn's end */
+    uint64_t address_hash;      /* in the server's gauge; 0: not counted */
+    uint32_t served;            /* requests so far */
+    bool feeding;
+    bool wants_body; /* the request takes bytes */
+    bool stopped;    /* not reading: too much is pipelined */
+    bool ended;      /* the peer has ended its direction, or the connection failed */
+    bool closing;
+};
+
+/* Takes a connection over from a listener. */
+void lg_client_accept(void *worker, struct ln_conn *conn);
+/* Closes it now; a request under way ends as client_gone. */
+void lg_client_close(struct lg_client *client);
+/* No request is under way: closes it. For a drain. */
+void lg_client_close_idle(struct lg_client *client);
+
+/* ---- For the request ------------------------------------------------------------------------- */
+
+/* Takes up to `max` of the bytes at hand. */
+struct lb_str lg_client_take(struct lg_client *client, size_t max);
+/* The request waits for (more of) its body; lg_request_run is called when bytes come. */
+void lg_client_want_body(struct lg_client *client, bool wants);
+/* Writes; false: the connection is broken, and lg_request_gone will be or was called. */
+bool lg_client_write(struct lg_client *client, const struct lb_str *slices, size_t count);
+/* The request is over. `keep`: another may follow; `rude`: body bytes of it may still come. */
+void lg_client_done(struct lg_client *client, bool keep, bool rude);
+
+#endif

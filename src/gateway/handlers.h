@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Every handler that routes.def names. */
+#ifndef LG_HANDLERS_H
+#define LG_HANDLERS_H
+
+#include "gateway/call.h"
+
+#define LG_DECLARE_RELAY(target)
+#define LG_DECLARE_LOOP(target) void lg_run_##target(struct lg_call *call);
+#define LG_DECLARE_WORK(target) void lg_run_##target(struct lg_call *call);
+#define LG_ROUTE(method, path, kind, scope, target, ...) LG_DECLARE_##kind(target)
+#include "gateway/routes.def"
+#undef LG_ROUTE
+#undef LG_DECLARE_RELAY
+#undef LG_DECLARE_LOOP
+#undef LG_DECLARE_WORK
+
+#endif

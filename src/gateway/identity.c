@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tokens: where callers put them, and who stands behind. Warm, a token is one hash and one line of
+ * memory; one seen for the first time is looked for off the loop, before the body is read.
+ */
+#include "gateway/identity.h"
+
+#include <string.h>
+
+#include "gateway/work.h"
+#include "manager/tokens.h"
+
+struct look_up {
+    struct lm_manager *manager;
+    unsigned char digest[LM_TOKEN_DIGEST_SIZE];
+    struct lm_token *token;
+    llmgr_status status;
+    struct llmgr_error err;
+};
+
+/* "Authorization: Bearer …", else Anthropic's or Azure's field. */
+static struct lb_str find_token(const struct lh_head *head)
+{
+    const struct lb_str bearer = LB_STR("bearer ");
+    struct lb_str value = lh_head_get(head, LH_HEADER_AUTHORIZATION);
+
+    if (value.size > bearer.size && lb_str_eq_nocase(lb_str_sub(value, 0, bearer.size), bearer))
+        return lb_str_trim(lb_str_sub(value, bearer.size, value.size));
+    value = lh_head_get(head, LH_HEADER_X_API_KEY);
+    return value.size > 0 ? value : lh_head_get(head, LH_HEADER_API_KEY);
+}
+
+static enum lg_verdict unknown(struct lg_request *request)
+{
+    return lg_request_fail(request, LLMGR_ERR_UNAUTHORIZED,
+                           N_("the token is not known here, or was revoked; `llmgr token create` "
+                              "makes one"));
+}
+
+static enum lg_caller_kind kind_of(llmgr_token_kind kind)
+{
+    switch (kind) {
+    case LLMGR_TOKEN_ADMIN:
+        return LG_CALLER_ADMIN;
+    case LLMGR_TOKEN_APP:
+        return LG_CALLER_APP;
+    case LLMGR_TOKEN_USER:
+    default:
+        return LG_CALLER_USER;
+    }
+}
+
+/* The token is good: may it do this, and as whom? Copies what is needed of it. */
+static enum lg_verdict admit_token(struct lg_request *request, const struct lm_token *token)
+{
+    struct lb_str named = lh_head_get(request->head, LH_HEADER_X_LLMGR_USER);
+    struct lb_str acting = {NULL, 0};
+    struct llmgr_error err = {0};
+
+    if (!token->known)
+        return unknown(request);
+    if (lm_token_acts_as(token, named, &acting, &err) != LLMGR_OK)
+        return lg_request_fail_with(request, &err);
+    if (acting.size == 0)
+        acting = LB_STR(LLMGR_SYSTEM_USER);
+    request->caller.kind = kind_of(token->kind);
+    request->caller.token_id = token->id;
+    request->caller.user = lb_arena_str(&request->arena, acting);
+    if (request->caller.user.p == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    if (request->match.route->scope == LG_SCOPE_ADMIN && !lg_caller_is_admin(&request->caller))
+        return lg_request_fail(request, LLMGR_ERR_FORBIDDEN,
+                               N_("this needs an administrator's token"));
+    return LG_NEXT;
+}
+
+/* ---- Cold ------------------------------------------------------------------------------------ */
+
+static void load(void *context)
+{
+    struct look_up *look_up = context;
+
+    look_up->status =
+        lm_token_load(look_up->manager, look_up->digest, &look_up->token, &look_up->err);
+}
+
+static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_status status)
+{
+    struct look_up *look_up = context;
+
+    if (status != LLMGR_OK)
+        return lg_request_fail(request, status, N_("the server is closing"));
+    if (look_up->status != LLMGR_OK)
+        return lg_request_fail_with(request, &look_up->err);
+    enum lg_verdict verdict = request->gone ? LG_DONE : admit_token(request, look_up->token);
+    lm_token_cache_put(request->worker->tokens, look_up->token);
+    return verdict;
+}
+
+static enum lg_verdict start_load(struct lg_request *request, const unsigned char *digest)
+{
+    struct look_up *look_up = lb_arena_calloc(&request->arena, 1, sizeof *look_up);
+
+    if (look_up == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    look_up->manager = request->worker->manager;
+    memcpy(look_up->digest, digest, sizeof look_up->digest);
+    return lg_work_start(request, load, loaded, look_up);
+}
+
+/* ---- Warm ------------------------------------------------------------------------------------ */
+
+enum lg_verdict lg_identify_token(struct lg_request *request)
+{
+    unsigned char digest[LM_TOKEN_DIGEST_SIZE];
+    const struct lm_token *token = NULL;
+
+    if (lg_work_is_done(request))
+        return lg_work_finish(request);
+    struct lb_str text = find_token(request->head);
+    if (text.size == 0)
+        return lg_request_fail(request, LLMGR_ERR_UNAUTHORIZED,
+                               N_("a token is needed: send `Authorization: Bearer sk-llmgr-…`"));
+    switch (lm_token_cache_find(request->worker->tokens, text, digest, &token)) {
+    case LM_TOKEN_FOUND:
+        return admit_token(request, token);
+    case LM_TOKEN_MISS:
+        return start_load(request, digest);
+    case LM_TOKEN_UNKNOWN:
+    default:
+        return unknown(request);
+    }
+}

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: MIT */
+/* The answer on its way: what the exchange tells, and what becomes of it. See the header. */
+#include "gateway/relay.h"
+
+#include <string.h>
+
+#include "dialect/errors.h"
+#include "dialect/shape.h"
+#include "gateway/answer.h"
+#include "gateway/ask.h"
+#include "gateway/client.h"
+#include "gateway/work.h"
+#include "http/chunked.h"
+#include "http/write.h"
+#include "manager/platforms.h"
+#include "net/conn.h"
+#include "upstream/mask.h"
+#include "vault/secret.h"
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+struct lg_relay *lg_relay_new(struct lg_request *request)
+{
+    struct lg_relay *relay = lb_arena_alloc(&request->arena, sizeof *relay);
+
+    if (relay == NULL)
+        return NULL;
+    memset(relay, 0, sizeof *relay);
+    relay->first_byte_at = -1;
+    relay->retry_after_ms = -1;
+    relay->end = LLMGR_END_UPSTREAM_ERROR;
+    lb_buf_init(&relay->refusal, request->worker->host, LG_REFUSAL_MAX);
+    request->relay = relay;
+    return relay;
+}
+
+void lg_relay_free(struct lg_request *request)
+{
+    struct lg_relay *relay = request->relay;
+
+    ln_timer_stop(&request->ping);
+    if (request->exchange != NULL)
+        lu_exchange_forget(request->exchange);
+    request->exchange = NULL;
+    if (relay == NULL)
+        return;
+    lb_buf_free(&relay->refusal);
+    if (relay->tapped)
+        ld_tap_free(&relay->tap);
+    relay->tapped = false;
+}
+
+/* ---- Keeping it alive ------------------------------------------------------------------------ */
+
+static void ping_again(struct lg_request *request);
+
+/* Our part of a stream's head. */
+static void write_stream_head(struct lb_buf *out)
+{
+    lh_write_field(out, LB_STR("content-type"), LB_STR("text/event-stream"));
+    lh_write_field(out, LB_STR("cache-control"), LB_STR("no-cache"));
+    lh_write_field(out, LB_STR("x-accel-buffering"), LB_STR("no"));
+}
+
+static void write_chunk(struct lg_request *request, struct lb_str head, struct lb_str bytes)
+{
+    char size[LH_CHUNK_HEAD_MAX];
+    struct lb_str slices[4] = {head, {NULL, 0}, bytes, {NULL, 0}};
+
+    if (request->chunked) {
+        slices[1] = lb_str(size, lh_chunk_head(size, bytes.size));
+        slices[3] = LB_STR(LH_CHUNK_TAIL);
+    }
+    (void)lg_client_write(request->client, slices, 4);
+}
+
+/*
+ * Silence. Between two events of a stream a ping goes out; before the platform's head it also
+ * commits us to status 200, which is better than the hop in front of us giving up.
+ */
+static void ping(void *context)
+{
+    struct lg_request *request = context;
+    struct lg_relay *relay = request->relay;
+    struct lb_str text = ld_ping(lg_request_endpoint(request)->shape);
+    struct lb_str head = {NULL, 0};
+
+    ping_again(request);
+    if (relay->refused || ln_conn_queued(request->client->conn) > 0)
+        return;
+    if (!relay->head_sent) {
+        struct lb_buf *out = lg_answer_head(request, 200);
+        write_stream_head(out);
+        lg_answer_head_end(request, -1);
+        relay->head_sent = relay->pinged = relay->events = true;
+        head = lb_buf_str(out);
+    } else if (!relay->events || (relay->tapped && !ld_tap_at_boundary(&relay->tap))) {
+        return;
+    }
+    write_chunk(request, head, text);
+}
+
+static void ping_again(struct lg_request *request)
+{
+    int64_t after = request->settings->ping_ms;
+
+    if (after > 0)
+        ln_timer_start(request->worker->loop, &request->ping, after, ping, request);
+}
+
+void lg_relay_start(struct lg_request *request)
+{
+    if (lg_ask_stream(request->ask) && lg_request_endpoint(request)->streams)
+        ping_again(request);
+}
+
+/* ---- The head -------------------------------------------------------------------------------- */
+
+/* What of the platform's fields the caller gets to see, and under which name. */
+static const struct {
+    struct lb_str from;
+    struct lb_str to;
+} SHOWN[] = {
+    {LB_STR("x-request-id"), LB_STR("x-upstream-request-id")},
+    {LB_STR("request-id"), LB_STR("x-upstream-request-id")},
+    {LB_STR("openai-processing-ms"), LB_STR("openai-processing-ms")},
+    {LB_STR("openai-version"), LB_STR("openai-version")},
+    {LB_STR("openai-model"), LB_STR("openai-model")},
+    {LB_STR("content-disposition"), LB_STR("content-disposition")},
+    {LB_STR("content-encoding"), LB_STR("content-encoding")},
+    {LB_STR("content-language"), LB_STR("content-language")},
+};
+
+static void show_fields(const struct lh_head *head, struct lb_buf *out)
+{
+    const struct lb_str limits = LB_STR("x-ratelimit-");
+
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct lh_field *field = &head->fields[i];
+        if (field->name.size > limits.size &&
+            lb_str_eq_nocase(lb_str_sub(field->name, 0, limits.size), limits)) {
+            /* Theirs, about our key; not the limits of this caller. */
+            char name[64] = "x-upstream-";
+            if (field->name.size + 10 < sizeof name) {
+                memcpy(name + 11, field->name.p + 2, field->name.size - 2);
+                lh_write_field(out, lb_str(name, 9 + field->name.size), field->value);
+            }
+            continue;
+        }
+        for (size_t j = 0; j < sizeof SHOWN / sizeof SHOWN[0]; j++) {
+            if (lb_str_eq_nocase(field->name, SHOWN[j].from))
+                lh_write_field(out, SHOWN[j].to, field->value);
+        }
+    }
+}
+
+static void show_decision(const struct lg_request *request, struct lb_buf *out)
+{
+    const struct lm_target *target = &request->target;
+
+    if (!request->settings->decision_headers)
+        return;
+    lh_write_field_u64(out, LB_STR("x-llmgr-platform-id"), (uint64_t)target->platform_id);
+    lh_write_field(out, LB_STR("x-llmgr-model"), target->model_name);
+    lh_write_field(out, LB_STR("x-llmgr-payer"), lb_cstr(lm_payer_name(target->payer)));
+}
+
+/* The platform's answer cannot be passed on. */
+static void fail_exchange(struct lg_request *request, const char *text)
+{
+    struct llmgr_error err = {0};
+
+    lb_fail(&err, LLMGR_ERR_PROTOCOL, "%s", lb_tr(text));
+    lu_exchange_fail(request->exchange, &err);
+}
+
+/* A 2xx: our head, into the worker's buffer; it leaves with the first bytes of the body. */
+static void begin_answer(struct lg_request *request, const struct lh_head *head)
+{
+    struct lg_relay *relay = request->relay;
+    struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
+    const struct ld_tap_options options = {
+        .host = request->worker->host,
+        .endpoint = lg_request_endpoint(request),
+        .content_type = type,
+        .http_status = head->status,
+        .withhold_usage = relay->withhold,
+    };
+
+    relay->relayed = true;
+    ld_tap_init(&relay->tap, &options);
+    relay->tapped = true;
+    if (relay->pinged) {
+        if (!relay->tap.stream)
+            fail_exchange(request, N_("the platform answers a stream that has begun with a whole "
+                                      "answer"));
+        return;
+    }
+    relay->events = relay->tap.stream;
+    struct lb_buf *out = lg_answer_head(request, head->status);
+    if (relay->events)
+        write_stream_head(out);
+    else if (type.p != NULL)
+        lh_write_field(out, LB_STR("content-type"), type);
+    show_fields(head, out);
+    show_decision(request, out);
+    bool known = head->body == LH_BODY_LENGTH || head->body == LH_BODY_NONE;
+    lg_answer_head_end(request, known && !relay->withhold ? (int64_t)head->length : -1);
+    if (!relay->events)
+        ln_timer_stop(&request->ping);
+}
+
+static void on_head(struct lu_exchange *exchange, void *context, const struct lh_head *head)
+{
+    struct lg_request *request = context;
+    struct lg_relay *relay = request->relay;
+    struct lg_worker *worker = request->worker;
+
+    (void)exchange;
+    relay->upstream_status = head->status;
+    relay->first_byte_at = ln_loop_now(worker->loop);
+    worker->pass_count = 0;
+    if (head->status >= 200 && head->status < 300) {
+        begin_answer(request, head);
+        return;
+    }
+    relay->refused = true;
+    relay->retry_after_ms = ld_retry_after_ms(head, lb_now_ms(worker->host));
+}
+
+/* ---- The body -------------------------------------------------------------------------------- */
+
+/* One write: head if it has not left yet, the slices gathered, the end if `last`. */
+static void flush(struct lg_request *request, bool last)
+{
+    struct lg_relay *relay = request->relay;
+    struct lg_worker *worker = request->worker;
+    struct lb_str slices[LN_SLICES_MAX];
+    char size[LH_CHUNK_HEAD_MAX];
+    size_t count = 0, total = 0;
+
+    if (!relay->head_sent)
+        slices[count++] = lb_buf_str(&worker->out);
+    relay->head_sent = true;
+    for (size_t i = 0; i < worker->pass_count; i++)
+        total += worker->pass[i].size;
+    if (total > 0 && !request->head_only) {
+        if (request->chunked)
+            slices[count++] = lb_str(size, lh_chunk_head(size, total));
+        memcpy(slices + count, worker->pass, worker->pass_count * sizeof *slices);
+        count += worker->pass_count;
+        if (request->chunked && !last)
+            slices[count++] = LB_STR(LH_CHUNK_TAIL);
+        else if (request->chunked)
+            slices[count++] = LB_STR(LH_CHUNK_TAIL LH_CHUNK_END);
+    } else if (request->chunked && last) {
+        slices[count++] = LB_STR(LH_CHUNK_END);
+    }
+    worker->pass_count = 0;
+    worker->pass_short_lived = false;
+    request->bytes_out += total;
+    if (count > 0)
+        (void)lg_client_write(request->client, slices, count);
+}
+
+/*
+ * Gathers what the tap lets through of `fed`. What lies elsewhere is the tap's own memory and lives
+ * until it is fed again: such slices leave before.
+ */
+static void pass(struct lg_request *request, const struct ld_tap_out *out, struct lb_str fed)
+{
+    struct lg_worker *worker = request->worker;
+
+    for (size_t i = 0; i < out->count; i++) {
+        if (out->slice[i].size == 0)
+            continue;
+        if (worker->pass_count == LG_PASS_MAX)
+            flush(request, false);
+        if (out->slice[i].p < fed.p || out->slice[i].p >= fed.p + fed.size)
+            worker->pass_short_lived = true;
+        worker->pass[worker->pass_count++] = out->slice[i];
+    }
+}
+
+static void on_body(struct lu_exchange *exchange, void *context, struct lb_str bytes)
+{
+    struct lg_request *request = context;
+    struct lg_relay *relay = request->relay;
+    struct ld_tap_out out;
+
+    (void)exchange;
+    if (relay->refused) {
+        size_t room = LG_REFUSAL_MAX - relay->refusal.size;
+        lb_buf_add_str(&relay->refusal, lb_str_sub(bytes, 0, room));
+        return;
+    }
+    while (bytes.size > 0) {
+        if (request->worker->pass_short_lived)
+            flush(request, false);
+        size_t used = ld_tap_feed(&relay->tap, bytes, &out);
+        pass(request, &out, bytes);
+        bytes = lb_str_sub(bytes, used, bytes.size);
+    }
+}
+
+/* The request's memory that nobody needs any more while a stream goes on. */
+static void release_body(struct lg_request *request)
+{
+    const struct lu_stats *stats = lu_exchange_stats(request->exchange);
+
+    if (request->body.capacity == 0 || stats->sent_at < 0 || request->relay->refused)
+        return;
+    lb_buf_free(&request->body);
+}
+
+static void hold_back(struct lg_request *request)
+{
+    if (ln_conn_queued(request->client->conn) > LG_OUT_HIGH)
+        lu_exchange_pause(request->exchange);
+}
+
+void lg_request_drained(struct lg_request *request)
+{
+    if (request->exchange != NULL)
+        lu_exchange_resume(request->exchange);
+}
+
+/* All of the answer is here. What is left of it leaves after the record is in the journal. */
+static void complete(struct lg_request *request)
+{
+    struct lg_relay *relay = request->relay;
+    struct ld_tap_out out;
+
+    relay->is_over = true;
+    if (relay->relayed) {
+        if (request->worker->pass_short_lived)
+            flush(request, false);
+        ld_tap_finish(&relay->tap, &out);
+        pass(request, &out, lb_str(NULL, 0));
+        bool whole = !relay->events || ld_tap_complete(&relay->tap);
+        relay->end = whole ? LLMGR_END_COMPLETED : LLMGR_END_UPSTREAM_CUT;
+        lg_settle_attempt(request);
+        request->answered = whole;
+        flush(request, whole);
+    }
+    if (request->exchange != NULL)
+        lu_exchange_forget(request->exchange);
+    request->exchange = NULL;
+    lg_request_run(request);
+}
+
+static void on_batch(struct lu_exchange *exchange, void *context, bool is_complete)
+{
+    struct lg_request *request = context;
+    struct lg_relay *relay = request->relay;
+
+    (void)exchange;
+    if (is_complete) {
+        complete(request);
+        return;
+    }
+    if (relay->refused && relay->refusal.size == LG_REFUSAL_MAX) {
+        relay->is_over = true; /* enough to tell what it says */
+        lg_request_run(request);
+        return;
+    }
+    if (!relay->relayed)
+        return;
+    if (!relay->head_sent || request->worker->pass_count > 0)
+        flush(request, false);
+    if (relay->events && ln_timer_running(&request->ping))
+        ping_again(request);
+    release_body(request);
+    hold_back(request);
+}
+
+static void on_end(struct lu_exchange *exchange, void *context, const struct llmgr_error *err)
+{
+    struct lg_request *request = context;
+    struct lg_relay *relay = request->relay;
+
+    (void)exchange;
+    request->exchange = NULL;
+    if (err->status == LLMGR_OK) {
+        complete(request);
+        return;
+    }
+    relay->is_over = true;
+    relay->end = relay->relayed ? LLMGR_END_UPSTREAM_CUT : LLMGR_END_UPSTREAM_ERROR;
+    (void)lg_request_fail_with(request, err);
+    lg_request_run(request);
+}
+
+const struct lu_face lg_relay_face = {
+    .head = on_head,
+    .body = on_body,
+    .batch = on_batch,
+    .end = on_end,
+};
+
+/* ---- A refusal ------------------------------------------------------------------------------- */
+
+static void learn(void *context)
+{
+    const struct lg_request *request = context;
+    struct llmgr_error err = {0};
+    int64_t platform = request->target.platform_id;
+
+    if (lm_platform_learn_no_stream_options(request->worker->manager, platform, &err) != LLMGR_OK)
+        lb_warn(request->worker->host, "platform %lld: no stream_options: not remembered: %s",
+                (long long)platform, err.message);
+}
+
+static enum lg_verdict learned(struct lg_request *request, void *context, llmgr_status status)
+{
+    (void)context;
+    (void)status; /* not to remember it costs one request more the next time */
+    request->retry = !request->gone;
+    return LG_NEXT;
+}
+
+/* Nothing has gone out yet and the platform did not do anything: once more without the member. */
+static bool may_retry(const struct lg_request *request)
+{
+    const struct lg_relay *relay = request->relay;
+
+    return relay->asked_usage && !request->no_options && !relay->head_sent &&
+           request->attempt < LG_ATTEMPTS_MAX &&
+           ld_rejects_stream_options(relay->upstream_status, lb_buf_str(&relay->refusal));
+}
+
+static void fill_error(struct lg_request *request)
+{
+    const struct lg_relay *relay = request->relay;
+    const struct ld_refusal refusal = {
+        .host = request->worker->host,
+        .http_status = relay->upstream_status,
+        .body = lb_buf_str(&relay->refusal),
+        .retry_after_ms = relay->retry_after_ms,
+        .platform = request->target.platform_name,
+        .model = request->target.model_name,
+    };
+
+    ld_fail_http(lg_request_error(request), &refusal);
+}
+
+/* The platform's own words, in the shape of the endpoint and under the status it gave. */
+static enum lg_verdict pass_refusal(struct lg_request *request)
+{
+    struct lg_relay *relay = request->relay;
+    enum ld_shape shape = lg_request_endpoint(request)->shape;
+    struct lb_str said = lb_buf_str(&relay->refusal);
+    struct ld_problem problem;
+    struct lb_buf body;
+
+    lg_settle_attempt(request);
+    ld_problem_of_http(relay->upstream_status, &problem);
+    lb_buf_init(&body, request->worker->host, LG_REFUSAL_MAX);
+    if (ld_error_fits(shape, said))
+        lb_buf_add_str(&body, said);
+    else
+        ld_error_reshape(shape, relay->upstream_status, said, lg_request_public_id(request), &body);
+    struct lb_buf *out = lg_answer_head(request, relay->upstream_status);
+    if (relay->retry_after_ms >= 0)
+        lh_write_field_u64(out, LB_STR("retry-after"),
+                           (uint64_t)(relay->retry_after_ms + 999) / 1000);
+    if (problem.retry != LD_RETRY_UNSAID)
+        lh_write_field(out, LB_STR("x-should-retry"),
+                       problem.retry == LD_RETRY_YES ? LB_STR("true") : LB_STR("false"));
+    lg_answer_whole(request, LB_STR("application/json"), lb_buf_str(&body));
+    lb_buf_free(&body);
+    return LG_DONE;
+}
+
+/* What it says may quote the key. */
+static void mask_key(struct lg_request *request)
+{
+    struct lb_buf *said = &request->relay->refusal;
+    struct lv_secret key;
+
+    if (request->target.sealed_key.size == 0 || said->size == 0)
+        return;
+    lv_secret_init(&key);
+    if (lm_target_open_key(request->worker->manager, &request->target, &key, NULL) == LLMGR_OK)
+        lu_mask_key(lv_secret_str(&key), said->data, said->size);
+    else
+        lb_buf_reset(said);
+    lv_secret_clear(&key);
+}
+
+static enum lg_verdict refuse(struct lg_request *request)
+{
+    struct lg_relay *relay = request->relay;
+
+    mask_key(request);
+    if (may_retry(request)) {
+        request->no_options = true;
+        return lg_work_start(request, learn, learned, request);
+    }
+    if (relay->head_sent) {
+        fill_error(request);
+        lg_settle_attempt(request);
+        lg_answer_cut(request, true);
+        return LG_DONE;
+    }
+    if (relay->upstream_status != 401 && relay->upstream_status != 403 &&
+        relay->upstream_status != 407)
+        return pass_refusal(request);
+    /* Their word about our key must not read like a word about the caller's token. */
+    fill_error(request);
+    return LG_FAIL;
+}
+
+/* ---- The step -------------------------------------------------------------------------------- */
+
+enum lg_verdict lg_step_relay(struct lg_request *request)
+{
+    struct lg_relay *relay = request->relay;
+
+    if (lg_work_is_done(request))
+        return lg_work_finish(request);
+    if (!relay->is_over)
+        return LG_WAIT;
+    if (request->error == NULL && relay->refused)
+        return refuse(request);
+    if (request->error == NULL && request->answered)
+        return LG_DONE;
+    if (request->error == NULL)
+        (void)lg_request_fail(request, LLMGR_ERR_CUT,
+                              N_("the platform's answer ended before it was complete"));
+    if (!relay->head_sent)
+        return LG_FAIL;
+    lg_settle_attempt(request);
+    lg_answer_cut(request, relay->events && (!relay->tapped || ld_tap_at_boundary(&relay->tap)));
+    return LG_DONE;
+}

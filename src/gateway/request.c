@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of a request: the table of its steps, and the one driver that walks it. Reading the
+ * table in request.h is reading the gateway; each step stands in step_<what it is about>.c.
+ *
+ *   ACCEPT MATCH IDENTIFY READ HANDLE TARGET ADMIT CONNECT SEND RELAY SETTLE FINISH
+ *      \_______\______\_____\____\_____\_____\______\____\_____\___^
+ *                 FAIL (an error is told)   DONE (the answer is complete)
+ *
+ * Whatever happens, a request passes SETTLE and FINISH exactly once (a retried attempt settles by
+ * itself before the next begins).
+ */
+#include "gateway/request.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/magic.h"
+#include "gateway/answer.h"
+#include "gateway/client.h"
+#include "gateway/relay.h"
+#include "net/conn.h"
+
+enum { REQUEST_MAGIC = 0x6c677271, SPARE_MAX = 256 };
+
+struct step {
+    const char *name;
+    enum lg_verdict (*run)(struct lg_request *request);
+};
+
+static const struct step STEPS[] = {
+#define LG_STEP_ROW(name, function) {#name, lg_step_##function},
+    LG_STEP_MAP(LG_STEP_ROW)
+#undef LG_STEP_ROW
+};
+
+/* ---- The driver ------------------------------------------------------------------------------ */
+
+/* The only place where a request changes its step. */
+static void move(struct lg_request *request, enum lg_step to)
+{
+    if (request->worker->host->log_level >= LLMGR_LOG_DEBUG)
+        lb_debug(request->worker->host, "%.*s: %s -> %s", (int)request->id.size, request->id.p,
+                 STEPS[request->step].name, to < LG_STEP_COUNT ? STEPS[to].name : "end");
+    request->step = to;
+}
+
+static void free_request(struct lg_request *request);
+
+/* One step further; false if the request waits. */
+static bool advance(struct lg_request *request)
+{
+    switch (STEPS[request->step].run(request)) {
+    case LG_NEXT:
+        move(request, request->step + 1);
+        return true;
+    case LG_AGAIN:
+        move(request, LG_STEP_CONNECT);
+        return true;
+    case LG_FAIL:
+    case LG_DONE:
+        move(request, LG_STEP_SETTLE);
+        return true;
+    case LG_WAIT:
+    default:
+        return false;
+    }
+}
+
+void lg_request_run(struct lg_request *request)
+{
+    if (request->running) {
+        request->again = true;
+        return;
+    }
+    request->running = true;
+    do {
+        request->again = false;
+        bool over = request->gone || (request->cut && request->step < LG_STEP_RELAY);
+        if (over && request->step < LG_STEP_SETTLE && !request->working)
+            move(request, LG_STEP_SETTLE);
+        while (request->step < LG_STEP_COUNT && advance(request))
+            continue;
+    } while (request->again && request->step < LG_STEP_COUNT);
+    request->running = false;
+    if (request->step == LG_STEP_COUNT) {
+        free_request(request);
+        return;
+    }
+    if (!request->kept && request->head != NULL && lg_request_keep(request) != LLMGR_OK)
+        lg_client_close(request->client);
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+static struct lg_request *take_spare(struct lg_worker *worker)
+{
+    struct lg_request *request = worker->spare;
+
+    if (request == NULL)
+        return lb_alloc(worker->host, sizeof *request);
+    worker->spare = request->next;
+    worker->spare_count--;
+    return request;
+}
+
+void lg_request_begin(struct lg_client *client, const struct lh_head *head)
+{
+    struct lg_worker *worker = client->worker;
+    struct lg_request *request = take_spare(worker);
+
+    if (request == NULL) {
+        lg_answer_refuse(client, 503, N_("out of memory"));
+        return;
+    }
+    memset(request, 0, offsetof(struct lg_request, first));
+    request->magic = REQUEST_MAGIC;
+    request->client = client;
+    request->worker = worker;
+    request->settings = lg_settings_hold(worker);
+    request->began_at = ln_loop_now(worker->loop);
+    request->head = head;
+    request->method = head->method;
+    lb_arena_init(&request->arena, worker->host, request->first, sizeof request->first,
+                  LG_ARENA_MAX);
+    lb_buf_init(&request->body, worker->host, request->settings->body_max);
+    request->id = lg_worker_make_id(worker, request->id_text);
+    client->request = request;
+    lg_count(worker, LG_METRIC_REQUESTS, 1);
+    lg_count(worker, LG_METRIC_REQUESTS_OPEN, 1);
+    lg_request_run(request);
+}
+
+static void free_request(struct lg_request *request)
+{
+    struct lg_worker *worker = request->worker;
+    struct lg_client *client = request->client;
+    bool keep = request->keep_alive && !request->gone;
+    bool rude = request->body_open;
+
+    ln_timer_stop(&request->ping);
+    lb_buf_free(&request->body);
+    lb_arena_free(&request->arena);
+    lg_settings_drop(worker, request->settings);
+    lg_count(worker, LG_METRIC_REQUESTS_OPEN, -1);
+    request->magic = 0;
+    if (worker->spare_count < SPARE_MAX) {
+        request->next = worker->spare;
+        worker->spare = request;
+        worker->spare_count++;
+    } else {
+        lb_free(worker->host, request);
+    }
+    lg_client_done(client, keep, rude);
+}
+
+/* ---- What happens to it ---------------------------------------------------------------------- */
+
+void lg_request_gone(struct lg_request *request)
+{
+    if (!request->gone) {
+        request->gone = true;
+        if (!request->answered)
+            lg_count(request->worker, LG_METRIC_CLIENT_GONE, 1);
+    }
+    if (!request->working)
+        lg_request_run(request);
+}
+
+void lg_request_cut(struct lg_request *request)
+{
+    struct lg_relay *relay = request->relay;
+
+    if (request->step >= LG_STEP_SETTLE || request->cut || request->working)
+        return;
+    request->cut = true;
+    (void)lg_request_fail(request, LLMGR_ERR_CANCELLED, N_("the server is shutting down"));
+    request->error_http = 503;
+    if (request->step == LG_STEP_RELAY) {
+        relay->is_over = true;
+        relay->end = LLMGR_END_LIMIT_CUT;
+    }
+    lg_request_run(request);
+}
+
+void lg_request_late(struct lg_request *request)
+{
+    lg_client_want_body(request->client, false);
+    request->error_http = 408;
+    (void)lg_request_fail(request, LLMGR_ERR_INVALID,
+                          N_("the request's body did not arrive in time"));
+    request->late = true;
+    lg_request_run(request);
+}
+
+/* ---- The head -------------------------------------------------------------------------------- */
+
+/* Every slice of the old head, moved to where its bytes are now. */
+static struct lb_str moved(struct lb_str slice, const char *from, const char *to, size_t size)
+{
+    if (slice.p >= from && slice.p < from + size)
+        slice.p = to + (slice.p - from);
+    return slice;
+}
+
+static const char *start_of(const struct lh_head *head)
+{
+    return head->method_name.p;
+}
+
+llmgr_status lg_request_keep(struct lg_request *request)
+{
+    const struct lh_head *old = request->head;
+    const char *from = start_of(old);
+    /* The method is the head's first byte but for an empty line before it. */
+    size_t size = old->size;
+    struct lh_head *head = lb_arena_alloc(&request->arena, sizeof *head);
+    struct lh_field *fields =
+        lb_arena_alloc(&request->arena, (old->field_count + 1) * sizeof *fields);
+    char *bytes = lb_arena_bytes(&request->arena, size);
+
+    if (head == NULL || fields == NULL || bytes == NULL)
+        return LLMGR_ERR_NO_MEMORY;
+    memcpy(bytes, from, size);
+    *head = *old;
+    head->fields = fields;
+    head->method_name = moved(old->method_name, from, bytes, size);
+    head->target = moved(old->target, from, bytes, size);
+    head->path = moved(old->path, from, bytes, size);
+    head->query = moved(old->query, from, bytes, size);
+    head->host = moved(old->host, from, bytes, size);
+    for (size_t i = 0; i < old->field_count; i++) {
+        fields[i] = old->fields[i];
+        fields[i].name = moved(old->fields[i].name, from, bytes, size);
+        fields[i].value = moved(old->fields[i].value, from, bytes, size);
+    }
+    request->match.path = moved(request->match.path, from, bytes, size);
+    request->match.rest = moved(request->match.rest, from, bytes, size);
+    for (size_t i = 0; i < request->match.param_count; i++)
+        request->match.params[i] = moved(request->match.params[i], from, bytes, size);
+    request->head = head;
+    request->kept = true;
+    return LLMGR_OK;
+}
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+struct llmgr_error *lg_request_error(struct lg_request *request)
+{
+    if (request->error == NULL) {
+        request->error = lb_arena_alloc(&request->arena, sizeof *request->error);
+        if (request->error == NULL)
+            request->error = &request->worker->last_error; /* shared, but better than none */
+    }
+    *request->error = (struct llmgr_error){0};
+    return request->error;
+}
+
+enum lg_verdict lg_request_fail(struct lg_request *request, llmgr_status status, const char *format,
+                                ...)
+{
+    struct llmgr_error *err = lg_request_error(request);
+    char text[sizeof err->message];
+    va_list args;
+
+    va_start(args, format);
+    if (vsnprintf(text, sizeof text, lb_tr(format), args) < 0)
+        text[0] = '\0';
+    va_end(args);
+    lb_fail(err, status, "%s", text);
+    return LG_FAIL;
+}
+
+enum lg_verdict lg_request_fail_with(struct lg_request *request, const struct llmgr_error *err)
+{
+    struct llmgr_error *own = lg_request_error(request);
+
+    *own = *err;
+    return LG_FAIL;
+}
+
+struct lb_str lg_request_public_id(const struct lg_request *request)
+{
+    return request->client_id.size > 0 ? request->client_id : request->id;
+}
+
+const struct ld_endpoint *lg_request_endpoint(const struct lg_request *request)
+{
+    const struct lg_route *route = request->match.route;
+
+    if (route == NULL || route->kind != LG_ROUTE_RELAY)
+        return ld_endpoint(request->wants_anthropic_id ? LD_ENDPOINT_MESSAGES : LD_ENDPOINT_NATIVE);
+    return ld_endpoint((enum ld_endpoint_id)route->endpoint);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Matching a path against routes.def. The table is small and its common rows stand first, so a
+ * walk with a comparison of lengths is as fast as anything cleverer.
+ */
+#include "gateway/route.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "dialect/endpoint.h"
+#include "gateway/handlers.h"
+#include "http/hex.h"
+
+#define LG_TARGET_RELAY(target) .endpoint = LD_ENDPOINT_##target
+#define LG_TARGET_LOOP(target) .handler = lg_run_##target
+#define LG_TARGET_WORK(target) .handler = lg_run_##target
+
+static const struct lg_route ROUTES[] = {
+#define LG_ROUTE(method_, path_, kind_, scope_, target, tag_, operation_, summary_)                \
+    {.method = LH_METHOD_##method_,                                                                \
+     .path = path_,                                                                                \
+     .kind = LG_ROUTE_##kind_,                                                                     \
+     .scope = LG_SCOPE_##scope_,                                                                   \
+     LG_TARGET_##kind_(target),                                                                    \
+     .tag = tag_,                                                                                  \
+     .operation = operation_,                                                                      \
+     .summary = summary_},
+#include "gateway/routes.def"
+#undef LG_ROUTE
+};
+
+enum { ROUTE_COUNT = sizeof ROUTES / sizeof ROUTES[0] };
+
+/* What stands under /v1 and in no row: any method, relayed as it is. */
+static const struct lg_route NATIVE = {
+    .method = LH_METHOD_OTHER,
+    .path = "/v1/{path...}",
+    .kind = LG_ROUTE_RELAY,
+    .scope = LG_SCOPE_USER,
+    .endpoint = LD_ENDPOINT_NATIVE,
+};
+
+const struct lg_route *lg_routes(size_t *count)
+{
+    *count = ROUTE_COUNT;
+    return ROUTES;
+}
+
+/* ---- Normal form ----------------------------------------------------------------------------- */
+
+static bool is_normal(struct lb_str path)
+{
+    for (size_t i = 1; i < path.size; i++) {
+        if (path.p[i] == '/' && path.p[i - 1] == '/')
+            return false;
+    }
+    return path.size == 1 || path.p[path.size - 1] != '/';
+}
+
+/* Runs of '/' become one, the last one goes. Works in place. */
+static struct lb_str collapse(char *p, size_t size)
+{
+    size_t out = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (p[i] != '/' || out == 0 || p[out - 1] != '/')
+            p[out++] = p[i];
+    }
+    if (out > 1 && p[out - 1] == '/')
+        out--;
+    return lb_str(p, out);
+}
+
+/* A "." or ".." segment, plain or escaped, would leave the base URL's path at the platform. */
+static bool has_dots(struct lb_str path)
+{
+    while (path.size > 0) {
+        struct lb_str segment = lb_str_sub(path, 1, path.size);
+        segment.size = lb_str_find(segment, '/');
+        path = lb_str_sub(path, 1 + segment.size, path.size);
+        size_t dots = 0;
+        for (size_t i = 0; i < segment.size; dots++) {
+            if (segment.p[i] == '.')
+                i++;
+            else if (segment.size - i >= 3 && segment.p[i] == '%' && segment.p[i + 1] == '2' &&
+                     (segment.p[i + 2] | 0x20) == 'e')
+                i += 3;
+            else {
+                dots = 3;
+                break;
+            }
+        }
+        if (dots == 1 || dots == 2)
+            return true;
+    }
+    return false;
+}
+
+/* ---- One row --------------------------------------------------------------------------------- */
+
+/* '+' stays: this is a path. */
+static llmgr_status decode(struct lb_str in, struct lb_arena *arena, struct lb_str *out,
+                           struct llmgr_error *err)
+{
+    char *to = lb_arena_bytes(arena, in.size + 1);
+    size_t size = 0;
+
+    if (to == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < in.size; i++) {
+        char c = in.p[i];
+        if (c == '%') {
+            int high = i + 2 < in.size ? lh_hex_digit(in.p[i + 1]) : -1;
+            int low = i + 2 < in.size ? lh_hex_digit(in.p[i + 2]) : -1;
+            if (high < 0 || low < 0 || (high == 0 && low == 0))
+                return lb_fail(err, LLMGR_ERR_INVALID, N_("the path holds an invalid escape"));
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        to[size++] = c;
+    }
+    to[size] = '\0';
+    *out = lb_str(to, size);
+    return LLMGR_OK;
+}
+
+/* Does the path fit the row's pattern? The raw parameters go to match->params. */
+static bool fits(const char *pattern, struct lb_str path, struct lg_match *match)
+{
+    match->param_count = 0;
+    for (;;) {
+        const char *brace = strchr(pattern, '{');
+        size_t fixed = brace != NULL ? (size_t)(brace - pattern) : strlen(pattern);
+        if (path.size < fixed || memcmp(path.p, pattern, fixed) != 0)
+            return false;
+        path = lb_str_sub(path, fixed, path.size);
+        if (brace == NULL)
+            return path.size == 0;
+        const char *end = strchr(brace, '}');
+        bool rest = end - brace > 3 && memcmp(end - 3, "...", 3) == 0;
+        size_t size = rest ? path.size : lb_str_find(path, '/');
+        if (size == 0 || match->param_count == LG_PARAMS_MAX)
+            return false;
+        match->params[match->param_count++] = lb_str_sub(path, 0, size);
+        path = lb_str_sub(path, size, path.size);
+        pattern = end + 1;
+    }
+}
+
+static const struct lg_route *find(enum lh_method method, struct lb_str path,
+                                   struct lg_match *match)
+{
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
+        if (!fits(ROUTES[i].path, path, match))
+            continue;
+        /* A HEAD is a GET whose body stays here. */
+        if (ROUTES[i].method == method ||
+            (method == LH_METHOD_HEAD && ROUTES[i].method == LH_METHOD_GET))
+            return &ROUTES[i];
+        match->allowed |= 1u << ROUTES[i].method;
+    }
+    return NULL;
+}
+
+/* ---- The whole ------------------------------------------------------------------------------- */
+
+static struct lb_str with_v1(struct lb_str path, struct lb_arena *arena)
+{
+    char *p = lb_arena_bytes(arena, path.size + 3);
+
+    if (p == NULL)
+        return lb_str(NULL, 0);
+    memcpy(p, "/v1", 3);
+    memcpy(p + 3, path.p, path.size);
+    return lb_str(p, path.size + 3);
+}
+
+static const struct lg_route *find_anywhere(enum lh_method method, struct lb_arena *arena,
+                                            struct lg_match *match)
+{
+    const struct lb_str v1 = LB_STR("/v1/");
+
+    while (match->path.size > 7 && memcmp(match->path.p, "/v1/v1/", 7) == 0)
+        match->path = lb_str_sub(match->path, 3, match->path.size);
+    const struct lg_route *found = find(method, match->path, match);
+    if (found != NULL)
+        return found;
+    if (lb_str_starts(match->path, v1)) {
+        if (match->allowed != 0)
+            return NULL;
+        match->rest = lb_str_sub(match->path, 3, match->path.size);
+        return &NATIVE;
+    }
+    struct lb_str below = with_v1(match->path, arena);
+    if (below.p == NULL)
+        return NULL;
+    found = find(method, below, match);
+    if (found != NULL)
+        match->path = below;
+    return found;
+}
+
+llmgr_status lg_route_match(enum lh_method method, struct lb_str path, struct lb_arena *arena,
+                            struct lg_match *match, struct llmgr_error *err)
+{
+    *match = (struct lg_match){.path = path};
+    if (path.size == 0 || path.p[0] != '/' || path.size > LG_ROUTE_PATH_MAX || has_dots(path))
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is nothing at this path"));
+    if (!is_normal(path)) {
+        char *copy = lb_arena_bytes(arena, path.size);
+        if (copy == NULL)
+            return lb_fail_memory(err);
+        memcpy(copy, path.p, path.size);
+        match->path = collapse(copy, path.size);
+    }
+    match->route = find_anywhere(method, arena, match);
+    if (match->route == NULL && match->allowed != 0)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("this path does not take that method"));
+    if (match->route == NULL)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                       N_("there is nothing at '%.*s'; the API stands under /v1"),
+                       (int)lb_utf8_cut(match->path, 200), match->path.p);
+    for (size_t i = 0; i < match->param_count; i++) {
+        llmgr_status status = decode(match->params[i], arena, &match->params[i], err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    return LLMGR_OK;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ACCEPT and MATCH: what the head alone decides. Which id the request bears, which route it takes,
+ * and what a browser asks before it asks.
+ */
+#include "gateway/request.h"
+
+#include "gateway/answer.h"
+#include "http/write.h"
+
+/* An id of theirs that can stand in a log line and in a header. */
+static bool is_sane_id(struct lb_str id)
+{
+    if (id.size == 0 || id.size > LG_CLIENT_ID_MAX)
+        return false;
+    return lh_is_token(id);
+}
+
+enum lg_verdict lg_step_accept(struct lg_request *request)
+{
+    const struct lh_head *head = request->head;
+    struct lb_str theirs = lh_head_get(head, LH_HEADER_X_REQUEST_ID);
+
+    request->minor_1 = head->minor == 1;
+    request->keep_alive = head->keep_alive;
+    request->head_only = head->method == LH_METHOD_HEAD;
+    request->wants_anthropic_id = lh_head_get(head, LH_HEADER_ANTHROPIC_VERSION).p != NULL;
+    request->body_open = head->body != LH_BODY_NONE;
+    lh_body_init(&request->decoder, head);
+    if (is_sane_id(theirs)) {
+        request->client_id = lb_arena_str(&request->arena, theirs);
+        if (request->client_id.p == NULL)
+            request->client_id.size = 0;
+    }
+    if (head->length > request->settings->body_max) {
+        request->error_http = 413;
+        return lg_request_fail(request, LLMGR_ERR_TOO_LARGE,
+                               N_("the request's body is larger than %zu bytes"),
+                               request->settings->body_max);
+    }
+    return LG_NEXT;
+}
+
+/* The preflight of a browser: nothing is done, so no token is needed. */
+static enum lg_verdict answer_options(struct lg_request *request)
+{
+    struct lb_str wanted = lh_head_get(request->head, LH_HEADER_ACCESS_CONTROL_REQUEST_HEADERS);
+    struct lb_buf *out = lg_answer_head(request, 204);
+
+    lh_write_field(out, LB_STR("allow"), LB_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    if (request->settings->cors) {
+        lh_write_field(out, LB_STR("access-control-allow-methods"),
+                       LB_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        lh_write_field(out, LB_STR("access-control-allow-headers"),
+                       wanted.size > 0 ? wanted : LB_STR("*"));
+        lh_write_field(out, LB_STR("access-control-max-age"), LB_STR("86400"));
+    }
+    lg_answer_whole(request, lb_str(NULL, 0), lb_str(NULL, 0));
+    return LG_DONE;
+}
+
+enum lg_verdict lg_step_match(struct lg_request *request)
+{
+    const struct lh_head *head = request->head;
+    struct llmgr_error err = {0};
+
+    if (head->method == LH_METHOD_OPTIONS)
+        return answer_options(request);
+    if (head->method == LH_METHOD_TRACE || head->method == LH_METHOD_OTHER) {
+        request->error_http = 501;
+        return lg_request_fail(request, LLMGR_ERR_INVALID, N_("this method is not served"));
+    }
+    llmgr_status status =
+        lg_route_match(head->method, head->path, &request->arena, &request->match, &err);
+    if (status == LLMGR_OK)
+        return LG_NEXT;
+    if (request->match.allowed != 0)
+        request->error_http = 405;
+    return lg_request_fail_with(request, &err);
+}

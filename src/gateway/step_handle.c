@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HANDLE: routes that we answer ourselves. A quick handler runs here, one that may block runs on
+ * the thread pool while the request waits; then the answer leaves the same way.
+ */
+#include "gateway/request.h"
+
+#include "gateway/answer.h"
+#include "gateway/handlers.h"
+#include "gateway/work.h"
+#include "http/write.h"
+
+static void fill_call(struct lg_request *request, struct lg_call *call)
+{
+    struct lg_worker *worker = request->worker;
+
+    *call = (struct lg_call){
+        .server = worker->server,
+        .worker = worker,
+        .manager = lg_server_manager(worker->server),
+        .arena = &request->arena,
+        .route = request->match.route,
+        .head = request->head,
+        .params = request->match.params,
+        .param_count = request->match.param_count,
+        .caller = &request->caller,
+        .body = lb_str(lb_buf_c(&request->body), request->body.size),
+        .request_id = request->id,
+        .anthropic = request->wants_anthropic_id,
+    };
+    lb_buf_init(&call->out, worker->host, LG_ANSWER_MAX);
+}
+
+static enum lg_verdict answer_call(struct lg_request *request, struct lg_call *call)
+{
+    if (call->out.failed != LLMGR_OK) {
+        lb_buf_free(&call->out);
+        return lg_request_fail(request, call->out.failed, N_("the answer is too large"));
+    }
+    struct lb_buf *out = lg_answer_head(request, call->status != 0 ? call->status : 200);
+    if (call->allow.size > 0)
+        lh_write_field(out, LB_STR("allow"), call->allow);
+    for (size_t i = 0; i < call->field_count; i++)
+        lh_write_field(out, call->fields[i].name, call->fields[i].value);
+    lg_answer_whole(request, call->type.size > 0 ? call->type : LB_STR("application/json"),
+                    lb_buf_str(&call->out));
+    lb_buf_free(&call->out);
+    return LG_DONE;
+}
+
+static void run_handler(void *context)
+{
+    struct lg_call *call = context;
+
+    call->route->handler(call);
+}
+
+static enum lg_verdict handled(struct lg_request *request, void *context, llmgr_status status)
+{
+    struct lg_call *call = context;
+
+    if (request->gone || status != LLMGR_OK) {
+        lb_buf_free(&call->out);
+        return request->gone ? LG_DONE
+                             : lg_request_fail(request, status, N_("the server is closing"));
+    }
+    return answer_call(request, call);
+}
+
+enum lg_verdict lg_step_handle(struct lg_request *request)
+{
+    const struct lg_route *route = request->match.route;
+
+    if (route->kind == LG_ROUTE_RELAY)
+        return LG_NEXT;
+    if (route->kind == LG_ROUTE_LOOP) {
+        struct lg_call call;
+        fill_call(request, &call);
+        route->handler(&call);
+        return answer_call(request, &call);
+    }
+    if (lg_work_is_done(request))
+        return lg_work_finish(request);
+    /* The handler reads the head on another thread: it must not lie in the worker's scratch. */
+    if (!request->kept && lg_request_keep(request) != LLMGR_OK)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    struct lg_call *call = lb_arena_alloc(&request->arena, sizeof *call);
+    if (call == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    fill_call(request, call);
+    return lg_work_start(request, run_handler, handled, call);
+}
+
+/* HEAD / and GET /: some clients look whether anybody is there before they speak. */
+void lg_run_root(struct lg_call *call)
+{
+    lb_buf_add_c(&call->out, "{\"name\":\"llmgr\",\"version\":\"");
+    lb_buf_add_c(&call->out, llmgr_version());
+    lb_buf_add_c(&call->out, "\"}");
+}

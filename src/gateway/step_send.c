@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CONNECT and SEND: what the platform is sent. The caller's body with the few changed places
+ * spliced in, and a new head with the few fields of the caller's that mean something to a platform;
+ * never a credential, a cookie or a field of the hop.
+ */
+#include <string.h>
+
+#include "gateway/ask.h"
+#include "gateway/relay.h"
+#include "gateway/request.h"
+#include "manager/ledger.h"
+#include "net/policy.h"
+
+enum { FIELDS_MAX = 16 };
+
+/* ---- CONNECT --------------------------------------------------------------------------------- */
+
+static llmgr_status splice_json(struct lg_request *request, struct lg_relay *relay,
+                                struct llmgr_error *err)
+{
+    const struct ld_endpoint *endpoint = lg_request_endpoint(request);
+    const struct ld_peek *peek = &request->ask->peek;
+    const struct lm_target *target = &request->target;
+    bool refused = target->no_stream_options || request->no_options;
+    const struct ld_edit edit = {
+        .model = target->model_name,
+        .extra_body = target->extra_body,
+        .ask_usage = endpoint->stream_options && peek->stream && !peek->include_usage && !refused,
+        .drop_stream_options = refused,
+    };
+
+    relay->withhold = edit.ask_usage;
+    relay->asked_usage = endpoint->stream_options && peek->stream && !refused;
+    return ld_splice(lb_buf_str(&request->body), peek, &edit, &request->arena, &relay->body, err);
+}
+
+enum lg_verdict lg_step_connect(struct lg_request *request)
+{
+    struct llmgr_error err = {0};
+    llmgr_status status = LLMGR_OK;
+
+    struct lg_relay *relay = lg_relay_new(request);
+    if (relay == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    if (request->ask != NULL && request->ask->kind == LG_ASK_JSON) {
+        status = splice_json(request, relay, &err);
+    } else if (request->ask != NULL && request->ask->kind == LG_ASK_FORM) {
+        status = ld_form_splice(lb_buf_str(&request->body), &request->ask->form,
+                                request->target.model_name, &request->arena, &relay->body, &err);
+    } else if (request->body.size > 0) {
+        relay->body.slice[0] = lb_buf_str(&request->body);
+        relay->body.count = 1;
+        relay->body.size = request->body.size;
+    }
+    if (status != LLMGR_OK)
+        return lg_request_fail_with(request, &err);
+    if (request->worker->journal != NULL && !lm_journal_admit(request->worker->journal))
+        return lg_request_fail(request, LLMGR_ERR_DATABASE_FULL,
+                               N_("usage cannot be recorded at the moment: the journal is full"));
+    request->admitted = true;
+    request->attempt++;
+    return LG_NEXT;
+}
+
+/* ---- SEND ------------------------------------------------------------------------------------ */
+
+static void add_field(struct lh_field *fields, size_t *count, struct lb_str name,
+                      struct lb_str value)
+{
+    if (value.p != NULL && *count < FIELDS_MAX)
+        fields[(*count)++] = (struct lh_field){.name = name, .value = value};
+}
+
+/* Fields of the caller's that a platform may want to know. */
+static size_t choose_fields(struct lg_request *request, struct lh_field *fields)
+{
+    static const enum lh_header PASSED[] = {
+        LH_HEADER_CONTENT_TYPE,   LH_HEADER_ACCEPT,      LH_HEADER_ANTHROPIC_VERSION,
+        LH_HEADER_ANTHROPIC_BETA, LH_HEADER_TRACEPARENT,
+    };
+    const struct lh_head *head = request->head;
+    bool typed = request->ask != NULL && request->ask->kind == LG_ASK_JSON;
+    size_t count = 0;
+
+    add_field(fields, &count, LB_STR("user-agent"), LB_STR("llmgr/" LLMGR_VERSION_STRING));
+    for (size_t i = 0; i < sizeof PASSED / sizeof PASSED[0]; i++) {
+        if (typed && PASSED[i] == LH_HEADER_CONTENT_TYPE)
+            continue;
+        add_field(fields, &count, lh_header_name(PASSED[i]), lh_head_get(head, PASSED[i]));
+    }
+    if (typed)
+        add_field(fields, &count, LB_STR("content-type"), LB_STR("application/json"));
+    if (head->field_count > 0)
+        add_field(fields, &count, LB_STR("openai-beta"),
+                  lh_head_get_named(head, LB_STR("openai-beta")));
+    return count;
+}
+
+static llmgr_status open_key(void *context, struct lv_secret *key, struct llmgr_error *err)
+{
+    const struct lg_request *request = context;
+
+    return lm_target_open_key(request->worker->manager, &request->target, key, err);
+}
+
+/* The endpoint's path at the platform, or the caller's own with its query. */
+static struct lb_str path_of(struct lg_request *request)
+{
+    const struct ld_endpoint *endpoint = lg_request_endpoint(request);
+    struct lb_str rest = request->match.rest, query = request->head->query;
+
+    if (endpoint->path.size > 0)
+        return endpoint->path;
+    if (query.size == 0)
+        return rest;
+    char *path = lb_arena_bytes(&request->arena, rest.size + 1 + query.size);
+    if (path == NULL)
+        return rest;
+    memcpy(path, rest.p, rest.size);
+    path[rest.size] = '?';
+    memcpy(path + rest.size + 1, query.p, query.size);
+    return lb_str(path, rest.size + 1 + query.size);
+}
+
+/* Copies them: a second attempt needs them when the head is gone. */
+static llmgr_status keep_fields(struct lg_request *request, const struct lh_field *fields,
+                                size_t count)
+{
+    struct lh_field *kept = lb_arena_alloc(&request->arena, count * sizeof *kept);
+
+    if (kept == NULL)
+        return LLMGR_ERR_NO_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        kept[i] = fields[i]; /* names are constants */
+        kept[i].value = lb_arena_str(&request->arena, fields[i].value);
+        if (kept[i].value.p == NULL)
+            return LLMGR_ERR_NO_MEMORY;
+    }
+    request->fields = kept;
+    request->field_count = count;
+    return LLMGR_OK;
+}
+
+static llmgr_status start(struct lg_request *request, const struct lh_field *fields, size_t count,
+                          struct llmgr_error *err)
+{
+    const struct lm_target *target = &request->target;
+    const struct lg_relay *relay = request->relay;
+    bool first = request->head != NULL; /* only endpoints with a path of their own go again */
+    const struct lu_request sent = {
+        .url = target->base_url,
+        .klass = target->platform_is_sys ? LN_CLASS_SYSTEM : LN_CLASS_PRIVATE,
+        .method = first ? request->head->method_name : LB_STR("POST"),
+        .path = first ? path_of(request) : lg_request_endpoint(request)->path,
+        .fields = fields,
+        .field_count = count,
+        .body = relay->body.slice,
+        .body_count = relay->body.count,
+        .protocol = target->protocol,
+        .open_key = target->sealed_key.size > 0 ? open_key : NULL,
+        .key_context = request,
+        .timeouts = request->settings->upstream,
+    };
+    return lu_exchange_start(request->worker->pool, &sent, &lg_relay_face, request,
+                             &request->exchange, err);
+}
+
+enum lg_verdict lg_step_send(struct lg_request *request)
+{
+    struct lg_relay *relay = request->relay;
+    struct lh_field room[FIELDS_MAX];
+    const struct lh_field *fields = request->fields;
+    size_t count = request->field_count;
+    struct llmgr_error err = {0};
+    llmgr_status status = LLMGR_OK;
+
+    if (fields == NULL) {
+        count = choose_fields(request, room);
+        fields = room;
+        if (relay->asked_usage)
+            status = keep_fields(request, room, count);
+    }
+    if (status != LLMGR_OK)
+        return lg_request_fail(request, status, N_("out of memory"));
+    relay->began_at = ln_loop_now(request->worker->loop);
+    relay->began_ms = lb_now_ms(request->worker->host);
+    status = start(request, fields, count, &err);
+    if (status != LLMGR_OK)
+        return lg_request_fail_with(request, &err);
+    relay->started = true;
+    request->head = NULL;
+    lg_relay_start(request);
+    return LG_NEXT;
+}

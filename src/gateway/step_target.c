@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TARGET and ADMIT: whose platform, model and key, and whether this caller may use them now. Warm,
+ * all of it is memory of this worker; a user seen for the first time is read off the loop.
+ */
+#include "gateway/request.h"
+
+#include "gateway/gauge.h"
+#include "gateway/work.h"
+
+/* ---- TARGET ---------------------------------------------------------------------------------- */
+
+struct load {
+    struct lm_manager *manager;
+    struct lb_str user;
+    struct lm_profile *profile;
+    llmgr_status status;
+    struct llmgr_error err;
+};
+
+static void load_profile(void *context)
+{
+    struct load *load = context;
+
+    load->status = lm_profile_load(load->manager, load->user, &load->profile, &load->err);
+}
+
+static enum lg_verdict resolve(struct lg_request *request);
+
+static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_status status)
+{
+    struct load *load = context;
+
+    if (status != LLMGR_OK)
+        return lg_request_fail(request, status, N_("the server is closing"));
+    if (load->status != LLMGR_OK)
+        return lg_request_fail_with(request, &load->err);
+    lm_view_put(request->worker->view, load->profile);
+    if (request->gone)
+        return LG_DONE;
+    return resolve(request);
+}
+
+static enum lg_verdict start_load(struct lg_request *request)
+{
+    struct load *load = lb_arena_calloc(&request->arena, 1, sizeof *load);
+
+    if (load == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    if (++request->tries > LG_PROFILE_TRIES)
+        return lg_request_fail(request, LLMGR_ERR_DATABASE_BUSY,
+                               N_("the user's settings change faster than they can be read"));
+    lg_count(request->worker, LG_METRIC_PROFILE_LOADS, 1);
+    load->manager = request->worker->manager;
+    load->user = lm_effective_user(load->manager, request->caller.user);
+    return lg_work_start(request, load_profile, loaded, load);
+}
+
+static enum lg_verdict resolve(struct lg_request *request)
+{
+    struct lg_worker *worker = request->worker;
+    struct llmgr_error err = {0};
+    enum lm_view_result result = LM_VIEW_DONE;
+    const struct lm_request asked = {.user = request->caller.user, .model = request->model};
+
+    if (!lg_server_fresh(worker->server))
+        return lg_request_fail(request, LLMGR_ERR_DATABASE,
+                               N_("the database has not answered for a while; try again soon"));
+    lm_view_refresh(worker->view);
+    llmgr_status status =
+        lm_view_resolve(worker->view, &asked, &request->arena, &request->target, &result, &err);
+    if (status != LLMGR_OK)
+        return lg_request_fail_with(request, &err);
+    return result == LM_VIEW_MISS ? start_load(request) : LG_NEXT;
+}
+
+enum lg_verdict lg_step_target(struct lg_request *request)
+{
+    return lg_work_is_done(request) ? lg_work_finish(request) : resolve(request);
+}
+
+/* ---- ADMIT ----------------------------------------------------------------------------------- */
+
+static bool enter(struct lg_request *request, char kind, struct lb_str key, unsigned limit,
+                  uint64_t *held)
+{
+    struct lg_gauge *gauge = lg_server_gauge(request->worker->server);
+
+    if (limit == 0 || key.size == 0)
+        return true;
+    uint64_t hash = lg_gauge_hash(gauge, kind, key);
+    if (!lg_gauge_enter(gauge, hash, limit))
+        return false;
+    *held = hash;
+    return true;
+}
+
+static enum lg_verdict too_many(struct lg_request *request, const char *text)
+{
+    enum lg_verdict verdict = lg_request_fail(request, LLMGR_ERR_RATE_LIMITED, "%s", lb_tr(text));
+
+    request->error->retry_after_ms = 1000;
+    return verdict;
+}
+
+/* Budgets will be asked here as well, with the payer that TARGET found. */
+enum lg_verdict lg_step_admit(struct lg_request *request)
+{
+    const struct lg_settings *settings = request->settings;
+    const int64_t *token = &request->caller.token_id;
+
+    if (!enter(request, 'u', request->target.user, settings->streams_per_user,
+               &request->user_gauge))
+        return too_many(request, N_("this user has too many requests under way"));
+    if (*token != 0 && !enter(request, 't', lb_str((const char *)token, sizeof *token),
+                              settings->streams_per_token, &request->token_gauge))
+        return too_many(request, N_("this token has too many requests under way"));
+    return LG_NEXT;
+}

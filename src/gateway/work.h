@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A step's excursion off the loop. The step starts it and returns what that returns (WAIT); when
+ * the work is done the step is run again, sees lg_work_is_done, and returns lg_work_finish, which
+ * calls `done` on the loop. Meanwhile the request's memory belongs to the work.
+ */
+#ifndef LG_WORK_H
+#define LG_WORK_H
+
+#include "gateway/request.h"
+
+typedef enum lg_verdict (*lg_work_done_fn)(struct lg_request *request, void *context,
+                                           llmgr_status status);
+
+/* `context` lies in the arena. */
+enum lg_verdict lg_work_start(struct lg_request *request, void (*work)(void *context),
+                              lg_work_done_fn done, void *context);
+bool lg_work_is_done(const struct lg_request *request);
+enum lg_verdict lg_work_finish(struct lg_request *request);
+
+#endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker's life: made by the main thread, run by its own, freed by the main thread again. News
+ * (a reload, a drain) arrive as posts on its loop.
+ */
+#include "gateway/worker.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/api.h"
+#include "base/magic.h"
+#include "gateway/client.h"
+#include "gateway/request.h"
+#include "gateway/server_int.h"
+#include "manager/ledger.h"
+#include "manager/tokens.h"
+#include "net/listen.h"
+#include "net/tls.h"
+#include "upstream/pool.h"
+
+enum {
+    WORKER_MAGIC = 0x6c67776b,
+    HEAD_OUT_MAX = 64 * 1024,
+    DATE_MS = 500,
+    IDLE_PER_ORIGIN = 256,
+    IDLE_TOTAL = 4096,
+};
+
+/* ---- Settings -------------------------------------------------------------------------------- */
+
+static struct lg_settings *copy_settings(const struct lb_host *host, const struct lg_settings *from)
+{
+    struct lg_settings *copy = lb_memdup(host, from, sizeof *from);
+
+    if (copy != NULL)
+        copy->holders = 1;
+    return copy;
+}
+
+struct lg_settings *lg_settings_hold(struct lg_worker *worker)
+{
+    worker->settings->holders++;
+    return worker->settings;
+}
+
+void lg_settings_drop(struct lg_worker *worker, struct lg_settings *settings)
+{
+    if (settings != NULL && --settings->holders == 0)
+        lb_free(worker->host, settings);
+}
+
+/* ---- News ------------------------------------------------------------------------------------ */
+
+static void take_news(void *context)
+{
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+    struct llmgr_error err = {0};
+    struct lg_settings *news = lg_server_take_news(worker->server, worker->index);
+
+    if (news != NULL) {
+        lg_settings_drop(worker, worker->settings);
+        worker->settings = news;
+    }
+    if (worker->tls_in == NULL)
+        return;
+    const struct ln_tls_server_options options = lg_server_tls(worker->server);
+    if (ln_tls_server_reload(worker->tls_in, &options, &err) != LLMGR_OK)
+        lb_warn(worker->host, "the certificate is not reloaded: %s", err.message);
+}
+
+/* Readable copies of the settings wait in the server; this worker fetches its own. */
+llmgr_status lg_worker_tell(struct lg_worker *worker, const struct lg_settings *settings)
+{
+    struct lg_settings *copy = copy_settings(worker->host, settings);
+
+    if (copy == NULL)
+        return LLMGR_ERR_NO_MEMORY;
+    lg_server_put_news(worker->server, worker->index, copy);
+    ln_loop_post(worker->loop, &worker->reload_post);
+    return LLMGR_OK;
+}
+
+/* ---- Draining -------------------------------------------------------------------------------- */
+
+static void close_listeners(struct lg_worker *worker)
+{
+    for (size_t i = 0; i < worker->listener_count; i++)
+        ln_listener_close(worker->listeners[i]);
+    worker->listener_count = 0;
+}
+
+static void drain_over(void *context)
+{
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+    struct lb_list *at, *after;
+
+    LB_LIST_EACH(at, after, &worker->clients)
+    {
+        struct lg_client *client = LB_CONTAINER(at, struct lg_client, node);
+        if (client->request != NULL)
+            lg_request_cut(client->request);
+        else
+            lg_client_close(client);
+    }
+    worker->cut = true;
+}
+
+void lg_worker_client_gone(struct lg_worker *worker)
+{
+    worker->client_count--;
+    if (worker->draining && worker->client_count == 0)
+        ln_loop_stop(worker->loop);
+}
+
+static void begin_drain(void *context)
+{
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+    int64_t limit = lg_server_drain_ms(worker->server);
+    struct lb_list *at, *after;
+
+    if (!worker->draining) {
+        worker->draining = true;
+        close_listeners(worker);
+        LB_LIST_EACH(at, after, &worker->clients)
+        lg_client_close_idle(LB_CONTAINER(at, struct lg_client, node));
+    }
+    ln_timer_start(worker->loop, &worker->drain_timer, limit, drain_over, worker);
+    if (worker->client_count == 0)
+        ln_loop_stop(worker->loop);
+}
+
+void lg_worker_drain(struct lg_worker *worker)
+{
+    ln_loop_post(worker->loop, &worker->drain_post);
+}
+
+/* ---- Small things ---------------------------------------------------------------------------- */
+
+struct lb_str lg_worker_date(struct lg_worker *worker)
+{
+    int64_t now = ln_loop_now(worker->loop);
+
+    if (now >= worker->date_at) {
+        time_t seconds = (time_t)(lb_now_ms(worker->host) / 1000);
+        struct tm parts;
+        gmtime_r(&seconds, &parts);
+        /* Not strftime's names, which follow the locale. */
+        static const char DAYS[] = "SunMonTueWedThuFriSat";
+        static const char MONTHS[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        (void)snprintf(worker->date, sizeof worker->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
+                       DAYS + 3 * parts.tm_wday, parts.tm_mday, MONTHS + 3 * parts.tm_mon,
+                       parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
+        worker->date_at = now + DATE_MS;
+    }
+    return lb_cstr(worker->date);
+}
+
+struct lb_str lg_worker_make_id(struct lg_worker *worker, char *buffer)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    uint64_t count = ++worker->id_count;
+    char *to = buffer;
+
+    memcpy(to, "req_", 4);
+    to += 4;
+    for (unsigned i = 0; i < 16; i++)
+        *to++ = DIGITS[(worker->id_base >> (60 - 4 * i)) & 15];
+    for (unsigned i = 0; i < 10; i++)
+        *to++ = DIGITS[(count >> (36 - 4 * i)) & 15];
+    return lb_str(buffer, (size_t)(to - buffer));
+}
+
+void lg_observe(struct lg_worker *worker, enum lg_histogram_id id, int64_t ms)
+{
+    struct lg_histogram *histogram = &worker->histograms[id];
+    uint64_t value = ms > 0 ? (uint64_t)ms : 0;
+    unsigned bucket = value <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(value - 1);
+
+    if (bucket >= LG_BUCKETS)
+        bucket = LG_BUCKETS - 1;
+    _Atomic uint64_t *count = &histogram->bucket[bucket];
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    atomic_store_explicit(&histogram->sum_ms,
+                          atomic_load_explicit(&histogram->sum_ms, memory_order_relaxed) + value,
+                          memory_order_relaxed);
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+static llmgr_status open_net(struct lg_worker *worker, const struct lg_server_options *options,
+                             struct llmgr_error *err)
+{
+    const struct llmgr *manager = lg_server_manager(worker->server);
+    const struct ln_tls_client_options tls = {.ca_file = manager->ca_file};
+    unsigned workers = (unsigned)lg_server_workers(worker->server);
+    const struct ln_loop_options loop = {
+        .spin_us = options->spin_us,
+        .accepted_max =
+            options->connections_max == 0 ? 0 : (options->connections_max + workers - 1) / workers,
+    };
+
+    llmgr_status status = ln_loop_new(worker->host, &loop, &worker->loop, err);
+    if (status == LLMGR_OK)
+        status = ln_tls_client_new(worker->host, &tls, &worker->tls_out, err);
+    if (status != LLMGR_OK)
+        return status;
+    const struct lu_pool_options pool = {
+        .policy = manager->policy,
+        .tls = worker->tls_out,
+        .proxy = manager->proxy,
+        .idle_per_origin = IDLE_PER_ORIGIN,
+        .idle_total = IDLE_TOTAL,
+    };
+    status = lu_pool_new(worker->loop, &pool, &worker->pool, err);
+    if (status == LLMGR_OK && options->tls_cert != NULL) {
+        const struct ln_tls_server_options server = lg_server_tls(worker->server);
+        status = ln_tls_server_new(worker->host, &server, &worker->tls_in, err);
+    }
+    return status;
+}
+
+static llmgr_status open_manager(struct lg_worker *worker, struct llmgr_error *err)
+{
+    size_t cache = lm_options(worker->manager)->cache_size / lg_server_workers(worker->server);
+
+    llmgr_status status = lm_view_new(worker->manager, cache, &worker->view, err);
+    if (status == LLMGR_OK)
+        status = lm_token_cache_new(worker->manager, 0, &worker->tokens, err);
+    if (status == LLMGR_OK)
+        status = lm_journal_open(lg_server_ledger(worker->server), &worker->journal, err);
+    return status;
+}
+
+llmgr_status lg_worker_new(struct lg_server *server, unsigned index,
+                           const struct lg_server_options *options, struct lg_worker **out,
+                           struct llmgr_error *err)
+{
+    struct llmgr *manager = lg_server_manager(server);
+    struct lg_worker *worker = lb_calloc(&manager->host, 1, sizeof *worker);
+
+    if (worker == NULL)
+        return lb_fail_memory(err);
+    worker->magic = WORKER_MAGIC;
+    worker->index = index;
+    worker->server = server;
+    worker->host = &manager->host;
+    worker->manager = manager->manager;
+    worker->reload_post = (struct ln_post){.fn = take_news, .context = worker};
+    worker->drain_post = (struct ln_post){.fn = begin_drain, .context = worker};
+    lb_list_init(&worker->clients);
+    lb_buf_init(&worker->out, worker->host, HEAD_OUT_MAX);
+    randombytes_buf(&worker->id_base, sizeof worker->id_base);
+    worker->settings = copy_settings(worker->host, &options->settings);
+    llmgr_status status = worker->settings != NULL ? LLMGR_OK : lb_fail_memory(err);
+    if (status == LLMGR_OK)
+        status = open_net(worker, options, err);
+    if (status == LLMGR_OK)
+        status = open_manager(worker, err);
+    if (status != LLMGR_OK) {
+        lg_worker_free(worker);
+        return status;
+    }
+    *out = worker;
+    return LLMGR_OK;
+}
+
+llmgr_status lg_worker_listen(struct lg_worker *worker, int fd, bool keep_file,
+                              struct llmgr_error *err)
+{
+    const struct ln_accept_options options = {.tls = worker->tls_in, .keep_file = keep_file};
+    struct ln_listener **at = &worker->listeners[worker->listener_count];
+
+    llmgr_status status =
+        ln_listener_start(worker->loop, fd, &options, lg_client_accept, worker, at, err);
+    if (status == LLMGR_OK)
+        worker->listener_count++;
+    return status;
+}
+
+void lg_worker_run(void *context)
+{
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+
+    ln_loop_run(worker->loop);
+    lg_server_worker_ended(worker->server);
+}
+
+void lg_worker_free(struct lg_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    struct lb_list *at, *after;
+    LB_LIST_EACH(at, after, &worker->clients)
+    lg_client_close(LB_CONTAINER(at, struct lg_client, node));
+    if (worker->loop != NULL) {
+        ln_timer_stop(&worker->drain_timer);
+        close_listeners(worker);
+        /* Exchanges that were cancelled still have their end to tell. */
+        while (worker->pool != NULL && lu_pool_running(worker->pool) > 0)
+            ln_loop_turn(worker->loop, true);
+        lu_pool_free(worker->pool);
+        ln_loop_free(worker->loop);
+    }
+    while (worker->spare != NULL) {
+        struct lg_request *next = worker->spare->next;
+        lb_free(worker->host, worker->spare);
+        worker->spare = next;
+    }
+    lm_journal_close(worker->journal);
+    lm_token_cache_free(worker->tokens);
+    lm_view_free(worker->view);
+    ln_tls_client_free(worker->tls_out);
+    ln_tls_server_free(worker->tls_in);
+    lb_buf_free(&worker->out);
+    lg_settings_drop(worker, worker->settings);
+    worker->magic = 0;
+    lb_free(worker->host, worker);
+}

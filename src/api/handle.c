@@ -80,21 +80,11 @@ static llmgr_status check_options(const struct llmgr_options *options, struct ll
 }
 
 /* The sources in the order of preference that master.h explains. */
-static llmgr_status obtain_master(const struct llmgr_options *options, const struct lb_host *host,
-                                  struct lv_master *master, struct llmgr_error *err)
+static llmgr_status obtain_master(const struct llmgr_options *options, struct lv_master *master,
+                                  bool *created, struct llmgr_error *err)
 {
-    bool created = false;
-
-    if (options->master_key_file != NULL && options->master_key_create) {
-        llmgr_status status =
-            lv_master_create_file(options->master_key_file, master, &created, err);
-        if (created)
-            lb_warn(host,
-                    "made the master key file %s: keep a copy apart from the database, whose keys "
-                    "cannot be read without it",
-                    options->master_key_file);
-        return status;
-    }
+    if (options->master_key_file != NULL && options->master_key_create)
+        return lv_master_create_file(options->master_key_file, master, created, err);
     if (options->master_key_file != NULL)
         return lv_master_from_file(options->master_key_file, master, err);
     if (options->master_key_command != NULL)
@@ -107,15 +97,37 @@ static llmgr_status obtain_master(const struct llmgr_options *options, const str
 }
 
 static llmgr_status open_vault(const struct llmgr_options *options, const struct lb_host *host,
-                               struct lv_vault **vault, struct llmgr_error *err)
+                               struct lv_vault **vault, bool *created, struct llmgr_error *err)
 {
     struct lv_master master;
 
-    llmgr_status status = obtain_master(options, host, &master, err);
+    llmgr_status status = obtain_master(options, &master, created, err);
     if (status == LLMGR_OK)
         status = lv_vault_new(host, &master, vault, err);
     lv_master_clear(&master);
     return status;
+}
+
+/*
+ * A master key file that was made just now is either the key of a new house, of which the host is
+ * told, or stands where the key of an old one is missing: then it goes again.
+ */
+static llmgr_status judge_new_key(const char *path, const struct lb_host *host, llmgr_status opened,
+                                  const struct llmgr_error *why, struct llmgr_error *err)
+{
+    if (opened == LLMGR_ERR_VAULT) {
+        lv_master_take_back(path);
+        return lb_fail(err, LLMGR_ERR_VAULT,
+                       N_("the master key file %s is missing; restore your copy of it: %s"), path,
+                       why->message);
+    }
+    lb_warn(host,
+            "made the master key file %s: keep a copy apart from the database, whose keys cannot "
+            "be read without it",
+            path);
+    if (opened != LLMGR_OK && err != NULL)
+        *err = *why;
+    return opened;
 }
 
 /* Now that the database is open, its server is shut to private platforms. */
@@ -137,7 +149,7 @@ static llmgr_status shut_database(const struct llmgr_options *options, struct ls
 }
 
 static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr *made,
-                               struct llmgr_error *err)
+                               bool *created, struct llmgr_error *err)
 {
     struct lv_vault *vault = NULL;
     struct ls_store *store = NULL;
@@ -156,7 +168,7 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
         status =
             ln_proxy_new(&made->host, options->https_proxy, options->no_proxy, &made->proxy, err);
     if (status == LLMGR_OK)
-        status = open_vault(options, &made->host, &vault, err);
+        status = open_vault(options, &made->host, &vault, created, err);
     if (status != LLMGR_OK)
         return status;
     struct lm_legacy legacy = {&made->host, vault};
@@ -207,7 +219,13 @@ llmgr_status llmgr_open(const struct llmgr_options *options, struct llmgr **mana
     if (made == NULL)
         return lb_fail_memory(err);
     made->host = host;
-    status = open_parts(options, made, err);
+    struct llmgr_error why = {0};
+    bool created = false;
+    status = open_parts(options, made, &created, &why);
+    if (created)
+        status = judge_new_key(options->master_key_file, &made->host, status, &why, err);
+    else if (status != LLMGR_OK && err != NULL)
+        *err = why;
     if (status != LLMGR_OK) {
         llmgr_close(made);
         return status;

@@ -79,6 +79,11 @@ void lv_master_generate(struct lv_master *master);
 LLMGR_MUST_CHECK llmgr_status lv_master_create_file(const char *path, struct lv_master *master,
                                                     bool *created, struct llmgr_error *err);
 /*
+ * Takes back a file that lv_master_create_file has just made, for a database that turned out to
+ * have a key already: left there, it would be taken for that key.
+ */
+void lv_master_take_back(const char *path);
+/*
  * Stores a key (of a rotation) in a file that must not exist yet: LLMGR_ERR_CONFLICT if it does.
  * Otherwise as lv_master_create_file.
  */

@@ -281,3 +281,8 @@ llmgr_status lv_master_create_file(const char *path, struct lv_master *master, b
         *created = mine;
     return status;
 }
+
+void lv_master_take_back(const char *path)
+{
+    (void)unlink(path);
+}

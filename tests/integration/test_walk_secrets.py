@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""Secrets stay where they belong: canaries planted everywhere are looked for in every output and
+every file, in clear and encoded; and a house without a proper master key does not start."""
+import base64
+import json
+import os
+import pathlib
+import subprocess
+import time
+import urllib.parse
+
+import pytest
+
+from conftest import PATIENCE_S
+
+CANARIES = {
+    'server': 'sk-canary-server-8H2kQ/+x==',
+    'own': 'sk-canary-own-Zr71&=?%41',
+    'private': 'sk-canary-private-77aaXY',
+    'stdin': 'sk-canary-stdin-0909qq',
+    'rotated': 'sk-canary-second-5512ww',
+    'probe': 'sk-canary-probe-333e',
+    'refused': 'sk-canary-refused-41414',
+}
+
+
+def forms(secret):
+    """The secret as it may lie around: clear, hexadecimal, URL and JSON encoded, base64 at each of
+    the three offsets it may have in a longer text."""
+    raw = secret.encode()
+    found = {raw, raw.hex().encode(), raw.hex().upper().encode(),
+             urllib.parse.quote(secret, safe='').encode(),
+             json.dumps(secret).strip('"').replace('/', '\\/').encode()}
+    for offset in range(3):
+        whole = base64.b64encode(b'\0' * offset + raw)
+        inner = whole[4 if offset else 0:len(raw) // 3 * 4 - 4]
+        found |= {inner, inner.replace(b'+', b'-').replace(b'/', b'_')}
+    return found
+
+
+def look(secrets, where, data):
+    for name, secret in secrets.items():
+        for form in forms(secret):
+            assert form not in data, f'{name} ({form!r}) in {where}'
+
+
+def database_bytes(house):
+    if house.kind == 'sqlite':
+        return b''.join(path.read_bytes() for path in house.folder.glob('*.db*'))
+    return subprocess.run(['pg_dump', house.url], check=True, capture_output=True).stdout
+
+
+def test_no_canary_is_found_anywhere(house):
+    house.env['ALPHA_KEY'] = CANARIES['server']
+    seen = []
+
+    def run(*words, stdin='', env=None):
+        for more in ([], ['--json'], ['--log-level', 'debug']):
+            result = house.run(*more, *words, stdin=stdin, env=env)
+            seen.append((words, result.out + result.err))
+        return result
+
+    run('init')
+    for user, platform, key in (('ann', 1, 'own'), ('ann', 2, 'stdin'), ('ben', 1, 'stdin')):
+        run('-u', user, 'platform', 'set-key', platform, '--key-stdin', stdin=CANARIES[key])
+    run('-u', 'ann', 'platform', 'add', '--name', 'Mine', '--base-url',
+        'https://api.example.com/v1', '--key-env', 'K', env={'K': CANARIES['private']})
+    own = house.platforms('ann')['Mine']['platform_id']
+    run('-u', 'ann', 'model', 'add', '--platform', own, '--name', 'x')
+    run('-u', 'ann', 'platform', 'set-url', own, 'https://api.example.net/v1')
+    run('-u', 'ann', 'platform', 'set-key', own, '--key-stdin', stdin=CANARIES['rotated'])
+    for words in (['platform', 'list'], ['model', 'list'], ['selection'], ['explain'],
+                  ['chat', 'hello'], ['chat', '--no-stream', 'hello'], ['platform', 'probe', '1'],
+                  ['chat', '--model', 'x', 'hello'], ['key', 'status'], ['db', 'check'],
+                  ['sync'], ['platform', 'set-key', '99', '--key-env', 'ALPHA_KEY']):
+        run('-u', 'ann', *words)
+    run('probe', '--base-url', house.base_url, '--key-env', 'K', env={'K': CANARIES['probe']})
+    run('probe', '--base-url', 'http://127.0.0.1:9/v1', '--key-env', 'K',
+        env={'K': CANARIES['probe']})
+    house.configure(platforms=f'''
+  Alpha:
+    base_url: {house.base_url}
+    api_key: "{{ALPHA_KEY}}"
+    models: {{Bad: mock-401, Echo: mock-echo}}
+''')
+    house.env['ALPHA_KEY'] = CANARIES['refused']
+    run('sync')
+    run('chat', '--model', 'Bad', 'hello')  # the scripted upstream quotes the key it refuses
+    run('key', 'rotate')
+    run('key', 'rotate', '--new-master-key-file', 'new.key')
+    master = (house.folder / '.config/llmgr/master.key').read_text().strip()
+    second = (house.folder / 'new.key').read_text().strip()
+    secrets = {**CANARIES, 'master': master, 'second master': second}
+    for words, text in seen:
+        look(secrets, words, text.encode())
+    look(secrets, 'the database', database_bytes(house))
+    arrived = {request.key for request in house.upstream.requests()}
+    assert CANARIES['own'] in arrived and CANARIES['refused'] in arrived, 'nothing was tried'
+    for request in house.upstream.requests():
+        text = json.dumps([request.path, request.body,
+                           {name: value for name, value in request.headers.items()
+                            if name != 'authorization'}])
+        look(secrets, 'a request beside its authorization', text.encode())
+
+
+def test_a_detector_that_finds_planted_canaries():
+    for form in forms(CANARIES['server']):
+        with pytest.raises(AssertionError):
+            look(CANARIES, 'the plant', b'some text ' + form + b' more')
+    with pytest.raises(AssertionError):
+        look(CANARIES, 'base64', base64.b64encode(b'x: ' + CANARIES['own'].encode() + b'\n'))
+
+
+def test_backups_hold_no_key_in_clear(house):
+    if house.kind != 'sqlite':
+        pytest.skip('PostgreSQL is backed up by pg_dump, which the walk above reads')
+    house.env['ALPHA_KEY'] = CANARIES['server']
+    house.set_key('ann', 1, CANARIES['own'])
+    house.ok('db', 'backup', 'copy.db')
+    look(CANARIES, 'the backup', (house.folder / 'copy.db').read_bytes())
+
+
+@pytest.mark.skipif(any('sanitize' in value for name, value in os.environ.items()
+                        if name.endswith('FLAGS')), reason='sanitizers look inside')
+def test_no_core_no_peeking_and_no_master_key_in_the_environment(house):
+    house.ok('init')
+    key = (house.folder / '.config/llmgr/master.key').read_text().strip()
+    house.configure(platforms=f'''
+  Alpha:
+    base_url: {house.base_url}
+    api_key: "{{ALPHA_KEY}}"
+    models: {{Silent: mock-silent}}
+''')
+    house.ok('sync')
+    process = house.start('chat', 'hello', env={'LLMGR_MASTER_KEY': key},
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        house.upstream.wait_for(1)
+        proc = pathlib.Path(f'/proc/{process.pid}')
+        environment = (proc / 'environ').read_bytes()
+        assert b'HOME=' in environment or os.geteuid() != 0
+        assert key.encode() not in environment
+        limits = (proc / 'limits').read_text().splitlines()
+        core = next(line for line in limits if line.startswith('Max core file size'))
+        assert core.split()[4:6] == ['0', '0']
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+
+
+# ---- Bad starts (SECURITY, S8) -----------------------------------------------------------------
+
+
+def bad_starts(house, key):
+    """Name, environment and preparation of every start that must be refused."""
+    folder = house.folder
+
+    def put(name, text, mode=0o600):
+        path = folder / name
+        path.write_text(text)
+        path.chmod(mode)
+        return {'LLMGR_MASTER_KEY_FILE': name}
+
+    other = ('0' if key[0] != '0' else '1') + key[1:]
+    yield 'another key', put('other.key', other + '\n')
+    yield 'an empty file', put('empty.key', '')
+    yield 'a file of blanks', put('blank.key', '\n\n')
+    yield 'a short key', put('short.key', key[:32])
+    yield 'a long key', put('long.key', key * 2)
+    yield 'no hexadecimal', put('nothex.key', 'z' * 64)
+    yield 'zeros', put('zeros.key', '0' * 64)
+    yield 'ones', put('ones.key', 'f' * 64)
+    yield 'a counting key', put('count.key', ''.join(f'{i:02x}' for i in range(32)))
+    yield 'a key readable by the group', put('group.key', key, 0o640)
+    yield 'a key readable by all', put('world.key', key, 0o644)
+    yield 'a folder', {'LLMGR_MASTER_KEY_FILE': '.'}
+    yield 'a path in no folder', {'LLMGR_MASTER_KEY_FILE': 'none/such/master.key'}
+    yield 'a word', {'LLMGR_MASTER_KEY': 'changeme'}
+    yield 'an empty variable', {'LLMGR_MASTER_KEY': ''}
+    yield 'another key in the environment', {'LLMGR_MASTER_KEY': other}
+    yield 'a command that is absent', {'LLMGR_MASTER_KEY_COMMAND': '/no/such/program'}
+    yield 'a command that fails', {'LLMGR_MASTER_KEY_COMMAND': '/bin/false'}
+    yield 'a command that says nothing', {'LLMGR_MASTER_KEY_COMMAND': '/bin/true'}
+    yield 'a command that says nonsense', {'LLMGR_MASTER_KEY_COMMAND': '/bin/echo nonsense'}
+    yield 'a command that says another key', {'LLMGR_MASTER_KEY_COMMAND': f'/bin/echo {other}'}
+    yield 'no home', {'HOME': ''}
+
+
+def test_every_bad_start_is_refused_with_one_clear_line(house):
+    house.set_key('ann', 1, 'sk-ann-0001')
+    key = (house.folder / '.config/llmgr/master.key').read_text().strip()
+    begin = database_bytes(house) if house.kind == 'sqlite' else None
+    for name, env in bad_starts(house, key):
+        result = house.run('platform', 'list', env=env)
+        lines = result.err.splitlines()
+        assert result.code == 9, f'{name}: {result.code} {result.out}{result.err}'
+        assert len(lines) == 1 and lines[0].startswith('llmgr: '), f'{name}: {result.err}'
+        for secret in (key, key[:32], key[1:]):
+            assert secret not in result.err, name
+        assert result.out == ''
+    if begin is not None:
+        assert database_bytes(house) == begin
+    house.ok('platform', 'list')
+
+
+def test_a_database_without_its_key_says_which_one_it_wants(house):
+    house.set_key('ann', 1, 'sk-ann-0001')
+    wanted = house.json('key', 'status')['master_id']
+    (house.folder / '.config/llmgr/master.key').unlink()
+    message = house.fails(9, 'platform', 'list')
+    assert wanted in message and 'backup' in message or 'master key' in message
+
+
+def test_the_master_key_may_come_by_every_road(house):
+    house.set_key('ann', 1, 'sk-ann-0001')
+    path = house.folder / '.config/llmgr/master.key'
+    key = path.read_text().strip()
+    path.unlink()
+    credentials = house.folder / 'credentials'
+    credentials.mkdir()
+    (credentials / 'llmgr-master-key').write_text(key)
+    (credentials / 'llmgr-master-key').chmod(0o600)
+    for env in ({'LLMGR_MASTER_KEY': key}, {'LLMGR_MASTER_KEY_COMMAND': f'/bin/echo {key}'},
+                {'CREDENTIALS_DIRECTORY': str(credentials)}):
+        house.ok('-u', 'ann', 'chat', 'hello', env=env)
+        assert house.upstream.last().key == 'sk-ann-0001'
+        assert not path.exists()
+
+
+def test_a_slow_command_for_the_master_key_is_not_waited_for_ever(house):
+    begin = time.monotonic()
+    house.fails(9, 'platform', 'list', env={'LLMGR_MASTER_KEY_COMMAND': '/bin/sleep 60'},
+                timeout=50)
+    assert time.monotonic() - begin < 45

@@ -10,14 +10,15 @@ import pytest
 
 from seed_model import SYSTEM_USER, Manager, Refused
 
-STEPS = int(os.environ.get('LLMGR_WALK_STEPS', '300'))
+STEPS = int(os.environ.get('LLMGR_WALK_STEPS', '600'))
 SEED = int(os.environ.get('LLMGR_WALK_SEED', '20261'))
 USERS = ['ann', 'ben', '小李', SYSTEM_USER]
+TURNS = ['ann'] * 4 + USERS  # one of them gets far enough to run into conflicts
 NAMES = ['One', 'Two', '三', 'Alpha', 'Beta', 'x' * 81, '', ' blank']
 URLS = ['https://a.example.com/v1', 'https://b.example.com/v1', 'HTTPS://B.example.com:443/v1/',
         'https://c.example.com/v1', 'https://d.example.com/api', 'https://sys-beta.example/v1']
 MODELS = ['gpt-x', 'gpt-y', 'qwen/三', 'gpt-x']
-DISPLAYS = ['X', 'Y', '显示', 'One']
+DISPLAYS = ['X', 'Y', '显示', 'One', 'V', 'W', 'Z', 'Q']
 EXTRAS = [None, None, {'top_k': 3}, {'thinking': {'type': 'disabled'}}, {}, {'model': 'other'}]
 SLOTS = ['main', 'main', 'fast', 'reason']
 SYSTEM = {'Alpha': 'https://sys-alpha.example/v1', 'Beta': 'https://sys-beta.example/v1',
@@ -205,7 +206,7 @@ class Walk:
              self.step_platform_key, self.step_platform_key, self.step_model_update,
              self.step_model_delete, self.step_model_hide]
         for count in range(steps):
-            user = self.dice.choice(USERS)
+            user = self.dice.choice(TURNS)
             if self.dice.random() < 0.04:
                 self.step_sync()
             elif self.dice.random() < 0.06:

@@ -84,14 +84,18 @@ class Walk:
 
     # ---- Steps ----
 
-    def any_platform(self):
-        known = [platform.id for platform in self.model.system + self.model.private]
-        return self.dice.choice(known + [9999])
+    def some(self, user):
+        """Platforms to pick from: mostly the user's own, where most can happen."""
+        own = [platform for platform in self.model.private if platform.owner == user]
+        everything = self.model.system + self.model.private
+        return own if own and self.dice.random() < 0.6 else everything
 
-    def any_model(self):
-        known = [model.id for platform in self.model.system + self.model.private
-                 for model in platform.models]
-        return self.dice.choice(known + [9999])
+    def any_platform(self, user):
+        return self.dice.choice([platform.id for platform in self.some(user)] + [9999])
+
+    def any_model(self, user):
+        return self.dice.choice([model.id for platform in self.some(user)
+                                 for model in platform.models] + [9999])
 
     def both(self, user, words, act, stdin=''):
         """Runs the program and the model's `act(document)`; both must say the same."""
@@ -115,28 +119,28 @@ class Walk:
                   stdin=key or '')
 
     def step_platform_rename(self, user):
-        number, name = self.any_platform(), self.dice.choice(NAMES)
+        number, name = self.any_platform(user), self.dice.choice(NAMES)
         self.both(user, ['platform', 'rename', number, name],
                   lambda _: self.model.platform_rename(user, number, name))
 
     def step_platform_delete(self, user):
-        number = self.any_platform()
+        number = self.any_platform(user)
         self.both(user, ['platform', 'delete', number],
                   lambda _: self.model.platform_delete(user, number))
 
     def step_platform_hide(self, user):
-        number, hide = self.any_platform(), self.dice.random() < 0.5
+        number, hide = self.any_platform(user), self.dice.random() < 0.5
         self.both(user, ['platform', 'hide' if hide else 'show', number],
                   lambda _: self.model.platform_hide(user, number, hide))
 
     def step_platform_key(self, user):
-        number, key = self.any_platform(), self.dice.choice([None, 'sk-other'])
+        number, key = self.any_platform(user), self.dice.choice([None, 'sk-other'])
         words = ['set-key', number, '--key-stdin'] if key else ['clear-key', number]
         self.both(user, ['platform', *words],
                   lambda _: self.model.platform_set_key(user, number, key), stdin=key or '')
 
     def step_model_add(self, user):
-        number, name = self.any_platform(), self.dice.choice(MODELS)
+        number, name = self.any_platform(user), self.dice.choice(MODELS)
         display, extra = self.dice.choice(DISPLAYS), self.dice.choice(EXTRAS)
         more = ['--extra-body', json.dumps(extra)] if extra is not None else []
         self.both(user, ['model', 'add', '--platform', number, '--name', name, '--display', display,
@@ -145,7 +149,7 @@ class Walk:
                                                     made['model_id']))
 
     def step_model_update(self, user):
-        number = self.any_model()
+        number = self.any_model(user)
         display, extra = self.dice.choice(DISPLAYS + [None]), self.dice.choice(EXTRAS)
         words = ['--display', display] if display is not None else []
         words += ['--extra-body', json.dumps(extra)] if extra is not None else []
@@ -153,12 +157,12 @@ class Walk:
                   lambda _: self.model.model_update(user, number, display, extra))
 
     def step_model_delete(self, user):
-        number = self.any_model()
+        number = self.any_model(user)
         self.both(user, ['model', 'delete', number],
                   lambda _: self.model.model_delete(user, number))
 
     def step_model_hide(self, user):
-        number, hide = self.any_model(), self.dice.random() < 0.5
+        number, hide = self.any_model(user), self.dice.random() < 0.5
         self.both(user, ['model', 'hide' if hide else 'show', number],
                   lambda _: self.model.model_hide(user, number, hide))
 
@@ -166,8 +170,8 @@ class Walk:
         slot = self.dice.choice(SLOTS)
         rows = self.model.model_list(user)
         row = self.dice.choice(rows) if rows and self.dice.random() < 0.8 else None
-        platform = row['platform_id'] if row else self.any_platform()
-        model = row['model_id'] if row else self.any_model()
+        platform = row['platform_id'] if row else self.any_platform(user)
+        model = row['model_id'] if row else self.any_model(user)
         self.both(user, ['select', '--platform', platform, '--model', model, '--slot', slot],
                   lambda _: self.model.select(user, slot, platform, model))
 

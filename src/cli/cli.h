@@ -144,6 +144,8 @@ void cli_table_row(struct cli_table *table, const char *const *cells);
 /* Prints and frees. `empty` is said instead of a table without rows. */
 LLMGR_MUST_CHECK llmgr_status cli_table_print(struct cli_table *table, const char *empty,
                                               struct llmgr_error *err);
+/* Whose key pays, in the user's language; NULL for NULL. */
+const char *cli_payer(const char *payer);
 /* Decimal text in a buffer of the caller. */
 const char *cli_number(int64_t value, char text[24]);
 

@@ -99,7 +99,8 @@ static void help_all(struct lb_buf *out)
                 _("llmgr: which model, at which address, with whose key, for each user."),
                 _("Usage: llmgr [OPTION]... NOUN [VERB] [ARGUMENT]..."));
     for (size_t i = 0; i < count; i++) {
-        if (i != 0 && rows[i].verb != NULL && strcmp(rows[i].noun, rows[i - 1].noun) != 0)
+        bool grouped = i != 0 && (rows[i].verb != NULL || rows[i - 1].verb != NULL);
+        if (grouped && strcmp(rows[i].noun, rows[i - 1].noun) != 0)
             lb_buf_add_byte(out, '\n');
         add_command_line(&rows[i], out);
     }

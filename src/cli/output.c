@@ -63,6 +63,13 @@ void cli_note(const char *format, ...)
     fputc('\n', stderr);
 }
 
+const char *cli_payer(const char *payer)
+{
+    if (payer == NULL)
+        return NULL;
+    return strcmp(payer, "user") == 0 ? _("user") : _("system");
+}
+
 const char *cli_number(int64_t value, char text[24])
 {
     snprintf(text, 24, "%lld", (long long)value);

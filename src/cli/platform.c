@@ -41,8 +41,8 @@ static llmgr_status print_table(const struct cli_app *app, const struct llmgr_pl
         cli_table_row(
             table, (const char *[]){cli_number(platform->platform_id, id), platform->platform_name,
                                     platform->platform_is_sys ? _("system") : _("private"),
-                                    platform->base_url, platform->key_fingerprint,
-                                    platform->payer != NULL ? _(platform->payer) : NULL,
+                                    platform->base_url[0] != '\0' ? platform->base_url : NULL,
+                                    platform->key_fingerprint, cli_payer(platform->payer),
                                     platform->platform_hide ? _("no") : _("yes")});
     }
     return cli_table_print(

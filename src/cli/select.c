@@ -128,8 +128,7 @@ static llmgr_status print_explanation(const struct llmgr_explanation *explanatio
                                                                 : "·",
                                               candidate->platform_name, candidate->display_name,
                                               candidate->key_fingerprint,
-                                              candidate->payer != NULL ? _(candidate->payer) : NULL,
-                                              candidate->text});
+                                              cli_payer(candidate->payer), candidate->text});
     }
     llmgr_status status = cli_table_print(
         table, _("There are no candidates; add platforms to llmgr.yaml and run `llmgr sync`."),

@@ -2,7 +2,8 @@
 /*
  * The file a new installation starts with: the seed's four platforms, in its order, explained in
  * English and Chinese. Without any variable set it is complete and synchronises: platforms without
- * a server key wait for users' own keys, and one whose address is not known yet is left out.
+ * a server key wait for users' own keys, and one whose address is not known
+ * yet waits for that.
  */
 #include "config/file.h"
 
@@ -71,8 +72,8 @@ static const char PLATFORMS[] =
     "\n"
     "  # A proxy of your own that speaks the OpenAI protocol for Gemini. It has no public "
     "address,\n"
-    "  # so both variables are needed; without GEMINIX_BASE_URL this platform is left out.\n"
-    "  # 自建的 Gemini 代理：需同时设置两个变量；没有 GEMINIX_BASE_URL 时忽略此平台。\n"
+    "  # so both variables are needed; without GEMINIX_BASE_URL this platform has no address.\n"
+    "  # 自建的 Gemini 代理：需同时设置两个变量；没有 GEMINIX_BASE_URL 时此平台没有地址，无法使用。\n"
     "  Gemini代理:\n"
     "    base_url: \"{GEMINIX_BASE_URL}\"\n"
     "    api_key: \"{GEMINIX_API_KEY}\"\n"

@@ -30,6 +30,11 @@ const char *ls_place(const struct ls_store *store)
     return store->place;
 }
 
+const char *ls_file(const struct ls_store *store)
+{
+    return store->kind == LS_SQLITE ? store->target : NULL;
+}
+
 static llmgr_status settle_options(struct ls_store *store, const struct ls_options *options,
                                    struct llmgr_error *err)
 {

@@ -152,6 +152,9 @@ struct ls_server {
 LLMGR_MUST_CHECK llmgr_status ls_server(struct ls_store *store, struct ls_server *server,
                                         struct llmgr_error *err);
 
+/* The file of a SQLite database; NULL for one in memory and for PostgreSQL. */
+const char *ls_file(const struct ls_store *store);
+
 /* ---- Transactions ---------------------------------------------------------------------------- */
 
 enum ls_mode {

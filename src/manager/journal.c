@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker's side of the ledger. Everything but going over to the next file touches the worker's
+ * own memory only, and one atomic word that tells whether somebody must be woken.
+ *
+ * Room is counted in the longest records: a file with f bytes left holds at least f / LM_RECORD_MAX
+ * more, since what does not fit any more is shorter than that.
+ */
+#include "base/error.h"
+#include "manager/ledger_int.h"
+
+static size_t records_in(size_t bytes)
+{
+    return bytes / LM_RECORD_MAX;
+}
+
+llmgr_status lm_journal_open(struct lm_ledger *ledger, struct lm_journal **out,
+                             struct llmgr_error *err)
+{
+    struct lm_journal *journal = lb_calloc(ledger->host, 1, sizeof *journal);
+
+    if (journal == NULL)
+        return lb_fail_memory(err);
+    journal->ledger = ledger;
+    llmgr_status status = lm_ledger_make(ledger, &journal->current, err);
+    if (status == LLMGR_OK)
+        status = lm_ledger_make(ledger, &journal->spares[0], err);
+    if (status != LLMGR_OK) {
+        if (journal->current != NULL)
+            atomic_store(&journal->current->sealed, true);
+        lb_free(ledger->host, journal);
+        return status;
+    }
+    atomic_store(&journal->spare_count, 1);
+    journal->tail = LM_SEGMENT_HEAD;
+    pthread_mutex_lock(&ledger->lock);
+    lb_list_add_tail(&ledger->journals, &journal->link);
+    pthread_mutex_unlock(&ledger->lock);
+    *out = journal;
+    return LLMGR_OK;
+}
+
+void lm_journal_close(struct lm_journal *journal)
+{
+    if (journal == NULL)
+        return;
+    struct lm_ledger *ledger = journal->ledger;
+    pthread_mutex_lock(&ledger->lock);
+    lb_list_remove(&journal->link);
+    ledger->closed_appended += atomic_load(&journal->appended);
+    atomic_store(&journal->current->sealed, true);
+    for (unsigned i = 0; i < atomic_load(&journal->spare_count); i++)
+        atomic_store(&journal->spares[i]->sealed, true);
+    ledger->fresh = true;
+    pthread_cond_signal(&ledger->write_wake);
+    pthread_mutex_unlock(&ledger->lock);
+    lb_free(ledger->host, journal);
+}
+
+bool lm_journal_admit(struct lm_journal *journal)
+{
+    const struct lm_segment *current = journal->current;
+    size_t per_file = records_in(current->size - LM_SEGMENT_HEAD);
+    size_t room = records_in(current->size - journal->tail) +
+                  per_file * atomic_load_explicit(&journal->spare_count, memory_order_acquire);
+
+    if (room < journal->reserved + 1 + per_file / 2 &&
+        !atomic_load_explicit(&journal->hungry, memory_order_relaxed)) {
+        atomic_store(&journal->hungry, true);
+        lm_ledger_wake(journal->ledger);
+    }
+    if (room <= journal->reserved)
+        return false;
+    journal->reserved++;
+    return true;
+}
+
+void lm_journal_release(struct lm_journal *journal)
+{
+    if (journal->reserved != 0)
+        journal->reserved--;
+}
+
+/* Goes over to the next file; false if there is none, which the admission forbids. */
+static bool turn_over(struct lm_journal *journal)
+{
+    struct lm_ledger *ledger = journal->ledger;
+
+    pthread_mutex_lock(&ledger->lock);
+    unsigned count = atomic_load(&journal->spare_count);
+    if (count != 0) {
+        atomic_store(&journal->current->sealed, true);
+        journal->current = journal->spares[0];
+        for (unsigned i = 1; i < count; i++)
+            journal->spares[i - 1] = journal->spares[i];
+        atomic_store(&journal->spare_count, count - 1);
+        journal->tail = LM_SEGMENT_HEAD;
+    }
+    pthread_mutex_unlock(&ledger->lock);
+    return count != 0;
+}
+
+llmgr_status lm_journal_append(struct lm_journal *journal, const struct lm_usage *usage,
+                               struct llmgr_error *err)
+{
+    struct lm_ledger *ledger = journal->ledger;
+    struct lm_usage tidy;
+
+    lm_journal_release(journal);
+    llmgr_status status = lm_usage_tidy(usage, lb_now_ms(ledger->host), &tidy, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (journal->current->size - journal->tail < lm_record_size(&tidy) && !turn_over(journal))
+        return lb_fail(err, LLMGR_ERR_DATABASE_FULL,
+                       N_("the usage journal is full; the database has not taken it in"));
+    struct lm_segment *segment = journal->current;
+    journal->tail +=
+        lm_record_write(segment->bytes + journal->tail, journal->tail, segment->key, &tidy);
+    atomic_store_explicit(&segment->tail, journal->tail, memory_order_release);
+    atomic_store_explicit(&journal->appended,
+                          atomic_load_explicit(&journal->appended, memory_order_relaxed) + 1,
+                          memory_order_release);
+    /* Against the tending thread, which says that it sleeps and then looks at the tail again. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&ledger->asleep, memory_order_relaxed))
+        lm_ledger_wake(ledger);
+    return LLMGR_OK;
+}

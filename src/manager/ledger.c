@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ledger's life, and the thread that tends the journals: it makes durable what was appended,
+ * and keeps a spare file ready so that no worker ever waits for a disk.
+ */
+#include "manager/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "manager/access.h"
+#include "manager/ledger_int.h"
+#include "store/store.h"
+
+enum {
+    SEGMENT_DEFAULT = 8 << 20,
+    SYNC_DEFAULT_MS = 10,
+    FLUSH_DEFAULT_MS = 50,
+    BATCH_DEFAULT = 1000,
+    BATCH_MAX = 65536,
+    IDLE_MS = 1000,
+    COMPLAIN_MS = 10000,
+    FEED_AGAIN_MS = 500,
+    PATH_LIMIT = 4096,
+    DIR_MODE = 0700,
+};
+#define JOURNAL_MAX_DEFAULT (INT64_C(1) << 30)
+#define META_LEDGER LB_STR("ledger")
+
+/* ---- Where ----------------------------------------------------------------------------------- */
+
+llmgr_status lm_ledger_place(struct lm_manager *manager, const char *state_home, char **dir,
+                             struct llmgr_error *err)
+{
+    const char *file = ls_file(manager->store);
+    const char *place = ls_place(manager->store);
+    unsigned char digest[crypto_generichash_BYTES_MIN];
+    char hex[sizeof digest * 2 + 1];
+    struct lb_buf path;
+
+    lb_buf_init(&path, manager->host, PATH_LIMIT);
+    if (file != NULL) {
+        lb_buf_addf(&path, "%s.journal", file);
+    } else {
+        if (state_home == NULL || state_home[0] == '\0')
+            return lb_fail(err, LLMGR_ERR_INVALID,
+                           N_("say with journal_dir where the usage journals of %s belong"), place);
+        crypto_generichash(digest, sizeof digest, (const unsigned char *)place, strlen(place), NULL,
+                           0);
+        sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
+        lb_buf_addf(&path, "%s/llmgr/%s", state_home, hex);
+    }
+    char *made = lb_buf_take(&path);
+    if (made == NULL)
+        return lb_fail_memory(err);
+    *dir = made;
+    return LLMGR_OK;
+}
+
+/* As mkdir -p; whoever made a part of it at the same time is welcome. */
+static int make_dirs(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int failed = mkdir(path, DIR_MODE);
+        *slash = '/';
+        if (failed != 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+            return errno;
+    }
+    return mkdir(path, DIR_MODE) == 0 || errno == EEXIST ? 0 : errno;
+}
+
+static llmgr_status open_dir(struct lm_ledger *ledger, const char *journal_dir,
+                             struct llmgr_error *err)
+{
+    char *path = lb_strdup(ledger->host, journal_dir);
+
+    if (path == NULL)
+        return lb_fail_memory(err);
+    int why = path[0] != '\0' ? make_dirs(path) : ENOENT;
+    lb_free(ledger->host, path);
+    if (why == 0) {
+        ledger->dir = open(journal_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        why = ledger->dir >= 0 ? 0 : errno;
+    }
+    if (why == 0)
+        return LLMGR_OK;
+    return lb_fail(err, why == ENOSPC ? LLMGR_ERR_DATABASE_FULL : LLMGR_ERR_IO,
+                   N_("cannot use %s for usage journals: %s; name another place with journal_dir"),
+                   journal_dir, strerror(why));
+}
+
+/* ---- Whose ----------------------------------------------------------------------------------- */
+
+static llmgr_status read_id(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct lm_ledger *ledger = context;
+    struct llmgr_error own = {0};
+    struct ls_rows rows;
+    unsigned char random[LM_LEDGER_ID_SIZE / 2];
+    char hex[LM_LEDGER_ID_SIZE + 1];
+
+    randombytes_buf(random, sizeof random);
+    sodium_bin2hex(hex, sizeof hex, random, sizeof random);
+    llmgr_status status =
+        ls_exec(tx, LS_META_ADD, LS_ARGS(ls_text(META_LEDGER), ls_cstr(hex)), NULL, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (ls_find(tx, LS_META_GET, LS_ARGS(ls_text(META_LEDGER)), &rows, &own) != LS_FOUND) {
+        if (err != NULL)
+            *err = own;
+        return lm_row_status(&own);
+    }
+    struct lb_str id = ls_column_text(&rows, 0);
+    bool sound = id.size == LM_LEDGER_ID_SIZE;
+    if (sound)
+        memcpy(ledger->id, id.p, LM_LEDGER_ID_SIZE);
+    ls_rows_end(&rows);
+    return sound ? LLMGR_OK
+                 : lb_fail(err, LLMGR_ERR_DATABASE,
+                           N_("%s has no valid row 'ledger' in llm_meta; restore a backup"),
+                           ls_place(ledger->manager->store));
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+static llmgr_status settle_options(struct lm_ledger *ledger,
+                                   const struct lm_ledger_options *options, struct llmgr_error *err)
+{
+    struct lm_ledger_options *mine = &ledger->options;
+
+    *mine = *options;
+    mine->journal_dir = NULL;
+    if (mine->segment_size == 0)
+        mine->segment_size = SEGMENT_DEFAULT;
+    if (mine->journal_max == 0)
+        mine->journal_max = JOURNAL_MAX_DEFAULT;
+    if (mine->sync_ms == 0)
+        mine->sync_ms = SYNC_DEFAULT_MS;
+    if (mine->flush_ms == 0)
+        mine->flush_ms = FLUSH_DEFAULT_MS;
+    if (mine->batch == 0)
+        mine->batch = BATCH_DEFAULT;
+    if (mine->segment_size < LM_SEGMENT_MIN || mine->segment_size > LM_SEGMENT_MAX ||
+        mine->batch > BATCH_MAX)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("a usage journal's files have %d to %d bytes, its batches up to %d rows"),
+                       (int)LM_SEGMENT_MIN, (int)LM_SEGMENT_MAX, (int)BATCH_MAX);
+    return LLMGR_OK;
+}
+
+static bool locks_init(struct lm_ledger *ledger)
+{
+    pthread_condattr_t monotonic;
+
+    if (pthread_condattr_init(&monotonic) != 0)
+        return false;
+    bool ready = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0 &&
+                 pthread_cond_init(&ledger->tend_wake, &monotonic) == 0 &&
+                 pthread_cond_init(&ledger->write_wake, &monotonic) == 0 &&
+                 pthread_cond_init(&ledger->round_done, &monotonic) == 0 &&
+                 pthread_mutex_init(&ledger->lock, NULL) == 0 &&
+                 pthread_mutex_init(&ledger->files_lock, NULL) == 0;
+    pthread_condattr_destroy(&monotonic);
+    return ready;
+}
+
+static void free_ledger(struct lm_ledger *ledger)
+{
+    struct lb_list *at, *after;
+
+    LB_LIST_EACH(at, after, &ledger->segments)
+    lm_segment_free(ledger->host, ledger->dir, LB_CONTAINER(at, struct lm_segment, link), false);
+    lm_segment_free(ledger->host, ledger->dir, ledger->adopted, false);
+    lm_usage_batch_free(ledger->batch);
+    pthread_mutex_destroy(&ledger->lock);
+    pthread_mutex_destroy(&ledger->files_lock);
+    pthread_cond_destroy(&ledger->tend_wake);
+    pthread_cond_destroy(&ledger->write_wake);
+    pthread_cond_destroy(&ledger->round_done);
+    if (ledger->dir >= 0)
+        close(ledger->dir);
+    lb_free(ledger->host, ledger);
+}
+
+static llmgr_status start(struct lm_ledger *ledger, struct llmgr_error *err)
+{
+    if (pthread_create(&ledger->tender, NULL, lm_ledger_tend, ledger) != 0)
+        return lb_fail_memory(err);
+    if (pthread_create(&ledger->writer, NULL, lm_ledger_write, ledger) == 0)
+        return LLMGR_OK;
+    pthread_mutex_lock(&ledger->lock);
+    ledger->stop_tending = true;
+    pthread_cond_signal(&ledger->tend_wake);
+    pthread_mutex_unlock(&ledger->lock);
+    pthread_join(ledger->tender, NULL);
+    return lb_fail_memory(err);
+}
+
+llmgr_status lm_ledger_open(struct lm_manager *manager, const struct lm_ledger_options *options,
+                            struct lm_ledger **out, struct llmgr_error *err)
+{
+    struct lm_ledger *ledger = lb_calloc(manager->host, 1, sizeof *ledger);
+
+    if (ledger == NULL || !locks_init(ledger)) {
+        lb_free(manager->host, ledger);
+        return lb_fail_memory(err);
+    }
+    ledger->manager = manager;
+    ledger->host = manager->host;
+    ledger->dir = -1;
+    ledger->retry_ms = LM_RETRY_MIN_MS;
+    lb_list_init(&ledger->journals);
+    lb_list_init(&ledger->segments);
+    llmgr_status status = settle_options(ledger, options, err);
+    if (status == LLMGR_OK)
+        status = open_dir(ledger, options->journal_dir != NULL ? options->journal_dir : "", err);
+    if (status == LLMGR_OK)
+        status = ls_transact(manager->store, LS_WRITE, read_id, ledger, err);
+    if (status == LLMGR_OK) {
+        ledger->batch = lm_usage_batch_new(ledger->host, ledger->options.batch);
+        status = ledger->batch != NULL ? start(ledger, err) : lb_fail_memory(err);
+    }
+    if (status != LLMGR_OK) {
+        free_ledger(ledger);
+        return status;
+    }
+    *out = ledger;
+    return LLMGR_OK;
+}
+
+llmgr_status lm_ledger_close(struct lm_ledger *ledger, int64_t wait_ms, struct llmgr_error *err)
+{
+    if (ledger == NULL)
+        return LLMGR_OK;
+    pthread_mutex_lock(&ledger->lock);
+    ledger->stop_tending = true;
+    pthread_cond_signal(&ledger->tend_wake);
+    pthread_mutex_unlock(&ledger->lock);
+    pthread_join(ledger->tender, NULL);
+    pthread_mutex_lock(&ledger->lock);
+    ledger->stop_writing = true;
+    ledger->stop_at_ms = lb_monotonic_ms() + wait_ms;
+    pthread_cond_signal(&ledger->write_wake);
+    pthread_mutex_unlock(&ledger->lock);
+    pthread_join(ledger->writer, NULL);
+    bool drained = lb_list_empty(&ledger->segments) && ledger->adopted == NULL;
+    free_ledger(ledger);
+    if (drained)
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_TIMEOUT,
+                   N_("the usage journals are not yet all in the database; the next start goes on "
+                      "with them"));
+}
+
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+void lm_ledger_wait(struct lm_ledger *ledger, pthread_cond_t *cond, int64_t ms)
+{
+    int64_t until = lb_monotonic_ns() + ms * 1000000;
+    const struct timespec at = {.tv_sec = (time_t)(until / 1000000000),
+                                .tv_nsec = (long)(until % 1000000000)};
+
+    (void)pthread_cond_timedwait(cond, &ledger->lock, &at);
+}
+
+void lm_ledger_wake(struct lm_ledger *ledger)
+{
+    if (!atomic_load(&ledger->asleep))
+        return;
+    pthread_mutex_lock(&ledger->lock);
+    atomic_store(&ledger->asleep, false);
+    pthread_cond_signal(&ledger->tend_wake);
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+uint64_t lm_ledger_appended(struct lm_ledger *ledger)
+{
+    struct lb_list *at, *after;
+    uint64_t count = ledger->closed_appended;
+
+    LB_LIST_EACH(at, after, &ledger->journals)
+    count += atomic_load(&LB_CONTAINER(at, struct lm_journal, link)->appended);
+    return count;
+}
+
+llmgr_status lm_ledger_flush(struct lm_ledger *ledger, int64_t wait_ms, struct llmgr_error *err)
+{
+    int64_t until = lb_monotonic_ms() + wait_ms;
+    bool done = false;
+
+    pthread_mutex_lock(&ledger->lock);
+    uint64_t target = lm_ledger_appended(ledger);
+    for (;;) {
+        done = atomic_load(&ledger->scanned) && atomic_load(&ledger->written_own) >= target;
+        int64_t left = until - lb_monotonic_ms();
+        if (done || left <= 0)
+            break;
+        ledger->fresh = true;
+        ledger->hurry = true;
+        pthread_cond_signal(&ledger->write_wake);
+        lm_ledger_wait(ledger, &ledger->round_done, left);
+    }
+    pthread_mutex_unlock(&ledger->lock);
+    return done ? LLMGR_OK
+                : lb_fail(err, LLMGR_ERR_TIMEOUT,
+                          N_("the usage journals are not yet all in the database"));
+}
+
+void lm_ledger_stats(struct lm_ledger *ledger, struct lm_ledger_stats *stats)
+{
+    pthread_mutex_lock(&ledger->lock);
+    uint64_t own = atomic_load(&ledger->written_own);
+    uint64_t adopted = atomic_load(&ledger->written_adopted);
+    uint64_t appended = lm_ledger_appended(ledger);
+    *stats = (struct lm_ledger_stats){
+        .appended = appended,
+        .written = own + adopted,
+        .adopted = adopted,
+        .batches = atomic_load(&ledger->batches),
+        .failures = atomic_load(&ledger->failures),
+        .lag_records = (int64_t)(appended - own),
+        .journal_bytes = ledger->bytes,
+    };
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+/* ---- Tending --------------------------------------------------------------------------------- */
+
+llmgr_status lm_ledger_make(struct lm_ledger *ledger, struct lm_segment **out,
+                            struct llmgr_error *err)
+{
+    int64_t size = (int64_t)ledger->options.segment_size;
+    struct lm_segment *segment = NULL;
+
+    pthread_mutex_lock(&ledger->lock);
+    bool room = ledger->bytes + size <= (int64_t)ledger->options.journal_max;
+    if (room)
+        ledger->bytes += size;
+    pthread_mutex_unlock(&ledger->lock);
+    if (!room)
+        return lb_fail(err, LLMGR_ERR_DATABASE_FULL,
+                       N_("the usage journals have reached their limit (journal_max), because the "
+                          "database does not take them in"));
+    llmgr_status status = lm_segment_make(ledger->host, ledger->dir, ledger->options.segment_size,
+                                          ledger->id, &segment, err);
+    pthread_mutex_lock(&ledger->lock);
+    if (status == LLMGR_OK)
+        lb_list_add_tail(&ledger->segments, &segment->link);
+    else
+        ledger->bytes -= size;
+    pthread_mutex_unlock(&ledger->lock);
+    if (status == LLMGR_OK)
+        *out = segment;
+    return status;
+}
+
+/* The first of the files that has something to sync; the list is short. The lock is held. */
+static struct lm_segment *unsynced(struct lm_ledger *ledger, const struct lm_segment *failed)
+{
+    struct lb_list *at, *after;
+
+    LB_LIST_EACH(at, after, &ledger->segments)
+    {
+        struct lm_segment *segment = LB_CONTAINER(at, struct lm_segment, link);
+        if (segment != failed && atomic_load(&segment->tail) != segment->synced)
+            return segment;
+    }
+    return NULL;
+}
+
+static void complain(struct lm_ledger *ledger, const struct llmgr_error *err)
+{
+    int64_t now = lb_monotonic_ms();
+
+    if (ledger->warned_ms != 0 && now - ledger->warned_ms < COMPLAIN_MS)
+        return;
+    ledger->warned_ms = now;
+    lb_error(ledger->host, "usage: %s", err->message);
+}
+
+static bool sync_all(struct lm_ledger *ledger)
+{
+    struct lm_segment *failed = NULL;
+    struct llmgr_error err = {0};
+    bool any = false;
+
+    for (;;) {
+        pthread_mutex_lock(&ledger->files_lock);
+        pthread_mutex_lock(&ledger->lock);
+        struct lm_segment *segment = unsynced(ledger, failed);
+        pthread_mutex_unlock(&ledger->lock);
+        if (segment != NULL && lm_segment_sync(segment, &err) != LLMGR_OK) {
+            complain(ledger, &err);
+            failed = segment;
+        }
+        pthread_mutex_unlock(&ledger->files_lock);
+        if (segment == NULL || failed != NULL)
+            return any || failed != NULL;
+        any = true;
+    }
+}
+
+/* A journal that wants a spare and may have one. The lock is held. */
+static struct lm_journal *hungry(struct lm_ledger *ledger)
+{
+    struct lb_list *at, *after;
+
+    if (lb_monotonic_ms() < ledger->feed_again_ms)
+        return NULL;
+    LB_LIST_EACH(at, after, &ledger->journals)
+    {
+        struct lm_journal *journal = LB_CONTAINER(at, struct lm_journal, link);
+        unsigned count = atomic_load(&journal->spare_count);
+        if (count == 0 || (count < LM_SPARES_MAX && atomic_load(&journal->hungry)))
+            return journal;
+    }
+    return NULL;
+}
+
+/* The journal may have been closed while its file was made. The lock is held. */
+static bool listed(struct lm_ledger *ledger, const struct lm_journal *journal)
+{
+    struct lb_list *at, *after;
+
+    LB_LIST_EACH(at, after, &ledger->journals)
+    {
+        if (LB_CONTAINER(at, struct lm_journal, link) == journal)
+            return true;
+    }
+    return false;
+}
+
+/* What cannot be made now (a full disk, the cap) is tried again after a while. */
+static void feed(struct lm_ledger *ledger)
+{
+    for (;;) {
+        struct llmgr_error err = {0};
+        struct lm_segment *segment = NULL;
+        pthread_mutex_lock(&ledger->lock);
+        struct lm_journal *journal = hungry(ledger);
+        pthread_mutex_unlock(&ledger->lock);
+        if (journal == NULL)
+            return;
+        llmgr_status status = lm_ledger_make(ledger, &segment, &err);
+        if (status != LLMGR_OK) {
+            complain(ledger, &err);
+            ledger->feed_again_ms = lb_monotonic_ms() + FEED_AGAIN_MS;
+            return;
+        }
+        pthread_mutex_lock(&ledger->lock);
+        if (listed(ledger, journal)) {
+            unsigned count = atomic_load(&journal->spare_count);
+            journal->spares[count] = segment;
+            atomic_store(&journal->spare_count, count + 1);
+            atomic_store(&journal->hungry, false);
+        } else {
+            atomic_store(&segment->sealed, true);
+        }
+        pthread_mutex_unlock(&ledger->lock);
+    }
+}
+
+/* The lock is held. */
+static void sleep_until_woken(struct lm_ledger *ledger)
+{
+    atomic_store(&ledger->asleep, true);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (unsynced(ledger, NULL) == NULL && hungry(ledger) == NULL)
+        lm_ledger_wait(ledger, &ledger->tend_wake, IDLE_MS);
+    atomic_store(&ledger->asleep, false);
+}
+
+void *lm_ledger_tend(void *context)
+{
+    struct lm_ledger *ledger = context;
+    bool stop = false;
+
+    while (!stop) {
+        bool busy = sync_all(ledger);
+        feed(ledger);
+        pthread_mutex_lock(&ledger->lock);
+        if (busy) {
+            ledger->fresh = true;
+            pthread_cond_signal(&ledger->write_wake);
+        }
+        if (!ledger->stop_tending && busy)
+            lm_ledger_wait(ledger, &ledger->tend_wake, ledger->options.sync_ms);
+        else if (!ledger->stop_tending)
+            sleep_until_woken(ledger);
+        stop = ledger->stop_tending;
+        pthread_mutex_unlock(&ledger->lock);
+    }
+    (void)sync_all(ledger);
+    return NULL;
+}

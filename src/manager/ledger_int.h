@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ledger's inside: two threads of its own beside the workers.
+ *
+ *     workers         append to their current file; go over to a spare one      (journal.c)
+ *     tending thread  syncs what was appended, makes spare files                (ledger.c)
+ *     writing thread  moves records into the database, removes finished files,  (ledger_write.c)
+ *                     takes over orphans
+ *
+ * Tending never waits for the database, so a slow database costs neither durability nor room until
+ * the cap is reached. A file is freed by the writing thread alone.
+ */
+#ifndef LM_LEDGER_INT_H
+#define LM_LEDGER_INT_H
+
+#include <pthread.h>
+
+#include "manager/handle.h"
+#include "manager/ledger.h"
+#include "manager/segment.h"
+#include "manager/usage.h"
+
+enum {
+    LM_SPARES_MAX = 16,
+    LM_SPANS_MAX = 64,  /* files in one transaction */
+    LM_FORGET_MAX = 64, /* removed files whose rows wait for the next transaction */
+    LM_SCAN_MS = 30000, /* between two looks for orphans */
+    LM_RETRY_MIN_MS = 100,
+    LM_RETRY_MAX_MS = 5000,
+};
+
+struct lm_journal {
+    struct lm_ledger *ledger;
+    struct lb_list link; /* ledger's lock */
+    struct lm_segment *current;
+    size_t tail; /* of current; the worker's own copy */
+    size_t reserved;
+    struct lm_segment *spares[LM_SPARES_MAX]; /* ledger's lock */
+    atomic_uint spare_count;                  /* changed under the lock, read without */
+    atomic_bool hungry;                       /* another spare is wanted */
+    _Atomic uint64_t appended;
+};
+
+/* What one transaction takes from one file. */
+struct lm_span {
+    struct lm_segment *segment;
+    size_t from;
+    size_t to;
+    size_t count;
+    bool ended; /* no further sound record */
+};
+
+struct lm_ledger {
+    struct lm_manager *manager;
+    const struct lb_host *host;
+    struct lm_ledger_options options; /* defaults filled in; .journal_dir is NULL */
+    int dir;
+    char id[LM_LEDGER_ID_SIZE + 1];
+
+    pthread_mutex_t lock;
+    pthread_cond_t tend_wake;
+    pthread_cond_t write_wake;
+    pthread_cond_t round_done;
+    struct lb_list journals; /* the lock guards these */
+    struct lb_list segments; /* all that this process has made and not yet freed */
+    int64_t bytes;           /* of them */
+    uint64_t closed_appended;
+    bool fresh; /* something was appended since the writer last looked */
+    bool hurry; /* somebody waits for the writer */
+    bool stop_tending;
+    bool stop_writing;
+    int64_t stop_at_ms; /* monotonic: the writer gives up */
+
+    atomic_bool asleep;         /* the tending thread waits to be woken by an append */
+    pthread_mutex_t files_lock; /* held while a file is synced; the writer takes it to free one */
+    pthread_t tender;
+    pthread_t writer;
+    int64_t warned_ms;     /* the tending thread's: its last complaint */
+    int64_t feed_again_ms; /* and when it may try again to make a file */
+
+    /* The writing thread's. */
+    struct lm_usage_batch *batch;
+    struct lm_span spans[LM_SPANS_MAX];
+    size_t span_count;
+    struct lm_segment *adopted;
+    int64_t next_scan_ms;
+    char forget[LM_FORGET_MAX][LM_SEGMENT_NAME + 1];
+    size_t forget_count;
+    size_t forget_now;   /* how many of them the running transaction takes */
+    int64_t retry_ms;    /* pause after the next failure */
+    atomic_bool scanned; /* the first look for orphans found no more */
+
+    _Atomic uint64_t written_own;
+    _Atomic uint64_t written_adopted;
+    _Atomic uint64_t batches;
+    _Atomic uint64_t failures;
+};
+
+void *lm_ledger_tend(void *ledger);  /* pthread's */
+void *lm_ledger_write(void *ledger); /* pthread's */
+
+/* Wakes the tending thread if it sleeps. Any thread; cheap if it does not. */
+void lm_ledger_wake(struct lm_ledger *ledger);
+/* The lock is held. */
+uint64_t lm_ledger_appended(struct lm_ledger *ledger);
+void lm_ledger_wait(struct lm_ledger *ledger, pthread_cond_t *cond, int64_t ms);
+/* Makes a file, and lists it. ERR_DATABASE_FULL at the cap. */
+LLMGR_MUST_CHECK llmgr_status lm_ledger_make(struct lm_ledger *ledger, struct lm_segment **segment,
+                                             struct llmgr_error *err);
+
+#endif

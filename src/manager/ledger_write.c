@@ -330,6 +330,7 @@ static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_er
     if (status != LLMGR_OK)
         return ROUND_FAILED;
     size_t count = lm_usage_batch_count(ledger->batch);
+    bool waiting = ledger->forget_count != 0;
     ledger->forget_now = count != 0 || last ? forgettable(ledger) : 0;
     if (count != 0 || ledger->forget_now != 0) {
         status = ls_transact(ledger->manager->store, LS_WRITE, write_round, ledger, err);
@@ -343,7 +344,9 @@ static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_er
     count_written(ledger);
     bool adopting = ledger->adopted != NULL;
     drop_done(ledger);
-    if (full || adopting)
+    /* The last round of all forgets the files that the one before it has removed. */
+    bool forgetful = last && ledger->forget_count != 0 && !(waiting && ledger->forget_now == 0);
+    if (full || adopting || forgetful)
         return ROUND_MORE;
     return count != 0 ? ROUND_WROTE : ROUND_IDLE;
 }

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /api/platforms: those a user sees, those the user owns, and the user's keys. A platform of
+ * another user is not found, as one that never was. A key goes in; its fingerprint comes out.
+ */
+#include "api/api.h"
+#include "gateway/api.h"
+#include "gateway/api_json.h"
+#include "gateway/api_probe.h"
+#include "gateway/handlers.h"
+#include "manager/platforms.h"
+
+static int64_t id_at(const void *items, size_t i)
+{
+    return ((const struct llmgr_platform *)items)[i].platform_id;
+}
+
+static json_t *page_of(const struct llmgr_platform_list *list, const struct lg_range *range)
+{
+    json_t *data = json_array();
+
+    for (size_t i = range->from; i < range->to; i++) {
+        if (!lg_api_append(data, lg_json_platform(&list->items[i]))) {
+            json_decref(data);
+            return NULL;
+        }
+    }
+    return data;
+}
+
+static llmgr_status list(struct lg_api *api, struct llmgr_error *err)
+{
+    struct llmgr_platform_list platforms;
+    struct lg_range range;
+
+    llmgr_status status = llmgr_platforms(api->manager, api->user, &platforms, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lg_api_range(api, platforms.items, platforms.count, id_at, &range, err);
+    if (status == LLMGR_OK)
+        status = lg_api_page(api, page_of(&platforms, &range), err);
+    llmgr_platform_list_clear(&platforms);
+    return status;
+}
+
+/* The platform as it is now. */
+static llmgr_status show(struct lg_api *api, int64_t id, struct llmgr_error *err)
+{
+    struct llmgr_platform_list platforms;
+
+    llmgr_status status = llmgr_platforms(api->manager, api->user, &platforms, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no platform %lld"), (long long)id);
+    for (size_t i = 0; i < platforms.count; i++) {
+        if (platforms.items[i].platform_id == id)
+            status = lg_api_answer(api, lg_json_platform(&platforms.items[i]), err);
+    }
+    llmgr_platform_list_clear(&platforms);
+    return status;
+}
+
+static llmgr_status add(struct lg_api *api, struct llmgr_error *err)
+{
+    struct llmgr_platform platform;
+
+    llmgr_status status = llmgr_platform_add(
+        api->manager, api->user, lg_api_text(api, "platform_name"), lg_api_text(api, "base_url"),
+        lg_api_text(api, "api_key"), &platform, err);
+    if (status != LLMGR_OK)
+        return status;
+    api->location =
+        lb_arena_printf(api->call->arena, "/api/platforms/%lld", (long long)platform.platform_id);
+    status = lg_api_answer(api, lg_json_platform(&platform), err);
+    llmgr_platform_clear(&platform);
+    return status;
+}
+
+static llmgr_status get(struct lg_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lg_api_id(api, 0, &id, err);
+    return status == LLMGR_OK ? show(api, id, err) : status;
+}
+
+static llmgr_status change(struct lg_api *api, struct llmgr_error *err)
+{
+    bool hide;
+    const struct lm_platform_edit edit = {
+        .name = lb_cstr(lg_api_text(api, "platform_name")),
+        .base_url = lb_cstr(lg_api_text(api, "base_url")),
+        .api_key = lb_cstr(lg_api_text(api, "api_key")),
+        .hide = lg_api_flag(api, "platform_hide", &hide),
+    };
+    int64_t id;
+
+    llmgr_status status = lg_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK)
+        status = lm_platform_edit(api->core, la_user(api->user), id, &edit, err);
+    return status == LLMGR_OK ? show(api, id, err) : status;
+}
+
+static llmgr_status drop(struct lg_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lg_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_delete(api->manager, api->user, id, err);
+    return status;
+}
+
+static llmgr_status set_key(struct lg_api *api, struct llmgr_error *err)
+{
+    const char *key = lg_api_text(api, "api_key");
+    int64_t id;
+
+    llmgr_status status = lg_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK && key[0] == '\0')
+        status =
+            lb_fail(err, LLMGR_ERR_INVALID, N_("'api_key' is empty; DELETE takes the key away"));
+    if (status == LLMGR_OK)
+        status = llmgr_platform_set_key(api->manager, api->user, id, key, err);
+    return status == LLMGR_OK ? show(api, id, err) : status;
+}
+
+static llmgr_status clear_key(struct lg_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lg_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_set_key(api->manager, api->user, id, NULL, err);
+    return status;
+}
+
+static llmgr_status probe(struct lg_api *api, struct llmgr_error *err)
+{
+    struct llmgr_probe found;
+    int64_t id;
+
+    llmgr_status status = lg_api_id(api, 0, &id, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = llmgr_platform_probe(api->manager, api->user, id, 0, &found, err);
+    return lg_api_probed(api, status, &found, err);
+}
+
+LG_API_HANDLER(platforms_list, list)
+LG_API_HANDLER(platforms_add, add)
+LG_API_HANDLER(platforms_get, get)
+LG_API_HANDLER(platforms_change, change)
+LG_API_HANDLER(platforms_delete, drop)
+LG_API_HANDLER(platforms_set_key, set_key)
+LG_API_HANDLER(platforms_clear_key, clear_key)
+LG_API_HANDLER(platforms_probe, probe)

@@ -24,6 +24,7 @@ struct serve {
     struct lg_server *server;
     uv_signal_t signals[SIGNALS];
     bool draining;
+    struct lg_config_hooks config;
 };
 
 /* ---- Options --------------------------------------------------------------------------------- */
@@ -168,6 +169,50 @@ static void stop_watching(struct serve *serve)
         uv_close((uv_handle_t *)&serve->signals[i], NULL);
 }
 
+/* ---- /api/sync: on a thread of the server's -------------------------------------------------- */
+
+/* The file as it is now, in `fresh`, which the caller ends whatever this returns. */
+static llmgr_status open_file(struct serve *serve, struct cli_app *fresh, struct llmgr_error *err)
+{
+    llmgr_status status = read_options(serve, fresh, err);
+
+    if (status == LLMGR_OK && fresh->config == NULL)
+        status = lb_fail(err, LLMGR_ERR_CONFLICT,
+                         N_("there is no llmgr.yaml here or in /etc/llmgr to synchronise with"));
+    return status;
+}
+
+static void close_file(struct cli_app *fresh)
+{
+    cli_close(fresh);
+    lc_options_free(&fresh->options);
+}
+
+static llmgr_status sync_now(void *context, bool dry_run, struct llmgr_sync_report *report,
+                             struct llmgr_error *err)
+{
+    struct serve *serve = context;
+    struct cli_app fresh = {.host = serve->app->host};
+
+    llmgr_status status = open_file(serve, &fresh, err);
+    if (status == LLMGR_OK)
+        status = llmgr_sync(serve->app->manager, fresh.config, dry_run, report, err);
+    close_file(&fresh);
+    return status;
+}
+
+static llmgr_status check_now(void *context, llmgr_sync_state *state, struct llmgr_error *err)
+{
+    struct serve *serve = context;
+    struct cli_app fresh = {.host = serve->app->host};
+
+    llmgr_status status = open_file(serve, &fresh, err);
+    if (status == LLMGR_OK)
+        status = llmgr_sync_check(serve->app->manager, fresh.config, state, err);
+    close_file(&fresh);
+    return status;
+}
+
 /* ---- The command ----------------------------------------------------------------------------- */
 
 static const char *state_home(struct lb_buf *path)
@@ -201,6 +246,7 @@ static llmgr_status start(struct serve *serve, struct llmgr_error *err)
         .need_token = from->mode != LLMGR_MODE_SINGLE,
         .journal_dir = from->journal_dir,
         .state_home = state_home(&state),
+        .config = &serve->config,
         .ended = ended,
         .ended_context = serve,
     };
@@ -226,6 +272,7 @@ llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
 {
     struct serve serve = {.app = app};
 
+    serve.config = (struct lg_config_hooks){sync_now, check_now, &serve};
     raise_limits();
     llmgr_status status = cli_open(app, CLI_OPEN_AS_IT_IS, err);
     if (status == LLMGR_OK && app->config != NULL)

@@ -102,6 +102,15 @@ struct printer {
     bool line_open; /* the last output did not end its line */
 };
 
+/* A pipe gets every byte of an answer, a terminal none that could take it over. */
+static void write_answer(const char *text, size_t size)
+{
+    if (isatty(STDOUT_FILENO) != 0)
+        cli_write_shown(stdout, text, size);
+    else
+        fwrite(text, 1, size, stdout);
+}
+
 static int print_chunk(const struct llmgr_chunk *chunk, void *context)
 {
     struct printer *printer = context;
@@ -109,14 +118,14 @@ static int print_chunk(const struct llmgr_chunk *chunk, void *context)
     if (chunk->reasoning_content_size != 0 && printer->person) {
         if (!printer->thinking)
             fputs("\033[2m", stderr);
-        fwrite(chunk->reasoning_content, 1, chunk->reasoning_content_size, stderr);
+        cli_write_shown(stderr, chunk->reasoning_content, chunk->reasoning_content_size);
         printer->thinking = true;
     }
     if (chunk->content_size != 0) {
         if (printer->thinking)
             fputs("\033[0m\n\n", stderr);
         printer->thinking = false;
-        fwrite(chunk->content, 1, chunk->content_size, stdout);
+        write_answer(chunk->content, chunk->content_size);
         fflush(stdout);
         printer->line_open = chunk->content[chunk->content_size - 1] != '\n';
     }
@@ -157,6 +166,27 @@ static json_t *tool_calls_json(const struct llmgr_answer *answer)
     return array;
 }
 
+static void write_text(const char *text)
+{
+    if (text != NULL)
+        write_answer(text, strlen(text));
+}
+
+/* One per line, as a call would be written: name(arguments). */
+static void print_tool_calls(const struct llmgr_answer *answer)
+{
+    bool begun = answer->content != NULL && answer->content[0] != '\0';
+
+    for (size_t i = 0; i < answer->tool_call_count; i++) {
+        if (begun || i != 0)
+            putchar('\n');
+        write_text(answer->tool_calls[i].name);
+        putchar('(');
+        write_text(answer->tool_calls[i].arguments);
+        putchar(')');
+    }
+}
+
 static llmgr_status print_answer(const struct cli_app *app, const struct llmgr_answer *answer,
                                  const struct llmgr_selection *by, struct llmgr_error *err)
 {
@@ -171,9 +201,7 @@ static llmgr_status print_answer(const struct cli_app *app, const struct llmgr_a
                       (json_int_t)by->platform_id, "model_id", (json_int_t)by->model_id, "usage",
                       usage_json(&answer->usage)),
             err);
-    for (size_t i = 0; i < answer->tool_call_count; i++)
-        printf("%s%s(%s)", i != 0 || answer->content != NULL ? "\n" : "",
-               answer->tool_calls[i].name, answer->tool_calls[i].arguments);
+    print_tool_calls(answer);
     putchar('\n');
     return LLMGR_OK;
 }
@@ -212,8 +240,8 @@ static llmgr_status ask(struct cli_app *app, struct llmgr_llm *llm,
         fputs("\033[0m\n", stderr);
     llmgr_llm_selection(llm, &by);
     if (status == LLMGR_OK) {
-        if (whole && !cli_json(app) && answer.content != NULL)
-            fputs(answer.content, stdout);
+        if (whole && !cli_json(app))
+            write_text(answer.content);
         status = print_answer(app, &answer, &by, err);
     } else {
         if (printer.line_open)

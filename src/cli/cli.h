@@ -132,6 +132,11 @@ LLMGR_MUST_CHECK llmgr_status cli_done(const struct cli_app *app, json_t *docume
     __attribute__((format(printf, 4, 5)));
 /* One line for people on stderr. */
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * Writes text that came from outside to a terminal: its control characters, which could move the
+ * cursor or worse, become '?'; line ends and tabs stay.
+ */
+void cli_write_shown(FILE *to, const char *text, size_t size);
 /* JSON string or null. */
 json_t *cli_json_text(const char *text);
 

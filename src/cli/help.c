@@ -9,7 +9,7 @@
 
 #include "base/str.h"
 
-enum { HELP_COLUMNS = 79, COMMAND_INDENT = 27, FLAG_INDENT = 32 };
+enum { HELP_COLUMNS = 79, COMMAND_INDENT = 27, FLAG_INDENT = 32, EXIT_CODE_MAX = 9 };
 enum { SYNOPSIS_MAX = 1024, PAGE_MAX = 1 << 20 };
 
 static const struct cli_flag_row *flag_row(struct lb_str name)
@@ -268,13 +268,32 @@ static void man_options(struct lb_buf *out)
     }
 }
 
+/* One paragraph per exit code; those of the status table that end with it, and their names. */
 static void man_exit_codes(struct lb_buf *out)
 {
-    lb_buf_add_c(out, ".SH EXIT STATUS\n");
-#define EXIT_ROW(name, number, http, exit_code, text)                                              \
-    lb_buf_addf(out, ".TP\n.B %d\n%s (%s).\n", exit_code, text, #name);
-    LLMGR_STATUS_MAP(EXIT_ROW)
+    static const struct {
+        int code;
+        const char *text;
+        const char *name;
+    } ROWS[] = {
+#define EXIT_ROW(name, number, http, exit_code, text) {exit_code, text, #name},
+        LLMGR_STATUS_MAP(EXIT_ROW)
 #undef EXIT_ROW
+    };
+
+    lb_buf_add_c(out, ".SH EXIT STATUS\nWith \\-\\-json the last line of the error output is a "
+                      "document with the name of the error, the exit code and the message.\n");
+    for (int code = 0; code <= EXIT_CODE_MAX; code++) {
+        size_t count = 0;
+        for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+            if (ROWS[i].code != code)
+                continue;
+            if (count++ == 0)
+                lb_buf_addf(out, ".TP\n.B %d\n", code);
+            lb_buf_addf(out, "%s%s (%s)", count > 1 ? ";\n" : "", ROWS[i].text, ROWS[i].name);
+        }
+        lb_buf_add_c(out, count != 0 ? ".\n" : "");
+    }
 }
 
 void cli_man(struct lb_buf *out)

@@ -76,6 +76,23 @@ const char *cli_number(int64_t value, char text[24])
     return text;
 }
 
+void cli_write_shown(FILE *to, const char *text, size_t size)
+{
+    struct lb_str left = lb_str(text, size);
+    uint32_t code_point = 0;
+
+    while (left.size != 0) {
+        size_t one = lb_utf8_decode(left, &code_point);
+        bool blank = code_point == '\n' || code_point == '\t';
+        bool control = code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
+        if (one != 0 && (blank || !control))
+            fwrite(left.p, 1, one, to);
+        else
+            fputc('?', to);
+        left = lb_str_sub(left, one != 0 ? one : 1, left.size);
+    }
+}
+
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
 struct cli_table {

@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
-run: ## build, then show the program at work in the build folder
+run: ## build, then show the program at work and start the gateway on 127.0.0.1:8080
 	@tools/deps run && tools/build $(BUILD) && tools/demo $(BUILD)
 
 test: ## build, then run all tests (minutes)

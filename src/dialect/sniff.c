@@ -141,49 +141,55 @@ static bool is_text(const struct ld_sniff *sniff)
 
 /* ---- Strings --------------------------------------------------------------------------------- */
 
-static void copy_to(struct ld_sniff *sniff, char *target, size_t max)
+static void copy_to(struct ld_sniff *sniff, char *target, size_t size)
 {
+    sniff->copied = true;
     sniff->target = target;
-    sniff->target_max = max;
+    sniff->target_max = size - 1;
 }
 
 static void begin_string(struct ld_sniff *sniff)
 {
+    enum name name = here(sniff);
+
     sniff->in_string = true;
     sniff->is_name = sniff->expect_name;
     sniff->expect_name = false;
     sniff->string_size = 0;
-    sniff->target_size = 0;
+    sniff->copy_size = 0;
+    sniff->copied = sniff->is_name;
     sniff->target = NULL;
     if (sniff->is_name)
-        copy_to(sniff, sniff->name, sizeof sniff->name);
-    else if (here(sniff) == NAME_TYPE && sniff->depth == 1)
-        copy_to(sniff, sniff->type, sizeof sniff->type - 1);
-    else if (here(sniff) == NAME_MODEL && sniff->model[0] == '\0' && is_top(sniff))
-        copy_to(sniff, sniff->model, sizeof sniff->model - 1);
-    else if (here(sniff) == NAME_ID && sniff->id[0] == '\0' && is_top(sniff))
-        copy_to(sniff, sniff->id, sizeof sniff->id - 1);
+        return;
+    if (name == NAME_TYPE && sniff->depth == 1)
+        copy_to(sniff, sniff->type, sizeof sniff->type);
+    else if (name == NAME_MODEL && sniff->model[0] == '\0' && is_top(sniff))
+        copy_to(sniff, sniff->model, sizeof sniff->model);
+    else if (name == NAME_ID && sniff->id[0] == '\0' && is_top(sniff))
+        copy_to(sniff, sniff->id, sizeof sniff->id);
 }
 
 static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size)
 {
     sniff->string_size += size;
-    if (sniff->target == NULL)
+    if (!sniff->copied)
         return;
-    if (sniff->target_size < sniff->target_max) {
-        size_t room = sniff->target_max - sniff->target_size;
-        memcpy(sniff->target + sniff->target_size, bytes, size < room ? size : room);
+    if (sniff->copy_size < sizeof sniff->copy) {
+        size_t room = sizeof sniff->copy - sniff->copy_size;
+        memcpy(sniff->copy + sniff->copy_size, bytes, size < room ? size : room);
     }
-    sniff->target_size += size;
+    sniff->copy_size += size;
 }
 
 static enum name find_name(const struct ld_sniff *sniff)
 {
-    if (sniff->target_size > sizeof sniff->name)
+    const size_t size = sniff->copy_size;
+
+    if (size == 0 || size > sizeof sniff->copy)
         return NAME_NONE;
     for (int name = NAME_NONE + 1; name < NAME_COUNT; name++) {
-        if (NAMES[name].size == sniff->target_size && NAMES[name].p[0] == sniff->name[0] &&
-            memcmp(NAMES[name].p, sniff->name, sniff->target_size) == 0)
+        if (NAMES[name].size == size && NAMES[name].p[0] == sniff->copy[0] &&
+            memcmp(NAMES[name].p, sniff->copy, size) == 0)
             return (enum name)name;
     }
     return NAME_NONE;
@@ -205,8 +211,9 @@ static void end_string(struct ld_sniff *sniff)
         return;
     }
     if (sniff->target != NULL) {
-        bool fits = sniff->target_size < sniff->target_max;
-        sniff->target[fits ? sniff->target_size : sniff->target_max] = '\0';
+        size_t size = sniff->copy_size < sniff->target_max ? sniff->copy_size : sniff->target_max;
+        memcpy(sniff->target, sniff->copy, size);
+        sniff->target[size] = '\0';
     }
     if (is_text(sniff))
         sniff->text_size += sniff->string_size;

@@ -12,7 +12,6 @@
 
 enum {
     LD_SNIFF_USAGE_MAX = 16 * 1024, /* bytes of a usage object; a longer one is not read */
-    LD_SNIFF_NAME_MAX = 24,         /* longer names are none of ours */
     LD_SNIFF_LEVELS = 8,            /* how deep names are followed */
 };
 
@@ -48,11 +47,12 @@ struct ld_sniff {
     uint32_t copy_depth;
     uint64_t objects;                  /* a bit per level up to 64: is it an object? */
     uint8_t path[LD_SNIFF_LEVELS + 1]; /* by depth, from 1: which member we are in */
-    char *target;                      /* where the string is copied; NULL: nowhere */
-    size_t target_max;                 /* room there */
-    size_t target_size;                /* bytes there, as if there were room */
+    bool copied;                       /* the current string is copied to `copy` */
+    char *target;                      /* where a value goes from there; NULL: it is a name */
+    size_t target_max;                 /* room there, without the NUL */
+    size_t copy_size;                  /* bytes copied, as if there were room */
     size_t string_size;                /* of the current string, decoded, roughly */
-    char name[LD_SNIFF_NAME_MAX];
+    char copy[96];
 };
 
 void ld_sniff_init(struct ld_sniff *sniff, const struct lb_host *host,

@@ -140,8 +140,9 @@ static llmgr_status keep_extra(struct job *job, const struct extra *extra)
 
     if (is_protected(extra->name))
         return LLMGR_OK;
-    if (lb_str_eq(extra->name, LB_STR("stream_options"))) {
-        job->options = extra->value;
+    if (lb_str_eq_nocase(extra->name, LB_STR("stream_options"))) {
+        if (lb_str_eq(extra->name, LB_STR("stream_options")))
+            job->options = extra->value;
         return LLMGR_OK;
     }
     while (at < job->extra_count && !lb_str_eq(job->extras[at].name, extra->name))

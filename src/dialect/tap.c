@@ -35,7 +35,7 @@ void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
 {
     *tap = (struct ld_tap){
         .stream = is_stream(options->content_type),
-        .withhold = options->withhold_usage,
+        .withhold = options->withhold_usage && options->endpoint->stream_options,
         .blank = true,
         .rule = options->endpoint->usage,
         .event_max = options->event_max > 0 ? options->event_max : LD_TAP_EVENT_MAX,

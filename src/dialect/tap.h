@@ -38,7 +38,7 @@ struct ld_tap_options {
     const struct ld_endpoint *endpoint;
     struct lb_str content_type; /* of the answer: text/event-stream, or whole */
     int http_status;            /* of the answer */
-    bool withhold_usage;        /* drop the chunk that only we asked for */
+    bool withhold_usage;        /* drop the chunk that only we asked for, by stream_options */
     size_t event_max;           /* 0: LD_TAP_EVENT_MAX */
 };
 

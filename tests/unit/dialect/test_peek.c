@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* Request bodies as a table: what is found, what is refused and where. */
+#include "dialect/peek.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+
+#include "../unit.h"
+
+static struct lb_host host;
+static struct lb_arena arena;
+
+static int setup(void **state)
+{
+    (void)state;
+    lb_host_init(&host);
+    lb_arena_init(&arena, &host, NULL, 0, 1 << 20);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    lb_arena_free(&arena);
+    return 0;
+}
+
+/* From a block of exactly the text's size, so that a read beyond its end is seen. */
+static llmgr_status peek(struct lb_str text, struct ld_peek *found, struct llmgr_error *err)
+{
+    static char *block;
+
+    free(block);
+    block = malloc(text.size + 1);
+    assert_non_null(block);
+    char *at = block + 1; /* unaligned */
+    memcpy(at, text.p, text.size);
+    return ld_peek(lb_str(at, text.size), &arena, found, err);
+}
+
+static void accepted(const char *text, const char *model, bool stream, bool usage, int64_t max)
+{
+    struct ld_peek found;
+    struct llmgr_error err = {0};
+
+    if (peek(lb_cstr(text), &found, &err) != LLMGR_OK)
+        fail_msg("%s: %s", text, err.message);
+    if (!lb_str_eq(found.model, lb_cstr(model)) || found.stream != stream ||
+        found.include_usage != usage || found.max_tokens != max)
+        fail_msg("%s: model '%.*s', stream %d, usage %d, max %lld", text, (int)found.model.size,
+                 found.model.p, found.stream, found.include_usage, (long long)found.max_tokens);
+}
+
+static void peek_finds_what_the_members_say(void **state)
+{
+    (void)state;
+    accepted("{}", NULL, false, false, -1);
+    accepted(" {\t}\r\n", NULL, false, false, -1);
+    accepted("{\"model\":\"a\"}", "a", false, false, -1);
+    accepted("{\"model\":null,\"stream\":null,\"stream_options\":null}", NULL, false, false, -1);
+    accepted("{\"model\":\"\"}", NULL, false, false, -1);
+    accepted("{\"model\" : \"a/b:c\" , \"stream\" : true}", "a/b:c", true, false, -1);
+    accepted("{\"stream\":true,\"stream_options\":{\"include_usage\":true}}", NULL, true, true, -1);
+    accepted("{\"stream_options\":{\"a\":[{}],\"include_usage\":false}}", NULL, false, false, -1);
+    accepted("{\"max_tokens\":5}", NULL, false, false, 5);
+    accepted("{\"max_tokens\":5,\"max_completion_tokens\":7}", NULL, false, false, 7);
+    accepted("{\"max_output_tokens\":9,\"max_tokens\":-1}", NULL, false, false, 9);
+    accepted("{\"max_tokens\":1e3}", NULL, false, false, -1);
+    accepted("{\"a\":{\"model\":\"x\"},\"b\":[\"model\",{\"stream\":true}]}", NULL, false, false,
+             -1);
+    accepted("{\"a\":\"\\\"model\\\":\\\"x\\\"\",\"model\":\"y\"}", "y", false, false, -1);
+    accepted("{\"a\":-0.5e+10,\"b\":[],\"c\":[[1,2],[{\"d\":null}]],\"model\":\"y\"}", "y", false,
+             false, -1);
+}
+
+static void peek_reads_names_and_models_written_with_escapes(void **state)
+{
+    (void)state;
+    accepted("{\"mod\\u0065l\":\"a\"}", "a", false, false, -1);
+    accepted("{\"\\u006d\\u006F\\u0064\\u0065\\u006c\":\"a\"}", "a", false, false, -1);
+    accepted("{\"model\":\"a\\/b\\u00e9\\ud83d\\ude00\"}", "a/b\xc3\xa9\xf0\x9f\x98\x80", false,
+             false, -1);
+    accepted("{\"str\\u0065am\":true,\"stream_options\":{\"include\\u005fusage\":true}}", NULL,
+             true, true, -1);
+}
+
+static const struct {
+    const char *text;
+    const char *told; /* part of the message */
+} REFUSED[] = {
+    {"", "byte 0"},
+    {"[]", "byte 0"},
+    {"\"a\"", "byte 0"},
+    {"null", "byte 0"},
+    {"\xef\xbb\xbf{}", "byte 0"},
+    {"{", "byte 1"},
+    {"{\"a\"", "byte 4"},
+    {"{\"a\":", "byte 5"},
+    {"{\"a\":1", "byte 6"},
+    {"{\"a\":1,", "byte 7"},
+    {"{\"a\":1,}", "byte 7"},
+    {"{,}", "byte 1"},
+    {"{\"a\" 1}", "byte 5"},
+    {"{\"a\":1 \"b\":2}", "byte 7"},
+    {"{a:1}", "byte 1"},
+    {"{'a':1}", "byte 1"},
+    {"{\"a\":1}x", "byte 7"},
+    {"{}{}", "byte 2"},
+    {"{\"a\":01}", "byte 6"},
+    {"{\"a\":+1}", "byte 5"},
+    {"{\"a\":1.}", "byte 7"},
+    {"{\"a\":.5}", "byte 5"},
+    {"{\"a\":1e}", "byte 7"},
+    {"{\"a\":-}", "byte 6"},
+    {"{\"a\":NaN}", "byte 5"},
+    {"{\"a\":tru}", "byte 5"},
+    {"{\"a\":nulls}", "byte 9"},
+    {"{\"a\":[1,]}", "byte 8"},
+    {"{\"a\":[1}", "byte 7"},
+    {"{\"a\":[1]]", "byte 8"},
+    {"{\"a\":{\"b\":1]}", "byte 11"},
+    {"{\"a\":[{]}", "byte 7"},
+    {"{\"a\":\"\n\"}", "byte 6"},
+    {"{\"a\":\"\\x\"}", "byte 6"},
+    {"{\"a\":\"\\u12g4\"}", "byte 6"},
+    {"{\"a\":\"b}", "does not end"},
+    {"{\"a\":\"\\\"}", "does not end"},
+    {"{\"a\":/**/1}", "byte 5"},
+    {"{\"model\":1}", "'model'"},
+    {"{\"model\":[\"a\"]}", "'model'"},
+    {"{\"model\":\"\xff\"}", "'model'"},
+    {"{\"model\":\"a\\u0000b\"}", "'model'"},
+    {"{\"model\":\"\\ud800\"}", "'model'"},
+    {"{\"model\":\"a\\nb\"}", "'model'"},
+    {"{\"stream\":\"true\"}", "'stream'"},
+    {"{\"stream\":1}", "'stream'"},
+    {"{\"stream_options\":true}", "'stream_options'"},
+    {"{\"stream_options\":{\"include_usage\":1}}", "'include_usage'"},
+    {"{\"model\":\"a\",\"model\":\"b\"}", "twice"},
+    {"{\"model\":\"a\",\"mod\\u0065l\":\"b\"}", "twice"},
+    {"{\"model\":null,\"model\":\"b\"}", "twice"},
+    {"{\"stream\":true,\"stream\":true}", "twice"},
+    {"{\"stream_options\":{\"include_usage\":true,\"include_usage\":false}}", "twice"},
+    {"{\"max_tokens\":1,\"max_tokens\":2}", "twice"},
+    {"{\"Model\":\"a\"}", "lower case"},
+    {"{\"model\":\"a\",\"MODEL\":\"b\"}", "lower case"},
+    {"{\"model\":\"a\",\"\\u004dodel\":\"b\"}", "lower case"},
+};
+
+static void peek_refuses_what_parsers_could_read_differently(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++) {
+        struct ld_peek found;
+        struct llmgr_error err = {0};
+        if (peek(lb_cstr(REFUSED[i].text), &found, &err) != LLMGR_ERR_INVALID)
+            fail_msg("accepted: %s", REFUSED[i].text);
+        if (strstr(err.message, REFUSED[i].told) == NULL)
+            fail_msg("%s: '%s' does not say '%s'", REFUSED[i].text, err.message, REFUSED[i].told);
+    }
+}
+
+static void every_cut_of_a_body_is_refused(void **state)
+{
+    static const struct lb_str WHOLE = LB_STR(
+        "{\"model\":\"a\\u0041b\",\"x\":[1,-2.5e7,{\"y\":[true,false,null,\"\\n\"]}],\"s\":\"0123"
+        "456789abcdef0123456789\"}");
+    struct ld_peek found;
+
+    (void)state;
+    assert_int_equal(peek(WHOLE, &found, NULL), LLMGR_OK);
+    for (size_t size = 0; size < WHOLE.size; size++)
+        assert_int_equal(peek(lb_str(WHOLE.p, size), &found, NULL), LLMGR_ERR_INVALID);
+}
+
+static struct lb_str nested(char *text, size_t levels)
+{
+    size_t at = 5;
+
+    memcpy(text, "{\"a\":", 5);
+    memset(text + at, '[', levels);
+    memset(text + at + levels, ']', levels);
+    text[at + 2 * levels] = '}';
+    return lb_str(text, at + 2 * levels + 1);
+}
+
+static void nesting_ends_at_the_cap(void **state)
+{
+    char text[512];
+    struct ld_peek found;
+
+    (void)state;
+    assert_int_equal(peek(nested(text, LD_DEPTH_MAX - 1), &found, NULL), LLMGR_OK);
+    assert_int_equal(peek(nested(text, LD_DEPTH_MAX), &found, NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(peek(nested(text, 200), &found, NULL), LLMGR_ERR_INVALID);
+}
+
+static void members_end_at_the_cap(void **state)
+{
+    struct lb_buf text;
+    struct ld_peek found;
+
+    (void)state;
+    lb_buf_init(&text, &host, 1 << 20);
+    lb_buf_add_c(&text, "{\"a\":1");
+    for (int i = 1; i < LD_MEMBERS_MAX; i++)
+        lb_buf_add_c(&text, ",\"a\":1");
+    lb_buf_add_c(&text, "}");
+    assert_int_equal(peek(lb_buf_str(&text), &found, NULL), LLMGR_OK);
+    lb_buf_cut(&text, text.size - 1);
+    lb_buf_add_c(&text, ",\"a\":1}");
+    assert_int_equal(peek(lb_buf_str(&text), &found, NULL), LLMGR_ERR_INVALID);
+    lb_buf_free(&text);
+}
+
+static void failure_leaves_the_result_alone(void **state)
+{
+    struct ld_peek found = {.max_tokens = 77};
+
+    (void)state;
+    assert_int_equal(peek(LB_STR("{\"model\":\"a\""), &found, NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(found.max_tokens, 77);
+    assert_null(found.model.p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(peek_finds_what_the_members_say),
+        cmocka_unit_test(peek_reads_names_and_models_written_with_escapes),
+        cmocka_unit_test(peek_refuses_what_parsers_could_read_differently),
+        cmocka_unit_test(every_cut_of_a_body_is_refused),
+        cmocka_unit_test(nesting_ends_at_the_cap),
+        cmocka_unit_test(members_end_at_the_cap),
+        cmocka_unit_test(failure_leaves_the_result_alone),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Usage objects of every dialect, read by rule. */
+#include "dialect/usage.h"
+
+#include "../unit.h"
+
+static struct llmgr_usage usage;
+static struct ld_usage_parts parts;
+
+static void fresh(void)
+{
+    ld_usage_init(&usage);
+    ld_usage_parts_init(&parts);
+}
+
+static void reads(enum ld_usage_rule rule, const char *text, struct llmgr_usage want)
+{
+    bool any = ld_usage_read_text(&usage, rule, &parts, lb_cstr(text));
+
+    if (!any || memcmp(&usage, &want, sizeof want) != 0)
+        fail_msg("%s: %d: %lld %lld %lld %lld %lld", text, any, (long long)usage.prompt_tokens,
+                 (long long)usage.completion_tokens, (long long)usage.total_tokens,
+                 (long long)usage.cached_tokens, (long long)usage.reasoning_tokens);
+}
+
+#define USAGE(...) ((struct llmgr_usage){__VA_ARGS__})
+
+static void input_of_messages_is_summed_with_what_was_cached(void **state)
+{
+    (void)state;
+    fresh();
+    reads(LD_USAGE_MESSAGES,
+          "{\"input_tokens\":10,\"cache_creation_input_tokens\":2,\"cache_read_input_tokens\":3}",
+          USAGE(15, -1, -1, 3, -1));
+    reads(LD_USAGE_MESSAGES, "{\"output_tokens\":7}", USAGE(15, 7, 22, 3, -1));
+    /* Counts are cumulative: what goes back says nothing. */
+    reads(LD_USAGE_MESSAGES, "{\"input_tokens\":0,\"output_tokens\":9}", USAGE(15, 9, 24, 3, -1));
+    fresh();
+    reads(LD_USAGE_MESSAGES, "{\"output_tokens\":7}", USAGE(-1, 7, -1, -1, -1));
+}
+
+static void responses_and_any_go_by_their_names(void **state)
+{
+    (void)state;
+    fresh();
+    reads(LD_USAGE_RESPONSES,
+          "{\"input_tokens\":5,\"output_tokens\":2,\"total_tokens\":7,\"input_tokens_details\":{"
+          "\"cached_tokens\":4},\"output_tokens_details\":{\"reasoning_tokens\":1}}",
+          USAGE(5, 2, 7, 4, 1));
+    fresh();
+    reads(LD_USAGE_ANY, "{\"prompt_tokens\":5}", USAGE(5, -1, -1, -1, -1));
+    fresh();
+    reads(LD_USAGE_ANY, "{\"input_tokens\":5,\"cache_read_input_tokens\":1,\"output_tokens\":2}",
+          USAGE(6, 2, 8, 1, -1));
+    fresh();
+    reads(LD_USAGE_ANY, "{\"input_tokens\":5,\"output_tokens\":2}", USAGE(5, 2, -1, -1, -1));
+    fresh();
+    reads(LD_USAGE_CHAT, "{\"input_tokens\":5,\"output_tokens\":2}", USAGE(5, 2, -1, -1, -1));
+}
+
+static void an_embedding_has_no_completion(void **state)
+{
+    (void)state;
+    fresh();
+    reads(LD_USAGE_EMBEDDINGS, "{\"prompt_tokens\":4,\"total_tokens\":4}", USAGE(4, 0, 4, -1, -1));
+    fresh();
+    reads(LD_USAGE_EMBEDDINGS, "{\"total_tokens\":4}", USAGE(4, 0, 4, -1, -1));
+}
+
+static void what_reports_nothing_leaves_all_unknown(void **state)
+{
+    static const char *const NOTHING[] = {
+        "",
+        "null",
+        "[1]",
+        "{}",
+        "{\"prompt_tokens\":-1}",
+        "{\"prompt_tokens\":\"1\",\"input_tokens\":true,\"output_tokens\":1.5}",
+        "{\"prompt_tokens\":1",
+    };
+
+    (void)state;
+    for (int rule = LD_USAGE_NONE; rule <= LD_USAGE_ANY; rule++) {
+        for (size_t i = 0; i < sizeof NOTHING / sizeof NOTHING[0]; i++) {
+            fresh();
+            assert_false(
+                ld_usage_read_text(&usage, (enum ld_usage_rule)rule, &parts, lb_cstr(NOTHING[i])));
+            assert_memory_equal(&usage, &USAGE(-1, -1, -1, -1, -1), sizeof usage);
+        }
+    }
+}
+
+static void absurd_counts_do_not_overflow(void **state)
+{
+    (void)state;
+    fresh();
+    assert_true(ld_usage_read_text(
+        &usage, LD_USAGE_MESSAGES, &parts,
+        LB_STR("{\"input_tokens\":9223372036854775807,\"cache_read_input_tokens\":"
+               "9223372036854775807,\"cache_creation_input_tokens\":9223372036854775807,"
+               "\"output_tokens\":9223372036854775807}")));
+    assert_true(usage.prompt_tokens > 0 && usage.total_tokens > 0);
+}
+
+static void estimates_round_up(void **state)
+{
+    (void)state;
+    assert_int_equal(ld_usage_estimate(0), 0);
+    assert_int_equal(ld_usage_estimate(1), 1);
+    assert_int_equal(ld_usage_estimate(8), 2);
+    assert_int_equal(ld_usage_estimate(9), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(input_of_messages_is_summed_with_what_was_cached),
+        cmocka_unit_test(responses_and_any_go_by_their_names),
+        cmocka_unit_test(an_embedding_has_no_completion),
+        cmocka_unit_test(what_reports_nothing_leaves_all_unknown),
+        cmocka_unit_test(absurd_counts_do_not_overflow),
+        cmocka_unit_test(estimates_round_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

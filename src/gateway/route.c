@@ -72,29 +72,48 @@ static struct lb_str collapse(char *p, size_t size)
     return lb_str(p, out);
 }
 
-/* A "." or ".." segment, plain or escaped, would leave the base URL's path at the platform. */
+/* The character at the front of `path`, an escape decoded; '/' for whatever ends a segment. */
+static char next_char(struct lb_str *path)
+{
+    char c = path->p[0];
+    size_t size = 1;
+
+    if (c == '%' && path->size >= 3) {
+        char high = path->p[1], low = lb_ascii_lower(path->p[2]);
+        if (high == '2' && (low == 'e' || low == 'f')) {
+            c = low == 'e' ? '.' : '/';
+            size = 3;
+        } else if (high == '5' && low == 'c') {
+            c = '/';
+            size = 3;
+        }
+    }
+    *path = lb_str_sub(*path, size, path->size);
+    return c == '\\' ? '/' : c;
+}
+
+/*
+ * A "." or ".." segment, plain or escaped, would leave the base URL's path at the platform; so it
+ * would behind an escaped slash at a platform that decodes before it looks.
+ */
 static bool has_dots(struct lb_str path)
 {
+    size_t dots = 0;
+    bool only_dots = true;
+
     while (path.size > 0) {
-        struct lb_str segment = lb_str_sub(path, 1, path.size);
-        segment.size = lb_str_find(segment, '/');
-        path = lb_str_sub(path, 1 + segment.size, path.size);
-        size_t dots = 0;
-        for (size_t i = 0; i < segment.size; dots++) {
-            if (segment.p[i] == '.')
-                i++;
-            else if (segment.size - i >= 3 && segment.p[i] == '%' && segment.p[i + 1] == '2' &&
-                     (segment.p[i + 2] | 0x20) == 'e')
-                i += 3;
-            else {
-                dots = 3;
-                break;
-            }
+        char c = next_char(&path);
+        if (c == '/') {
+            if (only_dots && (dots == 1 || dots == 2))
+                return true;
+            dots = 0;
+            only_dots = true;
+        } else {
+            only_dots = only_dots && c == '.';
+            dots++;
         }
-        if (dots == 1 || dots == 2)
-            return true;
     }
-    return false;
+    return only_dots && (dots == 1 || dots == 2);
 }
 
 /* ---- One row --------------------------------------------------------------------------------- */

@@ -8,7 +8,9 @@ static struct lb_host host;
 static llmgr_status match_in(struct lb_arena *arena, enum lh_method method, const char *path,
                              struct lg_match *match)
 {
-    return lg_route_match(method, lb_cstr(path), arena, match);
+    struct llmgr_error err = {0};
+
+    return lg_route_match(method, lb_cstr(path), arena, match, &err);
 }
 
 static void paths_that_clients_join_badly_are_the_same_route(void **state)

@@ -240,12 +240,15 @@ struct llmgr_config_source {
     llmgr_env_fn env;        /* the environment for {NAME} placeholders; NULL: empty */
     void *env_context;
     const struct llmgr_allocator *allocator; /* NULL: the C library's */
+    bool env_options; /* LLMGR_… of `env` set options too, over the file; not from dotenv_path */
+    bool legacy;      /* the file is the Python original's: its top level is the platforms */
 };
 
 /*
  * Reads llmgr.yaml (or text of the same form): options and the list of system platforms with
- * {NAME} placeholders filled from the environment, then the .env file. Errors: ERR_CONFIG with
- * file, line and remedy; ERR_IO; ERR_NO_MEMORY.
+ * {NAME} placeholders filled from the environment, then the .env file. Without path and text the
+ * configuration is empty. Errors: ERR_CONFIG with file, line and remedy; ERR_NOT_FOUND; ERR_IO;
+ * ERR_NO_MEMORY.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
                                                           struct llmgr_config **config,

@@ -11,6 +11,7 @@
 #include "config/file.h"
 #include "config/options.h"
 #include "config/placeholder.h"
+#include "config/read.h"
 #include "manager/defaults.h"
 #include "manager/sync.h"
 
@@ -42,16 +43,41 @@ static llmgr_status read_dotenv(struct llmgr_config *config, const char *path,
     return status;
 }
 
+/* The Python original's file has a form of its own; everything else of it is read the same way. */
+static llmgr_status read_legacy(struct llmgr_config *config,
+                                const struct llmgr_config_source *source, struct llmgr_error *err)
+{
+    struct lb_buf text;
+
+    lb_buf_init_secret(&text, &config->host, LC_FILE_SIZE_MAX);
+    llmgr_status status = lc_read_file(source->path, &text, err);
+    if (status == LLMGR_OK)
+        status = lc_file_parse_legacy(&config->host, source->path, lb_buf_str(&text), &config->file,
+                                      err);
+    lb_buf_free(&text);
+    return status;
+}
+
+static llmgr_status read_platforms(struct llmgr_config *config,
+                                   const struct llmgr_config_source *source,
+                                   struct llmgr_error *err)
+{
+    struct lb_str text = lb_str(source->text, source->text_size);
+
+    if (source->path != NULL && source->legacy)
+        return read_legacy(config, source, err);
+    if (source->path != NULL)
+        return lc_file_read(&config->host, source->path, &config->file, err);
+    if (source->legacy)
+        return lc_file_parse_legacy(&config->host, "configuration", text, &config->file, err);
+    return lc_file_parse(&config->host, "configuration", text, &config->file, err);
+}
+
 static llmgr_status read_all(struct llmgr_config *config, const struct llmgr_config_source *source,
                              struct llmgr_error *err)
 {
-    llmgr_status status;
+    llmgr_status status = read_platforms(config, source, err);
 
-    if (source->path != NULL)
-        status = lc_file_read(&config->host, source->path, &config->file, err);
-    else
-        status = lc_file_parse(&config->host, "configuration",
-                               lb_str(source->text, source->text_size), &config->file, err);
     if (status == LLMGR_OK)
         status = read_dotenv(config, source->dotenv_path, err);
     if (status != LLMGR_OK)
@@ -62,7 +88,10 @@ static llmgr_status read_all(struct llmgr_config *config, const struct llmgr_con
     status = lc_options_init(config->options, &config->host, err);
     if (status != LLMGR_OK)
         return status;
-    return lc_options_file(config->options, config->file, err);
+    status = lc_options_file(config->options, config->file, err);
+    if (status == LLMGR_OK && source->env_options && source->env != NULL)
+        status = lc_options_env(config->options, source->env, source->env_context, err);
+    return status;
 }
 
 llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
@@ -89,7 +118,8 @@ llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
     return LLMGR_OK;
 }
 
-/* Only what a file said: an option left at its default does not override the host's. */
+/* Only what file and environment said: an option left at its default does not override the host's.
+ */
 void llmgr_config_apply(const struct llmgr_config *config, struct llmgr_options *options)
 {
     struct llmgr_options said = *options;

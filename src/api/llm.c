@@ -5,6 +5,7 @@
  */
 #include "api/api.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "manager/resolve.h"
@@ -15,8 +16,8 @@
 struct llmgr_llm {
     struct llmgr *manager;
     struct lb_arena arena;
-    struct lm_target target; /* strings in the arena */
-    struct lu_call *call;
+    struct lm_target target;        /* strings in the arena */
+    _Atomic(struct lu_call *) call; /* made by the first call; NULL before */
 };
 
 enum { LLM_ARENA_MAX = 1 << 20 };
@@ -37,6 +38,29 @@ static llmgr_status new_call(struct llmgr *manager, struct lu_call **call, struc
     return lu_call_new(&manager->host, &options, call, err);
 }
 
+/*
+ * The loop and TLS settings of an LLM's calls, made when it first talks: a host that only wants to
+ * know what was resolved does not pay for them. Of two threads that come at once (one too many,
+ * which lu_call tells them) the second uses what the first has made.
+ */
+static llmgr_status call_of(struct llmgr_llm *llm, struct lu_call **call, struct llmgr_error *err)
+{
+    struct lu_call *there = atomic_load(&llm->call);
+
+    if (there == NULL) {
+        struct lu_call *made;
+        llmgr_status status = new_call(llm->manager, &made, err);
+        if (status != LLMGR_OK)
+            return status;
+        if (atomic_compare_exchange_strong(&llm->call, &there, made))
+            there = made;
+        else
+            lu_call_free(made);
+    }
+    *call = there;
+    return LLMGR_OK;
+}
+
 static struct llmgr_llm *new_llm(struct llmgr *manager)
 {
     struct llmgr_llm *llm = lb_calloc(&manager->host, 1, sizeof *llm);
@@ -52,17 +76,14 @@ void llmgr_llm_free(struct llmgr_llm *llm)
 {
     if (llm == NULL)
         return;
-    lu_call_free(llm->call);
+    lu_call_free(atomic_load(&llm->call));
     lb_arena_free(&llm->arena);
     lb_free(&llm->manager->host, llm);
 }
 
 /* Hands over an LLM whose target resolved with `status`. */
-static llmgr_status finish_llm(struct llmgr_llm *made, llmgr_status status, struct llmgr_llm **llm,
-                               struct llmgr_error *err)
+static llmgr_status finish_llm(struct llmgr_llm *made, llmgr_status status, struct llmgr_llm **llm)
 {
-    if (status == LLMGR_OK)
-        status = new_call(made->manager, &made->call, err);
     if (status != LLMGR_OK) {
         llmgr_llm_free(made);
         return status;
@@ -79,7 +100,7 @@ static llmgr_status llm_for(struct llmgr *manager, const struct lm_request *requ
     if (made == NULL)
         return lb_fail_memory(err);
     return finish_llm(made, lm_resolve(manager->manager, request, &made->arena, &made->target, err),
-                      llm, err);
+                      llm);
 }
 
 llmgr_status llmgr_llm_for_user(struct llmgr *manager, const char *user, const char *slot,
@@ -107,7 +128,7 @@ llmgr_status llmgr_llm_for_system(struct llmgr *manager, const char *platform_na
     return finish_llm(made,
                       lm_resolve_system(manager->manager, lb_cstr(platform_name),
                                         lb_cstr(display_name), &made->arena, &made->target, err),
-                      llm, err);
+                      llm);
 }
 
 /* ---- What it is ------------------------------------------------------------------------------ */
@@ -167,12 +188,15 @@ llmgr_status llmgr_llm_invoke(struct llmgr_llm *llm, const struct llmgr_request 
 {
     struct lu_target_context context;
     struct lu_peer peer;
+    struct lu_call *call;
 
     llmgr_status status = check_request(request, err);
+    if (status == LLMGR_OK)
+        status = call_of(llm, &call, err);
     if (status != LLMGR_OK)
         return status;
     lu_peer_of_target(llm->manager->manager, &llm->target, &context, &peer);
-    return lu_call_chat(llm->call, &peer, request, answer, err);
+    return lu_call_chat(call, &peer, request, answer, err);
 }
 
 llmgr_status llmgr_llm_stream(struct llmgr_llm *llm, const struct llmgr_request *request,
@@ -181,17 +205,23 @@ llmgr_status llmgr_llm_stream(struct llmgr_llm *llm, const struct llmgr_request 
 {
     struct lu_target_context target_context;
     struct lu_peer peer;
+    struct lu_call *call;
 
     llmgr_status status = check_request(request, err);
+    if (status == LLMGR_OK)
+        status = call_of(llm, &call, err);
     if (status != LLMGR_OK)
         return status;
     lu_peer_of_target(llm->manager->manager, &llm->target, &target_context, &peer);
-    return lu_call_stream(llm->call, &peer, request, on_chunk, context, answer, err);
+    return lu_call_stream(call, &peer, request, on_chunk, context, answer, err);
 }
 
 void llmgr_llm_cancel(struct llmgr_llm *llm)
 {
-    lu_call_cancel(llm->call);
+    struct lu_call *call = atomic_load(&llm->call);
+
+    if (call != NULL)
+        lu_call_cancel(call);
 }
 
 /* ---- Probe ----------------------------------------------------------------------------------- */

@@ -1,0 +1,549 @@
+# SPDX-License-Identifier: MIT
+"""AIManager: the seed's class, name for name, over libllmgr; and what it offers beyond the seed.
+
+A call checks its arguments, borrows the handle, asks the library, and turns what comes back into
+the seed's dicts and objects. The interpreter lock is released while the library works. What a chat
+model is built from stands in _chat.py, which alone knows LangChain.
+"""
+from __future__ import annotations
+
+import datetime
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import _native, _probe, _rows
+from ._errors import ClosedError, ConfigError, LlmgrError
+from ._native import (
+    NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_flag, to_id, to_optional,
+    to_text)
+from ._settings import SYSTEM_USER, Settings
+from ._types import Model, PathLike, Platform, Resolved, Usage
+
+if TYPE_CHECKING:
+    from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+
+LOGGER = logging.getLogger('llmgr')
+_ACTIONS = ('added', 'updated', 'removed')
+
+
+class AIManager:
+    """Which model, at which address, with whose key, for this user.
+
+    Opens the database (made, or migrated, if need be) and synchronises the configured system
+    platforms, as the seed's constructor does. May be used by many threads; after a fork the child
+    opens a handle of its own.
+
+    Args:
+        database: A path, "sqlite:PATH" or "postgres://USER@HOST/NAME"; None: $LLMGR_DB, the
+            configuration file, or ./llmgr.db.
+        config: llmgr.yaml's path, or a dict of its form; None: $LLMGR_CONFIG, ./llmgr.yaml,
+            /etc/llmgr/llmgr.yaml, or none.
+        env_file: NAME=VALUE lines for `{NAME}` placeholders; None: $LLMGR_ENV_FILE or ./.env.
+        mode: "single", "fixed" or "custom"; None: USE_SYS_LLM_CONFIG if it was set, else the
+            configuration's, else "custom".
+        auto_key: May users without an own key use the server's? None: LLM_AUTO_KEY if it was set,
+            else the configuration's, else True.
+        read_only: Refuse every change; nothing is synchronised either.
+        gateway_url: Where `llmgr serve` listens, for via="gateway"; None: $LLMGR_GATEWAY_URL.
+        gateway_token: What the gateway is shown; None: $LLMGR_GATEWAY_TOKEN.
+
+    Raises:
+        FileNotFoundError: `config` or $LLMGR_CONFIG names no file.
+        ConfigError: The configuration is not acceptable (a ValueError).
+        DatabaseError, VaultError: The database or its master key cannot be used (RuntimeErrors).
+    """
+
+    def __init__(self, database: PathLike | None = None,
+                 config: PathLike | Mapping[str, Any] | None = None, *,
+                 env_file: PathLike | None = None, mode: str | None = None,
+                 auto_key: bool | None = None, read_only: bool = False,
+                 gateway_url: str | None = None, gateway_token: str | None = None) -> None:
+        self._begin(lambda: Settings(database, config, env_file=env_file, mode=mode,
+                                     auto_key=auto_key, read_only=read_only),
+                    gateway_url, gateway_token)
+        self._open()
+
+    def _begin(self, find: Callable[[], Settings], gateway_url: str | None = None,
+               gateway_token: str | None = None) -> None:
+        for name, value in (('gateway_url', gateway_url), ('gateway_token', gateway_token)):
+            if value is not None:
+                to_text(name, value)
+        self._find = find
+        self._gateway = (gateway_url, gateway_token)
+        self._lock = threading.RLock()
+        self._opened: Handle | None = None
+        self._settings: Settings | None = None
+        self._closed = False
+        _native.register_forkable(self)
+
+    @classmethod
+    def lazy(cls) -> AIManager:
+        """A manager that finds its settings and opens when it is first used."""
+        made = cls.__new__(cls)
+        made._begin(Settings)
+        return made
+
+    def after_fork(self) -> None:
+        """In the child of a fork; see _native.Forkable."""
+        self._lock = threading.RLock()
+
+    def _open(self) -> bool:
+        """Opens and synchronises unless that was done; tells whether it was this call."""
+        with self._lock:
+            if self._opened is not None:
+                return False
+            if self._closed:
+                raise ClosedError('this manager is closed; make another AIManager')
+            settings = self._find()
+            handle = Handle(settings.open)
+            try:
+                with handle:
+                    pass
+                if not settings.read_only:
+                    self._sync(handle, settings)
+            except BaseException:
+                handle.close()
+                raise
+            self._settings, self._opened = settings, handle
+            return True
+
+    @property
+    def _handle(self) -> Handle:
+        if self._opened is None:
+            self._open()
+        assert self._opened is not None
+        return self._opened
+
+    @property
+    def settings(self) -> Settings:
+        """What this manager was opened with."""
+        if self._settings is None:
+            self._open()
+        assert self._settings is not None
+        return self._settings
+
+    def close(self) -> None:
+        """Ends the manager as soon as no call runs on it any more. Twice is fine."""
+        with self._lock:
+            self._closed = True
+            if self._opened is not None:
+                self._opened.close()
+
+    def __enter__(self) -> AIManager:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def mode(self) -> str:
+        """"single", "fixed" or "custom"."""
+        return str(self.settings.mode)
+
+    @property
+    def use_sys_llm_config(self) -> bool:
+        """The seed's word for: users may not have platforms of their own."""
+        return self.mode != 'custom'
+
+    # ---- Arguments ------------------------------------------------------------------------------
+
+    def _user(self, user_id: object) -> Any:
+        """A user's id as the library takes it. None and SYSTEM_USER_ID are the system user."""
+        if user_id is None:
+            return NULL
+        user = to_text('user_id', user_id)
+        system_user = self.settings.system_user
+        if user_id == system_user:
+            return NULL
+        if user_id == SYSTEM_USER:
+            raise ValueError(f'the user id {SYSTEM_USER!r} is llmgr\'s own for the system user, '
+                             f'which SYSTEM_USER_ID calls {system_user!r} here')
+        return user
+
+    # ---- Synchronisation ------------------------------------------------------------------------
+
+    def initialize_defaults(self) -> None:
+        """Makes the system platforms those of DEFAULT_PLATFORM_CONFIGS, or of llmgr.yaml.
+
+        What is new is added, what changed is updated, what is gone is removed; users' keys and
+        selections stay. Idempotent, one transaction. The constructor has done it once.
+
+        Raises:
+            ConfigError: They are not acceptable, or there are none, neither configured nor stored.
+            DatabaseError: The database cannot be written.
+        """
+        if self._open() and not self.settings.read_only:
+            return
+        if not self._sync(self._handle, self.settings) and not self.platforms():
+            raise ConfigError('there are no system platforms: fill DEFAULT_PLATFORM_CONFIGS before '
+                              'the first use, or write llmgr.yaml (`llmgr init` does)')
+
+    @staticmethod
+    def _sync(handle: Handle, settings: Settings) -> bool:
+        config = settings.platforms_config()
+        if config is None:
+            return False
+        report, error = ffi.new('struct llmgr_sync_report *'), new_error()
+        with config as pointer, handle as manager:
+            check(lib.llmgr_sync(manager, pointer, False, report, error), error)
+        try:
+            for change in ffi.unpack(report.changes, report.count) if report.count else ():
+                LOGGER.info('%s: %s %s', from_text(change.platform_name),
+                            from_optional(change.display_name) or 'the platform',
+                            _ACTIONS[change.action])
+        finally:
+            lib.llmgr_sync_report_clear(report)
+        return True
+
+    # ---- Lists ----------------------------------------------------------------------------------
+
+    def get_platform_models(self, user_id: str | None) -> list[dict[str, Any]]:
+        """Every model the user can choose, hidden platforms included, for a front end to render.
+
+        Args:
+            user_id: Whose list; None: the system user's.
+
+        Returns:
+            A dict per model with platform_id, platform_name, platform_is_sys, platform_hide,
+            base_url, api_key_set, model_id, model_name, display_name; system platforms first.
+        """
+        return self._list('models', user_id, _rows.seed_model)
+
+    def platforms(self, user_id: str | None = None) -> list[Platform]:
+        """All platforms the user can see, hidden ones included, those without a model too."""
+        owner = self.settings.system_user if user_id is None else user_id
+        return self._list('platforms', user_id, lambda row: _rows.platform(
+            row, self.settings.system_user if row.platform_is_sys else owner))
+
+    def models(self, user_id: str | None = None) -> list[Model]:
+        """As get_platform_models, with each model's extra_body and whether it is hidden."""
+        return self._list('models', user_id, _rows.model)
+
+    def _list(self, kind: str, user_id: object, convert: Callable[[Any], Any]) -> list[Any]:
+        user = self._user(user_id)
+        ask, clear = _LISTS[kind]
+        out, error = ffi.new(f'struct llmgr_{kind[:-1]}_list *'), new_error()
+        with self._handle as manager:
+            check(ask(manager, user, out, error), error)
+        try:
+            return [convert(out.items[i]) for i in range(out.count)]
+        finally:
+            clear(out)
+
+    # ---- Selections -----------------------------------------------------------------------------
+
+    def get_user_selection_detail(self, user_id: str | None,
+                                  usage_key: str = 'main') -> dict[str, Any]:
+        """What get_user_llm would use for the user now.
+
+        Args:
+            user_id: Whose; None: the system user's. As in the seed, an int is taken as its text.
+            usage_key: The slot.
+
+        Returns:
+            A dict with platform, platform_id, platform_is_sys, base_url, model_display_name,
+            model_id, model_name, api_key_set.
+
+        Raises:
+            NoKeyError: No usable key for it (a ValueError, as in the seed).
+        """
+        if isinstance(user_id, int) and not isinstance(user_id, bool):
+            user_id = str(user_id)
+        user, slot = self._user(user_id), to_text('usage_key', usage_key)
+        out, error = ffi.new('struct llmgr_selection *'), new_error()
+        with self._handle as manager:
+            check(lib.llmgr_selection_get(manager, user, slot, out, error), error)
+        try:
+            detail = _rows.selection(out)
+        finally:
+            lib.llmgr_selection_clear(out)
+        if not detail['api_key_set']:
+            self._resolve(lib.llmgr_llm_for_user, user, slot)  # says which key is missing
+        return detail
+
+    def save_user_selection(self, user_id: str | None, platform_id: int, model_id: int,
+                            usage_key: str = 'main') -> bool:
+        """Stores the user's choice of a model for a slot.
+
+        Raises:
+            NotFoundError: The user cannot see the platform, or it has no such model.
+        """
+        self._do(lib.llmgr_selection_save, self._user(user_id), to_text('usage_key', usage_key),
+                 to_id('platform_id', platform_id), to_id('model_id', model_id))
+        return True
+
+    def _do(self, function: Callable[..., int], *arguments: Any) -> None:
+        """Calls what changes something and hands nothing out."""
+        error = new_error()
+        with self._handle as manager:
+            check(function(manager, *arguments, error), error)
+
+    # ---- Platforms ------------------------------------------------------------------------------
+
+    def add_platform(self, name: str, base_url: str, api_key: str | None = None,
+                     user_id: str | None = None) -> Platform:
+        """Creates a private platform (mode "custom").
+
+        Args:
+            name: What people see; 1-80 bytes, unlike the user's others and the system's.
+            base_url: An OpenAI-compatible address, usually ending with /v1.
+            api_key: Its key, or None for now.
+            user_id: Whose it is; the system user cannot have one.
+
+        Raises:
+            ForbiddenError: Not in this mode, or not to this address. InvalidError: a value.
+            ConflictError: Name or address is taken. All are ValueErrors.
+        """
+        user = self._user(user_id)
+        out, error = ffi.new('struct llmgr_platform *'), new_error()
+        with self._handle as manager:
+            check(lib.llmgr_platform_add(manager, user, to_text('name', name),
+                                         to_text('base_url', base_url),
+                                         to_optional('api_key', api_key), out, error), error)
+        try:
+            return _rows.platform(out, str(user_id))
+        finally:
+            lib.llmgr_platform_clear(out)
+
+    def rename_platform(self, user_id: str | None, platform_id: int, new_name: str) -> bool:
+        """Gives an own platform another name."""
+        self._do(lib.llmgr_platform_rename, self._user(user_id),
+                 to_id('platform_id', platform_id), to_text('new_name', new_name))
+        return True
+
+    def delete_platform(self, user_id: str | None, platform_id: int) -> bool:
+        """Deletes an own platform with its models and key."""
+        self._do(lib.llmgr_platform_delete, self._user(user_id),
+                 to_id('platform_id', platform_id))
+        return True
+
+    def update_platform_config(self, user_id: str | None, platform_id: int,
+                               api_key: str | None) -> bool:
+        """Stores the user's own key: beside a system platform's, or as a private platform's.
+
+        Args:
+            user_id: Whose; None: the system user's.
+            platform_id: From the lists.
+            api_key: 1-4096 bytes of visible ASCII; None or "" removes the stored one.
+        """
+        self._do(lib.llmgr_platform_set_key, self._user(user_id),
+                 to_id('platform_id', platform_id), to_optional('api_key', api_key))
+        return True
+
+    def update_platform_url(self, user_id: str | None, platform_id: int, base_url: str,
+                            api_key: str | None = None) -> bool:
+        """Moves an own platform. At another scheme, host or port it needs its key again."""
+        self._do(lib.llmgr_platform_set_url, self._user(user_id),
+                 to_id('platform_id', platform_id), to_text('base_url', base_url),
+                 to_optional('api_key', api_key))
+        return True
+
+    def toggle_platform_visibility(self, user_id: str | None, platform_id: int,
+                                   hide: bool) -> bool:
+        """Hides a platform, system or own, from this user's lists, or shows it again."""
+        self._do(lib.llmgr_platform_hide, self._user(user_id),
+                 to_id('platform_id', platform_id), to_flag('hide', hide))
+        return True
+
+    # ---- Models ---------------------------------------------------------------------------------
+
+    def add_model(self, platform_id: int, model_name: str, display_name: str,
+                  user_id: str | None, extra_body: Mapping[str, Any] | None = None) -> Model:
+        """Adds a model to an own platform.
+
+        Args:
+            platform_id: From add_platform or the lists.
+            model_name: What the upstream is asked for.
+            display_name: What people see; unlike those of all the user's private platforms.
+            user_id: Whose platform it is.
+            extra_body: Members that go into each request's top level; they win. Or None.
+        """
+        user = self._user(user_id)
+        out, error = ffi.new('struct llmgr_model *'), new_error()
+        with self._handle as manager:
+            check(lib.llmgr_model_add(manager, user, to_id('platform_id', platform_id),
+                                      to_text('model_name', model_name),
+                                      to_text('display_name', display_name),
+                                      _rows.to_json('extra_body', extra_body) or NULL, out, error),
+                  error)
+        try:
+            return _rows.model(out)
+        finally:
+            lib.llmgr_model_clear(out)
+
+    def update_model(self, user_id: str | None, model_id: int,
+                     new_display_name: str | None = None,
+                     new_extra_body: Mapping[str, Any] | None = None) -> bool:
+        """Changes what is not None of an own model; an extra_body of {} removes it."""
+        self._do(lib.llmgr_model_update, self._user(user_id), to_id('model_id', model_id),
+                 to_optional('new_display_name', new_display_name or None),
+                 NULL if new_extra_body is None else _rows.to_json('new_extra_body',
+                                                                   new_extra_body))
+        return True
+
+    def delete_model(self, user_id: str | None, model_id: int) -> bool:
+        """Deletes a model of an own platform."""
+        self._do(lib.llmgr_model_delete, self._user(user_id), to_id('model_id', model_id))
+        return True
+
+    def toggle_model_visibility(self, user_id: str | None, model_id: int, hide: bool) -> bool:
+        """Hides any visible model from this user's lists, or shows it again."""
+        self._do(lib.llmgr_model_hide, self._user(user_id), to_id('model_id', model_id),
+                 to_flag('hide', hide))
+        return True
+
+    # ---- LLMs -----------------------------------------------------------------------------------
+
+    def _resolve(self, ask: Callable[..., int], *arguments: Any) -> Resolved:
+        """Everything a client needs, the key included; the library's copies are wiped."""
+        out, error = ffi.new('struct llmgr_llm **'), new_error()
+        with self._handle as manager:
+            check(ask(manager, *arguments, out, error), error)
+            try:
+                return _rows.resolved(out[0], error)
+            finally:
+                lib.llmgr_llm_free(out[0])
+
+    def resolve(self, user_id: str | None = None, usage_key: str = 'main') -> Resolved:
+        """What get_user_llm builds its object from, for clients other than LangChain's.
+
+        Raises:
+            NoKeyError: No usable key; the text says which is missing.
+        """
+        return self._resolve(lib.llmgr_llm_for_user, self._user(user_id),
+                             to_text('usage_key', usage_key))
+
+    def get_user_llm(self, user_id: str | None = None, usage_key: str = 'main', *,
+                     via: str | None = None, keep_reasoning: bool = True,
+                     record_usage: bool = True, **kwargs: Any) -> ChatOpenAI:
+        """The LangChain chat model of a user's choice.
+
+        Args:
+            user_id: Who asks; None: the system user.
+            usage_key: The slot.
+            via: None: straight to the platform with its key; "gateway": to `llmgr serve`, with the
+                manager's gateway_url and gateway_token, and no key leaves the database.
+            keep_reasoning: Keep `reasoning_content`, which ChatOpenAI drops, in
+                message.additional_kwargs, and send it back in later turns.
+            record_usage: Enter each call into the ledger (the gateway keeps its own record).
+            **kwargs: For ChatOpenAI. streaming is True unless given; the model's extra_body is
+                merged over the caller's.
+
+        Raises:
+            NoKeyError: No usable key (a ValueError).
+            ImportError: langchain-openai is not installed.
+        """
+        _need_langchain()
+        from . import _chat
+        user, slot = self._user(user_id), to_text('usage_key', usage_key)
+        if _chat.is_gateway(via):
+            return _chat.of_gateway(self._gateway, user_id, usage_key, keep_reasoning, kwargs)
+        resolved = self._resolve(lib.llmgr_llm_for_user, user, slot)
+        recorder = self._recorder(record_usage, resolved, user, slot)
+        return _chat.of_platform(resolved, recorder, keep_reasoning, kwargs)
+
+    def get_spec_sys_llm(self, platform_name: str, model_display_name: str, *,
+                         keep_reasoning: bool = True, record_usage: bool = True,
+                         **kwargs: Any) -> ChatOpenAI:
+        """The LangChain chat model of a system platform, by its names, as the system user.
+
+        Raises:
+            NotFoundError: There is no such platform or model. NoKeyError: it has no key.
+        """
+        _need_langchain()
+        from . import _chat
+        resolved = self._resolve(lib.llmgr_llm_for_system, to_text('platform_name', platform_name),
+                                 to_text('model_display_name', model_display_name))
+        recorder = self._recorder(record_usage, resolved, NULL, NULL)
+        return _chat.of_platform(resolved, recorder, keep_reasoning, kwargs)
+
+    def _recorder(self, wanted: bool, resolved: Resolved, user: Any, slot: Any) -> Any:
+        if not wanted or self.settings.read_only:
+            return None
+        from ._usage import Recorder
+        return Recorder(self._handle, resolved, user, slot)
+
+    def get_user_embeddings(self, user_id: str | None = None, usage_key: str = 'embedding', *,
+                            model: str | None = None, via: str | None = None,
+                            **kwargs: Any) -> OpenAIEmbeddings:
+        """The LangChain embeddings of a user's choice.
+
+        Args:
+            user_id: Who asks; None: the system user.
+            usage_key: The slot; without a choice for it the one of "main" serves.
+            model: Names the model instead: "platform/model", a display name or a model name.
+            via: As get_user_llm.
+            **kwargs: For OpenAIEmbeddings. check_embedding_ctx_length is False unless given,
+                since only OpenAI takes token numbers for text.
+        """
+        _need_langchain()
+        from . import _chat
+        user, slot = self._user(user_id), to_text('usage_key', usage_key)
+        if _chat.is_gateway(via):
+            return _chat.embeddings_of_gateway(self._gateway, user_id, model or usage_key, kwargs)
+        if model is not None:
+            resolved = self._resolve(lib.llmgr_llm_for_model, user, to_text('model', model))
+        else:
+            resolved = self._resolve(lib.llmgr_llm_for_user, user, slot)
+        return _chat.embeddings_of_platform(resolved, kwargs)
+
+    # ---- Usage and probe ------------------------------------------------------------------------
+
+    def usage(self, user_id: str | None = None, *, by: str = 'model',
+              since: datetime.datetime | None = None,
+              until: datetime.datetime | None = None) -> Usage:
+        """Sums of the ledger, which the gateway and every get_user_llm object write.
+
+        Args:
+            user_id: Only this user's; None: everybody's (SYSTEM_USER_ID: the system user's).
+            by: What is told apart: "model", "user", "platform", "slot" or "day" (of UTC).
+            since, until: From and before; whole hours (UTC) are counted. None: no bound.
+        """
+        user = NULL if user_id is None else self._user(user_id) or to_text('user_id', SYSTEM_USER)
+        return _rows.usage(self._handle, user, by, since, until)
+
+    def probe_platform_models(self, base_url: str, api_key: str, timeout: float = 8.0,
+                              raise_on_error: bool = True, *,
+                              user_id: str | None = None) -> list[dict[str, Any]]:
+        """Asks an OpenAI-compatible address for its models.
+
+        Args:
+            base_url: Such as https://api.openai.com/v1.
+            api_key: Its key.
+            timeout: Seconds for the whole call.
+            raise_on_error: False: log what went wrong and return [] (bad types still raise).
+            user_id: Ask on behalf of this user: the address must be one that private platforms may
+                have. None: any address. Give it where a user supplies the address.
+
+        Returns:
+            A dict per model with "id" and "raw" (the list's entry).
+
+        Raises:
+            KeyRefusedError: The key is refused (a PermissionError).
+            UpstreamError: Any other failure of the upstream (a RuntimeError).
+            InvalidError: The address or key is empty or malformed (a ValueError).
+        """
+        try:
+            return _probe.probe(self._handle, self._user(user_id), base_url, api_key, timeout)
+        except LlmgrError as error:
+            if raise_on_error:
+                raise
+            LOGGER.warning('probe of %s: %s', base_url, error)
+            return []
+
+
+_LISTS = {
+    'models': (lib.llmgr_models, lib.llmgr_model_list_clear),
+    'platforms': (lib.llmgr_platforms, lib.llmgr_platform_list_clear),
+}
+
+
+def _need_langchain() -> None:
+    """Says what to install before _chat is imported."""
+    try:
+        from . import _chat  # noqa: F401
+    except ImportError as error:
+        raise ImportError('this needs LangChain; install it with: pip install '
+                          f'"llmgr[langchain]" ({error})') from error

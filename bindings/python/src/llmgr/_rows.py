@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""The library's structures as Python values."""
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ._native import (
+    NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_text)
+from ._types import Model, Platform, Resolved, Usage, UsageSum
+
+KEY_ROOM = 4097  # what llmgr_llm_key promises to be enough
+
+
+def to_json(name: str, value: object) -> bytes:
+    """A dict argument as JSON; b'' for None or {}."""
+    if value is None:
+        return b''
+    if not isinstance(value, Mapping):
+        raise TypeError(f'{name} must be a dict, not {type(value).__name__}')
+    if not value:
+        return b''
+    return json.dumps(dict(value), ensure_ascii=False, allow_nan=False).encode('utf-8')
+
+
+def seed_model(row: Any) -> dict[str, Any]:
+    """A struct llmgr_model as the seed's dict."""
+    return {
+        'platform_id': row.platform_id,
+        'platform_name': from_text(row.platform_name),
+        'platform_is_sys': row.platform_is_sys,
+        'platform_hide': row.platform_hide,
+        'base_url': from_text(row.base_url),
+        'api_key_set': row.api_key_set,
+        'model_id': row.model_id,
+        'model_name': from_text(row.model_name),
+        'display_name': from_text(row.display_name),
+    }
+
+
+def model(row: Any) -> Model:
+    """A struct llmgr_model."""
+    extra_body = from_optional(row.extra_body)
+    return Model(id=row.model_id, platform_id=row.platform_id,
+                 model_name=from_text(row.model_name), display_name=from_text(row.display_name),
+                 extra_body=json.loads(extra_body) if extra_body else None, hide=row.model_hide)
+
+
+def platform(row: Any, user_id: str) -> Platform:
+    """A struct llmgr_platform of this owner."""
+    return Platform(id=row.platform_id, name=from_text(row.platform_name),
+                    base_url=from_text(row.base_url), user_id=user_id,
+                    is_sys=row.platform_is_sys, hide=row.platform_hide,
+                    api_key_set=row.api_key_set,
+                    key_fingerprint=from_optional(row.key_fingerprint),
+                    payer=from_optional(row.payer))
+
+
+def selection(row: Any) -> dict[str, Any]:
+    """A struct llmgr_selection as the seed's dict."""
+    return {
+        'platform': from_text(row.platform),
+        'platform_id': row.platform_id,
+        'platform_is_sys': row.platform_is_sys,
+        'base_url': from_text(row.base_url),
+        'model_display_name': from_text(row.model_display_name),
+        'model_id': row.model_id,
+        'model_name': from_text(row.model_name),
+        'api_key_set': row.api_key_set,
+    }
+
+
+def resolved(llm: Any, error: Any) -> Resolved:
+    """What a struct llmgr_llm holds; the key's buffer is wiped."""
+    chosen = ffi.new('struct llmgr_selection *')
+    room = ffi.new('char[]', KEY_ROOM)
+    lib.llmgr_llm_selection(llm, chosen)
+    check(lib.llmgr_llm_key(llm, room, KEY_ROOM, error), error)
+    key = from_text(room)
+    lib.llmgr_wipe(room, KEY_ROOM)
+    return Resolved(chosen.platform_id, from_text(chosen.platform), from_text(chosen.base_url),
+                    chosen.model_id, from_text(chosen.model_name),
+                    from_text(chosen.model_display_name),
+                    from_optional(lib.llmgr_llm_extra_body(llm)),
+                    from_text(lib.llmgr_llm_payer(llm)), key)
+
+
+# ---- Usage --------------------------------------------------------------------------------------
+
+def _group(by: object) -> int:
+    wanted = to_text('by', by).decode().upper()
+    number = getattr(lib, f'LLMGR_USAGE_BY_{wanted}', None)
+    if number is None:
+        raise ValueError(f'by must be model, user, platform, slot or day, not {by!r}')
+    return int(number)
+
+
+def _time_ms(name: str, value: object) -> int:
+    if value is None:
+        return 0
+    if not isinstance(value, datetime.datetime):
+        raise TypeError(f'{name} must be a datetime, not {type(value).__name__}')
+    return max(1, int(value.timestamp() * 1000))
+
+
+def _sum(row: Any) -> UsageSum:
+    counts = [None if count < 0 else count
+              for count in (row.prompt_tokens, row.completion_tokens, row.cached_tokens,
+                            row.reasoning_tokens)]
+    return UsageSum(from_text(row.key), from_text(row.name), row.requests, row.attempts,
+                    row.completed, row.unknown, row.inexact, row.system_paid, *counts)
+
+
+def usage(handle: Handle, user: Any, by: object, since: object, until: object) -> Usage:
+    """All pages of llmgr_usage_query."""
+    query = ffi.new('struct llmgr_usage_query *')
+    lib.llmgr_usage_query_init(query)
+    query.by = _group(by)
+    query.since_ms, query.until_ms = _time_ms('since', since), _time_ms('until', until)
+    kept = ffi.new('char[]', user) if user != NULL else NULL
+    query.user = kept
+    items: list[UsageSum] = []
+    while True:
+        page, error = ffi.new('struct llmgr_usage_list *'), new_error()
+        with handle as manager:
+            check(lib.llmgr_usage_query(manager, query, page, error), error)
+        try:
+            items += [_sum(page.items[i]) for i in range(page.count)]
+            total, more = _sum(page.total), page.more
+        finally:
+            lib.llmgr_usage_list_clear(page)
+        if not more:
+            return Usage(items, total)
+        after = ffi.new('char[]', items[-1].key.encode())
+        query.after = after

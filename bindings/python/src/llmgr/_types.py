@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""What the manager hands out, where the seed hands out rows and where it has nothing."""
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import Any, Union
+
+PathLike = Union[str, 'os.PathLike[str]']
+
+
+@dataclasses.dataclass(frozen=True)
+class Platform:
+    """A platform as one user sees it.
+
+    Attributes:
+        id: Its number, for every other call.
+        name: What people see.
+        base_url: Its address, as written.
+        user_id: Whose private platform it is; of a system platform the system user.
+        is_sys: A system platform, defined by the administrator?
+        hide: Did this user hide it?
+        api_key_set: Is there a key that this user may use?
+        key_fingerprint: Tells keys apart, such as "key:1a2b3c4d"; None without a key.
+        payer: "user", "system", or None without a key.
+    """
+
+    id: int
+    name: str
+    base_url: str
+    user_id: str
+    is_sys: bool
+    hide: bool
+    api_key_set: bool
+    key_fingerprint: str | None
+    payer: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model as one user sees it.
+
+    Attributes:
+        id: Its number, for every other call.
+        platform_id: The platform it belongs to.
+        model_name: What the upstream is asked for.
+        display_name: What people see.
+        extra_body: Members that go into each request; None if there are none.
+        hide: Did this user hide it?
+    """
+
+    id: int
+    platform_id: int
+    model_name: str
+    display_name: str
+    extra_body: dict[str, Any] | None
+    hide: bool
+
+
+@dataclasses.dataclass(slots=True)
+class Resolved:
+    """What serves a user's slot: the result of a resolve. The key is not shown by repr()."""
+
+    platform_id: int
+    platform: str
+    base_url: str
+    model_id: int
+    model_name: str
+    model_display_name: str
+    extra_body: str | None
+    payer: str
+    key: str = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class UsageSum:
+    """One sum of the ledger. A count of tokens is None if no row knew it.
+
+    Attributes:
+        key: Model or platform number, user, slot or day: what the sums are told apart by.
+        name: The same for people; "" if there is none.
+        requests: Calls.
+        attempts: Rows: attempts at an upstream.
+        completed: Of the attempts, those that ended well.
+        unknown: Attempts of which no token count is known.
+        inexact: Attempts whose counts were estimated, or reported in part.
+        system_paid: Attempts with the administrator's key.
+        prompt_tokens: Sent.
+        completion_tokens: Received, reasoning included.
+        cached_tokens: Part of prompt_tokens.
+        reasoning_tokens: Part of completion_tokens.
+    """
+
+    key: str
+    name: str
+    requests: int
+    attempts: int
+    completed: int
+    unknown: int
+    inexact: int
+    system_paid: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """The answer of AIManager.usage: iterate over it for the sums; `total` is over all of them."""
+
+    items: list[UsageSum]
+    total: UsageSum
+
+    def __iter__(self) -> Iterator[UsageSum]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)

@@ -63,11 +63,12 @@ static int32_t hex4(const char *p, size_t size)
 /* What a one-letter escape stands for; 0: it is none. */
 static char simple_escape(char c)
 {
-    static const char FROM[] = "\"\\/bfnrt";
-    static const char TO[] = "\"\\/\b\f\n\r\t";
-    const char *found = c != '\0' ? strchr(FROM, c) : NULL;
+    static const char MEANS[256] = {
+        ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+        ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
+    };
 
-    return found != NULL ? TO[found - FROM] : '\0';
+    return MEANS[(unsigned char)c];
 }
 
 /* The string whose opening quote is at walk->at; behind its closing quote afterwards. */
@@ -87,10 +88,10 @@ static bool skip_string(struct ld_walk *walk, bool *escaped)
         if (p[at] != '\\')
             return bad(walk, at, "a control character in a string");
         *escaped = true;
-        if (at + 1 < size && p[at + 1] == 'u' && hex4(p + at + 2, size - at - 2) >= 0)
-            at += 6;
-        else if (at + 1 < size && simple_escape(p[at + 1]) != '\0')
+        if (at + 1 < size && simple_escape(p[at + 1]) != '\0')
             at += 2;
+        else if (at + 1 < size && p[at + 1] == 'u' && hex4(p + at + 2, size - at - 2) >= 0)
+            at += 6;
         else
             return bad(walk, at, "an unknown escape in a string");
     }

@@ -181,16 +181,29 @@ static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size
     sniff->copy_size += size;
 }
 
+/* By size, since most names are told apart by it. */
 static enum name find_name(const struct ld_sniff *sniff)
 {
+    static const uint8_t BY_SIZE[][4] = {
+        [2] = {NAME_ID},
+        [4] = {NAME_TYPE, NAME_TEXT},
+        [5] = {NAME_USAGE, NAME_MODEL, NAME_ERROR, NAME_DELTA},
+        [6] = {NAME_OUTPUT},
+        [7] = {NAME_MESSAGE, NAME_CHOICES, NAME_CONTENT},
+        [8] = {NAME_RESPONSE, NAME_THINKING},
+        [9] = {NAME_REASONING, NAME_ARGUMENTS},
+        [11] = {NAME_STOP_REASON},
+        [12] = {NAME_PARTIAL_JSON},
+        [13] = {NAME_FINISH_REASON},
+        [17] = {NAME_REASONING_CONTENT},
+    };
     const size_t size = sniff->copy_size;
 
-    if (size == 0 || size > sizeof sniff->copy)
+    if (size >= sizeof BY_SIZE / sizeof BY_SIZE[0])
         return NAME_NONE;
-    for (int name = NAME_NONE + 1; name < NAME_COUNT; name++) {
-        if (NAMES[name].size == size && NAMES[name].p[0] == sniff->copy[0] &&
-            memcmp(NAMES[name].p, sniff->copy, size) == 0)
-            return (enum name)name;
+    for (size_t i = 0; i < 4 && BY_SIZE[size][i] != NAME_NONE; i++) {
+        if (memcmp(NAMES[BY_SIZE[size][i]].p, sniff->copy, size) == 0)
+            return (enum name)BY_SIZE[size][i];
     }
     return NAME_NONE;
 }

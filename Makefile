@@ -6,7 +6,7 @@ export PYTHON := $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || ec
 BUILD ?= build
 PREFIX ?= /usr/local
 
-.PHONY: help run test test-deep bench check format tidy pot install clean build
+.PHONY: help run test test-deep mutants bench check format tidy pot install clean build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ bench: ## the benchmarks, with the machine and versions they ran on
 
 check: ## format, include table, banned calls: seconds
 	@tools/deps test && tools/check-format && tools/check-includes && tools/check-banned
+
+mutants: ## plant the bugs of tests/mutants one at a time: the suite must catch each
+	@tools/deps test && tools/mutants
 
 format: ## rewrite the sources the way .clang-format says
 	@tools/deps test && tools/check-format --fix

@@ -173,6 +173,14 @@ static void unknown_usage_is_never_zero(void **state)
     assert_int_equal(a.usage.cached_tokens, 4);
     assert_int_equal(a.usage.reasoning_tokens, -1);
     ld_answer_clear(&a);
+    a = reads("{\"choices\":[{}],\"usage\":{\"prompt_tokens\":-3,\"total_tokens\":-1,"
+              "\"prompt_tokens_details\":{\"cached_tokens\":5},\"prompt_cache_hit_tokens\":4,"
+              "\"completion_tokens_details\":{\"reasoning_tokens\":2,\"cached_tokens\":1}}}");
+    assert_int_equal(a.usage.prompt_tokens, -1);
+    assert_int_equal(a.usage.total_tokens, -1);
+    assert_int_equal(a.usage.cached_tokens, 5);
+    assert_int_equal(a.usage.reasoning_tokens, 2);
+    ld_answer_clear(&a);
 }
 
 static void what_is_no_answer_is_an_error(void **state)

@@ -2,6 +2,8 @@
 #include "dialect/chat.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "../unit.h"
 
@@ -205,6 +207,32 @@ static void too_many_tool_calls_are_refused(void **state)
     ld_chat_stream_free(stream);
 }
 
+static void the_text_of_a_stream_is_capped_as_a_whole(void **state)
+{
+    (void)state;
+    enum { PIECE = 1 << 20 };
+    struct ld_chat_stream *stream = begin();
+    struct llmgr_chunk chunk;
+    enum ld_event kind;
+    llmgr_status status = LLMGR_OK;
+    char *data = malloc(PIECE + 128);
+    int count = 0;
+
+    /* Content and reasoning in turn: each stays below the cap. */
+    for (; status == LLMGR_OK; count++) {
+        int head = snprintf(data, 128, "{\"choices\":[{\"delta\":{\"%s\":\"",
+                            count % 2 == 0 ? "content" : "reasoning");
+        memset(data + head, 'x', PIECE);
+        memcpy(data + head + PIECE, "\"}}]}", 6);
+        assert_true(count <= LD_ANSWER_MAX / PIECE);
+        status = feed(stream, data, &chunk, &kind);
+    }
+    assert_int_equal(status, LLMGR_ERR_PROTOCOL);
+    assert_int_equal(count, LD_ANSWER_MAX / PIECE + 1);
+    free(data);
+    ld_chat_stream_free(stream);
+}
+
 int main(void)
 {
     lb_host_init(&host);
@@ -216,6 +244,7 @@ int main(void)
         cmocka_unit_test(the_end_is_judged_by_done_or_finish_reason),
         cmocka_unit_test(errors_in_the_stream_end_it),
         cmocka_unit_test(too_many_tool_calls_are_refused),
+        cmocka_unit_test(the_text_of_a_stream_is_capped_as_a_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,6 +157,19 @@ static void an_unreadable_own_key_gives_way_to_the_server_key(void **state)
     assert_target(b, b1, LM_PAYER_SYSTEM, "sk-server-b");
 }
 
+static void an_unreadable_key_of_a_private_platform_is_no_key(void **state)
+{
+    (void)state;
+    int64_t own = own_platform(&h, "ann", "Ann's", URL_OWN, "sk-ann");
+    int64_t mine = add_model(&h, "ann", own, "Mine", "m");
+    ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, "Mine"));
+    db_sql(&h.db, "UPDATE llm_platforms SET base_url = 'https://evil.example' WHERE is_sys = 0");
+    house_reopen(&h);
+    ASSERT_STATUS(&h, LLMGR_ERR_NO_KEY, ask(&h, "ann", NULL, "Mine"));
+    assert_target(own, mine, LM_PAYER_NONE, "");
+    assert_non_null(strstr(h.err.message, "cannot be used"));
+}
+
 static void a_placeholder_is_no_key(void **state)
 {
     (void)state;
@@ -363,6 +376,16 @@ static void a_model_is_found_by_slot_path_display_and_model_name(void **state)
     ASSERT_STATUS(&h, LLMGR_ERR_INVALID, ask(&h, "b\x01", NULL, NULL));
 }
 
+static void a_display_name_outranks_a_model_name(void **state)
+{
+    (void)state;
+    int64_t named = add_model(&h, NULL, b, "Delta", "Gamma");
+    ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, "Gamma"));
+    assert_int_equal(h.target.model_id, c1);
+    ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, "B/hub/Gamma"));
+    assert_int_equal(h.target.model_id, named);
+}
+
 static void among_equals_a_usable_key_goes_first_then_own_then_order(void **state)
 {
     (void)state;
@@ -415,6 +438,7 @@ int main(void)
         CASE(resolve_never_yields_another_users_key),
         CASE(a_key_sealed_for_another_row_user_or_address_is_no_key),
         CASE(an_unreadable_own_key_gives_way_to_the_server_key),
+        CASE(an_unreadable_key_of_a_private_platform_is_no_key),
         CASE(a_placeholder_is_no_key),
         CASE(a_stored_choice_without_a_key_is_the_error_and_says_what_to_do),
         CASE(a_slot_without_a_choice_follows_main),
@@ -428,6 +452,7 @@ int main(void)
         CASE(a_read_only_manager_uses_the_first_choice_and_writes_nothing),
         CASE(without_any_system_model_the_error_says_to_sync),
         CASE(a_model_is_found_by_slot_path_display_and_model_name),
+        CASE(a_display_name_outranks_a_model_name),
         CASE(among_equals_a_usable_key_goes_first_then_own_then_order),
         CASE(system_and_platform_look_ups_use_the_same_rules),
     };

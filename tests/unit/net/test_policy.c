@@ -161,6 +161,18 @@ static void some_addresses_stay_shut_whatever_is_opened(void **state)
     ln_policy_free(policy);
 }
 
+static void an_opened_6to4_address_is_judged_by_the_one_inside(void **state)
+{
+    (void)state;
+    static const char *const allow[] = {"2002::/16"};
+    struct ln_policy *policy = make(&(struct ln_policy_options){.allow = allow, .allow_count = 1});
+    assert_int_equal(addr(policy, "2002:808:808::1", 443), LLMGR_OK);
+    assert_int_equal(addr(policy, "2002:80a:101::1", 443), LLMGR_OK);
+    assert_int_equal(addr(policy, "2002:ac0:808::1", 443), LLMGR_ERR_ADDRESS); /* 10.192.8.8 */
+    assert_int_equal(addr(policy, "2002:c0a8:101::1", 443), LLMGR_ERR_ADDRESS);
+    ln_policy_free(policy);
+}
+
 static void our_own_end_points_stay_shut(void **state)
 {
     (void)state;
@@ -231,6 +243,7 @@ int main(void)
         cmocka_unit_test(the_operators_word_passes_whatever_it_says),
         cmocka_unit_test(the_operator_opens_ranges_at_any_port),
         cmocka_unit_test(some_addresses_stay_shut_whatever_is_opened),
+        cmocka_unit_test(an_opened_6to4_address_is_judged_by_the_one_inside),
         cmocka_unit_test(our_own_end_points_stay_shut),
         cmocka_unit_test(http_and_ports_are_the_operators_to_open),
         cmocka_unit_test(broken_lists_are_named),

@@ -72,6 +72,7 @@ static void what_is_sealed_opens_in_its_place(void **state)
     assert_int_equal(record.data[1], 1);
     assert_true(lv_record_key_id(lb_buf_str(&record), &id));
     assert_int_equal(id, f.seal.id);
+    assert_false(lv_record_key_id(lb_str(record.data, LV_RECORD_OVERHEAD), &id));
     assert_null(memmem(record.data, record.size, SECRET, sizeof SECRET - 1));
     assert_int_equal(try_open(f.vault, &HERE, lb_buf_str(&record), NULL), LLMGR_OK);
     lb_buf_free(&record);

@@ -145,6 +145,17 @@ static void help_command(const struct cli_command *command, struct lb_buf *out)
         add_flag_line(command, flag_row(word), out);
 }
 
+/* Everything the gateway can be told, wherever it is told: options stand in tables of their own. */
+static void help_serve(struct lb_buf *out)
+{
+    struct lb_buf options;
+
+    lb_buf_init(&options, out->host, PAGE_MAX);
+    lc_help(LC_SECTION_SERVE, true, HELP_COLUMNS, &options);
+    lb_buf_addf(out, "\n%s", lb_buf_c(&options));
+    lb_buf_free(&options);
+}
+
 llmgr_status cli_help(const char *noun, const char *verb, struct llmgr_error *err)
 {
     size_t count, shown = 0;
@@ -164,6 +175,8 @@ llmgr_status cli_help(const char *noun, const char *verb, struct llmgr_error *er
         if (shown++ != 0)
             lb_buf_add_byte(&out, '\n');
         help_command(&rows[i], &out);
+        if (rows[i].run == cli_run_serve)
+            help_serve(&out);
     }
     llmgr_status status = out.failed;
     if (status == LLMGR_OK && noun != NULL && shown == 0)

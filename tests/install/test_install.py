@@ -152,3 +152,12 @@ def test_the_program_and_its_papers_are_installed(stage):
     one(stage, 'man1/llmgr.1')
     one(stage, 'bash-completion/completions/llmgr')
     one(stage, 'zh_CN/LC_MESSAGES/llmgr.mo')
+
+
+@pytest.mark.skipif(shutil.which('systemd-analyze') is None, reason='no systemd-analyze')
+def test_the_installed_unit_is_confined(stage):
+    unit = one(stage, 'llmgr.service')
+    assert '@bindir@' not in unit.read_text(encoding='utf-8')
+    # Exposure in tenths: SECURITY asks for at most 2.0.
+    run(['systemd-analyze', 'security', '--offline=true', '--threshold=20', unit])
+    one(stage, 'llmgr.socket')

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""Two users, every route, every role, every id of the other: what is not one's own is not there.
+
+The routes come from /api/openapi.json. One that stands in no row of CALLS fails the walk, so a new
+route is not tested until somebody has said how it is called.
+"""
+import json
+import re
+
+import pytest
+
+from gateway_api import Api
+
+# operationId -> body of a call that would do something, None: no body.
+CALLS = {
+    'getOpenApi': None, 'getMe': None, 'getInfo': None, 'getHealth': None, 'getReady': None,
+    'getMetrics': None, 'listCallable': None, 'getCallable': None,
+    'listPlatforms': None, 'getPlatform': None, 'deletePlatform': None, 'clearPlatformKey': None,
+    'probePlatform': None, 'listModels': None, 'getModel': None, 'deleteModel': None,
+    'listSelections': None, 'getSelection': None, 'explain': None, 'listTokens': None,
+    'revokeToken': None, 'getUsage': None, 'getSync': None, 'checkDatabase': None, 'getKeys': None,
+    'addPlatform': {'platform_name': 'new', 'base_url': 'http://127.0.0.1:5/v1'},
+    'changePlatform': {'platform_name': 'stolen', 'platform_hide': True},
+    'setPlatformKey': {'api_key': 'sk-stolen-0123456789'},
+    'addModel': {'model_name': 'planted'},
+    'changeModel': {'display_name': 'stolen', 'model_hide': True},
+    'setSelection': {'platform_id': 0, 'model_id': 0},
+    'probe': {'base_url': 'http://127.0.0.1:9/v1'},
+    'addToken': {'name': 'new'}, 'runSync': {'dry_run': True}, 'rotateKeys': {'dry_run': True},
+}
+ABSENT = 987654
+
+
+@pytest.fixture(name='api')
+def api_fixture(llmgr, mockllm):
+    """ann owns things whose names hold "canary"; bob and the application's users do not."""
+    server = Api(llmgr, mockllm)
+    server.token('admin', '--kind', 'admin')
+    server.ids = {'token_id': server.token('ann', '-u', 'ann')}
+    server.token('bob', '-u', 'bob')
+    server.token('app', '--kind', 'app', '--prefix', 'b')
+    platform = server.good('POST', '/api/platforms', 'ann',
+                           {'platform_name': 'canary-platform',
+                            'base_url': 'http://127.0.0.1:9/canary', 'api_key': 'sk-canary-123456'})
+    model = server.good('POST', f'/api/platforms/{platform["platform_id"]}/models', 'ann',
+                        {'model_name': 'canary-model', 'display_name': 'canary-shown'})
+    server.ids |= {'platform_id': platform['platform_id'], 'model_id': model['model_id']}
+    chosen = {name: server.ids[name] for name in ('platform_id', 'model_id')}
+    server.good('PUT', '/api/selections/canary-slot', 'ann', chosen)
+    yield server
+    server.stop()
+
+
+ROLES = {'bob': {}, 'app': {'X_LLMGR_User': 'bella'}}
+
+
+def state_of(api, user):
+    """Everything that the API says of a user."""
+    return [api.all(path + '?user=' + user) for path in
+            ('/api/platforms', '/api/models', '/api/selections', '/api/tokens')]
+
+
+def plain(answer):
+    """What an answer says, without what differs from one request to the next."""
+    return re.sub(r'"request_id":"[^"]*"|\d+', '', answer.text)
+
+
+def body_of(operation, ids):
+    body = CALLS[operation.id]
+    if operation.id == 'setSelection':
+        return {'platform_id': ids['platform_id'], 'model_id': ids['model_id']}
+    return body
+
+
+def test_every_route_is_in_the_table(api):
+    assert {operation.id for operation in api.operations} == set(CALLS)
+
+
+def test_what_is_anothers_is_not_there(api):
+    before = state_of(api, 'ann')
+    absent = {'platform_id': ABSENT, 'model_id': ABSENT, 'token_id': ABSENT}
+    for role, fields in ROLES.items():
+        for operation in api.operations:
+            touched = [name for name in operation.parameters if name in api.ids]
+            if not touched and operation.id != 'setSelection':
+                continue
+            answers = []
+            for ids in (api.ids, absent):
+                values = {**ids, 'slot': 'main', 'id': 'x'}
+                answers.append(api.raw(operation.method, operation.fill(values), role,
+                                       body_of(operation, ids), **fields))
+            theirs, nobodys = answers
+            assert theirs.status == 404, f'{role} {operation.id}: {theirs.text}'
+            assert theirs.code == 'ERR_NOT_FOUND'
+            assert (theirs.status, plain(theirs)) == (nobodys.status, plain(nobodys))
+            assert 'canary' not in theirs.text
+    assert state_of(api, 'ann') == before
+
+
+def test_no_answer_to_another_holds_a_name_of_the_users(api):
+    for role, fields in ROLES.items():
+        for operation in api.operations:
+            if operation.method != 'GET' or not operation.path.startswith(('/api', '/v1')):
+                continue
+            path = operation.fill({**api.ids, 'slot': 'canary-slot', 'id': 'canary-model'})
+            answer = api.raw('GET', path, role, **fields)
+            text = answer.text.replace(path, '')
+            if operation.id in ('getSelection', 'getCallable'):  # they say what was asked for
+                text = re.sub(r'"slot":"canary-slot"|no model \'canary-model\'', '', text)
+            assert 'canary' not in text, f'{role} {operation.id}: {text}'
+
+
+def test_nobody_but_an_administrator_names_another_user(api):
+    before = state_of(api, 'ann')
+    for role, fields in ROLES.items():
+        for operation in api.operations:
+            if 'user' not in operation.queries:
+                continue
+            path = operation.fill({**api.ids, 'slot': 'main'}) + '?user=ann'
+            answer = api.raw(operation.method, path, role, body_of(operation, api.ids), **fields)
+            assert (answer.status, answer.code) == (403, 'ERR_FORBIDDEN'), operation.id
+    assert state_of(api, 'ann') == before
+
+
+def test_an_application_stays_within_its_prefix(api):
+    for operation in api.operations:
+        if operation.is_public:
+            continue
+        path = operation.fill({**api.ids, 'slot': 'main', 'id': 'canary-model'})
+        answer = api.raw(operation.method, path, 'app', body_of(operation, api.ids),
+                         X_LLMGR_User='ann')
+        assert answer.status == 403, f'{operation.id}: {answer.text}'
+        answer = api.raw(operation.method, path, 'app', body_of(operation, api.ids))
+        assert answer.status in (400, 403), f'{operation.id}: {answer.text}'
+
+
+def test_what_administrators_do_nobody_else_does(api):
+    admin_only = [operation for operation in api.operations if operation.is_admin]
+    assert {'runSync', 'rotateKeys', 'getKeys', 'getSync', 'checkDatabase', 'getMetrics'} <= {
+        operation.id for operation in admin_only}
+    for operation in admin_only:
+        for role, fields in ROLES.items():
+            answer = api.raw(operation.method, operation.path, role, CALLS[operation.id], **fields)
+            assert answer.status == 403, f'{role} {operation.id}: {answer.text}'
+
+
+def test_nothing_but_the_public_is_answered_without_a_token(api):
+    public = {operation.id for operation in api.operations if operation.is_public}
+    assert public == {'getHealth', 'getReady', 'getOpenApi'}
+    for operation in api.operations:
+        path = operation.fill({**api.ids, 'slot': 'main', 'id': 'canary-model'})
+        for caller in (None, 'sk-llmgr-' + 'a' * 49, ''):
+            answer = api.raw(operation.method, path, caller, CALLS[operation.id])
+            assert answer.status == (200 if operation.is_public else 401), operation.id
+            assert 'canary' not in answer.text.replace(path, '')
+
+
+def test_members_that_are_no_ones_to_set_are_refused(api):
+    """Each member of each answer, sent to each operation whose request does not declare it."""
+    schemas = api.document['components']['schemas']
+    everything = {name for schema in schemas.values() for name in schema['properties']}
+    everything |= {'user_id', 'is_sys', 'owner', 'id', 'hide', 'position', 'created_at'}
+    before = state_of(api, 'ann')
+    for operation in api.operations:
+        request = operation.item.get('requestBody')
+        if request is None or operation.is_admin:
+            continue
+        reference = request['content']['application/json']['schema']['$ref']
+        declared = set(schemas[reference.rpartition('/')[2]]['properties'])
+        path = operation.fill({**api.ids, 'slot': 'main'})
+        for member in sorted(everything - declared):
+            answer = api.raw(operation.method, path, 'ann',
+                             {**body_of(operation, api.ids), member: 1})
+            assert answer.status == 400, f'{operation.id} takes {member}: {answer.text}'
+            assert f"'{member}'" in json.loads(answer.text)['detail']
+    assert state_of(api, 'ann') == before

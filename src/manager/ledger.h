@@ -3,7 +3,7 @@
  * The usage ledger: one row per attempt at an upstream.
  *
  *     worker --append--> journal (mapped file)  --writer thread--> database
- *     worker --append--> journal                /   rows, roll-up and the position reached in
+ *     worker --append--> journal                /   rows, and the position reached in
  *     dead process's journal ------------------/    each journal, in one transaction
  *
  * An append is a copy into mapped memory: what returned survives SIGKILL at once, and a power cut

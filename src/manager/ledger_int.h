@@ -87,6 +87,9 @@ struct lm_ledger {
     char forget[LM_FORGET_MAX][LM_SEGMENT_NAME + 1];
     size_t forget_count;
     size_t forget_now;   /* how many of them the running transaction takes */
+    uint64_t summed;     /* rows written of which the hours know */
+    bool summed_once;    /* and those that dead processes have written */
+    int64_t next_sum_ms; /* when they are summed even if they are few */
     int64_t retry_ms;    /* pause after the next failure */
     atomic_bool scanned; /* the first look for orphans found no more */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread that moves journals into the database. One round is one transaction: rows, sums, and
+ * The thread that moves journals into the database. One round is one transaction: rows, and
  * for each file the position reached, changed only if it is still where we believe it is.
  *
  * After any failure nobody knows how far the database is (a connection may break in the COMMIT),
@@ -21,7 +21,11 @@
 #include "manager/ledger_int.h"
 #include "store/store.h"
 
-enum { UNFINISHED_AGE_S = 60 };
+enum {
+    UNFINISHED_AGE_S = 60,
+    ROLL_UP_ROWS = 100000, /* or */
+    ROLL_UP_MS = 5000,
+};
 
 enum round { ROUND_IDLE, ROUND_WROTE, ROUND_MORE, ROUND_FAILED };
 
@@ -351,6 +355,34 @@ static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_er
     return count != 0 ? ROUND_WROTE : ROUND_IDLE;
 }
 
+static uint64_t written(struct lm_ledger *ledger)
+{
+    return atomic_load(&ledger->written_own) + atomic_load(&ledger->written_adopted);
+}
+
+/*
+ * Sums when there is much to sum, or when it was long ago. A failure is no loss: who reads sums
+ * adds the rows that are not in them.
+ */
+static void roll_up(struct lm_ledger *ledger, bool last)
+{
+    struct llmgr_error err = {0};
+    uint64_t rows = written(ledger) - ledger->summed;
+    int64_t now_ms = lb_monotonic_ms();
+
+    if (rows == 0 && ledger->summed_once)
+        return;
+    if (rows < ROLL_UP_ROWS && now_ms < ledger->next_sum_ms && !last)
+        return;
+    ledger->next_sum_ms = now_ms + ROLL_UP_MS;
+    if (lm_usage_roll_up(ledger->manager, &err) != LLMGR_OK) {
+        lb_info(ledger->host, "usage is summed later: %s", err.message);
+        return;
+    }
+    ledger->summed += rows;
+    ledger->summed_once = true;
+}
+
 /* The lock is held. Returns how long the next round is put off. */
 static int64_t after_failure(struct lm_ledger *ledger, const struct llmgr_error *err)
 {
@@ -391,6 +423,8 @@ void *lm_ledger_write(void *context)
         struct llmgr_error err = {0};
         enum round round = run_round(ledger, last, &err);
         int64_t pause_ms = 0;
+        if (round != ROUND_FAILED)
+            roll_up(ledger, last);
         pthread_mutex_lock(&ledger->lock);
         if (round == ROUND_FAILED)
             pause_ms = after_failure(ledger, &err);
@@ -399,7 +433,7 @@ void *lm_ledger_write(void *context)
         if (round == ROUND_WROTE)
             pause_ms = ledger->options.flush_ms;
         else if (round == ROUND_IDLE)
-            pause_ms = LM_SCAN_MS;
+            pause_ms = ledger->summed == written(ledger) ? LM_SCAN_MS : ROLL_UP_MS;
         pthread_cond_broadcast(&ledger->round_done);
         /* One more round after the stop was seen, for what came before it. */
         stop = ledger->stop_writing &&

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Attempts become rows, and rows become sums. Unknown is null in the database and -1 here; it is
- * never 0, which would claim that nothing was used.
+ * Attempts become rows, and rows become sums: not at once, since a sum's place in its table is
+ * anywhere, while a row's is the end; many rows are summed together, in the order of the sums. Who
+ * reads sums adds the rows that are not yet in them. Unknown is null in the database and -1 here;
+ * it is never 0, which would claim that nothing was used.
  */
 #include "manager/usage.h"
 
-#include <stdlib.h>
-
 #include "base/error.h"
+#include "manager/access.h"
 #include "manager/handle.h"
 #include "store/store.h"
 
 enum {
     ROW_ARGS = 23,
-    SUM_ARGS = 17,
+    ROLL_UP_MAX = 200000, /* rows summed in one transaction */
+    ROLL_UP_ALONE = 1000, /* rows that wait for it when no ledger is open */
 };
 /* Above these a count is no count: sums of it must not overflow, whatever an upstream says. */
 #define TOKENS_MAX (INT64_C(1) << 32)
@@ -124,30 +126,11 @@ llmgr_status lm_usage_tidy(const struct lm_usage *usage, int64_t now_ms, struct 
 
 /* ---- Batches --------------------------------------------------------------------------------- */
 
-struct sum {
-    const struct lm_usage *of; /* whose key and names it has */
-    int64_t hour;
-    int64_t requests;
-    int64_t attempts;
-    int64_t completed;
-    int64_t unknown;
-    int64_t inexact;
-    int64_t prompt_tokens; /* LM_UNKNOWN until one is known */
-    int64_t completion_tokens;
-    int64_t cached_tokens;
-    int64_t reasoning_tokens;
-};
-
 struct lm_usage_batch {
     const struct lb_host *host;
     size_t capacity;
     size_t count;
-    size_t sum_count;
-    size_t slot_count;       /* a power of two */
-    struct lm_usage *usages; /* texts borrowed */
-    struct sum *sums;
-    uint32_t *slots;         /* 1 + index of the sum with this hash; 0: none */
-    struct ls_value *values; /* of all rows, then of all sums */
+    struct ls_value *values; /* ROW_ARGS of each; texts borrowed */
 };
 
 struct lm_usage_batch *lm_usage_batch_new(const struct lb_host *host, size_t capacity)
@@ -156,16 +139,12 @@ struct lm_usage_batch *lm_usage_batch_new(const struct lb_host *host, size_t cap
 
     if (batch == NULL)
         return NULL;
-    batch->host = host;
-    batch->capacity = capacity;
-    for (batch->slot_count = 4; batch->slot_count < 2 * capacity;)
-        batch->slot_count *= 2;
-    batch->usages = lb_calloc(host, capacity, sizeof *batch->usages);
-    batch->sums = lb_calloc(host, capacity, sizeof *batch->sums);
-    batch->slots = lb_calloc(host, batch->slot_count, sizeof *batch->slots);
-    batch->values = lb_calloc(host, capacity, ROW_ARGS * sizeof *batch->values);
-    if (batch->usages == NULL || batch->sums == NULL || batch->slots == NULL ||
-        batch->values == NULL) {
+    *batch = (struct lm_usage_batch){
+        .host = host,
+        .capacity = capacity,
+        .values = lb_calloc(host, capacity, ROW_ARGS * sizeof *batch->values),
+    };
+    if (batch->values == NULL) {
         lm_usage_batch_free(batch);
         return NULL;
     }
@@ -176,124 +155,19 @@ void lm_usage_batch_free(struct lm_usage_batch *batch)
 {
     if (batch == NULL)
         return;
-    lb_free(batch->host, batch->usages);
-    lb_free(batch->host, batch->sums);
-    lb_free(batch->host, batch->slots);
     lb_free(batch->host, batch->values);
     lb_free(batch->host, batch);
 }
 
 void lm_usage_batch_reset(struct lm_usage_batch *batch)
 {
-    if (batch->count != 0)
-        memset(batch->slots, 0, batch->slot_count * sizeof *batch->slots);
     batch->count = 0;
-    batch->sum_count = 0;
 }
 
 size_t lm_usage_batch_count(const struct lm_usage_batch *batch)
 {
     return batch->count;
 }
-
-/* FNV-1a; the bound of a batch bounds what collisions can cost. */
-static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
-{
-    const unsigned char *at = bytes;
-
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-static uint64_t key_hash(const struct lm_usage *usage, int64_t hour)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-    hash = mix(hash, &hour, sizeof hour);
-    hash = mix(hash, usage->user.p, usage->user.size);
-    hash = mix(hash, &usage->platform_id, sizeof usage->platform_id);
-    hash = mix(hash, &usage->model_id, sizeof usage->model_id);
-    hash = mix(hash, usage->slot.p, usage->slot.size);
-    return mix(hash, &usage->payer, sizeof usage->payer);
-}
-
-static int compare_int(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-/* In the order of the table's key, so that neighbours are written one after another. */
-static int compare_sums(const void *left, const void *right)
-{
-    const struct sum *a = left;
-    const struct sum *b = right;
-    int order = compare_int(a->hour, b->hour);
-
-    if (order == 0)
-        order = lb_str_cmp(a->of->user, b->of->user);
-    if (order == 0)
-        order = compare_int(a->of->platform_id, b->of->platform_id);
-    if (order == 0)
-        order = compare_int(a->of->model_id, b->of->model_id);
-    if (order == 0)
-        order = lb_str_cmp(a->of->slot, b->of->slot);
-    return order != 0 ? order : compare_int(a->of->payer, b->of->payer);
-}
-
-static struct sum *sum_of(struct lm_usage_batch *batch, const struct lm_usage *usage)
-{
-    const struct sum wanted = {.of = usage, .hour = usage->time_ms / LM_HOUR_MS};
-    size_t at = key_hash(usage, wanted.hour) & (batch->slot_count - 1);
-
-    for (; batch->slots[at] != 0; at = (at + 1) & (batch->slot_count - 1)) {
-        struct sum *sum = &batch->sums[batch->slots[at] - 1];
-        if (compare_sums(sum, &wanted) == 0)
-            return sum;
-    }
-    struct sum *sum = &batch->sums[batch->sum_count++];
-    batch->slots[at] = (uint32_t)batch->sum_count;
-    *sum = (struct sum){
-        .hour = wanted.hour,
-        .prompt_tokens = LM_UNKNOWN,
-        .completion_tokens = LM_UNKNOWN,
-        .cached_tokens = LM_UNKNOWN,
-        .reasoning_tokens = LM_UNKNOWN,
-    };
-    return sum;
-}
-
-static void add_count(int64_t *sum, int64_t count)
-{
-    if (count != LM_UNKNOWN)
-        *sum = (*sum == LM_UNKNOWN ? 0 : *sum) + count;
-}
-
-bool lm_usage_batch_add(struct lm_usage_batch *batch, const struct lm_usage *tidy)
-{
-    if (batch->count == batch->capacity)
-        return false;
-    struct lm_usage *usage = &batch->usages[batch->count++];
-    *usage = *tidy;
-    struct sum *sum = sum_of(batch, usage);
-    sum->of = usage;
-    sum->attempts++;
-    sum->requests += usage->attempt == 1 ? 1 : 0;
-    sum->completed += usage->end_state == LLMGR_END_COMPLETED ? 1 : 0;
-    sum->unknown +=
-        usage->prompt_tokens == LM_UNKNOWN && usage->completion_tokens == LM_UNKNOWN ? 1 : 0;
-    sum->inexact += usage->provenance == LLMGR_PROVENANCE_ESTIMATED ||
-                            usage->provenance == LLMGR_PROVENANCE_PARTIAL
-                        ? 1
-                        : 0;
-    add_count(&sum->prompt_tokens, usage->prompt_tokens);
-    add_count(&sum->completion_tokens, usage->completion_tokens);
-    add_count(&sum->cached_tokens, usage->cached_tokens);
-    add_count(&sum->reasoning_tokens, usage->reasoning_tokens);
-    return true;
-}
-
-/* ---- Writing --------------------------------------------------------------------------------- */
 
 static struct ls_value known(int64_t count)
 {
@@ -341,53 +215,75 @@ static void fill_row(const struct lm_usage *usage, struct ls_value *values)
     memcpy(values, row, sizeof row);
 }
 
-static void fill_sum(const struct sum *sum, struct ls_value *values)
+bool lm_usage_batch_add(struct lm_usage_batch *batch, const struct lm_usage *tidy)
 {
-    const char *payer = lm_payer_name(sum->of->payer);
-    const struct ls_value row[SUM_ARGS] = {
-        ls_int(sum->hour),
-        ls_text(sum->of->user),
-        ls_int(sum->of->platform_id),
-        ls_int(sum->of->model_id),
-        ls_text(sum->of->slot),
-        ls_cstr(payer != NULL ? payer : ""),
-        ls_text(sum->of->platform_name),
-        ls_text(sum->of->model_name),
-        ls_int(sum->requests),
-        ls_int(sum->attempts),
-        ls_int(sum->completed),
-        ls_int(sum->unknown),
-        ls_int(sum->inexact),
-        known(sum->prompt_tokens),
-        known(sum->completion_tokens),
-        known(sum->cached_tokens),
-        known(sum->reasoning_tokens),
-    };
-
-    memcpy(values, row, sizeof row);
+    if (batch->count == batch->capacity)
+        return false;
+    fill_row(tidy, batch->values + batch->count++ * ROW_ARGS);
+    return true;
 }
 
-/* May run again if the transaction does: the sums keep their order, and the index is not used. */
-llmgr_status lm_usage_batch_write(struct lm_usage_batch *batch, struct ls_tx *tx,
+llmgr_status lm_usage_batch_write(const struct lm_usage_batch *batch, struct ls_tx *tx,
                                   struct llmgr_error *err)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        fill_row(&batch->usages[i], batch->values + i * ROW_ARGS);
-    llmgr_status status =
-        ls_exec_many(tx, LS_USAGE_ADD, batch->values, ROW_ARGS, batch->count, err);
+    return ls_exec_many(tx, LS_USAGE_ADD, batch->values, ROW_ARGS, batch->count, err);
+}
+
+/* ---- Hours ----------------------------------------------------------------------------------- */
+
+static llmgr_status read_pending(struct ls_tx *tx, int64_t *from, int64_t *to,
+                                 struct llmgr_error *err)
+{
+    struct llmgr_error own = {0};
+    struct ls_rows rows;
+
+    if (ls_find(tx, LS_USAGE_PENDING, NULL, 0, &rows, &own) != LS_FOUND) {
+        if (err != NULL)
+            *err = own;
+        return lm_row_status(&own);
+    }
+    *from = ls_column_int(&rows, 0);
+    *to = ls_column_int(&rows, 1);
+    ls_rows_end(&rows);
+    return LLMGR_OK;
+}
+
+/* Writers are serialised, so no row below the last one can still appear. */
+static llmgr_status roll_up(struct ls_tx *tx, int64_t at_least, struct llmgr_error *err)
+{
+    int64_t from = 0;
+    int64_t to = 0;
+
+    llmgr_status status = read_pending(tx, &from, &to, err);
+    if (status != LLMGR_OK || to - from < at_least)
+        return status;
+    if (to - from > ROLL_UP_MAX)
+        to = from + ROLL_UP_MAX;
+    status = ls_exec(tx, LS_USAGE_ROLL_UP, LS_ARGS(ls_int(from), ls_int(to)), NULL, err);
     if (status != LLMGR_OK)
         return status;
-    qsort(batch->sums, batch->sum_count, sizeof *batch->sums, compare_sums);
-    for (size_t i = 0; i < batch->sum_count; i++)
-        fill_sum(&batch->sums[i], batch->values + i * SUM_ARGS);
-    return ls_exec_many(tx, LS_USAGE_SUM, batch->values, SUM_ARGS, batch->sum_count, err);
+    return ls_exec(tx, LS_JOURNAL_ADVANCE, LS_ARGS(ls_cstr("hours"), ls_int(from), ls_int(to)),
+                   NULL, err);
+}
+
+static llmgr_status roll_up_all(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    (void)context;
+    return roll_up(tx, 1, err);
+}
+
+llmgr_status lm_usage_roll_up(struct lm_manager *manager, struct llmgr_error *err)
+{
+    return ls_transact(manager->store, LS_WRITE, roll_up_all, NULL, err);
 }
 
 /* ---- Without a journal ----------------------------------------------------------------------- */
 
+/* Without a gateway nobody else sums, so every so many rows one of these calls does. */
 static llmgr_status write_one(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    return lm_usage_batch_write(context, tx, err);
+    llmgr_status status = lm_usage_batch_write(context, tx, err);
+    return status == LLMGR_OK ? roll_up(tx, ROLL_UP_ALONE, err) : status;
 }
 
 llmgr_status lm_usage_add(struct lm_manager *manager, const struct lm_usage *usage,

@@ -2,8 +2,8 @@
 /*
  * Usage as rows: what the ledger's writer puts into a transaction, and the sums that are read.
  *
- * A batch takes attempts, sums them by (hour, user, platform, model, slot, payer) in memory, and
- * writes rows and sums together, so that both always agree.
+ * Rows are written in batches, and summed by (hour, user, platform, model, slot, payer) later. How
+ * far the sums go stands beside them, so rows and sums always agree.
  */
 #ifndef LM_USAGE_H
 #define LM_USAGE_H
@@ -30,8 +30,11 @@ void lm_usage_batch_reset(struct lm_usage_batch *batch);
 size_t lm_usage_batch_count(const struct lm_usage_batch *batch);
 /* False if it is full. A tidy attempt; its texts are borrowed until the reset. */
 bool lm_usage_batch_add(struct lm_usage_batch *batch, const struct lm_usage *tidy);
-LLMGR_MUST_CHECK llmgr_status lm_usage_batch_write(struct lm_usage_batch *batch, struct ls_tx *tx,
-                                                   struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_usage_batch_write(const struct lm_usage_batch *batch,
+                                                   struct ls_tx *tx, struct llmgr_error *err);
+
+/* Sums what is not yet summed, up to a bound. */
+LLMGR_MUST_CHECK llmgr_status lm_usage_roll_up(struct lm_manager *manager, struct llmgr_error *err);
 
 /* Fills everything but `memory`; strings in `arena`. See llmgr_usage_query. */
 LLMGR_MUST_CHECK llmgr_status lm_usage_sums(struct lm_manager *manager,

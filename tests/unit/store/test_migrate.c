@@ -408,6 +408,59 @@ static void killed_in_the_middle_the_original_is_still_there(void **state)
     check_migrated();
 }
 
+/* ---- From one release to the next ---- */
+
+static const struct release {
+    int version;
+    const char *sqlite;
+    const char *postgres;
+} RELEASES[] = {
+#define LS_MIGRATION(version, name, sqlite, postgres) {version, sqlite, postgres},
+#include "store/migrations.def"
+};
+
+/* A database as the release of this schema left it, with a platform in it. */
+static void make_release(int version)
+{
+    db_sql(&db, "CREATE TABLE llm_migrations"
+                " (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)");
+    for (int i = 0; i < version; i++) {
+        char sql[128];
+        db_sql(&db, db.postgres ? RELEASES[i].postgres : RELEASES[i].sqlite);
+        snprintf(sql, sizeof sql, "INSERT INTO llm_migrations VALUES (%d, 'then', 1)", i + 1);
+        db_sql(&db, sql);
+    }
+    db_sql(&db, "INSERT INTO llm_platforms (name, user_id, base_url, is_sys)"
+                " VALUES ('Kept', 'alice', 'https://kept.example/v1', 0)");
+}
+
+static void every_earlier_release_is_backed_up_and_brought_to_this_one(void **state)
+{
+    (void)state;
+    for (int version = 1; version < ls_schema_latest(); version++) {
+        struct llmgr_error err = {0};
+        struct ls_store *store = NULL;
+        if (version > 1) {
+            db_teardown(&db);
+            db_setup(&db);
+        }
+        make_release(version);
+        const struct ls_options refuse = {.url = db.url, .migrate = LS_MIGRATE_REFUSE};
+        assert_int_equal(ls_open(&db.host, &refuse, &store, &err), LLMGR_ERR_DATABASE);
+        assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_migrations"), version);
+        store = db_open(&db);
+        ls_close(store);
+        assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_migrations"), ls_schema_latest());
+        assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_platforms WHERE name = 'Kept'"
+                                        " AND user_id = 'alice'"),
+                         1);
+        assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_tokens"), 0);
+        assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_usage"), 0);
+        assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_usage_hours"), 0);
+        assert_int_equal(count_backups(), 1);
+    }
+}
+
 /* ---- Two at once ---- */
 
 static void two_processes_migrate_once(void **state)
@@ -473,6 +526,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(a_fresh_database_gets_the_latest_schema_without_a_backup),
+        FRESH(every_earlier_release_is_backed_up_and_brought_to_this_one),
         FRESH(a_newer_schema_is_refused_with_both_numbers),
         FRESH(tables_of_others_are_left_alone_and_backed_up),
         FRESH(half_an_original_is_refused_untouched),

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Journal files as a crash, a full disk or a stranger may leave them: the records' bytes, once as
+ * they are and once with a right check, so that the decoder behind it is reached too. What is read
+ * stays within the file, is an attempt that may be stored, and is written again as it was.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "manager/record.h"
+#include "manager/usage.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { ROOM = 4096 };
+
+static void inside(const struct lb_str *text, const unsigned char *file, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)text->p;
+
+    if (p < file || p > file + size || text->size > (size_t)(file + size - p))
+        abort();
+}
+
+static void read_all(const unsigned char *file, size_t size, const unsigned char *key)
+{
+    unsigned char again[LM_RECORD_MAX];
+    struct lm_usage usage, tidy, back;
+    size_t offset = 0;
+    size_t got;
+
+    while ((got = lm_record_read(file, size, offset, key, &usage)) != 0) {
+        inside(&usage.request_id, file, size);
+        inside(&usage.user, file, size);
+        inside(&usage.endpoint, file, size);
+        if (got > size - offset || got > LM_RECORD_MAX)
+            abort();
+        if (lm_usage_tidy(&usage, 1, &tidy, NULL) == LLMGR_OK) {
+            if (lm_record_size(&tidy) > LM_RECORD_MAX)
+                abort();
+            size_t written = lm_record_write(again, 0, key, &tidy);
+            if (lm_record_read(again, written, 0, key, &back) != written ||
+                !lb_str_eq(back.user, tidy.user) || back.prompt_tokens != tidy.prompt_tokens)
+                abort();
+        }
+        offset += got;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const unsigned char key[LM_RECORD_KEY_SIZE] = {1, 2, 3};
+    unsigned char file[ROOM] = {0};
+
+    if (size > sizeof file)
+        size = sizeof file;
+    if (size != 0)
+        memcpy(file, data, size);
+    read_all(file, size, key);
+    if (size < LM_RECORD_FIXED)
+        return 0;
+    const uint32_t head[2] = {(uint32_t)(size - size % LM_RECORD_ALIGN), 0};
+    memcpy(file + 8, head, sizeof head);
+    crypto_shorthash(file, file + 8, head[0] - 8, key);
+    read_all(file, head[0], key);
+    return 0;
+}

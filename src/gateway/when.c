@@ -2,7 +2,11 @@
 /* The Gregorian calendar by arithmetic: no time zone of the host, no locale, no static buffer. */
 #include "gateway/when.h"
 
-enum { MS = 1000, DAY_MS = 24 * 60 * 60 * MS };
+enum {
+    MS = 1000,
+    DAY_MS = 24 * 60 * 60 * MS,
+    NUMBER_MIN = 9 /* digits: 2026 and 20260131 are meant otherwise */
+};
 
 /* Exactly `size` digits from `at` on; -1 if there is anything else. */
 static int digits(struct lb_str text, size_t at, size_t size)
@@ -80,10 +84,14 @@ static bool read_time(struct lb_str text, int64_t *ms)
 
 bool lg_when_parse(struct lb_str text, int64_t *ms)
 {
-    int64_t days, time = 0;
+    int64_t number, days, time = 0;
 
-    if (lb_str_to_i64(text, ms) && *ms >= 0)
+    if (lb_str_to_i64(text, &number)) {
+        if (number < 0 || (number != 0 && text.size < NUMBER_MIN))
+            return false;
+        *ms = number;
         return true;
+    }
     if (text.size < 10 || text.p[4] != '-' || text.p[7] != '-' ||
         !days_to(digits(text, 0, 4), digits(text, 5, 2), digits(text, 8, 2), &days))
         return false;

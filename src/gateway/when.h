@@ -10,7 +10,8 @@
 
 /*
  * A day (2026-01-31, its beginning in UTC), a time (RFC 3339: 2026-01-31T18:00:00Z, with any
- * offset and fraction of a second) or digits (ms since 1970). False for anything else.
+ * offset and fraction of a second) or at least nine digits (ms since 1970), or 0. False for
+ * anything else.
  */
 bool lg_when_parse(struct lb_str text, int64_t *ms);
 

@@ -9,8 +9,6 @@
 #include "gateway/api_schema.h"
 #include "gateway/when.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static void check_body(enum lg_schema_id id, struct lb_str text)
 {
     const struct lg_schema schema = lg_schema(id);
@@ -22,11 +20,11 @@ static void check_body(enum lg_schema_id id, struct lb_str text)
     for (size_t i = 0; i < schema.count; i++) {
         const json_t *value = json_object_get(body, schema.members[i].name);
         known += value != NULL;
-        CHECK(value != NULL || !schema.members[i].required);
+        FUZZ_CHECK(value != NULL || !schema.members[i].required);
         if (json_is_string(value))
-            CHECK(lb_utf8_valid(lb_cstr(json_string_value(value))));
+            FUZZ_CHECK(lb_utf8_valid(lb_cstr(json_string_value(value))));
     }
-    CHECK(known == json_object_size(body));
+    FUZZ_CHECK(known == json_object_size(body));
     lg_schema_wipe(id, body);
     json_decref(body);
 }
@@ -40,10 +38,10 @@ static void check_query(const struct lb_host *host, struct lb_str query)
     lb_arena_init(&arena, host, NULL, 0, 1 << 20);
     if (lg_queries_read(query, UINT32_MAX, &arena, values, NULL) == LLMGR_OK) {
         for (size_t i = 0; i < LG_QUERY_COUNT; i++)
-            CHECK(values[i].p == NULL || (values[i].size > 0 && lb_utf8_valid(values[i])));
+            FUZZ_CHECK(values[i].p == NULL || (values[i].size > 0 && lb_utf8_valid(values[i])));
     }
     if (lg_when_parse(query, &ms))
-        CHECK(ms >= 0);
+        FUZZ_CHECK(ms >= 0);
     lb_arena_free(&arena);
 }
 

@@ -122,7 +122,8 @@ def test_the_manual_page_renders_without_a_complaint(llmgr):
     done = subprocess.run(['groff', '-man', '-Tutf8', '-ww', 'llmgr.1'], cwd=llmgr.folder,
                           capture_output=True, check=True)
     assert done.stderr.decode() == ''
-    text = re.sub('.\x08|\x1b\[[0-9;]*m', '', done.stdout.decode())
+    text = re.sub('.\x08|\x1b\\[[0-9;]*m', '', done.stdout.decode())
+    text = ' '.join(text.split())
     for needed in ('NAME', 'SYNOPSIS', 'COMMANDS', 'OPTIONS', 'EXIT STATUS', 'platform add',
                    'LLMGR_DB'):
         assert needed in text

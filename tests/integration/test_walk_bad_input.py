@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Bad input: one clear error that names the thing and the remedy, nothing changed, nothing lost."""
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -220,7 +221,7 @@ def test_a_database_of_a_newer_version_is_refused_with_both_numbers(sqlite):
     connection.close()
     for words in (['platform', 'list'], ['db', 'check'], ['db', 'migrate']):
         message = one_line(sqlite.fails(9, *words))
-        assert '999' in message and '1' in message.replace('999', '')
+        assert re.search(r'999.*\b\d+ at most', message), message
 
 
 def test_a_file_that_is_no_database(sqlite):

@@ -2,71 +2,192 @@
 /*
  * "usage" objects are read leniently (a missing detail leaves the count unknown) and counts
  * strictly: a negative or fractional number, a string or a bool is no count.
+ *
+ *     text --walk--> +--------+
+ *                    | counts | --rule--> struct llmgr_usage
+ *     tree --------> +--------+
+ *
+ * The gateway reads one for each answer, from its text and without a tree. What a walk has no
+ * answer to (escaped names, numbers with a fraction or an exponent) is left to a tree.
  */
 #include "dialect/usage.h"
+
+#include "dialect/scan.h"
+
+/* ---- Counts, under the names of all dialects ------------------------------------------------- */
+
+/* XX(NAME, object it stands in or NULL, name) */
+#define COUNT_MAP(XX)                                                                              \
+    XX(PROMPT, NULL, "prompt_tokens")                                                              \
+    XX(COMPLETION, NULL, "completion_tokens")                                                      \
+    XX(TOTAL, NULL, "total_tokens")                                                                \
+    XX(CACHE_HIT, NULL, "prompt_cache_hit_tokens")                                                 \
+    XX(INPUT, NULL, "input_tokens")                                                                \
+    XX(OUTPUT, NULL, "output_tokens")                                                              \
+    XX(CACHE_CREATION, NULL, "cache_creation_input_tokens")                                        \
+    XX(CACHE_READ, NULL, "cache_read_input_tokens")                                                \
+    XX(PROMPT_CACHED, "prompt_tokens_details", "cached_tokens")                                    \
+    XX(INPUT_CACHED, "input_tokens_details", "cached_tokens")                                      \
+    XX(COMPLETION_REASONING, "completion_tokens_details", "reasoning_tokens")                      \
+    XX(OUTPUT_REASONING, "output_tokens_details", "reasoning_tokens")
+
+enum count {
+#define XX(name, object, member) COUNT_##name,
+    COUNT_MAP(XX)
+#undef XX
+        COUNTS
+};
+
+static const struct row {
+    const char *object;
+    const char *member;
+} ROWS[COUNTS] = {
+#define XX(name, object, member) {object, member},
+    COUNT_MAP(XX)
+#undef XX
+};
+
+struct counts {
+    int64_t n[COUNTS];  /* -1: no count */
+    bool there[COUNTS]; /* a member of that name, whatever its value */
+};
+
+static void counts_of_tree(const json_t *object, struct counts *counts)
+{
+    for (size_t i = 0; i < COUNTS; i++) {
+        const char *name = ROWS[i].object;
+        const json_t *holder = name != NULL ? json_object_get(object, name) : object;
+        int64_t value = ld_json_int(holder, ROWS[i].member, -1);
+        counts->there[i] = json_object_get(holder, ROWS[i].member) != NULL;
+        counts->n[i] = value >= 0 ? value : -1;
+    }
+}
+
+/* False: a number that only a tree understands. Anything else that is no count is just none. */
+static bool read_number(struct lb_str text, int64_t *count)
+{
+    uint64_t value;
+
+    *count = -1;
+    if (text.size == 0 || text.p[0] < '0' || text.p[0] > '9')
+        return true;
+    if (!lb_str_to_u64(text, &value) || value > INT64_MAX)
+        return false;
+    *count = (int64_t)value;
+    return true;
+}
+
+static bool is_in(const struct row *row, struct lb_str object)
+{
+    return row->object == NULL ? object.p == NULL
+                               : object.p != NULL && lb_str_eq_c(object, row->object);
+}
+
+/* The members of the object at text.p[at]; `object` is its own name, p NULL for the outermost. */
+static bool walk_object(struct lb_str text, size_t at, struct lb_str object, struct counts *counts)
+{
+    struct ld_walk walk;
+    struct ld_member member;
+
+    ld_walk_start(&walk, text, at, object.p == NULL ? 1 : 2);
+    while (ld_walk_next(&walk, &member)) {
+        struct lb_str value = ld_span_of(text, member.value);
+        bool whole = !member.escaped;
+        if (object.p == NULL && value.p[0] == '{' &&
+            lb_str_ends(member.name, LB_STR("_tokens_details")))
+            whole = whole && walk_object(text, member.value.at, member.name, counts);
+        for (size_t i = 0; whole && i < COUNTS; i++) {
+            if (!lb_str_eq_c(member.name, ROWS[i].member) || !is_in(&ROWS[i], object))
+                continue;
+            counts->there[i] = true;
+            whole = read_number(value, &counts->n[i]);
+        }
+        if (!whole)
+            return false;
+    }
+    return walk.why == NULL;
+}
+
+/* False: no JSON object. */
+static bool counts_of_text(struct lb_str text, struct counts *counts)
+{
+    size_t at = ld_scan_space(text.p, 0, text.size);
+
+    *counts = (struct counts){0};
+    for (size_t i = 0; i < COUNTS; i++)
+        counts->n[i] = -1;
+    if (at == text.size || text.p[at] != '{')
+        return false;
+    if (walk_object(text, at, lb_str(NULL, 0), counts))
+        return true;
+    json_t *object = ld_json_read(text, NULL);
+    bool is_object = json_is_object(object);
+    if (is_object)
+        counts_of_tree(object, counts);
+    json_decref(object);
+    return is_object;
+}
+
+/* ---- By rule --------------------------------------------------------------------------------- */
 
 void ld_usage_init(struct llmgr_usage *usage)
 {
     *usage = (struct llmgr_usage){-1, -1, -1, -1, -1};
 }
 
-/* Replaces *count if the member is a count. */
-static bool take(int64_t *count, const json_t *object, const char *name)
-{
-    int64_t value = ld_json_int(object, name, -1);
-
-    if (value < 0)
-        return false;
-    *count = value;
-    return true;
-}
-
-bool ld_usage_read(struct llmgr_usage *usage, const json_t *object)
-{
-    if (!json_is_object(object))
-        return false;
-    const json_t *prompt = json_object_get(object, "prompt_tokens_details");
-    const json_t *completion = json_object_get(object, "completion_tokens_details");
-    bool any = take(&usage->prompt_tokens, object, "prompt_tokens");
-    any |= take(&usage->completion_tokens, object, "completion_tokens");
-    any |= take(&usage->total_tokens, object, "total_tokens");
-    if (take(&usage->cached_tokens, prompt, "cached_tokens"))
-        any = true;
-    else
-        any |= take(&usage->cached_tokens, object, "prompt_cache_hit_tokens");
-    any |= take(&usage->reasoning_tokens, completion, "reasoning_tokens");
-    return any;
-}
-
-/* ---- By rule --------------------------------------------------------------------------------- */
-
 void ld_usage_parts_init(struct ld_usage_parts *parts)
 {
     *parts = (struct ld_usage_parts){-1, -1, -1, -1};
 }
 
-static bool read_responses(struct llmgr_usage *usage, const json_t *object)
+/* Replaces *to if there is such a count. */
+static bool take(int64_t *to, const struct counts *counts, enum count count)
 {
-    const json_t *input = json_object_get(object, "input_tokens_details");
-    const json_t *output = json_object_get(object, "output_tokens_details");
+    if (counts->n[count] < 0)
+        return false;
+    *to = counts->n[count];
+    return true;
+}
 
-    bool any = take(&usage->prompt_tokens, object, "input_tokens");
-    any |= take(&usage->completion_tokens, object, "output_tokens");
-    any |= take(&usage->total_tokens, object, "total_tokens");
-    any |= take(&usage->cached_tokens, input, "cached_tokens");
-    any |= take(&usage->reasoning_tokens, output, "reasoning_tokens");
+static bool read_chat(struct llmgr_usage *usage, const struct counts *counts)
+{
+    bool any = take(&usage->prompt_tokens, counts, COUNT_PROMPT);
+    any |= take(&usage->completion_tokens, counts, COUNT_COMPLETION);
+    any |= take(&usage->total_tokens, counts, COUNT_TOTAL);
+    if (take(&usage->cached_tokens, counts, COUNT_PROMPT_CACHED))
+        any = true;
+    else
+        any |= take(&usage->cached_tokens, counts, COUNT_CACHE_HIT);
+    any |= take(&usage->reasoning_tokens, counts, COUNT_COMPLETION_REASONING);
+    return any;
+}
+
+bool ld_usage_read(struct llmgr_usage *usage, const json_t *object)
+{
+    struct counts counts;
+
+    if (!json_is_object(object))
+        return false;
+    counts_of_tree(object, &counts);
+    return read_chat(usage, &counts);
+}
+
+static bool read_responses(struct llmgr_usage *usage, const struct counts *counts)
+{
+    bool any = take(&usage->prompt_tokens, counts, COUNT_INPUT);
+    any |= take(&usage->completion_tokens, counts, COUNT_OUTPUT);
+    any |= take(&usage->total_tokens, counts, COUNT_TOTAL);
+    any |= take(&usage->cached_tokens, counts, COUNT_INPUT_CACHED);
+    any |= take(&usage->reasoning_tokens, counts, COUNT_OUTPUT_REASONING);
     return any;
 }
 
 /* Counts of a stream are cumulative: a later, smaller one (some relays send 0) says nothing. */
-static bool take_larger(int64_t *count, const json_t *object, const char *name)
+static bool take_larger(int64_t *to, const struct counts *counts, enum count count)
 {
-    int64_t value = -1;
-    bool there = take(&value, object, name);
-
-    if (value > *count)
-        *count = value;
-    return there;
+    if (counts->n[count] > *to)
+        *to = counts->n[count];
+    return counts->n[count] >= 0;
 }
 
 /* Far above any count, and low enough that four of them can be summed. */
@@ -80,12 +201,12 @@ static int64_t or_zero(int64_t count)
 }
 
 static bool read_messages(struct llmgr_usage *usage, struct ld_usage_parts *parts,
-                          const json_t *object)
+                          const struct counts *counts)
 {
-    bool any = take_larger(&parts->input, object, "input_tokens");
-    any |= take_larger(&parts->cache_creation, object, "cache_creation_input_tokens");
-    any |= take_larger(&parts->cache_read, object, "cache_read_input_tokens");
-    any |= take_larger(&parts->output, object, "output_tokens");
+    bool any = take_larger(&parts->input, counts, COUNT_INPUT);
+    any |= take_larger(&parts->cache_creation, counts, COUNT_CACHE_CREATION);
+    any |= take_larger(&parts->cache_read, counts, COUNT_CACHE_READ);
+    any |= take_larger(&parts->output, counts, COUNT_OUTPUT);
     if (parts->input >= 0)
         usage->prompt_tokens =
             or_zero(parts->input) + or_zero(parts->cache_creation) + or_zero(parts->cache_read);
@@ -105,49 +226,38 @@ static void complete_embedding(struct llmgr_usage *usage)
         usage->completion_tokens = 0;
 }
 
-static bool read_any(struct llmgr_usage *usage, struct ld_usage_parts *parts, const json_t *object)
+static bool read_any(struct llmgr_usage *usage, struct ld_usage_parts *parts,
+                     const struct counts *counts)
 {
-    if (json_object_get(object, "prompt_tokens") != NULL ||
-        json_object_get(object, "completion_tokens") != NULL)
-        return ld_usage_read(usage, object);
-    if (json_object_get(object, "cache_read_input_tokens") != NULL ||
-        json_object_get(object, "cache_creation_input_tokens") != NULL)
-        return read_messages(usage, parts, object);
-    return read_responses(usage, object);
+    if (counts->there[COUNT_PROMPT] || counts->there[COUNT_COMPLETION])
+        return read_chat(usage, counts);
+    if (counts->there[COUNT_CACHE_READ] || counts->there[COUNT_CACHE_CREATION])
+        return read_messages(usage, parts, counts);
+    return read_responses(usage, counts);
 }
 
 bool ld_usage_read_text(struct llmgr_usage *usage, enum ld_usage_rule rule,
                         struct ld_usage_parts *parts, struct lb_str text)
 {
-    bool any = false;
+    struct counts counts;
 
-    if (rule == LD_USAGE_NONE)
+    if (rule == LD_USAGE_NONE || !counts_of_text(text, &counts))
         return false;
-    json_t *object = ld_json_read(text, NULL);
-    if (!json_is_object(object)) {
-        json_decref(object);
-        return false;
-    }
     switch (rule) {
     case LD_USAGE_RESPONSES:
-        any = read_responses(usage, object);
-        break;
+        return read_responses(usage, &counts);
     case LD_USAGE_MESSAGES:
-        any = read_messages(usage, parts, object);
-        break;
+        return read_messages(usage, parts, &counts);
     case LD_USAGE_EMBEDDINGS:
-        any = ld_usage_read(usage, object);
-        if (any)
-            complete_embedding(usage);
-        break;
+        if (!read_chat(usage, &counts))
+            return false;
+        complete_embedding(usage);
+        return true;
     case LD_USAGE_CHAT:
-        any = ld_usage_read(usage, object) || read_any(usage, parts, object);
-        break;
+        return read_chat(usage, &counts) || read_any(usage, parts, &counts);
     default:
-        any = read_any(usage, parts, object);
+        return read_any(usage, parts, &counts);
     }
-    json_decref(object);
-    return any;
 }
 
 int64_t ld_usage_estimate(uint64_t output_size)

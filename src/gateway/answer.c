@@ -42,8 +42,7 @@ struct lb_buf *lg_answer_head(struct lg_request *request, int status)
     lh_write_status(out, status);
     lh_write_field(out, LB_STR("date"), lg_worker_date(worker));
     lh_write_field(out, LB_STR("x-request-id"), lg_request_public_id(request));
-    if (request->wants_anthropic_id ||
-        lg_request_endpoint(request)->shape == LD_SHAPE_ANTHROPIC)
+    if (request->wants_anthropic_id || lg_request_endpoint(request)->shape == LD_SHAPE_ANTHROPIC)
         lh_write_field(out, LB_STR("request-id"), lg_request_public_id(request));
     write_cors(request, out);
     return out;

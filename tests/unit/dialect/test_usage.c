@@ -90,6 +90,22 @@ static void what_reports_nothing_leaves_all_unknown(void **state)
     }
 }
 
+static void unusual_json_is_read_as_well(void **state)
+{
+    (void)state;
+    fresh();
+    reads(LD_USAGE_CHAT,
+          " { \"prompt_tokens\" : 5.0 ,\"completion\\u005ftokens\":2,\"total_tokens\":7e0,"
+          "\"prompt_tokens_details\":{\"cached_tokens\":1.5},\"cached_tokens\":9,"
+          "\"completion_tokens_details\":null,\"more\":{\"prompt_tokens\":99}} ",
+          USAGE(5, 2, 7, -1, -1));
+    fresh(); /* the last of two, as a tree has it */
+    reads(LD_USAGE_CHAT, "{\"prompt_tokens\":5,\"prompt_tokens\":6}", USAGE(6, -1, -1, -1, -1));
+    fresh();
+    reads(LD_USAGE_CHAT, "{\"prompt_tokens\":5,\"total_tokens\":92233720368547758080}",
+          USAGE(5, -1, -1, -1, -1));
+}
+
 static void absurd_counts_do_not_overflow(void **state)
 {
     (void)state;
@@ -118,6 +134,7 @@ int main(void)
         cmocka_unit_test(responses_and_any_go_by_their_names),
         cmocka_unit_test(an_embedding_has_no_completion),
         cmocka_unit_test(what_reports_nothing_leaves_all_unknown),
+        cmocka_unit_test(unusual_json_is_read_as_well),
         cmocka_unit_test(absurd_counts_do_not_overflow),
         cmocka_unit_test(estimates_round_up),
     };

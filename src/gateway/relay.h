@@ -21,9 +21,8 @@
 #include "upstream/exchange.h"
 
 struct lg_relay {
-    struct ld_slices body; /* what is sent; its memory is the arena's and the request's body */
-    bool withhold;         /* the usage chunk is only for us */
-    bool asked_usage;      /* stream_options went along */
+    bool withhold;    /* the usage chunk is only for us */
+    bool asked_usage; /* stream_options went along */
 
     bool relayed;   /* a 2xx: it passes */
     bool refused;   /* an error: collected */

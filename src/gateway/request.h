@@ -61,7 +61,7 @@ enum lg_step {
 enum lg_verdict { LG_NEXT, LG_WAIT, LG_FAIL, LG_DONE, LG_AGAIN };
 
 enum {
-    LG_ARENA_FIRST = 1024,      /* bytes of a request's memory that are always there */
+    LG_ARENA_FIRST = 1920,      /* bytes of a request's memory that are always there */
     LG_ARENA_MAX = 1 << 20,     /* all of it, the body apart */
     LG_ID_SIZE = 32,            /* "req_" and 26 digits */
     LG_CLIENT_ID_MAX = 128,     /* bytes of an x-request-id that is echoed */

@@ -32,14 +32,18 @@ static llmgr_status splice_json(struct lg_request *request, struct lg_relay *rel
 
     relay->withhold = edit.ask_usage;
     relay->asked_usage = endpoint->stream_options && peek->stream && !refused;
-    return ld_splice(lb_buf_str(&request->body), peek, &edit, &request->arena, &relay->body, err);
+    return ld_splice(lb_buf_str(&request->body), peek, &edit, &request->arena,
+                     &request->worker->slices, err);
 }
 
 enum lg_verdict lg_step_connect(struct lg_request *request)
 {
+    struct ld_slices *slices = &request->worker->slices;
     struct llmgr_error err = {0};
     llmgr_status status = LLMGR_OK;
 
+    slices->count = 0;
+    slices->size = 0;
     struct lg_relay *relay = lg_relay_new(request);
     if (relay == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
@@ -47,11 +51,11 @@ enum lg_verdict lg_step_connect(struct lg_request *request)
         status = splice_json(request, relay, &err);
     } else if (request->ask != NULL && request->ask->kind == LG_ASK_FORM) {
         status = ld_form_splice(lb_buf_str(&request->body), &request->ask->form,
-                                request->target.model_name, &request->arena, &relay->body, &err);
+                                request->target.model_name, &request->arena, slices, &err);
     } else if (request->body.size > 0) {
-        relay->body.slice[0] = lb_buf_str(&request->body);
-        relay->body.count = 1;
-        relay->body.size = request->body.size;
+        slices->slice[0] = lb_buf_str(&request->body);
+        slices->count = 1;
+        slices->size = request->body.size;
     }
     if (status != LLMGR_OK)
         return lg_request_fail_with(request, &err);
@@ -146,7 +150,7 @@ static llmgr_status start(struct lg_request *request, const struct lh_field *fie
                           struct llmgr_error *err)
 {
     const struct lm_target *target = &request->target;
-    const struct lg_relay *relay = request->relay;
+    const struct ld_slices *slices = &request->worker->slices;
     bool first = request->head != NULL; /* only endpoints with a path of their own go again */
     const struct lu_request sent = {
         .url = target->base_url,
@@ -155,8 +159,8 @@ static llmgr_status start(struct lg_request *request, const struct lh_field *fie
         .path = first ? path_of(request) : lg_request_endpoint(request)->path,
         .fields = fields,
         .field_count = count,
-        .body = relay->body.slice,
-        .body_count = relay->body.count,
+        .body = slices->slice,
+        .body_count = slices->count,
         .protocol = target->protocol,
         .open_key = target->sealed_key.size > 0 ? open_key : NULL,
         .key_context = request,

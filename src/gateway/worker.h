@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "dialect/splice.h"
 #include "http/head.h"
 #include "gateway/server.h"
 #include "net/loop.h"
@@ -81,6 +82,7 @@ struct lg_worker {
     struct lh_head head;
     struct lh_field fields[LH_FIELDS];
     struct lb_buf out;               /* a head being written */
+    struct ld_slices slices;         /* a body on its way from CONNECT to SEND */
     struct lb_str pass[LG_PASS_MAX]; /* payload of one read on its way out */
     size_t pass_count;
     bool pass_short_lived;         /* some of it lives only until the tap is fed again */

@@ -116,7 +116,7 @@ class Manager:
         return found
 
     def key_of(self, user, platform):
-        """(key, payer): own before the server's; the server's only if auto_key or the system user."""
+        """(key, payer): own before the server's, which needs auto_key or the system user."""
         user = self.effective(user)
         if platform.owner is not None:
             return (platform.key, 'user') if platform.key else (None, None)

@@ -28,12 +28,11 @@ static struct lv_binding bind(const struct lm_key_place *place)
         [LM_KEY_OF_ANSWER] = {"llm_answers", "answer"},
     };
 
-    return (struct lv_binding){
-        .table = COLUMNS[place->column].table,
-        .column = COLUMNS[place->column].column,
-        .tenant = place->owner,
-        .row = place->platform_id,
-        .origin = place->origin};
+    return (struct lv_binding){.table = COLUMNS[place->column].table,
+                               .column = COLUMNS[place->column].column,
+                               .tenant = place->owner,
+                               .row = place->platform_id,
+                               .origin = place->origin};
 }
 
 /* Reads the whole ring into the vault. */

@@ -20,10 +20,20 @@ static const struct migration {
 enum { LATEST = sizeof MIGRATIONS / sizeof MIGRATIONS[0] };
 
 const char *const LS_TABLES[] = {
-    "llm_platforms",     "llm_platform_models", "llm_sys_platform_keys", "user_ai_configs",
-    "llm_hidden_models", "llm_data_keys",       "llm_changes",           "llm_meta",
-    "llm_migrations",    "llm_tokens",          "llm_usage",             "llm_usage_hours",
-    "llm_journals",      "llm_answers",
+    "llm_platforms",
+    "llm_platform_models",
+    "llm_sys_platform_keys",
+    "user_ai_configs",
+    "llm_hidden_models",
+    "llm_data_keys",
+    "llm_changes",
+    "llm_meta",
+    "llm_migrations",
+    "llm_tokens",
+    "llm_usage",
+    "llm_usage_hours",
+    "llm_journals",
+    "llm_answers",
 };
 const size_t LS_TABLE_COUNT = sizeof LS_TABLES / sizeof LS_TABLES[0];
 

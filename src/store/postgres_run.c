@@ -136,8 +136,8 @@ static llmgr_status run(struct postgres_conn *conn, enum ls_statement id,
     if (status != LLMGR_OK)
         return status;
     statement_name(name, id);
-    PGresult *result = PQexecPrepared(conn->pg, name, (int)count, args.pointers, args.sizes,
-                                      args.formats, BINARY);
+    PGresult *result =
+        PQexecPrepared(conn->pg, name, (int)count, args.pointers, args.sizes, args.formats, BINARY);
     if (!succeeded(result)) {
         status = ls_postgres_fail(conn, result, err);
         PQclear(result);

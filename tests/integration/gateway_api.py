@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A running `llmgr serve` as a client of its management API sees it. Every answer under /api is held
+"""A running `llmgr serve` as a client of its API sees it. Every answer under /api is held
 to what /api/openapi.json says of it, so no test can pass on an answer the document does not know.
 """
 import http.client

@@ -32,7 +32,7 @@ def add_platform(api, caller, name, url='http://127.0.0.1:9/v1', **more):
                     {'platform_name': name, 'base_url': url, **more})
 
 
-# ---- The document ---------------------------------------------------------------------------------
+# ---- The document --------------------------------------------------------------------------------
 
 def test_the_document_is_openapi_3_1(api):
     """By a validator that nobody here wrote, in a virtual environment of the build folder."""
@@ -61,7 +61,7 @@ def test_operations_are_named_once_and_explained(api):
             assert '{' + parameter + '}' in operation.path
 
 
-# ---- Platforms ------------------------------------------------------------------------------------
+# ---- Platforms -----------------------------------------------------------------------------------
 
 def test_a_private_platform_lives_and_dies(api):
     made = api.call('POST', '/api/platforms', 'ann',
@@ -131,7 +131,7 @@ def test_a_probe_lists_models_and_tells_users_nothing_of_the_network(api, mockll
     assert closed.json['detail'] == refused.json['detail'] == unknown.json['detail']
 
 
-# ---- Models ---------------------------------------------------------------------------------------
+# ---- Models --------------------------------------------------------------------------------------
 
 def test_a_model_is_added_changed_hidden_and_deleted(api):
     platform = add_platform(api, 'ann', 'Mine')
@@ -161,7 +161,7 @@ def test_a_system_model_may_be_hidden_but_not_changed(api):
     assert api.good('GET', path, 'ann')['model_hide']
 
 
-# ---- Selections -----------------------------------------------------------------------------------
+# ---- Selections ----------------------------------------------------------------------------------
 
 def test_slots_are_chosen_for_and_explained(api):
     large = next(row for row in api.all('/api/models', 'ann') if row['display_name'] == 'Large')
@@ -182,7 +182,7 @@ def test_slots_are_chosen_for_and_explained(api):
     api.bad(400, 'ERR_INVALID', 'GET', '/api/explain?slot=fast&model=Large', 'ann')
 
 
-# ---- Tokens ---------------------------------------------------------------------------------------
+# ---- Tokens --------------------------------------------------------------------------------------
 
 def test_a_token_is_shown_once_works_and_is_revoked_at_once(api):
     made = api.call('POST', '/api/tokens', 'ann', {'name': 'laptop'})
@@ -212,7 +212,7 @@ def test_a_token_never_exceeds_its_maker(api):
     api.bad(403, 'ERR_FORBIDDEN', 'GET', '/api/me', app['token'], X_LLMGR_User='ann')
 
 
-# ---- Usage ----------------------------------------------------------------------------------------
+# ---- Usage ---------------------------------------------------------------------------------------
 
 def chat(api, caller, model='Small'):
     answer = api.raw('POST', '/v1/chat/completions', caller,
@@ -248,7 +248,7 @@ def test_usage_is_summed_for_oneself_and_for_administrators_for_all(api):
         api.bad(400, 'ERR_INVALID', 'GET', '/api/usage?' + query, 'ann')
 
 
-# ---- Oneself, the server, the house ---------------------------------------------------------------
+# ---- Oneself, the server, the house --------------------------------------------------------------
 
 def test_me_and_info(api):
     assert api.good('GET', '/api/me', 'ann')['may_create'] is True
@@ -297,7 +297,7 @@ def test_an_administrator_acts_for_any_user(api):
     api.bad(400, 'ERR_INVALID', 'GET', '/api/platforms?user=' + 'x' * 300, 'admin')
 
 
-# ---- Idempotency ----------------------------------------------------------------------------------
+# ---- Idempotency ---------------------------------------------------------------------------------
 
 def test_a_repeated_post_is_answered_not_done(api):
     body = {'platform_name': 'Once', 'base_url': 'http://127.0.0.1:9/v1'}
@@ -345,7 +345,7 @@ def test_a_replayed_token_is_the_same_and_lies_nowhere_in_clear(api):
             assert first['token'].encode() not in path.read_bytes(), path
 
 
-# ---- Pages ----------------------------------------------------------------------------------------
+# ---- Pages ---------------------------------------------------------------------------------------
 
 def test_pages_are_stable_and_linked(api):
     platform = add_platform(api, 'ann', 'Mine')['platform_id']
@@ -371,7 +371,7 @@ def test_a_bad_page_is_refused(api):
         api.bad(400, 'ERR_INVALID', 'GET', '/api/models?' + query, 'ann')
 
 
-# ---- Bad input ------------------------------------------------------------------------------------
+# ---- Bad input -----------------------------------------------------------------------------------
 
 BAD_BODIES = [
     (b'{', 'JSON'), (b'[]', 'object'), (b'"x"', 'object'), (b'{"a":1}', "'a'"),

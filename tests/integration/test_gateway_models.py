@@ -109,7 +109,7 @@ def test_a_private_model_is_its_owners_alone(api):
     assert api.raw('GET', '/v1/models/Mine/private-model', 'bob').status == 404
 
 
-# ---- Running it -----------------------------------------------------------------------------------
+# ---- Running it ----------------------------------------------------------------------------------
 
 LABELS = r'\{(?:[a-z_]+="[^"\\\n]*",?)*\}'
 SAMPLE = re.compile(rf'([a-z_:][a-z0-9_:]*)({LABELS})? (-?[0-9.]+|\+Inf|NaN)')

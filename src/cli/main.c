@@ -128,7 +128,9 @@ int main(int argc, char **argv)
     int code = status == LLMGR_OK ? 0 : fail(&app, status, &err);
     cli_close(&app);
     lc_options_free(&app.options);
-    if (fflush(stdout) != 0 && code == 0)
+    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && code == 0) {
+        cli_note("%s", _("the output cannot be written"));
         code = llmgr_status_exit(LLMGR_ERR_IO);
+    }
     return code;
 }

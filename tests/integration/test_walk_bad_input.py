@@ -294,3 +294,24 @@ def test_a_postgres_that_is_not_there(house):
     message = one_line(house.fails(9, '--db', 'postgres://nobody:secret@127.0.0.1:9/none',
                                    'platform', 'list'))
     assert '127.0.0.1' in message and 'secret' not in message
+
+
+@pytest.mark.parametrize('words', [['model', 'list'], ['--json', 'model', 'list'], ['help'],
+                                   ['--version'], ['chat', 'hello'], ['explain']])
+def test_output_that_cannot_be_written_is_told(house, words):
+    house.ok('init')
+    with open('/dev/full', 'wb') as full:
+        process = house.start(*words, stdout=full, stderr=subprocess.PIPE)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1, err
+    assert err.strip(), words
+
+
+def test_a_reader_that_leaves_early_is_no_crash(house):
+    house.ok('init')
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = house.start('help', stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    process.communicate(timeout=30)
+    assert process.returncode in (1, -13)

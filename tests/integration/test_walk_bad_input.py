@@ -290,6 +290,27 @@ def test_a_read_only_file_system(small):
     assert 'N' not in house.platforms('ann')
 
 
+def test_a_postgres_whose_writers_are_held_up(house):
+    if house.kind != 'postgres':
+        pytest.skip('SQLite is locked above')
+    house.ok('init')
+    before = state(house)
+    holder = subprocess.Popen(['psql', '-qX', house.url], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    holder.stdin.write(b"BEGIN; SELECT 1 FROM llm_meta WHERE name = 'writer' FOR UPDATE;\n"
+                       b"\\echo held\n")
+    holder.stdin.flush()
+    while b'held' not in holder.stdout.readline():
+        pass
+    assert state(house) == before  # readers are not held up
+    change(house, 9)
+    holder.stdin.close()
+    holder.wait(30)
+    holder.stdout.close()
+    assert state(house) == before
+    house.ok('-u', 'ann', 'platform', 'add', '--name', 'N', *URL)
+
+
 def test_a_postgres_that_is_not_there(house):
     message = one_line(house.fails(9, '--db', 'postgres://nobody:secret@127.0.0.1:9/none',
                                    'platform', 'list'))

@@ -370,6 +370,44 @@ static void transact_undoes_what_its_function_refuses(void **state)
     ls_rollback(tx);
 }
 
+/* ---- Many runs of one statement ---- */
+
+enum { MANY = 700 }; /* more than are sent at a time */
+
+static llmgr_status add_many(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    static char names[MANY][16];
+    static struct ls_value values[MANY * 3];
+    int twice = *(const int *)context;
+
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "many-%d", i);
+        values[3 * i] = ls_int(1000 + (i == twice ? 0 : i));
+        values[3 * i + 1] = ls_cstr(names[i]);
+        values[3 * i + 2] = ls_int(i);
+    }
+    return ls_exec_many(tx, LS_MIGRATION_ADD, values, 3, MANY, err);
+}
+
+static void many_runs_are_so_many_rows_or_none(void **state)
+{
+    static const char COUNT[] = "SELECT COUNT(*) FROM llm_migrations WHERE version >= 1000";
+    struct llmgr_error err = {0};
+    (void)state;
+
+    for (int twice = 1; twice < MANY; twice += 233) {
+        assert_int_equal(ls_transact(store, LS_WRITE, add_many, &twice, &err), LLMGR_ERR_CONFLICT);
+        assert_int_equal(db_number(&db, COUNT), 0);
+    }
+    /* The connection has come to no harm. */
+    int never = -1;
+    assert_int_equal(ls_transact(store, LS_WRITE, add_many, &never, &err), LLMGR_OK);
+    assert_int_equal(db_number(&db, COUNT), MANY);
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_migrations"
+                                    " WHERE version = 1699 AND name = 'many-699'"),
+                     1);
+}
+
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, open_fresh, close_fresh)
 
 int main(void)
@@ -387,6 +425,7 @@ int main(void)
         FRESH(waiting_for_a_connection_is_bounded),
         FRESH(a_read_only_store_reads_and_refuses_to_write),
         FRESH(transact_undoes_what_its_function_refuses),
+        FRESH(many_runs_are_so_many_rows_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -362,6 +362,10 @@ void lg_client_want_body(struct lg_client *client, bool wants)
         return;
     }
     start_timer(client, client->worker->settings->body_timeout_ms, late);
+    if (client->stopped) { /* much of it came while its token was looked up */
+        client->stopped = false;
+        ln_conn_read_start(client->conn);
+    }
     if (!client->feeding && client->in.size > 0)
         ln_defer_start(client->worker->loop, &client->again, feed_again, client);
 }

@@ -439,3 +439,10 @@ def test_a_fixed_mode_lets_nobody_create(llmgr, mockllm):
     api.bad(403, 'ERR_MODE', 'POST', '/api/platforms', 'ann',
             {'platform_name': 'A', 'base_url': 'http://127.0.0.1:9/v1'})
     api.stop()
+
+
+def test_a_large_body_arrives_while_its_token_is_looked_up(api):
+    for i in range(12):
+        token = api.good('POST', '/api/tokens', 'ann', {'name': f'new {i}'})['token']
+        api.bad(413, 'ERR_TOO_LARGE', 'POST', '/api/platforms', token, b' ' * 400_000,
+                Content_Type='application/json')

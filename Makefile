@@ -6,7 +6,7 @@ export PYTHON := $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || ec
 BUILD ?= build
 PREFIX ?= /usr/local
 
-.PHONY: help run test test-deep mutants bench check format tidy pot install clean build
+.PHONY: help run test test-deep mutants interop coverage bench check format tidy pot install clean build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -17,7 +17,7 @@ run: ## build, then show the program at work and start the gateway on 127.0.0.1:
 test: ## build, then run all tests (minutes)
 	@tools/deps test && tools/build $(BUILD) $(MESON_ARGS) && tools/test-all $(BUILD)
 
-test-deep: ## sanitizers, clang, fuzzers, within DEEP_MINUTES (default 45)
+test-deep: ## sanitizers, valgrind, clang, interop, kills, fuzzers, within DEEP_MINUTES (default 45)
 	@tools/deps test deep && tools/test-deep
 
 bench: ## the benchmarks, with the machine and versions they ran on
@@ -28,6 +28,12 @@ check: ## format, include table, banned calls: seconds
 
 mutants: ## plant the bugs of tests/mutants one at a time: the suite must catch each
 	@tools/deps test && tools/mutants
+
+interop: ## our client side against the servers that providers run
+	@tools/deps test && { tools/deps interop || echo "servers that are missing are skipped"; } && tools/build $(BUILD) && tools/interop $(BUILD)
+
+coverage: ## which lines and branches of src/ the tests reach
+	@tools/deps test coverage && tools/coverage
 
 format: ## rewrite the sources the way .clang-format says
 	@tools/deps test && tools/check-format --fix

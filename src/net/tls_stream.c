@@ -230,6 +230,23 @@ int ln_tls_new_session(SSL *ssl, SSL_SESSION *session)
     return ln_sessions_put(&tls->core->client->sessions, tls->session_key, session) ? 1 : 0;
 }
 
+/*
+ * A server of TLS 1.2 may give a new ticket with a resumed session. OpenSSL then forbids the old
+ * one, but calls ln_tls_new_session for sessions that were not resumed only.
+ */
+static void keep_renewed(struct ln_tls_stream *tls)
+{
+    if (tls->core->client == NULL || tls->session_key == NULL ||
+        SSL_version(tls->ssl) >= TLS1_3_VERSION || SSL_session_reused(tls->ssl) != 1)
+        return;
+    SSL_SESSION *session = SSL_get1_session(tls->ssl);
+    if (session == NULL)
+        return;
+    if (SSL_SESSION_is_resumable(session) != 1 ||
+        !ln_sessions_put(&tls->core->client->sessions, tls->session_key, session))
+        SSL_SESSION_free(session);
+}
+
 /* ---- Outcomes -------------------------------------------------------------------------------- */
 
 static void note(struct ln_tls_stream *tls, const char *reason)
@@ -297,6 +314,7 @@ static enum ln_io tls_handshake(struct ln_conn *conn)
     ERR_clear_error();
     int rc = SSL_do_handshake(tls->ssl);
     if (rc == 1) {
+        keep_renewed(tls);
         /* What came with the peer's last handshake message: no socket event will announce it. */
         tls->more = SSL_has_pending(tls->ssl) == 1;
         return LN_IO_OK;

@@ -85,6 +85,16 @@ void ln_tls_core_unref(struct ln_tls_core *core)
     lb_free(core->host, core);
 }
 
+/*
+ * OpenSSL keeps random generators per thread and library context, and ends a thread's when that
+ * thread or the context goes. What one thread makes and another one uses and ends would leave the
+ * first with a generator of a context that is gone: so it keeps none.
+ */
+static void forget_thread(struct ln_tls_core *core)
+{
+    OPENSSL_thread_stop_ex(core->library);
+}
+
 /* ---- Clients --------------------------------------------------------------------------------- */
 
 /* Does the folder hold certificates under their hashed names ("6187b673.0")? */
@@ -155,6 +165,7 @@ llmgr_status ln_tls_client_new(const struct lb_host *host,
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, ln_tls_new_session);
+    forget_thread(client->core);
     *out = client;
     return LLMGR_OK;
 }
@@ -237,6 +248,7 @@ static llmgr_status new_server_core(const struct lb_host *host,
     (void)SSL_CTX_set_session_id_context(core->ctx, SESSION_ID_CONTEXT, sizeof(SESSION_ID_CONTEXT));
     (void)SSL_CTX_set_num_tickets(core->ctx, 1);
     SSL_CTX_set_alpn_select_cb(core->ctx, choose_alpn, NULL);
+    forget_thread(core);
     *out = core;
     return LLMGR_OK;
 }

@@ -293,7 +293,8 @@ llmgr_status lc_options_set(struct lc_options *options, lc_option_id id, lc_orig
     }
     items[count++] = text != NULL ? text : "true";
     items[count] = NULL;
-    const struct input in = {.source = source, .items = items, .count = count, .status = refusal};
+    const struct input in = {
+        .source = source, .items = items, .count = count, .is_list = count > 1, .status = refusal};
     return set_items(options, row, origin, source, &in, err);
 }
 

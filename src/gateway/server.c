@@ -102,7 +102,7 @@ bool lg_server_fresh(const struct lg_server *server)
 
 /* ---- Listening ------------------------------------------------------------------------------- */
 
-static llmgr_status check_public(const struct lg_server *server, int fd, struct llmgr_error *err)
+static llmgr_status check_public(struct lg_server *server, int fd, struct llmgr_error *err)
 {
     char place[LN_LISTEN_TEXT];
     bool has_admin = false;
@@ -118,6 +118,7 @@ static llmgr_status check_public(const struct lg_server *server, int fd, struct 
                           "token: create one first with `llmgr token create --kind admin`, or "
                           "listen on 127.0.0.1"),
                        ln_listen_text(fd, place));
+    server->need_token = true; /* in any mode */
     return LLMGR_OK;
 }
 

@@ -14,7 +14,7 @@ ASK = {'model': 'Mock', 'messages': [{'role': 'user', 'content': 'hi'}]}
 MODELS = {'Mock': 'mock-small', 'NoOptions': 'mock-no-stream-options', 'Limited': 'mock-429',
           'Refused': 'mock-401', 'Broken': 'mock-500', 'Html': 'mock-html+status-500',
           'NoFinish': 'mock-no-finish', 'NoDone': 'mock-no-done', 'Cut': 'mock-cut-300',
-          'Stall': 'mock-stall', 'Silent': 'mock-silent', 'Slow': 'mock-slow-50+chunks-200',
+          'Stall': 'mock-stall', 'Silent': 'mock-silent', 'Slow': 'mock-slow-50+chunks-40',
           'Echo': 'mock-echo', 'Flood': 'mock-flood', 'Crlf': 'mock-crlf', 'Split': 'mock-split-7',
           'Drop': 'mock-drop', 'Lie': 'mock-lie-length', 'Junk': 'mock-not-http',
           'Tools': 'mock-tools', 'Event': 'mock-error-event', 'Wait': 'mock-slow-1000'}

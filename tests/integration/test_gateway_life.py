@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: MIT
+"""The server's life: start, tokens, listening, reload, drain; on both databases."""
+import concurrent.futures
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from conftest import PATIENCE_S
+from serving import ASK, CHAT, MODELS, Serving, Wire, configure
+
+
+def ended(serving):
+    """The exit code, once it has ended; further `stop` is harmless."""
+    return serving.process.wait(PATIENCE_S)
+
+
+def stream(serving, model='Slow'):
+    """A stream that has begun and goes on for some seconds."""
+    wire = serving.wire()
+    body = json.dumps({**ASK, 'model': model, 'stream': True})
+    wire.send(f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n' + body)
+    head = wire.until(b'\r\n\r\n')
+    assert b' 200 ' in head
+    wire.until(b'data: ')
+    return wire
+
+
+@pytest.fixture(name='configured')
+def configured_fixture(llmgr, mockllm):
+    configure(llmgr, mockllm.base_url)
+    return llmgr
+
+
+def test_it_says_where_it_listens_and_ends_with_0(configured):
+    server = Serving(configured)
+    assert server.line.strip() == f'llmgr listening on http://127.0.0.1:{server.port}'
+    assert server.chat().status == 200
+    server.stop()
+
+
+def test_several_addresses_and_a_unix_socket(configured):
+    place = configured.folder / 'llmgr.sock'
+    server = Serving(configured, listen=('127.0.0.1:0', '[::1]:0', f'unix:{place}'))
+    assert server.line.count('http://') == 2 and f'unix:{place}' in server.line
+    wire = Wire(path=place)
+    assert server.ask(body=ASK, wire=wire).status == 200
+    server.stop()
+    assert not place.exists()
+
+
+def test_a_taken_port_is_an_error_that_names_it(configured):
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        port = taken.getsockname()[1]
+        message = configured.fails(5, '--mode', 'single', 'serve', '--listen', f'127.0.0.1:{port}')
+    assert str(port) in message
+
+
+def test_beyond_loopback_only_with_an_administrator(configured):
+    message = configured.fails(4, 'serve', '--listen', '0.0.0.0:0')
+    assert 'token create --kind admin' in message
+    configured.ok('token', 'create', '--kind', 'admin')
+    server = Serving(configured, mode='custom', listen=('0.0.0.0:0', '127.0.0.1:0'))
+    server.stop()
+
+
+def test_single_mode_beyond_loopback_needs_tokens(configured):
+    configured.ok('token', 'create', '--kind', 'admin')
+    server = Serving(configured, listen=('0.0.0.0:0', '127.0.0.1:0'))
+    assert server.chat().status == 401
+    server.stop()
+
+
+def test_tokens_of_each_kind(configured, mockllm):
+    token = configured.json('token', 'create', '-u', 'ann')
+    app = configured.json('token', 'create', '--kind', 'app')
+    server = Serving(configured, mode='custom')
+    assert server.chat().status == 401
+    assert server.chat(fields={'Authorization': 'Bearer sk-llmgr-nonsense'}).status == 401
+    for field, value in (('Authorization', 'Bearer ' + token['token']),
+                         ('x-api-key', token['token']), ('api-key', token['token'])):
+        assert server.chat(fields={field: value}).status == 200, field
+    theirs = {'Authorization': 'Bearer ' + app['token']}
+    assert server.chat(fields=theirs).status == 400
+    assert server.chat(fields={**theirs, 'X-LLMGR-User': 'bob'}).status == 200
+    mine = {'Authorization': 'Bearer ' + token['token'], 'X-LLMGR-User': 'bob'}
+    assert server.chat(fields=mine).status == 403
+    configured.ok('token', 'revoke', token['token_id'])
+    end = time.monotonic() + PATIENCE_S
+    while server.chat(fields={'api-key': token['token']}).status != 401:
+        assert time.monotonic() < end
+    assert token['token'] not in server.log
+    server.stop()
+
+
+def test_the_body_of_a_stranger_is_not_read(configured):
+    server = Serving(configured, mode='custom')
+    wire = server.wire()
+    wire.send(f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n'
+              'Content-Length: 1000000\r\n\r\n')
+    answer = wire.answer()
+    assert answer.status == 401 and answer.fields['connection'] == 'close'
+    server.stop()
+
+
+def test_limits_of_users_and_addresses(configured):
+    configured.env |= {'LLMGR_USER_MAX': '2', 'LLMGR_ADDRESS_MAX': '4'}
+    server = Serving(configured)
+    wires = [stream(server), stream(server)]
+    answer = server.chat()
+    assert answer.status == 429 and int(answer.fields['retry-after']) > 0
+    for wire in wires:
+        wire.close()
+    end = time.monotonic() + PATIENCE_S
+    while server.chat().status != 200:
+        assert time.monotonic() < end
+    held = [server.wire() for _ in range(4)]
+    extra = server.wire()
+    assert extra.answer().status == 429
+    for wire in held:
+        wire.close()
+    server.stop()
+
+
+def test_a_drain_lets_streams_finish(configured):
+    server = Serving(configured)
+    wire = stream(server)
+    idle = server.wire()
+    server.ask(body=ASK, wire=idle)
+    server.signal(signal.SIGTERM)
+    assert idle.closed()
+    while wire.more():
+        pass
+    assert b'[DONE]' in wire.rest
+    assert ended(server) == 0
+    server.stop()
+    assert configured.json('usage')['total']['completed'] == 2
+
+
+def test_a_drain_has_a_limit_and_streams_are_told(configured):
+    server = Serving(configured, '--drain-timeout', '200ms')
+    wire = stream(server)
+    server.signal(signal.SIGTERM)
+    while wire.more():
+        pass
+    assert b'"error"' in wire.rest and b'[DONE]' not in wire.rest
+    assert ended(server) == 0
+    server.stop()
+    total = configured.json('usage')['total']
+    assert total['attempts'] == 1 and total['completed'] == 0
+
+
+def test_a_second_signal_ends_it_at_once(configured):
+    server = Serving(configured)
+    wire = stream(server, 'Stall')
+    server.signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert server.process.poll() is None
+    server.signal(signal.SIGINT)
+    assert ended(server) == 0
+    assert wire.closed() or b'"error"' in wire.rest
+    server.stop()
+
+
+def test_no_new_connection_during_a_drain(configured):
+    server = Serving(configured)
+    wire = stream(server)
+    server.signal(signal.SIGTERM)
+    end = time.monotonic() + PATIENCE_S
+    refused = False
+    while not refused and time.monotonic() < end:
+        try:
+            server.wire().close()
+        except OSError:
+            refused = True
+    assert refused
+    wire.close()
+    assert ended(server) == 0
+    server.stop()
+
+
+def test_a_reload_takes_new_models_and_cuts_nothing(configured, mockllm):
+    server = Serving(configured)
+    wire = stream(server)
+    assert server.chat('Fresh').status == 404
+    configure(configured, mockllm.base_url, {**MODELS, 'Fresh': 'mock-chunks-3'})
+    server.signal(signal.SIGHUP)
+    end = time.monotonic() + PATIENCE_S
+    while server.chat('Fresh').status != 200:
+        assert time.monotonic() < end
+    configured.write('llmgr.yaml', 'platforms: [\n')
+    server.signal(signal.SIGHUP)
+    while 'stays as it was' not in server.log:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert server.chat('Fresh').status == 200
+    assert b'"error"' not in wire.until(b'[DONE]')
+    configure(configured, mockllm.base_url)
+    server.stop()
+
+
+def test_reloads_under_load_fail_no_request(configured):
+    server = Serving(configured)
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        answers = [threads.submit(server.chat) for _ in range(200)]
+        for _ in range(20):
+            server.signal(signal.SIGHUP)
+            time.sleep(0.01)
+        assert {answer.result().status for answer in answers} == {200}
+    server.stop()
+
+
+def certificate(folder, name):
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                    'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj',
+                    '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout',
+                    folder / f'{name}.key', '-out', folder / f'{name}.pem'],
+                   check=True, capture_output=True, timeout=60)
+
+
+def test_https_and_a_new_certificate(configured):
+    folder = configured.folder
+    certificate(folder, 'one')
+    certificate(folder, 'two')
+    for end in ('pem', 'key'):
+        (folder / f'now.{end}').write_bytes((folder / f'one.{end}').read_bytes())
+    server = Serving(configured, '--tls-cert', 'now.pem', '--tls-key', 'now.key')
+    assert 'https://' in server.line
+    assert server.ask(body=ASK, wire=server.wire(tls=folder / 'one.pem')).status == 200
+    (folder / 'now.key').write_text('nonsense')
+    server.signal(signal.SIGHUP)
+    limit = time.monotonic() + PATIENCE_S
+    while 'stays as it was' not in server.log:
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    assert server.ask(body=ASK, wire=server.wire(tls=folder / 'one.pem')).status == 200
+    for end in ('pem', 'key'):
+        (folder / f'now.{end}').write_bytes((folder / f'two.{end}').read_bytes())
+    server.signal(signal.SIGHUP)
+    while True:
+        try:
+            if server.ask(body=ASK, wire=server.wire(tls=folder / 'two.pem')).status == 200:
+                break
+        except OSError:
+            pass
+        assert time.monotonic() < limit
+    server.stop()
+
+
+def test_sockets_of_a_service_manager(configured):
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def hand_over():
+            os.dup2(listener.fileno(), 3)
+            os.set_inheritable(3, True)
+            os.environ['LISTEN_PID'] = str(os.getpid())
+
+        # LISTEN_PID is only known after the fork, so a shell execs the program.
+        process = subprocess.Popen(
+            ['/bin/sh', '-c', 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"', 'sh',
+             os.environ['LLMGR_BUILD'] + '/src/llmgr', '--mode', 'single', 'serve'],
+            cwd=configured.folder, env={**configured.env, 'MOCK_KEY': 'sk-server-key-1234567'},
+            stdout=subprocess.PIPE, text=True, close_fds=False, preexec_fn=hand_over)
+        assert f'127.0.0.1:{port}' in process.stdout.readline()
+        wire = Wire(port)
+        body = json.dumps(ASK)
+        wire.send(f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n'
+                  + body)
+        assert wire.answer().status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+        process.stdout.close()
+
+
+def test_killed_under_load_no_finished_request_is_missing(configured):
+    server = Serving(configured)
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        answers = [threads.submit(server.chat) for _ in range(400)]
+        time.sleep(0.1)
+        server.signal(signal.SIGKILL)
+        done = 0
+        for answer in answers:
+            try:
+                done += answer.result().whole
+            except (AssertionError, OSError):
+                pass
+    assert ended(server) == -signal.SIGKILL
+    server.process.stdout.close()
+    server.errors.close()
+    again = Serving(configured)
+    end = time.monotonic() + PATIENCE_S
+    while configured.json('usage')['total']['completed'] < done:
+        assert time.monotonic() < end, (configured.json('usage')['total'], done)
+        time.sleep(0.05)
+    again.stop()

@@ -18,7 +18,7 @@ from ._errors import ClosedError, ConfigError, LlmgrError
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_flag, to_id, to_optional,
     to_text)
-from ._settings import SYSTEM_USER, Settings
+from ._settings import SYSTEM_USER, Config, Settings
 from ._types import Model, PathLike, Platform, Resolved, Usage
 
 if TYPE_CHECKING:
@@ -85,11 +85,19 @@ class AIManager:
         made._begin(Settings)
         return made
 
+    @classmethod
+    def of_settings(cls, settings: Settings, *, sync: bool = True) -> AIManager:
+        """A manager of settings that were found before; without `sync` it changes no platform."""
+        made = cls.__new__(cls)
+        made._begin(lambda: settings)
+        made._open(sync)
+        return made
+
     def after_fork(self) -> None:
         """In the child of a fork; see _native.Forkable."""
         self._lock = threading.RLock()
 
-    def _open(self) -> bool:
+    def _open(self, sync: bool = True) -> bool:
         """Opens and synchronises unless that was done; tells whether it was this call."""
         with self._lock:
             if self._opened is not None:
@@ -101,7 +109,7 @@ class AIManager:
             try:
                 with handle:
                     pass
-                if not settings.read_only:
+                if sync and not settings.read_only:
                     self._sync(handle, settings)
             except BaseException:
                 handle.close()
@@ -185,17 +193,16 @@ class AIManager:
         config = settings.platforms_config()
         if config is None:
             return False
-        report, error = ffi.new('struct llmgr_sync_report *'), new_error()
-        with config as pointer, handle as manager:
-            check(lib.llmgr_sync(manager, pointer, False, report, error), error)
-        try:
-            for change in ffi.unpack(report.changes, report.count) if report.count else ():
-                LOGGER.info('%s: %s %s', from_text(change.platform_name),
-                            from_optional(change.display_name) or 'the platform',
-                            _ACTIONS[change.action])
-        finally:
-            lib.llmgr_sync_report_clear(report)
+        _sync_platforms(handle, config)
         return True
+
+    def import_platforms(self, config: Config) -> int:
+        """Makes the system platforms those of `config`; returns how many changes that took."""
+        return _sync_platforms(self._handle, config)
+
+    def borrow(self) -> Handle:
+        """The library's handle, for `with`: what this package does not wrap can be called on it."""
+        return self._handle
 
     # ---- Lists ----------------------------------------------------------------------------------
 
@@ -532,6 +539,21 @@ class AIManager:
                 raise
             LOGGER.warning('probe of %s: %s', base_url, error)
             return []
+
+
+def _sync_platforms(handle: Handle, config: Config) -> int:
+    report, error = ffi.new('struct llmgr_sync_report *'), new_error()
+    with config as pointer, handle as manager:
+        check(lib.llmgr_sync(manager, pointer, False, report, error), error)
+    try:
+        for i in range(report.count):
+            change = report.changes[i]
+            LOGGER.info('%s: %s %s', from_text(change.platform_name),
+                        from_optional(change.display_name) or 'the platform',
+                        _ACTIONS[change.action])
+        return int(report.count)
+    finally:
+        lib.llmgr_sync_report_clear(report)
 
 
 _LISTS = {

@@ -8,12 +8,13 @@ its own (database connections must not be shared between processes).
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import math
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from . import _errors
@@ -147,7 +148,7 @@ def from_optional(text: Any) -> str | None:
     return None if text == NULL else from_text(text)
 
 
-# ---- The handle ---------------------------------------------------------------------------------
+# ---- Forks --------------------------------------------------------------------------------------
 
 class Forkable(Protocol):
     """Has something to forget in the child of a fork."""
@@ -156,7 +157,62 @@ class Forkable(Protocol):
         """Called in the child, before anything else runs there."""
 
 
+class Gate:
+    """Keeps a fork out of the library: it waits until no other thread works there.
+
+    SQLite and others guard what they share with locks that a child would inherit locked, and for
+    ever, from a thread that does not exist in it. A thread that waits for the network has left the
+    gate (Handle.waiting), and no fork waits longer than FORK_WAIT_S.
+    """
+
+    FORK_WAIT_S = 10.0
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._inside = 0
+        self._forking = False
+
+    def enter(self) -> None:
+        """This thread goes in; nested is fine."""
+        depth = getattr(_local, 'depth', 0)
+        with self._changed:
+            while self._forking and depth == 0:
+                self._changed.wait()
+            self._inside += 1
+        _local.depth = depth + 1
+
+    def leave(self) -> None:
+        """This thread comes out."""
+        _local.depth -= 1
+        with self._changed:
+            self._inside -= 1
+            if self._forking:
+                self._changed.notify_all()
+
+    def before_fork(self) -> None:
+        """In the parent, in the thread that forks; holds the lock until the fork is over."""
+        own = getattr(_local, 'depth', 0)
+        self._changed.acquire()
+        self._forking = True
+        self._changed.wait_for(lambda: self._inside <= own, self.FORK_WAIT_S)
+
+    def after_fork_in_parent(self) -> None:
+        """Lets the others in again."""
+        self._forking = False
+        self._changed.notify_all()
+        self._changed.release()
+
+    def after_fork_in_child(self) -> None:
+        """Only this thread is left."""
+        self._changed = threading.Condition(threading.Lock())
+        self._inside = getattr(_local, 'depth', 0)
+        self._forking = False
+        for thing in list(_forkables):
+            thing.after_fork()
+
+
 _forkables: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_gate = Gate()
 
 
 def register_forkable(thing: Forkable) -> None:
@@ -164,14 +220,12 @@ def register_forkable(thing: Forkable) -> None:
     _forkables.add(thing)
 
 
-def _after_fork() -> None:
-    for thing in list(_forkables):
-        thing.after_fork()
-
-
 if hasattr(os, 'register_at_fork'):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_gate.before_fork, after_in_parent=_gate.after_fork_in_parent,
+                        after_in_child=_gate.after_fork_in_child)
 
+
+# ---- The handle ---------------------------------------------------------------------------------
 
 class Handle:
     """One open manager: `with handle as pointer:` around each call.
@@ -189,20 +243,38 @@ class Handle:
         register_forkable(self)
 
     def __enter__(self) -> Any:
-        with self._lock:
-            if self._closed:
-                raise ClosedError('this manager is closed; make another AIManager')
-            if self._pointer is None:
-                self._pointer = self._opener()
-            self._users += 1
-            return self._pointer
+        _gate.enter()
+        try:
+            with self._lock:
+                if self._closed:
+                    raise ClosedError('this manager is closed; make another AIManager')
+                if self._pointer is None:
+                    self._pointer = self._opener()
+                self._users += 1
+                return self._pointer
+        except BaseException:
+            _gate.leave()
+            raise
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users = max(0, self._users - 1)
-            ended = self._take_if_over()
-        if ended is not None:
-            lib.llmgr_close(ended)
+        try:
+            with self._lock:
+                self._users = max(0, self._users - 1)
+                ended = self._take_if_over()
+            if ended is not None:
+                lib.llmgr_close(ended)
+        finally:
+            _gate.leave()
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[Any]:
+        """The same for a call that waits for the network, during which a fork may happen."""
+        with self as pointer:
+            _gate.leave()
+            try:
+                yield pointer
+            finally:
+                _gate.enter()
 
     def _take_if_over(self) -> Any:
         if not self._closed or self._users > 0:
@@ -216,7 +288,11 @@ class Handle:
             self._closed = True
             ended = self._take_if_over()
         if ended is not None:
-            lib.llmgr_close(ended)
+            _gate.enter()
+            try:
+                lib.llmgr_close(ended)
+            finally:
+                _gate.leave()
 
     @property
     def closed(self) -> bool:

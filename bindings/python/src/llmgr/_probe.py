@@ -17,7 +17,7 @@ def probe(handle: Handle, user: Any, base_url: object, api_key: object,
     if not url or not key:
         raise InvalidError(f'{"api_key" if url else "base_url"} must not be empty')
     out, error = ffi.new('struct llmgr_probe *'), new_error()
-    with handle as manager:
+    with handle.waiting() as manager:
         check(lib.llmgr_probe_url(manager, user, url, key, timeout_ms, out, error), error)
     try:
         models = [out.models[i] for i in range(out.count)]

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""The seed's operations: their names, the shapes they return, the exceptions they raise."""
+import inspect
+import subprocess
+
+import pytest
+from conftest import FRAME
+
+import llmgr
+
+SEED_MODEL_KEYS = ['platform_id', 'platform_name', 'platform_is_sys', 'platform_hide', 'base_url',
+                   'api_key_set', 'model_id', 'model_name', 'display_name']
+SEED_DETAIL_KEYS = {'platform', 'platform_id', 'platform_is_sys', 'base_url', 'model_display_name',
+                    'model_id', 'model_name', 'api_key_set'}
+# As the original declares them; what follows them is ours.
+SEED_PARAMETERS = {
+    'initialize_defaults': [],
+    'get_user_llm': ['user_id'],
+    'get_spec_sys_llm': ['platform_name', 'model_display_name'],
+    'get_platform_models': ['user_id'],
+    'get_user_selection_detail': ['user_id'],
+    'save_user_selection': ['user_id', 'platform_id', 'model_id'],
+    'update_platform_config': ['user_id', 'platform_id', 'api_key'],
+    'toggle_platform_visibility': ['user_id', 'platform_id', 'hide'],
+    'add_platform': ['name', 'base_url', 'api_key', 'user_id'],
+    'rename_platform': ['user_id', 'platform_id', 'new_name'],
+    'delete_platform': ['user_id', 'platform_id'],
+    'add_model': ['platform_id', 'model_name', 'display_name', 'user_id', 'extra_body'],
+    'update_model': ['user_id', 'model_id', 'new_display_name', 'new_extra_body'],
+    'delete_model': ['user_id', 'model_id'],
+    'probe_platform_models': ['base_url', 'api_key', 'timeout', 'raise_on_error'],
+}
+
+
+@pytest.mark.parametrize('name', SEED_PARAMETERS)
+def test_each_operation_has_the_seeds_parameters_in_its_order(name):
+    parameters = list(inspect.signature(getattr(llmgr.AIManager, name)).parameters)[1:]
+    assert parameters[:len(SEED_PARAMETERS[name])] == SEED_PARAMETERS[name]
+
+
+def test_lists_have_the_seeds_shape(manager, mockllm):
+    rows = manager.get_platform_models(user_id='u')
+    assert [list(row) for row in rows] == [SEED_MODEL_KEYS] * len(rows)
+    assert rows[0] == {'platform_id': 1, 'platform_name': 'Mock', 'platform_is_sys': True,
+                       'platform_hide': False, 'base_url': mockllm.base_url, 'api_key_set': True,
+                       'model_id': 1, 'model_name': 'mock', 'display_name': 'mock'}
+    assert set(manager.get_user_selection_detail('u')) == SEED_DETAIL_KEYS
+
+
+def test_a_users_own_house(manager):
+    platform = manager.add_platform('Mine', 'https://api.example.com/v1', 'sk-mine', user_id='u')
+    assert (platform.name, platform.user_id, platform.payer) == ('Mine', 'u', 'user')
+    model = manager.add_model(platform.id, 'name', '显示', 'u', {'a': {'b': [1, None, '三']}})
+    assert manager.models('u')[-1] == model and model.extra_body == {'a': {'b': [1, None, '三']}}
+    assert manager.save_user_selection('u', platform.id, model.id) is True
+    assert manager.get_user_selection_detail('u')['model_display_name'] == '显示'
+    assert manager.update_model('u', model.id, new_display_name='neu', new_extra_body={})
+    assert manager.models('u')[-1].extra_body is None
+    assert manager.rename_platform('u', platform.id, 'Yours') is True
+    assert manager.toggle_platform_visibility('u', platform.id, hide=True) is True
+    assert manager.toggle_model_visibility('u', model.id, True) is True
+    last = manager.get_platform_models('u')[-1]
+    assert (last['platform_name'], last['display_name'], last['platform_hide']) == (
+        'Yours', 'neu', True)
+    assert manager.models('u')[-1].hide
+    assert manager.update_platform_config('u', platform.id, '') is True
+    with pytest.raises(llmgr.NoKeyError):
+        manager.get_user_selection_detail('u')
+    assert manager.update_platform_url('u', platform.id, 'https://b.example.com/v1', 'sk-b')
+    assert manager.resolve('u').key == 'sk-b'
+    assert manager.delete_model('u', model.id) is True
+    assert manager.delete_platform('u', platform.id) is True
+    assert manager.get_user_selection_detail('u')['platform'] == 'Mock'
+
+
+def test_slots_are_choices_of_their_own(manager, choose):
+    choose('u', 'mock-echo', 'fast')
+    assert manager.get_user_selection_detail('u', 'fast')['model_name'] == 'mock-echo'
+    assert manager.get_user_selection_detail('u')['model_name'] == 'mock'
+
+
+def test_the_key_of_another_user_is_never_used(manager):
+    manager.update_platform_config('u', 1, 'sk-own')
+    assert (manager.resolve('u').key, manager.resolve('u').payer) == ('sk-own', 'user')
+    assert (manager.resolve('v').key, manager.resolve('v').payer) == ('sk-server', 'system')
+    assert 'sk-own' not in repr(manager.resolve('u'))
+
+
+@pytest.mark.parametrize('act, expected', [
+    (lambda m: m.save_user_selection('u', 99, 1), llmgr.NotFoundError),
+    (lambda m: m.add_platform('Mock', 'https://a.example/v1', user_id='u'), llmgr.ConflictError),
+    (lambda m: m.add_platform('', 'https://a.example/v1', user_id='u'), llmgr.InvalidError),
+    (lambda m: m.add_platform('A', 'http://127.0.0.1/v1', user_id='u'), ValueError),
+    (lambda m: m.add_platform('A', 'https://a.example/v1'), llmgr.ForbiddenError),
+    (lambda m: m.rename_platform('u', 1, 'x'), llmgr.ForbiddenError),
+    (lambda m: m.delete_model('u', 1), llmgr.ForbiddenError),
+    (lambda m: m.update_model('u', 1), llmgr.InvalidError),
+    (lambda m: m.get_spec_sys_llm('Mock', 'none'), llmgr.NotFoundError),
+])
+def test_what_the_seed_refuses_with_value_error_is_one(manager, act, expected):
+    with pytest.raises(expected) as caught:
+        act(manager)
+    assert isinstance(caught.value, ValueError) and isinstance(caught.value, llmgr.LlmgrError)
+    assert caught.value.code.startswith('ERR_') and caught.value.status > 0 and str(caught.value)
+
+
+def test_forbidden_is_a_permission_error_too(open_, mockllm):
+    manager = open_({'mode': 'fixed', 'platforms': {}})
+    with pytest.raises(PermissionError) as caught:
+        manager.add_platform('A', 'https://a.example/v1', user_id='u')
+    assert caught.value.code == 'ERR_MODE'
+
+
+def test_without_a_key_the_error_says_what_to_set(open_):
+    manager = open_({'platforms': {'P': {'base_url': 'https://p.example/v1',
+                                         'api_key': '{A_VARIABLE}', 'models': {'M': 'm'}}}})
+    with pytest.raises(ValueError, match='A_VARIABLE'):
+        manager.get_user_llm()
+
+
+def test_probe(manager, mockllm):
+    models = manager.probe_platform_models(mockllm.base_url, 'sk-1', timeout=5.0)
+    assert models[0]['id'] == 'mock-model' and models[0]['raw']['owned_by'] == 'mockllm'
+    with pytest.raises(RuntimeError):
+        manager.probe_platform_models('http://127.0.0.1:9/v1', 'sk-1')
+    with pytest.raises(ValueError):
+        manager.probe_platform_models(mockllm.base_url, '')
+    with pytest.raises(PermissionError):
+        manager.probe_platform_models(mockllm.base_url, 'sk-1', user_id='u')
+    assert manager.probe_platform_models('http://127.0.0.1:9/v1', 'k', raise_on_error=False) == []
+
+
+def test_a_refused_key_is_a_permission_error(manager):
+    with subprocess.Popen([FRAME.MOCKLLM, '--port', '0', '--require-key', 'sk-right'], text=True,
+                          stdout=subprocess.PIPE) as server:
+        url = server.stdout.readline().split()[-1]
+        with pytest.raises(PermissionError) as caught:
+            manager.probe_platform_models(url, 'sk-wrong')
+        assert caught.value.upstream_status == 401 and 'sk-wrong' not in str(caught.value)
+        server.terminate()
+
+
+def test_settings_come_from_where_the_command_line_takes_them(room, monkeypatch, mockllm):
+    (room / 'llmgr.yaml').write_text('mode: fixed\nplatforms:\n  P:\n'
+                                     f'    base_url: {mockllm.base_url}\n'
+                                     '    api_key: "{K}"\n    models: {M: m}\n')
+    (room / 'extra.env').write_text('K=sk-file\n')
+    monkeypatch.setenv('LLMGR_ENV_FILE', 'extra.env')
+    monkeypatch.setenv('LLMGR_DB', f'sqlite:{room}/named.db')
+    with llmgr.AIManager() as manager:
+        assert manager.mode == 'fixed' and manager.resolve('u').key == 'sk-file'
+    assert (room / 'named.db').exists()
+    assert (room / '.config' / 'llmgr' / 'master.key').exists()
+    monkeypatch.setenv('LLMGR_MODE', 'custom')
+    monkeypatch.setenv('LLMGR_AUTO_KEY', 'false')
+    with llmgr.AIManager() as manager:
+        assert manager.mode == 'custom'
+        with pytest.raises(llmgr.NoKeyError):
+            manager.resolve('u')
+    with llmgr.AIManager(mode='single', auto_key=True) as manager:
+        assert manager.mode == 'single' and manager.resolve('u').key == 'sk-file'
+
+
+def test_the_program_opens_what_the_package_made(manager, room, mockllm):
+    manager.update_platform_config('u', 1, 'sk-own')
+    program = FRAME.Llmgr(room, f'sqlite:{room}/test.db')
+    rows = program.json('-u', 'u', 'platform', 'list')
+    assert rows[0]['platform_name'] == 'Mock' and rows[0]['payer'] == 'user'

@@ -6,9 +6,11 @@ route is not tested until somebody has said how it is called.
 """
 import json
 import re
+import time
 
 import pytest
 
+from conftest import PATIENCE_S
 from gateway_api import Api
 
 # operationId -> body of a call that would do something, None: no body.
@@ -29,14 +31,15 @@ CALLS = {
     'addToken': {'name': 'new'}, 'runSync': {'dry_run': True}, 'rotateKeys': {'dry_run': True},
 }
 ABSENT = 987654
+ANN = 'canary-ann'
 
 
 @pytest.fixture(name='api')
 def api_fixture(llmgr, mockllm):
-    """ann owns things whose names hold "canary"; bob and the application's users do not."""
+    """ann, and all that ann owns and does, has "canary" in its name; bob's and the others' has not."""
     server = Api(llmgr, mockllm)
     server.token('admin', '--kind', 'admin')
-    server.ids = {'token_id': server.token('ann', '-u', 'ann')}
+    server.ids = {'token_id': server.token('ann', '-u', ANN)}
     server.token('bob', '-u', 'bob')
     server.token('app', '--kind', 'app', '--prefix', 'b')
     platform = server.good('POST', '/api/platforms', 'ann',
@@ -47,6 +50,11 @@ def api_fixture(llmgr, mockllm):
     server.ids |= {'platform_id': platform['platform_id'], 'model_id': model['model_id']}
     chosen = {name: server.ids[name] for name in ('platform_id', 'model_id')}
     server.good('PUT', '/api/selections/canary-slot', 'ann', chosen)
+    server.raw('POST', '/v1/chat/completions', 'ann', {'messages': [], 'model': 'canary-slot'})
+    end = time.monotonic() + PATIENCE_S
+    while 'canary' not in server.call('GET', '/api/usage').text:
+        assert time.monotonic() < end, 'the attempt does not reach the ledger'
+        time.sleep(0.02)
     yield server
     server.stop()
 
@@ -77,7 +85,7 @@ def test_every_route_is_in_the_table(api):
 
 
 def test_what_is_anothers_is_not_there(api):
-    before = state_of(api, 'ann')
+    before = state_of(api, ANN)
     absent = {'platform_id': ABSENT, 'model_id': ABSENT, 'token_id': ABSENT}
     for role, fields in ROLES.items():
         for operation in api.operations:
@@ -94,7 +102,7 @@ def test_what_is_anothers_is_not_there(api):
             assert theirs.code == 'ERR_NOT_FOUND'
             assert (theirs.status, plain(theirs)) == (nobodys.status, plain(nobodys))
             assert 'canary' not in theirs.text
-    assert state_of(api, 'ann') == before
+    assert state_of(api, ANN) == before
 
 
 def test_no_answer_to_another_holds_a_name_of_the_users(api):
@@ -111,15 +119,15 @@ def test_no_answer_to_another_holds_a_name_of_the_users(api):
 
 
 def test_nobody_but_an_administrator_names_another_user(api):
-    before = state_of(api, 'ann')
+    before = state_of(api, ANN)
     for role, fields in ROLES.items():
         for operation in api.operations:
             if 'user' not in operation.queries:
                 continue
-            path = operation.fill({**api.ids, 'slot': 'main'}) + '?user=ann'
+            path = operation.fill({**api.ids, 'slot': 'main'}) + '?user=' + ANN
             answer = api.raw(operation.method, path, role, body_of(operation, api.ids), **fields)
             assert (answer.status, answer.code) == (403, 'ERR_FORBIDDEN'), operation.id
-    assert state_of(api, 'ann') == before
+    assert state_of(api, ANN) == before
 
 
 def test_an_application_stays_within_its_prefix(api):
@@ -128,7 +136,7 @@ def test_an_application_stays_within_its_prefix(api):
             continue
         path = operation.fill({**api.ids, 'slot': 'main', 'id': 'canary-model'})
         answer = api.raw(operation.method, path, 'app', body_of(operation, api.ids),
-                         X_LLMGR_User='ann')
+                         X_LLMGR_User=ANN)
         assert answer.status == 403, f'{operation.id}: {answer.text}'
         answer = api.raw(operation.method, path, 'app', body_of(operation, api.ids))
         assert answer.status in (400, 403), f'{operation.id}: {answer.text}'
@@ -160,7 +168,7 @@ def test_members_that_are_no_ones_to_set_are_refused(api):
     schemas = api.document['components']['schemas']
     everything = {name for schema in schemas.values() for name in schema['properties']}
     everything |= {'user_id', 'is_sys', 'owner', 'id', 'hide', 'position', 'created_at'}
-    before = state_of(api, 'ann')
+    before = state_of(api, ANN)
     for operation in api.operations:
         request = operation.item.get('requestBody')
         if request is None or operation.is_admin:
@@ -173,4 +181,4 @@ def test_members_that_are_no_ones_to_set_are_refused(api):
                              {**body_of(operation, api.ids), member: 1})
             assert answer.status == 400, f'{operation.id} takes {member}: {answer.text}'
             assert f"'{member}'" in json.loads(answer.text)['detail']
-    assert state_of(api, 'ann') == before
+    assert state_of(api, ANN) == before

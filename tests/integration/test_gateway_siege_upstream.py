@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""Upstreams that cut, lie, flood and babble: a typed error, one settled row, bounded memory, and
+the next request is served."""
+import gzip
+import json
+
+import pytest
+
+from siege import (PATHS, STREAM_HEAD, TERMINAL, ask, besiege, chunk, crowd, good_stream,
+                   good_whole, head, is_error, ledger, memory, settled, stream_of)
+
+MIB = 1024 * 1024
+JSON = 'Content-Type: application/json'
+EVENTS = 'Content-Type: text/event-stream'
+
+
+def judge(dialect, answer, stream, terminal_sent):
+    """An answer that broke off says so, one way or the other; returns whether it was finished."""
+    assert answer.status is not None, 'no answer at all'
+    if answer.status != 200:
+        assert answer.status >= 500 and answer.whole, answer.status
+        assert is_error(dialect, answer.json), answer.body
+        return False
+    if not stream:
+        return answer.whole
+    finished = TERMINAL[dialect] in answer.data
+    assert not finished or terminal_sent, 'an invented end'
+    if not finished and answer.whole:
+        assert is_error(dialect, json.loads(answer.data[-1])), answer.body
+    return finished
+
+
+@pytest.mark.parametrize('stream', [True, False], ids=['stream', 'whole'])
+@pytest.mark.parametrize('dialect', PATHS)
+def test_an_answer_cut_at_any_byte_is_seen_to_be(tmp_path, dialect, stream):
+    good = good_stream(dialect) if stream else good_whole(dialect)
+
+    async def test(serving, _):
+        sizes = range(len(good))
+        answers = await crowd(ask(serving.port, dialect, ['cut', size, size % 2], stream)
+                              for size in sizes)
+        finished = set()
+        for size, answer in zip(sizes, answers):
+            if judge(dialect, answer, stream, TERMINAL[dialect] in good[:size]):
+                assert stream, f'cut after {size} of {len(good)} bytes and yet whole'
+                finished.add(answer.id)
+        rows = await settled(serving.llmgr, len(answers))
+        ends = {row['request_id']: row['end_state'] for row in rows}
+        assert set(ends) == {answer.id for answer in answers}
+        for name, end in ends.items():
+            assert end in ('upstream_error', 'upstream_cut') or name in finished, (name, end)
+        assert (await ask(serving.port, dialect, stream=stream)).whole
+    besiege(tmp_path, test)
+
+
+def framed(data, *fields):
+    return (head(*fields, f'Content-Length: {len(data)}') + data).decode('latin-1')
+
+
+DEEP = '[' * 100_000
+EVENT = stream_of('chat')[0].decode()
+BAD_CHUNKS = ['0x5\r\nhello\r\n0\r\n\r\n', '-5\r\nhello\r\n', '5 \nhello\r\n', 'fffffffffffffffff\r\n',
+              '5\r\nhelloXX0\r\n\r\n', '5;' + 'x' * 100_000, '\r\n', 'zz\r\n', '5\nhello\n0\n\n']
+
+# name: (stream, what the upstream sends, the statuses that may come of it, may it come whole)
+ODD = {
+    'closes at once': (True, '', {502}, True),
+    'half a head': (True, 'HTTP/1.1 200 OK\r\nContent-Ty', {502}, True),
+    'no head': (False, 'hello\r\n\r\n', {502}, True),
+    'another version': (False, 'HTTP/3.0 200 OK\r\nContent-Length: 0\r\n\r\n', {502}, True),
+    'a status of letters': (False, 'HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n', {502}, True),
+    'two lengths': (False, head('Content-Length: 1', 'Content-Length: 2').decode() + 'ab', {502},
+                    True),
+    'length and coding': (False, head('Content-Length: 3', 'Transfer-Encoding: chunked').decode() +
+                          '0\r\n\r\n', {502}, True),
+    'a negative length': (False, head('Content-Length: -1').decode(), {502}, True),
+    'a huge length': (False, head('Content-Length: 99999999999999999999').decode(), {502}, True),
+    'a length too large': (False, head(JSON, 'Content-Length: 100').decode() + '{}', {200, 502},
+                           False),
+    'a folded field': (False, 'HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n', {502},
+                       True),
+    'bare LF': (False, 'HTTP/1.1 200 OK\nContent-Length: 0\n\n', {502}, True),
+    '101': (True, head(status='101 Switching Protocols').decode(), {502}, True),
+    'interim answers without end': (True, head(status='103 Early Hints').decode() * 100_000, {502},
+                                    True),
+    'a long field': (True, 'HTTP/1.1 200 OK\r\nA: ' + 'a' * 10_000_000, {502}, True),
+    'fields without end': (True, 'HTTP/1.1 200 OK\r\n' + 'A: b\r\n' * 1_000_000, {502}, True),
+    'gzip, whole': (False, framed(gzip.compress(b'{}'), JSON, 'Content-Encoding: gzip'),
+                    {200, 502}, True),
+    'gzip, stream': (True, framed(gzip.compress(good_stream('chat')), EVENTS,
+                                  'Content-Encoding: gzip'), {200, 502}, True),
+    'gzip without saying so': (True, framed(gzip.compress(b'data: [DONE]\n\n'), EVENTS), {200, 502},
+                               True),
+    'an empty stream': (True, framed(b'', EVENTS), {200, 502}, True),
+    'empty': (False, framed(b'', JSON), {200, 502}, True),
+    'deep JSON': (False, framed(DEEP.encode(), JSON), {200, 502}, True),
+    'deep usage': (False, framed(b'{"usage":' + DEEP.encode() + b'}', JSON), {200, 502}, True),
+    'a deep event': (True, framed(b'data: {"choices":[],"usage":' + DEEP.encode() + b'\n\n',
+                                  EVENTS), {200, 502}, True),
+    'broken events': (True, framed(b'data: {"usage":\n\ndata: \xff\xfe\n\ndata\n\n:\n\n', EVENTS),
+                      {200, 502}, True),
+    'half an event': (True, framed(EVENT.encode() + b'data: {"choi', EVENTS), {200}, True),
+    'half a [DONE]': (True, framed(EVENT.encode() + b'data: [DONE', EVENTS), {200}, True),
+    'a [DONE] with no event before': (True, framed(b'data: [DONE]\n\n', EVENTS), {200, 502}, True),
+    'numbers beyond reason': (False, framed(b'{"usage":{"prompt_tokens":1e999,"completion_tokens":'
+                                            b'-5,"total_tokens":99999999999999999999}}', JSON),
+                              {200}, True),
+    'a redirect': (False, head('Location: http://169.254.169.254/', 'Content-Length: 0',
+                               status='302 Found').decode(), {502}, True),
+    'an endless refusal': (False, head('Content-Length: 100000000', status='500 x').decode() +
+                           'e' * 5_000_000, {500, 502}, True),
+    'a binary refusal': (False, head('Content-Length: 256', status='400 x').decode() +
+                         ''.join(map(chr, range(256))), {400}, True),
+    **{f'chunks like {bad[:12]!r}': (True, STREAM_HEAD.decode() + chunk(EVENT.encode()).decode() +
+                                     bad, {200, 502}, False) for bad in BAD_CHUNKS},
+}
+
+
+@pytest.mark.parametrize('dialect', PATHS)
+def test_odd_answers_are_typed_errors_and_hurt_nobody(tmp_path, dialect):
+    async def test(serving, _):
+        names = list(ODD)
+        answers = await crowd(ask(serving.port, dialect, ['raw', ODD[name][1]], ODD[name][0])
+                              for name in names)
+        for name, answer in zip(names, answers):
+            stream, sent, statuses, may_be_whole = ODD[name]
+            assert answer.status in statuses, (name, answer.status, bytes(answer.body[:300]))
+            if answer.status != 200:
+                assert is_error(dialect, answer.json), (name, answer.body)
+            elif stream:
+                ended = TERMINAL[dialect] in answer.data
+                assert not ended or TERMINAL[dialect].decode() in sent, f'{name}: an invented end'
+            elif not may_be_whole:
+                assert not answer.whole, name
+        rows = await settled(serving.llmgr, len(names))
+        ends = {row['request_id']: row['end_state'] for row in rows}
+        for name, answer in zip(names, answers):
+            if answer.status != 200:
+                assert ends[answer.id] == 'upstream_error', (name, ends[answer.id])
+        assert (await ask(serving.port, dialect, stream=True)).whole
+        assert (await ask(serving.port, dialect)).whole
+    besiege(tmp_path, test)
+
+
+FLOODS = {
+    'no newline': (STREAM_HEAD.decode() + '40000000\r\ndata: ', 'x' * 4096, 16 * 256),
+    'no newline in a usage': (STREAM_HEAD.decode() + '40000000\r\ndata: {"usage":"', 'x' * 4096,
+                              16 * 256),
+    'newlines': (STREAM_HEAD.decode() + '40000000\r\n', '\n' * 4096, 16 * 256),
+    'comments': (STREAM_HEAD.decode() + '40000000\r\n', ': x\n' * 1024, 16 * 256),
+    'small chunks': (STREAM_HEAD.decode(), '1\r\nx\r\n', 100_000),
+    'a chunk extension': (STREAM_HEAD.decode(), 'x', 0),
+    'fields': ('HTTP/1.1 200 OK\r\n', 'A: b\r\n', 0),
+    'one field': ('HTTP/1.1 200 OK\r\nA: ', 'b', 0),
+    'interim answers': ('', 'HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\n', 0),
+    'trailers': (STREAM_HEAD.decode() + '0\r\n', 'A: b\r\n', 0),
+    'a whole answer': (head(JSON, 'Content-Length: 10000000000').decode() + '{"usage":"', 'x' * 4096,
+                       16 * 256),
+    'an error': (head('Content-Length: 10000000000', status='500 x').decode(), 'x' * 4096, 0),
+}
+
+
+def test_floods_pass_or_end_in_bounded_memory(tmp_path):
+    async def test(serving, upstream):
+        await ask(serving.port)
+        before = memory(serving.process, 'VmHWM')
+        answers = await crowd(ask(serving.port, 'chat', ['repeat', *flood],
+                                  name != 'a whole answer')
+                              for name, flood in FLOODS.items())
+        grown = memory(serving.process, 'VmHWM') - before
+        for name, answer in zip(FLOODS, answers):
+            assert answer.status in (200, 500, 502), name
+            assert b'[DONE]' not in answer.data, name
+            if answer.status == 200:
+                assert not answer.whole or is_error('chat', json.loads(answer.data[-1])), name
+        assert grown < 24 * MIB, f'{grown >> 10} KiB'
+        await settled(serving.llmgr, len(FLOODS) + 1)
+        assert {row['end_state'] for row in ledger(serving.llmgr)[1:]} <= {
+            'upstream_error', 'upstream_cut'}
+        assert (await ask(serving.port, stream=True)).whole
+    besiege(tmp_path, test)
+
+
+@pytest.mark.parametrize('stream', [True, False], ids=['stream', 'whole'])
+def test_one_byte_at_a_time_is_an_answer_like_any(tmp_path, stream):
+    async def test(serving, _):
+        for dialect in PATHS:
+            slow = await ask(serving.port, dialect, ['bytewise'], stream)
+            quick = await ask(serving.port, dialect, ['good'], stream)
+            assert slow.whole and slow.body == quick.body
+        assert {row['end_state'] for row in await settled(serving.llmgr, 6)} == {'completed'}
+    besiege(tmp_path, test)
+
+
+def test_silence_ends_at_the_limits_in_the_right_dialect(tmp_path):
+    async def test(serving, upstream):
+        for dialect in PATHS:
+            never = await ask(serving.port, dialect, ['silent'])
+            assert never.status == 504 and is_error(dialect, never.json)
+            stuck = await ask(serving.port, dialect, ['drip', 30, 0], True)
+            assert TERMINAL[dialect] not in stuck.data
+            assert is_error(dialect, json.loads(stuck.data[-1]))
+        await settled(serving.llmgr, 2 * len(PATHS))
+    besiege(tmp_path, test, first_byte_timeout='300ms', idle_timeout='300ms')

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK_MIN = 4096, BLOCK_MAX = 65536 };
+/* Small at first: what a slow stream takes beyond its first bytes is held for as long as it lasts.
+ */
+enum { BLOCK_MIN = 1024, BLOCK_MAX = 65536 };
 
 struct lb_arena_block {
     struct lb_arena_block *older;

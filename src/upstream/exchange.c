@@ -18,9 +18,22 @@
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
 
+struct llmgr_error *lu_why(struct lu_exchange *exchange)
+{
+    if (exchange->why == NULL)
+        exchange->why = lb_calloc(exchange->host, 1, sizeof *exchange->why);
+    if (exchange->why == NULL)
+        exchange->why = lu_pool_spare_error(exchange->pool);
+    return exchange->why;
+}
+
 static void deliver_end(struct lu_exchange *exchange)
 {
-    exchange->face->end(exchange, exchange->context, &exchange->end);
+    static const struct llmgr_error FINE = {.status = LLMGR_OK};
+
+    exchange->face->end(exchange, exchange->context, exchange->why != NULL ? exchange->why : &FINE);
+    if (exchange->why != lu_pool_spare_error(exchange->pool))
+        lb_free(exchange->host, exchange->why);
     exchange->magic = 0;
     lu_head_room_free(exchange);
     lu_pool_count(exchange->pool, -1);
@@ -89,7 +102,7 @@ void lu_exchange_fail(struct lu_exchange *exchange, const struct llmgr_error *er
 {
     if (exchange->state == LU_ENDING)
         return;
-    exchange->end = *err;
+    *lu_why(exchange) = *err;
     lu_end(exchange, false);
 }
 
@@ -196,8 +209,11 @@ static void retry(struct lu_exchange *exchange)
     exchange->stats.attempts++;
     exchange->stats.reused = false;
     ln_timer_stop(&exchange->phase);
-    if (dial(exchange, &exchange->end) != LLMGR_OK)
-        lu_end(exchange, false);
+    struct llmgr_error err = {0};
+    if (dial(exchange, &err) == LLMGR_OK)
+        return;
+    *lu_why(exchange) = err;
+    lu_end(exchange, false);
 }
 
 void lu_lost(struct lu_exchange *exchange, llmgr_status why)
@@ -212,9 +228,10 @@ void lu_lost(struct lu_exchange *exchange, llmgr_status why)
     }
     origin = exchange->site->origin;
     if (why != LLMGR_OK && why != LLMGR_ERR_CUT) {
-        ln_conn_explain(exchange->link->conn, &exchange->end);
-        if (exchange->end.status == LLMGR_OK)
-            lb_fail(&exchange->end, why, N_("the connection to '%s' failed"), origin);
+        struct llmgr_error *err = lu_why(exchange);
+        ln_conn_explain(exchange->link->conn, err);
+        if (err->status == LLMGR_OK)
+            lb_fail(err, why, N_("the connection to '%s' failed"), origin);
         lu_end(exchange, false);
     } else if (exchange->got_head) {
         lu_end_with(exchange, LLMGR_ERR_CUT,
@@ -264,7 +281,6 @@ static void conn_end(struct ln_conn *conn, void *context, llmgr_status why)
 
     (void)conn;
     if (why == LLMGR_OK && exchange->got_head && lh_body_eof_is_end(&exchange->body)) {
-        exchange->end.status = LLMGR_OK;
         lu_end(exchange, false);
         return;
     }

@@ -30,6 +30,7 @@ struct lu_pool {
     uint64_t dialed;
     uint64_t reused;
     struct ln_timer expiry;
+    struct llmgr_error spare;
 };
 
 llmgr_status lu_pool_new(struct ln_loop *loop, const struct lu_pool_options *options,
@@ -98,6 +99,11 @@ uint64_t lu_pool_reused(const struct lu_pool *pool)
 unsigned lu_pool_running(const struct lu_pool *pool)
 {
     return pool->running;
+}
+
+struct llmgr_error *lu_pool_spare_error(struct lu_pool *pool)
+{
+    return &pool->spare;
 }
 
 void lu_pool_count(struct lu_pool *pool, int change)

@@ -56,6 +56,8 @@ void lu_link_close(struct lu_link *link);
 
 /* Counts an exchange in (1) or out (-1). */
 void lu_pool_count(struct lu_pool *pool, int change);
+/* Where an exchange tells its failure if there is no memory for one of its own. */
+struct llmgr_error *lu_pool_spare_error(struct lu_pool *pool);
 LLMGR_MUST_CHECK llmgr_status lu_pool_dial(struct lu_site *site, int64_t timeout_ms,
                                            void (*done)(void *context, struct ln_conn *conn,
                                                         const struct llmgr_error *err),
@@ -127,7 +129,7 @@ struct lu_exchange {
     struct ln_timer total;
     struct ln_defer later; /* `end`, `drained`, bytes held */
     struct lu_stats stats;
-    struct llmgr_error end; /* once ENDING */
+    struct llmgr_error *why; /* private to lu_why; NULL: all went well so far */
 
     size_t slice_count;
     char chunk_head[LH_CHUNK_HEAD_MAX];
@@ -145,11 +147,16 @@ const struct lu_auth *lu_auth_find(struct lb_str protocol);
 /* exchange.c */
 /* Ends it: connection kept or closed, timers stopped, `end` deferred. Harmless when ENDING. */
 void lu_end(struct lu_exchange *exchange, bool keep_connection);
-/* As lu_end with an error; fills exchange->end by lb_fail's rules. */
+/*
+ * The error that `end` will tell: OK at first. It is made when something fails, for it is half as
+ * large as an exchange, of which thousands may be open.
+ */
+struct llmgr_error *lu_why(struct lu_exchange *exchange);
+/* As lu_end with an error; fills lu_why by lb_fail's rules. */
 #define lu_end_with(exchange, status, ...)                                                         \
     do {                                                                                           \
         if ((exchange)->state != LU_ENDING) {                                                      \
-            lb_fail(&(exchange)->end, (status), __VA_ARGS__);                                      \
+            lb_fail(lu_why(exchange), (status), __VA_ARGS__);                                      \
             lu_end((exchange), false);                                                             \
         }                                                                                          \
     } while (0)

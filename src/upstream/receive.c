@@ -50,7 +50,7 @@ static void take_head(struct lu_exchange *exchange, const struct lh_head *head)
                     N_("'%s' answers with a redirect (HTTP %d), which is never followed; correct "
                        "the base URL"),
                     exchange->site->origin, head->status);
-        exchange->end.upstream_status = head->status;
+        lu_why(exchange)->upstream_status = head->status;
         return;
     }
     lb_buf_free(&exchange->head);
@@ -146,7 +146,6 @@ static void take_end(struct lu_exchange *exchange, struct lb_str behind)
         exchange->body_done = true;
         return;
     }
-    exchange->end.status = LLMGR_OK;
     lu_end(exchange, exchange->keep_alive && exchange->state == LU_SENT);
 }
 
@@ -181,7 +180,7 @@ static void feed_body(struct lu_exchange *exchange, struct lb_str bytes)
     feed_payload(exchange, bytes);
     if (exchange->face->batch != NULL)
         exchange->face->batch(exchange, exchange->context,
-                              exchange->state == LU_ENDING && exchange->end.status == LLMGR_OK);
+                              exchange->state == LU_ENDING && exchange->why == NULL);
 }
 
 void lu_feed(struct lu_exchange *exchange, struct lb_str bytes)

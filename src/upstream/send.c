@@ -258,9 +258,11 @@ void lu_send_start(struct lu_exchange *exchange)
     exchange->stats.sent_size = 0;
     ln_conn_set_marks(exchange->link->conn, LU_UPLOAD_QUEUE + QUEUE_SLACK, QUEUE_LOW);
     lv_secret_init(&key);
-    llmgr_status status = open_key(exchange, &key, &exchange->end);
+    struct llmgr_error err = {0};
+    llmgr_status status = open_key(exchange, &key, &err);
     if (status != LLMGR_OK) {
         lv_secret_clear(&key);
+        *lu_why(exchange) = err;
         lu_end(exchange, false);
         return;
     }

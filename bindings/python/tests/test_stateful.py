@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""Random sequences of operations, with hypothesis: after each of them the package and the model of
+the original's rules (tests/integration/seed_model.py, where every deviation is named) agree on the
+exception, on every user's list, and on every user's choice."""
+import os
+import shutil
+import tempfile
+
+import hypothesis
+from conftest import TOP, load
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+
+import llmgr
+
+SEED = load('seed_model', TOP / 'tests' / 'integration' / 'seed_model.py')
+EXCEPTIONS = {SEED.INVALID: llmgr.InvalidError, SEED.NOT_FOUND: llmgr.NotFoundError,
+              SEED.FORBIDDEN: llmgr.ForbiddenError, SEED.CONFLICT: llmgr.ConflictError,
+              SEED.NO_KEY: llmgr.NoKeyError}
+USERS = st.sampled_from(['ann', 'ben', '-1'])
+NAMES = st.sampled_from(['One', '二', 'Alpha', 'x' * 81, ''])
+URLS = st.sampled_from(['https://a.example/v1', 'HTTPS://a.example:443/v1/', 'https://b.example/v1',
+                        'https://sys-beta.example/v1'])
+KEYS = st.sampled_from([None, 'sk-own'])
+MODELS = st.sampled_from(['gpt-x', 'qwen/三'])
+DISPLAYS = st.sampled_from(['X', '显示', 'Y'])
+EXTRAS = st.sampled_from([None, {}, {'top_k': 3}, {'model': 'other'}])
+SLOTS = st.sampled_from(['main', 'fast'])
+SYSTEM = [('Alpha', 'https://sys-alpha.example/v1', None), ('Beta', 'https://sys-beta.example/v1',
+                                                             'sk-b')]
+STEPS = int(os.environ.get('LLMGR_WALK_STEPS', '30'))
+
+
+class House(RuleBasedStateMachine):
+    """One database, and the model beside it."""
+
+    platforms = Bundle('platforms')
+    models = Bundle('models')
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.mkdtemp(prefix='llmgr-stateful-')
+        config = {'mode': 'custom', 'platforms': {name: {
+            'base_url': url, 'models': {f'{name} 1': 'up-1', f'{name} 2': 'up-2'},
+            **({'api_key': key} if key else {})} for name, url, key in SYSTEM}}
+        self.manager = llmgr.AIManager(f'{self.folder}/x.db', config)
+        self.model = SEED.Manager()
+        rows = self.manager.get_platform_models(None)
+        numbers = {(row['platform_name'], row['display_name']): row for row in rows}
+
+        def ids(name, display):
+            row = numbers[(name, display or f'{name} 1')]
+            return row['platform_id'] if display is None else row['model_id']
+        self.model.sync([(name, url, key, [(f'{name} {i}', f'up-{i}', None) for i in (1, 2)])
+                         for name, url, key in SYSTEM], ids)
+
+    def teardown(self):
+        self.manager.close()
+        shutil.rmtree(self.folder)
+
+    def both(self, real, model):
+        """Does it here and there; both succeed, or both refuse for the same reason."""
+        try:
+            made = real()
+        except llmgr.LlmgrError as error:
+            try:
+                model(None)
+            except SEED.Refused as refused:
+                assert isinstance(error, EXCEPTIONS[refused.code]), (error, refused.code)
+                assert isinstance(error, ValueError)
+                return None
+            raise AssertionError(f'only the package refuses: {error}') from error
+        model(made)
+        return made
+
+    @rule(target=platforms, user=USERS, name=NAMES, url=URLS, key=KEYS)
+    def add_platform(self, user, name, url, key):
+        made = self.both(lambda: self.manager.add_platform(name, url, key, user),
+                         lambda made: self.model.platform_add(user, name, url, key,
+                                                              made.id if made else -1))
+        return made.id if made else multiple()
+
+    @rule(target=platforms, number=st.sampled_from([1, 2, 999]))
+    def name_platform(self, number):
+        return number
+
+    @rule(user=USERS, number=platforms, name=NAMES)
+    def rename_platform(self, user, number, name):
+        self.both(lambda: self.manager.rename_platform(user, number, name),
+                  lambda _: self.model.platform_rename(user, number, name))
+
+    @rule(user=USERS, number=platforms)
+    def delete_platform(self, user, number):
+        self.both(lambda: self.manager.delete_platform(user, number),
+                  lambda _: self.model.platform_delete(user, number))
+
+    @rule(user=USERS, number=platforms, key=KEYS)
+    def update_platform_config(self, user, number, key):
+        self.both(lambda: self.manager.update_platform_config(user, number, key),
+                  lambda _: self.model.platform_set_key(user, number, key))
+
+    @rule(user=USERS, number=platforms, hide=st.booleans())
+    def toggle_platform_visibility(self, user, number, hide):
+        self.both(lambda: self.manager.toggle_platform_visibility(user, number, hide),
+                  lambda _: self.model.platform_hide(user, number, hide))
+
+    @rule(target=models, user=USERS, number=platforms, name=MODELS, display=DISPLAYS, extra=EXTRAS)
+    def add_model(self, user, number, name, display, extra):
+        made = self.both(lambda: self.manager.add_model(number, name, display, user, extra),
+                         lambda made: self.model.model_add(user, number, name, display, extra,
+                                                           made.id if made else -1))
+        return made.id if made else multiple()
+
+    @rule(target=models, number=st.sampled_from([1, 4, 999]))
+    def name_model(self, number):
+        return number
+
+    @rule(user=USERS, number=models, display=st.one_of(st.none(), DISPLAYS), extra=EXTRAS)
+    def update_model(self, user, number, display, extra):
+        self.both(lambda: self.manager.update_model(user, number, display, extra),
+                  lambda _: self.model.model_update(user, number, display, extra))
+
+    @rule(user=USERS, number=models)
+    def delete_model(self, user, number):
+        self.both(lambda: self.manager.delete_model(user, number),
+                  lambda _: self.model.model_delete(user, number))
+
+    @rule(user=USERS, number=models, hide=st.booleans())
+    def toggle_model_visibility(self, user, number, hide):
+        self.both(lambda: self.manager.toggle_model_visibility(user, number, hide),
+                  lambda _: self.model.model_hide(user, number, hide))
+
+    @rule(user=USERS, slot=SLOTS, platform=platforms, number=models)
+    def save_user_selection(self, user, slot, platform, number):
+        self.both(lambda: self.manager.save_user_selection(user, platform, number, slot),
+                  lambda _: self.model.select(user, slot, platform, number))
+
+    @rule(user=USERS, slot=SLOTS)
+    def choices_agree(self, user, slot):
+        platform, model, _ = self.model.resolve(user, slot)
+        key, payer = self.model.key_of(user, platform)
+        try:
+            resolved = self.manager.resolve(user, slot)
+        except llmgr.NoKeyError:
+            assert key is None
+            return
+        assert (resolved.platform_id, resolved.model_id) == (platform.id, model.id)
+        assert (resolved.key, resolved.payer) == (key, payer)
+        detail = self.manager.get_user_selection_detail(user, slot)
+        assert (detail['platform'], detail['model_name'], detail['base_url']) == (
+            platform.name, model.model_name, platform.base_url)
+
+    @invariant()
+    def lists_agree(self):
+        for user in ('ann', 'ben', '-1'):
+            wanted = self.model.model_list(user)
+            more = [(row.pop('extra_body'), row.pop('model_hide')) for row in wanted]
+            assert self.manager.get_platform_models(user) == wanted
+            assert [(row.extra_body, row.hide) for row in self.manager.models(user)] == more
+
+
+House.TestCase.settings = hypothesis.settings(
+    max_examples=100, stateful_step_count=STEPS, deadline=None, database=None,
+    suppress_health_check=list(hypothesis.HealthCheck))
+TestHouse = House.TestCase

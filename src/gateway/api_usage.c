@@ -85,8 +85,8 @@ static llmgr_status usage(struct lg_api *api, struct llmgr_error *err)
     if (status != LLMGR_OK)
         return status;
     status = lg_api_page(api, page_of(api, &list), err);
-    json_t *total = lg_json_sum(&list.total);
-    if (status == LLMGR_OK && json_object_set_new(api->answer, "total", total) != 0)
+    if (status == LLMGR_OK &&
+        json_object_set_new(api->answer, "total", lg_json_sum(&list.total)) != 0)
         status = lb_fail_memory(err);
     llmgr_usage_list_clear(&list);
     return status;

@@ -87,7 +87,7 @@ def test_a_change_is_made_whole_or_not_at_all(api):
     path = f'/api/platforms/{mine["platform_id"]}'
     api.bad(409, 'ERR_CONFLICT', 'PATCH', path, 'ann',
             {'platform_hide': True, 'platform_name': 'Taken', 'base_url': 'http://127.0.0.1:8/v1'})
-    api.bad(400, 'ERR_INVALID', 'PATCH', path, 'ann', {'platform_name': 'New', 'base_url': 'no url'})
+    api.bad(400, 'ERR_INVALID', 'PATCH', path, 'ann', {'platform_name': 'New', 'base_url': 'none'})
     api.bad(400, 'ERR_INVALID', 'PATCH', path, 'ann', {})
     api.bad(400, 'ERR_INVALID', 'PATCH', path, 'ann', {'api_key': 'sk-alone-0123456789'})
     assert api.good('GET', path, 'ann') == mine

@@ -36,7 +36,7 @@ ANN = 'canary-ann'
 
 @pytest.fixture(name='api')
 def api_fixture(llmgr, mockllm):
-    """ann, and all that ann owns and does, has "canary" in its name; bob's and the others' has not."""
+    """ann and all that is hers has "canary" in its name; nothing of the others has."""
     server = Api(llmgr, mockllm)
     server.token('admin', '--kind', 'admin')
     server.ids = {'token_id': server.token('ann', '-u', ANN)}

@@ -60,14 +60,22 @@ struct lg_server {
 
 /* ---- The keeper ------------------------------------------------------------------------------ */
 
+llmgr_status lg_server_poll(struct lg_server *server, struct llmgr_error *err)
+{
+    int64_t now = lb_monotonic_ms();
+
+    llmgr_status status = lm_poll(server->manager->manager, err);
+    if (status == LLMGR_OK)
+        atomic_store(&server->polled_ms, now);
+    return status;
+}
+
 static void poll_once(struct lg_server *server)
 {
     struct llmgr_error err = {0};
     bool was_fresh = lg_server_fresh(server);
 
-    if (lm_poll(server->manager->manager, &err) == LLMGR_OK)
-        atomic_store(&server->polled_ms, lb_monotonic_ms());
-    else if (was_fresh && !lg_server_fresh(server))
+    if (lg_server_poll(server, &err) != LLMGR_OK && was_fresh && !lg_server_fresh(server))
         lb_error(server->host, "the database does not answer, requests are refused: %s",
                  err.message);
 }

@@ -63,9 +63,6 @@ static enum lg_verdict resolve(struct lg_request *request)
     enum lm_view_result result = LM_VIEW_DONE;
     const struct lm_request asked = {.user = request->caller.user, .model = request->model};
 
-    if (!lg_server_fresh(worker->server))
-        return lg_request_fail(request, LLMGR_ERR_DATABASE,
-                               N_("the database has not answered for a while; try again soon"));
     lm_view_refresh(worker->view);
     llmgr_status status =
         lm_view_resolve(worker->view, &asked, &request->arena, &request->target, &result, &err);
@@ -74,9 +71,48 @@ static enum lg_verdict resolve(struct lg_request *request)
     return result == LM_VIEW_MISS ? start_load(request) : LG_NEXT;
 }
 
+/* ---- When what is remembered may be too old -------------------------------------------------- */
+
+struct look {
+    struct lg_server *server;
+    llmgr_status status;
+    struct llmgr_error err;
+};
+
+static void look_for_changes(void *context)
+{
+    struct look *look = context;
+
+    look->status = lg_server_poll(look->server, &look->err);
+}
+
+static enum lg_verdict looked(struct lg_request *request, void *context, llmgr_status status)
+{
+    struct look *look = context;
+
+    if (status != LLMGR_OK)
+        return lg_request_fail(request, status, N_("the server is closing"));
+    if (look->status != LLMGR_OK)
+        return lg_request_fail_with(request, &look->err);
+    return request->gone ? LG_DONE : resolve(request);
+}
+
+/* The keeper has not heard from the database for a while: then it is asked for this request. */
+static enum lg_verdict ask_database(struct lg_request *request)
+{
+    struct look *look = lb_arena_calloc(&request->arena, 1, sizeof *look);
+
+    if (look == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    look->server = request->worker->server;
+    return lg_work_start(request, look_for_changes, looked, look);
+}
+
 enum lg_verdict lg_step_target(struct lg_request *request)
 {
-    return lg_work_is_done(request) ? lg_work_finish(request) : resolve(request);
+    if (lg_work_is_done(request))
+        return lg_work_finish(request);
+    return lg_server_fresh(request->worker->server) ? resolve(request) : ask_database(request);
 }
 
 /* ---- ADMIT ----------------------------------------------------------------------------------- */

@@ -33,13 +33,15 @@ def post(body=BODY, *fields, line=f'POST {CHAT} HTTP/1.1', host='Host: localhost
 
 
 BAD = {
-    'two lengths': 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na',
+    'two lengths': 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n'
+                   'Content-Length: 1\r\n\r\na',
     'length list': 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1, 1\r\n\r\na',
     'length sign': 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +1\r\n\r\na',
     'length hex': 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0x1\r\n\r\na',
     'length and coding': 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n'
                          'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-    'unknown coding': 'POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n',
+    'unknown coding': 'POST / HTTP/1.1\r\nHost: localhost\r\n'
+                      'Transfer-Encoding: gzip, chunked\r\n\r\n',
     'coding in 1.0': 'POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     'space before colon': 'GET / HTTP/1.1\r\nHost : localhost\r\n\r\n',
     'fold': 'GET / HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n\r\n',

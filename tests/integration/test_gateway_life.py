@@ -23,7 +23,8 @@ def stream(serving, model='Slow'):
     """A stream that has begun and goes on for some seconds."""
     wire = serving.wire()
     body = json.dumps({**ASK, 'model': model, 'stream': True})
-    wire.send(f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n' + body)
+    wire.send(f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n'
+              + body)
     head = wire.until(b'\r\n\r\n')
     assert b' 200 ' in head
     wire.until(b'data: ')
@@ -107,8 +108,8 @@ def test_the_body_of_a_stranger_is_not_read(configured):
     server.stop()
 
 
-def test_limits_of_users_and_addresses(configured):
-    configured.env |= {'LLMGR_USER_MAX': '2', 'LLMGR_ADDRESS_MAX': '4'}
+def test_a_user_has_so_many_requests_at_once(configured):
+    configured.env['LLMGR_USER_MAX'] = '2'
     server = Serving(configured)
     wires = [stream(server), stream(server)]
     answer = server.chat()
@@ -118,9 +119,15 @@ def test_limits_of_users_and_addresses(configured):
     end = time.monotonic() + PATIENCE_S
     while server.chat().status != 200:
         assert time.monotonic() < end
+    server.stop()
+
+
+def test_an_address_has_so_many_connections_at_once(configured):
+    configured.env['LLMGR_ADDRESS_MAX'] = '4'
+    server = Serving(configured)
     held = [server.wire() for _ in range(4)]
     for wire in held:  # its worker has counted it
-        server.ask('/', method='GET', wire=wire)
+        assert server.ask('/', method='GET', wire=wire).status == 200
     extra = server.wire()
     assert extra.answer().status == 429
     for wire in held:

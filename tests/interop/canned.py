@@ -17,7 +17,8 @@ import threading
 LARGE = bytes(i * 7 % 251 for i in range(1 << 20))
 CHAT = json.dumps({'id': 'c1', 'object': 'chat.completion', 'model': 'canned', 'choices': [
     {'index': 0, 'message': {'role': 'assistant', 'content': 'Grüße'}, 'finish_reason': 'stop'}],
-    'usage': {'prompt_tokens': 3, 'completion_tokens': 2, 'total_tokens': 5}}, ensure_ascii=False).encode()
+    'usage': {'prompt_tokens': 3, 'completion_tokens': 2, 'total_tokens': 5}},
+    ensure_ascii=False).encode()
 MODELS = json.dumps({'object': 'list', 'data': [{'id': 'canned', 'object': 'model'}]}).encode()
 EVENTS = [f'data: {{"choices":[{{"index":0,"delta":{{"content":"{i} "}}}}]}}\n\n'.encode()
           for i in range(20)] + [b'data: [DONE]\n\n']

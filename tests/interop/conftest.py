@@ -192,8 +192,9 @@ class Yard:
         values = {'plain': made.plain, 'tls12': made.tls12, 'tls13': made.tls13,
                   'back': back.plain}
         if kind == 'nginx':
-            self.start(kind, made.plain, program, '-p', self.folder, '-e', self.folder / 'nginx.log',
-                       '-c', self.configure('nginx.conf', **values))
+            log = self.folder / 'nginx.log'
+            self.start(kind, made.plain, program, '-p', self.folder, '-e', log, '-c',
+                       self.configure('nginx.conf', **values))
         elif kind == 'apache':
             self.start(kind, made.plain, program, '-DFOREGROUND', '-f',
                        self.configure('apache.conf', **values))

@@ -271,7 +271,9 @@ def proxies_fixture():
                 pytest.skip(f'{PROGRAMS[kind]} is not installed')
             port = free_port()
             path = yard.configure(f'{kind}.conf', plain=port)
-            words = ['-N', '-n', f'interop{port}', '-f', path] if kind == 'squid' else ['-d', '-c', path]
+            words = ['-d', '-c', path]
+            if kind == 'squid':
+                words = ['-N', '-n', f'interop{port}', '-f', path]
             yard.start(kind, port, program, *words)
             user = 'ann:s3cret@' if kind == 'tinyproxy' else ''
             running[kind] = f'http://{user}127.0.0.1:{port}'

@@ -48,6 +48,15 @@ static inline void db_log(llmgr_log_level level, const char *text, void *context
     snprintf(db->log + used, sizeof db->log - used, "%s\n", text);
 }
 
+/* How often a loop of kills goes round: as usual, or as LLMGR_TEST_ROUNDS says (make test-deep). */
+static inline unsigned db_rounds(unsigned usual)
+{
+    const char *wanted = getenv("LLMGR_TEST_ROUNDS");
+    unsigned long rounds = wanted != NULL ? strtoul(wanted, NULL, 10) : 0;
+
+    return rounds != 0 ? (unsigned)rounds : usual;
+}
+
 static inline bool db_wants_postgres(void)
 {
     const char *kind = getenv("LLMGR_TEST_DB");

@@ -408,6 +408,44 @@ static void killed_in_the_middle_the_original_is_still_there(void **state)
     check_migrated();
 }
 
+/* Nothing between "not begun" and "done" is ever seen, and the next opening finishes it. */
+static void killed_at_any_moment_a_migration_is_done_or_not_begun(void **state)
+{
+    unsigned rounds = db_rounds(12);
+    unsigned early = 0;
+    (void)state;
+
+    for (unsigned i = 0; i < rounds; i++) {
+        int status = 0;
+        if (i > 0) {
+            db_teardown(&db);
+            db_setup(&db);
+        }
+        make_original();
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct sealer slow = {.pause_us = 500};
+            struct ls_store *store = NULL;
+            (void)!open_original(&slow, &store, NULL);
+            _exit(0);
+        }
+        usleep(500 + i * 37 % 120 * 900);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        struct sealer sealer = {0};
+        struct ls_store *store = NULL;
+        assert_int_equal(open_original(&sealer, &store, NULL), LLMGR_OK);
+        ls_close(store);
+        int sealed = sealer.platforms + sealer.own;
+        assert_true(sealed == 0 || sealed == 5);
+        early += sealed == 5;
+        check_migrated();
+        assert_true(count_backups() >= 1);
+    }
+    print_message("# %u of %u kills came before the end\n", early, rounds);
+}
+
 /* ---- From one release to the next ---- */
 
 static const struct release {
@@ -538,6 +576,7 @@ int main(void)
         FRESH(without_a_sealer_the_originals_keys_are_refused),
         FRESH(a_refused_key_leaves_the_original_as_it_was),
         FRESH(killed_in_the_middle_the_original_is_still_there),
+        FRESH(killed_at_any_moment_a_migration_is_done_or_not_begun),
         FRESH(two_processes_migrate_once),
         FRESH(processes_may_create_one_database_together),
     };

@@ -58,12 +58,10 @@ static void free_partial(struct lg_client *client)
     client->partial = NULL;
 }
 
-static void on_closed(struct ln_conn *conn, void *context)
+static void free_client(struct lg_client *client)
 {
-    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
     struct lg_worker *worker = client->worker;
 
-    (void)conn;
     if (client->address_hash != 0)
         lg_gauge_leave(lg_server_addresses(worker->server), client->address_hash);
     lb_list_remove(&client->node);
@@ -74,6 +72,17 @@ static void on_closed(struct ln_conn *conn, void *context)
     lb_free(worker->host, client);
     lg_count(worker, LG_METRIC_CONNECTIONS_OPEN, -1);
     lg_worker_client_gone(worker);
+}
+
+/* A request whose work is still on another thread keeps its client until it is done. */
+static void on_closed(struct ln_conn *conn, void *context)
+{
+    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
+
+    (void)conn;
+    client->conn = NULL;
+    if (client->request == NULL)
+        free_client(client);
 }
 
 /* What both ways of closing have in common: nothing of ours waits any longer. */
@@ -389,6 +398,10 @@ void lg_client_done(struct lg_client *client, bool keep, bool rude)
 {
     client->request = NULL;
     client->wants_body = false;
+    if (client->conn == NULL) {
+        free_client(client);
+        return;
+    }
     if (client->closing)
         return;
     if (client->ended) {

@@ -42,7 +42,7 @@ struct lg_partial {
 struct lg_client {
     unsigned magic;
     struct lg_worker *worker;
-    struct ln_conn *conn;
+    struct ln_conn *conn;       /* NULL: closed, and the request is not done yet */
     struct lb_list node;        /* of the worker's clients */
     struct lg_request *request; /* under way; NULL: none */
     struct lb_buf in;           /* bytes received and not used yet */

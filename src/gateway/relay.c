@@ -415,6 +415,8 @@ static enum lg_verdict learned(struct lg_request *request, void *context, llmgr_
 {
     (void)context;
     (void)status; /* not to remember it costs one request more the next time */
+    if (request->cut)
+        return lg_request_fail(request, LLMGR_ERR_CANCELLED, N_("the server is shutting down"));
     request->retry = !request->gone;
     return LG_NEXT;
 }

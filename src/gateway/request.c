@@ -20,6 +20,7 @@
 #include "gateway/answer.h"
 #include "gateway/client.h"
 #include "gateway/relay.h"
+#include "gateway/work.h"
 #include "net/conn.h"
 
 enum { REQUEST_MAGIC = 0x6c677271, SPARE_MAX = 256 };
@@ -68,6 +69,13 @@ static bool advance(struct lg_request *request)
     }
 }
 
+/* What a request that is cut answers. */
+static void tell_cut(struct lg_request *request)
+{
+    (void)lg_request_fail(request, LLMGR_ERR_CANCELLED, N_("the server is shutting down"));
+    request->error_http = 503;
+}
+
 void lg_request_run(struct lg_request *request)
 {
     if (request->running) {
@@ -78,8 +86,12 @@ void lg_request_run(struct lg_request *request)
     do {
         request->again = false;
         bool over = request->gone || (request->cut && request->step < LG_STEP_RELAY);
-        if (over && request->step < LG_STEP_SETTLE && !request->working)
+        if (over && request->step < LG_STEP_SETTLE && !request->working) {
+            lg_work_drop(request);
+            if (request->cut && !request->answered)
+                tell_cut(request);
             move(request, LG_STEP_SETTLE);
+        }
         while (request->step < LG_STEP_COUNT && advance(request))
             continue;
     } while (request->again && request->step < LG_STEP_COUNT);
@@ -172,11 +184,12 @@ void lg_request_cut(struct lg_request *request)
 {
     struct lg_relay *relay = request->relay;
 
-    if (request->step >= LG_STEP_SETTLE || request->cut || request->working)
+    if (request->step >= LG_STEP_SETTLE || request->cut)
         return;
     request->cut = true;
-    (void)lg_request_fail(request, LLMGR_ERR_CANCELLED, N_("the server is shutting down"));
-    request->error_http = 503;
+    if (request->working)
+        return; /* the arena is the work's; told when that is done */
+    tell_cut(request);
     if (request->step == LG_STEP_RELAY) {
         relay->is_over = true;
         relay->end = LLMGR_END_LIMIT_CUT;

@@ -36,8 +36,8 @@ static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_s
     if (load->status != LLMGR_OK)
         return lg_request_fail_with(request, &load->err);
     lm_view_put(request->worker->view, load->profile);
-    if (request->gone)
-        return LG_DONE;
+    if (request->gone || request->cut)
+        return LG_DONE; /* no other load may begin */
     return resolve(request);
 }
 

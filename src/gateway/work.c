@@ -65,3 +65,9 @@ enum lg_verdict lg_work_finish(struct lg_request *request)
     request->job = NULL;
     return job->done(request, job->context, job->status);
 }
+
+void lg_work_drop(struct lg_request *request)
+{
+    if (lg_work_is_done(request))
+        (void)lg_work_finish(request);
+}

@@ -17,5 +17,7 @@ enum lg_verdict lg_work_start(struct lg_request *request, void (*work)(void *con
                               lg_work_done_fn done, void *context);
 bool lg_work_is_done(const struct lg_request *request);
 enum lg_verdict lg_work_finish(struct lg_request *request);
+/* The request is over before its step could finish: what the work has made is given back. */
+void lg_work_drop(struct lg_request *request);
 
 #endif

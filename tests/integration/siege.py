@@ -187,7 +187,7 @@ class Upstream:
 
     async def __aenter__(self):
         loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(lambda: Peer(self), '127.0.0.1', 0, backlog=4096)
+        self.server = await loop.create_server(lambda: Peer(self), '0.0.0.0', 0, backlog=4096)
         self.port = self.server.sockets[0].getsockname()[1]
         self.base_url = f'http://127.0.0.1:{self.port}/v1'
         return self
@@ -315,7 +315,8 @@ class Client:
 
     def send(self, path, body, *fields, method='POST'):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        lines = [f'{method} {path} HTTP/1.1', 'Host: localhost', f'Content-Length: {len(data)}']
+        lines = [f'{method} {path} HTTP/1.1', 'Host: localhost', f'Content-Length: {len(data)}',
+                 'Content-Type: application/json']
         self.writer.write('\r\n'.join([*lines, *fields]).encode() + b'\r\n\r\n' + data)
 
     async def answer(self, answer=None):

@@ -195,3 +195,17 @@ def test_reloads_under_streams_and_requests_drop_nothing(tmp_path):
         rows = await settled(serving.llmgr, len(upstream.received))
         assert {row['end_state'] for row in rows} == {'completed'}
     besiege(tmp_path, test)
+
+
+def test_a_client_that_leaves_while_other_threads_work_for_it_hurts_nobody(tmp_path):
+    async def test(serving, upstream):
+        async def leave(i):
+            client = await Client(serving.port).open()
+            path = ('/api/platforms', '/api/usage', '/api/selections')[i % 3]
+            client.send(path, b'', method='GET')
+            await asyncio.sleep(i % 4 / 2000)
+            client.close(rude=i % 2)
+        await crowd(map(leave, range(200 * ROUNDS)))
+        assert (await ask(serving.port)).whole
+        await settled(serving.llmgr, 1)
+    besiege(tmp_path, test)

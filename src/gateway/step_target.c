@@ -145,6 +145,10 @@ enum lg_verdict lg_step_admit(struct lg_request *request)
     const struct lg_settings *settings = request->settings;
     const int64_t *token = &request->caller.token_id;
 
+    if (request->worker->cut) { /* it was off the loop when the drain's limit passed */
+        request->error_http = 503;
+        return lg_request_fail(request, LLMGR_ERR_CANCELLED, N_("the server is shutting down"));
+    }
     if (!enter(request, 'u', request->target.user, settings->streams_per_user,
                &request->user_gauge))
         return too_many(request, N_("this user has too many requests under way"));

@@ -99,7 +99,8 @@ class Bench:
         """One measurement: what bench_load says."""
         argv = [self.build / 'bench/gateway/bench_load', '--port', peer.port, '--connections',
                 connections, '--rate', rate, '--warm', ramp + WARM_S, '--ramp', ramp,
-                '--seconds', seconds, '--path', peer.path, '--body', self.bodies[key], '--tokens', self.tokens_file,
+                '--seconds', seconds, '--path', peer.path, '--body', self.bodies[key],
+                '--tokens', self.tokens_file,
                 '--pids', ','.join(map(str, peer.pids())) or ',']
         for field in peer.fields:
             argv += ['--field', field]

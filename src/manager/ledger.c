@@ -105,11 +105,11 @@ static llmgr_status read_id(struct ls_tx *tx, void *context, struct llmgr_error 
     struct lm_ledger *ledger = context;
     struct llmgr_error own = {0};
     struct ls_rows rows;
-    unsigned char random[LM_LEDGER_ID_SIZE / 2];
+    unsigned char bytes[LM_LEDGER_ID_SIZE / 2];
     char hex[LM_LEDGER_ID_SIZE + 1];
 
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(hex, sizeof hex, random, sizeof random);
+    randombytes_buf(bytes, sizeof bytes);
+    sodium_bin2hex(hex, sizeof hex, bytes, sizeof bytes);
     llmgr_status status =
         ls_exec(tx, LS_META_ADD, LS_ARGS(ls_text(META_LEDGER), ls_cstr(hex)), NULL, err);
     if (status != LLMGR_OK)

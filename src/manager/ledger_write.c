@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -260,7 +259,8 @@ static void sweep_unfinished(struct lm_ledger *ledger, const char *file_name)
 
     if (fd < 0)
         return;
-    if (fstat(fd, &info) == 0 && info.st_mtime < time(NULL) - UNFINISHED_AGE_S &&
+    if (fstat(fd, &info) == 0 &&
+        info.st_mtime < lb_now_ms(ledger->host) / 1000 - UNFINISHED_AGE_S &&
         flock(fd, LOCK_EX | LOCK_NB) == 0)
         (void)unlinkat(ledger->dir, file_name, 0);
     close(fd);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* The ledger in want of room: full journals, a full disk, a database that takes nothing. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "books.h"
+#include "manager/segment.h"
+
+static int setup(void **state)
+{
+    static struct books books;
+
+    books_setup(&books);
+    *state = &books;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    books_teardown(*state);
+    return 0;
+}
+
+static void append_many(struct books *b, struct lm_journal *journal, const char *prefix, int count)
+{
+    char id[64];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(id, sizeof id, "%s-%d", prefix, i);
+        append(b, journal, id);
+    }
+}
+
+static void full_journals_refuse_admission_and_lose_nothing(void **state)
+{
+    struct books *b = *state;
+    int admitted = 0;
+
+    b->options.segment_size = 8 << 10;
+    b->options.journal_max = 24 << 10;
+    b->options.flush_ms = 1;
+    books_open(b);
+    struct lm_journal *journal = books_journal(b);
+    append(b, journal, "before");
+    books_flush(b);
+    /* The database does not answer: somebody else holds the writers' lock. */
+    struct ls_tx *tx = NULL;
+    assert_int_equal(ls_begin(lm_store(b->w.manager), LS_WRITE, &tx, NULL), LLMGR_OK);
+    for (int i = 0; i < 2000; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "f%d", admitted);
+        llmgr_status status = try_append(journal, id, &b->w.err);
+        if (status == LLMGR_OK)
+            admitted++;
+        else if (i > 1000)
+            break;
+        else
+            nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+    }
+    assert_true(admitted > 20 && admitted < 200);
+    assert_false(lm_journal_admit(journal));
+    ls_rollback(tx);
+    books_flush(b);
+    assert_int_equal(books_number(b, ROWS), admitted + 1);
+    /* With room again there is admission again. */
+    bool again = false;
+    for (int i = 0; i < 5000 && !again; i++) {
+        again = lm_journal_admit(journal);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    assert_true(again);
+    lm_journal_release(journal);
+    lm_journal_close(journal);
+    books_close(b);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), admitted + 1);
+}
+
+static void an_admission_always_has_its_room(void **state)
+{
+    struct books *b = *state;
+    int admitted = 0;
+    int appended = 0;
+    char longest[256];
+
+    memset(longest, 'u', sizeof longest);
+    b->options.segment_size = 8 << 10;
+    b->options.journal_max = 16 << 10;
+    books_open(b);
+    struct lm_journal *journal = books_journal(b);
+    while (lm_journal_admit(journal))
+        admitted++;
+    struct lm_usage usage = attempt("longest");
+    usage.request_id = lb_str(longest, 64);
+    usage.user = lb_str(longest, 255);
+    usage.platform_name = lb_str(longest, 80);
+    usage.model_name = lb_str(longest, 120);
+    usage.slot = lb_str(longest, 64);
+    usage.endpoint = lb_str(longest, 32);
+    for (; appended < admitted; appended++)
+        assert_int_equal(lm_journal_append(journal, &usage, NULL), LLMGR_OK);
+    books_flush(b);
+    lm_journal_close(journal);
+    books_close(b);
+    assert_true(admitted >= 20);
+    assert_int_equal(books_number(b, ROWS), admitted);
+}
+
+static void a_full_disk_is_an_error_and_no_signal(void **state)
+{
+    struct books *b = *state;
+    struct lm_journal *journal = NULL;
+    struct rlimit before, small;
+
+    books_open(b);
+    /* A limit on the size of files refuses blocks as a full disk does. */
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    small = before;
+    small.rlim_cur = 4096;
+    setrlimit(RLIMIT_FSIZE, &small);
+    llmgr_status status = lm_journal_open(b->ledger, &journal, &b->w.err);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(status, LLMGR_ERR_DATABASE_FULL);
+    assert_null(journal);
+    assert_int_equal(books_files(b, "", NULL, 0), 0);
+    journal = books_journal(b);
+    append(b, journal, "after");
+    books_flush(b);
+    lm_journal_close(journal);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 1);
+}
+
+static void what_the_database_did_not_take_waits_for_the_next_start(void **state)
+{
+    struct books *b = *state;
+
+    books_open(b);
+    struct lm_journal *journal = books_journal(b);
+    struct ls_tx *tx = NULL;
+    assert_int_equal(ls_begin(lm_store(b->w.manager), LS_WRITE, &tx, NULL), LLMGR_OK);
+    append_many(b, journal, "w", 30);
+    lm_journal_close(journal);
+    assert_int_equal(lm_ledger_close(b->ledger, 50, NULL), LLMGR_ERR_TIMEOUT);
+    ls_rollback(tx);
+    assert_int_equal(books_number(b, ROWS), 0);
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 30);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), 30);
+}
+
+static void the_place_is_beside_the_file_or_in_the_state_folder(void **state)
+{
+    struct books *b = *state;
+    char want[400];
+    char *dir = NULL;
+
+    if (!b->w.db.postgres) {
+        snprintf(want, sizeof want, "%s.journal", b->w.db.path);
+        assert_int_equal(lm_ledger_place(b->w.manager, NULL, &dir, NULL), LLMGR_OK);
+        assert_string_equal(dir, want);
+    } else {
+        assert_int_equal(lm_ledger_place(b->w.manager, NULL, &dir, NULL), LLMGR_ERR_INVALID);
+        assert_int_equal(lm_ledger_place(b->w.manager, "/var/lib/x", &dir, NULL), LLMGR_OK);
+        assert_true(strncmp(dir, "/var/lib/x/llmgr/", 17) == 0);
+    }
+    lb_free(&b->w.host, dir);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(full_journals_refuse_admission_and_lose_nothing),
+        CASE(an_admission_always_has_its_room),
+        CASE(a_full_disk_is_an_error_and_no_signal),
+        CASE(what_the_database_did_not_take_waits_for_the_next_start),
+        CASE(the_place_is_beside_the_file_or_in_the_state_folder),
+    };
+
+    return cmocka_run_group_tests_name("ledger_room", tests, NULL, NULL);
+}

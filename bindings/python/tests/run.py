@@ -50,7 +50,7 @@ def install_package(home, folder):
     """The wheel, as `pip install ./bindings/python` makes it, in a build folder that is kept."""
     try:
         pip(home, '--no-build-isolation', '--no-deps', '--force-reinstall',
-            f'-Cbuild-dir={folder / "wheel"}', PACKAGE)
+            '--config-settings', f'build-dir={folder / "wheel"}', PACKAGE)
     except subprocess.CalledProcessError as error:
         sys.exit(f'the wheel does not build:\n{error.stderr.decode(errors="replace")}')
 

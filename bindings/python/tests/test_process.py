@@ -156,6 +156,7 @@ def test_garbage_is_collected(open_, mockllm, room):
     config = {'platforms': {'P': {'base_url': mockllm.base_url, 'api_key': 'k',
                                   'models': {'M': 'm'}}}}
     llmgr.AIManager(room / 'gc.db', config).close()
+    gc.collect()
     before, threads = descriptors(), threading.active_count()
     for _ in range(10):
         manager = llmgr.AIManager(room / 'gc.db', config)
@@ -165,7 +166,7 @@ def test_garbage_is_collected(open_, mockllm, room):
         del manager
         gc.collect()
         assert gone() is None
-    assert descriptors() == before and threading.active_count() == threads
+    assert descriptors() <= before and threading.active_count() == threads
 
 
 def test_the_interpreter_ends_cleanly_with_everything_open(mockllm, script):

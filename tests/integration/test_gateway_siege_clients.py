@@ -7,8 +7,8 @@ import random
 import signal
 
 from conftest import PATIENCE_S
-from siege import (PATHS, ROUNDS, TERMINAL, Answer, Client, ask, ask_of, besiege, crowd, is_error,
-                   memory, settled)
+from siege import (PATHS, ROUNDS, SANITIZED, TERMINAL, Answer, Client, ask, ask_of, besiege, crowd,
+                   is_error, memory, settled)
 
 KIB = 1024
 SEED = 20_240_607
@@ -100,7 +100,7 @@ def test_stalled_readers_are_cut_and_hold_little_while_live_ones_are_served(tmp_
         for answer in live:
             assert answer.whole and answer.status == 200
         grown = memory(serving.process, 'VmHWM') - before
-        assert grown < count * 96 * KIB + 8192 * KIB, f'{grown // count} bytes for each'
+        assert SANITIZED or grown < count * 96 * KIB + 8192 * KIB, f'{grown // count} bytes for each'
         rows = await settled(serving.llmgr, 1 + len(live) + count)
         ends = [row['end_state'] for row in rows]
         assert ends.count('completed') == 1 + len(live)

@@ -46,7 +46,7 @@ def look(secrets, where, data):
 
 def database_bytes(house):
     if house.kind == 'sqlite':
-        return b''.join(path.read_bytes() for path in house.folder.glob('*.db*'))
+        return b''.join(path.read_bytes() for path in house.folder.glob('*.db*') if path.is_file())
     return subprocess.run(['pg_dump', house.url], check=True, capture_output=True).stdout
 
 

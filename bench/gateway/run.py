@@ -190,7 +190,7 @@ def main():
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix='llmgr-bench-'))
     bench, chosen = Bench(args.build.resolve(), folder), []
-    begin = machine.Busy()
+    begin, about = machine.Busy(), machine.describe(SOURCE)
     try:
         chosen, missing = choose(args.build.resolve(), bench, args.peers.split(','))
         print('gateway: ' + ', '.join(peer.name for peer in chosen), flush=True)
@@ -201,7 +201,7 @@ def main():
         bench.close()
         shutil.rmtree(folder, ignore_errors=True)
     text = report.write(WORKLOADS, results, {
-        'machine': machine.describe(SOURCE),
+        'machine': about,
         'disturbance': begin.others(),
         'peers': [(peer.name, peer.version) for peer in chosen if peer.version],
         'missing': missing, 'seconds': SECONDS, 'rounds': ROUNDS, 'users': USERS,

@@ -27,8 +27,8 @@ struct ln_conn;
 
 enum {
     LG_PIPELINE_MAX = 64 * 1024, /* bytes behind a request that are kept; then reading stops */
-    LG_OUT_HIGH = 64 * 1024,     /* queued bytes at which the platform is no longer read */
-    LG_OUT_LOW = 16 * 1024,      /* and at which it is again */
+    LG_OUT_HIGH = 16 * 1024,     /* queued bytes at which the platform is no longer read */
+    LG_OUT_LOW = 8 * 1024,       /* and at which it is again */
     LG_OUT_CAP = 512 * 1024,
     LG_LINGER_MS = 2000, /* how long the rest of a refused body is thrown away */
 };

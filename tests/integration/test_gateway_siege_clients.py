@@ -100,7 +100,7 @@ def test_stalled_readers_are_cut_and_hold_little_while_live_ones_are_served(tmp_
         for answer in live:
             assert answer.whole and answer.status == 200
         grown = memory(serving.process, 'VmHWM') - before
-        assert SANITIZED or grown < count * 96 * KIB + 8192 * KIB, f'{grown // count} bytes for each'
+        assert SANITIZED or grown < count * 64 * KIB + 4096 * KIB, f'{grown // count} bytes for each'
         rows = await settled(serving.llmgr, 1 + len(live) + count)
         ends = [row['end_state'] for row in rows]
         assert ends.count('completed') == 1 + len(live)

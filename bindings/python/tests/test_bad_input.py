@@ -56,7 +56,8 @@ def test_texts_that_cannot_be_are_value_errors(manager, text):
 
 @pytest.mark.parametrize('wrong, error', [
     ('text', TypeError), ([1], TypeError), ({'a': object()}, TypeError),
-    ({'a': float('nan')}, ValueError), ({'model': 'x'}, ValueError), ({1: 'x', '1': 2}, ValueError)])
+    ({'a': float('nan')}, ValueError), ({'model': 'x'}, ValueError),
+    ({1: 'x', '1': 2}, ValueError)])
 def test_extra_body(manager, wrong, error):
     platform = manager.add_platform('A', 'https://a.example/v1', user_id='u')
     with pytest.raises(error):
@@ -109,7 +110,8 @@ def test_configurations(room, open_, monkeypatch):
 
 @pytest.mark.parametrize('platforms, error', [
     (['P'], TypeError), ({'P': 'x'}, TypeError), ({7: {}}, TypeError),
-    ({'P': {'models': {}}}, ValueError), ({'P': {'base_url': 'nonsense', 'models': {}}}, ValueError),
+    ({'P': {'models': {}}}, ValueError),
+    ({'P': {'base_url': 'nonsense', 'models': {}}}, ValueError),
     ({'P': {'base_url': 'https://p.example', 'models': {'M': [7]}}}, ValueError)])
 def test_default_platform_configs(monkeypatch, platforms, error):
     monkeypatch.setattr(llmgr, 'DEFAULT_PLATFORM_CONFIGS', platforms)

@@ -201,6 +201,8 @@ def test_through_the_gateway_no_key_leaves(manager, mockllm, room, monkeypatch, 
     with pytest.raises(ValueError, match='LLMGR_GATEWAY_TOKEN'):
         manager.get_user_llm('u', via='gateway')
     monkeypatch.setenv('LLMGR_GATEWAY_TOKEN', 'sk-llmgr-token')
+    with pytest.raises(ValueError, match='ASCII'):
+        manager.get_user_llm('小李', via='gateway')
     llm = manager.get_user_llm('u', 'fast', via='gateway', default_headers={'X-Mine': '1'})
     assert type(llm).__mro__[1] is ChatOpenAI and llm.openai_api_base == mockllm.base_url
     llm.invoke('x')

@@ -166,10 +166,14 @@ def _gateway(named: tuple[str | None, str | None], user_id: str | None,
     url = named[0] or os.environ.get('LLMGR_GATEWAY_URL')
     token = named[1] or os.environ.get('LLMGR_GATEWAY_TOKEN')
     if not url or not token:
-        missing = 'gateway_token or LLMGR_GATEWAY_TOKEN' if url else 'gateway_url or LLMGR_GATEWAY_URL'
-        raise ValueError(f'via="gateway" needs {missing}: the address of `llmgr serve`, and a token '
-                         'of `llmgr token create`')
+        missing = ('gateway_token or LLMGR_GATEWAY_TOKEN' if url else
+                   'gateway_url or LLMGR_GATEWAY_URL')
+        raise ValueError(f'via="gateway" needs {missing}: the address of `llmgr serve`, and a '
+                         'token of `llmgr token create`')
     if user_id is not None:
+        if not user_id.isascii():
+            raise ValueError(f'via="gateway" sends the user id in a header, which takes ASCII '
+                             f'only; {user_id!r} needs via=None')
         kwargs['default_headers'] = {**_mapping('default_headers', kwargs.get('default_headers')),
                                      'X-LLMGR-User': user_id}
     url = url.rstrip('/')

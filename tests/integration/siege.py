@@ -27,7 +27,8 @@ WORD = 'tide'
 
 def chat_events():
     for text in (WORD, ' and', ' time'):
-        yield {'id': 'c', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'm', 'choices': [
+        yield {'id': 'c', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'm',
+               'choices': [
             {'index': 0, 'delta': {'content': text}, 'finish_reason': None}]}
     yield {'id': 'c', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'm',
            'choices': [{'index': 0, 'delta': {}, 'finish_reason': 'stop'}]}
@@ -224,7 +225,8 @@ class Upstream:
         peer.close(rude)
 
     async def bytewise(self, peer, body):
-        peer.transport.get_extra_info('socket').setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = peer.transport.get_extra_info('socket')
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in good_stream(peer.dialect) if body.get('stream') else good_whole(peer.dialect):
             if not await peer.write(bytes([byte])):
                 return

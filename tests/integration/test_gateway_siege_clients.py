@@ -65,7 +65,8 @@ def test_a_client_that_leaves_before_the_first_byte_ends_the_exchange(tmp_path):
 def test_a_client_that_leaves_during_its_upload_costs_nothing(tmp_path):
     async def test(serving, upstream):
         body = json.dumps(ask_of('chat', pad='x' * 300_000)).encode()
-        head = f'POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}'
+        head = ('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n'
+                f'Content-Length: {len(body)}')
         request = head.encode() + b'\r\n\r\n' + body
 
         async def leave(i):
@@ -100,7 +101,7 @@ def test_stalled_readers_are_cut_and_hold_little_while_live_ones_are_served(tmp_
         for answer in live:
             assert answer.whole and answer.status == 200
         grown = memory(serving.process, 'VmHWM') - before
-        assert SANITIZED or grown < count * 64 * KIB + 4096 * KIB, f'{grown // count} bytes for each'
+        assert SANITIZED or grown < count * 64 * KIB + 4096 * KIB, f'{grown // count} bytes each'
         rows = await settled(serving.llmgr, 1 + len(live) + count)
         ends = [row['end_state'] for row in rows]
         assert ends.count('completed') == 1 + len(live)

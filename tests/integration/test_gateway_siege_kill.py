@@ -14,7 +14,7 @@ SEED = 1_000_003
 
 
 async def load(port, finished, seen):
-    """One caller, until its connection breaks: whole answers, streams, and streams that are slow."""
+    """One caller, until its connection breaks: whole answers, streams, slow streams."""
     scripts = [(['good'], False), (['good'], True), (['drip', 0.002, 5], True)]
     try:
         client = await Client(port).open()

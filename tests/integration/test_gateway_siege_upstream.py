@@ -59,8 +59,8 @@ def framed(data, *fields):
 
 DEEP = '[' * 100_000
 EVENT = stream_of('chat')[0].decode()
-BAD_CHUNKS = ['0x5\r\nhello\r\n0\r\n\r\n', '-5\r\nhello\r\n', '5 \nhello\r\n', 'fffffffffffffffff\r\n',
-              '5\r\nhelloXX0\r\n\r\n', '5;' + 'x' * 100_000, '\r\n', 'zz\r\n', '5\nhello\n0\n\n']
+BAD_CHUNKS = ['0x5\r\nhello\r\n0\r\n\r\n', '-5\r\nhello\r\n', '5 \nhello\r\n',
+              'fffffffffffffffff\r\n', '5\r\nhelloXX0\r\n\r\n', '5;' + 'x' * 100_000, '\r\n', 'zz\r\n', '5\nhello\n0\n\n']
 
 # name: (stream, what the upstream sends, the statuses that may come of it, may it come whole)
 ODD = {
@@ -154,8 +154,8 @@ FLOODS = {
     'one field': ('HTTP/1.1 200 OK\r\nA: ', 'b', 0),
     'interim answers': ('', 'HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\n', 0),
     'trailers': (STREAM_HEAD.decode() + '0\r\n', 'A: b\r\n', 0),
-    'a whole answer': (head(JSON, 'Content-Length: 10000000000').decode() + '{"usage":"', 'x' * 4096,
-                       16 * 256),
+    'a whole answer': (head(JSON, 'Content-Length: 10000000000').decode() + '{"usage":"',
+                       'x' * 4096, 16 * 256),
     'an error': (head('Content-Length: 10000000000', status='500 x').decode(), 'x' * 4096, 0),
 }
 

@@ -28,8 +28,7 @@ WORD = 'tide'
 def chat_events():
     for text in (WORD, ' and', ' time'):
         yield {'id': 'c', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'm',
-               'choices': [
-            {'index': 0, 'delta': {'content': text}, 'finish_reason': None}]}
+               'choices': [{'index': 0, 'delta': {'content': text}, 'finish_reason': None}]}
     yield {'id': 'c', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'm',
            'choices': [{'index': 0, 'delta': {}, 'finish_reason': 'stop'}]}
     yield {'id': 'c', 'object': 'chat.completion.chunk', 'created': 1, 'model': 'm', 'choices': [],

@@ -60,7 +60,8 @@ def framed(data, *fields):
 DEEP = '[' * 100_000
 EVENT = stream_of('chat')[0].decode()
 BAD_CHUNKS = ['0x5\r\nhello\r\n0\r\n\r\n', '-5\r\nhello\r\n', '5 \nhello\r\n',
-              'fffffffffffffffff\r\n', '5\r\nhelloXX0\r\n\r\n', '5;' + 'x' * 100_000, '\r\n', 'zz\r\n', '5\nhello\n0\n\n']
+              'fffffffffffffffff\r\n', '5\r\nhelloXX0\r\n\r\n', '5;' + 'x' * 100_000, '\r\n',
+              'zz\r\n', '5\nhello\n0\n\n']
 
 # name: (stream, what the upstream sends, the statuses that may come of it, may it come whole)
 ODD = {

@@ -34,11 +34,13 @@ static const char *label_of(const struct cli_command *command, const struct cli_
 /* One flag, two meanings: the help says the one that holds here. */
 static const char *help_of(const struct cli_command *command, const struct cli_flag_row *flag)
 {
-    bool platform = strcmp(command->noun, "platform") == 0 && strcmp(flag->name, "--name") == 0;
-    if (platform)
+    bool name = strcmp(flag->name, "--name") == 0;
+    if (name && strcmp(command->noun, "platform") == 0)
         return N_("the platform's name, which is yours to choose");
-    if (strcmp(flag->name, "--name") == 0)
+    if (name && strcmp(command->noun, "model") == 0)
         return N_("what the platform calls the model");
+    if (name && strcmp(command->noun, "token") == 0)
+        return N_("what the token is for, in your words");
     bool number = strcmp(command->noun, "select") == 0 && strcmp(flag->name, "--model") == 0;
     return number ? N_("the model's number, as `llmgr model list` shows it") : flag->help;
 }

@@ -25,6 +25,8 @@ static int on_chunk(const struct llmgr_chunk *chunk, void *context)
 {
     struct watch *watch = context;
 
+    if (chunk->content_size == 0)
+        return 0; /* reasoning, a role, usage: nothing to print */
     fwrite(chunk->content, 1, chunk->content_size, stdout);
     fflush(stdout);
     atomic_fetch_add(&watch->seen, chunk->content_size);

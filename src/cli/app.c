@@ -205,6 +205,12 @@ llmgr_status cli_open(struct cli_app *app, enum cli_open how, struct llmgr_error
     return status;
 }
 
+llmgr_status cli_open_with_id(struct cli_app *app, int64_t *id, struct llmgr_error *err)
+{
+    llmgr_status status = cli_id("ID", app->args.positionals[0], id, err);
+    return status == LLMGR_OK ? cli_open(app, CLI_OPEN_SYNC, err) : status;
+}
+
 void cli_close(struct cli_app *app)
 {
     llmgr_close(app->manager);

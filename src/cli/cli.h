@@ -103,6 +103,9 @@ enum cli_open {
 /* Opens app->manager as the options say. */
 LLMGR_MUST_CHECK llmgr_status cli_open(struct cli_app *app, enum cli_open how,
                                        struct llmgr_error *err);
+/* The same for a command whose first argument is an ID. */
+LLMGR_MUST_CHECK llmgr_status cli_open_with_id(struct cli_app *app, int64_t *id,
+                                               struct llmgr_error *err);
 void cli_close(struct cli_app *app);
 
 /* The user who acts. */

@@ -84,12 +84,6 @@ llmgr_status cli_run_model_add(struct cli_app *app, struct llmgr_error *err)
     return status;
 }
 
-static llmgr_status open_with_id(struct cli_app *app, int64_t *id, struct llmgr_error *err)
-{
-    llmgr_status status = cli_id("ID", app->args.positionals[0], id, err);
-    return status == LLMGR_OK ? cli_open(app, CLI_OPEN_SYNC, err) : status;
-}
-
 /* Prints the model as it is now. */
 static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *line,
                                  struct llmgr_error *err)
@@ -112,7 +106,7 @@ llmgr_status cli_run_model_update(struct cli_app *app, struct llmgr_error *err)
 {
     int64_t id;
 
-    llmgr_status status = open_with_id(app, &id, err);
+    llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status =
             llmgr_model_update(app->manager, cli_user(app), id, cli_flag(app, CLI_FLAG_display),
@@ -124,7 +118,7 @@ llmgr_status cli_run_model_delete(struct cli_app *app, struct llmgr_error *err)
 {
     int64_t id;
 
-    llmgr_status status = open_with_id(app, &id, err);
+    llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status = llmgr_model_delete(app->manager, cli_user(app), id, err);
     if (status != LLMGR_OK)
@@ -137,7 +131,7 @@ static llmgr_status set_hidden(struct cli_app *app, bool hide, struct llmgr_erro
 {
     int64_t id;
 
-    llmgr_status status = open_with_id(app, &id, err);
+    llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status = llmgr_model_hide(app->manager, cli_user(app), id, hide, err);
     return status == LLMGR_OK ? show_changed(app, id, hide ? _("Hidden.") : _("Shown."), err)

@@ -83,13 +83,6 @@ llmgr_status cli_run_platform_add(struct cli_app *app, struct llmgr_error *err)
     return status;
 }
 
-/* The ID argument of the commands below, with the manager open. */
-static llmgr_status open_with_id(struct cli_app *app, int64_t *id, struct llmgr_error *err)
-{
-    llmgr_status status = cli_id("ID", app->args.positionals[0], id, err);
-    return status == LLMGR_OK ? cli_open(app, CLI_OPEN_SYNC, err) : status;
-}
-
 /* Prints the platform as it is now. */
 static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *line,
                                  struct llmgr_error *err)
@@ -112,7 +105,7 @@ llmgr_status cli_run_platform_rename(struct cli_app *app, struct llmgr_error *er
 {
     int64_t id;
 
-    llmgr_status status = open_with_id(app, &id, err);
+    llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status =
             llmgr_platform_rename(app->manager, cli_user(app), id, app->args.positionals[1], err);
@@ -124,7 +117,7 @@ llmgr_status cli_run_platform_set_url(struct cli_app *app, struct llmgr_error *e
     char *key = NULL;
     int64_t id;
 
-    llmgr_status status = open_with_id(app, &id, err);
+    llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status = cli_key(app, &key, err);
     if (status == LLMGR_OK)
@@ -138,7 +131,7 @@ llmgr_status cli_run_platform_delete(struct cli_app *app, struct llmgr_error *er
 {
     int64_t id;
 
-    llmgr_status status = open_with_id(app, &id, err);
+    llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status = llmgr_platform_delete(app->manager, cli_user(app), id, err);
     if (status != LLMGR_OK)
@@ -151,7 +144,7 @@ static llmgr_status set_hidden(struct cli_app *app, bool hide, struct llmgr_erro
 {
     int64_t id;
 
-    llmgr_status status = open_with_id(app, &id, err);
+    llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status = llmgr_platform_hide(app->manager, cli_user(app), id, hide, err);
     return status == LLMGR_OK ? show_changed(app, id, hide ? _("Hidden.") : _("Shown."), err)
@@ -173,7 +166,7 @@ llmgr_status cli_run_platform_set_key(struct cli_app *app, struct llmgr_error *e
     char *key = NULL;
     int64_t id;
 
-    llmgr_status status = open_with_id(app, &id, err);
+    llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status = cli_key(app, &key, err);
     if (status == LLMGR_OK && key == NULL)
@@ -189,7 +182,7 @@ llmgr_status cli_run_platform_clear_key(struct cli_app *app, struct llmgr_error 
 {
     int64_t id;
 
-    llmgr_status status = open_with_id(app, &id, err);
+    llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status = llmgr_platform_set_key(app->manager, cli_user(app), id, NULL, err);
     return status == LLMGR_OK ? show_changed(app, id, _("Key removed."), err) : status;

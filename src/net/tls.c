@@ -184,7 +184,7 @@ void ln_tls_client_free(struct ln_tls_client *client)
 
 unsigned ln_tls_client_sessions(const struct ln_tls_client *client)
 {
-    return (unsigned)lb_map_count(client->sessions.map);
+    return client->sessions.count;
 }
 
 /* ---- Servers --------------------------------------------------------------------------------- */

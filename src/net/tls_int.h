@@ -24,12 +24,12 @@ struct ln_tls_core {
     unsigned references;
 };
 
-/* Sessions by "host:port/alpn", least recently used go first. */
+/* Sessions by "host:port/alpn", some for each, least recently used go first. */
 struct ln_sessions {
     const struct lb_host *host;
     struct lb_map *map;
     struct lb_list order; /* most recently used first */
-    unsigned max;
+    unsigned count, max;  /* sessions */
 };
 
 struct ln_tls_client {
@@ -79,7 +79,8 @@ LLMGR_MUST_CHECK bool ln_sessions_init(struct ln_sessions *sessions, const struc
 void ln_sessions_free(struct ln_sessions *sessions);
 /* Takes over the session if true. */
 bool ln_sessions_put(struct ln_sessions *sessions, const char *key, SSL_SESSION *session);
-SSL_SESSION *ln_sessions_get(struct ln_sessions *sessions, const char *key); /* borrowed or NULL */
+/* The caller's own, or NULL. */
+SSL_SESSION *ln_sessions_take(struct ln_sessions *sessions, const char *key);
 void ln_sessions_remove(struct ln_sessions *sessions, const char *key);
 
 #endif

@@ -212,9 +212,10 @@ llmgr_status ln_tls_attach_client(struct ln_conn *conn, struct ln_tls_client *cl
                        ln_tls_error_text());
     tls->session_key = new_session_key(conn->loop->host, name, port, alpn);
     if (tls->session_key != NULL) { /* without one, nothing is resumed: no more than that */
-        SSL_SESSION *session = ln_sessions_get(&client->sessions, tls->session_key);
+        SSL_SESSION *session = ln_sessions_take(&client->sessions, tls->session_key);
         if (session != NULL)
             (void)SSL_set_session(tls->ssl, session);
+        SSL_SESSION_free(session);
     }
     ERR_clear_error();
     return LLMGR_OK;

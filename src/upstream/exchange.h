@@ -143,6 +143,7 @@ struct lu_stats {
     uint64_t sent_size;     /* body bytes sent */
     uint64_t received_size; /* payload bytes handed out */
     bool reused;            /* the connection had waited in the pool */
+    bool tls_resumed;       /* it was dialled, and continued an earlier TLS session */
     uint8_t attempts;       /* 1, or 2 after a retry */
 };
 const struct lu_stats *lu_exchange_stats(const struct lu_exchange *exchange);

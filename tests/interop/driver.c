@@ -9,7 +9,7 @@
  * 2, "together": true, "cancel_after": BYTES, "pause": true, "fresh": true, "timeout_ms": N}
  *
  *   {"status": "OK", "message": "", "http": 200, "fields": {...}, "size": 3, "sha256": "...",
- *    "text": "the first bytes", "reused": false, "attempts": 1, "sessions": 0}
+ *    "text": "the first bytes", "reused": false, "resumed": false, "attempts": 1, "sessions": 0}
  */
 #include <jansson.h>
 #include <sodium.h>
@@ -184,6 +184,7 @@ static void on_end(struct lu_exchange *exchange, void *context, const struct llm
     json_t *text = json_stringn(run->text, run->text_size);
     json_object_set_new(run->out, "text", text != NULL ? text : json_null());
     json_object_set_new(run->out, "reused", json_boolean(stats->reused));
+    json_object_set_new(run->out, "resumed", json_boolean(stats->tls_resumed));
     json_object_set_new(run->out, "attempts", json_integer(stats->attempts));
     run->ended = true;
 }

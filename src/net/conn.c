@@ -19,6 +19,10 @@
 #include "net/listen_int.h"
 #include "net/tls_int.h"
 
+enum {
+    SEND_MAX = 1024 * 1024, /* bytes offered to the kernel in one turn of the loop */
+};
+
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void linger_step(struct ln_conn *conn);
 
@@ -286,9 +290,27 @@ static llmgr_status write_refusal(const struct ln_conn *conn)
                                                                             : LLMGR_OK;
 }
 
+/*
+ * Copies the first SEND_MAX bytes of the slices; returns the count. A peer on this machine empties
+ * its socket as fast as one call fills it: unbounded, that call would hold the loop for a whole body.
+ */
+static size_t clip(struct lb_str *out, const struct lb_str *slices, size_t count)
+{
+    size_t left = SEND_MAX, kept = 0;
+
+    while (kept < count && kept < LN_SLICES_MAX && left > 0) {
+        size_t size = slices[kept].size < left ? slices[kept].size : left;
+        out[kept] = lb_str_sub(slices[kept], 0, size);
+        left -= size;
+        kept++;
+    }
+    return kept;
+}
+
 llmgr_status ln_conn_send(struct ln_conn *conn, const struct lb_str *slices, size_t count,
                           size_t *taken)
 {
+    struct lb_str clipped[LN_SLICES_MAX];
     llmgr_status status = write_refusal(conn);
     if (status != LLMGR_OK)
         return status;
@@ -296,6 +318,10 @@ llmgr_status ln_conn_send(struct ln_conn *conn, const struct lb_str *slices, siz
     for (size_t i = 0; i < count; i++)
         total += slices[i].size;
     size_t sent = 0;
+    if (total > SEND_MAX) {
+        count = clip(clipped, slices, count);
+        slices = clipped;
+    }
     if (writable_now(conn)) {
         if (conn->transport->send(conn, slices, count, &sent) == LN_IO_FAIL)
             return conn->why;

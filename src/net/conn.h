@@ -70,8 +70,9 @@ void ln_conn_read_stop(struct ln_conn *conn);
 LLMGR_MUST_CHECK llmgr_status ln_conn_write(struct ln_conn *conn, const struct lb_str *slices,
                                             size_t count);
 /*
- * Writes what the kernel takes now, copying nothing: *taken bytes from the front. If that is less
- * than all, `drained` says when to offer the rest. For large bodies that lie in memory anyway.
+ * Writes what the kernel takes now, at most 1 MiB in a turn and copying nothing: *taken bytes from
+ * the front. If that is less than all, `drained` says when to offer the rest. For large bodies that
+ * lie in memory anyway.
  */
 LLMGR_MUST_CHECK llmgr_status ln_conn_send(struct ln_conn *conn, const struct lb_str *slices,
                                            size_t count, size_t *taken);

@@ -177,6 +177,12 @@ void server_stop(struct server *server)
     server->tls = NULL;
 }
 
+void server_stop_when_left(struct server *server)
+{
+    LOOP_UNTIL(server->loop, server->closed == server->accepted);
+    server_stop(server);
+}
+
 /* ---- The client ------------------------------------------------------------------------------ */
 
 static void client_data(struct ln_conn *conn, void *context, struct lb_str bytes)

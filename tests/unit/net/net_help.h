@@ -43,6 +43,8 @@ struct server {
 
 void server_start(struct server *server, struct ln_loop *loop, const struct certs *certs);
 void server_stop(struct server *server);
+/* Stops when all it has accepted are closed: from then on nothing points to `server`. */
+void server_stop_when_left(struct server *server);
 
 struct client {
     struct ln_loop *loop;

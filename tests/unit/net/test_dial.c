@@ -244,8 +244,7 @@ static void with_certificate(struct world *world, const char *san, long from, lo
         ln_conn_close(world->client.conn);
         LOOP_UNTIL(world->loop, world->client.closed == 1);
     }
-    server_stop(&server);
-    loop_for(world->loop, 2);
+    server_stop_when_left(&server);
     ln_tls_client_free(tls);
     certs_remove(&certs);
 }
@@ -278,7 +277,7 @@ static void an_unknown_authority_is_refused(void **state)
     world->request.tls = tls;
     world->request.port = server.port;
     must_fail(world, LLMGR_ERR_TLS, "CA file");
-    server_stop(&server);
+    server_stop_when_left(&server);
     ln_tls_client_free(tls);
     certs_remove(&certs);
 }
@@ -329,7 +328,7 @@ static void sessions_are_resumed_and_bounded(void **state)
     client_write(&world->client, "y");
     LOOP_UNTIL(world->loop, world->client.received == 1);
     ln_conn_close(world->client.conn);
-    server_stop(&server);
+    server_stop_when_left(&server);
     certs_remove(&certs);
 }
 

@@ -292,7 +292,8 @@ static llmgr_status write_refusal(const struct ln_conn *conn)
 
 /*
  * Copies the first SEND_MAX bytes of the slices; returns the count. A peer on this machine empties
- * its socket as fast as one call fills it: unbounded, that call would hold the loop for a whole body.
+ * its socket as fast as one call fills it: unbounded, that call would hold the loop for as long as
+ * the body lasts.
  */
 static size_t clip(struct lb_str *out, const struct lb_str *slices, size_t count)
 {

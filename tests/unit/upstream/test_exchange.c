@@ -73,7 +73,7 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
         lu_exchange_pause(exchange);
 }
 
-/* A piece per turn, as from a client's socket: a mock that reads fast must not keep us from the loop. */
+/* A piece per turn, as from a client's socket: a fast mock must not keep us from the loop. */
 static void feed_piece(void *context)
 {
     static const char BYTES[65536];

@@ -181,6 +181,7 @@ static void free_ledger(struct lm_ledger *ledger)
     lm_segment_free(ledger->host, ledger->dir, LB_CONTAINER(at, struct lm_segment, link), false);
     lm_segment_free(ledger->host, ledger->dir, ledger->adopted, false);
     lm_usage_batch_free(ledger->batch);
+    lm_sums_free(ledger->sums);
     pthread_mutex_destroy(&ledger->lock);
     pthread_mutex_destroy(&ledger->files_lock);
     pthread_cond_destroy(&ledger->tend_wake);
@@ -227,7 +228,9 @@ llmgr_status lm_ledger_open(struct lm_manager *manager, const struct lm_ledger_o
         status = ls_transact(manager->store, LS_WRITE, read_id, ledger, err);
     if (status == LLMGR_OK) {
         ledger->batch = lm_usage_batch_new(ledger->host, ledger->options.batch);
-        status = ledger->batch != NULL ? start(ledger, err) : lb_fail_memory(err);
+        ledger->sums = lm_sums_new(ledger->host);
+        bool made = ledger->batch != NULL && ledger->sums != NULL;
+        status = made ? start(ledger, err) : lb_fail_memory(err);
     }
     if (status != LLMGR_OK) {
         free_ledger(ledger);

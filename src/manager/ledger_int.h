@@ -18,6 +18,7 @@
 #include "manager/handle.h"
 #include "manager/ledger.h"
 #include "manager/segment.h"
+#include "manager/sums.h"
 #include "manager/usage.h"
 
 enum {
@@ -80,6 +81,7 @@ struct lm_ledger {
 
     /* The writing thread's. */
     struct lm_usage_batch *batch;
+    struct lm_sums *sums; /* of what it has written and not yet summed */
     struct lm_span spans[LM_SPANS_MAX];
     size_t span_count;
     struct lm_segment *adopted;

@@ -206,8 +206,10 @@ static void count_written(struct lm_ledger *ledger)
         atomic_fetch_add(span->segment->adopted ? &ledger->written_adopted : &ledger->written_own,
                          span->count);
     }
-    if (lm_usage_batch_count(ledger->batch) != 0)
+    if (lm_usage_batch_count(ledger->batch) != 0) {
+        lm_usage_batch_sum(ledger->batch, ledger->sums);
         atomic_fetch_add(&ledger->batches, 1);
+    }
 }
 
 /* ---- Files that are done --------------------------------------------------------------------- */
@@ -375,7 +377,7 @@ static void roll_up(struct lm_ledger *ledger, bool last)
     if (rows < ROLL_UP_ROWS && now_ms < ledger->next_sum_ms && !last)
         return;
     ledger->next_sum_ms = now_ms + ROLL_UP_MS;
-    if (lm_usage_roll_up(ledger->manager, &err) != LLMGR_OK) {
+    if (lm_usage_roll_up(ledger->manager, ledger->sums, &err) != LLMGR_OK) {
         lb_info(ledger->host, "usage is summed later: %s", err.message);
         return;
     }

@@ -4,12 +4,16 @@
  * anywhere, while a row's is the end; many rows are summed together, in the order of the sums. Who
  * reads sums adds the rows that are not yet in them. Unknown is null in the database and -1 here;
  * it is never 0, which would claim that nothing was used.
+ *
+ * Rows are numbered as they are committed, since writers are serialised: what one transaction
+ * wrote are all rows between the last number before it and the last after it.
  */
 #include "manager/usage.h"
 
 #include "base/error.h"
 #include "manager/access.h"
 #include "manager/handle.h"
+#include "manager/sums.h"
 #include "store/store.h"
 
 enum {
@@ -130,33 +134,25 @@ struct lm_usage_batch {
     const struct lb_host *host;
     size_t capacity;
     size_t count;
-    struct ls_value *values; /* ROW_ARGS of each; texts borrowed */
+    int64_t after; /* the last row before those that were written, and the last of them */
+    int64_t last;
+    struct lm_usage attempts[]; /* tidy; texts borrowed */
 };
 
 struct lm_usage_batch *lm_usage_batch_new(const struct lb_host *host, size_t capacity)
 {
-    struct lm_usage_batch *batch = lb_calloc(host, 1, sizeof *batch);
+    struct lm_usage_batch *batch =
+        lb_alloc(host, sizeof *batch + capacity * sizeof *batch->attempts);
 
-    if (batch == NULL)
-        return NULL;
-    *batch = (struct lm_usage_batch){
-        .host = host,
-        .capacity = capacity,
-        .values = lb_calloc(host, capacity, ROW_ARGS * sizeof *batch->values),
-    };
-    if (batch->values == NULL) {
-        lm_usage_batch_free(batch);
-        return NULL;
-    }
+    if (batch != NULL)
+        *batch = (struct lm_usage_batch){.host = host, .capacity = capacity};
     return batch;
 }
 
 void lm_usage_batch_free(struct lm_usage_batch *batch)
 {
-    if (batch == NULL)
-        return;
-    lb_free(batch->host, batch->values);
-    lb_free(batch->host, batch);
+    if (batch != NULL)
+        lb_free(batch->host, batch);
 }
 
 void lm_usage_batch_reset(struct lm_usage_batch *batch)
@@ -184,8 +180,9 @@ static struct ls_value text_or_null(struct lb_str text)
     return text.size != 0 ? ls_text(text) : ls_null();
 }
 
-static void fill_row(const struct lm_usage *usage, struct ls_value *values)
+static void fill_row(const void *context, size_t run, struct ls_value *values)
 {
+    const struct lm_usage *usage = &((const struct lm_usage_batch *)context)->attempts[run];
     const struct ls_value row[ROW_ARGS] = {
         ls_text(usage->request_id),
         ls_int(usage->attempt),
@@ -219,17 +216,9 @@ bool lm_usage_batch_add(struct lm_usage_batch *batch, const struct lm_usage *tid
 {
     if (batch->count == batch->capacity)
         return false;
-    fill_row(tidy, batch->values + batch->count++ * ROW_ARGS);
+    batch->attempts[batch->count++] = *tidy;
     return true;
 }
-
-llmgr_status lm_usage_batch_write(const struct lm_usage_batch *batch, struct ls_tx *tx,
-                                  struct llmgr_error *err)
-{
-    return ls_exec_many(tx, LS_USAGE_ADD, batch->values, ROW_ARGS, batch->count, err);
-}
-
-/* ---- Hours ----------------------------------------------------------------------------------- */
 
 static llmgr_status read_pending(struct ls_tx *tx, int64_t *from, int64_t *to,
                                  struct llmgr_error *err)
@@ -248,8 +237,61 @@ static llmgr_status read_pending(struct ls_tx *tx, int64_t *from, int64_t *to,
     return LLMGR_OK;
 }
 
-/* Writers are serialised, so no row below the last one can still appear. */
-static llmgr_status roll_up(struct ls_tx *tx, int64_t at_least, struct llmgr_error *err)
+llmgr_status lm_usage_batch_write(struct lm_usage_batch *batch, struct ls_tx *tx,
+                                  struct llmgr_error *err)
+{
+    int64_t summed = 0;
+
+    llmgr_status status = read_pending(tx, &summed, &batch->after, err);
+    if (status == LLMGR_OK)
+        status = ls_exec_many(tx, LS_USAGE_ADD, fill_row, batch, batch->count, err);
+    if (status == LLMGR_OK)
+        status = read_pending(tx, &summed, &batch->last, err);
+    return status;
+}
+
+void lm_usage_batch_sum(const struct lm_usage_batch *batch, struct lm_sums *sums)
+{
+    lm_sums_add(sums, batch->attempts, batch->count, batch->after, batch->last);
+}
+
+/* ---- Hours ----------------------------------------------------------------------------------- */
+
+/* Rows after *at, up to `to` or as many as one transaction may sum, are summed by the database. */
+static llmgr_status sum_rows(struct ls_tx *tx, int64_t *at, int64_t to, struct llmgr_error *err)
+{
+    if (to - *at > ROLL_UP_MAX)
+        to = *at + ROLL_UP_MAX;
+    if (to <= *at)
+        return LLMGR_OK;
+    llmgr_status status =
+        ls_exec(tx, LS_USAGE_ROLL_UP, LS_ARGS(ls_int(*at), ls_int(to)), NULL, err);
+    if (status == LLMGR_OK)
+        *at = to;
+    return status;
+}
+
+/* The same with the sums that were made in memory, from where they begin. */
+static llmgr_status sum_known(struct ls_tx *tx, const struct lm_sums *sums, int64_t *at,
+                              struct llmgr_error *err)
+{
+    int64_t from = 0;
+    int64_t to = 0;
+
+    if (sums == NULL || !lm_sums_range(sums, &from, &to))
+        return LLMGR_OK;
+    llmgr_status status = sum_rows(tx, at, from, err);
+    if (status != LLMGR_OK || *at != from)
+        return status;
+    status = lm_sums_write(sums, tx, err);
+    if (status == LLMGR_OK)
+        *at = to;
+    return status;
+}
+
+/* No row below the last one can still appear. */
+static llmgr_status roll_up(struct ls_tx *tx, const struct lm_sums *sums, int64_t at_least,
+                            struct llmgr_error *err)
 {
     int64_t from = 0;
     int64_t to = 0;
@@ -257,24 +299,31 @@ static llmgr_status roll_up(struct ls_tx *tx, int64_t at_least, struct llmgr_err
     llmgr_status status = read_pending(tx, &from, &to, err);
     if (status != LLMGR_OK || to - from < at_least)
         return status;
-    if (to - from > ROLL_UP_MAX)
-        to = from + ROLL_UP_MAX;
-    status = ls_exec(tx, LS_USAGE_ROLL_UP, LS_ARGS(ls_int(from), ls_int(to)), NULL, err);
+    int64_t at = from;
+    status = sum_known(tx, sums, &at, err);
+    if (status == LLMGR_OK)
+        status = sum_rows(tx, &at, to, err);
     if (status != LLMGR_OK)
         return status;
-    return ls_exec(tx, LS_JOURNAL_ADVANCE, LS_ARGS(ls_cstr("hours"), ls_int(from), ls_int(to)),
+    return ls_exec(tx, LS_JOURNAL_ADVANCE, LS_ARGS(ls_cstr("hours"), ls_int(from), ls_int(at)),
                    NULL, err);
 }
 
 static llmgr_status roll_up_all(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    (void)context;
-    return roll_up(tx, 1, err);
+    return roll_up(tx, context, 1, err);
 }
 
-llmgr_status lm_usage_roll_up(struct lm_manager *manager, struct llmgr_error *err)
+llmgr_status lm_usage_roll_up(struct lm_manager *manager, struct lm_sums *sums,
+                              struct llmgr_error *err)
 {
-    return ls_transact(manager->store, LS_WRITE, roll_up_all, NULL, err);
+    llmgr_status status = ls_transact(manager->store, LS_WRITE, roll_up_all, sums, err);
+
+    /* After a failure nobody knows whether they are in the database; there they can be made anew.
+     */
+    if (sums != NULL)
+        lm_sums_clear(sums);
+    return status;
 }
 
 /* ---- Without a journal ----------------------------------------------------------------------- */
@@ -283,7 +332,7 @@ llmgr_status lm_usage_roll_up(struct lm_manager *manager, struct llmgr_error *er
 static llmgr_status write_one(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     llmgr_status status = lm_usage_batch_write(context, tx, err);
-    return status == LLMGR_OK ? roll_up(tx, ROLL_UP_ALONE, err) : status;
+    return status == LLMGR_OK ? roll_up(tx, NULL, ROLL_UP_ALONE, err) : status;
 }
 
 llmgr_status lm_usage_add(struct lm_manager *manager, const struct lm_usage *usage,

@@ -2,8 +2,9 @@
 /*
  * Usage as rows: what the ledger's writer puts into a transaction, and the sums that are read.
  *
- * Rows are written in batches, and summed by (hour, user, platform, model, slot, payer) later. How
- * far the sums go stands beside them, so rows and sums always agree.
+ * Rows are written in batches, and summed by (hour, user, platform, model, slot, payer) later: in
+ * memory by whoever wrote them (sums.h), or by the database. How far the sums go stands beside
+ * them, so rows and sums always agree.
  */
 #ifndef LM_USAGE_H
 #define LM_USAGE_H
@@ -11,6 +12,7 @@
 #include "base/arena.h"
 #include "manager/ledger.h"
 
+struct lm_sums;
 struct ls_tx;
 struct lm_usage_batch;
 
@@ -30,11 +32,18 @@ void lm_usage_batch_reset(struct lm_usage_batch *batch);
 size_t lm_usage_batch_count(const struct lm_usage_batch *batch);
 /* False if it is full. A tidy attempt; its texts are borrowed until the reset. */
 bool lm_usage_batch_add(struct lm_usage_batch *batch, const struct lm_usage *tidy);
-LLMGR_MUST_CHECK llmgr_status lm_usage_batch_write(const struct lm_usage_batch *batch,
-                                                   struct ls_tx *tx, struct llmgr_error *err);
+/* Writes the rows; remembers, for lm_usage_batch_sum, between which others they stand. */
+LLMGR_MUST_CHECK llmgr_status lm_usage_batch_write(struct lm_usage_batch *batch, struct ls_tx *tx,
+                                                   struct llmgr_error *err);
+/* Sums in memory what lm_usage_batch_write has written, once that is committed. */
+void lm_usage_batch_sum(const struct lm_usage_batch *batch, struct lm_sums *sums);
 
-/* Sums what is not yet summed, up to a bound. */
-LLMGR_MUST_CHECK llmgr_status lm_usage_roll_up(struct lm_manager *manager, struct llmgr_error *err);
+/*
+ * Sums what is not yet summed, up to a bound: the rows for which `sums` (may be NULL) stand from
+ * there, the others by reading them. Afterwards `sums` are empty.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_usage_roll_up(struct lm_manager *manager, struct lm_sums *sums,
+                                               struct llmgr_error *err);
 
 /* Fills everything but `memory`; strings in `arena`. See llmgr_usage_query. */
 LLMGR_MUST_CHECK llmgr_status lm_usage_sums(struct lm_manager *manager,

@@ -69,6 +69,8 @@ struct ls_store {
 /* The pool a transaction of this mode takes its connection from. */
 struct ls_pool *ls_store_pool(struct ls_store *store, enum ls_mode mode);
 
+struct ls_runs;
+
 struct ls_driver {
     const char *engine;
     /* SQL that counts those of our tables that exist; %s is a list of quoted names. */
@@ -94,8 +96,7 @@ struct ls_driver {
     /* Starts a statement; arguments were checked. exec also finishes it. */
     llmgr_status (*exec)(struct ls_conn *conn, enum ls_statement id, const struct ls_value *values,
                          size_t count, int64_t *changed, struct llmgr_error *err);
-    llmgr_status (*exec_many)(struct ls_conn *conn, enum ls_statement id,
-                              const struct ls_value *values, size_t count, size_t times,
+    llmgr_status (*exec_many)(struct ls_conn *conn, const struct ls_runs *runs,
                               struct llmgr_error *err);
     llmgr_status (*query)(struct ls_conn *conn, const struct ls_value *values, size_t count,
                           struct ls_rows *rows, struct llmgr_error *err);
@@ -127,6 +128,20 @@ struct ls_driver {
     /* Frees what space it can after LLMGR_ERR_DATABASE_FULL; outside a transaction. */
     void (*relieve)(struct ls_conn *conn);
 };
+
+/* Many runs of one statement; the arguments of each are made, and checked, when its turn comes. */
+struct ls_runs {
+    struct ls_tx *tx;
+    enum ls_statement id;
+    size_t count; /* arguments of each */
+    size_t times;
+    ls_fill_fn fill;
+    const void *context;
+};
+/* The arguments of a run (tx.c). */
+LLMGR_MUST_CHECK llmgr_status ls_runs_fill(const struct ls_runs *runs, size_t run,
+                                           struct ls_value values[LS_ARGS_MAX],
+                                           struct llmgr_error *err);
 
 extern const struct ls_driver LS_SQLITE_DRIVER;
 extern const struct ls_driver LS_POSTGRES_DRIVER;

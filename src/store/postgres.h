@@ -35,8 +35,7 @@ LLMGR_MUST_CHECK llmgr_status ls_postgres_reconnect(struct postgres_conn *conn,
 llmgr_status ls_postgres_exec(struct ls_conn *conn, enum ls_statement id,
                               const struct ls_value *values, size_t count, int64_t *changed,
                               struct llmgr_error *err);
-llmgr_status ls_postgres_exec_many(struct ls_conn *conn, enum ls_statement id,
-                                   const struct ls_value *values, size_t count, size_t times,
+llmgr_status ls_postgres_exec_many(struct ls_conn *conn, const struct ls_runs *runs,
                                    struct llmgr_error *err);
 llmgr_status ls_postgres_query(struct ls_conn *conn, const struct ls_value *values, size_t count,
                                struct ls_rows *rows, struct llmgr_error *err);

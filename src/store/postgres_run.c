@@ -172,17 +172,20 @@ llmgr_status ls_postgres_exec(struct ls_conn *base, enum ls_statement id,
 enum { BURST = 256 };
 
 static llmgr_status send_burst(struct postgres_conn *conn, const char *name,
-                               const struct ls_value *values, size_t count, size_t times,
+                               const struct ls_runs *runs, size_t from, size_t to,
                                struct llmgr_error *err)
 {
+    struct ls_value values[LS_ARGS_MAX];
     struct arguments args;
 
-    for (size_t i = 0; i < times; i++) {
-        llmgr_status status = fill(&args, conn, values + i * count, count, err);
+    for (size_t i = from; i < to; i++) {
+        llmgr_status status = ls_runs_fill(runs, i, values, err);
+        if (status == LLMGR_OK)
+            status = fill(&args, conn, values, runs->count, err);
         if (status != LLMGR_OK)
             return status;
-        if (PQsendQueryPrepared(conn->pg, name, (int)count, args.pointers, args.sizes, args.formats,
-                                BINARY) != 1)
+        if (PQsendQueryPrepared(conn->pg, name, (int)runs->count, args.pointers, args.sizes,
+                                args.formats, BINARY) != 1)
             return ls_postgres_fail(conn, NULL, err);
     }
     return LLMGR_OK;
@@ -214,25 +217,22 @@ static llmgr_status take_burst(struct postgres_conn *conn, llmgr_status status,
     return status != LLMGR_OK ? status : ls_postgres_fail(conn, NULL, err);
 }
 
-llmgr_status ls_postgres_exec_many(struct ls_conn *base, enum ls_statement id,
-                                   const struct ls_value *values, size_t count, size_t times,
+llmgr_status ls_postgres_exec_many(struct ls_conn *base, const struct ls_runs *runs,
                                    struct llmgr_error *err)
 {
     struct postgres_conn *conn = postgres_conn(base);
     char name[16];
-    llmgr_status status = prepare(conn, id, err);
+    llmgr_status status = prepare(conn, runs->id, err);
 
     if (status != LLMGR_OK)
         return status;
-    statement_name(name, id);
+    statement_name(name, runs->id);
     if (PQenterPipelineMode(conn->pg) != 1)
         return ls_postgres_fail(conn, NULL, err);
-    while (times != 0 && status == LLMGR_OK) {
-        size_t burst = times < BURST ? times : BURST;
-        status = send_burst(conn, name, values, count, burst, err);
+    for (size_t from = 0; from < runs->times && status == LLMGR_OK; from += BURST) {
+        size_t to = runs->times - from < BURST ? runs->times : from + BURST;
+        status = send_burst(conn, name, runs, from, to, err);
         status = take_burst(conn, status, err);
-        values += burst * count;
-        times -= burst;
     }
     /* A connection that cannot leave the mode is of no use: what follows on it fails. */
     if (PQexitPipelineMode(conn->pg) != 1 && status == LLMGR_OK)

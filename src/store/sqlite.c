@@ -372,28 +372,29 @@ static llmgr_status sqlite_exec(struct ls_conn *base, enum ls_statement id,
     return status;
 }
 
-static llmgr_status sqlite_exec_many(struct ls_conn *base, enum ls_statement id,
-                                     const struct ls_value *values, size_t count, size_t times,
+static llmgr_status sqlite_exec_many(struct ls_conn *base, const struct ls_runs *runs,
                                      struct llmgr_error *err)
 {
     struct sqlite_conn *conn = sqlite_conn(base);
+    struct ls_value values[LS_ARGS_MAX];
     sqlite3_stmt *stmt = NULL;
-    llmgr_status status = prepared(conn, id, &stmt, err);
+    llmgr_status status = prepared(conn, runs->id, &stmt, err);
 
-    if (status != LLMGR_OK)
-        return status;
-    int rc = SQLITE_DONE;
-    for (size_t i = 0; i < times && rc == SQLITE_DONE; i++) {
-        rc = bind_values(stmt, values + i * count, count, false);
+    for (size_t i = 0; i < runs->times && status == LLMGR_OK; i++) {
+        status = ls_runs_fill(runs, i, values, err);
+        if (status != LLMGR_OK)
+            break;
+        int rc = bind_values(stmt, values, runs->count, false);
         if (rc == SQLITE_OK)
             rc = sqlite3_step(stmt);
         /* The code of a failure, as the error text, lasts until the next call. */
         if (rc == SQLITE_DONE)
             sqlite3_reset(stmt);
+        else
+            status = conn_fail(conn, rc, err);
     }
-    if (rc != SQLITE_DONE)
-        status = conn_fail(conn, rc, err);
-    done_with(stmt);
+    if (stmt != NULL)
+        done_with(stmt);
     return status;
 }
 

@@ -198,14 +198,16 @@ struct ls_store *ls_tx_store(struct ls_tx *tx);
 LLMGR_MUST_CHECK llmgr_status ls_exec(struct ls_tx *tx, enum ls_statement id,
                                       const struct ls_value *values, size_t count, int64_t *changed,
                                       struct llmgr_error *err);
+/* Fills the arguments of one run of many; what they borrow must live as long as `context`. */
+typedef void (*ls_fill_fn)(const void *context, size_t run, struct ls_value *values);
 /*
- * Runs a statement without result columns `times` times; `values` holds the arguments of one run
- * after those of the other, `count` each. The same as so many ls_exec, but PostgreSQL is sent many
+ * Runs a statement without result columns `times` times, each with the arguments that `fill` gives
+ * (as many as the statement table says). The same as so many ls_exec, but PostgreSQL is sent many
  * before it is asked for the first verdict.
  */
-LLMGR_MUST_CHECK llmgr_status ls_exec_many(struct ls_tx *tx, enum ls_statement id,
-                                           const struct ls_value *values, size_t count,
-                                           size_t times, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status ls_exec_many(struct ls_tx *tx, enum ls_statement id, ls_fill_fn fill,
+                                           const void *context, size_t times,
+                                           struct llmgr_error *err);
 /* Runs an INSERT … RETURNING with one integer column, the new id. */
 LLMGR_MUST_CHECK llmgr_status ls_insert(struct ls_tx *tx, enum ls_statement id,
                                         const struct ls_value *values, size_t count,

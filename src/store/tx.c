@@ -162,6 +162,8 @@ llmgr_status ls_transact(struct ls_store *store, enum ls_mode mode, ls_transact_
 
 /* ---- Statements ---- */
 
+static const char BAD_TYPE[] = "type of an argument";
+
 static bool fits(char declared, const struct ls_value *value)
 {
     char type = (char)(declared | 0x20);
@@ -180,8 +182,17 @@ static llmgr_status bug(struct ls_tx *tx, enum ls_statement id, const char *what
                    LS_STATEMENTS[id].name, what);
 }
 
-static llmgr_status admit(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
-                          size_t count, struct llmgr_error *err)
+static bool all_fit(const char *declared, const struct ls_value *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!fits(declared[i], &values[i]))
+            return false;
+    }
+    return true;
+}
+
+static llmgr_status admit(struct ls_tx *tx, enum ls_statement id, size_t count,
+                          struct llmgr_error *err)
 {
     const struct ls_statement_row *row = &LS_STATEMENTS[id];
 
@@ -191,14 +202,21 @@ static llmgr_status admit(struct ls_tx *tx, enum ls_statement id, const struct l
                        llmgr_status_text(tx->failed));
     if (count != strlen(row->args) || count > LS_ARGS_MAX)
         return bug(tx, id, "number of arguments", err);
-    for (size_t i = 0; i < count; i++) {
-        if (!fits(row->args[i], &values[i]))
-            return bug(tx, id, "type of an argument", err);
-    }
     if (tx->mode != LS_WRITE && strncmp(row->sqlite, "SELECT", 6) != 0 &&
         strncmp(row->sqlite, "WITH", 4) != 0)
         return bug(tx, id, "a change while reading", err);
     return LLMGR_OK;
+}
+
+static llmgr_status admit_values(struct ls_tx *tx, enum ls_statement id,
+                                 const struct ls_value *values, size_t count,
+                                 struct llmgr_error *err)
+{
+    llmgr_status status = admit(tx, id, count, err);
+
+    if (status == LLMGR_OK && !all_fit(LS_STATEMENTS[id].args, values, count))
+        status = bug(tx, id, BAD_TYPE, err);
+    return status;
 }
 
 static llmgr_status keep(struct ls_tx *tx, llmgr_status status)
@@ -212,7 +230,7 @@ llmgr_status ls_exec(struct ls_tx *tx, enum ls_statement id, const struct ls_val
                      size_t count, int64_t *changed, struct llmgr_error *err)
 {
     int64_t rows_changed = 0;
-    llmgr_status status = admit(tx, id, values, count, err);
+    llmgr_status status = admit_values(tx, id, values, count, err);
 
     if (status != LLMGR_OK)
         return status;
@@ -224,25 +242,39 @@ llmgr_status ls_exec(struct ls_tx *tx, enum ls_statement id, const struct ls_val
     return keep(tx, status);
 }
 
-llmgr_status ls_exec_many(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
-                          size_t count, size_t times, struct llmgr_error *err)
+llmgr_status ls_runs_fill(const struct ls_runs *runs, size_t run,
+                          struct ls_value values[LS_ARGS_MAX], struct llmgr_error *err)
 {
-    for (size_t i = 0; i < times; i++) {
-        llmgr_status status = admit(tx, id, values + i * count, count, err);
-        if (status != LLMGR_OK)
-            return status;
-    }
+    runs->fill(runs->context, run, values);
+    if (!all_fit(LS_STATEMENTS[runs->id].args, values, runs->count))
+        return bug(runs->tx, runs->id, BAD_TYPE, err);
+    return LLMGR_OK;
+}
+
+llmgr_status ls_exec_many(struct ls_tx *tx, enum ls_statement id, ls_fill_fn fill,
+                          const void *context, size_t times, struct llmgr_error *err)
+{
+    const struct ls_runs runs = {.tx = tx,
+                                 .id = id,
+                                 .count = strlen(LS_STATEMENTS[id].args),
+                                 .times = times,
+                                 .fill = fill,
+                                 .context = context};
+    llmgr_status status = admit(tx, id, runs.count, err);
+
+    if (status != LLMGR_OK)
+        return status;
     if (LS_STATEMENTS[id].columns[0] != '\0')
         return bug(tx, id, "its result is ignored", err);
     if (times == 0)
         return LLMGR_OK;
-    return keep(tx, tx->conn->store->driver->exec_many(tx->conn, id, values, count, times, err));
+    return keep(tx, tx->conn->store->driver->exec_many(tx->conn, &runs, err));
 }
 
 llmgr_status ls_query(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
                       size_t count, struct ls_rows *rows, struct llmgr_error *err)
 {
-    llmgr_status status = admit(tx, id, values, count, err);
+    llmgr_status status = admit_values(tx, id, values, count, err);
 
     *rows = (struct ls_rows){.id = id, .at = -1, .columns = LS_STATEMENTS[id].columns};
     if (status != LLMGR_OK)

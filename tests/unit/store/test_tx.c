@@ -374,19 +374,33 @@ static void transact_undoes_what_its_function_refuses(void **state)
 
 enum { MANY = 700 }; /* more than are sent at a time */
 
-static llmgr_status add_many(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static void fill_one(const void *context, size_t run, struct ls_value *values)
 {
     static char names[MANY][16];
-    static struct ls_value values[MANY * 3];
+    int i = (int)run;
     int twice = *(const int *)context;
 
-    for (int i = 0; i < MANY; i++) {
-        snprintf(names[i], sizeof names[i], "many-%d", i);
-        values[3 * i] = ls_int(1000 + (i == twice ? 0 : i));
-        values[3 * i + 1] = ls_cstr(names[i]);
-        values[3 * i + 2] = ls_int(i);
-    }
-    return ls_exec_many(tx, LS_MIGRATION_ADD, values, 3, MANY, err);
+    snprintf(names[i], sizeof names[i], "many-%d", i);
+    values[0] = ls_int(1000 + (i == twice ? 0 : i));
+    values[1] = ls_cstr(names[i]);
+    values[2] = ls_int(i);
+}
+
+static llmgr_status add_many(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_one, context, MANY, err);
+}
+
+static void fill_wrongly(const void *context, size_t run, struct ls_value *values)
+{
+    fill_one(context, run, values);
+    if (run == MANY / 2)
+        values[0] = ls_text(LB_STR("no number"));
+}
+
+static llmgr_status add_wrongly(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_wrongly, context, MANY, err);
 }
 
 static void many_runs_are_so_many_rows_or_none(void **state)
@@ -399,8 +413,10 @@ static void many_runs_are_so_many_rows_or_none(void **state)
         assert_int_equal(ls_transact(store, LS_WRITE, add_many, &twice, &err), LLMGR_ERR_CONFLICT);
         assert_int_equal(db_number(&db, COUNT), 0);
     }
-    /* The connection has come to no harm. */
     int never = -1;
+    assert_int_equal(ls_transact(store, LS_WRITE, add_wrongly, &never, &err), LLMGR_ERR_INTERNAL);
+    assert_int_equal(db_number(&db, COUNT), 0);
+    /* The connection has come to no harm. */
     assert_int_equal(ls_transact(store, LS_WRITE, add_many, &never, &err), LLMGR_OK);
     assert_int_equal(db_number(&db, COUNT), MANY);
     assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_migrations"

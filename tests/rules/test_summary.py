@@ -10,21 +10,22 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PASSED, FAILED, SKIPPED = '', '<failure message="no"/>', '<skipped/>'
 
 
-def junit(*cases):
+def junit(*cases, figures=''):
     body = ''.join(f'<testcase name="{name}" classname="c">{what}</testcase>'
                    for name, what in cases)
-    return f'<testsuites><testsuite name="s">{body}</testsuite></testsuites>'
+    return f'<testsuites><testsuite name="s">{figures}{body}</testsuite></testsuites>'
 
 
 @pytest.fixture(name='summary')
 def summary_fixture(tmp_path):
     """Returns what test-summary makes of Meson's cases, pytest's cases and an exit code."""
-    def run(meson, inner=(), status=0):
+    def run(meson, inner=(), status=0, figures='', log='testlog'):
         (tmp_path / 'meson-logs').mkdir()
         if meson is not None:
-            (tmp_path / 'meson-logs/testlog.junit.xml').write_text(junit(*meson), encoding='utf-8')
+            (tmp_path / f'meson-logs/{log}.junit.xml').write_text(junit(*meson), encoding='utf-8')
         if inner:
-            (tmp_path / 'junit-pytest-x.xml').write_text(junit(*inner), encoding='utf-8')
+            (tmp_path / 'junit-pytest-x.xml').write_text(junit(*inner, figures=figures),
+                                                          encoding='utf-8')
         done = subprocess.run([sys.executable, TOP / 'tools/test-summary', tmp_path,
                                '--status', str(status), '--part', 'p'],
                               capture_output=True, text=True, check=False)
@@ -41,6 +42,16 @@ def test_cases_are_counted(summary):
 def test_a_pytest_run_counts_by_its_cases(summary):
     assert summary([('a', PASSED), ('llmgr:x / pytest-x', PASSED)],
                    [('one', PASSED), ('two', PASSED)])[1] == 'p: 3 passed, 0 failed'
+
+
+def test_the_log_of_a_wrapped_run_is_found(summary):
+    assert summary([('a', PASSED)], log='testlog-valgrind')[:2] == (0, 'p: 1 passed, 0 failed')
+
+
+def test_figures_are_said_and_judge_nothing(summary):
+    recorded = '<properties><property name="kills" value="9 of 10"/></properties>'
+    assert summary([('a', PASSED)], [('one', PASSED)], figures=recorded)[:2] == \
+        (0, 'p: kills: 9 of 10\np: 2 passed, 0 failed')
 
 
 def test_a_failed_case_fails(summary):

@@ -324,7 +324,7 @@ static void an_idle_connection_is_small_and_owns_no_buffer(void **state)
     LOOP_UNTIL(world->loop, world->client.received == 1);
     assert_null(world->client.conn->queue.first);
     if (!world->secure)
-        print_message("a plain connection takes %zu bytes\n", sizeof(struct ln_conn));
+        print_message("# a plain connection takes %zu bytes\n", sizeof(struct ln_conn));
     assert_true(sizeof(struct ln_conn) <= 512);
 }
 

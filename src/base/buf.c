@@ -67,7 +67,7 @@ static char *move_to(struct lb_buf *buf, size_t capacity)
     return data;
 }
 
-char *lb_buf_reserve(struct lb_buf *buf, size_t size)
+char *lb_buf_make_room(struct lb_buf *buf, size_t size)
 {
     if (buf->failed != LLMGR_OK)
         return NULL;
@@ -90,37 +90,6 @@ char *lb_buf_reserve(struct lb_buf *buf, size_t size)
         buf->data[buf->size] = '\0';
     }
     return buf->data + buf->size;
-}
-
-void lb_buf_grow(struct lb_buf *buf, size_t size)
-{
-    buf->size += size;
-    buf->data[buf->size] = '\0';
-}
-
-void lb_buf_add(struct lb_buf *buf, const void *bytes, size_t size)
-{
-    char *at = lb_buf_reserve(buf, size);
-    if (at == NULL)
-        return;
-    if (size != 0)
-        memcpy(at, bytes, size);
-    lb_buf_grow(buf, size);
-}
-
-void lb_buf_add_str(struct lb_buf *buf, struct lb_str s)
-{
-    lb_buf_add(buf, s.p, s.size);
-}
-
-void lb_buf_add_c(struct lb_buf *buf, const char *s)
-{
-    lb_buf_add(buf, s, strlen(s));
-}
-
-void lb_buf_add_byte(struct lb_buf *buf, char c)
-{
-    lb_buf_add(buf, &c, 1);
 }
 
 void lb_buf_add_u64(struct lb_buf *buf, uint64_t value)

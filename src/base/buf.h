@@ -30,17 +30,54 @@ void lb_buf_init_secret(struct lb_buf *buf, const struct lb_host *host, size_t l
 void lb_buf_free(struct lb_buf *buf);  /* may be initialised anew afterwards */
 void lb_buf_reset(struct lb_buf *buf); /* empties, keeps the memory, forgets a failure */
 
-void lb_buf_add(struct lb_buf *buf, const void *bytes, size_t size);
-void lb_buf_add_str(struct lb_buf *buf, struct lb_str s);
-void lb_buf_add_c(struct lb_buf *buf, const char *s);
-void lb_buf_add_byte(struct lb_buf *buf, char c);
 void lb_buf_add_u64(struct lb_buf *buf, uint64_t value); /* decimal */
 void lb_buf_addf(struct lb_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void lb_buf_addv(struct lb_buf *buf, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
+/* Private to lb_buf_reserve: no room, or a failure that sticks. */
+char *lb_buf_make_room(struct lb_buf *buf, size_t size);
+
 /* Makes room for `size` more bytes and returns where they go, or NULL; commit with lb_buf_grow. */
-char *lb_buf_reserve(struct lb_buf *buf, size_t size);
-void lb_buf_grow(struct lb_buf *buf, size_t size); /* size bytes were written at the reserve */
+static inline char *lb_buf_reserve(struct lb_buf *buf, size_t size)
+{
+    /* capacity 0 has no room for the NUL, so this never meets data that is NULL */
+    if (buf->failed == LLMGR_OK && buf->size < buf->capacity && size < buf->capacity - buf->size &&
+        size <= buf->limit - buf->size)
+        return buf->data + buf->size;
+    return lb_buf_make_room(buf, size);
+}
+
+static inline void lb_buf_grow(struct lb_buf *buf, size_t size) /* written at the reserve */
+{
+    buf->size += size;
+    buf->data[buf->size] = '\0';
+}
+
+static inline void lb_buf_add(struct lb_buf *buf, const void *bytes, size_t size)
+{
+    char *at = lb_buf_reserve(buf, size);
+    if (at == NULL)
+        return;
+    if (size != 0)
+        memcpy(at, bytes, size);
+    lb_buf_grow(buf, size);
+}
+
+static inline void lb_buf_add_str(struct lb_buf *buf, struct lb_str s)
+{
+    lb_buf_add(buf, s.p, s.size);
+}
+
+static inline void lb_buf_add_c(struct lb_buf *buf, const char *s)
+{
+    lb_buf_add(buf, s, strlen(s));
+}
+
+static inline void lb_buf_add_byte(struct lb_buf *buf, char c)
+{
+    lb_buf_add(buf, &c, 1);
+}
+
 /* Drops the first `size` bytes. */
 void lb_buf_shift(struct lb_buf *buf, size_t size);
 void lb_buf_cut(struct lb_buf *buf, size_t size); /* keeps the first `size` bytes */

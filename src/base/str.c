@@ -5,21 +5,6 @@
  */
 #include "base/str.h"
 
-char lb_ascii_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
-bool lb_str_eq(struct lb_str a, struct lb_str b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.p, b.p, a.size) == 0);
-}
-
-bool lb_str_eq_c(struct lb_str a, const char *b)
-{
-    return lb_str_eq(a, lb_cstr(b));
-}
-
 bool lb_str_eq_nocase(struct lb_str a, struct lb_str b)
 {
     if (a.size != b.size)
@@ -29,17 +14,6 @@ bool lb_str_eq_nocase(struct lb_str a, struct lb_str b)
             return false;
     }
     return true;
-}
-
-bool lb_str_starts(struct lb_str s, struct lb_str prefix)
-{
-    return s.size >= prefix.size && lb_str_eq(lb_str(s.p, prefix.size), prefix);
-}
-
-bool lb_str_ends(struct lb_str s, struct lb_str suffix)
-{
-    return s.size >= suffix.size &&
-           (suffix.size == 0 || memcmp(s.p + (s.size - suffix.size), suffix.p, suffix.size) == 0);
 }
 
 int lb_str_cmp(struct lb_str a, struct lb_str b)
@@ -52,12 +26,6 @@ int lb_str_cmp(struct lb_str a, struct lb_str b)
     return a.size < b.size ? -1 : a.size > b.size;
 }
 
-size_t lb_str_find(struct lb_str s, char byte)
-{
-    const char *at = s.size != 0 ? memchr(s.p, byte, s.size) : NULL;
-    return at != NULL ? (size_t)(at - s.p) : s.size;
-}
-
 struct lb_str lb_str_trim(struct lb_str s)
 {
     while (s.size != 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
@@ -67,15 +35,6 @@ struct lb_str lb_str_trim(struct lb_str s)
     while (s.size != 0 && (s.p[s.size - 1] == ' ' || s.p[s.size - 1] == '\t'))
         s.size--;
     return s;
-}
-
-struct lb_str lb_str_sub(struct lb_str s, size_t from, size_t to)
-{
-    if (to > s.size)
-        to = s.size;
-    if (from > to)
-        from = to;
-    return from == to ? lb_str(s.p, 0) : lb_str(s.p + from, to - from);
 }
 
 bool lb_str_to_u64(struct lb_str s, uint64_t *value)

@@ -29,27 +29,64 @@ static inline struct lb_str lb_cstr(const char *s)
     return (struct lb_str){s, s != NULL ? strlen(s) : 0};
 }
 
-bool lb_str_eq(struct lb_str a, struct lb_str b);
-bool lb_str_eq_c(struct lb_str a, const char *b);
+/*
+ * The small questions stand here, in the open: a request asks hundreds of them, and a call would
+ * cost more than the answer.
+ */
+static inline char lb_ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+static inline bool lb_str_eq(struct lb_str a, struct lb_str b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.p, b.p, a.size) == 0);
+}
+
+static inline bool lb_str_eq_c(struct lb_str a, const char *b)
+{
+    return lb_str_eq(a, lb_cstr(b));
+}
+
+static inline bool lb_str_starts(struct lb_str s, struct lb_str prefix)
+{
+    return s.size >= prefix.size && lb_str_eq(lb_str(s.p, prefix.size), prefix);
+}
+
+static inline bool lb_str_ends(struct lb_str s, struct lb_str suffix)
+{
+    return s.size >= suffix.size &&
+           (suffix.size == 0 || memcmp(s.p + (s.size - suffix.size), suffix.p, suffix.size) == 0);
+}
+
+/* Offset of the first `byte`, or s.size. */
+static inline size_t lb_str_find(struct lb_str s, char byte)
+{
+    const char *at = s.size != 0 ? (const char *)memchr(s.p, byte, s.size) : NULL;
+    return at != NULL ? (size_t)(at - s.p) : s.size;
+}
+
+/* Bytes [from, to) of s; bounds are clamped. */
+static inline struct lb_str lb_str_sub(struct lb_str s, size_t from, size_t to)
+{
+    if (to > s.size)
+        to = s.size;
+    if (from > to)
+        from = to;
+    return from == to ? lb_str(s.p, 0) : lb_str(s.p + from, to - from);
+}
+
 /* ASCII letters compare without case; other bytes exactly. */
 bool lb_str_eq_nocase(struct lb_str a, struct lb_str b);
-bool lb_str_starts(struct lb_str s, struct lb_str prefix);
-bool lb_str_ends(struct lb_str s, struct lb_str suffix);
 /* Byte order, as memcmp; shorter first. */
 int lb_str_cmp(struct lb_str a, struct lb_str b);
-/* Offset of the first `byte`, or s.size. */
-size_t lb_str_find(struct lb_str s, char byte);
 /* Without leading and trailing ASCII space and tab. */
 struct lb_str lb_str_trim(struct lb_str s);
-/* Bytes [from, to) of s; bounds are clamped. */
-struct lb_str lb_str_sub(struct lb_str s, size_t from, size_t to);
 
 /* Decimal digits only, the whole slice, no sign or space; false on anything else or overflow. */
 bool lb_str_to_u64(struct lb_str s, uint64_t *value);
 /* As above with an optional leading '-'. */
 bool lb_str_to_i64(struct lb_str s, int64_t *value);
-
-char lb_ascii_lower(char c);
 
 /* Valid UTF-8 without NUL, surrogates or over-long forms (RFC 3629)? */
 bool lb_utf8_valid(struct lb_str s);

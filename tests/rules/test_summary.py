@@ -55,7 +55,8 @@ def test_figures_are_said_and_judge_nothing(summary):
 
 
 def test_a_failed_case_fails(summary):
-    assert summary([('a', PASSED), ('b', FAILED)], status=1)[:2] == (1, 'p: 1 passed, 1 failed')
+    assert summary([('a', PASSED), ('b', FAILED)], status=1)[:2] == \
+        (1, 'FAILED c: b\n    no\np: 1 passed, 1 failed')
 
 
 def test_a_failure_nobody_counted_is_counted(summary):

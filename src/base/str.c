@@ -106,11 +106,24 @@ size_t lb_utf8_decode(struct lb_str s, uint32_t *code_point)
     return size;
 }
 
+/* Eight bytes of ASCII, none of them NUL: what most text is made of. */
+static bool plain_ascii(const char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof word);
+    return ((word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool lb_utf8_valid(struct lb_str s)
 {
     uint32_t code_point;
 
     for (size_t at = 0; at < s.size;) {
+        if (s.size - at >= sizeof(uint64_t) && plain_ascii(s.p + at)) {
+            at += sizeof(uint64_t);
+            continue;
+        }
         size_t size = lb_utf8_decode(lb_str_sub(s, at, s.size), &code_point);
         if (size == 0 || code_point == 0)
             return false;

@@ -51,8 +51,7 @@ void lm_journal_close(struct lm_journal *journal)
     atomic_store(&journal->current->sealed, true);
     for (unsigned i = 0; i < atomic_load(&journal->spare_count); i++)
         atomic_store(&journal->spares[i]->sealed, true);
-    ledger->fresh = true;
-    pthread_cond_signal(&ledger->write_wake);
+    lm_ledger_refresh(ledger);
     pthread_mutex_unlock(&ledger->lock);
     lb_free(ledger->host, journal);
 }

@@ -22,9 +22,9 @@
 
 enum {
     SEGMENT_DEFAULT = 8 << 20,
-    SYNC_DEFAULT_MS = 10,
-    FLUSH_DEFAULT_MS = 50,
-    BATCH_DEFAULT = 1000,
+    SYNC_DEFAULT_MS = 20,
+    FLUSH_DEFAULT_MS = 200,
+    BATCH_DEFAULT = 2048,
     BATCH_MAX = 65536,
     IDLE_MS = 1000,
     COMPLAIN_MS = 10000,
@@ -285,6 +285,13 @@ void lm_ledger_wake(struct lm_ledger *ledger)
     pthread_mutex_unlock(&ledger->lock);
 }
 
+void lm_ledger_refresh(struct lm_ledger *ledger)
+{
+    ledger->fresh = true;
+    if (ledger->writer_idle)
+        pthread_cond_signal(&ledger->write_wake);
+}
+
 uint64_t lm_ledger_appended(struct lm_ledger *ledger)
 {
     struct lb_list *at, *after;
@@ -491,10 +498,8 @@ void *lm_ledger_tend(void *context)
         bool busy = sync_all(ledger);
         feed(ledger);
         pthread_mutex_lock(&ledger->lock);
-        if (busy) {
-            ledger->fresh = true;
-            pthread_cond_signal(&ledger->write_wake);
-        }
+        if (busy)
+            lm_ledger_refresh(ledger);
         if (!ledger->stop_tending && busy)
             lm_ledger_wait(ledger, &ledger->tend_wake, ledger->options.sync_ms);
         else if (!ledger->stop_tending)

@@ -68,6 +68,7 @@ struct lm_ledger {
     uint64_t closed_appended;
     bool fresh; /* something was appended since the writer last looked */
     bool hurry; /* somebody waits for the writer */
+    bool writer_idle;
     bool stop_tending;
     bool stop_writing;
     int64_t stop_at_ms; /* monotonic: the writer gives up */
@@ -106,7 +107,8 @@ void *lm_ledger_write(void *ledger); /* pthread's */
 
 /* Wakes the tending thread if it sleeps. Any thread; cheap if it does not. */
 void lm_ledger_wake(struct lm_ledger *ledger);
-/* The lock is held. */
+/* Says that there is something to write; wakes the writer only if it has nothing to do. */
+void lm_ledger_refresh(struct lm_ledger *ledger); /* the lock is held, also below */
 uint64_t lm_ledger_appended(struct lm_ledger *ledger);
 void lm_ledger_wait(struct lm_ledger *ledger, pthread_cond_t *cond, int64_t ms);
 /* Makes a file, and lists it. ERR_DATABASE_FULL at the cap. */

@@ -408,7 +408,9 @@ static void rest(struct lm_ledger *ledger, enum round round, int64_t pause_ms)
             left = left < LM_RETRY_MIN_MS ? left : LM_RETRY_MIN_MS;
         if (left <= 0 || called || (ledger->stop_writing && round != ROUND_FAILED))
             break;
+        ledger->writer_idle = round == ROUND_IDLE;
         lm_ledger_wait(ledger, &ledger->write_wake, left);
+        ledger->writer_idle = false;
         if (ledger->stop_writing && round == ROUND_FAILED)
             break;
     }

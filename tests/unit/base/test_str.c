@@ -32,6 +32,17 @@ static void utf8_refuses_overlong_surrogate_and_cut_forms(void **state)
     assert_false(lb_utf8_valid(LB_STR("\xf4\x90\x80\x80")));
     assert_false(lb_utf8_valid(LB_STR("\xe9\xad")));
     assert_false(lb_utf8_valid(LB_STR("a\0b")));
+    /* Wherever in a longer text it stands. */
+    for (size_t at = 0; at < 32; at++) {
+        static const char BAD[] = {'\0', '\x80', '\xff'};
+        char text[32];
+        memset(text, '\x7f', sizeof text);
+        assert_true(lb_utf8_valid(lb_str(text, sizeof text)));
+        for (size_t i = 0; i < sizeof BAD; i++) {
+            text[at] = BAD[i];
+            assert_false(lb_utf8_valid(lb_str(text, sizeof text)));
+        }
+    }
 }
 
 static void names_hold_no_control_characters_and_have_a_limit(void **state)

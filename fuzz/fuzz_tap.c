@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint16_t MAXES[] = {0, 8, 64, 300};
     struct lb_host host;
-    struct run whole, bytes, pieces;
+    struct run whole, bytes, pieces, slow;
 
     if (size < 2)
         return 0;
@@ -93,10 +93,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     go(&pieces, &options, text, fuzz_seed(data, size), 23);
     compare(&whole, &bytes);
     compare(&whole, &pieces);
+    options.read_all = true;
+    go(&slow, &options, text, 0, SIZE_MAX / 2);
+    compare(&whole, &slow);
     if (!options.withhold_usage)
         FUZZ_CHECK(lb_str_eq(lb_buf_str(&whole.forwarded), text));
     lb_buf_free(&whole.forwarded);
     lb_buf_free(&bytes.forwarded);
     lb_buf_free(&pieces.forwarded);
+    lb_buf_free(&slow.forwarded);
     return 0;
 }

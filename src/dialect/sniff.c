@@ -66,9 +66,13 @@ static const struct ld_sniff_text TEXTS[2][LD_ENDPOINT_COUNT] = {
 };
 
 void ld_sniff_init(struct ld_sniff *sniff, const struct lb_host *host,
-                   const struct ld_endpoint *endpoint, bool stream)
+                   const struct ld_endpoint *endpoint, bool stream, char *model, char *id)
 {
-    *sniff = (struct ld_sniff){.text = TEXTS[stream][endpoint->id]};
+    *sniff = (struct ld_sniff){
+        .text = TEXTS[stream][endpoint->id],
+        .model = model,
+        .id = id,
+    };
     lb_buf_init(&sniff->usage, host, LD_SNIFF_USAGE_MAX);
 }
 
@@ -84,6 +88,7 @@ void ld_sniff_reset(struct ld_sniff *sniff)
     sniff->started = sniff->deaf = sniff->copying = false;
     sniff->type[0] = '\0';
     sniff->text_size = 0;
+    sniff->texts = 0;
     sniff->depth = 0;
 }
 
@@ -148,11 +153,12 @@ static void copy_to(struct ld_sniff *sniff, char *target, size_t size)
     sniff->target_max = size - 1;
 }
 
-static void begin_string(struct ld_sniff *sniff)
+static void begin_string(struct ld_sniff *sniff, const char *inside)
 {
     enum name name = here(sniff);
 
     sniff->in_string = true;
+    sniff->string_at = inside;
     sniff->is_name = sniff->expect_name;
     sniff->expect_name = false;
     sniff->string_size = 0;
@@ -164,9 +170,9 @@ static void begin_string(struct ld_sniff *sniff)
     if (name == NAME_TYPE && sniff->depth == 1)
         copy_to(sniff, sniff->type, sizeof sniff->type);
     else if (name == NAME_MODEL && sniff->model[0] == '\0' && is_top(sniff))
-        copy_to(sniff, sniff->model, sizeof sniff->model);
+        copy_to(sniff, sniff->model, LD_SNIFF_NAME_SIZE);
     else if (name == NAME_ID && sniff->id[0] == '\0' && is_top(sniff))
-        copy_to(sniff, sniff->id, sizeof sniff->id);
+        copy_to(sniff, sniff->id, LD_SNIFF_NAME_SIZE);
 }
 
 static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size)
@@ -216,7 +222,16 @@ static void end_name(struct ld_sniff *sniff)
         sniff->error = true; /* an object that is not empty */
 }
 
-static void end_string(struct ld_sniff *sniff)
+static void end_text(struct ld_sniff *sniff, const char *quote)
+{
+    const char *from = sniff->string_at;
+
+    sniff->text_size += sniff->string_size;
+    sniff->texts++;
+    sniff->last = lb_str(from, from != NULL ? (size_t)(quote - from) : 0);
+}
+
+static void end_string(struct ld_sniff *sniff, const char *quote)
 {
     sniff->in_string = false;
     if (sniff->is_name) {
@@ -229,7 +244,7 @@ static void end_string(struct ld_sniff *sniff)
         sniff->target[size] = '\0';
     }
     if (is_text(sniff))
-        sniff->text_size += sniff->string_size;
+        end_text(sniff, quote);
     if (is_finish(sniff))
         sniff->finish = true;
     if (sniff->depth == 1 && here(sniff) == NAME_ERROR && sniff->string_size > 0)
@@ -249,7 +264,7 @@ static size_t run_string(struct ld_sniff *sniff, const char *bytes, size_t at, s
     if (end == size)
         return size;
     if (bytes[end] == '"')
-        end_string(sniff);
+        end_string(sniff, bytes + end);
     else if (bytes[end] == '\\')
         sniff->escape = true;
     else
@@ -303,11 +318,13 @@ static void take_first(struct ld_sniff *sniff, char c)
         open_level(sniff, true);
 }
 
-static void take_structure(struct ld_sniff *sniff, char c)
+static void take_structure(struct ld_sniff *sniff, const char *at)
 {
+    const char c = *at;
+
     switch (c) {
     case '"':
-        begin_string(sniff);
+        begin_string(sniff, at + 1);
         break;
     case '{':
     case '[':
@@ -329,23 +346,42 @@ static void take_structure(struct ld_sniff *sniff, char c)
     }
 }
 
+/* Outside of strings, the bytes that take_structure has a case for; no other changes anything. */
+static size_t skip_idle(const char *bytes, size_t at, size_t size)
+{
+    static const bool SPEAKS[256] = {
+        ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true,
+        [']'] = true, [','] = true, ['t'] = true,
+    };
+
+    while (at < size && !SPEAKS[(unsigned char)bytes[at]])
+        at++;
+    return at;
+}
+
 void ld_sniff_feed(struct ld_sniff *sniff, const char *bytes, size_t size)
 {
     size_t copied = 0; /* bytes before this are in the usage buffer, or not wanted there */
+    size_t at = 0;
 
-    for (size_t at = 0; at < size && !sniff->deaf;) {
+    sniff->string_at = NULL;
+    while (at < size && !sniff->deaf) {
         if (sniff->in_string) {
             at = run_string(sniff, bytes, at, size);
             continue;
         }
+        if (!sniff->started) {
+            take_first(sniff, bytes[at++]);
+            continue;
+        }
+        at = skip_idle(bytes, at, size);
+        if (at == size)
+            break;
         bool copying = sniff->copying;
-        char c = bytes[at++];
-        if (!sniff->started)
-            take_first(sniff, c);
-        else
-            take_structure(sniff, c);
+        take_structure(sniff, bytes + at);
         if (!copying && sniff->copying)
-            copied = at - 1;
+            copied = at;
+        at++;
         if (copying && sniff->depth == sniff->copy_depth) {
             lb_buf_add(&sniff->usage, bytes + copied, at - copied);
             sniff->copying = false;

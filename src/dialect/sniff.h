@@ -13,6 +13,7 @@
 enum {
     LD_SNIFF_USAGE_MAX = 16 * 1024, /* bytes of a usage object; a longer one is not read */
     LD_SNIFF_LEVELS = 8,            /* how deep names are followed */
+    LD_SNIFF_NAME_SIZE = 64,        /* of the owner's model and id; NUL-terminated, cut if longer */
 };
 
 /* Where output text stands: string members of these names, below this top-level member. */
@@ -30,12 +31,15 @@ struct ld_sniff {
     bool whole;         /* the object was closed */
     char type[40];      /* top-level; "" if absent; NUL-terminated, as below */
     uint64_t text_size; /* bytes of output text */
+    unsigned texts;     /* strings that it came from */
+    struct lb_str last; /* the inside of the last of them, in the bytes fed last; p NULL: not all */
     struct lb_buf usage;
-    /* Kept over resets, the first of each: top-level, or in "response" or "message". */
-    char model[96];
-    char id[96];
+    /* The owner's, kept over resets, the first of each: top-level, or in "response", "message". */
+    char *model;
+    char *id;
 
     struct ld_sniff_text text; /* private, as all below */
+    const char *string_at; /* where the current string's inside begins; NULL: in a feed before */
     bool in_string;
     bool escape; /* the last byte was a backslash */
     bool is_name;
@@ -52,11 +56,12 @@ struct ld_sniff {
     size_t target_max;                 /* room there, without the NUL */
     size_t copy_size;                  /* bytes copied, as if there were room */
     size_t string_size;                /* of the current string, decoded, roughly */
-    char copy[96];
+    char copy[LD_SNIFF_NAME_SIZE];
 };
 
+/* `model` and `id`: LD_SNIFF_NAME_SIZE bytes each, "" at first; they live as long as the sniff. */
 void ld_sniff_init(struct ld_sniff *sniff, const struct lb_host *host,
-                   const struct ld_endpoint *endpoint, bool stream);
+                   const struct ld_endpoint *endpoint, bool stream, char *model, char *id);
 void ld_sniff_free(struct ld_sniff *sniff);
 void ld_sniff_reset(struct ld_sniff *sniff); /* ready for the next text */
 void ld_sniff_feed(struct ld_sniff *sniff, const char *bytes, size_t size);

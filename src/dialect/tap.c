@@ -37,6 +37,7 @@ void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
         .stream = is_stream(options->content_type),
         .withhold = options->withhold_usage && options->endpoint->stream_options,
         .blank = true,
+        .read_all = options->read_all,
         .rule = options->endpoint->usage,
         .event_max = options->event_max > 0 ? options->event_max : LD_TAP_EVENT_MAX,
         .host = options->host,
@@ -44,7 +45,8 @@ void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
     ld_usage_init(&tap->report.usage);
     ld_usage_parts_init(&tap->parts);
     tap->report.failed = options->http_status >= 400;
-    ld_sniff_init(&tap->sniff, options->host, options->endpoint, tap->stream);
+    ld_sniff_init(&tap->sniff, options->host, options->endpoint, tap->stream, tap->report.model,
+                  tap->report.id);
     for (size_t i = 0; i < 2; i++)
         lb_buf_init(&tap->carry[i], options->host, tap->event_max + 1);
 }
@@ -87,10 +89,6 @@ static void absorb(struct ld_tap *tap, struct lb_str event_type)
     report->output_size += sniff->text_size;
     if (tap->stream)
         take_type(report, sniff->type[0] != '\0' ? lb_cstr(sniff->type) : event_type);
-    if (report->model[0] == '\0')
-        memcpy(report->model, sniff->model, sizeof report->model);
-    if (report->id[0] == '\0')
-        memcpy(report->id, sniff->id, sizeof report->id);
 }
 
 /* The usual event, "data: ..." and an empty line, without the ceremony. */
@@ -114,8 +112,34 @@ static bool is_extra(const struct ld_tap *tap)
     return tap->withhold && tap->sniff.usage_found && !tap->sniff.choices && !tap->sniff.error;
 }
 
-/* Reads an event's data. False: it is to be withheld. */
-static bool take_data(struct ld_tap *tap, struct lb_str data, struct lb_str type)
+/*
+ * An event that did no more than add one text may come again with another. What else it said (a
+ * type, a finish) is in the report, where it would be put again; a usage is of its own event.
+ */
+static void remember(struct ld_tap *tap, struct lb_str raw)
+{
+    const struct ld_sniff *sniff = &tap->sniff;
+    const struct lb_str text = sniff->last;
+
+    if (sniff->texts == 1 && !sniff->usage_found && text.p > raw.p && text.p < raw.p + raw.size)
+        ld_echo_keep(&tap->echo, raw, text);
+}
+
+/* Is it the event before with another text? Then it is read. */
+static bool take_echo(struct ld_tap *tap, struct lb_str raw)
+{
+    uint64_t text_size;
+
+    if (!ld_echo_is(&tap->echo, raw, &text_size) || tap->read_all)
+        return false;
+    tap->report.events++;
+    tap->report.content |= text_size > 0;
+    tap->report.output_size += text_size;
+    return true;
+}
+
+/* Reads the data of the event `raw`. False: it is to be withheld. */
+static bool take_data(struct ld_tap *tap, struct lb_str raw, struct lb_str data, struct lb_str type)
 {
     tap->report.events++;
     data = lb_str_trim(data);
@@ -126,6 +150,7 @@ static bool take_data(struct ld_tap *tap, struct lb_str data, struct lb_str type
     ld_sniff_reset(&tap->sniff);
     ld_sniff_feed(&tap->sniff, data.p, data.size);
     absorb(tap, type);
+    remember(tap, raw);
     return !is_extra(tap);
 }
 
@@ -138,14 +163,16 @@ static bool take_event(struct ld_tap *tap, struct lb_str raw)
     size_t used;
     bool pass = true;
 
+    if (take_echo(tap, raw))
+        return true;
     if (plain_data(raw, &data))
-        return take_data(tap, data, LB_STR(""));
+        return take_data(tap, raw, data, LB_STR(""));
     lh_sse_init(&sse, tap->host, raw.size);
     enum lh_result result = lh_sse_next(&sse, raw.p, raw.size, &used, &event);
     if (result == LH_MORE)
         result = lh_sse_finish(&sse, &event);
     if (result == LH_DONE && event.has_data)
-        pass = take_data(tap, event.data, event.type);
+        pass = take_data(tap, raw, event.data, event.type);
     lh_sse_free(&sse);
     return pass;
 }

@@ -20,6 +20,7 @@
 #define LD_TAP_H
 
 #include "base/buf.h"
+#include "dialect/echo.h"
 #include "dialect/endpoint.h"
 #include "dialect/sniff.h"
 
@@ -40,6 +41,7 @@ struct ld_tap_options {
     int http_status;            /* of the answer */
     bool withhold_usage;        /* drop the chunk that only we asked for, by stream_options */
     size_t event_max;           /* 0: LD_TAP_EVENT_MAX */
+    bool read_all;              /* read echoes too (echo.h): slower, and the same; for tests */
 };
 
 /* Read by the owner at any time; written by the tap alone. */
@@ -50,11 +52,11 @@ struct ld_tap_report {
     bool terminal; /* [DONE], message_stop, response.completed|incomplete|failed; whole: the end */
     bool failed;   /* an error event, response.failed, or a top-level "error" */
     bool content;  /* output text (or tool arguments) came: the time to first token */
-    uint64_t events;      /* that held data */
-    uint64_t withheld;    /* bytes not forwarded */
-    uint64_t output_size; /* bytes of output text, for ld_usage_estimate */
-    char model[96];       /* what the platform says; "" if it does not, cut if longer */
-    char id[96];
+    uint64_t events;                /* that held data */
+    uint64_t withheld;              /* bytes not forwarded */
+    uint64_t output_size;           /* bytes of output text, for ld_usage_estimate */
+    char model[LD_SNIFF_NAME_SIZE]; /* what the platform says; "" if it does not */
+    char id[LD_SNIFF_NAME_SIZE];
 };
 
 struct ld_tap {
@@ -68,12 +70,14 @@ struct ld_tap {
     bool dropped;  /* the event before was withheld */
     bool open;     /* what was forwarded last lacks its empty line */
     bool ended;    /* ld_tap_finish was called */
+    bool read_all;
     uint8_t current;
     enum ld_usage_rule rule;
     size_t event_max;
     const struct lb_host *host;
     struct ld_usage_parts parts;
     struct ld_sniff sniff;
+    struct ld_echo echo;
     struct lb_buf carry[2]; /* [current]: the event that was cut; the other: handed out last */
 };
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The canned answers, by Python's http.server: a server under test itself, and what the others
-(nginx, Apache, HAProxy, lighttpd) stand in front of. The same paths are answered by app.mjs (Node),
-app.go and app_asgi.py (uvicorn); what each path shows stands in test_interop.py.
+(nginx, Apache, HAProxy, lighttpd, h2o) stand in front of. The same paths are answered by app.mjs
+(Node), app.go, app_asgi.py (uvicorn), app.cpp (cpp-httplib) and App.java (Jetty); what each path
+shows stands in test_interop.py.
 
-usage: canned.py PLAIN_PORT [TLS12_PORT TLS13_PORT CERT KEY]
+usage: canned.py PLAIN_PORT [TLS12_PORT TLS13_PORT CERT KEY SECOND EXPIRED]
 """
 import hashlib
 import http.server
@@ -137,13 +138,26 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
-def main():
-    servers = [Server(('::', int(sys.argv[1])), Handler)]
-    for port, version in zip(sys.argv[2:4], (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
-        server = Server(('::', int(port)), Handler)
-        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.context.load_cert_chain(*sys.argv[4:6])
-        server.context.minimum_version = server.context.maximum_version = version
+def new_context(version, certs, key):
+    """Of one version; the name asked for chooses among the certificates."""
+    contexts = {}
+    for name, cert in zip(('good.test', 'second.test', 'expired.test'), certs):
+        context = contexts[name] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        context.minimum_version = context.maximum_version = version
+
+    def choose(connection, name, _):
+        connection.context = contexts.get(name, contexts['good.test'])
+    contexts['good.test'].sni_callback = choose
+    return contexts['good.test']
+
+
+def main(handler=Handler):
+    plain, *others = sys.argv[1:4]
+    servers = [Server(('::', int(plain)), handler)]
+    for port, version in zip(others, (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
+        server = Server(('::', int(port)), handler)
+        server.context = new_context(version, [sys.argv[4], *sys.argv[6:]], sys.argv[5])
         servers.append(server)
     for server in servers[1:]:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -6,6 +6,7 @@ import json
 
 import canned
 import pytest
+from peers import find, free_port
 
 LARGE = hashlib.sha256(canned.LARGE).hexdigest()
 ZEROS = {size: hashlib.sha256(bytes(size)).hexdigest() for size in (1, 5000, 1 << 20)}
@@ -80,6 +81,8 @@ def test_errors_are_answers_and_keep_the_connection(server, exchange, status):
         assert answers[0]['fields']['retry-after'] == '7'
     ok(answers[1], status)
     ok(answers[2])
+    # Apache closes after the gravest.
+    assert answers[2]['reused'] or (server.kind == 'apache' and status in (400, 500, 503))
 
 
 def test_no_content_is_an_answer(server, exchange):
@@ -87,11 +90,10 @@ def test_no_content_is_an_answer(server, exchange):
     assert ok(answers[0], 204)['size'] == 0
     ok(answers[1], 204)
     assert 'canned' in ok(answers[2])['text']
+    assert answers[1]['reused'] and answers[2]['reused']
 
 
 def test_head_has_no_body_and_does_not_upset_the_next(server, exchange):
-    if server.kind in ('python', 'node', 'go', 'uvicorn'):
-        pytest.skip(f'the application on {server.kind} answers no HEAD')
     need(server, 'static')
     url = server.url('').replace('/v1/', '/static/large.bin')
     answers = exchange({'url': url, 'method': 'HEAD'}, {'url': url})
@@ -115,9 +117,13 @@ def test_an_announced_close_is_no_failure(server, exchange):
 @pytest.mark.parametrize('path', ['cut', 'cut-chunked'])
 def test_an_answer_that_breaks_off_is_never_whole(server, exchange, path):
     need(server, 'cut')
+    if (server.kind, path) == ('lighttpd', 'cut-chunked'):
+        pytest.skip('lighttpd may pass on what it got as if it were all')
     answers = exchange({'url': server.url(path)}, {'url': server.url('models')})
-    # A server in front may notice before its head is out, and then has an answer of its own.
-    assert answers[0]['status'] == 'CUT' or answers[0]['http'] in (500, 502), answers[0]
+    # A server in front may notice before its head is out, and then has an answer of its own; h2o
+    # says that its chunks break off by one that is none.
+    broken = ('CUT', 'PROTOCOL') if server.kind == 'h2o' else ('CUT',)
+    assert answers[0]['status'] in broken or answers[0]['http'] in (500, 502), answers[0]
     ok(answers[1])
 
 
@@ -125,7 +131,8 @@ def test_an_answer_until_the_close_is_whole(server, exchange):
     need(server, 'until-close')
     answers = exchange({'url': server.url('until-close'), 'times': 2})
     for answer in answers:
-        assert ok(answer)['text'].encode() == canned.CHAT
+        told = json.loads(ok(answer)['text'])
+        assert told['choices'][0]['message']['content'] == 'Grüße'
         assert answer['attempts'] == 1
 
 
@@ -162,8 +169,6 @@ def test_a_backend_that_is_asked_in_http_1_0_is_understood(servers, exchange):
 @pytest.fixture(name='tls', params=['1.2', '1.3'])
 def tls_fixture(server, request):
     """url(path, host): of a port of `server` that speaks this version only."""
-    if 'tls' not in server.can and not (request.param == '1.3' and 'tls13' in server.can):
-        pytest.skip(f'{server.kind} has no TLS {request.param} here')
     port = server.tls12 if request.param == '1.2' else server.tls13
 
     def url(path, host='127.0.0.1'):
@@ -210,8 +215,7 @@ def test_a_private_authority_is_trusted_only_where_it_is_given(tls, exchange, ya
 
 
 def test_several_names_at_one_address_have_certificates_of_their_own(server, tls, exchange):
-    if 'sni' not in server.can and not ('sni13' in server.can and tls.version == '1.3'):
-        pytest.skip(f'{server.kind} serves one name')
+    need(server, 'sni')
     hosts = names('good.test', 'second.test', 'expired.test')
     answers = exchange({'url': tls('models', 'good.test')}, {'url': tls('models', 'second.test')},
                        {'url': tls('models', 'expired.test')}, names=hosts)
@@ -239,8 +243,7 @@ def test_clear_text_on_an_encrypted_port_is_an_error(tls, exchange):
 # ---- Ways ----------------------------------------------------------------------------------------
 
 def test_an_ipv6_address_is_reached(server, exchange):
-    if server.kind == 'uvicorn':
-        pytest.skip('listens on one address')
+    need(server, 'ipv6')
     answers = exchange({'url': server.url('models', host='[::1]'), 'times': 2})
     assert ok(answers[1])['reused']
 
@@ -261,20 +264,17 @@ def proxy_fixture(request, yard, proxies):
 @pytest.fixture(name='proxies', scope='session')
 def proxies_fixture():
     """URL of a running forward proxy."""
-    from conftest import PROGRAMS, find, free_port  # pylint: disable=import-outside-toplevel
     running = {}
 
     def get(kind, yard):
         if kind not in running:
             program = find(kind)
-            if program is None:
-                pytest.skip(f'{PROGRAMS[kind]} is not installed')
             port = free_port()
             path = yard.configure(f'{kind}.conf', plain=port)
             words = ['-d', '-c', path]
             if kind == 'squid':
                 words = ['-N', '-n', f'interop{port}', '-f', path]
-            yard.start(kind, port, program, *words)
+            yard.start(kind, [port], program, *words)
             user = 'ann:s3cret@' if kind == 'tinyproxy' else ''
             running[kind] = f'http://{user}127.0.0.1:{port}'
         return running[kind]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The canned answers by Go's net/http. usage: app PLAIN TLS12 TLS13 CERT KEY
+// The canned answers by Go's net/http. usage: app PLAIN TLS12 TLS13 CERT KEY SECOND EXPIRED
 package main
 
 import (
@@ -63,6 +63,9 @@ func get(w http.ResponseWriter, name string) {
 		w.Write(large()[:50000])
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
+	case "until-close":
+		w.Header().Set("Transfer-Encoding", "identity")
+		io.WriteString(w, chat)
 	case "interim":
 		w.Header().Set("Link", "</x>; rel=preload")
 		w.WriteHeader(103)
@@ -112,10 +115,18 @@ func serve(w http.ResponseWriter, r *http.Request) {
 func main() {
 	handler := http.HandlerFunc(serve)
 	quiet := log.New(io.Discard, "", 0)
+	var certs []tls.Certificate
+	for _, name := range []string{os.Args[4], os.Args[6], os.Args[7]} {
+		cert, err := tls.LoadX509KeyPair(name, os.Args[5])
+		if err != nil {
+			log.Fatal(err)
+		}
+		certs = append(certs, cert)
+	}
 	for i, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		server := &http.Server{Addr: ":" + os.Args[2+i], Handler: handler, ErrorLog: quiet,
-			TLSConfig: &tls.Config{MinVersion: version, MaxVersion: version}}
-		go server.ListenAndServeTLS(os.Args[4], os.Args[5])
+			TLSConfig: &tls.Config{MinVersion: version, MaxVersion: version, Certificates: certs}}
+		go server.ListenAndServeTLS("", "")
 	}
 	server := &http.Server{Addr: ":" + os.Args[1], Handler: handler, ErrorLog: quiet}
 	log.Fatal(server.ListenAndServe())

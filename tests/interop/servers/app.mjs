@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The canned answers by Node's own http and https. usage: node app.mjs PLAIN TLS12 TLS13 CERT KEY
+// SECOND EXPIRED
 import {createHash} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import http from 'node:http';
@@ -38,6 +39,11 @@ function get(req, res, name) {
     res.write(LARGE.subarray(0, 50000), () => res.destroy());
   } else if (name === 'cut-chunked') {
     res.write(LARGE.subarray(0, 50000), () => res.destroy());
+  } else if (name === 'until-close') {
+    res.useChunkedEncodingByDefault = false;
+    res.setHeader('Connection', 'close');
+    res.write(CHAT.slice(0, 9));
+    res.end(CHAT.slice(9));
   } else if (name === 'interim') {
     res.writeEarlyHints({link: '</x>; rel=preload'});
     answer(res, 200, MODELS);
@@ -84,8 +90,12 @@ function serve(req, res) {
   });
 }
 
-const [plain, tls12, tls13, cert, key] = process.argv.slice(2);
+const [plain, tls12, tls13, ...files] = process.argv.slice(2);
+const [cert, key, second, expired] = files.map(name => readFileSync(name));
 http.createServer(serve).listen(Number(plain), '::');
-for (const [port, version] of [[tls12, 'TLSv1.2'], [tls13, 'TLSv1.3']])
-  https.createServer({cert: readFileSync(cert), key: readFileSync(key), minVersion: version,
-    maxVersion: version}, serve).listen(Number(port), '::');
+for (const [port, version] of [[tls12, 'TLSv1.2'], [tls13, 'TLSv1.3']]) {
+  const server = https.createServer({cert, key, minVersion: version, maxVersion: version}, serve);
+  server.addContext('second.test', {cert: second, key});
+  server.addContext('expired.test', {cert: expired, key});
+  server.listen(Number(port), '::');
+}

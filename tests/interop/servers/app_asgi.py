@@ -43,10 +43,15 @@ async def app(scope, receive, send):
         status = int(name.removeprefix('status/'))
         pieces = [json.dumps({'error': {'message': f'canned {status}'}}).encode()]
         fields = [(b'retry-after', b'7')] if status == 429 else []
+    elif name in ('cut', 'cut-chunked'):
+        pieces = [canned.LARGE[:50000], None]
+        fields = [(b'content-length', b'100000')] if name == 'cut' else []
     fields.append((b'content-type', b'application/json'))
     if len(pieces) == 1 and status != 204:
         fields.append((b'content-length', str(len(pieces[0])).encode()))
     await send({'type': 'http.response.start', 'status': status, 'headers': fields})
     for piece in pieces:
+        if piece is None:
+            raise EOFError('cut')
         await send({'type': 'http.response.body', 'body': piece, 'more_body': True})
     await send({'type': 'http.response.body', 'body': b''})

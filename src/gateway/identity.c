@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/work.h"
+#include "http/url.h"
 #include "manager/tokens.h"
 
 struct look_up {
@@ -50,16 +51,50 @@ static enum lg_caller_kind kind_of(llmgr_token_kind kind)
     }
 }
 
+/* The ext-value of RFC 8187 section 3.2, UTF-8 without a language: UTF-8''%E6%9C%AC. */
+static llmgr_status decode_user(struct lg_request *request, struct lb_str value,
+                                struct lb_str *named, struct llmgr_error *err)
+{
+    const struct lb_str charset = LB_STR("utf-8''");
+    size_t size = 0;
+
+    char *text = lb_arena_alloc(&request->arena, value.size);
+    if (text == NULL)
+        return lb_fail_memory(err);
+    if (!lb_str_eq_nocase(lb_str_sub(value, 0, charset.size), charset) ||
+        !lh_percent_decode(lb_str_sub(value, charset.size, value.size), text, &size))
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("the header field X-LLMGR-User* must be UTF-8'' and the percent-encoded "
+                          "user ID (RFC 8187)"));
+    *named = lb_str(text, size);
+    return LLMGR_OK;
+}
+
+/* The user whom the caller names: ASCII as it is, any other script in the field with a star. */
+static llmgr_status named_user(struct lg_request *request, struct lb_str *named,
+                               struct llmgr_error *err)
+{
+    struct lb_str encoded = lh_head_get(request->head, LH_HEADER_X_LLMGR_USER_EXT);
+
+    *named = lh_head_get(request->head, LH_HEADER_X_LLMGR_USER);
+    if (encoded.size == 0)
+        return LLMGR_OK;
+    if (named->size > 0)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("name the user in X-LLMGR-User or in X-LLMGR-User*, not in both"));
+    return decode_user(request, encoded, named, err);
+}
+
 /* The token is good: may it do this, and as whom? Copies what is needed of it. */
 static enum lg_verdict admit_token(struct lg_request *request, const struct lm_token *token)
 {
-    struct lb_str named = lh_head_get(request->head, LH_HEADER_X_LLMGR_USER);
-    struct lb_str acting = {NULL, 0};
+    struct lb_str named = {NULL, 0}, acting = {NULL, 0};
     struct llmgr_error err = {0};
 
     if (!token->known)
         return unknown(request);
-    if (lm_token_acts_as(token, named, &acting, &err) != LLMGR_OK)
+    if (named_user(request, &named, &err) != LLMGR_OK ||
+        lm_token_acts_as(token, named, &acting, &err) != LLMGR_OK)
         return lg_request_fail_with(request, &err);
     if (acting.size == 0)
         acting = LB_STR(LLMGR_SYSTEM_USER);

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 
@@ -96,6 +97,27 @@ def test_tokens_of_each_kind(configured, mockllm):
         assert time.monotonic() < end
     assert token['token'] not in server.log
     server.stop()
+
+
+def test_a_user_of_any_script_is_named_in_a_header(configured, mockllm):
+    """RFC 8187: what is not ASCII goes percent-encoded, in the field with a star."""
+    app = configured.json('token', 'create', '--kind', 'app', '--prefix', '小')
+    server = Serving(configured, mode='custom')
+
+    def status(**named):
+        fields = {name.replace('_', '-').replace('STAR', '*'): value
+                  for name, value in named.items()}
+        return server.chat(fields={'Authorization': 'Bearer ' + app['token'], **fields}).status
+    name = urllib.parse.quote('小李')
+    assert status(X_LLMGR_UserSTAR="UTF-8''" + name) == 200
+    assert status(X_LLMGR_UserSTAR="utf-8''" + name) == 200
+    assert status(X_LLMGR_UserSTAR="UTF-8''bob") == 403, 'the prefix counts'
+    for bad in (name, "GBK''" + name, "UTF-8''%E5%B0", "UTF-8''%E5%B0%8F%0A", "UTF-8''%zz",
+                "UTF-8''"):
+        assert status(X_LLMGR_UserSTAR=bad) == 400, bad
+    assert status(X_LLMGR_UserSTAR="UTF-8''" + name, X_LLMGR_User='bob') == 400
+    server.stop()
+    assert '小李' in configured.ok('usage', '--by', 'user')
 
 
 def test_the_body_of_a_stranger_is_not_read(configured):

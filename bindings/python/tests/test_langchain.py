@@ -201,14 +201,16 @@ def test_through_the_gateway_no_key_leaves(manager, mockllm, room, monkeypatch, 
     with pytest.raises(ValueError, match='LLMGR_GATEWAY_TOKEN'):
         manager.get_user_llm('u', via='gateway')
     monkeypatch.setenv('LLMGR_GATEWAY_TOKEN', 'sk-llmgr-token')
-    with pytest.raises(ValueError, match='ASCII'):
-        manager.get_user_llm('小李', via='gateway')
     llm = manager.get_user_llm('u', 'fast', via='gateway', default_headers={'X-Mine': '1'})
     assert type(llm).__mro__[1] is ChatOpenAI and llm.openai_api_base == mockllm.base_url
     llm.invoke('x')
     sent = mockllm.last()
     assert sent.key == 'sk-llmgr-token' and sent.json['model'] == 'fast'
     assert sent.headers['x-llmgr-user'] == 'u' and sent.headers['x-mine'] == '1'
+    manager.get_user_llm('小 李', via='gateway').invoke('x')
+    headers = mockllm.last().headers
+    assert headers['x-llmgr-user*'] == "UTF-8''%E5%B0%8F%20%E6%9D%8E", 'RFC 8187'
+    assert 'x-llmgr-user' not in headers
     assert 'top_k' not in sent.json and 'sk-server' not in json.dumps(sent.headers)
     made = manager.get_user_embeddings('u', via='gateway')
     assert made.model == 'embedding'

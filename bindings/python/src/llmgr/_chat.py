@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -171,11 +172,11 @@ def _gateway(named: tuple[str | None, str | None], user_id: str | None,
         raise ValueError(f'via="gateway" needs {missing}: the address of `llmgr serve`, and a '
                          'token of `llmgr token create`')
     if user_id is not None:
-        if not user_id.isascii():
-            raise ValueError(f'via="gateway" sends the user id in a header, which takes ASCII '
-                             f'only; {user_id!r} needs via=None')
+        # A header's value is ASCII; RFC 8187 carries the rest.
+        named_by = ({'X-LLMGR-User': user_id} if user_id.isascii() else
+                    {'X-LLMGR-User*': "UTF-8''" + urllib.parse.quote(user_id, safe='')})
         kwargs['default_headers'] = {**_mapping('default_headers', kwargs.get('default_headers')),
-                                     'X-LLMGR-User': user_id}
+                                     **named_by}
     url = url.rstrip('/')
     return url if url.endswith('/v1') else url + '/v1', SecretStr(token)
 

@@ -282,6 +282,7 @@ class Yard:
         old.write_text(H2O_OLD_TLS, encoding='utf-8')
         for name, plain, tls, env in (('h2o-12', free_port(), made.tls12, {'OPENSSL_CONF': old}),
                                       ('h2o', made.plain, made.tls13, {})):
-            path = self.configure('h2o.conf', f'{name}.conf', **values | {'plain': plain, 'tls': tls})
+            values |= {'plain': plain, 'tls': tls}
+            path = self.configure('h2o.conf', f'{name}.conf', **values)
             self.start(name, [plain, tls], program, '-m', 'worker', '-c', path,
                        env={**os.environ, **{key: str(value) for key, value in env.items()}})

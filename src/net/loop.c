@@ -186,7 +186,9 @@ llmgr_status ln_loop_work(struct ln_loop *loop, struct ln_work *work, struct llm
     if (loop->dying)
         return lb_fail(err, LLMGR_ERR_CANCELLED, "the event loop is being closed");
     work->req.data = work;
-    int rc = uv_queue_work(&loop->uv, &work->req, on_work, on_work_done);
+    int rc = ln_spare_threads(loop);
+    if (rc == 0)
+        rc = uv_queue_work(&loop->uv, &work->req, on_work, on_work_done);
     if (rc != 0)
         return lb_fail(err, LLMGR_ERR_INTERNAL, "no work can be queued: %s", uv_strerror(rc));
     return LLMGR_OK;
@@ -225,7 +227,7 @@ llmgr_status ln_loop_new(const struct lb_host *host, const struct ln_loop_option
     loop->scratch = lb_alloc(host, LN_SCRATCH_SIZE);
     if (loop->read_buffer == NULL || loop->scratch == NULL)
         goto fail;
-    if ((rc = uv_mutex_init(&loop->lock)) != 0)
+    if ((rc = ln_spare_descriptors()) != 0 || (rc = uv_mutex_init(&loop->lock)) != 0)
         goto fail;
     if ((rc = uv_loop_init(&loop->uv)) != 0)
         goto fail_mutex;

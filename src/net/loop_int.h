@@ -37,8 +37,9 @@ struct ln_loop {
     struct ln_post *posts;
     struct ln_post **posts_end;
     atomic_bool stop;
-    bool turning; /* inside a turn: the clock stands still */
-    bool dying;   /* ln_loop_free has begun: nothing new is started */
+    bool turning;       /* inside a turn: the clock stands still */
+    bool dying;         /* ln_loop_free has begun: nothing new is started */
+    bool threads_spare; /* ln_spare_threads has found them once */
     unsigned spin_us;
     unsigned busy; /* socket events and posts of this turn */
     unsigned accepted, accepted_max;
@@ -48,6 +49,10 @@ struct ln_loop {
     char *read_buffer; /* LN_READ_SIZE bytes, for the length of one `data` call */
     char *scratch;     /* LN_SCRATCH_SIZE bytes to gather small slices in */
 };
+
+/* Whether libuv will find what it aborts without (net/spare.c); 0 or one of its errors. */
+int ln_spare_descriptors(void);
+int ln_spare_threads(struct ln_loop *loop);
 
 void ln_wheel_init(struct ln_loop *loop);
 void ln_wheel_alarm(uv_timer_t *alarm); /* the uv_timer's callback */

@@ -88,8 +88,11 @@ llmgr_status ln_resolve(struct ln_loop *loop, const struct ln_resolver *resolver
     char full[256];
     size_t size = strlen(name);
     const char *dot = absolute && size != 0 && name[size - 1] != '.' ? "." : "";
-    int rc = UV_ENAMETOOLONG;
-    if (snprintf(full, sizeof(full), "%s%s", name, dot) < (int)sizeof(full)) {
+    int rc = ln_spare_threads(loop);
+    if (rc == 0)
+        rc = UV_ENAMETOOLONG;
+    if (rc == UV_ENAMETOOLONG &&
+        snprintf(full, sizeof(full), "%s%s", name, dot) < (int)sizeof(full)) {
         struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
         rc = uv_getaddrinfo(&loop->uv, &answer->req, on_resolved, full, NULL, &hints);
     }

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What libuv ends the process for, asked for beforehand. Version 1.44 aborts if the first loop
+ * finds no two descriptors for a pipe of its own, and if the threads that look up names and do
+ * work cannot be started. A library must not take its host along: before libuv does so for the
+ * first time on a loop, we take as much and give it back, and fail with words if that fails.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "net/loop_int.h"
+
+enum { LIBUV_THREADS = 4 }; /* unless the host sets UV_THREADPOOL_SIZE */
+
+int ln_spare_descriptors(void)
+{
+    int pair[2];
+
+    if (pipe2(pair, O_CLOEXEC) != 0)
+        return uv_translate_sys_error(errno);
+    close(pair[0]);
+    close(pair[1]);
+    return 0;
+}
+
+static void pass_gate(void *context)
+{
+    uv_mutex_lock(context);
+    uv_mutex_unlock(context);
+}
+
+/* All are there at once before the first may end. */
+static int start_and_join(uv_mutex_t *gate)
+{
+    uv_thread_t threads[LIBUV_THREADS];
+    int count = 0;
+    int rc = 0;
+
+    uv_mutex_lock(gate);
+    while (rc == 0 && count < LIBUV_THREADS) {
+        rc = uv_thread_create(&threads[count], pass_gate, gate);
+        count += rc == 0;
+    }
+    uv_mutex_unlock(gate);
+    while (count > 0)
+        (void)uv_thread_join(&threads[--count]);
+    return rc;
+}
+
+int ln_spare_threads(struct ln_loop *loop)
+{
+    uv_mutex_t gate;
+
+    if (loop->threads_spare)
+        return 0;
+    int rc = uv_mutex_init(&gate);
+    if (rc != 0)
+        return rc;
+    rc = start_and_join(&gate);
+    uv_mutex_destroy(&gate);
+    loop->threads_spare = rc == 0;
+    return rc;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Where libuv would end the process, we fail with words before it gets there. */
+#include "../unit.h"
+
+#include <uv.h>
+
+#include "../fault.h"
+#include "base/host.h"
+#include "net/loop.h"
+#include "net/resolve.h"
+
+FAULT(int, pipe2, -1, (int pair[2], int flags), (pair, flags))
+FAULT(int, uv_thread_create, fault.error, (uv_thread_t * thread, uv_thread_cb entry, void *arg),
+      (thread, entry, arg))
+
+static struct lb_host host;
+
+static int setup(void **state)
+{
+    (void)state;
+    lb_host_init(&host);
+    return 0;
+}
+
+static void no_loop_is_begun_without_descriptors_for_it(void **state)
+{
+    (void)state;
+    struct ln_loop *loop = NULL;
+    struct llmgr_error err = {0};
+
+    fault_arm("pipe2", 0, EMFILE);
+    assert_int_equal(ln_loop_new(&host, NULL, &loop, &err), LLMGR_ERR_IO);
+    assert_true(fault_disarm());
+    assert_null(loop);
+    assert_non_null(strstr(err.message, "too many open files"));
+    assert_int_equal(ln_loop_new(&host, NULL, &loop, &err), LLMGR_OK);
+    ln_loop_free(loop);
+}
+
+static void never_resolved(void *context, const struct sockaddr_storage *addrs, size_t count,
+                           const char *why)
+{
+    (void)context, (void)addrs, (void)count, (void)why;
+    fail_msg("an answer to a question that was not taken");
+}
+
+static void no_name_is_looked_up_without_threads_for_it(void **state)
+{
+    (void)state;
+    struct ln_loop *loop = NULL;
+    struct llmgr_error err = {0};
+
+    assert_int_equal(ln_loop_new(&host, NULL, &loop, &err), LLMGR_OK);
+    for (long nth = 0; nth < 4; nth++) {
+        struct ln_answer *answer = NULL;
+        fault_arm("uv_thread_create", nth, UV_EAGAIN);
+        assert_int_equal(
+            ln_resolve(loop, NULL, "localhost", true, never_resolved, NULL, &answer, &err),
+            LLMGR_ERR_UNREACHABLE);
+        assert_true(fault_disarm());
+        assert_null(answer);
+    }
+    ln_loop_free(loop);
+}
+
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
+static void end_work(void *context, llmgr_status status)
+{
+    *(llmgr_status *)context = status;
+}
+
+static void no_work_is_taken_without_threads_for_it(void **state)
+{
+    (void)state;
+    struct ln_loop *loop = NULL;
+    struct llmgr_error err = {0};
+    llmgr_status ended = LLMGR_ERR_INTERNAL;
+    struct ln_work work = {.work = do_nothing, .done = end_work, .context = &ended};
+
+    assert_int_equal(ln_loop_new(&host, NULL, &loop, &err), LLMGR_OK);
+    fault_arm("uv_thread_create", 0, UV_EAGAIN);
+    assert_int_equal(ln_loop_work(loop, &work, &err), LLMGR_ERR_INTERNAL);
+    assert_true(fault_disarm());
+    work.context = &ended;
+    assert_int_equal(ln_loop_work(loop, &work, &err), LLMGR_OK);
+    while (ended == LLMGR_ERR_INTERNAL)
+        ln_loop_turn(loop, true);
+    assert_int_equal(ended, LLMGR_OK);
+    ln_loop_free(loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(no_loop_is_begun_without_descriptors_for_it, setup),
+        cmocka_unit_test_setup(no_name_is_looked_up_without_threads_for_it, setup),
+        cmocka_unit_test_setup(no_work_is_taken_without_threads_for_it, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -182,6 +182,23 @@ static llmgr_status copy_snapshot(struct ls_store *store, sqlite3 *source, const
     return status;
 }
 
+/* The unfinished copy, and what SQLite keeps beside a file that it could not finish. */
+static void remove_copy(const struct lb_host *host, const char *path)
+{
+    static const char *const SUFFIXES[] = {"-journal", "-wal", "-shm"};
+    size_t size = strlen(path);
+
+    (void)unlink(path);
+    char *beside = lb_alloc(host, size + sizeof "-journal");
+    if (beside == NULL)
+        return;
+    for (size_t i = 0; i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
+        snprintf(beside, size + sizeof "-journal", "%s%s", path, SUFFIXES[i]);
+        (void)unlink(beside);
+    }
+    lb_free(host, beside);
+}
+
 llmgr_status ls_sqlite_copy(struct ls_store *store, sqlite3 *source, const char *path,
                             struct llmgr_error *err)
 {
@@ -195,7 +212,7 @@ llmgr_status ls_sqlite_copy(struct ls_store *store, sqlite3 *source, const char 
                        N_("%s exists already and is not overwritten; give another name"), path);
     status = copy_snapshot(store, source, path, err);
     if (status != LLMGR_OK)
-        (void)unlink(path);
+        remove_copy(store->host, path);
     else
         sync_folder(store->host, path);
     return status;

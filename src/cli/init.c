@@ -110,9 +110,14 @@ static llmgr_status write_config(const struct cli_app *app, const char *path,
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     llmgr_status status = fd >= 0 ? write_all(fd, lb_buf_str(&text)) : LLMGR_ERR_IO;
     int why = errno;
-    if (fd >= 0 && close(fd) != 0)
+    if (fd >= 0 && close(fd) != 0 && status == LLMGR_OK) {
         status = LLMGR_ERR_IO;
+        why = errno;
+    }
     lb_buf_free(&text);
+    /* Half a file would be taken for the user's own the next time. */
+    if (fd >= 0 && status != LLMGR_OK)
+        (void)unlink(path);
     if (status != LLMGR_OK)
         return lb_fail(err, status, N_("%s cannot be written: %s"), path, strerror(why));
     return LLMGR_OK;

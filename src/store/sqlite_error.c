@@ -34,7 +34,7 @@ static llmgr_status input_output(const char *place, sqlite3 *db, int rc, struct 
 {
     int why = db != NULL ? sqlite3_system_errno(db) : 0;
 
-    if (rc == SQLITE_IOERR_NOMEM)
+    if (rc == SQLITE_IOERR_NOMEM || why == ENOMEM)
         return lb_fail_memory(err);
     if (why == EROFS)
         return lb_fail(err, LLMGR_ERR_DATABASE_READONLY,
@@ -42,11 +42,16 @@ static llmgr_status input_output(const char *place, sqlite3 *db, int rc, struct 
                        place);
     bool reading = rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_CORRUPTFS ||
                    rc == SQLITE_IOERR_FSTAT || rc == SQLITE_IOERR_ACCESS;
-    if (reading && why != ENOSPC && why != EDQUOT)
+    bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
+    if (reading && !full)
         return lb_fail(err, LLMGR_ERR_DATABASE,
                        N_("%s cannot be read (%s); check the disk, and restore a backup if need "
                           "be"),
                        place, why != 0 ? strerror(why) : sqlite3_errstr(rc));
+    if (why != 0 && !full)
+        return lb_fail(err, LLMGR_ERR_DATABASE,
+                       N_("%s cannot be written (%s); check the disk and try again"), place,
+                       strerror(why));
     return lb_fail(err, LLMGR_ERR_DATABASE_FULL,
                    N_("%s cannot be written (%s); free disk space and try again"), place,
                    why != 0 ? strerror(why) : sqlite3_errstr(rc));

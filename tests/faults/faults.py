@@ -118,6 +118,8 @@ def points(count, name, most=POINTS):
     """Which of `count` calls fail: all, or `most` of them, one in each part of the way."""
     chance = random.Random(f'{SEED} {name}')
     most = int(most) + (chance.random() < most % 1) if most else count
+    if most == 0:
+        return []
     if count <= most:
         return list(range(1, count + 1))
     edges = [i * count // most for i in range(most + 1)]

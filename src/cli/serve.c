@@ -33,6 +33,7 @@ static void fill_settings(const struct lc_options *from, struct lg_settings *to)
 {
     *to = (struct lg_settings){
         .body_max = (size_t)from->body_max,
+        .upload_max = (size_t)from->upload_max,
         .head_timeout_ms = from->head_timeout_ms,
         .body_timeout_ms = from->body_timeout_ms,
         .keepalive_timeout_ms = from->keepalive_timeout_ms,

@@ -9,16 +9,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "dialect/form_int.h"
 
-enum { BOUNDARY_MAX = 70, HEAD_MAX = 8192 };
-
-struct part {
-    struct lb_str name; /* p NULL: none */
-    bool file;          /* it has a filename */
-    struct ld_span value;
-};
-
-static llmgr_status bad(struct llmgr_error *err, const char *why)
+llmgr_status ld_form_bad(struct llmgr_error *err, const char *why)
 {
     return lb_fail(err, LLMGR_ERR_INVALID,
                    N_("the request body is not a form (multipart/form-data: %s)"), why);
@@ -67,7 +60,7 @@ static bool is_boundary(struct lb_str s)
 {
     static const char OTHERS[] = "'()+_,-./:=?";
 
-    if (s.size == 0 || s.size > BOUNDARY_MAX)
+    if (s.size == 0 || s.size > LD_FORM_BOUNDARY_MAX)
         return false;
     for (size_t i = 0; i < s.size; i++) {
         char c = s.p[i];
@@ -78,7 +71,7 @@ static bool is_boundary(struct lb_str s)
     return true;
 }
 
-static bool find_boundary(struct lb_str content_type, struct lb_str *boundary)
+bool ld_form_boundary(struct lb_str content_type, struct lb_str *boundary)
 {
     struct lb_str rest =
         lb_str_sub(content_type, lb_str_find(content_type, ';'), content_type.size);
@@ -98,42 +91,41 @@ static bool find_boundary(struct lb_str content_type, struct lb_str *boundary)
 
 /* ---- Parts ----------------------------------------------------------------------------------- */
 
-static llmgr_status read_disposition(struct lb_str value, struct part *part,
+static llmgr_status read_disposition(struct lb_str value, struct ld_form_part *part,
                                      struct llmgr_error *err)
 {
     struct lb_str rest = lb_str_sub(value, lb_str_find(value, ';'), value.size);
     struct lb_str name, text;
 
     if (part->name.p != NULL)
-        return bad(err, "a part with two names");
+        return ld_form_bad(err, "a part with two names");
     while (next_parameter(&rest, &name, &text)) {
         if (lb_str_eq_nocase(name, LB_STR("filename")) ||
             lb_str_eq_nocase(name, LB_STR("filename*")))
             part->file = true;
         if (lb_str_eq_nocase(name, LB_STR("name*")))
-            return bad(err, "a name in an extended form");
+            return ld_form_bad(err, "a name in an extended form");
         if (!lb_str_eq_nocase(name, LB_STR("name")))
             continue;
         if (part->name.p != NULL || memchr(text.p, '\\', text.size) != NULL)
-            return bad(err, "a part's name is not clear");
+            return ld_form_bad(err, "a part's name is not clear");
         part->name = text;
     }
     if (lb_str_trim(rest).size > 0)
-        return bad(err, "a part's head is malformed");
+        return ld_form_bad(err, "a part's head is malformed");
     return LLMGR_OK;
 }
 
-/* The lines of a part's head at body.p[*at]; *at is behind the empty line afterwards. */
-static llmgr_status read_head(struct lb_str body, size_t *at, struct part *part,
-                              struct llmgr_error *err)
+llmgr_status ld_form_read_head(struct lb_str body, size_t *at, struct ld_form_part *part,
+                               struct llmgr_error *err)
 {
     const size_t start = *at;
 
     for (;;) {
         struct lb_str rest = lb_str_sub(body, *at, body.size);
         const char *end = rest.size > 0 ? memmem(rest.p, rest.size, "\r\n", 2) : NULL;
-        if (end == NULL || *at - start > HEAD_MAX)
-            return bad(err, "a part's head does not end");
+        if (end == NULL || *at - start > LD_FORM_HEAD_MAX)
+            return ld_form_bad(err, "a part's head does not end");
         struct lb_str line = lb_str(rest.p, (size_t)(end - rest.p));
         *at += line.size + 2;
         if (line.size == 0)
@@ -142,7 +134,7 @@ static llmgr_status read_head(struct lb_str body, size_t *at, struct part *part,
         bool folded = line.p[0] == ' ' || line.p[0] == '\t';
         if (folded || colon == line.size || memchr(line.p, '\n', line.size) != NULL ||
             memchr(line.p, '\r', line.size) != NULL || memchr(line.p, 0, line.size) != NULL)
-            return bad(err, "a part's head is malformed");
+            return ld_form_bad(err, "a part's head is malformed");
         struct lb_str name = lb_str_trim(lb_str_sub(line, 0, colon));
         if (!lb_str_eq_nocase(name, LB_STR("content-disposition")))
             continue;
@@ -173,35 +165,46 @@ static bool after_delimiter(struct lb_str body, size_t *at, bool *last)
  * LF, or right behind the head) is an end to some parsers, so it is refused.
  */
 static llmgr_status find_value(struct lb_str body, struct lb_str dashed, size_t *at,
-                               struct part *part, struct llmgr_error *err)
+                               struct ld_form_part *part, struct llmgr_error *err)
 {
     const char *start = body.p + *at;
     const char *end = memmem(start, body.size - *at, dashed.p, dashed.size);
 
     if (end == NULL)
-        return bad(err, "it does not end with its boundary");
+        return ld_form_bad(err, "it does not end with its boundary");
     if (end - start < 2 || end[-2] != '\r' || end[-1] != '\n')
-        return bad(err, "the boundary stands within a part");
+        return ld_form_bad(err, "the boundary stands within a part");
     part->value = (struct ld_span){*at, (size_t)(end - start) - 2};
     *at = (size_t)(end - body.p) + dashed.size;
     return LLMGR_OK;
 }
 
-static llmgr_status take_part(struct lb_str body, const struct part *part, struct ld_form *form,
+llmgr_status ld_form_is_model(const struct ld_form_part *part, bool again, bool *is,
                               struct llmgr_error *err)
 {
-    struct lb_str value = lb_str(body.p + part->value.at, part->value.size);
-
     if (part->name.p == NULL)
-        return bad(err, "a part without a name");
+        return ld_form_bad(err, "a part without a name");
+    *is = lb_str_eq_nocase(part->name, LB_STR("model"));
+    if (*is && (again || part->file || !lb_str_eq(part->name, LB_STR("model"))))
+        return ld_form_bad(err, "the field 'model' must stand there once, as text");
+    return LLMGR_OK;
+}
+
+static llmgr_status take_part(struct lb_str body, const struct ld_form_part *part,
+                              struct ld_form *form, struct llmgr_error *err)
+{
+    struct lb_str value = lb_str(body.p + part->value.at, part->value.size);
+    bool is_model = false;
+
+    llmgr_status status = ld_form_is_model(part, form->model.p != NULL, &is_model, err);
+    if (status != LLMGR_OK)
+        return status;
     if (lb_str_eq_nocase(part->name, LB_STR("stream")))
         form->stream = lb_str_eq_nocase(value, LB_STR("true")) || lb_str_eq_c(value, "1");
-    if (!lb_str_eq_nocase(part->name, LB_STR("model")))
+    if (!is_model)
         return LLMGR_OK;
-    if (form->model.p != NULL || part->file || !lb_str_eq(part->name, LB_STR("model")))
-        return bad(err, "the field 'model' must stand there once, as text");
     if (!lb_utf8_name(value, LD_MODEL_NAME_MAX))
-        return bad(err, "the field 'model' is no name");
+        return ld_form_bad(err, "the field 'model' is no name");
     form->model = value;
     form->model_at = part->value;
     return LLMGR_OK;
@@ -211,28 +214,28 @@ llmgr_status ld_form_peek(struct lb_str body, struct lb_str content_type, struct
                           struct llmgr_error *err)
 {
     struct ld_form found = {0};
-    char mark[2 + BOUNDARY_MAX] = "--";
+    char mark[2 + LD_FORM_BOUNDARY_MAX] = "--";
     llmgr_status status = LLMGR_OK;
 
-    if (!ld_is_form(content_type) || !find_boundary(content_type, &found.boundary))
-        return bad(err, "its media type names no valid boundary");
+    if (!ld_is_form(content_type) || !ld_form_boundary(content_type, &found.boundary))
+        return ld_form_bad(err, "its media type names no valid boundary");
     memcpy(mark + 2, found.boundary.p, found.boundary.size);
     const struct lb_str dashed = {mark, 2 + found.boundary.size};
     /* Others may read text before the first boundary differently: there must be none. */
     found.first = lb_str_starts(body, LB_STR("\r\n")) ? 2 : 0;
     if (!lb_str_starts(lb_str_sub(body, found.first, body.size), dashed))
-        return bad(err, "it does not begin with its boundary");
+        return ld_form_bad(err, "it does not begin with its boundary");
     size_t at = found.first + dashed.size;
     for (size_t count = 0; status == LLMGR_OK; count++) {
-        struct part part = {0};
+        struct ld_form_part part = {0};
         bool last;
         if (!after_delimiter(body, &at, &last))
-            return bad(err, "something follows a boundary");
+            return ld_form_bad(err, "something follows a boundary");
         if (last)
             break;
         if (count == LD_FORM_PARTS_MAX)
-            return bad(err, "too many parts");
-        status = read_head(body, &at, &part, err);
+            return ld_form_bad(err, "too many parts");
+        status = ld_form_read_head(body, &at, &part, err);
         if (status == LLMGR_OK)
             status = find_value(body, dashed, &at, &part, err);
         if (status == LLMGR_OK)
@@ -256,7 +259,7 @@ llmgr_status ld_form_splice(struct lb_str body, const struct ld_form *form, stru
                             struct lb_arena *arena, struct ld_slices *out, struct llmgr_error *err)
 {
     if (!lb_utf8_name(model, LD_MODEL_NAME_MAX))
-        return bad(err, "the model's name does not fit into a form");
+        return ld_form_bad(err, "the model's name does not fit into a form");
     out->count = 0;
     out->size = 0;
     if (form->model_at.size > 0) {

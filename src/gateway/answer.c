@@ -63,7 +63,7 @@ void lg_answer_head_end(struct lg_request *request, int64_t length)
     } else {
         request->keep_alive = false; /* its end is the end of the body */
     }
-    if (request->worker->draining)
+    if (request->worker->draining || (request->upload != NULL && request->body_open))
         request->keep_alive = false;
     if (!request->keep_alive)
         lh_write_field(out, LB_STR("connection"), LB_STR("close"));

@@ -19,6 +19,15 @@ struct lg_ask {
     struct lb_str type;  /* FORM: the content type, in the arena, for the boundary */
 };
 
+static inline bool lg_is_json(struct lb_str content_type)
+{
+    const struct lb_str json = LB_STR("application/json");
+
+    return content_type.size == 0 ||
+           (content_type.size >= json.size &&
+            lb_str_eq_nocase(lb_str_sub(content_type, 0, json.size), json));
+}
+
 static inline bool lg_ask_stream(const struct lg_ask *ask)
 {
     return ask != NULL && ((ask->kind == LG_ASK_JSON && ask->peek.stream) ||

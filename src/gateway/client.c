@@ -295,6 +295,28 @@ static bool next_head(struct lg_client *client)
 
 /* ---- Feeding --------------------------------------------------------------------------------- */
 
+/* Reads again, unless what has come already waits to be fed: feeding ends with this, too. */
+static void read_on(struct lg_client *client)
+{
+    if (!client->stopped || client->closing)
+        return;
+    client->stopped = false;
+    ln_conn_read_start(client->conn);
+}
+
+/* Nobody takes bytes for now, and many wait. */
+static void balance_reading(struct lg_client *client)
+{
+    bool taken = client->request == NULL || client->wants_body;
+
+    if (taken) {
+        read_on(client);
+    } else if (client->in.size > LG_PIPELINE_MAX) {
+        client->stopped = true;
+        ln_conn_read_stop(client->conn);
+    }
+}
+
 /* What was not used moves to (or to the front of) `in`; an empty `in` gives its memory back. */
 static void save_rest(struct lg_client *client)
 {
@@ -306,6 +328,7 @@ static void save_rest(struct lg_client *client)
             lb_buf_free(&client->in);
             lb_buf_init(&client->in, client->worker->host, client->in.limit);
         }
+        balance_reading(client);
         return;
     }
     if (client->in.size > 0)
@@ -316,10 +339,7 @@ static void save_rest(struct lg_client *client)
         lg_client_close(client);
         return;
     }
-    if (client->request != NULL && !client->wants_body && client->in.size > LG_PIPELINE_MAX) {
-        client->stopped = true;
-        ln_conn_read_stop(client->conn);
-    }
+    balance_reading(client);
 }
 
 static void feed(struct lg_client *client)
@@ -371,12 +391,12 @@ void lg_client_want_body(struct lg_client *client, bool wants)
         return;
     }
     start_timer(client, client->worker->settings->body_timeout_ms, late);
-    if (client->stopped) { /* much of it came while its token was looked up */
-        client->stopped = false;
-        ln_conn_read_start(client->conn);
-    }
-    if (!client->feeding && client->in.size > 0)
+    if (client->feeding)
+        return;
+    if (client->in.size > 0) /* some of it came while its token was looked up */
         ln_defer_start(client->worker->loop, &client->again, feed_again, client);
+    else
+        read_on(client);
 }
 
 bool lg_client_write(struct lg_client *client, const struct lb_str *slices, size_t count)
@@ -414,14 +434,12 @@ void lg_client_done(struct lg_client *client, bool keep, bool rude)
         ln_conn_linger(client->conn, rude ? LG_LINGER_MS : LG_LINGER_MS / 4);
         return;
     }
-    if (client->stopped) {
-        client->stopped = false;
-        ln_conn_read_start(client->conn);
-    }
     if (client->feeding)
         return;
-    if (client->in.size > 0)
+    if (client->in.size > 0) {
         ln_defer_start(client->worker->loop, &client->again, feed_again, client);
-    else
-        start_timer(client, client->worker->settings->keepalive_timeout_ms, idle_over);
+        return;
+    }
+    read_on(client);
+    start_timer(client, client->worker->settings->keepalive_timeout_ms, idle_over);
 }

@@ -9,6 +9,7 @@
 #include "gateway/answer.h"
 #include "gateway/ask.h"
 #include "gateway/client.h"
+#include "gateway/upload.h"
 #include "gateway/work.h"
 #include "http/chunked.h"
 #include "http/write.h"
@@ -391,10 +392,17 @@ static void on_end(struct lu_exchange *exchange, void *context, const struct llm
     lg_request_run(request);
 }
 
+static void on_drained(struct lu_exchange *exchange, void *context)
+{
+    (void)exchange;
+    lg_upload_room(context);
+}
+
 const struct lu_face lg_relay_face = {
     .head = on_head,
     .body = on_body,
     .batch = on_batch,
+    .drained = on_drained,
     .end = on_end,
 };
 
@@ -521,6 +529,8 @@ enum lg_verdict lg_step_relay(struct lg_request *request)
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);
+    if (request->upload != NULL && request->body_open)
+        lg_upload_feed(request);
     if (!relay->is_over)
         return LG_WAIT;
     if (request->error == NULL && relay->refused)

@@ -35,6 +35,7 @@ struct lg_ask;
 struct lg_client;
 struct lg_job;
 struct lg_relay;
+struct lg_upload;
 
 /* XX(NAME, function) in the order of the way. */
 #define LG_STEP_MAP(XX)                                                                            \
@@ -103,6 +104,7 @@ struct lg_request {
     /* The answer. */
     struct llmgr_error *error; /* for FAIL; in the arena */
     struct lg_relay *relay;    /* of this attempt; in the arena */
+    struct lg_upload *upload;  /* of a body that is passed on as it comes; in the arena */
     struct ln_timer ping;
     int error_http;     /* the status for `error`; 0: by its own */
     int status;         /* HTTP, of our answer; 0: none begun */
@@ -122,7 +124,7 @@ struct lg_request {
     bool head_only;   /* HEAD: no body goes out */
     bool keep_alive;
     bool body_open;          /* the body has not been read to its end */
-    bool continued;          /* 100 Continue was sent */
+    bool expects;            /* 100 Continue has yet to be sent */
     bool streams_body;       /* the body is passed on as it comes */
     bool late;               /* the body did not come in time */
     bool admitted;           /* a record's room is kept in the journal */

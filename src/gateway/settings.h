@@ -14,7 +14,8 @@
 
 struct lg_settings {
     unsigned holders;             /* the worker and its requests; not shared between threads */
-    size_t body_max;              /* bytes of a request's body */
+    size_t body_max;              /* bytes of a request's body that is held */
+    size_t upload_max;            /* and of one that is passed on as it comes */
     int64_t head_timeout_ms;      /* first byte of a request to the end of its head */
     int64_t body_timeout_ms;      /* between two pieces of a body */
     int64_t keepalive_timeout_ms; /* between two requests */

@@ -6,6 +6,7 @@
 #include "gateway/request.h"
 
 #include "gateway/answer.h"
+#include "gateway/upload.h"
 #include "http/write.h"
 
 /* An id of theirs that can stand in a log line and in a header. */
@@ -26,17 +27,12 @@ enum lg_verdict lg_step_accept(struct lg_request *request)
     request->head_only = head->method == LH_METHOD_HEAD;
     request->wants_anthropic_id = lh_head_get(head, LH_HEADER_ANTHROPIC_VERSION).p != NULL;
     request->body_open = head->body != LH_BODY_NONE;
+    request->expects = head->expect_continue;
     lh_body_init(&request->decoder, head);
     if (is_sane_id(theirs)) {
         request->client_id = lb_arena_str(&request->arena, theirs);
         if (request->client_id.p == NULL)
             request->client_id.size = 0;
-    }
-    if (head->length > request->settings->body_max) {
-        request->error_http = 413;
-        return lg_request_fail(request, LLMGR_ERR_TOO_LARGE,
-                               N_("the request's body is larger than %zu bytes"),
-                               request->settings->body_max);
     }
     return LG_NEXT;
 }
@@ -59,6 +55,20 @@ static enum lg_verdict answer_options(struct lg_request *request)
     return LG_DONE;
 }
 
+/* A body whose length is known too large is refused before anybody looks who sends it. */
+static enum lg_verdict judge_length(struct lg_request *request)
+{
+    const struct lg_settings *settings = request->settings;
+
+    request->streams_body = lg_upload_suits(request);
+    size_t limit = request->streams_body ? settings->upload_max : settings->body_max;
+    if (request->head->length <= limit)
+        return LG_NEXT;
+    request->error_http = 413;
+    return lg_request_fail(request, LLMGR_ERR_TOO_LARGE,
+                           N_("the request's body is larger than %zu bytes"), limit);
+}
+
 enum lg_verdict lg_step_match(struct lg_request *request)
 {
     const struct lh_head *head = request->head;
@@ -73,7 +83,7 @@ enum lg_verdict lg_step_match(struct lg_request *request)
     llmgr_status status =
         lg_route_match(head->method, head->path, &request->arena, &request->match, &err);
     if (status == LLMGR_OK)
-        return LG_NEXT;
+        return judge_length(request);
     if (request->match.allowed != 0)
         request->error_http = 405;
     return lg_request_fail_with(request, &err);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * READ: the body, up to its cap, into one buffer; then one look at what it asks for. A client that
- * waits for 100 Continue gets it here, after its token was found good and its length acceptable.
+ * waits for 100 Continue gets it here, after its token was found good and its length acceptable. A
+ * body that is passed on as it comes (upload.h) stays where it is.
  */
 #include "gateway/request.h"
 
 #include "gateway/ask.h"
 #include "gateway/client.h"
+#include "gateway/upload.h"
 
 /* All that has come; false: more must come (or the request failed, then *verdict says so). */
 static bool collect(struct lg_request *request, enum lg_verdict *verdict)
@@ -42,25 +44,7 @@ static bool collect(struct lg_request *request, enum lg_verdict *verdict)
     }
 }
 
-static void send_continue(struct lg_request *request)
-{
-    const struct lb_str line = LB_STR("HTTP/1.1 100 Continue\r\n\r\n");
-
-    if (request->continued || !request->head->expect_continue || request->client->now.size > 0)
-        return;
-    request->continued = true;
-    (void)lg_client_write(request->client, &line, 1);
-}
-
 /* ---- What it asks for ------------------------------------------------------------------------ */
-
-static bool is_json(struct lb_str type)
-{
-    const struct lb_str json = LB_STR("application/json");
-
-    return type.size == 0 ||
-           (type.size >= json.size && lb_str_eq_nocase(lb_str_sub(type, 0, json.size), json));
-}
 
 /* The caller's own word for a body that has no model in it. */
 static enum lg_verdict take_model(struct lg_request *request, struct lb_str model)
@@ -74,8 +58,8 @@ static enum lg_verdict take_model(struct lg_request *request, struct lb_str mode
 }
 
 /*
- * The known endpoints are JSON whatever the content type says (curl -d says otherwise); natively
- * relayed paths may carry anything.
+ * The known endpoints are JSON whatever the content type says (curl -d says otherwise), and so is
+ * what looks like it; natively relayed paths may carry anything.
  */
 static enum lg_verdict look(struct lg_request *request)
 {
@@ -97,7 +81,7 @@ static enum lg_verdict look(struct lg_request *request)
         ask->kind = LG_ASK_FORM;
         ask->type = lb_arena_str(&request->arena, type);
         status = ld_form_peek(body, ask->type, &ask->form, &err);
-    } else if (!native || is_json(type)) {
+    } else if (!native || lg_is_json(type) || lb_str_starts(lb_str_trim(body), LB_STR("{"))) {
         ask->kind = LG_ASK_JSON;
         status = ld_peek(body, &request->arena, &ask->peek, &err);
     }
@@ -108,6 +92,15 @@ static enum lg_verdict look(struct lg_request *request)
     return take_model(request, ask->kind == LG_ASK_FORM ? ask->form.model : lb_str(NULL, 0));
 }
 
+static enum lg_verdict wait_for_body(struct lg_request *request, enum lg_verdict verdict)
+{
+    if (verdict == LG_WAIT) {
+        lg_send_continue(request);
+        lg_client_want_body(request->client, true);
+    }
+    return verdict;
+}
+
 /* ---- The step -------------------------------------------------------------------------------- */
 
 enum lg_verdict lg_step_read(struct lg_request *request)
@@ -116,13 +109,14 @@ enum lg_verdict lg_step_read(struct lg_request *request)
 
     if (request->late)
         return LG_FAIL;
+    if (request->streams_body) {
+        verdict = lg_upload_look(request);
+        if (verdict != LG_NEXT || request->streams_body)
+            return wait_for_body(request, verdict);
+    }
     if (request->body_open) {
         if (!collect(request, &verdict)) {
-            if (verdict == LG_WAIT) {
-                send_continue(request);
-                lg_client_want_body(request->client, true);
-            }
-            return verdict;
+            return wait_for_body(request, verdict);
         }
         lg_client_want_body(request->client, false);
         request->body_open = false;

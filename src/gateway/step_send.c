@@ -9,6 +9,7 @@
 #include "gateway/ask.h"
 #include "gateway/relay.h"
 #include "gateway/request.h"
+#include "gateway/upload.h"
 #include "manager/ledger.h"
 #include "net/policy.h"
 
@@ -57,6 +58,8 @@ enum lg_verdict lg_step_connect(struct lg_request *request)
         slices->count = 1;
         slices->size = request->body.size;
     }
+    if (status == LLMGR_OK && request->streams_body)
+        status = lg_upload_open(request, &err);
     if (status != LLMGR_OK)
         return lg_request_fail_with(request, &err);
     if (request->worker->journal != NULL && !lm_journal_admit(request->worker->journal))
@@ -152,7 +155,7 @@ static llmgr_status start(struct lg_request *request, const struct lh_field *fie
     const struct lm_target *target = &request->target;
     const struct ld_slices *slices = &request->worker->slices;
     bool first = request->head != NULL; /* only endpoints with a path of their own go again */
-    const struct lu_request sent = {
+    struct lu_request sent = {
         .url = target->base_url,
         .klass = target->platform_is_sys ? LN_CLASS_SYSTEM : LN_CLASS_PRIVATE,
         .method = first ? request->head->method_name : LB_STR("POST"),
@@ -166,6 +169,8 @@ static llmgr_status start(struct lg_request *request, const struct lh_field *fie
         .key_context = request,
         .timeouts = request->settings->upstream,
     };
+    if (request->streams_body)
+        lg_upload_frame(request, &sent);
     return lu_exchange_start(request->worker->pool, &sent, &lg_relay_face, request,
                              &request->exchange, err);
 }

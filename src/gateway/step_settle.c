@@ -10,6 +10,7 @@
 #include "gateway/gauge.h"
 #include "gateway/relay.h"
 #include "gateway/request.h"
+#include "gateway/upload.h"
 #include "manager/ledger.h"
 
 /* ---- SETTLE ---------------------------------------------------------------------------------- */
@@ -118,6 +119,7 @@ enum lg_verdict lg_step_settle(struct lg_request *request)
         request->relay->end = LLMGR_END_CLIENT_GONE;
     lg_settle_attempt(request);
     lg_relay_free(request);
+    lg_upload_free(request);
     if (request->retry) {
         request->retry = false;
         return LG_AGAIN;

@@ -17,6 +17,7 @@
 enum { CLIENT_MAGIC = 0x6c67636c };
 
 static void feed(struct lg_client *client);
+static void watch_writing(struct lg_client *client);
 
 /* ---- Time ------------------------------------------------------------------------------------ */
 
@@ -36,18 +37,29 @@ static void late(void *context)
         lg_answer_refuse(client, 408, "the request did not arrive in time");
 }
 
-/* A client that takes nothing of its answer. */
-static void stalled(void *context)
-{
-    lg_client_close(LB_CAST(struct lg_client, context, CLIENT_MAGIC));
-}
-
 static void start_timer(struct lg_client *client, int64_t ms, void (*fire)(void *context))
 {
     if (ms > 0)
         ln_timer_start(client->worker->loop, &client->timer, ms, fire, client);
     else
         ln_timer_stop(&client->timer);
+}
+
+/* A client that takes something of its answer, however slowly, lives; one that stops does not. */
+static void stalled(void *context)
+{
+    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
+
+    if (client->ended || ln_conn_delivered(client->conn) == client->delivered)
+        lg_client_close(client);
+    else
+        watch_writing(client);
+}
+
+static void watch_writing(struct lg_client *client)
+{
+    client->delivered = ln_conn_delivered(client->conn);
+    start_timer(client, client->worker->settings->write_timeout_ms, stalled);
 }
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -138,10 +150,10 @@ static void on_drained(struct ln_conn *conn, void *context)
 
     if (client->request == NULL)
         return;
-    if (ln_conn_queued(conn) == 0)
+    if (!client->wants_body && ln_conn_queued(conn) == 0)
         ln_timer_stop(&client->timer);
-    else
-        start_timer(client, client->worker->settings->write_timeout_ms, stalled);
+    else if (!client->wants_body)
+        watch_writing(client);
     lg_request_drained(client->request);
 }
 
@@ -388,6 +400,8 @@ void lg_client_want_body(struct lg_client *client, bool wants)
     client->wants_body = wants && !client->closing;
     if (!client->wants_body) {
         ln_timer_stop(&client->timer);
+        if (!client->closing && ln_conn_queued(client->conn) > 0)
+            watch_writing(client); /* an answer that began before the body ended */
         return;
     }
     start_timer(client, client->worker->settings->body_timeout_ms, late);
@@ -410,7 +424,7 @@ bool lg_client_write(struct lg_client *client, const struct lb_str *slices, size
         return false;
     }
     if (ln_conn_queued(client->conn) > 0 && !ln_timer_running(&client->timer))
-        start_timer(client, client->worker->settings->write_timeout_ms, stalled);
+        watch_writing(client);
     return true;
 }
 

@@ -50,6 +50,7 @@ struct lg_client {
     struct lg_partial *partial; /* while a head is incomplete */
     struct ln_timer timer;      /* head, body, keep-alive or write, by what is awaited */
     struct ln_defer again;      /* pipelined bytes wait for the turn's end */
+    uint64_t delivered;         /* to it, when the write timer was started */
     uint64_t address_hash;      /* in the server's gauge; 0: not counted */
     uint32_t served;            /* requests so far */
     bool feeding;

@@ -158,11 +158,12 @@ static void deliver_end(struct ln_conn *conn, llmgr_status why)
 
 static void read_once(void *context);
 
-static void do_read(struct ln_conn *conn)
+/* True: some bytes came. */
+static bool do_read(struct ln_conn *conn)
 {
     if (!conn->reading || conn->closing) {
         watch(conn, false);
-        return;
+        return false;
     }
     size_t got = 0;
     enum ln_io io = conn->transport->recv(conn, conn->loop->read_buffer, LN_READ_SIZE, &got);
@@ -171,18 +172,19 @@ static void do_read(struct ln_conn *conn)
             conn->face->data(conn, conn->context, lb_str(conn->loop->read_buffer, got));
         if (!conn->closing && conn->reading && conn->transport->readable(conn))
             ln_defer_start(conn->loop, &conn->more, read_once, conn);
-        return;
+        return true;
     }
     if (io == LN_IO_END)
         deliver_end(conn, LLMGR_OK);
     else if (io == LN_IO_FAIL)
         deliver_end(conn, conn->why);
+    return false;
 }
 
 static void read_once(void *context)
 {
     struct ln_conn *conn = LB_CAST(struct ln_conn, context, LN_CONN_MAGIC);
-    do_read(conn);
+    (void)do_read(conn);
     if (!conn->closing)
         watch(conn, true);
 }
@@ -259,7 +261,11 @@ static void do_write(struct ln_conn *conn)
             watch(conn, false);
             return; /* the owner has had its end; its next write tells */
         }
-        deliver_end(conn, conn->why);
+        /* A peer that wants no more may have said why before it reset: that is heard first. */
+        if (!conn->lingering && do_read(conn))
+            return;
+        if (!conn->in_ended && !conn->closing)
+            deliver_end(conn, conn->why);
         return;
     }
     finish_output(conn);
@@ -434,7 +440,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if ((events & UV_WRITABLE) != 0)
         do_write(conn);
     if ((events & UV_READABLE) != 0 && !conn->closing && !conn->in_ended)
-        do_read(conn);
+        (void)do_read(conn);
     if (!conn->closing)
         watch(conn, (events & UV_READABLE) == 0 || conn->reading);
 }

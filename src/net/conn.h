@@ -78,6 +78,12 @@ LLMGR_MUST_CHECK llmgr_status ln_conn_send(struct ln_conn *conn, const struct lb
                                            size_t count, size_t *taken);
 /* Bytes accepted and not yet given to the kernel. */
 size_t ln_conn_queued(const struct ln_conn *conn);
+/*
+ * Bytes that have left this machine for good: where the kernel tells, what the peer acknowledged,
+ * else what the kernel took. Two readings that are equal mean that the peer takes nothing. A system
+ * call: for timers.
+ */
+uint64_t ln_conn_delivered(const struct ln_conn *conn);
 /* Cap of the queue, and the mark at or below which `drained` is called (default 1 MiB and 0). */
 void ln_conn_set_marks(struct ln_conn *conn, size_t cap, size_t low);
 

@@ -74,6 +74,7 @@ struct ln_conn {
     uv_poll_t poll;
     int sys;               /* errno of a failure, 0 if none */
     llmgr_status why;      /* what ended the stream */
+    uint64_t sent;         /* bytes given to the kernel */
     uint8_t step;          /* enum ln_step */
     uint8_t interest;      /* UV_READABLE | UV_WRITABLE as the loop watches now */
     bool accepted : 1;     /* counts in loop->accepted */

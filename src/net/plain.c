@@ -7,8 +7,15 @@
 #include "net/conn_int.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
+
+#include "net/conn.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* such systems have SO_NOSIGPIPE, set by ln_conn_adopt */
@@ -54,11 +61,23 @@ enum ln_io ln_plain_send(struct ln_conn *conn, const struct lb_str *slices, size
     while (n < 0 && errno == EINTR);
     if (n >= 0) {
         *taken = (size_t)n;
+        conn->sent += (size_t)n;
         return LN_IO_OK;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
         return LN_IO_AGAIN;
     return ln_conn_fail_errno(conn, errno);
+}
+
+uint64_t ln_conn_delivered(const struct ln_conn *conn)
+{
+    int waiting = 0;
+
+#ifdef SIOCOUTQ
+    if (conn->fd >= 0 && ioctl(conn->fd, SIOCOUTQ, &waiting) != 0)
+        waiting = 0;
+#endif
+    return conn->sent - (uint64_t)waiting;
 }
 
 static enum ln_io plain_flush(struct ln_conn *conn)

@@ -181,6 +181,21 @@ static size_t gather(const struct lu_exchange *exchange, struct lb_str *out, siz
     return count;
 }
 
+/*
+ * The connection takes no more of the request. A platform that refuses a body early may have said
+ * why before it reset: the reading side hears that first, and meets the end. A connection that had
+ * waited is replaced at once.
+ */
+static void sending_failed(struct lu_exchange *exchange, llmgr_status why)
+{
+    bool waited = exchange->stats.reused && !exchange->got_byte;
+
+    if (why != LLMGR_ERR_CUT || waited || exchange->paused)
+        lu_lost(exchange, why);
+    else
+        lu_phase_start(exchange);
+}
+
 void lu_send_more(struct lu_exchange *exchange)
 {
     while (exchange->at < exchange->slice_count) {
@@ -189,7 +204,7 @@ void lu_send_more(struct lu_exchange *exchange)
         size_t count = gather(exchange, slices, 0, &offered);
         llmgr_status status = ln_conn_send(exchange->link->conn, slices, count, &taken);
         if (status != LLMGR_OK) {
-            lu_lost(exchange, status);
+            sending_failed(exchange, status);
             return;
         }
         advance(exchange, taken);
@@ -299,7 +314,7 @@ llmgr_status lu_exchange_write(struct lu_exchange *exchange, struct lb_str bytes
     if (status == LLMGR_ERR_TOO_LARGE)
         return status;
     if (status != LLMGR_OK) {
-        lu_lost(exchange, status);
+        sending_failed(exchange, status);
         return LLMGR_OK;
     }
     exchange->stats.sent_size += bytes.size;
@@ -324,7 +339,7 @@ llmgr_status lu_exchange_finish(struct lu_exchange *exchange)
     if (exchange->body_kind == LU_BODY_CHUNKED)
         status = ln_conn_write(exchange->link->conn, &end, 1);
     if (status != LLMGR_OK)
-        lu_lost(exchange, status);
+        sending_failed(exchange, status);
     else
         request_sent(exchange);
     return LLMGR_OK;

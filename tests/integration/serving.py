@@ -39,8 +39,14 @@ class Answer:
 class Wire:
     """One connection."""
 
-    def __init__(self, port=None, path=None, tls=None):
-        if path is not None:
+    def __init__(self, port=None, path=None, tls=None, receive=None):
+        """`receive`: size of the kernel's buffer, for readers that are slow."""
+        if receive is not None:
+            self.socket = socket.socket()
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+            self.socket.settimeout(PATIENCE_S)
+            self.socket.connect(('127.0.0.1', port))
+        elif path is not None:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(PATIENCE_S)
             self.socket.connect(str(path))

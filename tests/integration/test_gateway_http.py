@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """HTTP as clients write it, well and badly: bytes on the wire, bytes back."""
 import json
+import socket
 import time
 
 import pytest
@@ -270,3 +271,37 @@ def test_a_slow_reader_is_served_in_bounded_memory(serving):
     while 'llmgr_requests_in_flight 1' not in serving.ask('/metrics', method='GET').body.decode():
         assert time.monotonic() < end, 'the flood goes on'
         time.sleep(0.05)
+
+
+def pace(wire, seconds, size=8192):
+    """Reads a little, often, for so long: a reader that is slow and steady."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        wire.rest += wire.socket.recv(size)
+        time.sleep(0.02)
+
+
+def reader(server, size):
+    """A connection that has asked for an answer of `size` bytes and takes little at a time."""
+    wire = server.wire(receive=4096)
+    body = json.dumps({'model': 'Echo', 'messages': [{'role': 'user', 'content': 'x' * size}]})
+    wire.send(f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n'
+              + body)
+    return wire
+
+
+def test_a_slow_reader_lives_and_one_that_stops_does_not(llmgr, mockllm):
+    configure(llmgr, mockllm.base_url)
+    llmgr.env['LLMGR_WRITE_TIMEOUT'] = '1500ms'
+    server = Serving(llmgr)
+    slow, stopped = reader(server, 12_000_000), reader(server, 12_000_000)
+    pace(slow, 5)
+    slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    answer = slow.answer()
+    assert answer.status == 200 and answer.whole and len(answer.body) > 12_000_000
+    end = time.monotonic() + PATIENCE_S
+    while 'llmgr_client_gone_total 1' not in server.ask('/metrics', method='GET').body.decode():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert not stopped.answer().whole
+    server.stop()

@@ -41,7 +41,8 @@ DISPLAYS = ('X', '显示', 'Y', 'Z')
 EXTRAS = (None, {}, {'thinking': {'type': '关'}})
 ABSENT = 999999
 
-pytestmark = pytest.mark.skipif(not ORIGINAL, reason='LLMGR_ORIGINAL is not set')
+if not ORIGINAL:
+    pytest.skip('LLMGR_ORIGINAL is not set', allow_module_level=True)
 
 
 @pytest.fixture(scope='module')

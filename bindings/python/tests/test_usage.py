@@ -131,3 +131,27 @@ def test_a_ledger_that_cannot_be_written_fails_no_call(manager, caplog):
                                           ('你好abcd', 3)])
 def test_estimates(text, tokens):
     assert estimate(text) == tokens
+
+
+def test_embeddings_are_entered(manager, choose):
+    choose('u', 'mock', 'embedding')
+    made = manager.get_user_embeddings('u', chunk_size=2)
+    assert len(made.embed_documents(['a', 'bb', 'ccc'])) == 3
+    used = total(manager, by='slot')
+    assert (used.attempts, used.completed, used.inexact, used.unknown) == (2, 2, 0, 0)
+    assert used.prompt_tokens > 0 and used.completion_tokens == 0
+    assert asyncio.run(made.aembed_query('x')) and total(manager).attempts == 3
+    assert [row.key for row in manager.usage(by='slot')] == ['embedding']
+    manager.get_user_embeddings('u', record_usage=False).embed_query('x')
+    assert total(manager).attempts == 3
+
+
+def test_embeddings_that_fail_are_entered(manager, choose):
+    choose('u', 'mock-401', 'embedding')
+    made = manager.get_user_embeddings('u', max_retries=0)
+    with pytest.raises(Exception, match='401'):
+        made.embed_query('x')
+    with pytest.raises(Exception, match='401'):
+        asyncio.run(made.aembed_query('x'))
+    used = total(manager)
+    assert (used.attempts, used.completed, used.unknown, used.prompt_tokens) == (2, 0, 2, None)

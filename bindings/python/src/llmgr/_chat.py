@@ -18,6 +18,7 @@ from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import SecretStr
 
 from ._types import Resolved
+from ._usage import RecordedAsyncEmbeddings, RecordedEmbeddings, Recorder
 
 # What upstreams call the text of a model's thoughts; the first is what messages keep it as.
 REASONING = ('reasoning_content', 'reasoning')
@@ -138,7 +139,8 @@ def of_platform(resolved: Resolved, recorder: BaseCallbackHandler | None, keep_r
     return _chat(keep_reasoning, resolved.base_url, resolved.key, resolved.model_name, kwargs)
 
 
-def embeddings_of_platform(resolved: Resolved, kwargs: dict[str, Any]) -> OpenAIEmbeddings:
+def embeddings_of_platform(resolved: Resolved, recorder: Recorder | None,
+                           kwargs: dict[str, Any]) -> OpenAIEmbeddings:
     """Embeddings that talk to the platform itself. Their extra_body goes by way of model_kwargs."""
     _check(kwargs)
     if resolved.extra_body:
@@ -147,8 +149,12 @@ def embeddings_of_platform(resolved: Resolved, kwargs: dict[str, Any]) -> OpenAI
         model_kwargs['extra_body'] = {**given, **json.loads(resolved.extra_body)}
         kwargs['model_kwargs'] = model_kwargs
     kwargs.setdefault('check_embedding_ctx_length', False)
-    return OpenAIEmbeddings(base_url=resolved.base_url, api_key=SecretStr(resolved.key),
+    made = OpenAIEmbeddings(base_url=resolved.base_url, api_key=SecretStr(resolved.key),
                             model=resolved.model_name, **kwargs)
+    if recorder is not None:
+        made.client = RecordedEmbeddings(made.client, recorder)
+        made.async_client = RecordedAsyncEmbeddings(made.async_client, recorder)
+    return made
 
 
 # ---- Through the gateway ------------------------------------------------------------------------

@@ -474,14 +474,14 @@ class AIManager:
 
     def get_user_embeddings(self, user_id: str | None = None, usage_key: str = 'embedding', *,
                             model: str | None = None, via: str | None = None,
-                            **kwargs: Any) -> OpenAIEmbeddings:
+                            record_usage: bool = True, **kwargs: Any) -> OpenAIEmbeddings:
         """The LangChain embeddings of a user's choice.
 
         Args:
             user_id: Who asks; None: the system user.
             usage_key: The slot; without a choice for it the one of "main" serves.
             model: Names the model instead: "platform/model", a display name or a model name.
-            via: As get_user_llm.
+            via, record_usage: As get_user_llm.
             **kwargs: For OpenAIEmbeddings. check_embedding_ctx_length is False unless given,
                 since only OpenAI takes token numbers for text.
         """
@@ -492,9 +492,11 @@ class AIManager:
             return _chat.embeddings_of_gateway(self._gateway, user_id, model or usage_key, kwargs)
         if model is not None:
             resolved = self._resolve(lib.llmgr_llm_for_model, user, to_text('model', model))
+            slot = NULL
         else:
             resolved = self._resolve(lib.llmgr_llm_for_user, user, slot)
-        return _chat.embeddings_of_platform(resolved, kwargs)
+        recorder = self._recorder(record_usage, resolved, user, slot)
+        return _chat.embeddings_of_platform(resolved, recorder, kwargs)
 
     # ---- Usage and probe ------------------------------------------------------------------------
 

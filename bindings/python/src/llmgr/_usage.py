@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Each call of a chat model becomes a row of the ledger, through LangChain's callbacks.
+"""Each call becomes a row of the ledger: a chat model's through LangChain's callbacks; embeddings
+have none, so there the openai package's resource is wrapped.
 
 The upstream's own numbers are preferred; where it gives none (a stream without stream_usage), they
 are estimated from the texts and marked so. A stream that breaks off or that nobody reads to its
@@ -62,6 +63,22 @@ def _texts(message: BaseMessage) -> int:
         count += sum(estimate(f'{call["name"]}{call["args"]}') for call in message.tool_calls)
         count += estimate(str(message.additional_kwargs.get('reasoning_content') or ''))
     return count
+
+
+def _input_tokens(given: object) -> int:
+    """Estimated tokens of what embeddings are asked for: texts, or texts that are tokens already."""
+    if isinstance(given, str):
+        return estimate(given)
+    if isinstance(given, (list, tuple)):
+        return sum(1 if isinstance(one, int) else _input_tokens(one) for one in given)
+    return -1
+
+
+def _state_of(error: BaseException, first: float | None) -> int:
+    """How a call ended that raised."""
+    if isinstance(error, _GONE):
+        return int(lib.LLMGR_END_CLIENT_GONE)
+    return int(lib.LLMGR_END_UPSTREAM_ERROR if first is None else lib.LLMGR_END_UPSTREAM_CUT)
 
 
 def _counts(response: LLMResult | None, call: _Call) -> _Counts:
@@ -128,16 +145,33 @@ class Recorder(BaseCallbackHandler):
     def on_llm_error(self, error: BaseException, *, run_id: uuid.UUID, **kwargs: Any) -> None:
         """The call failed, or the caller left."""
         call = self._calls.get(run_id)
-        if isinstance(error, _GONE):
-            state = lib.LLMGR_END_CLIENT_GONE
-        elif call is not None and call.first is not None:
-            state = lib.LLMGR_END_UPSTREAM_CUT
-        else:
-            state = lib.LLMGR_END_UPSTREAM_ERROR
+        first = None if call is None else call.first
         status = getattr(error, 'status_code', None)
-        came = 200 if call is not None and call.first is not None else 0
-        self._enter(run_id, kwargs.get('response'), state,
+        came = 0 if first is None else 200
+        self._enter(run_id, kwargs.get('response'), _state_of(error, first),
                     status if isinstance(status, int) else came)
+
+    def embedded(self, begun: float, given: object, response: Any,
+                 error: BaseException | None) -> None:
+        """A call for embeddings ended: with the upstream's answer or with what it raised.
+
+        Args:
+            begun: When, as time.monotonic() tells.
+            given: What it was asked for, the member "input".
+        """
+        call = _Call(begun, _input_tokens(given))
+        if error is not None:
+            status = getattr(error, 'status_code', None)
+            self._write(uuid.uuid4(), call, _Counts(-1, -1), _state_of(error, None),
+                        status if isinstance(status, int) else 0, b'embeddings')
+            return
+        members = response if isinstance(response, dict) else {'usage': response.usage}
+        used = members.get('usage')
+        used = used if isinstance(used, dict) else getattr(used, '__dict__', {})
+        prompt = used.get('prompt_tokens')
+        counts = (_Counts(prompt, 0, reported=True) if isinstance(prompt, int) and prompt >= 0
+                  else _Counts(call.prompt, 0))
+        self._write(uuid.uuid4(), call, counts, lib.LLMGR_END_COMPLETED, 200, b'embeddings')
 
     def _enter(self, run_id: uuid.UUID, response: LLMResult | None, state: int,
                upstream_status: int) -> None:
@@ -145,14 +179,18 @@ class Recorder(BaseCallbackHandler):
             call = self._calls.pop(run_id, None)
         if call is None:
             return
-        now = time.monotonic()
         counts = _counts(response, call)
         if state == lib.LLMGR_END_UPSTREAM_ERROR and not counts.reported:
             counts = _Counts(-1, -1)  # refused before an answer: nothing was used that we know of
+        self._write(run_id, call, counts, state, upstream_status, b'chat/completions')
+
+    def _write(self, request: uuid.UUID, call: _Call, counts: _Counts, state: int,
+               upstream_status: int, endpoint: bytes) -> None:
+        now = time.monotonic()
         texts = {name: ffi.new('char[]', value) for name, value in (
-            ('request_id', run_id.hex.encode()), ('user', self._user), ('slot', self._slot),
+            ('request_id', request.hex.encode()), ('user', self._user), ('slot', self._slot),
             ('platform_name', self._platform[1].encode()), ('payer', self._payer.encode()),
-            ('model_name', self._model[1].encode()), ('endpoint', b'chat/completions'),
+            ('model_name', self._model[1].encode()), ('endpoint', endpoint),
         ) if value != NULL}
         record = ffi.new('struct llmgr_usage_record *')
         lib.llmgr_usage_record_init(record)
@@ -180,3 +218,45 @@ def _provenance(counts: _Counts, state: int) -> int:
         whole = state == lib.LLMGR_END_COMPLETED
         return int(lib.LLMGR_PROVENANCE_REPORTED if whole else lib.LLMGR_PROVENANCE_PARTIAL)
     return int(lib.LLMGR_PROVENANCE_UNKNOWN if counts.prompt < 0 else lib.LLMGR_PROVENANCE_ESTIMATED)
+
+
+class RecordedEmbeddings:
+    """The openai package's `embeddings` of a client, each create() of which is entered.
+
+    Args:
+        inner: The resource, of OpenAI or AsyncOpenAI.
+        recorder: Enters the rows.
+    """
+
+    def __init__(self, inner: Any, recorder: Recorder) -> None:
+        self._inner = inner
+        self._recorder = recorder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def create(self, **members: Any) -> Any:
+        """As openai's."""
+        begun = time.monotonic()
+        try:
+            response = self._inner.create(**members)
+        except BaseException as error:
+            self._recorder.embedded(begun, members.get('input'), None, error)
+            raise
+        self._recorder.embedded(begun, members.get('input'), response, None)
+        return response
+
+
+class RecordedAsyncEmbeddings(RecordedEmbeddings):
+    """The same of AsyncOpenAI."""
+
+    async def create(self, **members: Any) -> Any:
+        """As openai's."""
+        begun = time.monotonic()
+        try:
+            response = await self._inner.create(**members)
+        except BaseException as error:
+            self._recorder.embedded(begun, members.get('input'), None, error)
+            raise
+        self._recorder.embedded(begun, members.get('input'), response, None)
+        return response

@@ -106,10 +106,12 @@ llmgr_status lm_scene_open_repaired(struct lm_manager *manager, struct lb_str us
             gone->stuck = 1;
             continue;
         }
-        if (outcome == LM_REPAIR_DONE)
+        if (outcome == LM_REPAIR_DONE) {
             gone->repaired = 1;
-        else if (stale++ >= 0)
+        } else {
+            stale++;
             status = lm_catalogue_reload(manager, err);
+        }
         if (status == LLMGR_OK)
             status = read_again(manager, arena, &now, err);
         if (status != LLMGR_OK) {

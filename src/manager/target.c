@@ -42,7 +42,7 @@ llmgr_status lm_request_check(const struct lm_request *request, struct llmgr_err
 /* ---- Errors ---------------------------------------------------------------------------------- */
 
 /* A slice as two arguments of "%.*s", cut to what an error shows. */
-#define SHOW(s) (int)lb_utf8_cut((s), SHOWN_MAX), (s).p != NULL ? (s).p : ""
+#define SHOW(s) (int)lb_utf8_cut((s), SHOWN_MAX), (s).p
 
 static llmgr_status fail_not_found(const struct lm_scene *scene, const struct lm_request *request,
                                    const struct lm_choice *choice, struct llmgr_error *err)

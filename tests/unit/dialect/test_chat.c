@@ -212,6 +212,88 @@ static void what_is_no_answer_is_an_error(void **state)
     }
 }
 
+static void a_request_that_was_not_made_as_told_is_refused(void **state)
+{
+    (void)state;
+    const struct llmgr_message empty_role = {.role = "", .content = "x"};
+    const struct llmgr_message bad_extra = {.role = "user", .extra_json = "{\"a\":"};
+    struct ld_chat_options options = {.model_name = LB_STR("m")};
+    struct llmgr_request requests[] = {request_of(&HI, 1), request_of(&HI, 0), request_of(NULL, 1),
+                                       request_of(&empty_role, 1), request_of(&bad_extra, 1)};
+    static const char *const SAYS[] = {"llmgr_request_init", "no messages", "no messages",
+                                       "message 1 has no role", "extra_json of message 1"};
+
+    requests[0].size = sizeof(struct llmgr_request) - 1;
+    for (size_t i = 0; i < 5; i++) {
+        struct llmgr_error err = {0};
+        struct lb_buf out;
+        lb_buf_init(&out, &host, 4096);
+        assert_int_equal(ld_chat_build(&requests[i], &options, &out, &err), LLMGR_ERR_INVALID);
+        assert_non_null(strstr(err.message, SAYS[i]));
+        lb_buf_free(&out);
+    }
+    options.model_name = LB_STR("\xff");
+    struct llmgr_request request = request_of(&HI, 1);
+    struct lb_buf out;
+    lb_buf_init(&out, &host, 4096);
+    assert_int_equal(ld_chat_build(&request, &options, &out, NULL), LLMGR_ERR_INVALID);
+    lb_buf_free(&out);
+}
+
+static void an_error_is_told_by_its_code_wherever_it_stands(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        llmgr_status status;
+        int code;
+    } ROWS[] = {
+        {"{\"error\":{\"code\":399}}", LLMGR_ERR_UPSTREAM, 0},
+        {"{\"error\":{\"code\":600}}", LLMGR_ERR_UPSTREAM, 0},
+        {"{\"error\":{\"status\":429}}", LLMGR_ERR_RATE_LIMITED, 429},
+        {"{\"error\":{\"code\":504}}", LLMGR_ERR_TIMEOUT, 504},
+        {"{\"error\":{}}", LLMGR_ERR_UPSTREAM, 0},
+    };
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct llmgr_answer answer;
+        struct llmgr_error err = {0};
+        assert_int_equal(ld_chat_read(&host, lb_cstr(ROWS[i].body), &answer, &err), ROWS[i].status);
+        assert_int_equal(err.upstream_status, ROWS[i].code);
+    }
+}
+
+/* A body of `size` bytes: tool calls without end, or a text. */
+static llmgr_status read_large(size_t size, const char *begin, const char *piece)
+{
+    struct llmgr_answer answer;
+    struct llmgr_error err = {0};
+    struct lb_buf body;
+
+    lb_buf_init(&body, &host, size + 4096);
+    lb_buf_add_c(&body, begin);
+    while (body.size < size)
+        lb_buf_add_c(&body, piece);
+    lb_buf_add_c(&body, "null]}}]}");
+    assert_int_equal(body.failed, LLMGR_OK);
+    llmgr_status status = ld_chat_read(&host, lb_buf_str(&body), &answer, &err);
+    if (status == LLMGR_OK)
+        ld_answer_clear(&answer);
+    lb_buf_free(&body);
+    return status;
+}
+
+static void an_answer_has_a_ceiling(void **state)
+{
+    (void)state;
+    static const char CALLS[] = "{\"choices\":[{\"message\":{\"tool_calls\":[";
+
+    assert_int_equal(read_large(5 * (LD_TOOL_CALLS_MAX - 2), CALLS, "null,"), LLMGR_OK);
+    assert_int_equal(read_large(8 * LD_TOOL_CALLS_MAX, CALLS, "null,"), LLMGR_ERR_PROTOCOL);
+    assert_int_equal(read_large((size_t)LD_ANSWER_MAX + 1, CALLS, "                         "),
+                     LLMGR_ERR_PROTOCOL);
+}
+
 int main(void)
 {
     lb_host_init(&host);
@@ -222,6 +304,9 @@ int main(void)
         cmocka_unit_test(an_answer_is_read_tolerantly),
         cmocka_unit_test(unknown_usage_is_never_zero),
         cmocka_unit_test(what_is_no_answer_is_an_error),
+        cmocka_unit_test(a_request_that_was_not_made_as_told_is_refused),
+        cmocka_unit_test(an_error_is_told_by_its_code_wherever_it_stands),
+        cmocka_unit_test(an_answer_has_a_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,124 @@ static void stream_options_are_recognised_in_a_refusal(void **state)
     assert_false(ld_rejects_stream_options(500, LB_STR("stream_options")));
 }
 
+static void a_refusal_says_what_to_do_about_it(void **state)
+{
+    (void)state;
+    static const struct {
+        int http;
+        int64_t after_ms;
+        const char *model;
+        llmgr_status status;
+        const char *says;
+    } ROWS[] = {
+        {200, -1, "m", LLMGR_ERR_UPSTREAM, "answers with an error (HTTP 200)"},
+        {401, -1, "m", LLMGR_ERR_KEY_REFUSED, "store a valid key"},
+        {404, -1, "", LLMGR_ERR_UPSTREAM, "answers with an error (HTTP 404)"},
+        {404, -1, "m", LLMGR_ERR_UPSTREAM, "no model 'm'"},
+        {429, -1, "m", LLMGR_ERR_RATE_LIMITED, "try again later"},
+        {429, 1, "m", LLMGR_ERR_RATE_LIMITED, "try again in 1 s"},
+        {504, -1, "m", LLMGR_ERR_TIMEOUT, "gave up waiting"},
+        {500, -1, "m", LLMGR_ERR_UPSTREAM, "'?' answers with an error"},
+    };
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct llmgr_error err = {0};
+        const struct ld_refusal refusal = {.host = &host,
+                                           .http_status = ROWS[i].http,
+                                           .retry_after_ms = ROWS[i].after_ms,
+                                           .model = lb_cstr(ROWS[i].model)};
+        assert_int_equal(ld_fail_http(&err, &refusal), ROWS[i].status);
+        assert_int_equal(err.retry_after_ms, ROWS[i].after_ms);
+        if (strstr(err.message, ROWS[i].says) == NULL)
+            fail_msg("'%s' does not say '%s'", err.message, ROWS[i].says);
+    }
+}
+
+static void only_what_can_be_shown_is_shown(void **state)
+{
+    (void)state;
+    static const uint32_t HIDDEN[] = {0x00,   0x1f,   0x7f,   0x9f,   0x200b, 0x200f,
+                                      0x2028, 0x202e, 0x2066, 0x2069, 0xfeff};
+    static const uint32_t SHOWN[] = {0x21,   0x7e,   0xa0,   0x200a, 0x2010, 0x2027,
+                                     0x202f, 0x2065, 0x206a, 0xfefe, 0xff00};
+
+    for (int hidden = 0; hidden < 2; hidden++) {
+        for (size_t i = 0; i < 11; i++) {
+            uint32_t c = hidden ? HIDDEN[i] : SHOWN[i];
+            char raw[8] = {'a'}, want[8];
+            size_t size = 1;
+            struct lb_buf text;
+            if (c < 0x80) {
+                raw[size++] = (char)c;
+            } else if (c < 0x800) {
+                raw[size++] = (char)(0xc0 | c >> 6);
+                raw[size++] = (char)(0x80 | (c & 0x3f));
+            } else {
+                raw[size++] = (char)(0xe0 | c >> 12);
+                raw[size++] = (char)(0x80 | (c >> 6 & 0x3f));
+                raw[size++] = (char)(0x80 | (c & 0x3f));
+            }
+            raw[size++] = 'b';
+            memcpy(want, hidden ? "a b" : raw, hidden ? 4 : size);
+            want[hidden ? 3 : size] = '\0';
+            lb_buf_init(&text, &host, 64);
+            ld_clean_text(lb_str(raw, size), 60, &text);
+            assert_string_equal(lb_buf_c(&text), want);
+            lb_buf_free(&text);
+        }
+    }
+}
+
+static void a_message_is_not_looked_for_without_end(void **state)
+{
+    (void)state;
+    told("{\"error\":{\"error\":{\"error\":{\"error\":{\"message\":\"deep\"}}}}}",
+         "{\"error\":{\"error\":{\"error\":{\"error\":{\"message\":\"deep\"}}}}}");
+    told("{\"error\":[[\"in lists\"]]}", "in lists");
+    told("{\"error\":7,\"message\":null,\"detail\":[],\"title\":\"last\"}", "last");
+    told("[]", "[]");
+    told("<title", "");
+    told("<TITLE>a</TITLE>", "a");
+}
+
+static void a_date_that_is_none_is_not_said(void **state)
+{
+    (void)state;
+    static const char *const BAD[] = {
+        "Sun, 00 Nov 2094 08:49:37 GMT",
+        "Sun, 32 Nov 2094 08:49:37 GMT",
+        "Sun, 06 Nox 2094 08:49:37 GMT",
+        "Sun, 06 Nov 1969 08:49:37 GMT",
+        "Sun, 06 Nov 2094 08.49:37 GMT",
+        "Sun, 06 Nov 2094 08:49.37 GMT",
+        "Sun, 06 Nov 2094 xx:49:37 GMT",
+        "Sun, 06 Nov 2094 08:xx:37 GMT",
+        "Sun, 06 Nov 2094 08:49:xx GMT",
+        "Sun, 06 Nov 2094 24:49:37 GMT",
+        "Sun, 06 Nov 2094 08:60:37 GMT",
+        "Sun, 06 Nov 2094 08:49:61 GMT",
+        "Sun, 06 Nov 2094 GMT",
+        "Sun, 06 Nov 08:49:37 GMT",
+        "Sun, Nov 08:49:37 GMT",
+        "06 2094 08:49:37",
+        "31622401",
+        "Sun, 06 Nov 20940 08:49:37 GMT",
+    };
+
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        if (ld_retry_after_value(lb_cstr(BAD[i]), 3939785377000) != -1)
+            fail_msg("%s", BAD[i]);
+    }
+    /* Two digits of a year: up to 69 this century, then the last one. */
+    assert_int_equal(ld_retry_after_value(LB_STR("Sunday, 06-Nov-69 08:49:37 GMT"), 3150953376000),
+                     1000);
+    assert_int_equal(ld_retry_after_value(LB_STR("Sunday, 06-Nov-70 08:49:37 GMT"), 3150953376000),
+                     0);
+    assert_int_equal(retry_after_of("HTTP/1.1 429 x\r\nretry-after-ms: 31622400001\r\n\r\n"), -1);
+    assert_int_equal(retry_after_of("HTTP/1.1 429 x\r\nretry-after-ms: 31622400000\r\n\r\n"),
+                     31622400000);
+}
+
 int main(void)
 {
     lb_host_init(&host);
@@ -140,6 +258,10 @@ int main(void)
         cmocka_unit_test(retry_after_is_read_in_each_form),
         cmocka_unit_test(milliseconds_are_preferred),
         cmocka_unit_test(stream_options_are_recognised_in_a_refusal),
+        cmocka_unit_test(a_refusal_says_what_to_do_about_it),
+        cmocka_unit_test(only_what_can_be_shown_is_shown),
+        cmocka_unit_test(a_message_is_not_looked_for_without_end),
+        cmocka_unit_test(a_date_that_is_none_is_not_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,6 +291,178 @@ static void a_form_with_two_readings_is_refused(void **state)
                          LLMGR_ERR_INVALID);
 }
 
+static void a_name_is_matched_by_what_it_means(void **state)
+{
+    char body[1400], want[1400], extra[4096];
+    size_t size = 0;
+
+    (void)state;
+    /* Of the stream_options only those of that very name count. */
+    spliced("{\"stream\":true}", EDIT(.extra_body = LB_STR("{\"Stream_Options\":{\"a\":1}}")),
+            "{\"stream\":true}");
+    spliced("{\"stream\":true}", EDIT(.extra_body = LB_STR("{\"stream_options\":{\"a\":1}}")),
+            "{\"stream\":true,\"stream_options\":{\"a\":1}}");
+    spliced("{\"stream\":true,\"stream_options\":null}",
+            EDIT(.ask_usage = true, .extra_body = LB_STR("{\"stream_options\":null}")),
+            "{\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
+    spliced("{\"stream\":true}",
+            EDIT(.ask_usage = true, .extra_body = LB_STR("{\"stream_options\":{ }}")),
+            "{\"stream\":true,\"stream_options\":{\"include_usage\":true }}");
+    spliced("{\"stream\":true,\"stream_options\":{\"a\":1}}",
+            EDIT(.extra_body = LB_STR("{\"b\":2}")),
+            "{\"stream\":true,\"stream_options\":{\"a\":1},\"b\":2}");
+    /* A name of the body that is written with escapes and longer than any matches nothing. */
+    size = (size_t)snprintf(body, sizeof body, "{\"\\u0061");
+    while (size < 300)
+        body[size++] = 'a';
+    snprintf(body + size, sizeof body - size, "\":1}");
+    snprintf(want, sizeof want, "%.*s\":1,\"b\":2}", (int)size, body);
+    spliced(body, EDIT(.extra_body = LB_STR("{\"b\":2}")), want);
+    snprintf(extra, sizeof extra, "{\"b\":2}");
+    spliced("{\"a\":1}", EDIT(.model = LB_STR("a\x01\n\"\\b"), .extra_body = lb_cstr(extra)),
+            "{\"a\":1,\"model\":\"a\\u0001\\n\\\"\\\\b\",\"b\":2}");
+}
+
+static void an_extra_body_has_bounds_and_names_that_are_text(void **state)
+{
+    static char extra[8192];
+    struct ld_peek peek;
+    struct ld_slices slices;
+    struct llmgr_error err = {0};
+    size_t size = (size_t)snprintf(extra, sizeof extra, "{\"m\":1");
+
+    (void)state;
+    assert_int_equal(ld_peek(LB_STR("{\"a\":1,\"a\":2}"), &arena, &peek, NULL), LLMGR_OK);
+    assert_int_equal(ld_splice(LB_STR("{\"a\":1,\"a\":2}"), &peek,
+                               EDIT(.extra_body = LB_STR("{\"a\":3}")), &arena, &slices, &err),
+                     LLMGR_ERR_INVALID);
+    assert_non_null(strstr(err.message, "'a' twice"));
+    assert_int_equal(ld_splice(LB_STR("{\"a\":1,\"a\":2}"), &peek,
+                               EDIT(.extra_body = LB_STR("{\"\\ud800\":3}")), &arena, &slices,
+                               &err),
+                     LLMGR_ERR_INVALID);
+    assert_non_null(strstr(err.message, "a name is no text"));
+    for (int i = 0; i < 256; i++)
+        size += (size_t)snprintf(extra + size, sizeof extra - size, ",\"m%d\":1", i);
+    snprintf(extra + size, sizeof extra - size, "}");
+    assert_int_equal(ld_splice(LB_STR("{\"a\":1,\"a\":2}"), &peek,
+                               EDIT(.extra_body = lb_cstr(extra)), &arena, &slices, &err),
+                     LLMGR_ERR_INVALID);
+    assert_non_null(strstr(err.message, "too many members"));
+}
+
+static void a_media_type_is_read_as_it_is_written(void **state)
+{
+    static const struct {
+        const char *type;
+        bool accepted;
+    } TYPES[] = {
+        {"Multipart/Form-Data ; charset=utf-8 ; BOUNDARY = \"xx\" ", true},
+        {"multipart/form-data; x=\"a\\\";b\"; boundary=xx", true},
+        {"multipart/form-data; boundary=\"xx", false},
+        {"multipart/form-data; boundary=\"xx\\", false},
+        {"multipart/form-data; boundary=\"xx\\\"", false},
+        {"multipart/form-data; boundary", false},
+        {"multipart/form-data; boundary=xx; y", false},
+        {"multipart/form-data; boundary=xx x", false},
+        {"multipart/form-data; boundary=\"xx\" y", false},
+        {"multipart/form-data; boundary=", false},
+        {"multipart/form-data;", false},
+        {"multipart/form-data; boundary=xx'()+_,-./:=?", false},
+        {"multipart/form-data; boundary=x~", false},
+        {"multipart/form-data; boundary=x[", false},
+        {"multipart/form-data; boundary=x`", false},
+        {"multipart/form-data; boundary=x@", false},
+    };
+    char longest[200] = "multipart/form-data; boundary=";
+    struct ld_form form;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
+        llmgr_status status = ld_form_peek(LB_STR("--xx--"), lb_cstr(TYPES[i].type), &form, NULL);
+        if (status != (TYPES[i].accepted ? LLMGR_OK : LLMGR_ERR_INVALID))
+            fail_msg("%s", TYPES[i].type);
+    }
+    assert_int_equal(ld_form_peek(LB_STR("--aZ9'()+_,-./:=?--"),
+                                  LB_STR("multipart/form-data; boundary=\"aZ9'()+_,-./:=?\""),
+                                  &form, NULL),
+                     LLMGR_OK);
+    memset(longest + 30, 'x', 71);
+    assert_int_equal(ld_form_peek(LB_STR("--xx--"), lb_cstr(longest), &form, NULL),
+                     LLMGR_ERR_INVALID);
+    assert_true(ld_is_form(LB_STR(" multipart/form-data ")));
+    assert_false(ld_is_form(LB_STR("")));
+}
+
+static void a_parts_head_is_read_strictly(void **state)
+{
+    static const struct {
+        struct lb_str body;
+        bool accepted;
+    } BODIES[] = {
+        {LB_STR("--xx \t\r\nContent-Disposition: form-data; name=stream\r\n\r\n1\r\n--xx--"), true},
+        {LB_STR("--xx\r\nX: 1\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--xx-- \t"),
+         true},
+        {LB_STR("--xx x\r\nContent-Disposition: form-data; name=a\r\n\r\nv\r\n--xx--"), false},
+        {LB_STR("--xx\r\nContent-Disposition: form-data; name=a; x\r\n\r\nv\r\n--xx--"), false},
+        {LB_STR("--xx\r\nContent-Disposition: form-data; name=a\r\n"
+                "Content-Disposition: form-data; name=model\r\n\r\nv\r\n--xx--"),
+         false},
+        {LB_STR("--xx\r\nContent-Disposition: form-data; name=a\r\n\tx: y\r\n\r\nv\r\n--xx--"),
+         false},
+        {LB_STR("--xx\r\nno colon\r\n\r\nv\r\n--xx--"), false},
+        {LB_STR("--xx\r\nX: a\nb\r\n\r\nv\r\n--xx--"), false},
+        {LB_STR("--xx\r\nX: a\rb\r\n\r\nv\r\n--xx--"), false},
+        {LB_STR("--xx\r\nX: a\0b\r\n\r\nv\r\n--xx--"), false},
+        {LB_STR("--xx\r\nX: a"), false},
+        {LB_STR("--xx\r\nContent-Disposition: form-data; name=a\r\n\r\n--xx--"), false},
+        {LB_STR("--xx\r\nContent-Disposition: form-data; name=a\r\n\r\nb--xx--"), false},
+        {LB_STR("--xx\r\nContent-Disposition: form-data; name=a\r\n\r\nb\n--xx--"), false},
+        {LB_STR("--xx\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r--xx--"), false},
+        {LB_STR("--xx\r\nContent-Disposition: form-data; filename*=x; name=model\r\n\r\nb\r\n"
+                "--xx--"),
+         false},
+        {LB_STR("--xx\r\nContent-Disposition: form-data; name=model\r\n\r\n\r\n--xx--"), false},
+    };
+    static char large[20000];
+    struct ld_form form;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof BODIES / sizeof BODIES[0]; i++) {
+        llmgr_status status = ld_form_peek(BODIES[i].body, LB_STR(TYPE), &form, NULL);
+        if (status != (BODIES[i].accepted ? LLMGR_OK : LLMGR_ERR_INVALID))
+            fail_msg("%s", BODIES[i].body.p);
+        if (i == 0)
+            assert_true(form.stream);
+    }
+    size_t size = (size_t)snprintf(large, sizeof large, "--xx\r\n");
+    while (size < 9000)
+        size += (size_t)snprintf(large + size, sizeof large - size, "X: 1\r\n");
+    snprintf(large + size, sizeof large - size, "\r\nv\r\n--xx--");
+    assert_int_equal(ld_form_peek(lb_cstr(large), LB_STR(TYPE), &form, NULL), LLMGR_ERR_INVALID);
+}
+
+static void a_form_has_a_ceiling_and_takes_only_names(void **state)
+{
+    struct ld_form form;
+    struct ld_slices slices;
+    struct lb_buf body;
+
+    (void)state;
+    lb_buf_init(&body, &host, 1 << 20);
+    for (int i = 0; i <= LD_FORM_PARTS_MAX; i++)
+        lb_buf_add_c(&body, PART("name=a", "1"));
+    lb_buf_add_c(&body, "--xx--");
+    struct llmgr_error err = {0};
+    assert_int_equal(ld_form_peek(lb_buf_str(&body), LB_STR(TYPE), &form, &err), LLMGR_ERR_INVALID);
+    assert_non_null(strstr(err.message, "too many parts"));
+    lb_buf_free(&body);
+    assert_int_equal(ld_form_peek(LB_STR("--xx--"), LB_STR(TYPE), &form, NULL), LLMGR_OK);
+    assert_int_equal(
+        ld_form_splice(LB_STR("--xx--"), &form, LB_STR("a\r\nb"), &arena, &slices, NULL),
+        LLMGR_ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +478,11 @@ int main(void)
         cmocka_unit_test(a_full_arena_is_no_memory),
         cmocka_unit_test(a_forms_model_is_found_and_replaced_or_added),
         cmocka_unit_test(a_form_with_two_readings_is_refused),
+        cmocka_unit_test(a_name_is_matched_by_what_it_means),
+        cmocka_unit_test(an_extra_body_has_bounds_and_names_that_are_text),
+        cmocka_unit_test(a_media_type_is_read_as_it_is_written),
+        cmocka_unit_test(a_parts_head_is_read_strictly),
+        cmocka_unit_test(a_form_has_a_ceiling_and_takes_only_names),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

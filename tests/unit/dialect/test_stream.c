@@ -233,6 +233,92 @@ static void the_text_of_a_stream_is_capped_as_a_whole(void **state)
     ld_chat_stream_free(stream);
 }
 
+static void a_fragment_without_an_index_goes_on_with_the_call_of_its_id(void **state)
+{
+    (void)state;
+    struct ld_chat_stream *stream = begin();
+    struct llmgr_answer answer = {0};
+
+    CHUNKS(stream,
+           "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":9223372036854775807,\"id\":\"a\","
+           "\"function\":{\"arguments\":\"1\"}}]}}]}",
+           "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"arguments\":"
+           "\"2\"}}]}}]}",
+           /* No index is left for another call: it can only be the last one. */
+           "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"b\",\"function\":{\"arguments\":"
+           "\"3\"}},{\"index\":1,\"id\":\"\",\"function\":{\"name\":\"\"}}]}}]}");
+    assert_int_equal(ld_chat_stream_answer(stream, &answer, NULL), LLMGR_OK);
+    assert_int_equal(answer.tool_call_count, 2);
+    assert_string_equal(answer.tool_calls[0].arguments, "123");
+    assert_null(answer.tool_calls[1].id);
+    assert_null(answer.tool_calls[1].name);
+    ld_answer_clear(&answer);
+    ld_chat_stream_free(stream);
+}
+
+static void a_stream_of_which_nothing_came_sums_up_to_nothing(void **state)
+{
+    (void)state;
+    struct ld_chat_stream *stream = begin();
+    struct llmgr_answer answer = {0};
+
+    CHUNKS(stream, "{\"choices\":[7]}",
+           "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"x\"}}]}");
+    assert_int_equal(ld_chat_stream_answer(stream, &answer, NULL), LLMGR_OK);
+    assert_null(answer.content);
+    assert_null(answer.reasoning_content);
+    assert_null(answer.finish_reason);
+    assert_null(answer.model);
+    assert_null(answer.id);
+    assert_null(answer.tool_calls);
+    ld_answer_clear(&answer);
+    ld_chat_stream_free(stream);
+    ld_chat_stream_free(NULL);
+}
+
+static void a_last_message_instead_of_a_delta_is_read(void **state)
+{
+    (void)state;
+    struct ld_chat_stream *stream = begin();
+    struct llmgr_answer answer = {0};
+
+    CHUNKS(stream, "{\"choices\":[{\"message\":{\"content\":\"whole\"}}]}");
+    assert_int_equal(ld_chat_stream_answer(stream, &answer, NULL), LLMGR_OK);
+    assert_string_equal(answer.content, "whole");
+    ld_answer_clear(&answer);
+    ld_chat_stream_free(stream);
+}
+
+static void an_error_needs_nobody_who_hears_it(void **state)
+{
+    (void)state;
+    static const char DATA[] = "{\"error\":{\"message\":\"boom\"}}";
+    const struct lh_sse_event event = {.has_data = true, .data = LB_STR(DATA)};
+    struct ld_chat_stream *stream = begin();
+    struct llmgr_chunk chunk;
+    enum ld_event kind;
+
+    assert_int_equal(ld_chat_stream_event(stream, &event, &chunk, &kind, NULL), LLMGR_ERR_UPSTREAM);
+    ld_chat_stream_free(stream);
+}
+
+static void one_event_of_too_many_tool_calls_is_refused(void **state)
+{
+    (void)state;
+    static char data[8192];
+    struct ld_chat_stream *stream = begin();
+    struct llmgr_chunk chunk;
+    enum ld_event kind;
+    size_t size =
+        (size_t)snprintf(data, sizeof data, "{\"choices\":[{\"delta\":{\"tool_calls\":[null");
+
+    for (int i = 0; i < LD_TOOL_CALLS_MAX; i++)
+        size += (size_t)snprintf(data + size, sizeof data - size, ",null");
+    snprintf(data + size, sizeof data - size, "]}}]}");
+    assert_int_equal(feed(stream, data, &chunk, &kind), LLMGR_ERR_PROTOCOL);
+    ld_chat_stream_free(stream);
+}
+
 int main(void)
 {
     lb_host_init(&host);
@@ -245,6 +331,11 @@ int main(void)
         cmocka_unit_test(errors_in_the_stream_end_it),
         cmocka_unit_test(too_many_tool_calls_are_refused),
         cmocka_unit_test(the_text_of_a_stream_is_capped_as_a_whole),
+        cmocka_unit_test(a_fragment_without_an_index_goes_on_with_the_call_of_its_id),
+        cmocka_unit_test(a_stream_of_which_nothing_came_sums_up_to_nothing),
+        cmocka_unit_test(a_last_message_instead_of_a_delta_is_read),
+        cmocka_unit_test(an_error_needs_nobody_who_hears_it),
+        cmocka_unit_test(one_event_of_too_many_tool_calls_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
 /* Usage objects of every dialect, read by rule. */
 #include "dialect/usage.h"
 
+#include <stdio.h>
+
 #include "../unit.h"
 
 static struct llmgr_usage usage;
@@ -127,6 +129,59 @@ static void estimates_round_up(void **state)
     assert_int_equal(ld_usage_estimate(9), 3);
 }
 
+static void a_count_below_zero_or_of_another_kind_is_unknown(void **state)
+{
+    static const char *const WRONG[] = {
+        "-1", "-9223372036854775808", "-0.5", "\"3\"", "null", "true", "[3]",
+        "{}", "9223372036854775808"};
+    char text[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        fresh();
+        snprintf(text, sizeof text, "{\"prompt_tokens\":%s,\"completion_tokens\":2}", WRONG[i]);
+        reads(LD_USAGE_CHAT, text, USAGE(-1, 2, -1, -1, -1));
+        fresh();
+        snprintf(text, sizeof text, "{\"input_tokens\":%s,\"output_tokens\":2}", WRONG[i]);
+        reads(LD_USAGE_MESSAGES, text, USAGE(-1, 2, -1, -1, -1));
+        fresh(); /* the same by a tree: an escape in a name asks for one */
+        snprintf(text, sizeof text, "{\"prompt_tokens\":%s,\"completion\\u005ftokens\":2}",
+                 WRONG[i]);
+        reads(LD_USAGE_CHAT, text, USAGE(-1, 2, -1, -1, -1));
+    }
+}
+
+static void details_are_those_of_their_own_object(void **state)
+{
+    (void)state;
+    fresh();
+    reads(LD_USAGE_ANY,
+          "{\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":1,\"x\":\"y\"},"
+          "\"completion_tokens_details\":{\"cached_tokens\":9,\"reasoning_tokens\":3},"
+          "\"other_tokens_details\":{\"cached_tokens\":8},\"a_tokens_details\":[1]}",
+          USAGE(-1, 2, -1, 1, 3));
+    fresh();
+    reads(LD_USAGE_CHAT, "{\"prompt_tokens\":1,\"prompt_cache_hit_tokens\":4}",
+          USAGE(1, -1, -1, 4, -1));
+    fresh();
+    reads(LD_USAGE_ANY, "{\"cache_creation_input_tokens\":2,\"input_tokens\":1}",
+          USAGE(3, -1, -1, -1, -1));
+    fresh(); /* a broken inner object spoils the whole, whoever reads it */
+    assert_false(ld_usage_read_text(
+        &usage, LD_USAGE_CHAT, &parts,
+        LB_STR("{\"prompt_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":01}}")));
+    assert_int_equal(usage.prompt_tokens, -1);
+    fresh();
+    reads(LD_USAGE_EMBEDDINGS, "{\"prompt_tokens\":4,\"completion_tokens\":1}",
+          USAGE(4, 1, -1, -1, -1));
+}
+
+static void an_estimate_does_not_overflow(void **state)
+{
+    (void)state;
+    assert_int_equal(ld_usage_estimate(UINT64_MAX), (int64_t)(UINT64_MAX / 4) + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +192,9 @@ int main(void)
         cmocka_unit_test(unusual_json_is_read_as_well),
         cmocka_unit_test(absurd_counts_do_not_overflow),
         cmocka_unit_test(estimates_round_up),
+        cmocka_unit_test(a_count_below_zero_or_of_another_kind_is_unknown),
+        cmocka_unit_test(details_are_those_of_their_own_object),
+        cmocka_unit_test(an_estimate_does_not_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

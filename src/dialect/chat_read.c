@@ -87,8 +87,7 @@ bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_er
         ld_error_text(lb_buf_str(&json), LD_SHOWN_MAX, &text);
     lb_fail(err, status, N_("the platform reports an error in its answer: %s"),
             text.size > 0 ? lb_buf_c(&text) : "?");
-    if (err != NULL)
-        err->upstream_status = (int)code;
+    err->upstream_status = (int)code;
     lb_buf_free(&json);
     lb_buf_free(&text);
     return true;
@@ -158,7 +157,7 @@ static llmgr_status read_root(const struct lb_host *host, const json_t *root,
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
 
     if (ld_error_of(host, root, err))
-        return err != NULL ? err->status : LLMGR_ERR_UPSTREAM;
+        return err->status;
     if (!json_is_object(choice))
         return lb_fail(err, LLMGR_ERR_PROTOCOL,
                        N_("the platform's answer holds no \"choices\"; is its base URL that of an "

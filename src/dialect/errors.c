@@ -260,7 +260,7 @@ static int64_t http_date(struct lb_str s)
             clock = clock_seconds(word);
         }
     }
-    if (day < 1 || day > 31 || month == 0 || year < 1970 || year > 9999 || clock < 0)
+    if (day < 1 || day > 31 || month == 0 || year < 1970 || clock < 0)
         return -1;
     return days_from_civil(year, month, day) * 86400 + clock;
 }

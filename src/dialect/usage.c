@@ -69,7 +69,7 @@ static bool read_number(struct lb_str text, int64_t *count)
     uint64_t value;
 
     *count = -1;
-    if (text.size == 0 || text.p[0] < '0' || text.p[0] > '9')
+    if (text.p[0] < '0' || text.p[0] > '9')
         return true;
     if (!lb_str_to_u64(text, &value) || value > INT64_MAX)
         return false;
@@ -79,8 +79,7 @@ static bool read_number(struct lb_str text, int64_t *count)
 
 static bool is_in(const struct row *row, struct lb_str object)
 {
-    return row->object == NULL ? object.p == NULL
-                               : object.p != NULL && lb_str_eq_c(object, row->object);
+    return row->object == NULL ? object.p == NULL : lb_str_eq_c(object, row->object);
 }
 
 /* The members of the object at text.p[at]; `object` is its own name, p NULL for the outermost. */
@@ -121,7 +120,7 @@ static bool counts_of_text(struct lb_str text, struct counts *counts)
     if (walk_object(text, at, lb_str(NULL, 0), counts))
         return true;
     json_t *object = ld_json_read(text, NULL);
-    bool is_object = json_is_object(object);
+    bool is_object = object != NULL; /* the text begins with its brace */
     if (is_object)
         counts_of_tree(object, counts);
     json_decref(object);
@@ -262,7 +261,5 @@ bool ld_usage_read_text(struct llmgr_usage *usage, enum ld_usage_rule rule,
 
 int64_t ld_usage_estimate(uint64_t output_size)
 {
-    uint64_t tokens = output_size / 4 + (output_size % 4 != 0);
-
-    return tokens < INT64_MAX ? (int64_t)tokens : INT64_MAX;
+    return (int64_t)(output_size / 4 + (output_size % 4 != 0));
 }

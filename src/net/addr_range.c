@@ -39,7 +39,8 @@ bool ln_range_parse(struct lb_str text, struct ln_range *range)
     char address[INET6_ADDRSTRLEN];
     if (slash >= sizeof(address))
         return false;
-    memcpy(address, text.p != NULL ? text.p : "", slash);
+    if (slash != 0)
+        memcpy(address, text.p, slash);
     address[slash] = '\0';
     struct ln_range found = {.bits = 128};
     unsigned offset = 0;

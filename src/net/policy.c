@@ -136,8 +136,7 @@ static llmgr_status add_endpoint(struct ln_policy *policy, const struct ln_endpo
     }
     static const struct ln_range none4 = {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}}, 128};
     static const struct ln_range none6 = {{{0}}, 128};
-    if (!ln_addr16_of((struct sockaddr *)&storage, &addr))
-        return LLMGR_OK;
+    (void)ln_addr16_of((struct sockaddr *)&storage, &addr); /* of these two kinds it is one */
     if (ln_range_holds(&none4, &addr) || ln_range_holds(&none6, &addr)) {
         policy->own_anywhere = true;
         status = add_interfaces(policy, endpoint->port);

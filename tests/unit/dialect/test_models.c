@@ -2,6 +2,7 @@
 #include "dialect/models.h"
 
 #include "../unit.h"
+#include "base/buf.h"
 
 static struct lb_host host;
 
@@ -43,12 +44,35 @@ static void what_is_no_list_is_said_to_be_none(void **state)
     }
 }
 
+static void a_list_beyond_its_bounds_is_refused(void **state)
+{
+    (void)state;
+    struct llmgr_probe probe = {0};
+    struct llmgr_error err = {0};
+    struct lb_buf body;
+
+    lb_buf_init(&body, &host, LD_MODELS_BODY_MAX + 64);
+    lb_buf_add_c(&body, "{\"data\":[0");
+    for (int i = 0; i < LD_MODELS_MAX; i++)
+        lb_buf_add_c(&body, ",0");
+    lb_buf_add_c(&body, "]}");
+    assert_int_equal(ld_models_read(&host, lb_buf_str(&body), &probe, &err), LLMGR_ERR_PROTOCOL);
+    assert_non_null(strstr(err.message, "100000 entries"));
+    while (body.size <= LD_MODELS_BODY_MAX)
+        lb_buf_add_byte(&body, ' ');
+    assert_int_equal(ld_models_read(&host, lb_buf_str(&body), &probe, &err), LLMGR_ERR_PROTOCOL);
+    assert_non_null(strstr(err.message, "bytes"));
+    assert_null(probe.memory);
+    lb_buf_free(&body);
+}
+
 int main(void)
 {
     lb_host_init(&host);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_with_an_id_are_listed_and_others_skipped),
         cmocka_unit_test(what_is_no_list_is_said_to_be_none),
+        cmocka_unit_test(a_list_beyond_its_bounds_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,6 +179,54 @@ static void texts_that_are_no_utf8_are_mended(void **state)
     lb_buf_free(&out);
 }
 
+static void an_error_fits_only_its_own_shape(void **state)
+{
+    static const struct {
+        const char *body;
+        bool openai, anthropic;
+    } ROWS[] = {
+        {"{\"error\":{\"message\":\"m\"}}", true, false},
+        {"{\"type\":\"error\",\"error\":{\"message\":\"m\",\"type\":\"t\"}}", false, true},
+        {"{\"type\":\"error\",\"error\":{\"message\":\"m\"}}", false, false},
+        {"{\"type\":\"error\",\"error\":{\"message\":\"m\",\"type\":7}}", false, false},
+        {"{\"type\":\"other\",\"error\":{\"message\":\"m\",\"type\":\"t\"}}", true, false},
+        {"{\"error\":{\"message\":7}}", false, false},
+        {"{\"error\":\"m\"}", false, false},
+        {"{}", false, false},
+        {"<html>", false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct lb_str body = lb_cstr(ROWS[i].body);
+        assert_int_equal(ld_error_fits(LD_SHAPE_OPENAI, body), ROWS[i].openai);
+        assert_int_equal(ld_error_fits(LD_SHAPE_RESPONSES, body), ROWS[i].openai);
+        assert_int_equal(ld_error_fits(LD_SHAPE_ANTHROPIC, body), ROWS[i].anthropic);
+    }
+    reshaped(LD_SHAPE_OPENAI, 429,
+             "{\"error\":{\"type\":\"insufficient_quota\",\"message\":\"m\"}}", "rate_limit_error",
+             "insufficient_quota", "m");
+}
+
+static void a_type_that_is_given_is_kept(void **state)
+{
+    struct lb_buf out;
+
+    (void)state;
+    for (int shape = 0; shape < LD_SHAPE_COUNT; shape++) {
+        struct ld_problem problem = example();
+        problem.type = LB_STR("own_type");
+        problem.request_id = LB_STR("");
+        lb_buf_init(&out, &host, 4096);
+        ld_error_body((enum ld_shape)shape, &problem, &out);
+        json_t *root = read_back(lb_buf_str(&out));
+        says(json_object_get(root, "error"), "type", "own_type");
+        assert_null(json_object_get(root, "request_id"));
+        json_decref(root);
+        lb_buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +236,8 @@ int main(void)
         cmocka_unit_test(out_of_credit_is_not_to_be_retried),
         cmocka_unit_test(a_platforms_error_is_told_in_the_callers_shape),
         cmocka_unit_test(texts_that_are_no_utf8_are_mended),
+        cmocka_unit_test(an_error_fits_only_its_own_shape),
+        cmocka_unit_test(a_type_that_is_given_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

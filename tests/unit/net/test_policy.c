@@ -8,8 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uv.h>
+
+#include "../fault.h"
 #include "net/policy.h"
 #include "vectors.h"
+
+FAULT(int, uv_interface_addresses, UV_ENOSYS, (uv_interface_address_t * *list, int *count),
+      (list, count))
 
 static struct lb_host host;
 
@@ -235,6 +241,107 @@ static void another_family_is_refused(void **state)
     ln_policy_free(NULL);
 }
 
+static void lists_and_their_entries_have_bounds(void **state)
+{
+    (void)state;
+    static const char *allow[5000];
+    static uint16_t ports[5000];
+    static struct ln_endpoint own[5000];
+    static const char *const none[] = {NULL};
+    static const char *const too_long[] = {"0000:0000:0000:0000:0000:ffff:192.168.100.2280000/8"};
+    static const struct ln_endpoint nowhere[] = {{NULL, 80}}, broken[] = {{"a b", 80}};
+    const struct ln_policy_options rows[] = {
+        {.allow = allow, .allow_count = 5000}, {.ports = ports, .port_count = 5000},
+        {.own = own, .own_count = 5000},       {.allow = none, .allow_count = 1},
+        {.allow = too_long, .allow_count = 1}, {.own = nowhere, .own_count = 1},
+        {.own = broken, .own_count = 1},
+    };
+
+    lb_host_init(&host);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ln_policy *policy = NULL;
+        struct llmgr_error err = {0};
+        assert_int_equal(ln_policy_new(&host, &rows[i], &policy, &err), LLMGR_ERR_CONFIG);
+        assert_true(err.message[0] != '\0');
+        assert_null(policy);
+    }
+}
+
+static void port_zero_opens_every_port(void **state)
+{
+    (void)state;
+    struct ln_policy *policy =
+        make(&(struct ln_policy_options){.ports = (uint16_t[]){443, 0}, .port_count = 2});
+    assert_int_equal(url(policy, "https", "example.com", 9443), LLMGR_OK);
+    assert_int_equal(addr(policy, "8.8.8.8", 1), LLMGR_OK);
+    assert_int_equal(addr(policy, "10.0.0.1", 443), LLMGR_ERR_ADDRESS);
+    ln_policy_free(policy);
+}
+
+static void an_end_point_of_one_address_shuts_no_other(void **state)
+{
+    (void)state;
+    static const char *const allow[] = {"0.0.0.0/0", "::/0"};
+    static const struct ln_endpoint own[] = {{"::", 8080}, {"127.0.0.2", 9090}};
+    struct ln_policy *policy = make(
+        &(struct ln_policy_options){.allow = allow, .allow_count = 2, .own = own, .own_count = 2});
+    assert_int_equal(addr(policy, "127.0.0.1", 9090), LLMGR_OK);
+    assert_int_equal(addr(policy, "127.0.0.2", 9090), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "127.0.0.1", 8080), LLMGR_ERR_ADDRESS);
+    ln_policy_free(policy);
+}
+
+/* ::a.b.c.d (RFC 4291 section 2.5.5.1): judged by the address inside, but for :: and ::1. */
+static void a_compatible_address_is_judged_by_the_one_inside(void **state)
+{
+    (void)state;
+    static const char *const allow[] = {"::/96", "8.0.0.0/8"};
+    struct ln_policy *policy = make(&(struct ln_policy_options){.allow = allow, .allow_count = 2});
+    assert_int_equal(addr(policy, "::8.8.8.8", 443), LLMGR_OK);
+    assert_int_equal(addr(policy, "::10.0.0.1", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "::0.0.1.2", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "::0.1.0.2", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "::127.0.0.1", 443), LLMGR_ERR_ADDRESS);
+    ln_policy_free(policy);
+}
+
+static void a_machine_that_does_not_tell_its_addresses_still_shuts_loopback(void **state)
+{
+    (void)state;
+    static const char *const allow[] = {"0.0.0.0/0", "::/0"};
+    static const struct ln_endpoint own[] = {{"0.0.0.0", 8080}};
+    fault_arm("uv_interface_addresses", 0, 0);
+    struct ln_policy *policy = make(
+        &(struct ln_policy_options){.allow = allow, .allow_count = 2, .own = own, .own_count = 1});
+    assert_true(fault_disarm());
+    assert_int_equal(addr(policy, "127.0.0.1", 8080), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "::1", 8080), LLMGR_ERR_ADDRESS);
+    ln_policy_free(policy);
+}
+
+static void a_refused_host_is_shown_without_what_could_hurt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *shown;
+    } rows[] = {
+        {"a\x1b[31m", "a?[31m"},
+        {"a\x7f", "a?"},
+        {"a\xff", "a?"},
+        {"b\xc3\xbc cher", "b\xc3\xbc cher"},
+    };
+    struct ln_policy *policy = make(NULL);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct llmgr_error err = {0};
+        assert_int_equal(ln_policy_judge_url_host(policy, LN_CLASS_PRIVATE, LB_STR("https"),
+                                                  lb_cstr(rows[i].name), 443, &err),
+                         LLMGR_ERR_INVALID);
+        if (strstr(err.message, rows[i].shown) == NULL)
+            fail_msg("%s", err.message);
+    }
+    ln_policy_free(policy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +355,12 @@ int main(void)
         cmocka_unit_test(http_and_ports_are_the_operators_to_open),
         cmocka_unit_test(broken_lists_are_named),
         cmocka_unit_test(another_family_is_refused),
+        cmocka_unit_test(lists_and_their_entries_have_bounds),
+        cmocka_unit_test(port_zero_opens_every_port),
+        cmocka_unit_test(an_end_point_of_one_address_shuts_no_other),
+        cmocka_unit_test(a_compatible_address_is_judged_by_the_one_inside),
+        cmocka_unit_test(a_machine_that_does_not_tell_its_addresses_still_shuts_loopback),
+        cmocka_unit_test(a_refused_host_is_shown_without_what_could_hurt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,22 @@ FAULT(int, sodium_mprotect_noaccess, -1, (void *p), (p))
 FAULT(int, sodium_mprotect_readonly, -1, (void *p), (p))
 FAULT(int, sodium_mprotect_readwrite, -1, (void *p), (p))
 
+FAULT(uid_t, geteuid, 12345, (void), ())
+FAULT(int64_t, lb_monotonic_ms, INT64_MAX / 2, (void), ())
+
+/* A close that fails has closed all the same. */
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+int __wrap_close(int fd)
+{
+    bool strikes = fault_strikes("close");
+    int result = __real_close(fd);
+
+    errno = strikes ? fault.error : errno;
+    return strikes ? -1 : result;
+}
+
 static char directory[] = "/tmp/llmgr-faults-XXXXXX";
 static char key_path[128];
 
@@ -132,6 +148,7 @@ static void a_file_is_written_whole_or_not_at_all(void **state)
     store("write", 0, EINTR, LLMGR_OK, true);
     store("fsync", 0, EIO, LLMGR_ERR_VAULT, false);
     store("link", 0, EMLINK, LLMGR_ERR_VAULT, false);
+    store("close", 0, EIO, LLMGR_ERR_VAULT, false);
     store("mkdir", 0, EACCES, LLMGR_OK, true); /* what it says of a directory that exists */
 }
 
@@ -151,6 +168,63 @@ static void a_file_system_without_links_still_never_overwrites(void **state)
     for (size_t i = 0; i < 3; i++)
         store("link", 0, ERRORS[i], LLMGR_OK, true);
     store("link", 0, EEXIST, LLMGR_ERR_CONFLICT, false);
+}
+
+static void a_directory_that_cannot_be_made_is_an_error(void **state)
+{
+    (void)state;
+    struct lv_master master;
+    struct llmgr_error err = {0};
+    char path[200];
+
+    lv_master_generate(&master);
+    snprintf(path, sizeof path, "%s/new/master.key", directory);
+    fault_arm("mkdir", 2, ENOSPC); /* /tmp, ours, new */
+    assert_int_equal(lv_master_store_file(path, &master, &err), LLMGR_ERR_VAULT);
+    assert_true(fault_disarm());
+    assert_non_null(strstr(err.message, strerror(ENOSPC)));
+    assert_int_equal(lv_master_store_file(key_path, &master, NULL), LLMGR_OK);
+    snprintf(path, sizeof path, "%s/x", key_path); /* a file stands where a directory should */
+    fault_arm("mkdir", 2, EROFS);
+    assert_int_equal(lv_master_store_file(path, &master, &err), LLMGR_ERR_VAULT);
+    assert_true(fault_disarm());
+    assert_non_null(strstr(err.message, strerror(EROFS)));
+    lv_master_take_back(key_path);
+}
+
+static void a_name_without_a_directory_is_one_here(void **state)
+{
+    (void)state;
+    struct lv_master written, master;
+    char before[1024];
+
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(directory), 0);
+    lv_master_generate(&written);
+    assert_int_equal(lv_master_store_file("here.key", &written, NULL), LLMGR_OK);
+    assert_int_equal(lv_master_from_file("here.key", &master, NULL), LLMGR_OK);
+    assert_memory_equal(&master, &written, sizeof master);
+    /* Roots's file may be read by the user it was made for, one of a third user may not. */
+    if (geteuid() == 0) {
+        fault_arm("geteuid", 0, 0);
+        assert_int_equal(lv_master_from_file("here.key", &master, NULL), LLMGR_OK);
+        assert_true(fault_disarm());
+    }
+    lv_master_take_back("here.key");
+    assert_int_equal(chdir(before), 0);
+}
+
+static void a_path_has_a_ceiling(void **state)
+{
+    (void)state;
+    static char path[5000];
+    struct lv_master master;
+
+    memset(path, 'p', sizeof path - 1);
+    lv_master_generate(&master);
+    assert_int_equal(lv_master_store_file(path, &master, NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(lv_master_from_credential(path, "name", &master, NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(lv_master_from_credential(directory, "a/b", &master, NULL), LLMGR_ERR_INVALID);
 }
 
 static void a_creator_that_comes_second_takes_the_firsts_key(void **state)
@@ -231,6 +305,40 @@ static void a_kill_that_is_interrupted_still_waits_for_its_end(void **state)
     assert_int_equal(lv_master_from_command(ARGV, &master, NULL), LLMGR_ERR_VAULT);
     assert_true(fault_disarm());
     assert_int_equal(waitpid(-1, NULL, 0), -1);
+    fault_arm("waitpid", 0, ECHILD); /* somebody else waits for our children */
+    assert_int_equal(lv_master_from_command(ARGV, &master, NULL), LLMGR_ERR_VAULT);
+    assert_true(fault_disarm());
+    assert_true(waitpid(-1, NULL, 0) > 0);
+}
+
+static llmgr_status run_shell(const char *script, struct llmgr_error *err)
+{
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    struct lv_master master;
+
+    return lv_master_from_command(argv, &master, err);
+}
+
+/* The clock leaps: while it prints nothing, and after it closed its output. */
+static void the_time_is_up_for_a_program_that_goes_on_in_either_way(void **state)
+{
+    (void)state;
+    struct llmgr_error err = {0};
+
+    fault_arm("lb_monotonic_ms", 1, 0);
+    assert_int_equal(run_shell("exec sleep 300", &err), LLMGR_ERR_VAULT);
+    assert_true(fault_disarm());
+    assert_non_null(strstr(err.message, "took longer"));
+    err.message[0] = '\0';
+    fault_arm("lb_monotonic_ms", 2, 0); /* one for the end of its output, one for its end */
+    assert_int_equal(run_shell("exec sleep 300 >&-", &err), LLMGR_ERR_VAULT);
+    assert_true(fault_disarm());
+    assert_non_null(strstr(err.message, "took longer"));
+    assert_int_equal(waitpid(-1, NULL, 0), -1); /* killed and reaped */
+    assert_int_equal(run_shell("exit 0", &err), LLMGR_ERR_VAULT);
+    const char *const unnamed[] = {"", NULL};
+    struct lv_master master;
+    assert_int_equal(lv_master_from_command(unnamed, &master, &err), LLMGR_ERR_INVALID);
 }
 
 /* ---- The keys in memory ---------------------------------------------------------------------- */
@@ -390,10 +498,14 @@ int main(void)
         cmocka_unit_test(a_file_is_written_whole_or_not_at_all),
         cmocka_unit_test(a_name_that_may_not_survive_a_power_loss_is_an_error),
         cmocka_unit_test(a_file_system_without_links_still_never_overwrites),
+        cmocka_unit_test(a_directory_that_cannot_be_made_is_an_error),
+        cmocka_unit_test(a_name_without_a_directory_is_one_here),
+        cmocka_unit_test(a_path_has_a_ceiling),
         cmocka_unit_test(a_creator_that_comes_second_takes_the_firsts_key),
         cmocka_unit_test(a_program_that_cannot_be_started_leaves_nothing_open),
         cmocka_unit_test(a_program_that_cannot_be_heard_is_an_error_and_an_interruption_is_none),
         cmocka_unit_test(a_kill_that_is_interrupted_still_waits_for_its_end),
+        cmocka_unit_test(the_time_is_up_for_a_program_that_goes_on_in_either_way),
         cmocka_unit_test(a_vault_that_cannot_be_made_leaves_nothing),
         cmocka_unit_test(keys_that_may_be_swapped_out_are_warned_of),
         cmocka_unit_test(memory_that_cannot_be_unprotected_changes_nothing),

@@ -59,6 +59,10 @@ static void spoil(struct peer *peer, const struct mock_how *how, size_t head_siz
         lb_buf_cut(&peer->out, head_size + (keep < body ? keep : body));
         peer->close_after = true;
     }
+    if (how->on[MOCK_SURPLUS])
+        lb_buf_add_c(&peer->out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                 "Content-Length: 54\r\n\r\n"
+                                 "{\"choices\":[{\"message\":{\"content\":\"forged answer\"}}]} ");
     if (how->on[MOCK_STALL]) {
         lb_buf_cut(&peer->out, head_size + body / 2);
         peer->stall_after = true;

@@ -240,6 +240,26 @@ static void nothing_is_sent_again_after_the_first_byte(void **state)
     assert_int_equal(requests() - before, 1);
 }
 
+/* Whoever speaks unasked may be answering what the next caller will ask. */
+static void a_connection_with_bytes_behind_the_answer_is_not_used_again(void **state)
+{
+    (void)state;
+    static const char *const MODELS[] = {"mock-surplus", "mock-surplus+whole",
+                                         "mock-surplus+split-7", "mock-surplus+empty"};
+
+    for (size_t i = 0; i < sizeof MODELS / sizeof MODELS[0]; i++) {
+        struct heard first = {0}, second = {0};
+        flush();
+        run_chat(MODELS[i], &first);
+        assert_int_equal(first.end.status, LLMGR_OK);
+        run_chat("m", &second);
+        assert_false(second.stats.reused);
+        assert_int_equal(second.end.status, LLMGR_OK);
+        assert_int_equal(second.status, 200);
+        assert_int_equal(second.stats.attempts, 1);
+    }
+}
+
 static void a_paused_exchange_bounds_what_is_read(void **state)
 {
     (void)state;
@@ -539,6 +559,7 @@ int main(void)
         cmocka_unit_test(a_waiting_connection_is_closed_in_time),
         cmocka_unit_test(a_dead_waiting_connection_is_replaced_once),
         cmocka_unit_test(nothing_is_sent_again_after_the_first_byte),
+        cmocka_unit_test(a_connection_with_bytes_behind_the_answer_is_not_used_again),
         cmocka_unit_test(a_paused_exchange_bounds_what_is_read),
         cmocka_unit_test(pausing_at_every_slice_loses_nothing),
         cmocka_unit_test(bodies_of_any_size_are_fed),

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* A journal's records: what is written is read, and nothing else is taken for a record. */
+#include "manager/record.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "../unit.h"
+#include "manager/usage.h"
+
+enum { AT_SIZE = 8, AT_OFFSET = 12, AT_LENGTHS = 16 + 12 * 8 + 8 + 3, PLACE = 64 };
+
+static const unsigned char KEY[LM_RECORD_KEY_SIZE] = {1, 2, 3};
+static unsigned char file[PLACE + 2 * LM_RECORD_MAX];
+
+static struct lm_usage attempt(void)
+{
+    struct lm_usage usage, tidy;
+
+    lm_usage_init(&usage);
+    usage.request_id = LB_STR("req-1");
+    usage.user = LB_STR("ann");
+    usage.model_name = LB_STR("m");
+    usage.prompt_tokens = 12;
+    assert_int_equal(lm_usage_tidy(&usage, 1, &tidy, NULL), LLMGR_OK);
+    return tidy;
+}
+
+/* A record at PLACE; returns where it ends. */
+static size_t put(void)
+{
+    const struct lm_usage tidy = attempt();
+
+    memset(file, 0, sizeof file);
+    size_t size = lm_record_write(file + PLACE, PLACE, KEY, &tidy);
+    assert_int_equal(size, lm_record_size(&tidy));
+    return PLACE + size;
+}
+
+/* After a change that its writer might have made: the check is right again. */
+static void sign(size_t end)
+{
+    crypto_shorthash(file + PLACE, file + PLACE + 8, end - PLACE - 8, KEY);
+}
+
+static size_t read_at(size_t file_size, size_t offset)
+{
+    struct lm_usage usage;
+
+    return lm_record_read(file, file_size, offset, KEY, &usage);
+}
+
+static void what_is_written_is_read(void **state)
+{
+    (void)state;
+    size_t end = put();
+    struct lm_usage usage;
+
+    assert_int_equal(lm_record_read(file, end, PLACE, KEY, &usage), end - PLACE);
+    assert_true(lb_str_eq_c(usage.request_id, "req-1"));
+    assert_true(lb_str_eq_c(usage.user, "ann"));
+    assert_int_equal(usage.prompt_tokens, 12);
+    assert_int_equal(usage.completion_tokens, -1);
+    assert_int_equal(read_at(end, end), 0);
+    assert_int_equal(read_at(end, end + 1), 0);
+}
+
+static void a_record_is_whole_or_none(void **state)
+{
+    (void)state;
+    size_t end = put();
+
+    for (size_t size = 0; size < end; size++)
+        assert_int_equal(read_at(size, PLACE), 0);
+    for (size_t bit = 0; bit < (end - PLACE) * 8; bit++) {
+        file[PLACE + bit / 8] ^= (unsigned char)(1 << bit % 8);
+        assert_int_equal(read_at(end, PLACE), 0);
+        file[PLACE + bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+    assert_int_equal(read_at(end, PLACE), end - PLACE);
+}
+
+static void a_record_of_another_file_or_place_is_none(void **state)
+{
+    (void)state;
+    static const unsigned char other[LM_RECORD_KEY_SIZE] = {1, 2, 4};
+    struct lm_usage usage;
+    size_t end = put();
+
+    assert_int_equal(lm_record_read(file, end, PLACE, other, &usage), 0);
+    memmove(file + PLACE + LM_RECORD_MAX, file + PLACE, end - PLACE);
+    assert_int_equal(read_at(sizeof file, PLACE + LM_RECORD_MAX), 0);
+}
+
+/* Signed by who has the key (or by luck), and still not believed beyond the file's bytes. */
+static void sizes_and_lengths_are_bounded_even_if_they_are_signed(void **state)
+{
+    (void)state;
+    static const uint32_t SIZES[] = {0,
+                                     8,
+                                     LM_RECORD_FIXED - LM_RECORD_ALIGN,
+                                     LM_RECORD_FIXED + 1,
+                                     LM_RECORD_MAX + LM_RECORD_ALIGN,
+                                     UINT32_MAX - 7};
+    struct lm_usage usage;
+
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
+        size_t end = put();
+        memcpy(file + PLACE + AT_SIZE, &SIZES[i], sizeof SIZES[i]);
+        sign(end);
+        assert_int_equal(read_at(end, PLACE), 0);
+    }
+    /* One that would reach beyond a file that is shorter: its bytes are there, but not its own. */
+    size_t end = put();
+    uint32_t longer = (uint32_t)(end - PLACE + LM_RECORD_ALIGN);
+    memcpy(file + PLACE + AT_SIZE, &longer, sizeof longer);
+    sign(end + LM_RECORD_ALIGN);
+    assert_int_equal(read_at(end, PLACE), 0);
+    for (size_t i = 0; i < LM_RECORD_TEXTS; i++) {
+        end = put();
+        file[PLACE + AT_LENGTHS + i] = 255;
+        sign(end);
+        if (lm_record_read(file, end, PLACE, KEY, &usage) != 0)
+            fail_msg("the length of text %zu", i);
+        end = put();
+        file[PLACE + AT_LENGTHS + i] += 16;
+        sign(end);
+        assert_int_equal(read_at(end, PLACE), 0);
+    }
+    end = put();
+    file[PLACE + LM_RECORD_FIXED] = 0xff; /* no text */
+    sign(end);
+    assert_int_equal(read_at(end, PLACE), 0);
+    end = put();
+    file[PLACE + AT_LENGTHS + 1] = 0; /* nobody's; the next text becomes longer by that */
+    file[PLACE + AT_LENGTHS + 0] += 3;
+    sign(end);
+    assert_int_equal(read_at(end, PLACE), 0);
+}
+
+static void a_count_that_is_none_is_unknown(void **state)
+{
+    (void)state;
+    static const int64_t NONE[] = {-1, -2, -1000, INT64_MIN, (INT64_C(1) << 32) + 1, INT64_MAX};
+    struct lm_usage usage = attempt(), tidy;
+
+    for (size_t i = 0; i < sizeof NONE / sizeof NONE[0]; i++) {
+        usage.prompt_tokens = usage.completion_tokens = usage.cached_tokens =
+            usage.reasoning_tokens = NONE[i];
+        assert_int_equal(lm_usage_tidy(&usage, 1, &tidy, NULL), LLMGR_OK);
+        assert_int_equal(tidy.prompt_tokens, LM_UNKNOWN);
+        assert_int_equal(tidy.completion_tokens, LM_UNKNOWN);
+        assert_int_equal(tidy.cached_tokens, LM_UNKNOWN);
+        assert_int_equal(tidy.reasoning_tokens, LM_UNKNOWN);
+    }
+    usage.prompt_tokens = 0;
+    usage.completion_tokens = INT64_C(1) << 32;
+    assert_int_equal(lm_usage_tidy(&usage, 1, &tidy, NULL), LLMGR_OK);
+    assert_int_equal(tidy.prompt_tokens, 0);
+    assert_int_equal(tidy.completion_tokens, INT64_C(1) << 32);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(a_record_is_whole_or_none),
+        cmocka_unit_test(a_record_of_another_file_or_place_is_none),
+        cmocka_unit_test(sizes_and_lengths_are_bounded_even_if_they_are_signed),
+        cmocka_unit_test(a_count_that_is_none_is_unknown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -12,10 +12,12 @@ static struct lb_host host;
 /* Fed whole and byte by byte, which must come to the same; free it with ld_sniff_free. */
 static struct ld_sniff sniffed(enum ld_endpoint_id endpoint, bool stream, const char *text)
 {
+    static char names[4][LD_SNIFF_NAME_SIZE];
     struct ld_sniff whole, bytes;
 
-    ld_sniff_init(&whole, &host, ld_endpoint(endpoint), stream);
-    ld_sniff_init(&bytes, &host, ld_endpoint(endpoint), stream);
+    memset(names, 0, sizeof names);
+    ld_sniff_init(&whole, &host, ld_endpoint(endpoint), stream, names[0], names[1]);
+    ld_sniff_init(&bytes, &host, ld_endpoint(endpoint), stream, names[2], names[3]);
     ld_sniff_feed(&whole, text, strlen(text));
     for (const char *at = text; *at != '\0'; at++)
         ld_sniff_feed(&bytes, at, 1);
@@ -138,7 +140,7 @@ static void a_names_and_ids_first_word_stands(void **state)
     ld_sniff_free(&sniff);
     snprintf(text, sizeof text, "{\"model\":\"%0200d\",\"%0300d\":1,\"id\":\"\\u0041\\\"\"}", 0, 0);
     sniff = sniffed(LD_ENDPOINT_CHAT, true, text);
-    assert_int_equal(strlen(sniff.model), sizeof sniff.model - 1);
+    assert_int_equal(strlen(sniff.model), LD_SNIFF_NAME_SIZE - 1);
     assert_true(sniff.id[0] != '\0');
     ld_sniff_free(&sniff);
 }

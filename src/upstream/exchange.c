@@ -365,20 +365,15 @@ static struct lu_exchange *allocate(struct lu_pool *pool, const struct lu_reques
 }
 
 /* What can be said about the request before anything is made. */
-static llmgr_status check(const struct lu_pool *pool, const struct lu_request *request,
-                          struct lh_url *url, struct llmgr_error *err)
+static llmgr_status check(const struct lu_request *request, struct llmgr_error *err)
 {
-    enum lh_url_error error = lh_url_parse(request->url, url);
-
-    if (error != LH_URL_OK)
-        return lh_url_fail(err, error, request->url);
     if (request->body_count > LU_BODY_SLICES_MAX)
         return lb_fail(err, LLMGR_ERR_INVALID, N_("the request's body has more than %d parts"),
                        LU_BODY_SLICES_MAX);
     if (lu_auth_find(request->protocol) == NULL)
         return lb_fail(err, LLMGR_ERR_INVALID, N_("the protocol '%.*s' is unknown"),
                        (int)request->protocol.size, request->protocol.p);
-    return lu_pool_judge(pool, url, request->klass, err);
+    return LLMGR_OK;
 }
 
 /* A waiting connection for what can be sent again, else a dial. */
@@ -399,19 +394,21 @@ llmgr_status lu_exchange_start(struct lu_pool *pool, const struct lu_request *re
                                const struct lu_face *face, void *context,
                                struct lu_exchange **exchange, struct llmgr_error *err)
 {
-    struct lh_url url;
+    struct lu_base *base = NULL;
 
-    llmgr_status status = check(pool, request, &url, err);
+    llmgr_status status = check(request, err);
+    if (status == LLMGR_OK)
+        status = lu_base_find(pool, lu_pool_bases(pool), request->url, request->klass, &base, err);
     if (status != LLMGR_OK)
         return status;
     struct lu_exchange *made = allocate(pool, request, face, context);
     if (made == NULL)
         return lb_fail_memory(err);
     made->auth = lu_auth_find(request->protocol);
-    status = lu_prepare_head(made, request, &url, err);
-    if (status == LLMGR_OK)
-        status = lu_site_hold(pool, &url, request->klass, &made->site, err);
+    status = lu_prepare_head(made, request, base, err);
     if (status == LLMGR_OK) {
+        made->site = base->site;
+        lu_site_hold_again(made->site);
         status = connect_somehow(made, err);
         if (status != LLMGR_OK)
             lu_site_release(made->site);

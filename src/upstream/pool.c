@@ -24,7 +24,8 @@ struct lu_pool {
     struct ln_loop *loop;
     struct lu_pool_options options; /* defaults filled in */
     struct lb_map *sites;
-    struct lb_list idle; /* lu_link.in_pool */
+    struct lu_base *bases[LU_BASES]; /* each holds its site */
+    struct lb_list idle;             /* lu_link.in_pool */
     unsigned idle_count;
     unsigned running;
     uint64_t dialed;
@@ -71,6 +72,7 @@ void lu_pool_free(struct lu_pool *pool)
     if (pool == NULL)
         return;
     lu_pool_flush(pool);
+    lu_bases_clear(pool, pool->bases);
     ln_timer_stop(&pool->expiry);
     lb_map_free(pool->sites);
     lb_free(pool->host, pool);
@@ -99,6 +101,11 @@ uint64_t lu_pool_reused(const struct lu_pool *pool)
 unsigned lu_pool_running(const struct lu_pool *pool)
 {
     return pool->running;
+}
+
+struct lu_base **lu_pool_bases(struct lu_pool *pool)
+{
+    return pool->bases;
 }
 
 struct llmgr_error *lu_pool_spare_error(struct lu_pool *pool)
@@ -160,6 +167,11 @@ static void free_unused(struct lu_site *site)
         return;
     lb_map_remove(site->pool->sites, site_key(site->klass, site->origin, buffer));
     lb_free(site->pool->host, site);
+}
+
+void lu_site_hold_again(struct lu_site *site)
+{
+    site->users++;
 }
 
 void lu_site_release(struct lu_site *site)

@@ -40,11 +40,37 @@ struct lu_link {
     int64_t since;          /* loop time, ms */
 };
 
-/* A hold on the site for a URL; give it back with lu_site_release. */
+/* A hold on the site for a URL, or another one; give it back with lu_site_release. */
+void lu_site_hold_again(struct lu_site *site);
 LLMGR_MUST_CHECK llmgr_status lu_site_hold(struct lu_pool *pool, const struct lh_url *url,
                                            enum ln_class klass, struct lu_site **site,
                                            struct llmgr_error *err);
 void lu_site_release(struct lu_site *site);
+
+/* ---- Base URLs seen before (base.c) ---------------------------------------------------------- */
+
+enum { LU_BASES = 64 };
+
+struct lu_base {
+    struct lu_site *site; /* held */
+    enum ln_class klass;
+    struct lb_str text; /* as it was given */
+    struct lh_url url;  /* slices of text */
+    /* Method and path that were asked last, and the request line and Host they make. */
+    struct lb_buf lines;
+    size_t method_size, path_size;
+    char bytes[]; /* of text */
+};
+
+/* The base URL's parts and site, judged; borrowed until the next call. */
+LLMGR_MUST_CHECK llmgr_status lu_base_find(struct lu_pool *pool, struct lu_base *bases[LU_BASES],
+                                           struct lb_str text, enum ln_class klass,
+                                           struct lu_base **base, struct llmgr_error *err);
+/* Appends request line and Host; head->failed tells. */
+void lu_base_write(struct lu_base *base, struct lb_str method, struct lb_str path,
+                   struct lb_buf *head);
+void lu_bases_clear(struct lu_pool *pool, struct lu_base *bases[LU_BASES]);
+struct lu_base **lu_pool_bases(struct lu_pool *pool);
 
 /* A waiting connection, or NULL. */
 struct lu_link *lu_link_take(struct lu_site *site);
@@ -169,7 +195,7 @@ extern const struct ln_conn_face lu_exchange_conn_face;
 /* send.c */
 LLMGR_MUST_CHECK llmgr_status lu_prepare_head(struct lu_exchange *exchange,
                                               const struct lu_request *request,
-                                              const struct lh_url *url, struct llmgr_error *err);
+                                              struct lu_base *base, struct llmgr_error *err);
 /* With a connection at hand: head with key, then as much of the slices as the socket takes. */
 void lu_send_start(struct lu_exchange *exchange);
 void lu_send_more(struct lu_exchange *exchange);

@@ -13,6 +13,7 @@
 
 enum {
     HEAD_MAX = 64 * 1024,            /* bytes of a request head */
+    HEAD_FIRST = 400,                /* bytes that hold nearly all of them */
     QUEUE_SLACK = 1024,              /* chunk framing and the like beyond LU_UPLOAD_QUEUE */
     QUEUE_LOW = LU_UPLOAD_QUEUE / 4, /* here a fed body may go on */
     HEAD_SLICES = 4,                 /* head, name of the key's field, key, empty line */
@@ -95,22 +96,15 @@ static uint64_t take_slices(struct lu_exchange *exchange, const struct lu_reques
 }
 
 llmgr_status lu_prepare_head(struct lu_exchange *exchange, const struct lu_request *request,
-                             const struct lh_url *url, struct llmgr_error *err)
+                             struct lu_base *base, struct llmgr_error *err)
 {
-    char authority[LH_ORIGIN_SIZE];
-    struct lb_buf target;
-
     uint64_t size = take_slices(exchange, request);
     if (request->body_kind == LU_BODY_LENGTH && size > request->body_size)
         return lb_fail(err, LLMGR_ERR_INVALID, N_("the request's body is longer than announced"));
     exchange->body_left = request->body_size - (request->body_kind == LU_BODY_LENGTH ? size : 0);
     lb_buf_init(&exchange->head, exchange->host, HEAD_MAX);
-    lb_buf_init(&target, exchange->host, HEAD_MAX);
-    lh_url_join_target(url, request->path, &target);
-    lh_url_authority(url, authority);
-    lh_write_request(&exchange->head, request->method, lb_buf_str(&target), lb_cstr(authority));
-    llmgr_status status = target.failed;
-    lb_buf_free(&target);
+    (void)lb_buf_reserve(&exchange->head, HEAD_FIRST); /* at once, not by doubling from little */
+    lu_base_write(base, request->method, request->path, &exchange->head);
     for (size_t i = 0; i < request->field_count; i++) {
         if (is_ours(request->fields[i].name))
             return lb_fail(err, LLMGR_ERR_INVALID,
@@ -119,8 +113,7 @@ llmgr_status lu_prepare_head(struct lu_exchange *exchange, const struct lu_reque
         lh_write_field(&exchange->head, request->fields[i].name, request->fields[i].value);
     }
     write_framing(exchange, request, size);
-    if (status == LLMGR_OK)
-        status = exchange->head.failed;
+    llmgr_status status = exchange->head.failed;
     if (status == LLMGR_ERR_NO_MEMORY)
         return lb_fail_memory(err);
     if (status != LLMGR_OK)

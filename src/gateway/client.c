@@ -227,7 +227,8 @@ void lg_client_accept(void *context, struct ln_conn *conn)
     client->magic = CLIENT_MAGIC;
     client->worker = worker;
     client->conn = conn;
-    lb_buf_init(&client->in, worker->host, lh_limits_default.head + LG_PIPELINE_MAX + LN_READ_SIZE);
+    lb_buf_init_secret(&client->in, worker->host,
+                       lh_limits_default.head + LG_PIPELINE_MAX + LN_READ_SIZE);
     lb_list_add_tail(&worker->clients, &client->node);
     worker->client_count++;
     lg_count(worker, LG_METRIC_CONNECTIONS, 1);
@@ -338,7 +339,7 @@ static void save_rest(struct lg_client *client)
     if (client->closing || rest.size == 0) {
         if (client->in.capacity > 0) {
             lb_buf_free(&client->in);
-            lb_buf_init(&client->in, client->worker->host, client->in.limit);
+            lb_buf_init_secret(&client->in, client->worker->host, client->in.limit);
         }
         balance_reading(client);
         return;

@@ -31,6 +31,18 @@ static struct lb_str find_token(const struct lh_head *head)
     return value.size > 0 ? value : lh_head_get(head, LH_HEADER_API_KEY);
 }
 
+void lg_identity_hide(const struct lh_head *head)
+{
+    static const enum lh_header PLACES[] = {LH_HEADER_AUTHORIZATION, LH_HEADER_X_API_KEY,
+                                            LH_HEADER_API_KEY};
+
+    for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
+        struct lb_str value = lh_head_get(head, PLACES[i]);
+        if (value.size > 0)
+            memset((char *)(uintptr_t)value.p, '*', value.size); /* the buffer is the worker's */
+    }
+}
+
 static enum lg_verdict unknown(struct lg_request *request)
 {
     return lg_request_fail(request, LLMGR_ERR_UNAUTHORIZED,
@@ -156,7 +168,9 @@ enum lg_verdict lg_identify_token(struct lg_request *request)
     if (text.size == 0)
         return lg_request_fail(request, LLMGR_ERR_UNAUTHORIZED,
                                N_("a token is needed: send `Authorization: Bearer sk-llmgr-…`"));
-    switch (lm_token_cache_find(request->worker->tokens, text, digest, &token)) {
+    enum lm_token_result found = lm_token_cache_find(request->worker->tokens, text, digest, &token);
+    lg_identity_hide(request->head);
+    switch (found) {
     case LM_TOKEN_FOUND:
         return admit_token(request, token);
     case LM_TOKEN_MISS:

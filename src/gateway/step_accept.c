@@ -82,8 +82,11 @@ enum lg_verdict lg_step_match(struct lg_request *request)
     }
     llmgr_status status =
         lg_route_match(head->method, head->path, &request->arena, &request->match, &err);
-    if (status == LLMGR_OK)
+    if (status == LLMGR_OK) {
+        /* What is not relayed is for us, and may bear a key. */
+        request->body.secret = request->match.route->kind != LG_ROUTE_RELAY;
         return judge_length(request);
+    }
     if (request->match.allowed != 0)
         request->error_http = 405;
     return lg_request_fail_with(request, &err);

@@ -28,7 +28,7 @@ static void fill_call(struct lg_request *request, struct lg_call *call)
         .request_id = request->id,
         .anthropic = request->wants_anthropic_id,
     };
-    lb_buf_init(&call->out, worker->host, LG_ANSWER_MAX);
+    lb_buf_init_secret(&call->out, worker->host, LG_ANSWER_MAX); /* a new token, perhaps */
 }
 
 static enum lg_verdict answer_call(struct lg_request *request, struct lg_call *call)

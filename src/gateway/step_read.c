@@ -6,6 +6,8 @@
  */
 #include "gateway/request.h"
 
+#include <string.h>
+
 #include "gateway/ask.h"
 #include "gateway/client.h"
 #include "gateway/upload.h"
@@ -30,6 +32,8 @@ static bool collect(struct lg_request *request, enum lg_verdict *verdict)
             return false;
         }
         lb_buf_add_str(&request->body, payload);
+        if (request->body.secret && used > 0) /* out of the buffer that all connections share */
+            memset((char *)(uintptr_t)at_hand.p, 0, used);
         if (request->body.failed != LLMGR_OK) {
             request->error_http = request->body.failed == LLMGR_ERR_TOO_LARGE ? 413 : 503;
             *verdict = lg_request_fail(request, request->body.failed,

@@ -8,6 +8,7 @@
 #include "gateway/ask.h"
 #include "gateway/client.h"
 #include "gateway/gauge.h"
+#include "gateway/identity.h"
 #include "gateway/relay.h"
 #include "gateway/request.h"
 #include "gateway/upload.h"
@@ -115,6 +116,8 @@ enum lg_verdict lg_step_settle(struct lg_request *request)
 {
     struct lg_gauge *gauge = lg_server_gauge(request->worker->server);
 
+    if (request->head != NULL)
+        lg_identity_hide(request->head); /* of requests that never were identified */
     if (request->relay != NULL && !request->relay->settled && request->gone)
         request->relay->end = LLMGR_END_CLIENT_GONE;
     lg_settle_attempt(request);

@@ -48,7 +48,7 @@ static void free_dial(struct ln_dial *dial)
     }
     lb_list_remove(&dial->node);
     const struct lb_host *host = dial->loop->host;
-    lb_free(host, dial->tunnel);
+    lb_free_secret(host, dial->tunnel, dial->tunnel_size); /* a proxy may quote its password */
     lb_free(host, dial->host_copy);
     lb_free(host, dial->alpn_copy);
     dial->magic = 0;

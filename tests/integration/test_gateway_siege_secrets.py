@@ -99,7 +99,8 @@ async def walk(port, hidden, tokens):
     return made, seen
 
 
-def test_no_canary_leaves_a_running_gateway(llmgr):
+def furnished(llmgr, test):
+    """Runs `test(upstream, hidden, tokens)` in a house with canaries in every place."""
     hidden = {name: canary(name) for name in
               ('house', 'far', 'private', 'user', 'proxy', 'prompt', 'wrong')}
 
@@ -121,30 +122,38 @@ def test_no_canary_leaves_a_running_gateway(llmgr):
             own = {row['platform_name']: row for row in llmgr.json('-u', 'ann', 'platform', 'list')}
             llmgr.json('-u', 'ann', 'platform', 'set-key', own['House']['platform_id'],
                        '--key-stdin', stdin=hidden['user'] + '\n')
-            serving = Serving(llmgr, mode='custom')
-            made, seen = await walk(serving.port, hidden, tokens)
-            assert made.status == 201, made.body
-            _, again = await walk(serving.port, hidden, tokens)
-            client = await Client(serving.port).open()
-            client.send('/api/tokens', {'kind': 'user', 'name': 'n'},
-                        'Authorization: Bearer ' + tokens['admin'], 'Idempotency-Key: made')
-            created = await client.answer()
-            assert created.status == 201, created.body
-            hidden['token made'] = created.json['token']
-            serving.signal(signal.SIGHUP)
-            crowded = await crowd(walk(serving.port, hidden, tokens) for _ in range(2))
-            await settled(llmgr, len(upstream.received), 10 * len(upstream.received))
-            serving.signal(signal.SIGKILL)  # the journal and the WAL stay as they are
-            await asyncio.to_thread(serving.process.wait, PATIENCE_S)
-            printed = serving.process.stdout.read() + serving.log
-            serving.process.stdout.close()
-            proxied.close()
-            hidden['master'] = next(llmgr.folder.rglob('master.key')).read_text().strip()
-            arrived = ' '.join(json.dumps(fields) for _, fields, _ in upstream.received)
-            assert hidden['user'] in arrived and hidden['private'] in arrived, 'nothing was tried'
-            return printed, seen + again + [row for _, rows in crowded for row in rows]
+            try:
+                return await test(upstream, hidden, tokens)
+            finally:
+                proxied.close()
+    return asyncio.run(run())
 
-    printed, seen = asyncio.run(run())
+
+def test_no_canary_leaves_a_running_gateway(llmgr):
+    async def test(upstream, hidden, tokens):
+        serving = Serving(llmgr, mode='custom')
+        made, seen = await walk(serving.port, hidden, tokens)
+        assert made.status == 201, made.body
+        _, again = await walk(serving.port, hidden, tokens)
+        client = await Client(serving.port).open()
+        client.send('/api/tokens', {'kind': 'user', 'name': 'n'},
+                    'Authorization: Bearer ' + tokens['admin'], 'Idempotency-Key: made')
+        created = await client.answer()
+        assert created.status == 201, created.body
+        hidden['token made'] = created.json['token']
+        serving.signal(signal.SIGHUP)
+        crowded = await crowd(walk(serving.port, hidden, tokens) for _ in range(2))
+        await settled(llmgr, len(upstream.received), 10 * len(upstream.received))
+        serving.signal(signal.SIGKILL)  # the journal and the WAL stay as they are
+        await asyncio.to_thread(serving.process.wait, PATIENCE_S)
+        printed = serving.process.stdout.read() + serving.log
+        serving.process.stdout.close()
+        hidden['master'] = next(llmgr.folder.rglob('master.key')).read_text().strip()
+        arrived = ' '.join(json.dumps(fields) for _, fields, _ in upstream.received)
+        assert hidden['user'] in arrived and hidden['private'] in arrived, 'nothing was tried'
+        return hidden, printed, seen + again + [row for _, rows in crowded for row in rows]
+
+    hidden, printed, seen = furnished(llmgr, test)
     assert 'IDENTIFY' in printed, 'the log says nothing, so it proves nothing'
     look(hidden, 'the log', printed.encode())
     own = {name: value for name, value in hidden.items() if name not in ('prompt', 'wrong')}

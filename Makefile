@@ -29,7 +29,7 @@ check: ## format, include table, banned calls: seconds
 mutants: ## plant the bugs of tests/mutants one at a time: the suite must catch each
 	@tools/deps test && tools/mutants
 
-interop: ## our client side against the servers that providers run
+interop: ## both our sides against what others run: servers, proxies, fronts, loads, a browser
 	@tools/deps test && { tools/deps interop || echo "servers that are missing are skipped"; } && tools/build $(BUILD) && tools/interop $(BUILD)
 
 coverage: ## which lines and branches of src/ the tests reach

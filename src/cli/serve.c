@@ -43,7 +43,7 @@ static void fill_settings(const struct lc_options *from, struct lg_settings *to)
         .streams_per_token = (unsigned)from->token_max,
         .connections_per_address = (unsigned)from->address_max,
         .decision_headers = from->decision_headers,
-        .cors = from->cors && from->mode != LLMGR_MODE_SINGLE,
+        .cors = from->cors,
         .upstream = {.connect_ms = from->connect_timeout_ms,
                      .first_byte_ms = from->first_byte_timeout_ms,
                      .idle_ms = from->idle_timeout_ms,

@@ -23,9 +23,15 @@ static enum lg_metric class_of(int status)
     return status < 500 ? LG_METRIC_ANSWERS_4XX : LG_METRIC_ANSWERS_5XX;
 }
 
+/* A page needs a token to call with: without one, whatever is open in a browser here could call. */
+bool lg_answer_to_pages(const struct lg_request *request)
+{
+    return request->settings->cors && lg_server_needs_token(request->worker->server);
+}
+
 static void write_cors(struct lg_request *request, struct lb_buf *out)
 {
-    if (!request->settings->cors)
+    if (!lg_answer_to_pages(request))
         return;
     lh_write_field(out, LB_STR("access-control-allow-origin"), LB_STR("*"));
     lh_write_field(out, LB_STR("access-control-expose-headers"), LB_STR("*"));

@@ -18,6 +18,9 @@ struct lg_request;
 /* Something came that is no request: says why, and closes politely. */
 void lg_answer_refuse(struct lg_client *client, int status, const char *text);
 
+/* May pages of other sites read the answers to their requests (CORS)? */
+bool lg_answer_to_pages(const struct lg_request *request);
+
 /* Begins a head in worker->out: status line and what every answer has. */
 struct lb_buf *lg_answer_head(struct lg_request *request, int status);
 /* Ends it with its framing; `length` < 0: chunked, or until the close for HTTP/1.0. */

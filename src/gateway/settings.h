@@ -25,7 +25,7 @@ struct lg_settings {
     unsigned streams_per_token;
     unsigned connections_per_address;
     bool decision_headers; /* tell platform, model and payer in the answer's head */
-    bool cors;             /* answer browsers of any origin (never without tokens) */
+    bool cors;             /* answer pages of any origin (where a token is needed) */
     struct lu_timeouts upstream;
 };
 

@@ -44,7 +44,7 @@ static enum lg_verdict answer_options(struct lg_request *request)
     struct lb_buf *out = lg_answer_head(request, 204);
 
     lh_write_field(out, LB_STR("allow"), LB_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
-    if (request->settings->cors) {
+    if (lg_answer_to_pages(request)) {
         lh_write_field(out, LB_STR("access-control-allow-methods"),
                        LB_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
         lh_write_field(out, LB_STR("access-control-allow-headers"),

@@ -73,7 +73,19 @@ def test_beyond_loopback_only_with_an_administrator(configured):
 def test_single_mode_beyond_loopback_needs_tokens(configured):
     configured.ok('token', 'create', '--kind', 'admin')
     server = Serving(configured, listen=('0.0.0.0:0', '127.0.0.1:0'))
-    assert server.chat().status == 401
+    refused = server.chat()
+    assert refused.status == 401
+    assert refused.fields['access-control-allow-origin'] == '*'
+    server.stop()
+
+
+def test_pages_read_nothing_where_no_token_is_needed(configured):
+    server = Serving(configured)
+    asked = {'Origin': 'http://localhost:3000', 'Access-Control-Request-Method': 'POST'}
+    for answer in (server.chat(fields={'Origin': 'http://localhost:3000'}),
+                   server.ask(method='OPTIONS', fields=asked)):
+        assert answer.status in (200, 204)
+        assert not [name for name in answer.fields if name.startswith('access-control-')]
     server.stop()
 
 

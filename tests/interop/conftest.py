@@ -4,6 +4,8 @@ the end; one that is not installed is skipped with its name.
 
     server     a running Server (peers.py), once per kind: its ports, what it `can`
     exchange   runs the driver (driver.c): a scene and requests in, one dict per exchange out
+    gateways   running `llmgr serve`s (gateway.py) by name: what ends with "secret" speaks TLS,
+               "single" is of that mode
 """
 import json
 import os
@@ -16,6 +18,7 @@ import urllib.parse
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from gateway import Gateway  # pylint: disable=wrong-import-position
 from peers import BACKS, BUILD, KINDS, Yard  # pylint: disable=wrong-import-position
 
 DRIVER = BUILD / 'tests/interop/interop_driver'
@@ -65,3 +68,18 @@ def exchange_fixture(yard):
         answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
         return [answer | {'status': answer['status'].removeprefix('ERR_')} for answer in answers]
     return go
+
+
+@pytest.fixture(name='gateways', scope='session')
+def gateways_fixture(yard):
+    """Starts each once, when it is first asked for."""
+    running = {}
+
+    def get(name):
+        if name not in running:
+            running[name] = Gateway(yard, name, tls=name.endswith('secret'),
+                                    mode='single' if name == 'single' else 'custom')
+        return running[name]
+    yield get
+    for one in running.values():
+        one.stop()

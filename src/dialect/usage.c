@@ -142,7 +142,7 @@ void ld_usage_parts_init(struct ld_usage_parts *parts)
 /* Replaces *to if there is such a count. */
 static bool take(int64_t *to, const struct counts *counts, enum count count)
 {
-    if (counts->n[count] < 0)
+    if (counts->n[count] == -1)
         return false;
     *to = counts->n[count];
     return true;

@@ -67,6 +67,8 @@ static void peek_finds_what_the_members_say(void **state)
     accepted("{\"max_tokens\":5,\"max_completion_tokens\":7}", NULL, false, false, 7);
     accepted("{\"max_output_tokens\":9,\"max_tokens\":-1}", NULL, false, false, 9);
     accepted("{\"max_tokens\":1e3}", NULL, false, false, -1);
+    accepted("{\"max_tokens\":-5}", NULL, false, false, -1);
+    accepted("{\"max_completion_tokens\":-5,\"max_tokens\":6}", NULL, false, false, 6);
     accepted("{\"a\":{\"model\":\"x\"},\"b\":[\"model\",{\"stream\":true}]}", NULL, false, false,
              -1);
     accepted("{\"a\":\"\\\"model\\\":\\\"x\\\"\",\"model\":\"y\"}", "y", false, false, -1);

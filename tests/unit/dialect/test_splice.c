@@ -98,6 +98,16 @@ static void usage_is_asked_for_and_other_options_stay(void **state)
             "{\"stream_options\":{\"include_usage\":true}}");
 }
 
+static void edits_stand_in_the_order_of_the_body(void **state)
+{
+    (void)state;
+    spliced("{\"z\":1,\"stream_options\":{\"a\":1},\"model\":\"x\",\"b\":2}",
+            EDIT(.ask_usage = true, .model = LB_STR("q"),
+                 .extra_body = LB_STR("{\"b\":3,\"z\":4,\"c\":5}")),
+            "{\"z\":4,\"stream_options\":{\"include_usage\":true,\"a\":1},\"model\":\"q\",\"b\":3,"
+            "\"c\":5}");
+}
+
 static void stream_options_are_taken_out_with_their_comma(void **state)
 {
     const struct ld_edit *drop = EDIT(.ask_usage = true, .drop_stream_options = true);
@@ -469,6 +479,7 @@ int main(void)
         cmocka_unit_test(nothing_to_change_is_the_body_in_one_slice),
         cmocka_unit_test(the_model_alone_changes),
         cmocka_unit_test(usage_is_asked_for_and_other_options_stay),
+        cmocka_unit_test(edits_stand_in_the_order_of_the_body),
         cmocka_unit_test(stream_options_are_taken_out_with_their_comma),
         cmocka_unit_test(extra_body_replaces_or_adds),
         cmocka_unit_test(who_answers_what_is_never_taken_from_extra_body),

@@ -6,6 +6,7 @@
 
 #include "../unit.h"
 #include "dialect/scan.h"
+#include "dialect/tap.h"
 
 static struct lb_host host;
 
@@ -192,6 +193,30 @@ static void depth_changes_nothing_outside_of_it(void **state)
     }
 }
 
+static void an_error_passes_although_it_holds_usage_alone(void **state)
+{
+    static const struct lb_str EVENT =
+        LB_STR("data: {\"error\":{\"message\":\"m\"},\"usage\":{\"prompt_tokens\":1}}\n\n");
+    struct ld_tap tap;
+    struct ld_tap_out out;
+
+    (void)state;
+    ld_tap_init(&tap, &(struct ld_tap_options){.host = &host,
+                                               .endpoint = ld_endpoint(LD_ENDPOINT_CHAT),
+                                               .content_type = LB_STR("text/event-stream"),
+                                               .http_status = 200,
+                                               .withhold_usage = true});
+    assert_int_equal(ld_tap_feed(&tap, EVENT, &out), EVENT.size);
+    assert_int_equal(out.count, 1);
+    assert_true(lb_str_eq(out.slice[0], EVENT));
+    assert_true(tap.report.failed);
+    assert_int_equal(tap.report.usage.prompt_tokens, 1);
+    ld_tap_finish(&tap, &out);
+    ld_tap_finish(&tap, &out); /* once is enough, twice does no harm */
+    assert_int_equal(out.count, 0);
+    ld_tap_free(&tap);
+}
+
 /* ---- Names with escapes (scan.c) ------------------------------------------------------------- */
 
 static void an_escape_is_decoded_or_refused(void **state)
@@ -259,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_names_and_ids_first_word_stands),
         cmocka_unit_test(text_is_what_stands_in_the_places_of_output),
         cmocka_unit_test(depth_changes_nothing_outside_of_it),
+        cmocka_unit_test(an_error_passes_although_it_holds_usage_alone),
         cmocka_unit_test(an_escape_is_decoded_or_refused),
         cmocka_unit_test(a_walk_that_is_over_stays_over),
     };

@@ -444,22 +444,6 @@ static void the_extra_chunk_passes_to_those_who_asked(void **state)
     end(&relay);
 }
 
-static void an_error_passes_although_it_holds_usage_alone(void **state)
-{
-    static const char ERROR[] =
-        "data: {\"error\":{\"message\":\"m\"},\"usage\":{\"prompt_tokens\":1}}\n\n";
-    struct relay relay;
-
-    (void)state;
-    begin(&relay, LD_ENDPOINT_CHAT, true);
-    start(&relay);
-    feed(&relay, lb_cstr(ERROR));
-    assert_string_equal(lb_buf_c(&relay.forwarded), ERROR);
-    assert_true(relay.tap.report.failed);
-    assert_int_equal(relay.tap.report.usage.prompt_tokens, 1);
-    end(&relay);
-}
-
 static void what_was_forwarded_ends_between_events(void **state)
 {
     struct relay relay;
@@ -600,7 +584,6 @@ int main(void)
         cmocka_unit_test(any_split_reads_and_forwards_the_same),
         cmocka_unit_test(every_line_end_is_understood),
         cmocka_unit_test(the_extra_chunk_passes_to_those_who_asked),
-        cmocka_unit_test(an_error_passes_although_it_holds_usage_alone),
         cmocka_unit_test(what_was_forwarded_ends_between_events),
         cmocka_unit_test(many_withheld_chunks_in_one_read),
         cmocka_unit_test(an_event_beyond_the_cap_passes_and_is_still_read),

@@ -118,10 +118,11 @@ void lg_client_close(struct lg_client *client)
         lg_request_gone(client->request);
 }
 
-void lg_client_close_idle(struct lg_client *client)
+/* A request that crosses our end on its way is thrown away, not reset: its client may ask again. */
+void lg_client_end_idle(struct lg_client *client)
 {
-    if (client->request == NULL && client->in.size == 0)
-        lg_client_close(client);
+    if (client->request == NULL && client->in.size == 0 && end_ours(client))
+        ln_conn_linger(client->conn, LG_LINGER_MS / 4);
 }
 
 /* ---- Events of the connection ---------------------------------------------------------------- */

@@ -64,8 +64,8 @@ struct lg_client {
 void lg_client_accept(void *worker, struct ln_conn *conn);
 /* Closes it now; a request under way ends as client_gone. */
 void lg_client_close(struct lg_client *client);
-/* No request is under way: closes it. For a drain. */
-void lg_client_close_idle(struct lg_client *client);
+/* No request is under way: ends it politely. For a drain. */
+void lg_client_end_idle(struct lg_client *client);
 
 /* ---- For the request ------------------------------------------------------------------------- */
 

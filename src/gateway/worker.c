@@ -27,6 +27,8 @@ enum {
     DATE_MS = 500,
     IDLE_PER_ORIGIN = 256,
     IDLE_TOTAL = 4096,
+    GRACE_MS = 100,       /* of a drain: for what clients have sent to be read */
+    GRACE_FRESH_MS = 900, /* more, for clients that have not asked anything yet */
 };
 
 /* ---- Settings -------------------------------------------------------------------------------- */
@@ -92,11 +94,26 @@ static void close_listeners(struct lg_worker *worker)
     worker->listener_count = 0;
 }
 
+/* The same in peace: see ln_listener_end. */
+static void end_listeners(struct lg_worker *worker)
+{
+    for (size_t i = 0; i < worker->listener_count; i++)
+        ln_listener_end(worker->listeners[i]);
+    worker->listener_count = 0;
+}
+
+static void end_if_drained(struct lg_worker *worker)
+{
+    if (worker->client_count == 0 && !ln_timer_running(&worker->grace_timer))
+        ln_loop_stop(worker->loop);
+}
+
 static void drain_over(void *context)
 {
     struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
     struct lb_list *at, *after;
 
+    ln_timer_stop(&worker->grace_timer);
     LB_LIST_EACH(at, after, &worker->clients)
     {
         struct lg_client *client = LB_CONTAINER(at, struct lg_client, node);
@@ -106,30 +123,53 @@ static void drain_over(void *context)
             lg_client_close(client);
     }
     worker->cut = true;
+    end_if_drained(worker);
 }
 
 void lg_worker_client_gone(struct lg_worker *worker)
 {
     worker->client_count--;
-    if (worker->draining && worker->client_count == 0)
-        ln_loop_stop(worker->loop);
+    if (worker->draining)
+        end_if_drained(worker);
+}
+
+/*
+ * Whoever waits for a next request has had its moment; whoever has only just connected, or is still
+ * in its handshake, gets a little longer to be heard once.
+ */
+static void grace_over(void *context)
+{
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+    bool fresh = ln_loop_accepted(worker->loop) > worker->client_count;
+    struct lb_list *at, *after;
+
+    LB_LIST_EACH(at, after, &worker->clients)
+    {
+        struct lg_client *client = LB_CONTAINER(at, struct lg_client, node);
+        if (worker->graced || client->served > 0)
+            lg_client_end_idle(client);
+        else
+            fresh = true;
+    }
+    if (fresh && !worker->graced)
+        ln_timer_start(worker->loop, &worker->grace_timer, GRACE_FRESH_MS, grace_over, worker);
+    worker->graced = true;
+    end_if_drained(worker);
 }
 
 static void begin_drain(void *context)
 {
     struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
     int64_t limit = lg_server_drain_ms(worker->server);
-    struct lb_list *at, *after;
 
     if (!worker->draining) {
         worker->draining = true;
-        close_listeners(worker);
-        LB_LIST_EACH(at, after, &worker->clients)
-        lg_client_close_idle(LB_CONTAINER(at, struct lg_client, node));
+        end_listeners(worker);
+        if (ln_loop_accepted(worker->loop) > 0)
+            ln_timer_start(worker->loop, &worker->grace_timer, GRACE_MS, grace_over, worker);
     }
     ln_timer_start(worker->loop, &worker->drain_timer, limit, drain_over, worker);
-    if (worker->client_count == 0)
-        ln_loop_stop(worker->loop);
+    end_if_drained(worker);
 }
 
 void lg_worker_drain(struct lg_worker *worker)
@@ -298,6 +338,7 @@ void lg_worker_free(struct lg_worker *worker)
     lg_client_close(LB_CONTAINER(at, struct lg_client, node));
     if (worker->loop != NULL) {
         ln_timer_stop(&worker->drain_timer);
+        ln_timer_stop(&worker->grace_timer);
         close_listeners(worker);
         /* Exchanges that were cancelled still have their end to tell. */
         while (worker->pool != NULL && lu_pool_running(worker->pool) > 0)

@@ -75,6 +75,8 @@ struct lg_worker {
     struct ln_post reload_post;
     struct ln_post drain_post;
     struct ln_timer drain_timer;
+    struct ln_timer grace_timer; /* while idle clients may still be heard, though draining */
+    bool graced;                 /* its first part is over */
     bool draining;
     bool cut; /* the drain's limit has passed */
 

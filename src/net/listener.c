@@ -41,6 +41,7 @@ struct ln_listener {
     bool tcp;
     bool keep_file;
     bool watching;
+    bool ending; /* its socket is closed, its handshakes go on */
     bool closing;
 };
 
@@ -55,7 +56,7 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void set_watching(struct ln_listener *listener, bool wish)
 {
-    if (listener->watching == wish || listener->closing)
+    if (listener->watching == wish || listener->closing || listener->ending)
         return;
     listener->watching = wish;
     if (!wish)
@@ -87,8 +88,11 @@ void ln_listeners_release(struct ln_loop *loop)
 
 static void free_shake(struct shake *shake)
 {
+    struct ln_listener *listener = shake->listener;
     lb_list_remove(&shake->node);
-    lb_free(shake->listener->loop->host, shake);
+    lb_free(listener->loop->host, shake);
+    if (listener->ending && lb_list_empty(&listener->shaking))
+        ln_listener_close(listener);
 }
 
 static void on_handshake(struct ln_conn *conn, void *context, llmgr_status status)
@@ -257,21 +261,46 @@ static void on_closed(uv_handle_t *handle)
     lb_free(host, listener);
 }
 
-void ln_listener_close(struct ln_listener *listener)
+static void close_socket(struct ln_listener *listener)
 {
-    if (listener == NULL || listener->closing)
-        return;
-    while (!lb_list_empty(&listener->shaking))
-        on_handshake_late(LB_CONTAINER(listener->shaking.next, struct shake, node));
-    listener->closing = true;
+    set_watching(listener, false);
     ln_timer_stop(&listener->pause);
-    lb_list_remove(&listener->node);
-    uv_close((uv_handle_t *)&listener->poll, on_closed);
+    if (listener->fd < 0)
+        return;
+    (void)uv_poll_stop(&listener->poll);
     if (listener->keep_file)
         (void)close(listener->fd);
     else
         ln_listen_close(listener->fd);
     listener->fd = -1;
+}
+
+void ln_listener_close(struct ln_listener *listener)
+{
+    if (listener == NULL || listener->closing)
+        return;
+    close_socket(listener);
+    listener->closing = true;
+    while (!lb_list_empty(&listener->shaking))
+        on_handshake_late(LB_CONTAINER(listener->shaking.next, struct shake, node));
+    lb_list_remove(&listener->node);
+    uv_close((uv_handle_t *)&listener->poll, on_closed);
+}
+
+void ln_listener_end(struct ln_listener *listener)
+{
+    struct ln_loop *loop = listener->loop;
+    while (loop->accepted < loop->accepted_max) {
+        int fd = accept_fd(listener);
+        if (fd >= 0)
+            take(listener, fd);
+        else if (!survive(listener, errno))
+            break;
+    }
+    close_socket(listener);
+    listener->ending = true;
+    if (lb_list_empty(&listener->shaking))
+        ln_listener_close(listener);
 }
 
 struct ln_listener *ln_listener_of_node(struct lb_list *node)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -341,3 +342,98 @@ def test_killed_under_load_no_finished_request_is_missing(configured):
         assert time.monotonic() < end, (configured.json('usage')['total'], done)
         time.sleep(0.05)
     again.stop()
+
+
+def request(model='Mock', stream=False):
+    body = json.dumps({**ASK, 'model': model, 'stream': stream})
+    return f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}'
+
+
+def test_a_drain_answers_who_was_connected_already(configured):
+    """The server stands still while they connect and ask: it learns of them and of the end at once."""
+    server = Serving(configured)
+    kept = [server.wire() for _ in range(10)]
+    for wire in kept:
+        assert server.ask(body=ASK, wire=wire).status == 200
+    server.signal(signal.SIGSTOP)
+    fresh = [server.wire() for _ in range(100)]
+    for wire in fresh + kept:
+        wire.send(request())
+    server.signal(signal.SIGTERM)
+    server.signal(signal.SIGCONT)
+    for wire in fresh + kept:
+        answer = wire.answer()
+        assert answer.status == 200 and answer.whole
+        assert wire.closed()
+    assert ended(server) == 0
+    server.stop()
+
+
+def test_a_drain_does_not_reset_who_has_not_asked_yet(configured):
+    server = Serving(configured)
+    quiet = [server.wire() for _ in range(20)]
+    server.signal(signal.SIGTERM)
+    for wire in quiet:
+        assert wire.socket.recv(1) == b''  # an end, not a reset
+        wire.close()
+    assert ended(server) == 0
+    server.stop()
+
+
+def test_https_connections_in_their_handshake_are_answered_before_the_end(configured):
+    certificate(configured.folder, 'one')
+    server = Serving(configured, '--tls-cert', 'one.pem', '--tls-key', 'one.key')
+    server.signal(signal.SIGSTOP)
+    with concurrent.futures.ThreadPoolExecutor(10) as threads:
+        asked = [threads.submit(lambda: server.ask(
+            body=ASK, wire=server.wire(tls=configured.folder / 'one.pem'))) for _ in range(10)]
+        end = time.monotonic() + PATIENCE_S
+        while established(server.port) < 10:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        server.signal(signal.SIGTERM)
+        server.signal(signal.SIGCONT)
+        assert {answer.result().status for answer in asked} == {200}
+    assert ended(server) == 0
+    server.stop()
+
+
+def established(port):
+    """How many clients the kernel has connected to the port."""
+    with open('/proc/net/tcp', encoding='ascii') as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return sum(row[2].endswith(f':{port:04X}') and row[3] == '01' for row in rows)
+
+
+def test_a_siege_around_the_end_sees_answers_ends_and_refusals_only(configured):
+    server = Serving(configured)
+    asking, term = threading.Event(), threading.Event()
+
+    def besiege():
+        seen = []
+        while True:
+            before = not term.is_set()
+            try:
+                wire = server.wire()
+            except OSError:
+                return seen
+            before = before and not term.is_set()  # established before the signal was sent
+            try:
+                wire.send(request())
+                answer = wire.answer()
+                seen.append((before, answer.status == 200 and answer.whole))
+            except (AssertionError, OSError):
+                seen.append((before, False))
+            wire.close()
+            asking.set()
+    with concurrent.futures.ThreadPoolExecutor(16) as threads:
+        runs = [threads.submit(besiege) for _ in range(16)]
+        asking.wait(PATIENCE_S)
+        time.sleep(0.3)
+        term.set()
+        server.signal(signal.SIGTERM)
+        seen = [entry for run in runs for entry in run.result()]
+    assert ended(server) == 0
+    server.stop()
+    assert [entry for entry in seen if entry[0] and not entry[1]] == []
+    assert any(entry[0] for entry in seen)

@@ -24,6 +24,7 @@ struct serve {
     struct lg_server *server;
     uv_signal_t signals[SIGNALS];
     bool draining;
+    int64_t drain_timeout_ms;
     struct lg_config_hooks config;
 };
 
@@ -92,7 +93,7 @@ static void ended(void *context)
 
 static void drain(struct serve *serve)
 {
-    int64_t limit = serve->draining ? 0 : serve->app->options.drain_timeout_ms;
+    int64_t limit = serve->draining ? 0 : serve->drain_timeout_ms;
 
     serve->draining = true;
     lg_server_drain(serve->server, limit);
@@ -112,31 +113,54 @@ static llmgr_status read_options(struct serve *serve, struct cli_app *fresh,
     return status == LLMGR_OK ? cli_config(fresh, err) : status;
 }
 
-static llmgr_status read_anew(struct serve *serve, struct lg_settings *settings,
-                              struct llmgr_error *err)
+static void close_file(struct cli_app *fresh)
 {
-    struct cli_app fresh = {.host = serve->app->host};
+    cli_close(fresh);
+    lc_options_free(&fresh->options);
+}
 
-    llmgr_status status = read_options(serve, &fresh, err);
-    if (status == LLMGR_OK && fresh.config != NULL)
-        status = llmgr_sync(serve->app->manager, fresh.config, false, NULL, err);
-    if (status == LLMGR_OK) {
-        fresh.options.mode = serve->app->options.mode; /* cannot change while running */
-        fill_settings(&fresh.options, settings);
+/* What the new file says and this process cannot do any more. */
+static void tell_restarts(const struct lc_options *now, const struct lc_options *fresh)
+{
+    size_t count;
+    const struct lc_option_row *rows = lc_option_rows(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (lc_option_is_live(rows[i].id) || !lc_option_differs(now, fresh, rows[i].id))
+            continue;
+        cli_note(_("'%s' has changed: it takes effect at the next start"),
+                 rows[i].key != NULL ? rows[i].key : rows[i].env);
     }
-    cli_close(&fresh);
-    lc_options_free(&fresh.options);
+}
+
+static llmgr_status take_over(struct serve *serve, struct cli_app *fresh, struct llmgr_error *err)
+{
+    struct lc_options *options = &fresh->options;
+    struct lg_settings settings = {0};
+    llmgr_status status = LLMGR_OK;
+
+    if (fresh->config != NULL)
+        status = llmgr_sync(serve->app->manager, fresh->config, false, NULL, err);
+    if (status != LLMGR_OK)
+        return status;
+    tell_restarts(&serve->app->options, options);
+    options->mode = serve->app->options.mode; /* cannot change while running */
+    fill_settings(options, &settings);
+    status = lg_server_reload(serve->server, &settings, options->access_log, err);
+    if (status == LLMGR_OK)
+        serve->drain_timeout_ms = options->drain_timeout_ms;
     return status;
 }
 
 static void reload(struct serve *serve)
 {
+    struct cli_app fresh = {.host = serve->app->host};
     struct llmgr_error err = {0};
-    struct lg_settings settings = {0};
 
-    llmgr_status status = read_anew(serve, &settings, &err);
+    llmgr_status status = read_options(serve, &fresh, &err);
     if (status == LLMGR_OK)
-        status = lg_server_reload(serve->server, &settings, &err);
+        status = take_over(serve, &fresh, &err);
+    close_file(&fresh);
     if (status == LLMGR_OK)
         cli_note("%s", _("the configuration was read anew"));
     else
@@ -181,12 +205,6 @@ static llmgr_status open_file(struct serve *serve, struct cli_app *fresh, struct
         status = lb_fail(err, LLMGR_ERR_CONFLICT,
                          N_("there is no llmgr.yaml here or in /etc/llmgr to synchronise with"));
     return status;
-}
-
-static void close_file(struct cli_app *fresh)
-{
-    cli_close(fresh);
-    lc_options_free(&fresh->options);
 }
 
 static llmgr_status sync_now(void *context, bool dry_run, struct llmgr_sync_report *report,
@@ -245,6 +263,7 @@ static llmgr_status start(struct serve *serve, struct llmgr_error *err)
         .tls_cert = from->tls_cert,
         .tls_key = from->tls_key,
         .need_token = from->mode != LLMGR_MODE_SINGLE,
+        .access_log = from->access_log,
         .journal_dir = from->journal_dir,
         .state_home = state_home(&state),
         .config = &serve->config,
@@ -271,7 +290,7 @@ static void say_ready(const struct serve *serve)
 
 llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
 {
-    struct serve serve = {.app = app};
+    struct serve serve = {.app = app, .drain_timeout_ms = app->options.drain_timeout_ms};
 
     serve.config = (struct lg_config_hooks){sync_now, check_now, &serve};
     raise_limits();

@@ -26,13 +26,11 @@ static const struct lc_option_row ROWS[] = {
      fallback,        min,       max,                                                              \
      choices,         help},
 #include "config/options.def"
-#undef LC_OPTION
 };
 
 static const size_t MEMBERS[] = {
 #define LC_OPTION(member, ...) offsetof(struct lc_options, member),
 #include "config/options.def"
-#undef LC_OPTION
 };
 
 static const char *const HEADINGS[] = {

@@ -57,7 +57,6 @@ typedef enum lc_origin { LC_FROM_DEFAULT, LC_FROM_FILE, LC_FROM_ENV, LC_FROM_FLA
 typedef enum lc_option_id {
 #define LC_OPTION(member, ...) LC_OPT_##member,
 #include "config/options.def"
-#undef LC_OPTION
     LC_OPTION_COUNT
 } lc_option_id;
 
@@ -98,7 +97,6 @@ struct lc_list {
 struct lc_options {
 #define LC_OPTION(member, type, ...) LC_MEMBER_##type member;
 #include "config/options.def"
-#undef LC_OPTION
     lc_origin origin[LC_OPTION_COUNT];
     unsigned line[LC_OPTION_COUNT];      /* in the file, for LC_FROM_FILE */
     const char *source[LC_OPTION_COUNT]; /* variable or file name; NULL for others */
@@ -136,6 +134,11 @@ const struct lc_option_row *lc_option_by_key(struct lb_str key);
 /* The file key or the flag that resembles `wrong` most, or NULL: "did you mean ...?" */
 const char *lc_option_nearest_key(struct lb_str wrong);
 const char *lc_option_nearest_flag(struct lb_str wrong);
+/* Does a running server take it over at SIGHUP, or does it wait for a restart? */
+bool lc_option_is_live(lc_option_id id);
+/* Is the value in effect another one? Of secrets and of passwords in URLs nothing is known. */
+bool lc_option_differs(const struct lc_options *one, const struct lc_options *other,
+                       lc_option_id id);
 /* Heading of a section: a msgid. */
 const char *lc_section_heading(lc_section section);
 

@@ -83,7 +83,6 @@ void lc_option_text(const struct lc_options *options, lc_option_id id, struct lb
         TEXT_##type(row, options->member);                                                         \
         break;
 #include "config/options.def"
-#undef LC_OPTION
     case LC_OPTION_COUNT:
         break;
     }
@@ -240,4 +239,34 @@ void lc_help(lc_section section, bool all, unsigned columns, struct lb_buf *out)
         any = true;
         add_row(&rows[i], all, columns, out);
     }
+}
+
+/* ---- While a server runs --------------------------------------------------------------------- */
+
+bool lc_option_is_live(lc_option_id id)
+{
+    static const bool LIVE[LC_OPTION_COUNT] = {
+#define LC_LIVE(member) [LC_OPT_##member] = true,
+#include "config/options.def"
+    };
+
+    return LIVE[id];
+}
+
+bool lc_option_differs(const struct lc_options *one, const struct lc_options *other,
+                       lc_option_id id)
+{
+    size_t count;
+    struct lb_buf texts[2];
+
+    if (lc_option_rows(&count)[id].type == LC_SECRET)
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        lb_buf_init(&texts[i], one->pool.host, 64 * 1024);
+        lc_option_text(i == 0 ? one : other, id, &texts[i]);
+    }
+    bool differs = !lb_str_eq(lb_buf_str(&texts[0]), lb_buf_str(&texts[1]));
+    lb_buf_free(&texts[0]);
+    lb_buf_free(&texts[1]);
+    return differs;
 }

@@ -15,6 +15,7 @@
 #include "api/api.h"
 #include "base/error.h"
 #include "gateway/gauge.h"
+#include "gateway/log_file.h"
 #include "gateway/server_int.h"
 #include "manager/ledger.h"
 #include "manager/manager.h"
@@ -36,6 +37,7 @@ struct lg_server {
     struct lg_gauge *gauge;
     struct lg_gauge *addresses;
     struct lm_ledger *ledger;
+    struct lg_log *log;
     const struct lg_config_hooks *config;
     bool need_token;
     char *tls_cert;
@@ -285,6 +287,9 @@ llmgr_status lg_server_start(struct llmgr *manager, const struct lg_server_optio
     llmgr_status status = copy_options(server, options, err);
     if (status == LLMGR_OK)
         status = open_ledger(server, options, err);
+    if (status == LLMGR_OK)
+        status =
+            lg_log_new(server->host, server->worker_count, options->access_log, &server->log, err);
     size_t wanted = server->worker_count;
     for (size_t i = 0; i < wanted && status == LLMGR_OK; i++)
         status = lg_worker_new(server, (unsigned)i, options, &server->workers[i], err);
@@ -309,7 +314,7 @@ void lg_server_places(const struct lg_server *server, struct lb_buf *out)
 }
 
 llmgr_status lg_server_reload(struct lg_server *server, const struct lg_settings *settings,
-                              struct llmgr_error *err)
+                              const char *access_log, struct llmgr_error *err)
 {
     struct ln_tls_server *trial = NULL;
     llmgr_status status = LLMGR_OK;
@@ -322,6 +327,9 @@ llmgr_status lg_server_reload(struct lg_server *server, const struct lg_settings
             return status;
         ln_tls_server_free(trial);
     }
+    status = lg_log_reopen(server->log, access_log, err);
+    if (status != LLMGR_OK)
+        return status;
     for (size_t i = 0; i < server->worker_count && status == LLMGR_OK; i++)
         status = lg_worker_tell(server->workers[i], settings);
     return status == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
@@ -393,6 +401,7 @@ void lg_server_free(struct lg_server *server)
     if (server->ledger != NULL &&
         lm_ledger_close(server->ledger, LEDGER_CLOSE_MS, &err) != LLMGR_OK)
         lb_warn(server->host, "%s", err.message);
+    lg_log_free(server->log);
     lb_free(server->host, server->gauge);
     lb_free(server->host, server->addresses);
     lb_free(server->host, server->tls_cert);
@@ -439,6 +448,11 @@ int64_t lg_server_started_ms(const struct lg_server *server)
 struct lm_ledger *lg_server_ledger(const struct lg_server *server)
 {
     return server->ledger;
+}
+
+struct lg_log *lg_server_log(const struct lg_server *server)
+{
+    return server->log;
 }
 
 struct lg_gauge *lg_server_gauge(const struct lg_server *server)

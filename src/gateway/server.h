@@ -48,6 +48,7 @@ struct lg_server_options {
     const char *tls_key;
     bool need_token; /* false: callers without a token are the system user (single, loopback) */
     struct lg_settings settings;
+    const char *access_log;               /* a file, "-" or "off"; NULL: off */
     const char *journal_dir;              /* of the usage ledger; NULL: beside the database */
     const char *state_home;               /* where that is for a database without a file */
     const struct lg_config_hooks *config; /* outlives the server; NULL: there is no file */
@@ -64,10 +65,13 @@ LLMGR_MUST_CHECK llmgr_status lg_server_start(struct llmgr *manager,
                                               struct lg_server **server, struct llmgr_error *err);
 /* "http://127.0.0.1:8080 unix:/run/llmgr.sock" */
 void lg_server_places(const struct lg_server *server, struct lb_buf *out);
-/* New settings for requests to come; certificate and key are read anew. On failure all stays. */
+/*
+ * New settings for requests to come; certificate and key are read anew, the access log is opened
+ * anew. On failure all stays.
+ */
 LLMGR_MUST_CHECK llmgr_status lg_server_reload(struct lg_server *server,
                                                const struct lg_settings *settings,
-                                               struct llmgr_error *err);
+                                               const char *access_log, struct llmgr_error *err);
 /*
  * No more connections; readiness turns red; requests under way have until the limit, then they
  * get an error event and end. `ended` tells when all is over. Once; later calls shorten the limit.

@@ -8,8 +8,10 @@
 #include "net/tls.h"
 
 struct lg_gauge;
+struct lg_log;
 struct lm_ledger;
 
+struct lg_log *lg_server_log(const struct lg_server *server); /* the access log */
 struct lm_ledger *lg_server_ledger(const struct lg_server *server);
 struct lg_gauge *lg_server_gauge(const struct lg_server *server);     /* users and tokens */
 struct lg_gauge *lg_server_addresses(const struct lg_server *server); /* connections */

@@ -350,7 +350,7 @@ def request(model='Mock', stream=False):
 
 
 def test_a_drain_answers_who_was_connected_already(configured):
-    """The server stands still while they connect and ask: it learns of them and of the end at once."""
+    """The server stands still while they connect and ask: it learns of all at once."""
     server = Serving(configured)
     kept = [server.wire() for _ in range(10)]
     for wire in kept:

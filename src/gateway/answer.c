@@ -152,17 +152,17 @@ void lg_answer_error(struct lg_request *request)
     const struct llmgr_error *err = request->error;
     struct lb_str type = LB_STR("application/json");
     struct ld_problem problem;
-    struct lb_buf body;
+    struct lb_buf *body = &request->worker->words;
 
     problem_of(request, &problem);
     if (is_api(request) && request->error_http == 0)
         problem.http_status = lg_problem_http(err->status);
-    lb_buf_init(&body, request->worker->host, LG_REFUSAL_MAX);
+    lb_buf_reset(body);
     if (is_api(request)) {
         type = LG_PROBLEM_TYPE;
-        lg_problem_write(err, problem.http_status, request->id, &body);
+        lg_problem_write(err, problem.http_status, request->id, body);
     } else {
-        ld_error_body(lg_request_endpoint(request)->shape, &problem, &body);
+        ld_error_body(lg_request_endpoint(request)->shape, &problem, body);
     }
     struct lb_buf *out = lg_answer_head(request, problem.http_status);
     if (err->retry_after_ms > 0 || problem.retry_after) {
@@ -176,14 +176,13 @@ void lg_answer_error(struct lg_request *request)
         lh_write_field(out, LB_STR("www-authenticate"), LB_STR("Bearer"));
     if (problem.http_status == 405)
         write_allow(request, out);
-    lg_answer_whole(request, type, lb_buf_str(&body));
-    lb_buf_free(&body);
+    lg_answer_whole(request, type, lb_buf_str(body));
 }
 
 void lg_answer_cut(struct lg_request *request, bool event)
 {
     struct ld_problem problem;
-    struct lb_buf body;
+    struct lb_buf *body = &request->worker->words;
     char size[LH_CHUNK_HEAD_MAX];
 
     request->keep_alive = false;
@@ -191,16 +190,15 @@ void lg_answer_cut(struct lg_request *request, bool event)
     if (!event)
         return; /* the missing end is the message */
     problem_of(request, &problem);
-    lb_buf_init(&body, request->worker->host, LG_REFUSAL_MAX);
-    ld_error_event(lg_request_endpoint(request)->shape, &problem, &body);
-    struct lb_str slices[] = {{NULL, 0}, lb_buf_str(&body), {NULL, 0}};
+    lb_buf_reset(body);
+    ld_error_event(lg_request_endpoint(request)->shape, &problem, body);
+    struct lb_str slices[] = {{NULL, 0}, lb_buf_str(body), {NULL, 0}};
     if (request->chunked) {
-        slices[0] = lb_str(size, lh_chunk_head(size, body.size));
+        slices[0] = lb_str(size, lh_chunk_head(size, body->size));
         slices[2] = LB_STR(LH_CHUNK_TAIL LH_CHUNK_END);
     }
-    if (body.failed == LLMGR_OK)
+    if (body->failed == LLMGR_OK)
         (void)lg_client_write(request->client, slices, 3);
-    lb_buf_free(&body);
 }
 
 void lg_answer_refuse(struct lg_client *client, int status, const char *text)
@@ -208,27 +206,26 @@ void lg_answer_refuse(struct lg_client *client, int status, const char *text)
     struct lg_worker *worker = client->worker;
     struct llmgr_error err = {0};
     struct ld_problem problem;
-    struct lb_buf body;
+    struct lb_buf *body = &worker->words;
     char id[LG_ID_SIZE];
 
     lb_fail(&err, LLMGR_ERR_INVALID, N_("the message is refused: %s"), lb_tr(text));
     ld_problem_of_http(status, &problem);
     problem.message = lb_cstr(err.message);
-    lb_buf_init(&body, worker->host, LG_REFUSAL_MAX);
-    ld_error_body(LD_SHAPE_OPENAI, &problem, &body);
+    lb_buf_reset(body);
+    ld_error_body(LD_SHAPE_OPENAI, &problem, body);
     struct lb_buf *out = &worker->out;
     lb_buf_reset(out);
     lh_write_status(out, status);
     lh_write_field(out, LB_STR("date"), lg_worker_date(worker));
     lh_write_field(out, LB_STR("x-request-id"), lg_worker_make_id(worker, id));
     lh_write_field(out, LB_STR("content-type"), LB_STR("application/json"));
-    lh_write_field_u64(out, LB_STR("content-length"), body.size);
+    lh_write_field_u64(out, LB_STR("content-length"), body->size);
     lh_write_field(out, LB_STR("connection"), LB_STR("close"));
     lh_write_end(out);
-    const struct lb_str slices[] = {lb_buf_str(out), lb_buf_str(&body)};
+    const struct lb_str slices[] = {lb_buf_str(out), lb_buf_str(body)};
     lg_count(worker, class_of(status), 1);
-    if (out->failed == LLMGR_OK && body.failed == LLMGR_OK)
+    if (out->failed == LLMGR_OK && body->failed == LLMGR_OK)
         (void)lg_client_write(client, slices, 2);
-    lb_buf_free(&body);
     lg_client_done(client, false, true);
 }

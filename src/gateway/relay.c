@@ -460,16 +460,18 @@ static enum lg_verdict pass_refusal(struct lg_request *request)
     struct lg_relay *relay = request->relay;
     enum ld_shape shape = lg_request_endpoint(request)->shape;
     struct lb_str said = lb_buf_str(&relay->refusal);
+    struct lb_buf *body = &request->worker->words;
     struct ld_problem problem;
-    struct lb_buf body;
 
     lg_settle_attempt(request);
     ld_problem_of_http(relay->upstream_status, &problem);
-    lb_buf_init(&body, request->worker->host, LG_REFUSAL_MAX);
+    lb_buf_reset(body);
     if (ld_error_fits(shape, said))
-        lb_buf_add_str(&body, said);
+        lb_buf_add_str(body, said);
     else
-        ld_error_reshape(shape, relay->upstream_status, said, lg_request_public_id(request), &body);
+        ld_error_reshape(shape, relay->upstream_status, said, lg_request_public_id(request), body);
+    if (body->failed == LLMGR_ERR_NO_MEMORY)
+        return lg_request_fail(request, body->failed, N_("out of memory"));
     struct lb_buf *out = lg_answer_head(request, relay->upstream_status);
     if (relay->retry_after_ms >= 0)
         lh_write_field_u64(out, LB_STR("retry-after"),
@@ -477,8 +479,7 @@ static enum lg_verdict pass_refusal(struct lg_request *request)
     if (problem.retry != LD_RETRY_UNSAID)
         lh_write_field(out, LB_STR("x-should-retry"),
                        problem.retry == LD_RETRY_YES ? LB_STR("true") : LB_STR("false"));
-    lg_answer_whole(request, LB_STR("application/json"), lb_buf_str(&body));
-    lb_buf_free(&body);
+    lg_answer_whole(request, LB_STR("application/json"), lb_buf_str(body));
     return LG_DONE;
 }
 

@@ -33,9 +33,12 @@ static void fill_call(struct lg_request *request, struct lg_call *call)
 
 static enum lg_verdict answer_call(struct lg_request *request, struct lg_call *call)
 {
-    if (call->out.failed != LLMGR_OK) {
+    llmgr_status failed = call->out.failed;
+    if (failed != LLMGR_OK) {
         lb_buf_free(&call->out);
-        return lg_request_fail(request, call->out.failed, N_("the answer is too large"));
+        return failed == LLMGR_ERR_NO_MEMORY
+                   ? lg_request_fail(request, failed, N_("out of memory"))
+                   : lg_request_fail(request, failed, N_("the answer is too large"));
     }
     struct lb_buf *out = lg_answer_head(request, call->status != 0 ? call->status : 200);
     if (call->allow.size > 0)

@@ -24,6 +24,7 @@
 enum {
     WORKER_MAGIC = 0x6c67776b,
     HEAD_OUT_MAX = 64 * 1024,
+    WORDS_ROOM = 8 * 1024, /* a head, or an error's text of 512 bytes, each of them escaped */
     DATE_MS = 500,
     IDLE_PER_ORIGIN = 256,
     IDLE_TOTAL = 4096,
@@ -293,9 +294,13 @@ llmgr_status lg_worker_new(struct lg_server *server, unsigned index,
     worker->drain_post = (struct ln_post){.fn = begin_drain, .context = worker};
     lb_list_init(&worker->clients);
     lb_buf_init(&worker->out, worker->host, HEAD_OUT_MAX);
+    lb_buf_init(&worker->words, worker->host, LG_REFUSAL_MAX);
     randombytes_buf(&worker->id_base, sizeof worker->id_base);
     worker->settings = copy_settings(worker->host, &options->settings);
-    llmgr_status status = worker->settings != NULL ? LLMGR_OK : lb_fail_memory(err);
+    /* That memory is short can be said without any. */
+    bool room = lb_buf_reserve(&worker->out, WORDS_ROOM) != NULL &&
+                lb_buf_reserve(&worker->words, WORDS_ROOM) != NULL;
+    llmgr_status status = room && worker->settings != NULL ? LLMGR_OK : lb_fail_memory(err);
     if (status == LLMGR_OK)
         status = open_net(worker, options, err);
     if (status == LLMGR_OK)
@@ -357,6 +362,7 @@ void lg_worker_free(struct lg_worker *worker)
     ln_tls_client_free(worker->tls_out);
     ln_tls_server_free(worker->tls_in);
     lb_buf_free(&worker->out);
+    lb_buf_free(&worker->words);
     lg_settings_drop(worker, worker->settings);
     worker->magic = 0;
     lb_free(worker->host, worker);

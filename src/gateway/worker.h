@@ -84,6 +84,7 @@ struct lg_worker {
     struct lh_head head;
     struct lh_field fields[LH_FIELDS];
     struct lb_buf out;               /* a head being written */
+    struct lb_buf words;             /* an error's body; what most need is there from the start */
     struct ld_slices slices;         /* a body on its way from CONNECT to SEND */
     struct lb_str pass[LG_PASS_MAX]; /* payload of one read on its way out */
     size_t pass_count;

@@ -4,15 +4,16 @@
 
 static json_t *model_json(const struct llmgr_model *model)
 {
-    json_t *extra_body = model->extra_body != NULL ? json_loads(model->extra_body, 0, NULL) : NULL;
+    json_t *extra_body =
+        model->extra_body != NULL ? json_loads(model->extra_body, 0, NULL) : json_null();
 
-    return json_pack(
-        "{s:I,s:s,s:b,s:b,s:s,s:b,s:I,s:s,s:s,s:b,s:o}", "platform_id",
-        (json_int_t)model->platform_id, "platform_name", model->platform_name, "platform_is_sys",
-        model->platform_is_sys, "platform_hide", model->platform_hide, "base_url", model->base_url,
-        "api_key_set", model->api_key_set, "model_id", (json_int_t)model->model_id, "model_name",
-        model->model_name, "display_name", model->display_name, "model_hide", model->model_hide,
-        "extra_body", extra_body != NULL ? extra_body : json_null());
+    return json_pack("{s:I,s:s,s:b,s:b,s:s,s:b,s:I,s:s,s:s,s:b,s:o}", "platform_id",
+                     (json_int_t)model->platform_id, "platform_name", model->platform_name,
+                     "platform_is_sys", model->platform_is_sys, "platform_hide",
+                     model->platform_hide, "base_url", model->base_url, "api_key_set",
+                     model->api_key_set, "model_id", (json_int_t)model->model_id, "model_name",
+                     model->model_name, "display_name", model->display_name, "model_hide",
+                     model->model_hide, "extra_body", extra_body);
 }
 
 static llmgr_status print_json(const struct llmgr_model_list *list, struct llmgr_error *err)

@@ -16,7 +16,8 @@ json_t *lg_json_platform(const struct llmgr_platform *platform)
 
 json_t *lg_json_model(const struct llmgr_model *model)
 {
-    json_t *extra = model->extra_body != NULL ? json_loads(model->extra_body, 0, NULL) : NULL;
+    json_t *extra =
+        model->extra_body != NULL ? json_loads(model->extra_body, 0, NULL) : json_null();
 
     return json_pack("{s:I,s:s,s:b,s:b,s:s,s:b,s:I,s:s,s:s,s:b,s:o}", "platform_id",
                      (json_int_t)model->platform_id, "platform_name", model->platform_name,
@@ -24,7 +25,7 @@ json_t *lg_json_model(const struct llmgr_model *model)
                      model->platform_hide, "base_url", model->base_url, "api_key_set",
                      model->api_key_set, "model_id", (json_int_t)model->model_id, "model_name",
                      model->model_name, "display_name", model->display_name, "model_hide",
-                     model->model_hide, "extra_body", extra != NULL ? extra : json_null());
+                     model->model_hide, "extra_body", extra);
 }
 
 json_t *lg_json_selection(const struct llmgr_selection *selection)
@@ -75,9 +76,8 @@ json_t *lg_json_explanation(const struct llmgr_explanation *explanation)
 
 static json_t *probed_json(const struct llmgr_probe_model *model)
 {
-    json_t *raw = json_loads(model->raw, JSON_DECODE_ANY, NULL);
-
-    return json_pack("{s:s,s:o}", "id", model->id, "raw", raw != NULL ? raw : json_null());
+    return json_pack("{s:s,s:o}", "id", model->id, "raw",
+                     json_loads(model->raw, JSON_DECODE_ANY, NULL));
 }
 
 json_t *lg_json_probe(const struct llmgr_probe *probe)

@@ -2,10 +2,12 @@
 """The frame of the package's tests: a clean room, the scripted upstream, managers that are closed.
 
     mockllm    the scripted upstream of the integration tests, and what it received
-    open_      opens an AIManager on a fresh database in the test's folder
+    database   the URL of a fresh database, once of SQLite and once of PostgreSQL
+    open_      opens an AIManager on it
     manager    one with the platform "Mock" of the upstream, mode "custom"
     script     runs Python code in an interpreter of its own, which must end well and silently
 """
+import functools
 import importlib.util
 import os
 import pathlib
@@ -32,6 +34,22 @@ def load(name, path):
 
 
 FRAME = load('llmgr_integration_frame', TOP / 'tests' / 'integration' / 'conftest.py')
+
+
+SERVER = os.environ.get('LLMGR_TEST_POSTGRES')  # before a test's environment is cleaned
+
+
+@functools.cache
+def postgres():
+    """The session's PostgreSQL server, for its fresh()."""
+    if SERVER:
+        os.environ['LLMGR_TEST_POSTGRES'] = SERVER
+    return FRAME.Postgres()
+
+
+def pytest_sessionfinish():
+    if postgres.cache_info().currsize:
+        postgres().stop()
 
 
 @pytest.fixture(autouse=True, name='room')
@@ -61,12 +79,18 @@ def platforms(url):
                                           'extra_body': {'top_k': 5, 'seed': 1}}}}}
 
 
+@pytest.fixture(params=['sqlite', 'postgres'], name='database')
+def database_fixture(request, room):
+    return f'sqlite:{room}/test.db' if request.param == 'sqlite' else postgres().fresh()
+
+
 @pytest.fixture(name='open_')
-def open_fixture(room):
+def open_fixture(database):
     opened = []
+    usual = database
 
     def open_(config, database=None, **more):
-        made = llmgr.AIManager(database or room / 'test.db', config, **more)
+        made = llmgr.AIManager(database or usual, config, **more)
         opened.append(made)
         return made
     yield open_

@@ -161,8 +161,8 @@ def test_settings_come_from_where_the_command_line_takes_them(room, monkeypatch,
         assert manager.mode == 'single' and manager.resolve('u').key == 'sk-file'
 
 
-def test_the_program_opens_what_the_package_made(manager, room, mockllm):
+def test_the_program_opens_what_the_package_made(manager, database, room, mockllm):
     manager.update_platform_config('u', 1, 'sk-own')
-    program = FRAME.Llmgr(room, f'sqlite:{room}/test.db')
+    program = FRAME.Llmgr(room, database)
     rows = program.json('-u', 'u', 'platform', 'list')
     assert rows[0]['platform_name'] == 'Mock' and rows[0]['payer'] == 'user'

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 
 import hypothesis
-from conftest import TOP, load
+from conftest import TOP, load, postgres
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
@@ -43,7 +43,7 @@ class House(RuleBasedStateMachine):
         config = {'mode': 'custom', 'platforms': {name: {
             'base_url': url, 'models': {f'{name} 1': 'up-1', f'{name} 2': 'up-2'},
             **({'api_key': key} if key else {})} for name, url, key in SYSTEM}}
-        self.manager = llmgr.AIManager(f'{self.folder}/x.db', config)
+        self.manager = llmgr.AIManager(self.database(), config)
         self.model = SEED.Manager()
         rows = self.manager.get_platform_models(None)
         numbers = {(row['platform_name'], row['display_name']): row for row in rows}
@@ -53,6 +53,9 @@ class House(RuleBasedStateMachine):
             return row['platform_id'] if display is None else row['model_id']
         self.model.sync([(name, url, key, [(f'{name} {i}', f'up-{i}', None) for i in (1, 2)])
                          for name, url, key in SYSTEM], ids)
+
+    def database(self):
+        return f'{self.folder}/x.db'
 
     def teardown(self):
         self.manager.close()
@@ -159,7 +162,20 @@ class House(RuleBasedStateMachine):
             assert [(row.extra_body, row.hide) for row in self.manager.models(user)] == more
 
 
-House.TestCase.settings = hypothesis.settings(
-    max_examples=100, stateful_step_count=STEPS, deadline=None, database=None,
-    suppress_health_check=list(hypothesis.HealthCheck))
+class HouseOnPostgres(House):
+    """The same rules on the other database, less often: each example makes one."""
+
+    def database(self):
+        return postgres().fresh()
+
+
+def settings(examples):
+    return hypothesis.settings(max_examples=examples, stateful_step_count=STEPS, deadline=None,
+                               database=None,
+                               suppress_health_check=list(hypothesis.HealthCheck))
+
+
+House.TestCase.settings = settings(100)
+HouseOnPostgres.TestCase.settings = settings(20)
 TestHouse = House.TestCase
+TestHouseOnPostgres = HouseOnPostgres.TestCase

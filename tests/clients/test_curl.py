@@ -133,10 +133,41 @@ def test_a_chunked_body(curl):
     assert reply.status == 200
 
 
+# Told to wait longer for the interim answer than for all of it: without one, the call fails.
+EXPECT = ('-H', 'Expect: 100-continue', '--expect100-timeout', '600')
+LARGE = {'metadata': {'pad': 'x' * 2_000_000}}
+
+
 def test_expect_100_continue(curl):
-    reply = curl('/v1/chat/completions', '-H', 'Expect: 100-continue',
-                 data=ask('mock', metadata={'pad': 'x' * 2_000_000}))
+    reply = curl('/v1/chat/completions', *EXPECT, data=ask('mock', **LARGE))
     assert reply.status == 200
+
+
+def test_who_is_refused_need_not_send_the_body(curl):
+    reply = curl('/v1/chat/completions', *EXPECT, '-w', '\n%{size_upload}', token='sk-llmgr-no',
+                 data=ask('mock', **LARGE))
+    assert reply.status == 401
+    assert reply.body.split('\n')[-1] == '0'
+
+
+@pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
+def test_http_1_0_ends_with_its_connection(curl, stream):
+    reply = curl('/v1/chat/completions', '--http1.0', data=ask('mock', stream=stream))
+    assert reply.status == 200 and 'transfer-encoding' not in reply.fields
+    if stream:
+        assert reply.body.endswith('data: [DONE]\n\n')
+    else:
+        assert reply.json['choices'][0]['message']['content'] == HELLO + '你好'
+
+
+def test_http_1_0_with_keep_alive(gateway):
+    url = gateway.base_url + '/models'
+    done = subprocess.run(
+        ['curl', '-sS', '--http1.0', '-H', 'Connection: keep-alive', '-o', '/dev/null', '-o',
+         '/dev/null', '-w', '%{num_connects} %{http_code}\\n', '-H',
+         f'Authorization: Bearer {gateway.token}', url, url],
+        capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split('\n')[:2] == ['1 200', '0 200']
 
 
 def test_head_of_the_root(curl):

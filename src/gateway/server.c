@@ -19,6 +19,7 @@
 #include "gateway/server_int.h"
 #include "manager/ledger.h"
 #include "manager/manager.h"
+#include "manager/segment.h"
 #include "manager/tokens.h"
 #include "net/listen.h"
 
@@ -228,10 +229,28 @@ static llmgr_status copy_options(struct lg_server *server, const struct lg_serve
     return server->gauge != NULL && server->addresses != NULL ? LLMGR_OK : lb_fail_memory(err);
 }
 
+/*
+ * A worker has a file in use and one to go over to: those take half of what the journal may, the
+ * rest is for what the database is slow to take. 0: the ledger's default will do.
+ */
+static size_t journal_file_size(int64_t journal_max, size_t workers)
+{
+    int64_t size = journal_max / (int64_t)(4 * workers) / LM_SEGMENT_MIN * LM_SEGMENT_MIN;
+
+    if (size >= LM_SEGMENT_DEFAULT)
+        return 0;
+    return size > LM_SEGMENT_MIN ? (size_t)size : LM_SEGMENT_MIN;
+}
+
 static llmgr_status open_ledger(struct lg_server *server, const struct lg_server_options *options,
                                 struct llmgr_error *err)
 {
-    struct lm_ledger_options ledger = {.journal_dir = options->journal_dir};
+    int64_t journal_max = options->journal_max != 0 ? options->journal_max : LM_JOURNAL_MAX_DEFAULT;
+    struct lm_ledger_options ledger = {
+        .journal_dir = options->journal_dir,
+        .journal_max = (size_t)journal_max,
+        .segment_size = journal_file_size(journal_max, server->worker_count),
+    };
     char *place = NULL;
     llmgr_status status = LLMGR_OK;
 

@@ -50,6 +50,7 @@ struct lg_server_options {
     struct lg_settings settings;
     const char *access_log;               /* a file, "-" or "off"; NULL: off */
     const char *journal_dir;              /* of the usage ledger; NULL: beside the database */
+    int64_t journal_max;                  /* bytes of all its files; 0: the ledger's default */
     const char *state_home;               /* where that is for a database without a file */
     const struct lg_config_hooks *config; /* outlives the server; NULL: there is no file */
     void (*ended)(void *context);         /* from a worker's thread: all workers have ended */

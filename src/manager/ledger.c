@@ -21,7 +21,6 @@
 #include "store/store.h"
 
 enum {
-    SEGMENT_DEFAULT = 8 << 20,
     SYNC_DEFAULT_MS = 20,
     FLUSH_DEFAULT_MS = 200,
     BATCH_DEFAULT = 2048,
@@ -32,7 +31,6 @@ enum {
     PATH_LIMIT = 4096,
     DIR_MODE = 0700,
 };
-#define JOURNAL_MAX_DEFAULT (INT64_C(1) << 30)
 #define META_LEDGER LB_STR("ledger")
 
 /* ---- Where ----------------------------------------------------------------------------------- */
@@ -140,9 +138,9 @@ static llmgr_status settle_options(struct lm_ledger *ledger,
     *mine = *options;
     mine->journal_dir = NULL;
     if (mine->segment_size == 0)
-        mine->segment_size = SEGMENT_DEFAULT;
+        mine->segment_size = LM_SEGMENT_DEFAULT;
     if (mine->journal_max == 0)
-        mine->journal_max = JOURNAL_MAX_DEFAULT;
+        mine->journal_max = LM_JOURNAL_MAX_DEFAULT;
     if (mine->sync_ms == 0)
         mine->sync_ms = SYNC_DEFAULT_MS;
     if (mine->flush_ms == 0)

@@ -34,7 +34,8 @@ enum {
     LM_ENDPOINT_MAX = 32,   /* bytes, "chat/completions" */
 };
 
-#define LM_UNKNOWN (-1) /* a count nobody told us: NULL in the database, never 0 */
+#define LM_JOURNAL_MAX_DEFAULT (1 << 30) /* bytes */
+#define LM_UNKNOWN (-1)                  /* a count nobody told us: NULL in the database, never 0 */
 
 /*
  * One attempt. Strings are borrowed for the call; longer ones are cut at a character (but the user

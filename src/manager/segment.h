@@ -20,6 +20,7 @@ enum {
     LM_SEGMENT_HEAD = 128, /* bytes before the first record */
     LM_SEGMENT_NAME = 32,
     LM_SEGMENT_MIN = 4096,
+    LM_SEGMENT_DEFAULT = 8 << 20,
     LM_SEGMENT_MAX = 64 << 20,
     LM_LEDGER_ID_SIZE = 32, /* hex digits */
 };

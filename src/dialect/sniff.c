@@ -11,8 +11,6 @@
 #define NAME_MAP(XX)                                                                               \
     XX(USAGE, "usage")                                                                             \
     XX(TYPE, "type")                                                                               \
-    XX(MODEL, "model")                                                                             \
-    XX(ID, "id")                                                                                   \
     XX(ERROR, "error")                                                                             \
     XX(RESPONSE, "response")                                                                       \
     XX(MESSAGE, "message")                                                                         \
@@ -66,12 +64,10 @@ static const struct ld_sniff_text TEXTS[2][LD_ENDPOINT_COUNT] = {
 };
 
 void ld_sniff_init(struct ld_sniff *sniff, const struct lb_host *host,
-                   const struct ld_endpoint *endpoint, bool stream, char *model, char *id)
+                   const struct ld_endpoint *endpoint, bool stream)
 {
     *sniff = (struct ld_sniff){
         .text = TEXTS[stream][endpoint->id],
-        .model = model,
-        .id = id,
     };
     lb_buf_init(&sniff->usage, host, LD_SNIFF_USAGE_MAX);
 }
@@ -146,33 +142,20 @@ static bool is_text(const struct ld_sniff *sniff)
 
 /* ---- Strings --------------------------------------------------------------------------------- */
 
-static void copy_to(struct ld_sniff *sniff, char *target, size_t size)
+static bool is_type(const struct ld_sniff *sniff)
 {
-    sniff->copied = true;
-    sniff->target = target;
-    sniff->target_max = size - 1;
+    return sniff->depth == 1 && here(sniff) == NAME_TYPE;
 }
 
 static void begin_string(struct ld_sniff *sniff, const char *inside)
 {
-    enum name name = here(sniff);
-
     sniff->in_string = true;
     sniff->string_at = inside;
     sniff->is_name = sniff->expect_name;
     sniff->expect_name = false;
     sniff->string_size = 0;
     sniff->copy_size = 0;
-    sniff->copied = sniff->is_name;
-    sniff->target = NULL;
-    if (sniff->is_name)
-        return;
-    if (name == NAME_TYPE && sniff->depth == 1)
-        copy_to(sniff, sniff->type, sizeof sniff->type);
-    else if (name == NAME_MODEL && sniff->model[0] == '\0' && is_top(sniff))
-        copy_to(sniff, sniff->model, LD_SNIFF_NAME_SIZE);
-    else if (name == NAME_ID && sniff->id[0] == '\0' && is_top(sniff))
-        copy_to(sniff, sniff->id, LD_SNIFF_NAME_SIZE);
+    sniff->copied = sniff->is_name || is_type(sniff);
 }
 
 static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size)
@@ -191,9 +174,8 @@ static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size
 static enum name find_name(const struct ld_sniff *sniff)
 {
     static const uint8_t BY_SIZE[][4] = {
-        [2] = {NAME_ID},
         [4] = {NAME_TYPE, NAME_TEXT},
-        [5] = {NAME_USAGE, NAME_MODEL, NAME_ERROR, NAME_DELTA},
+        [5] = {NAME_USAGE, NAME_ERROR, NAME_DELTA},
         [6] = {NAME_OUTPUT},
         [7] = {NAME_MESSAGE, NAME_CHOICES, NAME_CONTENT},
         [8] = {NAME_RESPONSE, NAME_THINKING},
@@ -238,10 +220,11 @@ static void end_string(struct ld_sniff *sniff, const char *quote)
         end_name(sniff);
         return;
     }
-    if (sniff->target != NULL) {
-        size_t size = sniff->copy_size < sniff->target_max ? sniff->copy_size : sniff->target_max;
-        memcpy(sniff->target, sniff->copy, size);
-        sniff->target[size] = '\0';
+    if (is_type(sniff)) {
+        size_t max = sizeof sniff->type - 1;
+        size_t size = sniff->copy_size < max ? sniff->copy_size : max;
+        memcpy(sniff->type, sniff->copy, size);
+        sniff->type[size] = '\0';
     }
     if (is_text(sniff))
         end_text(sniff, quote);

@@ -13,7 +13,7 @@
 enum {
     LD_SNIFF_USAGE_MAX = 16 * 1024, /* bytes of a usage object; a longer one is not read */
     LD_SNIFF_LEVELS = 8,            /* how deep names are followed */
-    LD_SNIFF_NAME_SIZE = 64,        /* of the owner's model and id; NUL-terminated, cut if longer */
+    LD_SNIFF_TYPE_SIZE = 40,        /* of a type; NUL-terminated, cut if longer */
 };
 
 /* Where output text stands: string members of these names, below this top-level member. */
@@ -24,19 +24,16 @@ struct ld_sniff_text {
 
 struct ld_sniff {
     /* What was found since the last reset. */
-    bool usage_found;   /* `usage` holds a whole object */
-    bool error;         /* a top-level "error" that says something */
-    bool finish;        /* a finish_reason or stop_reason that is a string */
-    bool choices;       /* a top-level "choices" with at least one object */
-    bool whole;         /* the object was closed */
-    char type[40];      /* top-level; "" if absent; NUL-terminated, as below */
-    uint64_t text_size; /* bytes of output text */
-    unsigned texts;     /* strings that it came from */
+    bool usage_found;              /* `usage` holds a whole object */
+    bool error;                    /* a top-level "error" that says something */
+    bool finish;                   /* a finish_reason or stop_reason that is a string */
+    bool choices;                  /* a top-level "choices" with at least one object */
+    bool whole;                    /* the object was closed */
+    char type[LD_SNIFF_TYPE_SIZE]; /* top-level; "" if absent */
+    uint64_t text_size;            /* bytes of output text */
+    unsigned texts;                /* strings that it came from */
     struct lb_str last; /* the inside of the last of them, in the bytes fed last; p NULL: not all */
     struct lb_buf usage;
-    /* The owner's, kept over resets, the first of each: top-level, or in "response", "message". */
-    char *model;
-    char *id;
 
     struct ld_sniff_text text; /* private, as all below */
     const char *string_at; /* where the current string's inside begins; NULL: in a feed before */
@@ -52,16 +49,13 @@ struct ld_sniff {
     uint64_t objects;                  /* a bit per level up to 64: is it an object? */
     uint8_t path[LD_SNIFF_LEVELS + 1]; /* by depth, from 1: which member we are in */
     bool copied;                       /* the current string is copied to `copy` */
-    char *target;                      /* where a value goes from there; NULL: it is a name */
-    size_t target_max;                 /* room there, without the NUL */
     size_t copy_size;                  /* bytes copied, as if there were room */
     size_t string_size;                /* of the current string, decoded, roughly */
-    char copy[LD_SNIFF_NAME_SIZE];
+    char copy[LD_SNIFF_TYPE_SIZE];
 };
 
-/* `model` and `id`: LD_SNIFF_NAME_SIZE bytes each, "" at first; they live as long as the sniff. */
 void ld_sniff_init(struct ld_sniff *sniff, const struct lb_host *host,
-                   const struct ld_endpoint *endpoint, bool stream, char *model, char *id);
+                   const struct ld_endpoint *endpoint, bool stream);
 void ld_sniff_free(struct ld_sniff *sniff);
 void ld_sniff_reset(struct ld_sniff *sniff); /* ready for the next text */
 void ld_sniff_feed(struct ld_sniff *sniff, const char *bytes, size_t size);

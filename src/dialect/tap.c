@@ -45,8 +45,7 @@ void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
     ld_usage_init(&tap->report.usage);
     ld_usage_parts_init(&tap->parts);
     tap->report.failed = options->http_status >= 400;
-    ld_sniff_init(&tap->sniff, options->host, options->endpoint, tap->stream, tap->report.model,
-                  tap->report.id);
+    ld_sniff_init(&tap->sniff, options->host, options->endpoint, tap->stream);
     for (size_t i = 0; i < 2; i++)
         lb_buf_init(&tap->carry[i], options->host, tap->event_max + 1);
 }

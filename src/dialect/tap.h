@@ -52,11 +52,9 @@ struct ld_tap_report {
     bool terminal; /* [DONE], message_stop, response.completed|incomplete|failed; whole: the end */
     bool failed;   /* an error event, response.failed, or a top-level "error" */
     bool content;  /* output text (or tool arguments) came: the time to first token */
-    uint64_t events;                /* that held data */
-    uint64_t withheld;              /* bytes not forwarded */
-    uint64_t output_size;           /* bytes of output text, for ld_usage_estimate */
-    char model[LD_SNIFF_NAME_SIZE]; /* what the platform says; "" if it does not */
-    char id[LD_SNIFF_NAME_SIZE];
+    uint64_t events;      /* that held data */
+    uint64_t withheld;    /* bytes not forwarded */
+    uint64_t output_size; /* bytes of output text, for ld_usage_estimate */
 };
 
 struct ld_tap {

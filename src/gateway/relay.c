@@ -223,6 +223,8 @@ static void on_head(struct lu_exchange *exchange, void *context, const struct lh
     worker->pass_count = 0;
     if (head->status >= 200 && head->status < 300) {
         begin_answer(request, head);
+        if (relay->events)
+            lg_request_settle_in(request);
         return;
     }
     relay->refused = true;

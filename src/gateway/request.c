@@ -23,7 +23,7 @@
 #include "gateway/work.h"
 #include "net/conn.h"
 
-enum { REQUEST_MAGIC = 0x6c677271, SPARE_MAX = 256 };
+enum { REQUEST_MAGIC = 0x6c677271, SPARE_MAX = 64 };
 
 struct step {
     const char *name;
@@ -106,14 +106,50 @@ void lg_request_run(struct lg_request *request)
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
+static struct lg_room *take_room(struct lg_worker *worker)
+{
+    struct lg_room *room = worker->rooms;
+
+    if (room == NULL)
+        return lb_alloc(worker->host, sizeof *room);
+    worker->rooms = room->next;
+    worker->room_count--;
+    return room;
+}
+
+static void give_room(struct lg_worker *worker, struct lg_room *room)
+{
+    if (room == NULL)
+        return;
+    if (worker->room_count == SPARE_MAX) {
+        lb_free(worker->host, room);
+        return;
+    }
+    room->next = worker->rooms;
+    worker->rooms = room;
+    worker->room_count++;
+}
+
+/* With a room. */
 static struct lg_request *take_spare(struct lg_worker *worker)
 {
+    struct lg_room *room = take_room(worker);
     struct lg_request *request = worker->spare;
 
-    if (request == NULL)
-        return lb_alloc(worker->host, sizeof *request);
-    worker->spare = request->next;
-    worker->spare_count--;
+    if (room == NULL)
+        return NULL;
+    if (request != NULL) {
+        worker->spare = request->next;
+        worker->spare_count--;
+    } else {
+        request = lb_alloc(worker->host, sizeof *request);
+    }
+    if (request == NULL) {
+        give_room(worker, room);
+        return NULL;
+    }
+    memset(request, 0, sizeof *request);
+    request->room = room;
     return request;
 }
 
@@ -126,7 +162,6 @@ void lg_request_begin(struct lg_client *client, const struct lh_head *head)
         lg_answer_refuse(client, 503, N_("out of memory"));
         return;
     }
-    memset(request, 0, offsetof(struct lg_request, first));
     request->magic = REQUEST_MAGIC;
     request->client = client;
     request->worker = worker;
@@ -134,8 +169,7 @@ void lg_request_begin(struct lg_client *client, const struct lh_head *head)
     request->began_at = ln_loop_now(worker->loop);
     request->head = head;
     request->method = head->method;
-    lb_arena_init(&request->arena, worker->host, request->first, sizeof request->first,
-                  LG_ARENA_MAX);
+    lb_arena_init(&request->arena, worker->host, request->room->bytes, LG_ROOM_SIZE, LG_ARENA_MAX);
     lb_buf_init(&request->body, worker->host, request->settings->body_max);
     request->id = lg_worker_make_id(worker, request->id_text);
     client->request = request;
@@ -154,6 +188,8 @@ static void free_request(struct lg_request *request)
     ln_timer_stop(&request->ping);
     lb_buf_free(&request->body);
     lb_arena_free(&request->arena);
+    lb_free(worker->host, request->nest);
+    give_room(worker, request->room);
     lg_settings_drop(worker, request->settings);
     lg_count(worker, LG_METRIC_REQUESTS_OPEN, -1);
     request->magic = 0;
@@ -165,6 +201,61 @@ static void free_request(struct lg_request *request)
         lb_free(worker->host, request);
     }
     lg_client_done(client, keep, rude);
+}
+
+/* ---- A stream settles in --------------------------------------------------------------------- */
+
+static char *move_text(char *to, struct lb_str *text)
+{
+    if (text->size != 0)
+        memcpy(to, text->p, text->size);
+    to[text->size] = '\0';
+    text->p = to;
+    return to + text->size + 1;
+}
+
+void lg_request_settle_in(struct lg_request *request)
+{
+    const struct lm_target *old = &request->target;
+    struct lm_target target = {
+        .user = old->user,
+        .slot = old->slot,
+        .platform_id = old->platform_id,
+        .platform_name = old->platform_name,
+        .model_id = old->model_id,
+        .model_name = old->model_name,
+        .payer = old->payer,
+    };
+    struct lb_str *const texts[] = {&target.user, &target.slot, &target.platform_name,
+                                    &target.model_name, &request->client_id};
+    enum { TEXTS = sizeof texts / sizeof *texts };
+    size_t size = sizeof *request->relay;
+
+    /* The rest of the request is still to be sent from there, or a step has something there. */
+    if (lu_exchange_stats(request->exchange)->sent_at < 0 || request->error != NULL ||
+        request->job != NULL || request->room == NULL)
+        return;
+    for (size_t i = 0; i < TEXTS; i++)
+        size += texts[i]->size + 1;
+    char *nest = lb_alloc(request->worker->host, size);
+    if (nest == NULL)
+        return;
+    request->relay = memcpy(nest, request->relay, sizeof *request->relay);
+    char *at = nest + sizeof *request->relay;
+    for (size_t i = 0; i < TEXTS; i++)
+        at = move_text(at, texts[i]);
+    request->target = target;
+    request->caller.user = target.user;
+    request->model = request->match.path = request->match.rest = lb_str(NULL, 0);
+    request->match.param_count = 0;
+    request->ask = NULL;
+    request->fields = NULL;
+    request->field_count = 0;
+    lb_arena_free(&request->arena);
+    lb_arena_init(&request->arena, request->worker->host, NULL, 0, LG_ARENA_MAX);
+    give_room(request->worker, request->room);
+    request->room = NULL;
+    request->nest = nest;
 }
 
 /* ---- What happens to it ---------------------------------------------------------------------- */

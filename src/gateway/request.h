@@ -11,12 +11,14 @@
  *
  * Memory: the head lies in the worker's scratch or in the read buffer as long as everything
  * happens within one turn; lg_request_keep copies it when a step has to wait. The body lies in one
- * buffer of its own that is given back as soon as the platform answers. What remains while a
- * stream idles is this struct and its first arena block.
+ * buffer of its own that is given back as soon as the platform answers. Everything else begins in a
+ * room of the worker's. An event stream leaves that room (lg_request_settle_in): what remains while
+ * it idles is this struct, its relay and a few texts.
  */
 #ifndef LG_REQUEST_H
 #define LG_REQUEST_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -62,13 +64,19 @@ enum lg_step {
 enum lg_verdict { LG_NEXT, LG_WAIT, LG_FAIL, LG_DONE, LG_AGAIN };
 
 enum {
-    LG_ARENA_FIRST = 1920,      /* bytes of a request's memory that are always there */
+    LG_ROOM_SIZE = 1920,        /* bytes that an ordinary request needs */
     LG_ARENA_MAX = 1 << 20,     /* all of it, the body apart */
     LG_ID_SIZE = 32,            /* "req_" and 26 digits */
     LG_CLIENT_ID_MAX = 128,     /* bytes of an x-request-id that is echoed */
     LG_REFUSAL_MAX = 64 * 1024, /* bytes of a platform's error that are looked at */
     LG_ATTEMPTS_MAX = 2,        /* per request: the second without stream_options */
     LG_PROFILE_TRIES = 4,       /* loads of a profile that keeps changing */
+};
+
+/* A request's first memory, used again and again. */
+struct lg_room {
+    struct lg_room *next; /* in the worker's list of spare ones */
+    alignas(16) char bytes[LG_ROOM_SIZE];
 };
 
 struct lg_request {
@@ -134,12 +142,18 @@ struct lg_request {
     bool chunked;            /* our answer's framing */
 
     char id_text[LG_ID_SIZE];
-    struct lb_arena arena;
-    char first[LG_ARENA_FIRST];
+    struct lb_arena arena; /* begins in `room` */
+    struct lg_room *room;  /* NULL: settled in */
+    char *nest;            /* settled in: relay and texts, in one piece */
 };
 
 /* A head was read: begins its request and runs it as far as it goes. */
 void lg_request_begin(struct lg_client *client, const struct lh_head *head);
+/*
+ * A stream of events begins and may last: what it still needs moves to a nest of just its size, the
+ * rest goes back to the worker. Moves the relay. Nothing happens if it is not possible now.
+ */
+void lg_request_settle_in(struct lg_request *request);
 /* Goes on where it waited. */
 void lg_request_run(struct lg_request *request);
 /* The client has left; the connection is closing. */

@@ -356,6 +356,11 @@ void lg_worker_free(struct lg_worker *worker)
         lb_free(worker->host, worker->spare);
         worker->spare = next;
     }
+    while (worker->rooms != NULL) {
+        struct lg_room *next = worker->rooms->next;
+        lb_free(worker->host, worker->rooms);
+        worker->rooms = next;
+    }
     lm_journal_close(worker->journal);
     lm_token_cache_free(worker->tokens);
     lm_view_free(worker->view);

@@ -18,6 +18,7 @@
 #include "net/loop.h"
 
 struct lg_request;
+struct lg_room;
 struct lm_manager;
 struct lm_journal;
 struct lm_token_cache;
@@ -72,6 +73,8 @@ struct lg_worker {
     unsigned client_count;
     struct lg_request *spare; /* requests to use again */
     unsigned spare_count;
+    struct lg_room *rooms; /* and their first memory */
+    unsigned room_count;
     struct ln_post reload_post;
     struct ln_post drain_post;
     struct ln_timer drain_timer;

@@ -13,12 +13,10 @@ static struct lb_host host;
 /* Fed whole and byte by byte, which must come to the same; free it with ld_sniff_free. */
 static struct ld_sniff sniffed(enum ld_endpoint_id endpoint, bool stream, const char *text)
 {
-    static char names[4][LD_SNIFF_NAME_SIZE];
     struct ld_sniff whole, bytes;
 
-    memset(names, 0, sizeof names);
-    ld_sniff_init(&whole, &host, ld_endpoint(endpoint), stream, names[0], names[1]);
-    ld_sniff_init(&bytes, &host, ld_endpoint(endpoint), stream, names[2], names[3]);
+    ld_sniff_init(&whole, &host, ld_endpoint(endpoint), stream);
+    ld_sniff_init(&bytes, &host, ld_endpoint(endpoint), stream);
     ld_sniff_feed(&whole, text, strlen(text));
     for (const char *at = text; *at != '\0'; at++)
         ld_sniff_feed(&bytes, at, 1);
@@ -30,8 +28,6 @@ static struct ld_sniff sniffed(enum ld_endpoint_id endpoint, bool stream, const 
     assert_int_equal(whole.whole, bytes.whole);
     assert_int_equal(whole.text_size, bytes.text_size);
     assert_string_equal(whole.type, bytes.type);
-    assert_string_equal(whole.model, bytes.model);
-    assert_string_equal(whole.id, bytes.id);
     ld_sniff_free(&bytes);
     return whole;
 }
@@ -126,23 +122,19 @@ static void an_error_is_one_that_says_something(void **state)
     }
 }
 
-static void a_names_and_ids_first_word_stands(void **state)
+static void the_type_is_that_of_the_top_level(void **state)
 {
     char text[600];
     struct ld_sniff sniff = sniffed(LD_ENDPOINT_RESPONSES, true,
-                                    "{\"type\":\"t\",\"a\":{\"id\":\"no\",\"model\":\"no\"},"
-                                    "\"response\":{\"id\":\"i\",\"model\":\"m\",\"type\":\"no\"},"
-                                    "\"id\":\"later\",\"model\":\"later\"}");
+                                    "{\"type\":\"t\",\"a\":{\"type\":\"no\"},"
+                                    "\"response\":{\"type\":\"no\"}}");
 
     (void)state;
     assert_string_equal(sniff.type, "t");
-    assert_string_equal(sniff.id, "i");
-    assert_string_equal(sniff.model, "m");
     ld_sniff_free(&sniff);
-    snprintf(text, sizeof text, "{\"model\":\"%0200d\",\"%0300d\":1,\"id\":\"\\u0041\\\"\"}", 0, 0);
+    snprintf(text, sizeof text, "{\"type\":\"%0200d\",\"%0300d\":1}", 0, 0);
     sniff = sniffed(LD_ENDPOINT_CHAT, true, text);
-    assert_int_equal(strlen(sniff.model), LD_SNIFF_NAME_SIZE - 1);
-    assert_true(sniff.id[0] != '\0');
+    assert_int_equal(strlen(sniff.type), LD_SNIFF_TYPE_SIZE - 1);
     ld_sniff_free(&sniff);
 }
 
@@ -281,7 +273,7 @@ int main(void)
         cmocka_unit_test(usage_counts_where_answers_have_it),
         cmocka_unit_test(an_end_counts_where_its_dialect_says_it),
         cmocka_unit_test(an_error_is_one_that_says_something),
-        cmocka_unit_test(a_names_and_ids_first_word_stands),
+        cmocka_unit_test(the_type_is_that_of_the_top_level),
         cmocka_unit_test(text_is_what_stands_in_the_places_of_output),
         cmocka_unit_test(depth_changes_nothing_outside_of_it),
         cmocka_unit_test(an_error_passes_although_it_holds_usage_alone),

@@ -96,8 +96,6 @@ struct expected {
     struct llmgr_usage usage;
     bool reported, finish, terminal, failed, content, complete;
     uint64_t events, output_size;
-    const char *model;
-    const char *id;
     const char *in;
     const char *out; /* NULL: as `in` */
 };
@@ -128,8 +126,6 @@ static const struct expected ANSWERS[] = {
      true,
      4,
      5,
-     "m",
-     "c1",
      HELLO STOP EXTRA DONE,
      HELLO STOP DONE},
     {LD_ENDPOINT_CHAT,
@@ -143,15 +139,12 @@ static const struct expected ANSWERS[] = {
      true,
      4,
      5,
-     "m",
-     "c1",
      ": hi\n\n" HELLO "\n" STOP EXTRA "\r\n" DONE,
      ": hi\n\n" HELLO "\n" STOP "\r\n" DONE},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, true, false, false, true, true, 2, 5, "m", "c1",
-     HELLO STOP, NULL},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 5, "m", "c1",
-     HELLO, NULL},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, true, false, false, true, 1, 0, "", "",
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, true, false, false, true, true, 2, 5, HELLO STOP,
+     NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 5, HELLO, NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, true, false, false, true, 1, 0,
      ": ping\r\n\r\ndata:[DONE]\r\n\r\n", NULL},
     /* Usage beside choices, an error, an empty first chunk, texts that look like usage: all pass.
      */
@@ -166,8 +159,6 @@ static const struct expected ANSWERS[] = {
      false,
      1,
      1,
-     "",
-     "",
      "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1,"
      "\"completion_tokens\":2}}\n\n",
      NULL},
@@ -182,22 +173,20 @@ static const struct expected ANSWERS[] = {
      true,
      1,
      0,
-     "",
-     "",
      "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\",\"usage\":{\"prompt_tokens\""
      ":1}}]}\n\n",
      NULL},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0, "", "",
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
      "data: {\"error\":{\"message\":\"no\"}}\n\n", NULL},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, false, false, 1, 0, "", "",
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, false, false, 1, 0,
      "data: {\"choices\":[],\"prompt_filter_results\":[],\"error\":null,\"usage\":null}\n\n", NULL},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 13, "", "",
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 13,
      "data: {\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{a:1}\"}}]}\n\n", NULL},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 7, "", "",
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 7,
      "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\","
      "\"arguments\":\"{\\\"a\\\":1}\"}}]}}]}\n\n",
      NULL},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, false, false, 2, 0, "", "",
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, false, false, 2, 0,
      "data: {\"usage\":{\"prompt_tokens\":\"3\"\n\ndata: nonsense\n\n", NULL},
     {LD_ENDPOINT_COMPLETIONS,
      true,
@@ -210,8 +199,6 @@ static const struct expected ANSWERS[] = {
      true,
      3,
      2,
-     "",
-     "",
      "data: {\"choices\":[{\"text\":\"ab\",\"finish_reason\":\"length\"}]}\n\ndata: {"
      "\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1,\"total_tokens\":2}}"
      "\n\n" DONE,
@@ -227,8 +214,6 @@ static const struct expected ANSWERS[] = {
      true,
      4,
      2,
-     "cl",
-     "msg_1",
      "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\","
      "\"model\":\"cl\",\"usage\":{\"input_tokens\":10,\"cache_creation_input_tokens\":2,"
      "\"cache_read_input_tokens\":3,\"output_tokens\":1}}}\n\nevent: content_block_delta\ndata: {"
@@ -237,7 +222,7 @@ static const struct expected ANSWERS[] = {
      "\"stop_reason\":\"end_turn\"},\"usage\":{\"input_tokens\":0,\"output_tokens\":7}}\n\nevent: "
      "message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
      NULL},
-    {LD_ENDPOINT_MESSAGES, true, NO_USAGE, false, false, false, true, false, false, 1, 0, "", "",
+    {LD_ENDPOINT_MESSAGES, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
      "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n",
      NULL},
     {LD_ENDPOINT_RESPONSES,
@@ -251,8 +236,6 @@ static const struct expected ANSWERS[] = {
      true,
      2,
      5,
-     "gpt",
-     "r1",
      "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":"
      "\"Hello\"}\n\nevent: response.incomplete\ndata: {\"type\":\"response.incomplete\","
      "\"response\":{\"id\":\"r1\",\"model\":\"gpt\",\"error\":null,\"output\":[{\"content\":[{"
@@ -260,7 +243,7 @@ static const struct expected ANSWERS[] = {
      "\"cached_tokens\":4},\"output_tokens\":2,\"output_tokens_details\":{\"reasoning_tokens\":1},"
      "\"total_tokens\":7}}}\n\n",
      NULL},
-    {LD_ENDPOINT_RESPONSES, true, NO_USAGE, false, false, true, true, false, true, 1, 0, "", "r1",
+    {LD_ENDPOINT_RESPONSES, true, NO_USAGE, false, false, true, true, false, true, 1, 0,
      "data: {\"type\":\"response.failed\",\"response\":{\"id\":\"r1\",\"usage\":null}}\n\n", NULL},
     {LD_ENDPOINT_CHAT,
      false,
@@ -273,13 +256,11 @@ static const struct expected ANSWERS[] = {
      true,
      0,
      5,
-     "m",
-     "c1",
      " {\"id\":\"c1\",\"model\":\"m\",\"choices\":[{\"message\":{\"content\":\"a\\\"}]b\"},"
      "\"finish_reason\":\"stop\"}],\"usage\" : { \"prompt_tokens\":3,\"completion_tokens\":5,"
      "\"total_tokens\":8}}\n",
      NULL},
-    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, true, false, true, 0, 0, "", "",
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
      "{\"error\":{\"message\":\"bad\"},\"usage\":null}", NULL},
     {LD_ENDPOINT_EMBEDDINGS,
      false,
@@ -292,8 +273,6 @@ static const struct expected ANSWERS[] = {
      true,
      0,
      0,
-     "e",
-     "",
      "{\"data\":[{\"embedding\":[0.1,-2e-5],\"usage\":{\"prompt_tokens\":9}}],\"model\":"
      "\"e\",\"usage\":{\"prompt_tokens\":4,\"total_tokens\":4}}",
      NULL},
@@ -308,8 +287,6 @@ static const struct expected ANSWERS[] = {
      true,
      0,
      5,
-     "",
-     "r2",
      "{\"id\":\"r2\",\"error\":null,\"output\":[{\"content\":[{\"text\":\"Hello\"}]}],"
      "\"usage\":{\"input_tokens\":5,\"output_tokens\":2,\"total_tokens\":7}}",
      NULL},
@@ -324,14 +301,12 @@ static const struct expected ANSWERS[] = {
      true,
      0,
      2,
-     "",
-     "",
      "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\"}],\"stop_reason\":"
      "\"end_turn\",\"usage\":{\"input_tokens\":5,\"cache_read_input_tokens\":1,\"output_tokens\":2}"
      "}",
      NULL},
-    {LD_ENDPOINT_COUNT_TOKENS, false, NO_USAGE, false, false, true, false, false, true, 0, 0, "",
-     "", "{\"input_tokens\":5}", NULL},
+    {LD_ENDPOINT_COUNT_TOKENS, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
+     "{\"input_tokens\":5}", NULL},
     {LD_ENDPOINT_NATIVE,
      false,
      {5, 2, 7, -1, -1},
@@ -343,11 +318,9 @@ static const struct expected ANSWERS[] = {
      true,
      0,
      0,
-     "",
-     "",
      "{\"data\":[],\"usage\":{\"input_tokens\":5,\"output_tokens\":2,\"total_tokens\":7}}",
      NULL},
-    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0, "", "",
+    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
      "RIFF{\"usage\":{\"input_tokens\":5}}", NULL},
 };
 
@@ -372,8 +345,6 @@ static void check(struct relay *relay, const struct expected *want)
     if (got->events != want->events || got->output_size != want->output_size)
         fail_msg("%s\n  %d events, %d bytes of text", want->in, (int)got->events,
                  (int)got->output_size);
-    assert_string_equal(got->model, want->model);
-    assert_string_equal(got->id, want->id);
     assert_int_equal(got->withheld, strlen(want->in) - strlen(out));
 }
 

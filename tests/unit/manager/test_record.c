@@ -4,6 +4,8 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../unit.h"
 #include "manager/usage.h"
@@ -92,6 +94,23 @@ static void a_record_of_another_file_or_place_is_none(void **state)
     assert_int_equal(read_at(sizeof file, PLACE + LM_RECORD_MAX), 0);
 }
 
+/* The record at the end of the memory there is: what is read beyond it ends the test. */
+static size_t read_at_the_edge(size_t end)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), size = end - PLACE;
+    struct lm_usage usage;
+
+    unsigned char *room =
+        mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(room, MAP_FAILED);
+    assert_int_equal(mprotect(room + page, page, PROT_NONE), 0);
+    /* The file begins so that the record stands at its place of it. */
+    memcpy(room + page - size, file + PLACE, size);
+    size_t got = lm_record_read(room + page - end, end, PLACE, KEY, &usage);
+    munmap(room, 2 * page);
+    return got;
+}
+
 /* Signed by who has the key (or by luck), and still not believed beyond the file's bytes. */
 static void sizes_and_lengths_are_bounded_even_if_they_are_signed(void **state)
 {
@@ -102,7 +121,6 @@ static void sizes_and_lengths_are_bounded_even_if_they_are_signed(void **state)
                                      LM_RECORD_FIXED + 1,
                                      LM_RECORD_MAX + LM_RECORD_ALIGN,
                                      UINT32_MAX - 7};
-    struct lm_usage usage;
 
     for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
         size_t end = put();
@@ -120,7 +138,7 @@ static void sizes_and_lengths_are_bounded_even_if_they_are_signed(void **state)
         end = put();
         file[PLACE + AT_LENGTHS + i] = 255;
         sign(end);
-        if (lm_record_read(file, end, PLACE, KEY, &usage) != 0)
+        if (read_at_the_edge(end) != 0)
             fail_msg("the length of text %zu", i);
         end = put();
         file[PLACE + AT_LENGTHS + i] += 16;

@@ -274,6 +274,21 @@ static void the_originals_database_is_migrated_in_place(void **state)
     assert_int_equal(count_backups(), 1);
 }
 
+static void names_that_meet_only_when_numbered_stay_apart(void **state)
+{
+    struct sealer sealer = {0};
+    struct ls_store *store = NULL;
+
+    (void)state;
+    make_original();
+    db_sql(&db, "INSERT INTO llm_platforms VALUES (20, 'mine (6)', 'alice', '', NULL, 0, 0)");
+    db_sql(&db, "INSERT INTO llm_platform_models VALUES (20, 2, 'm', '千问 (4)', NULL)");
+    assert_int_equal(open_original(&sealer, &store, NULL), LLMGR_OK);
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_platforms WHERE name LIKE '%6)%'"),
+                     2);
+    ls_close(store);
+}
+
 static void no_clear_text_stays_in_the_file_or_its_log(void **state)
 {
     struct sealer sealer = {0};
@@ -570,6 +585,7 @@ int main(void)
         FRESH(half_an_original_is_refused_untouched),
         FRESH(an_older_schema_is_refused_if_so_wanted),
         FRESH(the_originals_database_is_migrated_in_place),
+        FRESH(names_that_meet_only_when_numbered_stay_apart),
         FRESH(no_clear_text_stays_in_the_file_or_its_log),
         FRESH(a_scrub_that_was_hindered_is_done_at_a_later_opening),
         FRESH(a_backup_holds_all_and_is_private),

@@ -6,6 +6,8 @@
  */
 #include "dialect/scan.h"
 
+enum { LONG_TEXT = 128 }; /* bytes after which a string with escapes is run over in blocks */
+
 static bool bad(struct ld_walk *walk, size_t at, const char *why)
 {
     walk->at = at;
@@ -71,12 +73,46 @@ static char simple_escape(char c)
     return MEANS[(unsigned char)c];
 }
 
+/* The bytes of the escape at p[at], or 0. */
+static inline size_t escape_size(const char *p, size_t at, size_t size)
+{
+    if (at + 1 < size && simple_escape(p[at + 1]) != '\0')
+        return 2;
+    return at + 1 < size && p[at + 1] == 'u' && hex4(p + at + 2, size - at - 2) >= 0 ? 6 : 0;
+}
+
+/*
+ * Over a long text in blocks of 64 bytes: all that a block holds of escapes is found by one look
+ * at it, which counts where every line ends in one. Stops at a quote, at what is wrong, or where
+ * less than a block is left.
+ */
+static size_t skip_blocks(const char *p, size_t at, size_t size)
+{
+    while (size - at >= 64) {
+        size_t next = at + 64;
+        for (uint64_t bits = ld_scan_block(p + at); bits != 0;) {
+            size_t hit = at + (size_t)__builtin_ctzll(bits);
+            size_t escape = p[hit] == '\\' ? escape_size(p, hit, size) : 0;
+            if (escape == 0)
+                return hit;
+            if (hit + escape >= at + 64) {
+                next = hit + escape;
+                break;
+            }
+            bits &= UINT64_MAX << (hit + escape - at);
+        }
+        at = next;
+    }
+    return at;
+}
+
 /* The string whose opening quote is at walk->at; behind its closing quote afterwards. */
 static bool skip_string(struct ld_walk *walk, bool *escaped)
 {
     const char *p = walk->p;
     const size_t size = walk->size;
-    size_t at = walk->at + 1;
+    const size_t from = walk->at + 1;
+    size_t at = from;
 
     *escaped = false;
     for (;;) {
@@ -88,12 +124,12 @@ static bool skip_string(struct ld_walk *walk, bool *escaped)
         if (p[at] != '\\')
             return bad(walk, at, "a control character in a string");
         *escaped = true;
-        if (at + 1 < size && simple_escape(p[at + 1]) != '\0')
-            at += 2;
-        else if (at + 1 < size && p[at + 1] == 'u' && hex4(p + at + 2, size - at - 2) >= 0)
-            at += 6;
-        else
+        size_t escape = escape_size(p, at, size);
+        if (escape == 0)
             return bad(walk, at, "an unknown escape in a string");
+        at += escape;
+        if (at - from >= LONG_TEXT)
+            at = skip_blocks(p, at, size);
     }
     walk->at = at + 1;
     return true;

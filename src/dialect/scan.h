@@ -79,6 +79,29 @@ static inline size_t ld_scan_string(const char *p, size_t at, size_t size)
     return at;
 }
 
+/* Bits of the bytes of p[0, 64) that ld_scan_string would stop at. */
+static inline uint64_t ld_scan_block(const char *p)
+{
+    uint64_t bits = 0;
+
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"');
+    const __m128i slash = _mm_set1_epi8('\\');
+    const __m128i last = _mm_set1_epi8(0x1f);
+    for (unsigned i = 0; i < 64; i += 16) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last), bytes);
+        const __m128i hit = _mm_or_si128(
+            low, _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash)));
+        bits |= (uint64_t)(unsigned)_mm_movemask_epi8(hit) << i;
+    }
+#else
+    for (unsigned i = 0; i < 64; i++)
+        bits |= (uint64_t)((unsigned char)p[i] < 0x20 || p[i] == '"' || p[i] == '\\') << i;
+#endif
+    return bits;
+}
+
 static inline struct lb_str ld_span_of(struct lb_str text, struct ld_span span)
 {
     return lb_str(text.p + span.at, span.size);

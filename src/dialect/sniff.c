@@ -171,7 +171,7 @@ static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size
 }
 
 /* By size, since most names are told apart by it. */
-static enum name find_name(const struct ld_sniff *sniff)
+static enum name find_name(const char *name, size_t size)
 {
     static const uint8_t BY_SIZE[][4] = {
         [4] = {NAME_TYPE, NAME_TEXT},
@@ -185,21 +185,21 @@ static enum name find_name(const struct ld_sniff *sniff)
         [13] = {NAME_FINISH_REASON},
         [17] = {NAME_REASONING_CONTENT},
     };
-    const size_t size = sniff->copy_size;
 
     if (size >= sizeof BY_SIZE / sizeof BY_SIZE[0])
         return NAME_NONE;
     for (size_t i = 0; i < 4 && BY_SIZE[size][i] != NAME_NONE; i++) {
-        if (memcmp(NAMES[BY_SIZE[size][i]].p, sniff->copy, size) == 0)
+        if (memcmp(NAMES[BY_SIZE[size][i]].p, name, size) == 0)
             return (enum name)BY_SIZE[size][i];
     }
     return NAME_NONE;
 }
 
-static void end_name(struct ld_sniff *sniff)
+static void end_name(struct ld_sniff *sniff, const char *name, size_t size)
 {
+    sniff->in_string = false;
     if (sniff->depth <= LD_SNIFF_LEVELS)
-        sniff->path[sniff->depth] = (uint8_t)find_name(sniff);
+        sniff->path[sniff->depth] = (uint8_t)find_name(name, size);
     if (sniff->depth == 2 && at_level(sniff, 1) == NAME_ERROR)
         sniff->error = true; /* an object that is not empty */
 }
@@ -217,7 +217,7 @@ static void end_string(struct ld_sniff *sniff, const char *quote)
 {
     sniff->in_string = false;
     if (sniff->is_name) {
-        end_name(sniff);
+        end_name(sniff, sniff->copy, sniff->copy_size);
         return;
     }
     if (is_type(sniff)) {
@@ -243,6 +243,10 @@ static size_t run_string(struct ld_sniff *sniff, const char *bytes, size_t at, s
         return at + 1;
     }
     size_t end = ld_scan_string(bytes, at, size);
+    if (sniff->is_name && sniff->string_at == bytes + at && end < size && bytes[end] == '"') {
+        end_name(sniff, bytes + at, end - at); /* all of it is here: no copy is needed */
+        return end + 1;
+    }
     add_to_string(sniff, bytes + at, end - at);
     if (end == size)
         return size;

@@ -41,8 +41,9 @@ enum count {
 static const struct row {
     const char *object;
     const char *member;
+    size_t size; /* of the member: most names are told apart by it */
 } ROWS[COUNTS] = {
-#define XX(name, object, member) {object, member},
+#define XX(name, object, member) {object, member, sizeof(member) - 1},
     COUNT_MAP(XX)
 #undef XX
 };
@@ -96,7 +97,8 @@ static bool walk_object(struct lb_str text, size_t at, struct lb_str object, str
             lb_str_ends(member.name, LB_STR("_tokens_details")))
             whole = whole && walk_object(text, member.value.at, member.name, counts);
         for (size_t i = 0; whole && i < COUNTS; i++) {
-            if (!lb_str_eq_c(member.name, ROWS[i].member) || !is_in(&ROWS[i], object))
+            if (!lb_str_eq(member.name, lb_str(ROWS[i].member, ROWS[i].size)) ||
+                !is_in(&ROWS[i], object))
                 continue;
             counts->there[i] = true;
             whole = read_number(value, &counts->n[i]);

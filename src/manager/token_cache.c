@@ -9,9 +9,9 @@
  *     unknown   UNKNOWN_MAX places, one per digest's low bits, the newer wins; each counts for
  *               LM_TOKEN_UNKNOWN_MS
  *
- * Digests are uniform (BLAKE2b), and what is not one is refused by its form before it gets here,
- * so no second hash is needed. Whoever holds no valid token can only choose which unknown ones are
- * forgotten.
+ * Digests are uniform (BLAKE2b), so no second hash is needed; what has not the form of a token is
+ * refused before it is looked for among the unknown. Whoever holds no valid token can only choose
+ * which unknown ones are forgotten.
  */
 #include <string.h>
 
@@ -218,8 +218,9 @@ enum lm_token_result lm_token_cache_find(struct lm_token_cache *cache, struct lb
 {
     int64_t now_ms = lb_monotonic_coarse_ms();
 
-    if (!lm_token_digest(text, digest))
+    if (text.size != LV_TOKEN_SIZE)
         return LM_TOKEN_UNKNOWN;
+    lv_token_digest(text, digest);
     catch_up(cache);
     struct set *set = set_of(cache, digest);
     int way = find_way(set, digest);
@@ -230,6 +231,9 @@ enum lm_token_result lm_token_cache_find(struct lm_token_cache *cache, struct lb
         *token = set->tokens[way];
         return LM_TOKEN_FOUND;
     }
+    /* What was issued has the right form; so only what is not at hand is asked for it. */
+    if (!lv_token_valid(text))
+        return LM_TOKEN_UNKNOWN;
     const struct unknown *unknown = unknown_of(cache, digest);
     if (now_ms < unknown->until_ms && lv_token_digest_equal(unknown->digest, digest))
         return LM_TOKEN_UNKNOWN;

@@ -113,6 +113,10 @@ static inline size_t lh_find_control(const char *p, size_t from, size_t size)
         if (mask != 0)
             return at + LH_BLOCK_FIRST(mask);
     }
+    if (at < size && size - from >= LH_BLOCK) { /* the rest, with bytes that were found clean */
+        lh_block_mask mask = lh_block_control(p + size - LH_BLOCK);
+        return mask != 0 ? size - LH_BLOCK + LH_BLOCK_FIRST(mask) : size;
+    }
 #endif
     while (at < size && !lh_is_control(p[at]))
         at++;
@@ -129,6 +133,10 @@ static inline size_t lh_find_eol(const char *p, size_t from, size_t size)
         lh_block_mask mask = lh_block_eol(p + at);
         if (mask != 0)
             return at + LH_BLOCK_FIRST(mask);
+    }
+    if (at < size && size - from >= LH_BLOCK) {
+        lh_block_mask mask = lh_block_eol(p + size - LH_BLOCK);
+        return mask != 0 ? size - LH_BLOCK + LH_BLOCK_FIRST(mask) : size;
     }
 #endif
     while (at < size && p[at] != '\n' && p[at] != '\r')

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/raw.h"
+
 #ifdef __linux__
 #include <linux/sockios.h>
 #endif
@@ -41,7 +43,7 @@ static enum ln_io plain_recv(struct ln_conn *conn, char *buffer, size_t size, si
 enum ln_io ln_plain_send(struct ln_conn *conn, const struct lb_str *slices, size_t count,
                          size_t *taken)
 {
-    struct iovec parts[LN_SLICES_MAX];
+    LB_RAW struct iovec parts[LN_SLICES_MAX];
     size_t used = 0;
     for (size_t i = 0; i < count && used < LN_SLICES_MAX; i++) {
         union {

@@ -6,6 +6,7 @@
  */
 #include "upstream/exchange.h"
 
+#include "base/raw.h"
 #include "net/conn.h"
 #include "upstream/private.h"
 
@@ -63,7 +64,7 @@ static void take_head(struct lu_exchange *exchange, const struct lh_head *head)
 /* The head as it lies in the read; the room if it is not all there. */
 static enum lh_result parse_in_place(struct lu_exchange *exchange, struct lb_str *bytes)
 {
-    struct lh_field fields[LH_FIELDS];
+    LB_RAW struct lh_field fields[LH_FIELDS];
     struct lh_head head;
 
     init_head(exchange, &head, fields);

@@ -6,6 +6,7 @@
  */
 #include "upstream/exchange.h"
 
+#include "base/raw.h"
 #include "http/write.h"
 #include "net/conn.h"
 #include "upstream/private.h"
@@ -258,7 +259,7 @@ static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str key)
 
 void lu_send_start(struct lu_exchange *exchange)
 {
-    struct lv_secret key;
+    LB_RAW struct lv_secret key;
 
     exchange->state = LU_SENDING;
     exchange->at = 0;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/raw.h"
 #include "dialect/errors.h"
 #include "dialect/shape.h"
 #include "gateway/answer.h"
@@ -238,7 +239,7 @@ static void flush(struct lg_request *request, bool last)
 {
     struct lg_relay *relay = request->relay;
     struct lg_worker *worker = request->worker;
-    struct lb_str slices[LN_SLICES_MAX];
+    LB_RAW struct lb_str slices[LN_SLICES_MAX];
     char size[LH_CHUNK_HEAD_MAX];
     size_t count = 0, total = 0;
 
@@ -313,7 +314,7 @@ static void release_body(struct lg_request *request)
 
     if (request->body.capacity == 0 || stats->sent_at < 0 || request->relay->refused)
         return;
-    lb_buf_free(&request->body);
+    lg_worker_put_body(request->worker, &request->body);
 }
 
 static void hold_back(struct lg_request *request)

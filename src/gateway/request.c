@@ -170,7 +170,8 @@ void lg_request_begin(struct lg_client *client, const struct lh_head *head)
     request->head = head;
     request->method = head->method;
     lb_arena_init(&request->arena, worker->host, request->room->bytes, LG_ROOM_SIZE, LG_ARENA_MAX);
-    lb_buf_init(&request->body, worker->host, request->settings->body_max);
+    lg_worker_take_body(worker, head->body == LH_BODY_LENGTH ? head->length : 0,
+                        request->settings->body_max, &request->body);
     request->id = lg_worker_make_id(worker, request->id_text);
     client->request = request;
     lg_count(worker, LG_METRIC_REQUESTS, 1);
@@ -186,7 +187,7 @@ static void free_request(struct lg_request *request)
     bool rude = request->body_open;
 
     ln_timer_stop(&request->ping);
-    lb_buf_free(&request->body);
+    lg_worker_put_body(worker, &request->body);
     lb_arena_free(&request->arena);
     lb_free(worker->host, request->nest);
     give_room(worker, request->room);

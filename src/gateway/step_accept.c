@@ -5,6 +5,8 @@
  */
 #include "gateway/request.h"
 
+#include <string.h>
+
 #include "gateway/answer.h"
 #include "gateway/upload.h"
 #include "http/write.h"
@@ -69,6 +71,47 @@ static enum lg_verdict judge_length(struct lg_request *request)
                            N_("the request's body is larger than %zu bytes"), limit);
 }
 
+/* Is it the path of the request before? */
+static bool is_known(const struct lg_request *request)
+{
+    const struct lg_route_memo *memo = &request->worker->memo;
+
+    return memo->route != NULL && memo->method == request->head->method &&
+           lb_str_eq(request->head->path, lb_str(memo->path, memo->size));
+}
+
+/* A match that consists of the route alone is the same for the same bytes. */
+static void remember(const struct lg_request *request)
+{
+    struct lg_route_memo *memo = &request->worker->memo;
+    const struct lg_match *match = &request->match;
+    const struct lb_str path = request->head->path;
+
+    if (match->param_count > 0 || match->rest.size > 0 || match->path.p != path.p ||
+        match->path.size != path.size || path.size > sizeof memo->path)
+        return;
+    memo->route = match->route;
+    memo->method = request->head->method;
+    memo->size = path.size;
+    memcpy(memo->path, path.p, path.size);
+}
+
+static llmgr_status match_path(struct lg_request *request, struct llmgr_error *err)
+{
+    const struct lh_head *head = request->head;
+
+    if (is_known(request)) {
+        request->match =
+            (struct lg_match){.route = request->worker->memo.route, .path = head->path};
+        return LLMGR_OK;
+    }
+    llmgr_status status =
+        lg_route_match(head->method, head->path, &request->arena, &request->match, err);
+    if (status == LLMGR_OK)
+        remember(request);
+    return status;
+}
+
 enum lg_verdict lg_step_match(struct lg_request *request)
 {
     const struct lh_head *head = request->head;
@@ -80,9 +123,7 @@ enum lg_verdict lg_step_match(struct lg_request *request)
         request->error_http = 501;
         return lg_request_fail(request, LLMGR_ERR_INVALID, N_("this method is not served"));
     }
-    llmgr_status status =
-        lg_route_match(head->method, head->path, &request->arena, &request->match, &err);
-    if (status == LLMGR_OK) {
+    if (match_path(request, &err) == LLMGR_OK) {
         /* What is not relayed is for us, and may bear a key. */
         request->body.secret = request->match.route->kind != LG_ROUTE_RELAY;
         return judge_length(request);

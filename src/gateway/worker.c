@@ -214,6 +214,32 @@ struct lb_str lg_worker_make_id(struct lg_worker *worker, char *buffer)
     return lb_str(buffer, (size_t)(to - buffer));
 }
 
+void lg_worker_take_body(struct lg_worker *worker, uint64_t size, size_t limit, struct lb_buf *body)
+{
+    lb_buf_init(body, worker->host, limit);
+    if (size > LG_BODY_KEPT_MIN && worker->body_count > 0) {
+        *body = worker->bodies[--worker->body_count];
+        body->limit = limit;
+    }
+    /* At once what the first read may bring, not by doubling; never more on a mere announcement. */
+    if (size > limit)
+        size = limit;
+    if (size > 0)
+        (void)lb_buf_reserve(body, size < LN_READ_SIZE ? (size_t)size : LN_READ_SIZE);
+}
+
+void lg_worker_put_body(struct lg_worker *worker, struct lb_buf *body)
+{
+    if (body->secret || body->capacity < LG_BODY_KEPT_MIN || body->capacity > LG_BODY_KEPT_MAX ||
+        worker->body_count == LG_BODIES_KEPT) {
+        lb_buf_free(body);
+        return;
+    }
+    lb_buf_reset(body);
+    worker->bodies[worker->body_count++] = *body;
+    lb_buf_init(body, worker->host, body->limit);
+}
+
 void lg_observe(struct lg_worker *worker, enum lg_histogram_id id, int64_t ms)
 {
     struct lg_histogram *histogram = &worker->histograms[id];
@@ -361,6 +387,8 @@ void lg_worker_free(struct lg_worker *worker)
         lb_free(worker->host, worker->rooms);
         worker->rooms = next;
     }
+    while (worker->body_count > 0)
+        lb_buf_free(&worker->bodies[--worker->body_count]);
     lm_journal_close(worker->journal);
     lm_token_cache_free(worker->tokens);
     lm_view_free(worker->view);

@@ -52,6 +52,21 @@ struct lg_histogram {
     _Atomic uint64_t sum_ms;
 };
 
+/* The path that was matched last, to a row without parameters: most that come are the same. */
+struct lg_route_memo {
+    const struct lg_route *route; /* NULL: none */
+    enum lh_method method;
+    size_t size;
+    char path[48];
+};
+
+/* Buffers of large bodies wait to be used again: the allocator would give them to the system. */
+enum {
+    LG_BODIES_KEPT = 8,
+    LG_BODY_KEPT_MIN = 4 * 1024, /* smaller ones are the allocator's daily bread */
+    LG_BODY_KEPT_MAX = 256 * 1024,
+};
+
 struct lg_worker {
     unsigned magic;
     unsigned index;
@@ -86,9 +101,12 @@ struct lg_worker {
     /* Of the message being read right now; no request keeps them over a turn. */
     struct lh_head head;
     struct lh_field fields[LH_FIELDS];
-    struct lb_buf out;               /* a head being written */
-    struct lb_buf words;             /* an error's body; what most need is there from the start */
-    struct ld_slices slices;         /* a body on its way from CONNECT to SEND */
+    struct lb_buf out;       /* a head being written */
+    struct lb_buf words;     /* an error's body; what most need is there from the start */
+    struct ld_slices slices; /* a body on its way from CONNECT to SEND */
+    struct lg_route_memo memo;
+    struct lb_buf bodies[LG_BODIES_KEPT];
+    unsigned body_count;
     struct lb_str pass[LG_PASS_MAX]; /* payload of one read on its way out */
     size_t pass_count;
     bool pass_short_lived;         /* some of it lives only until the tap is fed again */
@@ -129,6 +147,11 @@ void lg_worker_free(struct lg_worker *worker);
 /* The settings of now, held; lg_settings_drop gives them back. On the worker's thread. */
 struct lg_settings *lg_settings_hold(struct lg_worker *worker);
 void lg_settings_drop(struct lg_worker *worker, struct lg_settings *settings);
+/* An empty buffer for a body of so many bytes, as far as is known, and of at most `limit`. */
+void lg_worker_take_body(struct lg_worker *worker, uint64_t size, size_t limit,
+                         struct lb_buf *body);
+/* Gives the memory of a body back. */
+void lg_worker_put_body(struct lg_worker *worker, struct lb_buf *body);
 /* The Date field's value, at most a second old. */
 struct lb_str lg_worker_date(struct lg_worker *worker);
 /* A new id, "req_" and 26 digits, in a buffer of at least LG_ID_SIZE bytes. */

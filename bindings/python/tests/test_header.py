@@ -18,11 +18,25 @@ SOURCES = sorted(pathlib.Path(inspect.getfile(llmgr)).parent.glob('*.py'))
 CODE = re.sub(r'/\*.*?\*/', '', HEADER, flags=re.S)
 
 
+def functions_of(code):
+    return set(re.findall(r'\b(llmgr_\w+)\(', re.sub(r'\(\*\w+\)\([^)]*\)', '', code)))
+
+
+def functions_of_the_binding():
+    return {name for name in dir(lib) if name.startswith('llmgr_')
+            and not name.startswith('llmgr_py_')}
+
+
 def test_every_function_of_the_header_is_there():
-    named = set(re.findall(r'\b(llmgr_\w+)\(', re.sub(r'\(\*\w+\)\([^)]*\)', '', CODE)))
-    assert len(named) > 60
-    assert named == {name for name in dir(lib) if name.startswith('llmgr_')
-                     and not name.startswith('llmgr_py_')}
+    assert len(functions_of(CODE)) > 60
+    assert functions_of(CODE) == functions_of_the_binding()
+
+
+def test_a_function_that_only_one_of_them_has_is_noticed():
+    assert functions_of(CODE + 'int llmgr_drifted(void);') - functions_of_the_binding() == {
+        'llmgr_drifted'}
+    assert functions_of_the_binding() - functions_of(CODE.replace('llmgr_models(', 'models(')) == {
+        'llmgr_models'}
 
 
 @pytest.mark.parametrize('table, prefix', [

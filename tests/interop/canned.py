@@ -98,6 +98,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
                             b'Transfer-Encoding: chunked\r\n\r\n20000\r\n' + LARGE[:50000])
         if name == 'until-close':
             return self.raw(b'HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n' + CHAT)
+        if name in ('old', 'old-kept'):
+            kept = name == 'old-kept'
+            self.wfile.write(b'HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n'
+                             b'%sContent-Length: %d\r\n\r\n%s' % (
+                                 b'Connection: keep-alive\r\n' if kept else b'',
+                                 len(CHAT), CHAT))
+            self.close_connection = not kept
+            return None
         if name == 'interim':
             self.wfile.write(b'HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n')
             self.wfile.flush()

@@ -5,7 +5,7 @@ the end; one that is not installed is skipped with its name.
     server     a running Server (peers.py), once per kind: its ports, what it `can`
     exchange   runs the driver (driver.c): a scene and requests in, one dict per exchange out
     gateways   running `llmgr serve`s (gateway.py) by name: what ends with "secret" speaks TLS,
-               "single" is of that mode
+               "single" is of that mode, "closed" without CORS
 """
 import json
 import os
@@ -78,7 +78,8 @@ def gateways_fixture(yard):
     def get(name):
         if name not in running:
             running[name] = Gateway(yard, name, tls=name.endswith('secret'),
-                                    mode='single' if name == 'single' else 'custom')
+                                    mode='single' if name == 'single' else 'custom',
+                                    env={'LLMGR_CORS': 'false'} if name == 'closed' else None)
         return running[name]
     yield get
     for one in running.values():

@@ -5,8 +5,9 @@
  * further one is a request; each exchange answers with one line.
  *
  *   {"ca": FILE, "proxy": URL, "names": {"some.name": ["127.0.0.2", "127.0.0.1"]}}
- *   {"url": BASE, "path": "/v1/models", "method": "GET", "upload": BYTES, "chunked": true, "times":
- * 2, "together": true, "cancel_after": BYTES, "pause": true, "fresh": true, "timeout_ms": N}
+ *   {"url": BASE, "path": "/v1/models", "method": "GET", "upload": BYTES, "chunked": true,
+ *    "times": 2, "together": true, "cancel_after": BYTES, "pause": true, "timeout_ms": N,
+ *    "fresh": true (connections that wait are closed before), "forsaken": true (by the peer)}
  *
  *   {"status": "OK", "message": "", "http": 200, "fields": {...}, "size": 3, "sha256": "...",
  *    "text": "the first bytes", "reused": false, "resumed": false, "attempts": 1, "sessions": 0}
@@ -27,7 +28,13 @@
 #include "upstream/exchange.h"
 #include "upstream/pool.h"
 
-enum { TEXT_MAX = 4000, LINE_SIZE = 1 << 20, FEED = 32 * 1024, TOGETHER_MAX = 64 };
+enum {
+    TEXT_MAX = 4000,
+    LINE_SIZE = 1 << 20,
+    FEED = 32 * 1024,
+    TOGETHER_MAX = 64,
+    PATIENCE_MS = 60000
+};
 
 struct scene {
     struct lb_host host;
@@ -251,6 +258,23 @@ static void finish(struct scene *scene, struct run *run)
     json_decref(run->out);
 }
 
+static void ring(void *context)
+{
+    *(bool *)context = true;
+}
+
+/* Until the peers have closed all that waits in the pool. */
+static void await_closes(struct scene *scene)
+{
+    struct ln_timer timer = {0};
+    bool over = false;
+
+    ln_timer_start(scene->loop, &timer, PATIENCE_MS, ring, &over);
+    while (!over && lu_pool_idle(scene->pool) > 0)
+        ln_loop_turn(scene->loop, true);
+    ln_timer_stop(&timer);
+}
+
 static void obey(struct scene *scene, const json_t *line)
 {
     static struct run runs[TOGETHER_MAX];
@@ -261,6 +285,8 @@ static void obey(struct scene *scene, const json_t *line)
         die("too many at once", NULL);
     if (flag(line, "fresh"))
         lu_pool_flush(scene->pool);
+    if (flag(line, "forsaken"))
+        await_closes(scene);
     for (json_int_t i = 0; i < times; i++) {
         start(scene, line, &runs[i]);
         if (!together)

@@ -34,15 +34,14 @@ FRAME = load_frame()
 class Gateway:
     """A running server: `port` on the loopback, `token` of a user, `upstream`; `tls` or not."""
 
-    def __init__(self, yard, name, mode='custom', tls=False, upstream=None):
+    def __init__(self, yard, name, mode='custom', tls=False, env=None):
         folder = yard.folder / name
         folder.mkdir()
-        self.own = upstream is None
-        self.upstream = upstream or FRAME.Mockllm(folder)
+        self.upstream = FRAME.Mockllm(folder)
         self.authority = str(yard.folder / 'ca.pem') if tls else None
         self.scheme = 'https' if tls else 'http'
         self.llmgr = FRAME.Llmgr(folder, f'sqlite:{folder}/llmgr.db')
-        self.llmgr.env['MOCK_KEY'] = 'sk-of-the-server'
+        self.llmgr.env |= {'MOCK_KEY': 'sk-of-the-server', **(env or {})}
         models = '\n'.join(f'      {model}: {model}' for model in MODELS)
         self.llmgr.write('llmgr.yaml', f'mode: {mode}\nauto_key: true\nplatforms:\n  Mock:\n'
                          f'    base_url: {self.upstream.base_url}\n    api_key: "{{MOCK_KEY}}"\n'
@@ -103,7 +102,6 @@ class Gateway:
         code = self.process.wait(PATIENCE_S)
         self.process.stdout.close()
         self.log.close()
-        if self.own:
-            self.upstream.stop()
+        self.upstream.stop()
         said = pathlib.Path(self.log.name).read_text(encoding='utf-8', errors='replace')
         assert code == 0, f'llmgr serve ended with {code}\n{said[-3000:]}'

@@ -77,6 +77,12 @@ def test_a_page_lists_models(page, gateway):
     assert '"mock-echo"' in text
 
 
+def test_a_server_told_not_to_answer_pages_would_be_noticed(page, gateways):
+    closed = gateways('closed')
+    with pytest.raises(JavaScriptError, match='TypeError'):
+        page.run(READ, closed.url, closed.token, ASK)
+
+
 # In mode `single` there is no token that a page would have to know. A page of any site that is open
 # in the same browser could then ask at this machine's cost, and read the answers, if CORS let it.
 

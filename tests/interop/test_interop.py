@@ -6,7 +6,7 @@ import json
 
 import canned
 import pytest
-from peers import find, free_port
+from peers import BACKS, KINDS, find, free_port
 
 LARGE = hashlib.sha256(canned.LARGE).hexdigest()
 ZEROS = {size: hashlib.sha256(bytes(size)).hexdigest() for size in (1, 5000, 1 << 20)}
@@ -150,6 +150,26 @@ def test_trailers_are_skipped(server, exchange):
     assert answers[2]['reused']
 
 
+@pytest.mark.parametrize('kind, start', [('nginx', '/brief/v1/'), ('httplib', '/v1/')])
+def test_a_server_that_tires_of_waiting_is_dialled_anew(servers, exchange, kind, start):
+    url = servers(kind).url('').replace('/v1/', start)
+    answers = exchange({'url': url + 'models', 'times': 2},
+                       {'url': url + 'models', 'forsaken': True},
+                       {'url': url + 'upload', 'method': 'POST', 'upload': 5000})
+    assert [ok(answer)['reused'] for answer in answers[:3]] == [False, True, False]
+    assert answers[2]['attempts'] == 1  # its close was seen while the connection waited
+    assert json.loads(ok(answers[3])['text'])['sha256'] == ZEROS[5000]
+
+
+@pytest.mark.parametrize('path', ['old', 'old-kept'])
+def test_an_answer_in_http_1_0_has_its_length(servers, exchange, path):
+    answers = exchange({'url': servers('python').url(path), 'times': 3})
+    for answer in answers:
+        assert ok(answer)['text'].encode() == canned.CHAT
+        assert answer['attempts'] == 1
+    assert not any(answer['reused'] for answer in answers) or path == 'old-kept'
+
+
 def test_leaving_early_leaves_nothing_behind(server, exchange):
     answers = exchange({'url': server.url('large'), 'cancel_after': 1000, 'times': 3},
                        {'url': server.url('large')})
@@ -246,6 +266,13 @@ def test_an_ipv6_address_is_reached(server, exchange):
     need(server, 'ipv6')
     answers = exchange({'url': server.url('models', host='[::1]'), 'times': 2})
     assert ok(answers[1])['reused']
+
+
+@pytest.mark.parametrize('kind', [kind for kind in BACKS if 'ipv6' in KINDS[kind]])
+def test_an_address_is_verified_as_an_address(servers, exchange, kind):
+    server = servers(kind)
+    for version in (server.tls12, server.tls13):
+        ok(exchange({'url': server.url('models', version, '[::1]', 'https')})[0])
 
 
 @pytest.mark.parametrize('dead', ['127.0.0.9', '::2', '192.0.2.1'])

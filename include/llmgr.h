@@ -67,7 +67,7 @@ extern "C" {
     XX(ERR_UNAUTHORIZED, 14, 401, 4, "caller not identified")                                      \
     XX(ERR_CONFLICT, 20, 409, 5, "conflict with an existing object")                               \
     XX(ERR_NO_KEY, 30, 403, 6, "no usable API key")                                                \
-    XX(ERR_KEY_REFUSED, 40, 401, 7, "the upstream refused the API key")                            \
+    XX(ERR_KEY_REFUSED, 40, 502, 7, "the upstream refused the API key")                            \
     XX(ERR_UPSTREAM, 41, 502, 8, "the upstream answered with an error")                            \
     XX(ERR_RATE_LIMITED, 42, 429, 8, "the upstream limits the rate")                               \
     XX(ERR_UNREACHABLE, 43, 502, 8, "the upstream cannot be reached")                              \

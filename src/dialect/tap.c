@@ -35,6 +35,7 @@ void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
 {
     *tap = (struct ld_tap){
         .stream = is_stream(options->content_type),
+        .unframed = options->unframed,
         .withhold = options->withhold_usage && options->endpoint->stream_options,
         .blank = true,
         .read_all = options->read_all,
@@ -414,8 +415,13 @@ bool ld_tap_at_boundary(const struct ld_tap *tap)
 
 bool ld_tap_complete(const struct ld_tap *tap)
 {
+    bool must_say = tap->rule == LD_USAGE_MESSAGES || tap->rule == LD_USAGE_RESPONSES;
+
+    if (!tap->stream)
+        return tap->ended && (!tap->unframed || !tap->sniff.started || tap->sniff.whole);
     if (tap->report.terminal)
         return true;
     /* Of streams that we do not know, the connection's word has to do. */
-    return tap->rule == LD_USAGE_ANY ? tap->ended : tap->stream && tap->report.finish;
+    return tap->rule == LD_USAGE_ANY ? tap->ended
+                                     : tap->report.finish && !must_say && !tap->unframed;
 }

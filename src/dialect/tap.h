@@ -40,6 +40,7 @@ struct ld_tap_options {
     struct lb_str content_type; /* of the answer: text/event-stream, or whole */
     int http_status;            /* of the answer */
     bool withhold_usage;        /* drop the chunk that only we asked for, by stream_options */
+    bool unframed;              /* the connection's end ends the answer: nothing tells a cut */
     size_t event_max;           /* 0: LD_TAP_EVENT_MAX */
     bool read_all;              /* read echoes too (echo.h): slower, and the same; for tests */
 };
@@ -61,6 +62,7 @@ struct ld_tap {
     struct ld_tap_report report;
     bool stream; /* text/event-stream */
 
+    bool unframed;
     bool withhold; /* private, as all below */
     bool blank;    /* no byte of the current line came yet */
     bool last_cr;  /* the last byte was CR: an LF now belongs to it */
@@ -93,8 +95,9 @@ void ld_tap_finish(struct ld_tap *tap, struct ld_tap_out *out);
 /* Do the bytes forwarded so far end between two events, so that one of ours may follow? */
 bool ld_tap_at_boundary(const struct ld_tap *tap);
 /*
- * Did the answer say that it is complete? For a stream a terminal event or, of platforms that send
- * no [DONE], a finish reason; a whole answer is complete with its last byte.
+ * Did the answer say that it is complete? A stream by its terminal event; of chat platforms, some
+ * of which send no [DONE], a finish reason counts too if the body was framed. A whole answer is
+ * complete with its last byte or, unframed, with the brace that closes its JSON.
  */
 bool ld_tap_complete(const struct ld_tap *tap);
 

@@ -109,8 +109,6 @@ static void problem_of(const struct lg_request *request, struct ld_problem *prob
     const struct llmgr_error *err = request->error;
 
     ld_problem_of(err->status, problem);
-    if (err->status == LLMGR_ERR_KEY_REFUSED)
-        problem->http_status = 502; /* a 401 would blame the caller's token */
     if (request->error_http != 0)
         problem->http_status = request->error_http;
     problem->message = lb_cstr(err->message);

@@ -6,8 +6,8 @@
 
 int lg_problem_http(llmgr_status status)
 {
-    /* 401 and 429 would tell a client to mend its own token or to slow down towards us. */
-    if (status == LLMGR_ERR_KEY_REFUSED || status == LLMGR_ERR_RATE_LIMITED)
+    /* A 429 would tell a client to slow down towards us. */
+    if (status == LLMGR_ERR_RATE_LIMITED)
         return 502;
     return llmgr_status_http(status);
 }

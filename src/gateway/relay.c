@@ -187,6 +187,7 @@ static void begin_answer(struct lg_request *request, const struct lh_head *head)
         .content_type = type,
         .http_status = head->status,
         .withhold_usage = relay->withhold,
+        .unframed = head->body == LH_BODY_UNTIL_CLOSE,
     };
 
     relay->relayed = true;
@@ -341,7 +342,7 @@ static void complete(struct lg_request *request)
             flush(request, false);
         ld_tap_finish(&relay->tap, &out);
         pass(request, &out, lb_str(NULL, 0));
-        bool whole = !relay->events || ld_tap_complete(&relay->tap);
+        bool whole = ld_tap_complete(&relay->tap);
         relay->end = whole ? LLMGR_END_COMPLETED : LLMGR_END_UPSTREAM_CUT;
         lg_settle_attempt(request);
         request->answered = whole;

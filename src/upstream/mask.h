@@ -7,7 +7,11 @@
 
 #include "base/str.h"
 
-/* Overwrites with '*' each run of `text` that is 8 bytes or more of the key (or all of it). */
+/*
+ * Overwrites with '*' each run of `text` that is the key or its first 8 bytes and more: as it is,
+ * with characters escaped as URLs and JSON do, in hexadecimal, or within base64 of either alphabet
+ * at any alignment. Not found: other encodings, compressed texts, a part that leaves the start out.
+ */
 void lu_mask_key(struct lb_str key, char *text, size_t size);
 
 #endif

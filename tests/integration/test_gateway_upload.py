@@ -3,36 +3,16 @@
 import json
 import os
 import re
-import socket
 import time
 
 import pytest
 
 from conftest import PATIENCE_S
-from serving import Serving, Wire, configure
+from serving import Platform, Serving, configure
 
 PATH = '/v1/audio/transcriptions'
 PIECE = os.urandom(1 << 20)
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}'
-
-
-class Platform:
-    """A platform whose every byte the test writes and reads itself."""
-
-    def __init__(self):
-        self.listener = socket.create_server(('127.0.0.1', 0))
-        self.listener.settimeout(PATIENCE_S)
-        self.base_url = f'http://127.0.0.1:{self.listener.getsockname()[1]}/v1'
-
-    def accept(self):
-        wire = Wire.__new__(Wire)
-        wire.socket, _ = self.listener.accept()
-        wire.socket.settimeout(PATIENCE_S)
-        wire.rest = b''
-        return wire
-
-    def close(self):
-        self.listener.close()
 
 
 @pytest.fixture(name='platform')

@@ -208,7 +208,8 @@ static void begin_answer(struct lg_request *request, const struct lh_head *head)
     show_fields(head, out);
     show_decision(request, out);
     bool known = head->body == LH_BODY_LENGTH || head->body == LH_BODY_NONE;
-    lg_answer_head_end(request, known && !relay->withhold ? (int64_t)head->length : -1);
+    /* A stream that is cut ends with an event of ours: its length cannot be promised. */
+    lg_answer_head_end(request, known && !relay->events ? (int64_t)head->length : -1);
     if (!relay->events)
         ln_timer_stop(&request->ping);
 }

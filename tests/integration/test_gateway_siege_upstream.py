@@ -129,8 +129,12 @@ def test_odd_answers_are_typed_errors_and_hurt_nobody(tmp_path, dialect):
             if answer.status != 200:
                 assert is_error(dialect, answer.json), (name, answer.body)
             elif stream:
-                ended = TERMINAL[dialect] in answer.data
-                assert not ended or TERMINAL[dialect].decode() in sent, f'{name}: an invented end'
+                ended = TERMINAL[dialect] in answer.data or b'[DONE]' in answer.data
+                said = TERMINAL[dialect].decode() in sent or '[DONE]' in sent
+                assert not ended or said, f'{name}: an invented end'
+                if not ended and answer.whole and 'Content-Encoding' not in sent:
+                    assert answer.data, (name, bytes(answer.body[:300]))
+                    assert is_error(dialect, json.loads(answer.data[-1])), (name, answer.body)
             elif not may_be_whole:
                 assert not answer.whole, name
         rows = await settled(serving.llmgr, len(names))
@@ -138,6 +142,8 @@ def test_odd_answers_are_typed_errors_and_hurt_nobody(tmp_path, dialect):
         for name, answer in zip(names, answers):
             if answer.status != 200:
                 assert ends[answer.id] == 'upstream_error', (name, ends[answer.id])
+            elif ODD[name][0] and not {TERMINAL[dialect], b'[DONE]'} & set(answer.data):
+                assert ends[answer.id] == 'upstream_cut', (name, ends[answer.id])
         assert (await ask(serving.port, dialect, stream=True)).whole
         assert (await ask(serving.port, dialect)).whole
     besiege(tmp_path, test)

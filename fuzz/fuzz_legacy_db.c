@@ -70,7 +70,8 @@ static void bind_value(sqlite3_stmt *row, int column, char kind, struct input *i
         sqlite3_bind_null(row, column);
     } else if (byte >= 0xf0 && kind != 'i' && kind != 'k' && kind != 'u') {
         int size = (int)(byte & 15) < in->end - in->at ? (int)(byte & 15) : (int)(in->end - in->at);
-        sqlite3_bind_text(row, column, (const char *)in->at, size, SQLITE_TRANSIENT);
+        if (memmem(in->at, (size_t)size, "sk-", 3) == NULL) /* or it would look like a key */
+            sqlite3_bind_text(row, column, (const char *)in->at, size, SQLITE_TRANSIENT);
         in->at += size;
     } else if (kind == 'i' || kind == 'f') {
         sqlite3_bind_int64(row, column, kind == 'f' ? byte % 3 : byte % 8);

@@ -48,7 +48,7 @@ struct lb_buf *lg_answer_head(struct lg_request *request, int status)
     lh_write_status(out, status);
     lh_write_field(out, LB_STR("date"), lg_worker_date(worker));
     lh_write_field(out, LB_STR("x-request-id"), lg_request_public_id(request));
-    if (request->wants_anthropic_id || lg_request_endpoint(request)->shape == LD_SHAPE_ANTHROPIC)
+    if (request->wants_anthropic_id || lg_request_shape(request) == LD_SHAPE_ANTHROPIC)
         lh_write_field(out, LB_STR("request-id"), lg_request_public_id(request));
     write_cors(request, out);
     return out;
@@ -160,7 +160,7 @@ void lg_answer_error(struct lg_request *request)
         type = LG_PROBLEM_TYPE;
         lg_problem_write(err, problem.http_status, request->id, body);
     } else {
-        ld_error_body(lg_request_endpoint(request)->shape, &problem, body);
+        ld_error_body(lg_request_shape(request), &problem, body);
     }
     struct lb_buf *out = lg_answer_head(request, problem.http_status);
     if (err->retry_after_ms > 0 || problem.retry_after) {
@@ -189,7 +189,7 @@ void lg_answer_cut(struct lg_request *request, bool event)
         return; /* the missing end is the message */
     problem_of(request, &problem);
     lb_buf_reset(body);
-    ld_error_event(lg_request_endpoint(request)->shape, &problem, body);
+    ld_error_event(lg_request_shape(request), &problem, body);
     struct lb_str slices[] = {{NULL, 0}, lb_buf_str(body), {NULL, 0}};
     if (request->chunked) {
         slices[0] = lb_str(size, lh_chunk_head(size, body->size));

@@ -11,6 +11,8 @@
 #include "http/url.h"
 #include "manager/tokens.h"
 
+enum { LOOK_UPS_MAX = 16 }; /* of a worker at once; tokens in use need none */
+
 struct look_up {
     struct lm_manager *manager;
     unsigned char digest[LM_TOKEN_DIGEST_SIZE];
@@ -135,6 +137,7 @@ static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_s
 {
     struct look_up *look_up = context;
 
+    request->worker->look_ups--;
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
     if (look_up->status != LLMGR_OK)
@@ -144,15 +147,30 @@ static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_s
     return verdict;
 }
 
+/* A flood of invented tokens must not take the threads that others' requests need. */
+static enum lg_verdict too_many(struct lg_request *request)
+{
+    enum lg_verdict verdict =
+        lg_request_fail(request, LLMGR_ERR_RATE_LIMITED,
+                        N_("too many tokens are being looked up at once; try again in a moment"));
+
+    request->error->retry_after_ms = 1000;
+    return verdict;
+}
+
 static enum lg_verdict start_load(struct lg_request *request, const unsigned char *digest)
 {
+    if (request->worker->look_ups >= LOOK_UPS_MAX)
+        return too_many(request);
     struct look_up *look_up = lb_arena_calloc(&request->arena, 1, sizeof *look_up);
 
     if (look_up == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     look_up->manager = request->worker->manager;
     memcpy(look_up->digest, digest, sizeof look_up->digest);
-    return lg_work_start(request, load, loaded, look_up);
+    enum lg_verdict verdict = lg_work_start(request, load, loaded, look_up);
+    request->worker->look_ups += verdict == LG_WAIT;
+    return verdict;
 }
 
 /* ---- Warm ------------------------------------------------------------------------------------ */

@@ -84,7 +84,7 @@ static void ping(void *context)
 {
     struct lg_request *request = context;
     struct lg_relay *relay = request->relay;
-    struct lb_str text = ld_ping(lg_request_endpoint(request)->shape);
+    struct lb_str text = ld_ping(lg_request_shape(request));
     struct lb_str head = {NULL, 0};
 
     ping_again(request);
@@ -463,7 +463,7 @@ static void fill_error(struct lg_request *request)
 static enum lg_verdict pass_refusal(struct lg_request *request)
 {
     struct lg_relay *relay = request->relay;
-    enum ld_shape shape = lg_request_endpoint(request)->shape;
+    enum ld_shape shape = lg_request_shape(request);
     struct lb_str said = lb_buf_str(&relay->refusal);
     struct lb_buf *body = &request->worker->words;
     struct ld_problem problem;

@@ -398,3 +398,11 @@ const struct ld_endpoint *lg_request_endpoint(const struct lg_request *request)
         return ld_endpoint(request->wants_anthropic_id ? LD_ENDPOINT_MESSAGES : LD_ENDPOINT_NATIVE);
     return ld_endpoint((enum ld_endpoint_id)route->endpoint);
 }
+
+enum ld_shape lg_request_shape(const struct lg_request *request)
+{
+    const struct ld_endpoint *endpoint = lg_request_endpoint(request);
+
+    return endpoint->id == LD_ENDPOINT_NATIVE && request->wants_anthropic_id ? LD_SHAPE_ANTHROPIC
+                                                                             : endpoint->shape;
+}

@@ -178,6 +178,8 @@ enum lg_verdict lg_request_fail_with(struct lg_request *request, const struct ll
 struct llmgr_error *lg_request_error(struct lg_request *request);
 /* Of relayed routes; others are answered in the shape of NATIVE. */
 const struct ld_endpoint *lg_request_endpoint(const struct lg_request *request);
+/* Of errors and pings: the endpoint's, or of a native path what its caller speaks. */
+enum ld_shape lg_request_shape(const struct lg_request *request);
 /* What x-request-id says. */
 struct lb_str lg_request_public_id(const struct lg_request *request);
 

@@ -62,6 +62,24 @@ static enum lg_verdict take_model(struct lg_request *request, struct lb_str mode
 }
 
 /*
+ * A path of no endpoint's and no word of a model: nobody can tell which platform is meant. (JSON
+ * and forms may leave the model out; then the main slot is.)
+ */
+static enum lg_verdict need_model(struct lg_request *request)
+{
+    struct lb_str path = request->match.path;
+
+    (void)take_model(request, lb_str(NULL, 0));
+    if (request->model.size > 0)
+        return LG_NEXT;
+    return lg_request_fail(
+        request, LLMGR_ERR_NOT_FOUND,
+        N_("there is nothing at '%.*s' here; to reach it at a platform, name one "
+           "of the platform's models in the header X-LLMGR-Model"),
+        (int)lb_utf8_cut(path, 200), path.p);
+}
+
+/*
  * The known endpoints are JSON whatever the content type says (curl -d says otherwise), and so is
  * what looks like it; natively relayed paths may carry anything.
  */
@@ -75,7 +93,7 @@ static enum lg_verdict look(struct lg_request *request)
     llmgr_status status = LLMGR_OK;
 
     if (native && body.size == 0)
-        return take_model(request, lb_str(NULL, 0));
+        return need_model(request);
     struct lg_ask *ask = lb_arena_alloc(&request->arena, sizeof *ask);
     if (ask == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
@@ -93,7 +111,7 @@ static enum lg_verdict look(struct lg_request *request)
         return lg_request_fail_with(request, &err);
     if (ask->kind == LG_ASK_JSON)
         return take_model(request, ask->peek.model);
-    return take_model(request, ask->kind == LG_ASK_FORM ? ask->form.model : lb_str(NULL, 0));
+    return ask->kind == LG_ASK_FORM ? take_model(request, ask->form.model) : need_model(request);
 }
 
 static enum lg_verdict wait_for_body(struct lg_request *request, enum lg_verdict verdict)

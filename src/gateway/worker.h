@@ -88,6 +88,7 @@ struct lg_worker {
     unsigned client_count;
     struct lg_request *spare; /* requests to use again */
     unsigned spare_count;
+    unsigned look_ups;     /* of tokens, under way off the loop */
     struct lg_room *rooms; /* and their first memory */
     unsigned room_count;
     struct ln_post reload_post;

@@ -437,3 +437,33 @@ def test_a_siege_around_the_end_sees_answers_ends_and_refusals_only(configured):
     server.stop()
     assert [entry for entry in seen if entry[0] and not entry[1]] == []
     assert any(entry[0] for entry in seen)
+
+
+def test_many_strange_tokens_at_once_hold_nobody_up(configured):
+    """The database answers no question about tokens: those in use need no answer."""
+    if configured.kind != 'postgres':
+        pytest.skip('needs a table that can be locked')
+    known = configured.json('token', 'create', '-u', 'ann')['token']
+    strange = [configured.json('token', 'create', '-u', 'ann')['token'] for _ in range(40)]
+    server = Serving(configured, '--workers', '1', mode='custom')
+    warm = {'Authorization': 'Bearer ' + known}
+    assert server.chat(fields=warm).status == 200
+    lock = subprocess.Popen(['psql', '-qXAt', configured.url], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, text=True)
+    lock.stdin.write('BEGIN; LOCK TABLE llm_tokens; SELECT 1;\n')
+    lock.stdin.flush()
+    assert lock.stdout.readline().strip() == '1'
+    wires = [server.wire() for _ in strange]
+    for wire, token in zip(wires, strange):
+        wire.send(request().replace('Host:', f'Authorization: Bearer {token}\r\nHost:', 1))
+    refused = [wire.answer() for wire in wires[16:]]
+    assert {answer.status for answer in refused} == {429}
+    assert {answer.fields['retry-after'] for answer in refused} == {'1'}
+    assert server.chat(fields=warm).status == 200
+    lock.stdin.write('ROLLBACK;\n')
+    lock.stdin.close()
+    lock.wait(PATIENCE_S)
+    lock.stdout.close()
+    assert {wire.answer().status for wire in wires[:16]} == {200}
+    assert server.chat(fields={'Authorization': 'Bearer ' + strange[-1]}).status == 200
+    server.stop()

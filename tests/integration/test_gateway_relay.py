@@ -208,3 +208,27 @@ def test_a_large_body_and_a_large_answer_pass(serving, mockllm):
     assert answer.status == 200 and answer.whole
     assert len(answer.body) > 3_000_000
     assert mockllm.last().json['messages'][0]['content'] == text
+
+
+@pytest.mark.parametrize('method, path', [('GET', '/v1/batches'), ('DELETE', '/v1/files/f-1'),
+                                          ('GET', '/v1/responses/r_1'), ('POST', '/v1/nowhere')])
+def test_a_path_of_nobodys_says_how_to_reach_a_platform(serving, mockllm, method, path):
+    answer = serving.ask(path, method=method)
+    assert answer.status == 404
+    message = answer.json['error']['message']
+    assert path in message and 'X-LLMGR-Model' in message
+    answer = serving.ask(path, method=method, fields={'anthropic-version': '2023-06-01'})
+    assert answer.status == 404 and answer.json['type'] == 'error'
+    assert answer.json['error']['type'] == 'not_found_error'
+    assert 'X-LLMGR-Model' in answer.json['error']['message']
+    assert mockllm.requests() == []
+    serving.ask(path, method=method, fields={'X-LLMGR-Model': 'Mock'})
+    assert mockllm.last().path == path
+    answer = serving.ask(path, method=method, fields={'X-LLMGR-Model': 'nobody'})
+    assert answer.status == 404 and 'nobody' in answer.json['error']['message']
+
+
+def test_bytes_of_no_known_kind_need_a_models_name(serving, mockllm):
+    answer = serving.ask('/v1/audio/raw', raw=b'RIFF', fields={'Content-Type': 'audio/wav'})
+    assert answer.status == 404 and 'X-LLMGR-Model' in answer.json['error']['message']
+    assert mockllm.requests() == []

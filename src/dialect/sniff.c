@@ -189,7 +189,8 @@ static enum name find_name(const char *name, size_t size)
     if (size >= sizeof BY_SIZE / sizeof BY_SIZE[0])
         return NAME_NONE;
     for (size_t i = 0; i < 4 && BY_SIZE[size][i] != NAME_NONE; i++) {
-        if (memcmp(NAMES[BY_SIZE[size][i]].p, name, size) == 0)
+        const char *ours = NAMES[BY_SIZE[size][i]].p;
+        if (ours[0] == name[0] && memcmp(ours, name, size) == 0)
             return (enum name)BY_SIZE[size][i];
     }
     return NAME_NONE;

@@ -133,12 +133,21 @@ static const struct {
     {LB_STR("content-language"), LB_STR("content-language")},
 };
 
+/* Of the fields that have a number, three are shown; a platform's head is mostly of the others. */
+static bool may_be_shown(const struct lh_field *field)
+{
+    return field->id == LH_HEADER_OTHER || field->id == LH_HEADER_X_REQUEST_ID ||
+           field->id == LH_HEADER_REQUEST_ID || field->id == LH_HEADER_CONTENT_ENCODING;
+}
+
 static void show_fields(const struct lh_head *head, struct lb_buf *out)
 {
     const struct lb_str limits = LB_STR("x-ratelimit-");
 
     for (size_t i = 0; i < head->field_count; i++) {
         const struct lh_field *field = &head->fields[i];
+        if (!may_be_shown(field))
+            continue;
         if (field->name.size > limits.size &&
             lb_str_eq_nocase(lb_str_sub(field->name, 0, limits.size), limits)) {
             /* Theirs, about our key; not the limits of this caller. */

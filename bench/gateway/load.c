@@ -16,8 +16,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h> /* not netinet's, whose tcp_info knows no data_segs_in */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,7 @@ struct run {
 
     uint64_t requests, events, errors, bad_status, dropped;
     uint64_t cpu_ns, memory;
+    uint64_t pieces, gone_pieces; /* see count_pieces; those of connections that are closed */
     struct histogram whole, first, gap;
 };
 
@@ -121,6 +123,31 @@ static void open_caller(struct caller *caller)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = caller};
     if (epoll_ctl(run.epoll, EPOLL_CTL_ADD, caller->fd, &event) != 0)
         die("epoll_ctl");
+}
+
+/*
+ * Segments with data that came on a connection: on loopback, and as long as none is as large as a
+ * segment, the writes that the other side made. However late we read, a server that held two
+ * frames back and wrote them at once shows here.
+ */
+static uint64_t pieces_of(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        size < offsetof(struct tcp_info, tcpi_data_segs_in) + sizeof info.tcpi_data_segs_in)
+        return 0;
+    return info.tcpi_data_segs_in;
+}
+
+static uint64_t count_pieces(void)
+{
+    uint64_t sum = run.gone_pieces;
+
+    for (unsigned i = 0; i < run.options.connections; i++)
+        sum += pieces_of(run.callers[i].fd);
+    return sum;
 }
 
 static void set_free(struct caller *caller)
@@ -188,6 +215,7 @@ static void lost(struct caller *caller, int64_t now)
 {
     if (caller->busy)
         run.errors++;
+    run.gone_pieces += pieces_of(caller->fd);
     close(caller->fd);
     open_caller(caller);
     if (caller->busy)
@@ -275,6 +303,7 @@ static void begin_or_end(int64_t now)
 
     if (!run.counting && now >= run.begin_ns && now < run.end_ns) {
         run.counting = true;
+        run.pieces = count_pieces();
         run.cpu_ns = cost_cpu_ns(options->pids, options->pid_count);
         run.begin_ns = now_ns();
         run.end_ns = run.begin_ns + (int64_t)(options->seconds * NS_PER_S);
@@ -282,6 +311,7 @@ static void begin_or_end(int64_t now)
         run.counting = false;
         run.cpu_ns = cost_cpu_ns(options->pids, options->pid_count) - run.cpu_ns;
         run.memory = cost_memory(options->pids, options->pid_count);
+        run.pieces = count_pieces() - run.pieces;
         run.end_ns = now;
     }
 }
@@ -463,12 +493,12 @@ int main(int argc, char **argv)
     loop();
     printf("{\"requests\": %llu, \"events\": %llu, \"errors\": %llu, \"bad_status\": %llu, "
            "\"dropped\": %llu, \"waiting\": %llu, \"seconds\": %.6f, \"cpu_ns\": %llu, "
-           "\"memory\": %llu",
+           "\"memory\": %llu, \"pieces\": %llu",
            (unsigned long long)run.requests, (unsigned long long)run.events,
            (unsigned long long)run.errors, (unsigned long long)run.bad_status,
            (unsigned long long)run.dropped, (unsigned long long)(run.pending_to - run.pending_from),
            (double)(run.end_ns - run.begin_ns) / NS_PER_S, (unsigned long long)run.cpu_ns,
-           (unsigned long long)run.memory);
+           (unsigned long long)run.memory, (unsigned long long)run.pieces);
     print_percentiles("whole", &run.whole);
     print_percentiles("first", &run.first);
     print_percentiles("gap", &run.gap);

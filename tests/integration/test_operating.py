@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The operator's guide is true: its commands run, and what it names stands in the sources."""
+import re
+import subprocess
+
+import pytest
+
+from conftest import PROGRAM, SOURCE
+from test_gateway_log import FIELDS
+
+PAGES = ['OPERATING.md', 'OPERATING.zh-CN.md']
+OPTION = re.compile(r'LC_OPTION\(\w+,\s*\w+,\s*"(\w+)",.*?,\s*(?:SERVE|NETWORK),\s*("[^"]*"|NULL),',
+                    re.S)
+
+
+def page(name):
+    return (SOURCE / 'docs' / name).read_text(encoding='utf-8')
+
+
+def source(pattern):
+    """All sources of a kind, their texts in one piece each."""
+    files = sorted((SOURCE / 'src').rglob(pattern))
+    return re.sub(r'"\s*\n\s*"', '', '\n'.join(file.read_text(encoding='utf-8') for file in files))
+
+
+def table(text, columns):
+    """The rows of tables with so many columns whose first cell is code."""
+    rows = [[cell.strip() for cell in line.strip('|').split(' | ')]
+            for line in text.splitlines() if line.startswith('| ')]
+    return [row for row in rows if len(row) == columns and row[0].startswith('`')]
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_its_commands_run(tmp_path, name):
+    env = {'HOME': str(tmp_path), 'PATH': f'{PROGRAM.parent}:/usr/bin:/bin', 'LC_ALL': 'C.UTF-8'}
+    commands = re.findall(r'^\$ (.*)$', page(name), re.M)
+    assert len(commands) > 5
+    for command in commands:
+        done = subprocess.run(['sh', '-c', command], cwd=tmp_path, env=env, capture_output=True,
+                              text=True, timeout=60, check=False)
+        assert done.returncode == 0, f'{command}\n{done.stderr}'
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_its_limits_are_the_options(name):
+    text = (SOURCE / 'src/config/options.def').read_text(encoding='utf-8')
+    options = {key: default.strip('"') for key, default in OPTION.findall(text)}
+    live = {re.sub('_ms$', '', member) for member in re.findall(r'LC_LIVE\((\w+)\)', text)}
+    live.add('ping_interval')  # its member is ping_ms
+    rows = table(page(name), 4)
+    assert len(rows) > 15
+    for key, default, _, when in rows:
+        key = key.strip('`')
+        assert options[key] == default.strip('`'), key
+        assert (when == 'reload') == (key in live), key
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_its_metrics_fields_and_messages_exist(name):
+    text, metrics = page(name), source('*.def') + source('ops.c')
+    for metric in re.findall(r'\b(?:llmgr|gen_ai)_[a-z_]+?(?=_bucket|\[|\{|`| )', text):
+        if not metric.startswith('gen_ai_token_type'):
+            assert f'"{metric}"' in metrics, metric
+    for field in FIELDS:
+        assert f'`{field}`' in text, field
+    code = source('*.c')
+    messages = [row[0].strip('`') for row in table(text, 2)]
+    assert len(messages) > 10
+    for message in messages:
+        assert message.split("'")[0] in code, message
+
+
+def test_both_pages_say_the_same():
+    first, second = (page(name) for name in PAGES)
+    assert re.findall(r'^\$ .*$', first, re.M) == re.findall(r'^\$ .*$', second, re.M)
+    assert [row[:2] for row in table(first, 4)] == [row[:2] for row in table(second, 4)]
+    assert [row[0] for row in table(first, 2)] == [row[0] for row in table(second, 2)]
+    assert re.findall(r'^#+', first, re.M) == re.findall(r'^#+', second, re.M)

@@ -87,7 +87,8 @@ static void absorb(struct ld_tap *tap, struct lb_str event_type)
     report->finish |= sniff->finish;
     report->content |= sniff->text_size > 0;
     report->output_size += sniff->text_size;
-    if (tap->stream)
+    /* An event without its empty line may be cut: it must be whole to say that all is. */
+    if (tap->stream && (!tap->ended || sniff->whole))
         take_type(report, sniff->type[0] != '\0' ? lb_cstr(sniff->type) : event_type);
 }
 
@@ -418,7 +419,8 @@ bool ld_tap_complete(const struct ld_tap *tap)
     bool must_say = tap->rule == LD_USAGE_MESSAGES || tap->rule == LD_USAGE_RESPONSES;
 
     if (!tap->stream)
-        return tap->ended && (!tap->unframed || !tap->sniff.started || tap->sniff.whole);
+        return tap->ended && (!tap->unframed || tap->sniff.whole ||
+                              (!tap->sniff.started && tap->rule == LD_USAGE_ANY));
     if (tap->report.terminal)
         return true;
     /* Of streams that we do not know, the connection's word has to do. */

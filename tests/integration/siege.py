@@ -91,14 +91,25 @@ def chunk(data):
     return b'%x\r\n%s\r\n' % (len(data), data)
 
 
-def good_stream(dialect):
-    """One good streamed answer with its framing."""
-    return STREAM_HEAD + b''.join(map(chunk, stream_of(dialect))) + b'0\r\n\r\n'
+FRAMINGS = ('chunked', 'length', 'close')
 
 
-def good_whole(dialect):
+def framed(kind, pieces, framing):
+    """An answer of these pieces; `framing` says how its end is told."""
+    if framing == 'chunked':
+        return head(f'Content-Type: {kind}', 'Transfer-Encoding: chunked') + b''.join(
+            map(chunk, pieces)) + b'0\r\n\r\n'
+    size = sum(map(len, pieces))
+    told = [f'Content-Length: {size}'] if framing == 'length' else ['Connection: close']
+    return head(f'Content-Type: {kind}', *told) + b''.join(pieces)
+
+
+def good(dialect, stream, framing=None):
+    """One good answer with its framing."""
+    if stream:
+        return framed('text/event-stream', stream_of(dialect), framing or 'chunked')
     body = json.dumps(WHOLE[dialect]).encode()
-    return head('Content-Type: application/json', f'Content-Length: {len(body)}') + body
+    return framed('application/json', [body[:40], body[40:]], framing or 'length')
 
 
 def reset_at_close(transport):
@@ -204,8 +215,7 @@ class Upstream:
         await asyncio.sleep(0)
 
     async def good(self, peer, body):
-        stream = body.get('stream')
-        await peer.write(good_stream(peer.dialect) if stream else good_whole(peer.dialect))
+        await peer.write(good(peer.dialect, body.get('stream')))
 
     async def raw(self, peer, body, *pieces):
         """Sends the pieces (latin-1) and closes."""
@@ -215,18 +225,29 @@ class Upstream:
             await asyncio.sleep(0)
         peer.close()
 
-    async def cut(self, peer, body, size, rude):
+    async def cut(self, peer, body, size, rude, framing=None):
         """The first bytes of a good answer, then nothing or a reset."""
-        good = good_stream(peer.dialect) if body.get('stream') else good_whole(peer.dialect)
-        await peer.write(good[:size])
+        await peer.write(good(peer.dialect, body.get('stream'), framing)[:size])
         if rude:
             await asyncio.sleep(0.005)  # what was sent should be read before the reset
         peer.close(rude)
 
+    async def stall(self, peer, body, size):
+        """The first bytes of a good answer, then silence."""
+        await peer.write(good(peer.dialect, body.get('stream'))[:size])
+        await self.silent(peer, body)
+
+    async def spoilt(self, peer, body, at, byte):
+        """A good answer of which one byte is another, then a close."""
+        sent = bytearray(good(peer.dialect, body.get('stream')))
+        sent[at] = byte
+        await peer.write(bytes(sent))
+        peer.close()
+
     async def bytewise(self, peer, body):
         connection = peer.transport.get_extra_info('socket')
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in good_stream(peer.dialect) if body.get('stream') else good_whole(peer.dialect):
+        for byte in good(peer.dialect, body.get('stream')):
             if not await peer.write(bytes([byte])):
                 return
             await asyncio.sleep(0)

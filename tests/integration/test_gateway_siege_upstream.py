@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from siege import (PATHS, SANITIZED, STREAM_HEAD, TERMINAL, ask, besiege, chunk, crowd, good_stream,
-                   good_whole, head, is_error, ledger, memory, settled, stream_of)
+from siege import (FRAMINGS, PATHS, SANITIZED, STREAM_HEAD, TERMINAL, ask, besiege, chunk, crowd,
+                   good, head, is_error, ledger, memory, settled, stream_of)
 
 MIB = 1024 * 1024
 JSON = 'Content-Type: application/json'
@@ -23,33 +23,80 @@ def judge(dialect, answer, stream, terminal_sent):
         return False
     if not stream:
         return answer.whole
-    finished = TERMINAL[dialect] in answer.data
+    # Of an answer without framing the last event may lack no more than its empty line.
+    finished = (TERMINAL[dialect] in answer.data or
+                answer.body.rstrip().endswith(b'data: ' + TERMINAL[dialect]))
     assert not finished or terminal_sent, 'an invented end'
     if not finished and answer.whole:
         assert is_error(dialect, json.loads(answer.data[-1])), answer.body
     return finished
 
 
-@pytest.mark.parametrize('stream', [True, False], ids=['stream', 'whole'])
+both = pytest.mark.parametrize('stream', [True, False], ids=['stream', 'whole'])
+
+
+async def judged(serving, dialect, stream, jobs, terminal_sent):
+    """Asks with each script of `jobs`; what came of it is judged, in bounded memory, and each has
+    one row that tells the same. `terminal_sent(i)`: did the upstream say that it was done?"""
+    await ask(serving.port, dialect, stream=stream)
+    before = memory(serving.process, 'VmHWM')
+    answers = await crowd(ask(serving.port, dialect, job, stream) for job in jobs)
+    grown = memory(serving.process, 'VmHWM') - before
+    finished = {answer.id for i, answer in enumerate(answers)
+                if judge(dialect, answer, stream, terminal_sent(i))}
+    rows = await settled(serving.llmgr, 1 + len(answers))
+    ends = {row['request_id']: row['end_state'] for row in rows}
+    for answer in answers:
+        end = ends[answer.id]
+        assert end in ('upstream_error', 'upstream_cut') or answer.id in finished, (answer.id, end)
+    assert SANITIZED or grown < 24 * MIB, f'{grown >> 10} KiB'
+    assert (await ask(serving.port, dialect, stream=stream)).whole
+    return finished
+
+
+@both
+@pytest.mark.parametrize('framing', FRAMINGS)
 @pytest.mark.parametrize('dialect', PATHS)
-def test_an_answer_cut_at_any_byte_is_seen_to_be(tmp_path, dialect, stream):
-    good = good_stream(dialect) if stream else good_whole(dialect)
+def test_an_answer_cut_at_any_byte_is_seen_to_be(tmp_path, dialect, framing, stream):
+    whole = good(dialect, stream, framing)
 
     async def test(serving, _):
-        sizes = range(len(good))
-        answers = await crowd(ask(serving.port, dialect, ['cut', size, size % 2], stream)
-                              for size in sizes)
-        finished = set()
-        for size, answer in zip(sizes, answers):
-            if judge(dialect, answer, stream, TERMINAL[dialect] in good[:size]):
-                assert stream, f'cut after {size} of {len(good)} bytes and yet whole'
-                finished.add(answer.id)
-        rows = await settled(serving.llmgr, len(answers))
-        ends = {row['request_id']: row['end_state'] for row in rows}
-        assert set(ends) == {answer.id for answer in answers}
-        for name, end in ends.items():
-            assert end in ('upstream_error', 'upstream_cut') or name in finished, (name, end)
-        assert (await ask(serving.port, dialect, stream=stream)).whole
+        finished = await judged(
+            serving, dialect, stream,
+            [['cut', size, size % 2, framing] for size in range(len(whole))],
+            lambda size: TERMINAL[dialect] in whole[:size])
+        assert stream or not finished, 'cut and yet whole'
+    besiege(tmp_path, test)
+
+
+@both
+@pytest.mark.parametrize('dialect', PATHS)
+def test_silence_after_any_byte_ends_at_the_limits(tmp_path, dialect, stream):
+    whole = good(dialect, stream)
+
+    async def test(serving, upstream):
+        await judged(serving, dialect, stream, [['stall', size] for size in range(len(whole))],
+                     lambda size: TERMINAL[dialect] in whole[:size])
+        await upstream.idle()
+    besiege(tmp_path, test, first_byte_timeout='300ms', idle_timeout='300ms')
+
+
+@pytest.mark.parametrize('byte', [0, 10, 255])
+@pytest.mark.parametrize('dialect', PATHS)
+def test_one_wrong_byte_at_any_place_hurts_nobody(tmp_path, dialect, byte):
+    whole = good(dialect, True)
+
+    async def test(serving, _):
+        answers = await crowd(ask(serving.port, dialect, ['spoilt', at, byte], True)
+                              for at in range(len(whole)))
+        for at, answer in enumerate(answers):
+            if answer.status == 200:
+                spoilt = whole[:at] + bytes([byte]) + whole[at + 1:]
+                assert TERMINAL[dialect] not in answer.data or TERMINAL[dialect] in spoilt
+            else:
+                assert answer.whole and is_error(dialect, answer.json), (at, answer.body)
+        await settled(serving.llmgr, len(answers))
+        assert (await ask(serving.port, dialect, stream=True)).whole
     besiege(tmp_path, test)
 
 
@@ -88,7 +135,7 @@ ODD = {
     'fields without end': (True, 'HTTP/1.1 200 OK\r\n' + 'A: b\r\n' * 1_000_000, {502}, True),
     'gzip, whole': (False, framed(gzip.compress(b'{}'), JSON, 'Content-Encoding: gzip'),
                     {200, 502}, True),
-    'gzip, stream': (True, framed(gzip.compress(good_stream('chat')), EVENTS,
+    'gzip, stream': (True, framed(gzip.compress(good('chat', True)), EVENTS,
                                   'Content-Encoding: gzip'), {200, 502}, True),
     'gzip without saying so': (True, framed(gzip.compress(b'data: [DONE]\n\n'), EVENTS), {200, 502},
                                True),
@@ -188,7 +235,7 @@ def test_floods_pass_or_end_in_bounded_memory(tmp_path):
     besiege(tmp_path, test)
 
 
-@pytest.mark.parametrize('stream', [True, False], ids=['stream', 'whole'])
+@both
 def test_one_byte_at_a_time_is_an_answer_like_any(tmp_path, stream):
     async def test(serving, _):
         for dialect in PATHS:

@@ -21,7 +21,9 @@
 #include "store/store.h"
 
 enum {
-    SYNC_DEFAULT_MS = 20,
+    SYNC_DEFAULT_MS = 10,
+    SYNC_SHARE = 100, /* syncing may use one part in so many of a core; for that its */
+    SYNC_STRETCH = 5, /* pauses grow up to so many times */
     FLUSH_DEFAULT_MS = 200,
     BATCH_DEFAULT = 2048,
     BATCH_MAX = 65536,
@@ -487,19 +489,40 @@ static void sleep_until_woken(struct lm_ledger *ledger)
     atomic_store(&ledger->asleep, false);
 }
 
+static int64_t used_ns(void)
+{
+    struct timespec used;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
+}
+
+/* Where a sync is cheap, all that a power cut may take is sync_ms; where not, some more. */
+static int64_t pause_ms(const struct lm_ledger *ledger, int64_t sync_ns)
+{
+    int64_t least = ledger->options.sync_ms;
+    int64_t fair = sync_ns * SYNC_SHARE / 1000000;
+
+    if (fair > least * SYNC_STRETCH)
+        return least * SYNC_STRETCH;
+    return fair > least ? fair : least;
+}
+
 void *lm_ledger_tend(void *context)
 {
     struct lm_ledger *ledger = context;
     bool stop = false;
 
     while (!stop) {
+        int64_t before_ns = used_ns();
         bool busy = sync_all(ledger);
+        int64_t sync_ns = used_ns() - before_ns;
         feed(ledger);
         pthread_mutex_lock(&ledger->lock);
         if (busy)
             lm_ledger_refresh(ledger);
         if (!ledger->stop_tending && busy)
-            lm_ledger_wait(ledger, &ledger->tend_wake, ledger->options.sync_ms);
+            lm_ledger_wait(ledger, &ledger->tend_wake, pause_ms(ledger, sync_ns));
         else if (!ledger->stop_tending)
             sleep_until_woken(ledger);
         stop = ledger->stop_tending;

@@ -76,7 +76,7 @@ struct lm_ledger_options {
     const char *journal_dir; /* made if absent, mode 0700; on a local file system */
     size_t segment_size;     /* bytes of one journal file; 0: 8 MiB */
     size_t journal_max;      /* bytes of all of a process's journal files; 0: 1 GiB */
-    unsigned sync_ms;        /* between two fdatasync; 0: 20 */
+    unsigned sync_ms;        /* between two fdatasync, more if they are costly; 0: 10 */
     unsigned flush_ms;       /* between two transactions that did not fill up; 0: 200 */
     unsigned batch;          /* records per transaction, at most; 0: 2048 */
 };

@@ -112,6 +112,46 @@ def test_stalled_readers_are_cut_and_hold_little_while_live_ones_are_served(tmp_
     besiege(tmp_path, test, write_timeout='2s')
 
 
+def test_senders_that_drip_or_stop_are_cut_and_hold_little_while_others_are_served(tmp_path):
+    count = 200 * min(ROUNDS, 4)
+    body = json.dumps(ask_of('chat', pad='x' * 100_000)).encode()
+    head = ('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: '
+            f'application/json\r\nContent-Length: {len(body)}\r\n\r\n').encode()
+
+    async def drip(client, i):
+        """Some of a request, then a byte now and then (in a head) or nothing more (in a body)."""
+        request, at = head + body, len(head) + i * 400 if i % 2 else 1 + i % (len(head) - 2)
+        client.writer.write(request[:at])
+        try:
+            while not client.reader.at_eof() and not client.writer.is_closing():
+                if i % 2 == 0 and at < len(head) - 1:
+                    client.writer.write(request[at:at + 1])
+                    at += 1
+                try:
+                    await asyncio.wait_for(client.reader.read(4096), 0.5)
+                except TimeoutError:
+                    pass
+        except ConnectionError:
+            pass
+        client.close()
+
+    async def test(serving, upstream):
+        assert (await ask(serving.port, stream=True)).whole
+        before = memory(serving.process)
+        slow = [asyncio.ensure_future(drip(await Client(serving.port).open(), i))
+                for i in range(count)]
+        live = await crowd((ask(serving.port, dialect, ['drip', 0.02, 50], True)
+                            for dialect in PATHS for _ in range(10)), 30)
+        assert all(answer.whole and answer.status == 200 for answer in live)
+        await asyncio.wait_for(asyncio.gather(*slow), PATIENCE_S)
+        grown = memory(serving.process, 'VmHWM') - before
+        assert SANITIZED or grown < count * 128 * KIB + 4096 * KIB, f'{grown // count} bytes each'
+        await settled(serving.llmgr, 1 + len(live))
+        assert len(upstream.received) == 1 + len(live)
+        assert (await ask(serving.port, stream=True)).whole
+    besiege(tmp_path, test, head_timeout='2s', body_timeout='2s')
+
+
 def test_a_reader_slower_than_the_limit_but_steady_is_not_cut(tmp_path):
     async def test(serving, _):
         client = await Client(serving.port).open(receive=4096)

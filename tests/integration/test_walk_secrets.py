@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import subprocess
 import time
 import urllib.parse
@@ -30,6 +31,8 @@ def forms(secret):
     raw = secret.encode()
     found = {raw, raw.hex().encode(), raw.hex().upper().encode(),
              urllib.parse.quote(secret, safe='').encode(),
+             re.sub('%..', lambda found: found[0].lower(),
+                    urllib.parse.quote(secret, safe='')).encode(),
              json.dumps(secret).strip('"').replace('/', '\\/').encode()}
     for offset in range(3):
         whole = base64.b64encode(b'\0' * offset + raw)

@@ -120,6 +120,31 @@ llmgr_status ls_sqlite_open(const char *path, const char *place, int flags, int 
     return LLMGR_OK;
 }
 
+static void sqlite_disconnect(struct ls_conn *base)
+{
+    struct sqlite_conn *conn = sqlite_conn(base);
+
+    for (size_t i = 0; i < CONTROL_COUNT; i++)
+        sqlite3_finalize(conn->controls[i]);
+    for (size_t i = 0; i < LS_STATEMENT_COUNT; i++)
+        sqlite3_finalize(conn->statements[i]);
+    sqlite3_close(conn->db);
+    lb_free(base->store->host, conn);
+}
+
+/* Beforehand: a transaction must be able to end when there is no memory left to prepare that. */
+static int prepare_controls(struct sqlite_conn *conn)
+{
+    static const char *const SQL[CONTROL_COUNT] = {"BEGIN", "BEGIN IMMEDIATE", "COMMIT",
+                                                   "ROLLBACK"};
+    int rc = SQLITE_OK;
+
+    for (size_t i = 0; rc == SQLITE_OK && i < CONTROL_COUNT; i++)
+        rc = sqlite3_prepare_v3(conn->db, SQL[i], -1, SQLITE_PREPARE_PERSISTENT, &conn->controls[i],
+                                NULL);
+    return rc;
+}
+
 static llmgr_status sqlite_connect(struct ls_store *store, bool writer, struct ls_conn **out,
                                    struct llmgr_error *err)
 {
@@ -140,20 +165,14 @@ static llmgr_status sqlite_connect(struct ls_store *store, bool writer, struct l
         return status;
     }
     conn->base.store = store;
+    int rc = prepare_controls(conn);
+    if (rc != SQLITE_OK) {
+        status = conn_fail(conn, rc, err);
+        sqlite_disconnect(&conn->base);
+        return status;
+    }
     *out = &conn->base;
     return LLMGR_OK;
-}
-
-static void sqlite_disconnect(struct ls_conn *base)
-{
-    struct sqlite_conn *conn = sqlite_conn(base);
-
-    for (size_t i = 0; i < CONTROL_COUNT; i++)
-        sqlite3_finalize(conn->controls[i]);
-    for (size_t i = 0; i < LS_STATEMENT_COUNT; i++)
-        sqlite3_finalize(conn->statements[i]);
-    sqlite3_close(conn->db);
-    lb_free(base->store->host, conn);
 }
 
 static bool sqlite_usable(struct ls_conn *base)
@@ -237,18 +256,20 @@ static llmgr_status sqlite_ready(struct ls_conn *base, struct llmgr_error *err)
 
 static int control(struct sqlite_conn *conn, enum sqlite_control which)
 {
-    static const char *const SQL[CONTROL_COUNT] = {"BEGIN", "BEGIN IMMEDIATE", "COMMIT",
-                                                   "ROLLBACK"};
-    sqlite3_stmt **stmt = &conn->controls[which];
+    int rc = sqlite3_step(conn->controls[which]);
+
+    sqlite3_reset(conn->controls[which]);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* A rollback that failed for want of memory is made up for here. */
+static int begin(struct sqlite_conn *conn, enum sqlite_control which)
+{
     int rc = SQLITE_OK;
 
-    if (*stmt == NULL)
-        rc = sqlite3_prepare_v3(conn->db, SQL[which], -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = sqlite3_step(*stmt);
-    sqlite3_reset(*stmt);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    if (sqlite3_get_autocommit(conn->db) == 0)
+        rc = control(conn, CONTROL_ROLLBACK);
+    return rc == SQLITE_OK ? control(conn, which) : rc;
 }
 
 static llmgr_status sqlite_begin(struct ls_conn *base, enum ls_mode mode, struct llmgr_error *err)
@@ -257,7 +278,7 @@ static llmgr_status sqlite_begin(struct ls_conn *base, enum ls_mode mode, struct
 
     if (mode == LS_READ_ONE)
         return LLMGR_OK;
-    int rc = control(conn, mode == LS_WRITE ? CONTROL_BEGIN_WRITE : CONTROL_BEGIN);
+    int rc = begin(conn, mode == LS_WRITE ? CONTROL_BEGIN_WRITE : CONTROL_BEGIN);
     return rc == SQLITE_OK ? LLMGR_OK : conn_fail(conn, rc, err);
 }
 
@@ -285,7 +306,7 @@ static llmgr_status sqlite_begin_migration(struct ls_conn *base, struct llmgr_er
     struct sqlite_conn *conn = sqlite_conn(base);
 
     (void)sqlite3_busy_timeout(conn->db, LS_MIGRATE_WAIT_MS);
-    int rc = control(conn, CONTROL_BEGIN_WRITE);
+    int rc = begin(conn, CONTROL_BEGIN_WRITE);
     (void)sqlite3_busy_timeout(conn->db, base->store->options.busy_timeout_ms);
     return rc == SQLITE_OK ? LLMGR_OK : conn_fail(conn, rc, err);
 }

@@ -34,7 +34,7 @@ class Front:
     def way(self, name):
         return {'clear': (self.plain, 'http', '', self.clear),
                 'bare': (self.plain, 'http', '/bare', self.clear),
-                'unheld': (self.plain, 'http', '/unheld', self.clear),
+                'advised': (self.plain, 'http', '/advised', self.clear),
                 'fault': (self.plain, 'http', '/fault', self.clear),
                 'tls13': (self.tls, 'https', '', self.secret),
                 'tls12': (self.tls, 'https', '/old', self.secret)}[name]
@@ -71,7 +71,7 @@ def fronts_fixture(yard, gateways):
     return get
 
 
-WAYS = [('nginx', 'clear'), ('nginx', 'bare'), ('nginx', 'unheld'), ('nginx', 'tls12'),
+WAYS = [('nginx', 'clear'), ('nginx', 'bare'), ('nginx', 'advised'), ('nginx', 'tls12'),
         ('nginx', 'tls13'), ('haproxy', 'clear'), ('haproxy', 'tls12'), ('haproxy', 'tls13')]
 
 

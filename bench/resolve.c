@@ -9,6 +9,10 @@
  *   view few    lm_view_resolve as a worker of the gateway calls it: no lock, and a hint when the
  *   view many   user became known, some requests' steps earlier
  *   cold        lm_resolve, the user not in memory
+ *   chase       no resolve: reads of memory as large as all cached users, each at a place that
+ *               the one before told; what any table of that size costs on this machine
+ *
+ * Time is this thread's on a processor, so that others who use the machine do not count.
  *
  * USERS users have one choice and one own key; a quarter as many have a choice only, and use the
  * server key, which is the very look-up of the bare query. Users are drawn at random, uniformly.
@@ -18,10 +22,12 @@
 #include <malloc.h>
 #include <sodium.h>
 #include <sqlite3.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -43,6 +49,7 @@ enum {
     ID_SIZE = 13, /* "user-00000000" */
     PLAIN = 4,    /* one user in so many more has no own key */
     AHEAD = 4,    /* requests between a hint and its resolve */
+    LINE = 64,    /* bytes of a cache line */
 };
 
 static uint64_t seed = 88172645463325252;
@@ -52,6 +59,15 @@ static uint64_t draw(void)
     seed ^= seed << 13;
     seed ^= seed >> 7;
     return seed ^= seed << 17;
+}
+
+/* Processor time of this thread. */
+static int64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
 static void check(llmgr_status status, const struct llmgr_error *err, const char *what)
@@ -213,13 +229,13 @@ static double run_resolve(struct lm_manager *manager, uint64_t from, uint64_t us
 
     lb_host_init(&host);
     lb_arena_init(&arena, &host, first, sizeof first, 1 << 20);
-    int64_t start = lb_monotonic_ns();
+    int64_t start = now_ns();
     for (int i = 0; i < ops; i++) {
         struct lm_request request = {.user = user_id(id, from + draw() % users)};
         check(lm_resolve(manager, &request, &arena, &target, &err), &err, "resolve");
         lb_arena_reset(&arena);
     }
-    return (double)(lb_monotonic_ns() - start) / ops;
+    return (double)(now_ns() - start) / ops;
 }
 
 static double run_view(struct lm_view *view, uint64_t users, int ops)
@@ -236,7 +252,7 @@ static double run_view(struct lm_view *view, uint64_t users, int ops)
     lb_arena_init(&arena, &host, first, sizeof first, 1 << 20);
     for (int i = 0; i < AHEAD; i++)
         user_id(ids[i], draw() % users);
-    int64_t start = lb_monotonic_ns();
+    int64_t start = now_ns();
     for (int i = 0; i < ops; i++) {
         char *id = ids[i % AHEAD];
         struct lm_request request = {.user = lb_str(id, ID_SIZE)};
@@ -247,7 +263,7 @@ static double run_view(struct lm_view *view, uint64_t users, int ops)
         lb_arena_reset(&arena);
         lm_view_hint(view, user_id(id, draw() % users));
     }
-    return (double)(lb_monotonic_ns() - start) / ops;
+    return (double)(now_ns() - start) / ops;
 }
 
 static struct lm_view *fill_view(struct lm_manager *manager, uint64_t users, size_t cache_size)
@@ -269,7 +285,7 @@ static double run_bare(sqlite3_stmt *stmt, uint64_t from, uint64_t users, int op
 {
     char id[ID_SIZE];
     size_t seen = 0;
-    int64_t start = lb_monotonic_ns();
+    int64_t start = now_ns();
 
     for (int i = 0; i < ops; i++) {
         user_id(id, from + draw() % users);
@@ -282,8 +298,49 @@ static double run_bare(sqlite3_stmt *stmt, uint64_t from, uint64_t users, int op
     }
     if (seen == 0)
         exit(1);
-    return (double)(lb_monotonic_ns() - start) / ops;
+    return (double)(now_ns() - start) / ops;
 }
+
+/* ---- What memory costs ----------------------------------------------------------------------- */
+
+struct chase {
+    struct {
+        alignas(LINE) uint32_t next;
+    } * lines;
+    uint32_t count;
+    uint32_t at;
+};
+
+/* One ring through all lines in random order (Sattolo). */
+static void make_chase(struct chase *chase, size_t bytes)
+{
+    chase->count = (uint32_t)(bytes / LINE);
+    chase->at = 0;
+    chase->lines = aligned_alloc(LINE, (size_t)chase->count * LINE);
+    if (chase->lines == NULL)
+        exit(1);
+    for (uint32_t i = 0; i < chase->count; i++)
+        chase->lines[i].next = i;
+    for (uint32_t i = chase->count - 1; i > 0; i--) {
+        uint32_t other = (uint32_t)(draw() % i), next = chase->lines[i].next;
+        chase->lines[i].next = chase->lines[other].next;
+        chase->lines[other].next = next;
+    }
+}
+
+static double run_chase(struct chase *chase, int ops)
+{
+    uint32_t at = chase->at;
+    int64_t start = now_ns();
+
+    for (int i = 0; i < ops; i++)
+        at = chase->lines[at].next;
+    double took = (double)(now_ns() - start) / ops;
+    chase->at = at;
+    return took;
+}
+
+/* ---- Comparing ------------------------------------------------------------------------------- */
 
 /* Every user once, so that all are in memory; returns bytes per user. */
 static double warm_up(struct lm_manager *manager, uint64_t users)
@@ -340,6 +397,8 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
 {
     double bare[ROUNDS], few[ROUNDS], many[ROUNDS], cold[ROUNDS];
     double view_few[ROUNDS], view_many[ROUNDS], bare_own[ROUNDS], cold_own[ROUNDS];
+    double read[ROUNDS], more[ROUNDS];
+    struct chase chase;
     struct lm_manager *with_few = open_manager(host, path, master, 64 << 20);
     struct lm_manager *with_many = open_manager(host, path, master, (size_t)1 << 30);
     struct lm_manager *with_none = open_manager(host, path, master, 1);
@@ -355,6 +414,7 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
     struct lm_view *few_view = fill_view(with_none, FEW, 64 << 20);
     struct lm_view *many_view = fill_view(with_none, users, (size_t)1 << 30);
     uint64_t plain = users / PLAIN;
+    make_chase(&chase, (size_t)(bytes * (double)users));
     run_bare(stmt, 0, users, SLOW_OPS);
     for (int i = 0; i < ROUNDS; i++) {
         bare[i] = run_bare(stmt, users, plain, SLOW_OPS);
@@ -363,6 +423,8 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
         many[i] = run_resolve(with_many, 0, users, WARM_OPS);
         view_few[i] = run_view(few_view, FEW, WARM_OPS);
         view_many[i] = run_view(many_view, users, WARM_OPS);
+        read[i] = run_chase(&chase, WARM_OPS);
+        more[i] = many[i] - few[i];
         bare_own[i] = run_bare(stmt, 0, users, SLOW_OPS);
         cold_own[i] = run_resolve(with_none, 0, users, SLOW_OPS);
     }
@@ -370,6 +432,7 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
     double ratio[] = {median_ratio(bare, few),      median_ratio(bare, many),
                       median_ratio(bare, view_few), median_ratio(bare, view_many),
                       median_ratio(cold, bare),     median_ratio(cold_own, bare_own)};
+    double reads = median_ratio(more, read);
     double slower = (median_ratio(many, few) - 1) * 100;
     double view_slower = (median_ratio(view_many, view_few) - 1) * 100;
     printf("resolve: %" PRIu64 " users, %d rounds in turns, SQLite %s\n", users, ROUNDS,
@@ -378,6 +441,8 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
     printf("  warm, %7d users        %7.0f ns  %6.1f times as fast\n", FEW, median(few), ratio[0]);
     printf("  warm, %7" PRIu64 " users        %7.0f ns  %6.1f times as fast, %+.0f %%\n", users,
            median(many), ratio[1], slower);
+    printf("    which is, by one random read of that much memory (%.0f ns), %.1f reads more\n",
+           median(read), reads);
     printf("  view, %7d users        %7.0f ns  %6.1f times as fast\n", FEW, median(view_few),
            ratio[2]);
     printf("  view, %7" PRIu64 " users        %7.0f ns  %6.1f times as fast, %+.0f %%\n", users,
@@ -387,6 +452,9 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
     printf("  cold, own key              %7.0f ns  %6.2f times the bare query\n", median(cold_own),
            ratio[5]);
     printf("  memory per cached user     %7.0f bytes\n", bytes);
+    if (chase.at >= chase.count) /* never; but the compiler may not think that nobody asks */
+        exit(1);
+    free(chase.lines);
     sqlite3_finalize(stmt);
     sqlite3_close(db);
     lm_view_free(few_view);

@@ -435,7 +435,10 @@ def ledger(llmgr):
 
 
 async def settled(llmgr, count, most=None):
-    """Waits for so many rows (up to `most`); no request has two rows of one attempt."""
+    """Waits for so many rows (up to `most`); no request has two rows of one attempt.
+
+    The upstream may have received more: what a kept connection lost before a byte of its answer
+    is sent once more, as the same attempt."""
     end = time.monotonic() + PATIENCE_S
     while len(rows := ledger(llmgr)) < count and time.monotonic() < end:
         await asyncio.sleep(0.05)

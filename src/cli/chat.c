@@ -132,6 +132,15 @@ static int print_chunk(const struct llmgr_chunk *chunk, void *context)
     return ferror(stdout);
 }
 
+/* Gives it back, or drops it if a part is missing for want of memory. */
+static json_t *unless_short(json_t *value, bool good)
+{
+    if (good)
+        return value;
+    json_decref(value);
+    return NULL;
+}
+
 static json_t *usage_json(const struct llmgr_usage *usage)
 {
     const struct {
@@ -145,25 +154,28 @@ static json_t *usage_json(const struct llmgr_usage *usage)
         {"reasoning_tokens", usage->reasoning_tokens},
     };
     json_t *object = json_object();
+    bool good = object != NULL;
 
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        json_object_set_new(object, rows[i].name,
-                            rows[i].count >= 0 ? json_integer(rows[i].count) : json_null());
-    return object;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && good; i++)
+        good = json_object_set_new(object, rows[i].name,
+                                   rows[i].count >= 0 ? json_integer(rows[i].count)
+                                                      : json_null()) == 0;
+    return unless_short(object, good);
 }
 
 static json_t *tool_calls_json(const struct llmgr_answer *answer)
 {
     json_t *array = json_array();
+    bool good = array != NULL;
 
-    for (size_t i = 0; i < answer->tool_call_count; i++) {
+    for (size_t i = 0; i < answer->tool_call_count && good; i++) {
         const struct llmgr_tool_call *call = &answer->tool_calls[i];
-        json_array_append_new(array,
-                              json_pack("{s:I,s:o,s:o,s:o}", "index", (json_int_t)call->index, "id",
-                                        cli_json_text(call->id), "name", cli_json_text(call->name),
-                                        "arguments", cli_json_text(call->arguments)));
+        json_t *row = json_pack("{s:I,s:o,s:o,s:o}", "index", (json_int_t)call->index, "id",
+                                cli_json_text(call->id), "name", cli_json_text(call->name),
+                                "arguments", cli_json_text(call->arguments));
+        good = row != NULL && json_array_append_new(array, row) == 0;
     }
-    return array;
+    return unless_short(array, good);
 }
 
 static void write_text(const char *text)
@@ -246,7 +258,9 @@ static llmgr_status ask(struct cli_app *app, struct llmgr_llm *llm,
     } else {
         if (printer.line_open)
             putchar('\n'); /* what came is on the terminal: the error starts a line of its own */
-        status = name_failure(status, &by, &why, err);
+        status = ferror(stdout) != 0
+                     ? lb_fail(err, LLMGR_ERR_IO, N_("the output cannot be written"))
+                     : name_failure(status, &by, &why, err);
     }
     llmgr_answer_clear(&answer);
     return status;

@@ -5,6 +5,7 @@
  */
 #include <libintl.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -120,6 +121,8 @@ int main(int argc, char **argv)
     struct llmgr_error err = {0};
 
     close_curtains();
+    /* A limit of file sizes (ulimit -f) is a full disk to us, not the end. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     set_language(wants_json(argc, argv));
     lb_host_init(&app.host);
     app.argc = argc;

@@ -295,6 +295,8 @@ llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
 
     serve.config = (struct lg_config_hooks){sync_now, check_now, &serve};
     raise_limits();
+    /* Who read our log may leave: that ends the log, not the gateway. */
+    (void)signal(SIGPIPE, SIG_IGN);
     llmgr_status status = cli_open(app, CLI_OPEN_AS_IT_IS, err);
     if (status == LLMGR_OK && app->config != NULL)
         status = llmgr_sync(app->manager, app->config, false, NULL, err);

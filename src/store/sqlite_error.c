@@ -63,6 +63,13 @@ static llmgr_status cannot_open(const char *place, sqlite3 *db, struct llmgr_err
     const char *file = db != NULL ? sqlite3_db_filename(db, "main") : NULL;
     struct stat seen;
 
+    if (why == ENOSPC || why == EDQUOT)
+        return lb_fail(err, LLMGR_ERR_DATABASE_FULL,
+                       N_("there is no space left for %s; free disk space and try again"), place);
+    if (why == EMFILE || why == ENFILE)
+        return lb_fail(err, LLMGR_ERR_DATABASE,
+                       N_("cannot open the database %s (%s); raise the limit of open files"), place,
+                       strerror(why));
     /* It is there, so what could not be opened is one of the files SQLite keeps beside it. */
     if (file != NULL && file[0] != '\0' && stat(file, &seen) == 0 && S_ISREG(seen.st_mode) &&
         access(file, R_OK) == 0)

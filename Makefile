@@ -17,7 +17,7 @@ run: ## build, then show the program at work and start the gateway on 127.0.0.1:
 test: ## build, then run all tests (minutes)
 	@tools/deps test && tools/build $(BUILD) $(MESON_ARGS) && tools/test-all $(BUILD)
 
-test-deep: ## sanitizers, valgrind, clang, interop, kills, fuzzers, within DEEP_MINUTES (default 45)
+test-deep: ## sanitizers, faults, valgrind, clang, interop, kills, fuzzers, within DEEP_MINUTES (default 45)
 	@tools/deps test deep && tools/test-deep
 
 bench: ## the benchmarks, with the machine and versions they ran on

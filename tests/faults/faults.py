@@ -3,7 +3,7 @@
 
 LLMGR_FAULT_POINTS is how many calls of each sweep fail in turn (0: every one); they are spread
 evenly over the calls that the program makes, the place in each part drawn by LLMGR_FAULT_SEED. Of a
-broken number the rest is a chance: with 0.25 every fourth sweep fails one call, as in `make test`.
+broken number the rest is a chance: with 0.15 every seventh sweep fails one call, as in `make test`.
 """
 import concurrent.futures
 import dataclasses
@@ -19,7 +19,7 @@ import pytest
 from conftest import BUILD
 
 LIBRARY = BUILD / 'tests' / 'faults' / 'libfaults.so'
-POINTS = float(os.environ.get('LLMGR_FAULT_POINTS', '0.25'))
+POINTS = float(os.environ.get('LLMGR_FAULT_POINTS', '0.15'))
 SEED = int(os.environ.get('LLMGR_FAULT_SEED', '1'))
 
 KINDS = ('memory', 'map', 'read', 'write', 'sync', 'extend', 'make', 'descriptor', 'connect',

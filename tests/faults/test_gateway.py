@@ -93,8 +93,19 @@ class Gateway:
         """The next request is served as if nothing had been."""
         assert self.server.process.poll() is None, \
             f'the gateway ended with {self.server.process.returncode}\n{self.server.log[-3000:]}'
-        answer = self.ask(RELAYED['whole'][0])
-        assert answer is not None and answer.status == 200, f'afterwards: {answer and answer.raw}'
+        self.served(RELAYED['whole'][0])
+
+    def served(self, what):
+        """A good answer. What failed a moment ago (a look for revocations, a database that was
+        gone) may be tried again a little later: until then it is refused with 503."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            answer = self.ask(what)
+            assert answer is not None, 'no answer in peace'
+            if answer.status < 300:
+                return answer
+            assert answer.status == 503 and time.monotonic() < end, f'in peace: {answer.raw}'
+            time.sleep(0.05)
 
     def settle(self):
         """The ledger has each request that was answered to its end once, and none twice."""
@@ -160,7 +171,7 @@ def calls_in_peace(gateway, what, fault):
     most = 0
     for _ in range(3):
         gateway.page.arm(fault, 0)
-        assert gateway.ask(what).status < 300
+        gateway.served(what)
         most = max(most, gateway.page.seen)
         gateway.page.disarm()
     return int(most * MARGIN) + 1
@@ -177,8 +188,7 @@ def undo(gateway, name):
 
 
 def sweep(gateway, name, what, dialect, fault):
-    good = gateway.ask(what)
-    assert good is not None and good.status < 300, f'{name}: in peace {good and good.raw}'
+    good = gateway.served(what)
     undo(gateway, name)
     calls = calls_in_peace(gateway, what, fault) if name != 'platform add' else 400
     struck = 0

@@ -226,6 +226,49 @@ static void failure_leaves_the_result_alone(void **state)
     assert_null(found.model.p);
 }
 
+/*
+ * A text longer than the blocks it is run over in, an escape at its start so that they are used,
+ * and `piece` at every offset behind.
+ */
+static void piece_anywhere(struct lb_str piece, bool good)
+{
+    enum { TEXT = 400, LEAD = 10 };
+    static const char BEFORE[] = "{\"messages\":\"\\n";
+
+    for (size_t at = LEAD; at + piece.size <= TEXT; at++) {
+        struct ld_peek found;
+        struct lb_buf body;
+        lb_buf_init(&body, &host, 1024);
+        lb_buf_add_c(&body, BEFORE);
+        for (size_t i = 0; i < at; i++)
+            lb_buf_add_c(&body, i % 130 == 129 ? "\\\\" : "a"); /* two bytes now and then */
+        lb_buf_add_str(&body, piece);
+        for (size_t i = at + piece.size; i < TEXT; i++)
+            lb_buf_add_byte(&body, 'z');
+        lb_buf_add_c(&body, "\",\"model\":\"m\"}");
+        llmgr_status status = peek(lb_buf_str(&body), &found, NULL);
+        if ((status == LLMGR_OK) != good || (good && !lb_str_eq_c(found.model, "m")))
+            fail_msg("'%.*s' at %zu: %d", (int)piece.size, piece.p, at, (int)status);
+        lb_buf_free(&body);
+    }
+}
+
+static void what_stands_in_a_long_text_is_seen_at_every_offset(void **state)
+{
+    (void)state;
+    piece_anywhere(LB_STR("\\\""), true);
+    piece_anywhere(LB_STR("\\\\"), true);
+    piece_anywhere(LB_STR("\\\\\\\""), true);
+    piece_anywhere(LB_STR("\\u00e9"), true);
+    piece_anywhere(LB_STR("\\ud83d\\ude00\\n\\n\\n\\n"), true);
+    piece_anywhere(LB_STR("\\u00g9"), false);
+    piece_anywhere(LB_STR("\\x"), false);
+    piece_anywhere(LB_STR("\\\\\""), false);
+    piece_anywhere(LB_STR("\n"), false);
+    piece_anywhere(LB_STR("\0"), false);
+    piece_anywhere(LB_STR("\""), false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +279,7 @@ int main(void)
         cmocka_unit_test(nesting_ends_at_the_cap),
         cmocka_unit_test(members_end_at_the_cap),
         cmocka_unit_test(failure_leaves_the_result_alone),
+        cmocka_unit_test(what_stands_in_a_long_text_is_seen_at_every_offset),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

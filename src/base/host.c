@@ -137,6 +137,11 @@ int64_t lb_monotonic_ms(void)
     return lb_monotonic_ns() / 1000000;
 }
 
+int64_t lb_thread_ns(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 int64_t lb_monotonic_coarse_ms(void)
 {
 #ifdef CLOCK_MONOTONIC_COARSE

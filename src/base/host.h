@@ -42,7 +42,9 @@ int64_t lb_now_ms(const struct lb_host *host);
 /* Monotonic clock, for durations and deadlines; never the host's. */
 int64_t lb_monotonic_ms(void);
 int64_t lb_monotonic_ns(void);
-/* The same clock read cheaply (5 ns), exact to some 10 ms, possibly behind lb_monotonic_ms. */
+/* Processor time that the calling thread has used. */
+int64_t lb_thread_ns(void);
+/* The monotonic clock read cheaply (5 ns), exact to some 10 ms, possibly behind lb_monotonic_ms. */
 int64_t lb_monotonic_coarse_ms(void);
 
 /* Logs one line; control characters are replaced, the line is cut at 1 KiB. Never pass a secret. */

@@ -489,14 +489,6 @@ static void sleep_until_woken(struct lm_ledger *ledger)
     atomic_store(&ledger->asleep, false);
 }
 
-static int64_t used_ns(void)
-{
-    struct timespec used;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
-}
-
 /* Where a sync is cheap, all that a power cut may take is sync_ms; where not, some more. */
 static int64_t pause_ms(const struct lm_ledger *ledger, int64_t sync_ns)
 {
@@ -514,9 +506,9 @@ void *lm_ledger_tend(void *context)
     bool stop = false;
 
     while (!stop) {
-        int64_t before_ns = used_ns();
+        int64_t before_ns = lb_thread_ns();
         bool busy = sync_all(ledger);
-        int64_t sync_ns = used_ns() - before_ns;
+        int64_t sync_ns = lb_thread_ns() - before_ns;
         feed(ledger);
         pthread_mutex_lock(&ledger->lock);
         if (busy)

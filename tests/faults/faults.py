@@ -19,6 +19,7 @@ import pytest
 from conftest import BUILD
 
 LIBRARY = BUILD / 'tests' / 'faults' / 'libfaults.so'
+SUPPRESSIONS = pathlib.Path(__file__).parent / 'leaks.supp'
 POINTS = float(os.environ.get('LLMGR_FAULT_POINTS', '0.15'))
 SEED = int(os.environ.get('LLMGR_FAULT_SEED', '1'))
 
@@ -85,6 +86,7 @@ class Page:
         found = {'LLMGR_FAULTS': str(self.path), 'LD_PRELOAD': str(LIBRARY)}
         if 'ASAN_OPTIONS' in os.environ:  # ours goes before AddressSanitizer's, and calls it
             found['ASAN_OPTIONS'] = os.environ['ASAN_OPTIONS'] + ':verify_asan_link_order=0'
+            found['LSAN_OPTIONS'] = f'print_suppressions=0:suppressions={SUPPRESSIONS}'
         return found
 
     def arm(self, fault, nth, armed=ON, path=''):

@@ -200,6 +200,7 @@ class Upstream:
     def __init__(self):
         self.peers, self.received = set(), []
         self.running = 0
+        self.repeated = 0  # pieces of the last `repeat` that left
 
     async def __aenter__(self):
         loop = asyncio.get_running_loop()
@@ -265,6 +266,7 @@ class Upstream:
             if not await peer.write(data * step):
                 return
             sent += step
+            self.repeated = sent
             await asyncio.sleep(0)
         peer.close()
 

@@ -167,6 +167,29 @@ def test_a_reader_slower_than_the_limit_but_steady_is_not_cut(tmp_path):
     besiege(tmp_path, test, write_timeout='500ms')
 
 
+def test_a_reader_that_pauses_for_long_gets_all_of_it(tmp_path):
+    count = 30_000  # more than the kernel's buffers and ours together would take
+
+    async def test(serving, upstream):
+        piece = 'data: {"choices":[{"index":0,"delta":{"content":"' + 'x' * 900 + '"}}]}\n\n'
+        first = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
+        client = await Client(serving.port).open(receive=4096)
+        client.writer.transport.pause_reading()
+        client.send(PATHS['chat'], ask_of('chat', ['repeat', first, piece, count], True))
+        before = -1
+        while upstream.repeated != before or before == 0:  # until the upstream has to wait
+            before = upstream.repeated
+            await asyncio.sleep(0.5)
+        assert before < count, 'it never had to wait'
+        client.writer.transport.resume_reading()
+        total = 0
+        while data := await asyncio.wait_for(client.reader.read(65536), PATIENCE_S):
+            total += len(data)
+        assert total > count * len(piece)
+        client.close()
+    besiege(tmp_path, test)
+
+
 async def streams(serving, count, script):
     """`count` streams that have begun, and the answers to come."""
     async def one():

@@ -120,7 +120,7 @@ def test_senders_that_drip_or_stop_are_cut_and_hold_little_while_others_are_serv
 
     async def drip(client, i):
         """Some of a request, then a byte now and then (in a head) or nothing more (in a body)."""
-        request, at = head + body, len(head) + i * 400 if i % 2 else 1 + i % (len(head) - 2)
+        request, at = head + body, len(head) + i % 200 * 400 if i % 2 else 1 + i % (len(head) - 2)
         client.writer.write(request[:at])
         try:
             while not client.reader.at_eof() and not client.writer.is_closing():

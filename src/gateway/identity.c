@@ -11,7 +11,11 @@
 #include "http/url.h"
 #include "manager/tokens.h"
 
-enum { LOOK_UPS_MAX = 16 }; /* of a worker at once; tokens in use need none */
+/*
+ * Of a worker at once; tokens in use need none. A restart before thousands of clients must not
+ * refuse one, and so many short questions are answered in some ten milliseconds.
+ */
+enum { LOOK_UPS_MAX = 512 };
 
 struct look_up {
     struct lm_manager *manager;

@@ -321,7 +321,13 @@ PUBLIC ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 PUBLIC ssize_t sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *to,
                       socklen_t to_size)
 {
-    return refused(SEND, &size) ? -1 : syscall(SYS_sendto, fd, bytes, size, flags, to, to_size);
+    if (!refused(SEND, &size))
+        return syscall(SYS_sendto, fd, bytes, size, flags, to, to_size);
+    /* A connection that cannot be written to any more is over for its reader too (libpq waits). */
+    if (page->error == EPIPE)
+        (void)syscall(SYS_shutdown, fd, SHUT_RDWR);
+    errno = page->error;
+    return -1;
 }
 
 PUBLIC ssize_t send(int fd, const void *bytes, size_t size, int flags)

@@ -70,8 +70,6 @@ def test_a_reading_command_fails_or_tells_all(house, words):
                 assert VARYING.sub('…', result.out) == VARYING.sub('…', good.out)
 
 
-# Under 3 points a sweep is a sample of make test, which must not depend on how long libpq waits.
-@pytest.mark.skipif(0 < faults.POINTS < 3, reason='with LLMGR_FAULT_POINTS of 3 and more')
 @pytest.mark.parametrize('name', WRITING)
 def test_a_writing_command_does_all_or_nothing(house, name):
     words, undo = WRITING[name]

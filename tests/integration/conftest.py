@@ -18,6 +18,7 @@ What the programs have to offer for this:
     tools/test-postgres start FOLDER | stop FOLDER
         "start" prints the server's URL as its last line and returns when it accepts connections
 """
+import contextlib
 import dataclasses
 import json
 import os
@@ -52,6 +53,9 @@ class Result:
     def json(self):
         """The one JSON document that --json prints; trailing text is an error."""
         return json.loads(self.out)
+
+
+STARTED = []  # process numbers of Llmgr.start
 
 
 class Llmgr:
@@ -106,8 +110,10 @@ class Llmgr:
 
     def start(self, *args, env=None, **more):
         """Starts `llmgr ARGS...` and returns its Popen; the test ends it."""
-        return subprocess.Popen([PROGRAM, *map(str, args)], cwd=self.folder,
-                                env={**self.env, **(env or {})}, **more)
+        process = subprocess.Popen([PROGRAM, *map(str, args)], cwd=self.folder,
+                                   env={**self.env, **(env or {})}, **more)
+        STARTED.append(process.pid)
+        return process
 
 
 @dataclasses.dataclass
@@ -201,6 +207,17 @@ class Postgres:
         subprocess.run([TEST_POSTGRES, 'stop', self.folder], check=True, timeout=60,
                        stdout=subprocess.DEVNULL)
         os.rmdir(self.folder)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def nothing_stays():
+    """A test that fails half-way leaves what it started; it must not outlive the run."""
+    yield
+    for pid in STARTED:
+        with contextlib.suppress(ChildProcessError):  # ended, and somebody waited for it
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
 @pytest.fixture(scope='session', name='postgres')

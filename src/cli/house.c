@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr db and key: keeping the house of rows and secrets. */
 #include "cli/cli.h"
+#include "gateway/api_json.h"
 
 /* ---- The database ---------------------------------------------------------------------------- */
 
@@ -8,15 +9,8 @@ static llmgr_status print_check(const struct cli_app *app, const struct llmgr_db
                                 struct llmgr_error *err)
 {
     if (cli_json(app))
-        return cli_print_json(
-            json_pack("{s:s,s:s,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:I}", "database", report->database,
-                      "kind", report->kind, "version", report->version, "warning",
-                      cli_json_text(report->warning), "schema_version",
-                      (json_int_t)report->schema_version, "size", (json_int_t)report->size,
-                      "platforms", (json_int_t)report->platforms, "models",
-                      (json_int_t)report->models, "users", (json_int_t)report->users,
-                      "unreadable_keys", (json_int_t)report->unreadable_keys),
-            err);
+        return cli_print_json(lg_json_db(report), err);
+
     printf(_("%s (%s %s, schema %lld) is sound.\n"), report->database, report->kind,
            report->version, (long long)report->schema_version);
     printf(_("%lld platforms, %lld models, %lld users, %lld unreadable keys.\n"),
@@ -76,33 +70,14 @@ llmgr_status cli_run_db_migrate(struct cli_app *app, struct llmgr_error *err)
 
 /* ---- Data keys ------------------------------------------------------------------------------- */
 
-static json_t *keys_json(const struct llmgr_key_report *report)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < report->count; i++) {
-        const struct llmgr_data_key *key = &report->keys[i];
-        json_t *row = json_pack("{s:I,s:b,s:I,s:I}", "id", (json_int_t)key->id, "active",
-                                key->active, "records", (json_int_t)key->records, "created_at_ms",
-                                (json_int_t)key->created_at_ms);
-        if (json_array_append_new(array, row) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
-    return array;
-}
-
 static llmgr_status print_keys(const struct cli_app *app, const struct llmgr_key_report *report,
                                struct llmgr_error *err)
 {
     static const char *const HEADINGS[] = {N_("DATA KEY"), N_("STATE"), N_("RECORDS")};
 
     if (cli_json(app))
-        return cli_print_json(json_pack("{s:s,s:o,s:I,s:I}", "master_id", report->master_id, "keys",
-                                        keys_json(report), "rotated", (json_int_t)report->rotated,
-                                        "retired", (json_int_t)report->retired),
-                              err);
+        return cli_print_json(lg_json_keys(report), err);
+
     struct cli_table *table = cli_table_new(HEADINGS, 3);
     char id[24], records[24];
     for (size_t i = 0; i < report->count; i++) {

@@ -8,26 +8,7 @@
 #include <unistd.h>
 
 #include "config/file.h"
-
-static const char *const ACTIONS[] = {"add", "update", "remove"};
-
-static json_t *changes_json(const struct llmgr_sync_report *report)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < report->count; i++) {
-        const struct llmgr_change *change = &report->changes[i];
-        json_t *row =
-            json_pack("{s:s,s:s,s:o,s:o}", "action", ACTIONS[change->action], "platform_name",
-                      change->platform_name, "display_name", cli_json_text(change->display_name),
-                      "detail", cli_json_text(change->detail));
-        if (json_array_append_new(array, row) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
-    return array;
-}
+#include "gateway/api_json.h"
 
 static void say_change(const struct llmgr_change *change)
 {
@@ -44,10 +25,8 @@ static void say_change(const struct llmgr_change *change)
 static llmgr_status print_report(const struct cli_app *app, bool dry_run,
                                  const struct llmgr_sync_report *report, struct llmgr_error *err)
 {
-    if (cli_json(app)) {
-        json_t *changes = changes_json(report);
-        return cli_print_json(json_pack("{s:b,s:o}", "dry_run", dry_run, "changes", changes), err);
-    }
+    if (cli_json(app))
+        return cli_print_json(lg_json_sync(report, dry_run), err);
     for (size_t i = 0; i < report->count; i++)
         say_change(&report->changes[i]);
     if (report->count == 0)

@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr platform: the platforms a user sees, and those the user owns. */
 #include "cli/cli.h"
-
-static json_t *platform_json(const struct llmgr_platform *platform)
-{
-    return json_pack(
-        "{s:I,s:s,s:b,s:b,s:s,s:s,s:b,s:o,s:o}", "platform_id", (json_int_t)platform->platform_id,
-        "platform_name", platform->platform_name, "platform_is_sys", platform->platform_is_sys,
-        "platform_hide", platform->platform_hide, "base_url", platform->base_url, "protocol",
-        platform->protocol, "api_key_set", platform->api_key_set, "key_fingerprint",
-        cli_json_text(platform->key_fingerprint), "payer", cli_json_text(platform->payer));
-}
+#include "gateway/api_json.h"
 
 static llmgr_status print_json(const struct llmgr_platform_list *list, struct llmgr_error *err)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < list->count; i++) {
-        if (json_array_append_new(array, platform_json(&list->items[i])) != 0) {
+        if (json_array_append_new(array, lg_json_platform(&list->items[i])) != 0) {
             json_decref(array);
             return lb_fail_memory(err);
         }
@@ -77,7 +68,7 @@ llmgr_status cli_run_platform_add(struct cli_app *app, struct llmgr_error *err)
     cli_key_free(app, key);
     if (status != LLMGR_OK)
         return status;
-    status = cli_done(app, platform_json(&platform), err, _("Added platform %lld, %s."),
+    status = cli_done(app, lg_json_platform(&platform), err, _("Added platform %lld, %s."),
                       (long long)platform.platform_id, platform.platform_name);
     llmgr_platform_clear(&platform);
     return status;
@@ -95,7 +86,7 @@ static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *li
         return status;
     for (size_t i = 0; i < list.count; i++) {
         if (list.items[i].platform_id == id)
-            document = platform_json(&list.items[i]);
+            document = lg_json_platform(&list.items[i]);
     }
     llmgr_platform_list_clear(&list);
     return cli_done(app, document, err, "%s", line);

@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr select, selection and explain: what serves a user, and why. */
 #include "cli/cli.h"
-
-static json_t *selection_json(const struct llmgr_selection *selection)
-{
-    return json_pack(
-        "{s:s,s:s,s:I,s:b,s:s,s:s,s:I,s:s,s:b,s:b,s:b}", "slot", selection->slot, "platform",
-        selection->platform, "platform_id", (json_int_t)selection->platform_id, "platform_is_sys",
-        selection->platform_is_sys, "base_url", selection->base_url, "model_display_name",
-        selection->model_display_name, "model_id", (json_int_t)selection->model_id, "model_name",
-        selection->model_name, "api_key_set", selection->api_key_set, "is_default",
-        selection->is_default, "repaired", selection->repaired);
-}
+#include "gateway/api_json.h"
 
 enum { FACT_MAX = 512 };
 
@@ -38,7 +28,7 @@ static llmgr_status print_selection(const struct cli_app *app,
     char id[24];
 
     if (cli_json(app))
-        return cli_print_json(selection_json(selection), err);
+        return cli_print_json(lg_json_selection(selection), err);
     struct cli_table *table = cli_table_new(HEADINGS, 2);
     add_fact(table, _("slot"), selection->slot, _(chosen));
     add_fact(table, _("platform"), selection->platform, cli_number(selection->platform_id, id));
@@ -85,35 +75,6 @@ llmgr_status cli_run_selection(struct cli_app *app, struct llmgr_error *err)
 
 /* ---- Explain --------------------------------------------------------------------------------- */
 
-static json_t *candidate_json(const struct llmgr_candidate *candidate)
-{
-    return json_pack(
-        "{s:I,s:s,s:b,s:s,s:I,s:o,s:o,s:b,s:b,s:s,s:s,s:o,s:o}", "platform_id",
-        (json_int_t)candidate->platform_id, "platform_name", candidate->platform_name,
-        "platform_is_sys", candidate->platform_is_sys, "base_url", candidate->base_url, "model_id",
-        (json_int_t)candidate->model_id, "model_name", cli_json_text(candidate->model_name),
-        "display_name", cli_json_text(candidate->display_name), "kept", candidate->kept, "chosen",
-        candidate->chosen, "reason", candidate->reason, "text", candidate->text, "key_fingerprint",
-        cli_json_text(candidate->key_fingerprint), "payer", cli_json_text(candidate->payer));
-}
-
-static llmgr_status print_explanation_json(const struct llmgr_explanation *explanation,
-                                           struct llmgr_error *err)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < explanation->count; i++) {
-        if (json_array_append_new(array, candidate_json(&explanation->items[i])) != 0) {
-            json_decref(array);
-            return lb_fail_memory(err);
-        }
-    }
-    return cli_print_json(json_pack("{s:o,s:s,s:s}", "candidates", array, "status",
-                                    llmgr_status_name(explanation->status), "message",
-                                    explanation->message),
-                          err);
-}
-
 static llmgr_status print_explanation(const struct llmgr_explanation *explanation,
                                       struct llmgr_error *err)
 {
@@ -153,7 +114,7 @@ llmgr_status cli_run_explain(struct cli_app *app, struct llmgr_error *err)
         status = llmgr_explain(app->manager, cli_user(app), slot, model, &explanation, err);
     if (status != LLMGR_OK)
         return status;
-    status = cli_json(app) ? print_explanation_json(&explanation, err)
+    status = cli_json(app) ? cli_print_json(lg_json_explanation(&explanation), err)
                            : print_explanation(&explanation, err);
     llmgr_explanation_clear(&explanation);
     return status;

@@ -4,16 +4,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
-
-static json_t *token_json(const struct llmgr_token *token)
-{
-    return json_pack("{s:I,s:s,s:s,s:o,s:o,s:I,s:b,s:o}", "token_id", (json_int_t)token->token_id,
-                     "kind", llmgr_token_kind_name(token->kind), "name", token->name, "user",
-                     cli_json_text(token->user), "prefix", cli_json_text(token->prefix),
-                     "created_at_ms", (json_int_t)token->created_at_ms, "revoked", token->revoked,
-                     "revoked_at_ms",
-                     token->revoked ? json_integer((json_int_t)token->revoked_at_ms) : json_null());
-}
+#include "gateway/api_json.h"
 
 static llmgr_status read_kind(const struct cli_app *app, llmgr_token_kind *kind,
                               struct llmgr_error *err)
@@ -31,7 +22,7 @@ static llmgr_status print_created(const struct cli_app *app, const struct llmgr_
                                   const char *text, struct llmgr_error *err)
 {
     if (cli_json(app)) {
-        json_t *document = token_json(token);
+        json_t *document = lg_json_token(token);
         if (document != NULL && json_object_set_new(document, "token", json_string(text)) != 0) {
             json_decref(document);
             document = NULL;
@@ -102,7 +93,7 @@ static llmgr_status json_page(json_t *array, const struct llmgr_token_list *list
                               struct llmgr_error *err)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (json_array_append_new(array, token_json(&list->items[i])) != 0)
+        if (json_array_append_new(array, lg_json_token(&list->items[i])) != 0)
             return lb_fail_memory(err);
     }
     return LLMGR_OK;

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "gateway/api_json.h"
 
 enum { HOUR_MS = 3600000, SECOND_MS = 1000 };
 
@@ -105,23 +106,6 @@ static llmgr_status read_query(const struct cli_app *app, struct llmgr_usage_que
 
 /* ---- Output ---------------------------------------------------------------------------------- */
 
-static json_t *count_json(int64_t count)
-{
-    return count < 0 ? json_null() : json_integer((json_int_t)count);
-}
-
-static json_t *sum_json(const struct llmgr_usage_sum *sum)
-{
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "key", sum->key, "name",
-                     sum->name, "requests", (json_int_t)sum->requests, "attempts",
-                     (json_int_t)sum->attempts, "completed", (json_int_t)sum->completed, "unknown",
-                     (json_int_t)sum->unknown, "inexact", (json_int_t)sum->inexact, "system_paid",
-                     (json_int_t)sum->system_paid, "prompt_tokens", count_json(sum->prompt_tokens),
-                     "completion_tokens", count_json(sum->completion_tokens), "cached_tokens",
-                     count_json(sum->cached_tokens), "reasoning_tokens",
-                     count_json(sum->reasoning_tokens));
-}
-
 /* A count that nobody knows is a dash, not a zero. */
 static const char *count_text(int64_t count, char text[24])
 {
@@ -157,7 +141,7 @@ static llmgr_status put_page(const struct llmgr_usage_list *list, struct output 
         const char *name = sum->name[0] != '\0' ? sum->name : NULL;
         if (out->array == NULL)
             sum_row(out->table, name, sum);
-        else if (json_array_append_new(out->array, sum_json(sum)) != 0)
+        else if (json_array_append_new(out->array, lg_json_sum(sum)) != 0)
             return lb_fail_memory(err);
     }
     out->groups += list->count;
@@ -200,7 +184,7 @@ static llmgr_status print_json(struct cli_app *app, struct llmgr_usage_query *qu
         return status;
     }
     return cli_print_json(json_pack("{s:s,s:o,s:o}", "by", by->name, "items", out.array, "total",
-                                    sum_json(&out.total)),
+                                    lg_json_sum(&out.total)),
                           err);
 }
 

@@ -46,8 +46,8 @@ static void accepted(const char *text, const char *model, bool stream, bool usag
 
     if (peek(lb_cstr(text), &found, &err) != LLMGR_OK)
         fail_msg("%s: %s", text, err.message);
-    if (!lb_str_eq(found.model, lb_cstr(model)) || found.stream != stream ||
-        found.include_usage != usage || found.max_tokens != max)
+    bool same = model == NULL ? found.model.size == 0 : lb_str_eq_c(found.model, model);
+    if (!same || found.stream != stream || found.include_usage != usage || found.max_tokens != max)
         fail_msg("%s: model '%.*s', stream %d, usage %d, max %lld", text, (int)found.model.size,
                  found.model.p, found.stream, found.include_usage, (long long)found.max_tokens);
 }

@@ -136,4 +136,47 @@ static inline int64_t books_number(struct books *b, const char *sql)
 #define DISTINCT_ROWS "SELECT COUNT(DISTINCT request_id) FROM llm_usage"
 #define SUMMED "SELECT COALESCE(SUM(attempts), 0) FROM llm_usage_hours"
 
+/* Of cmocka: the state of each test is the one pair of books. */
+static inline int books_begin(void **state)
+{
+    static struct books books;
+
+    books_setup(&books);
+    *state = &books;
+    return 0;
+}
+
+static inline int books_end(void **state)
+{
+    books_teardown(*state);
+    return 0;
+}
+
+static inline void append_many(struct books *b, struct lm_journal *journal, const char *prefix,
+                               int count)
+{
+    char id[64];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(id, sizeof id, "%s-%d", prefix, i);
+        append(b, journal, id);
+    }
+}
+
+/* The same numbers in every run. */
+static inline int draw(int below)
+{
+    static uint64_t seed = 42;
+
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (int)(seed % (uint64_t)below);
+}
+
+static inline int64_t count_or_not(int below)
+{
+    return draw(4) == 0 ? (int64_t)LM_UNKNOWN : draw(below);
+}
+
 #endif

@@ -13,31 +13,6 @@
 
 enum { KILLS = 60 };
 
-static int setup(void **state)
-{
-    static struct books books;
-
-    books_setup(&books);
-    *state = &books;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    books_teardown(*state);
-    return 0;
-}
-
-static void append_many(struct books *b, struct lm_journal *journal, const char *prefix, int count)
-{
-    char id[64];
-
-    for (int i = 0; i < count; i++) {
-        snprintf(id, sizeof id, "%s-%d", prefix, i);
-        append(b, journal, id);
-    }
-}
-
 /* ---- The plain way --------------------------------------------------------------------------- */
 
 static void what_is_appended_becomes_one_row_and_is_summed(void **state)
@@ -449,7 +424,7 @@ static void processes_write_side_by_side(void **state)
     assert_int_equal(books_number(b, SUMMED), 450);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, books_begin, books_end)
 
 int main(void)
 {

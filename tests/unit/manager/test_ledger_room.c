@@ -10,31 +10,6 @@
 #include "books.h"
 #include "manager/segment.h"
 
-static int setup(void **state)
-{
-    static struct books books;
-
-    books_setup(&books);
-    *state = &books;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    books_teardown(*state);
-    return 0;
-}
-
-static void append_many(struct books *b, struct lm_journal *journal, const char *prefix, int count)
-{
-    char id[64];
-
-    for (int i = 0; i < count; i++) {
-        snprintf(id, sizeof id, "%s-%d", prefix, i);
-        append(b, journal, id);
-    }
-}
-
 static void full_journals_refuse_admission_and_lose_nothing(void **state)
 {
     struct books *b = *state;
@@ -173,7 +148,7 @@ static void the_place_is_beside_the_file_or_in_the_state_folder(void **state)
     lb_free(&b->w.host, dir);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, books_begin, books_end)
 
 int main(void)
 {

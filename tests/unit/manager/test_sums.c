@@ -11,38 +11,20 @@ static struct lm_sums *sums;
 
 static int setup(void **state)
 {
-    static struct books books;
-
-    books_setup(&books);
-    sums = lm_sums_new(&books.w.db.host);
+    (void)books_begin(state);
+    struct books *b = *state;
+    sums = lm_sums_new(&b->w.db.host);
     assert_non_null(sums);
-    *state = &books;
     return 0;
 }
 
 static int teardown(void **state)
 {
     lm_sums_free(sums);
-    books_teardown(*state);
-    return 0;
+    return books_end(state);
 }
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
-
-static uint64_t seed = 42;
-
-static int draw(int below)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (int)(seed % (uint64_t)below);
-}
-
-static int64_t count_or_not(int below)
-{
-    return draw(4) == 0 ? (int64_t)LM_UNKNOWN : draw(below);
-}
 
 static struct lm_usage any_attempt(void)
 {

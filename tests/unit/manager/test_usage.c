@@ -9,36 +9,6 @@ enum { ATTEMPTS = 400, HOUR = LM_HOUR_MS };
 
 static struct lm_usage all[ATTEMPTS];
 
-static int setup(void **state)
-{
-    static struct books books;
-
-    books_setup(&books);
-    *state = &books;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    books_teardown(*state);
-    return 0;
-}
-
-static uint64_t seed = 42;
-
-static int draw(int below)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (int)(seed % (uint64_t)below);
-}
-
-static int64_t count_or_not(int below)
-{
-    return draw(4) == 0 ? (int64_t)LM_UNKNOWN : draw(below);
-}
-
 static void make_attempt(int i)
 {
     static const char *const USERS[] = {"alice", "bob", "Żaneta", "用户", "-1"};
@@ -260,7 +230,7 @@ static void who_writes_without_a_gateway_sums_now_and_then(void **state)
     assert_int_equal(books_number(b, ROWS), 1005);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, books_begin, books_end)
 
 int main(void)
 {

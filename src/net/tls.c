@@ -126,11 +126,10 @@ static void load_system_trust(SSL_CTX *ctx)
     ERR_clear_error();
 }
 
-static llmgr_status load_trust(struct ln_tls_core *core,
-                               const struct ln_tls_client_options *options, struct llmgr_error *err)
+static llmgr_status load_trust(struct ln_tls_core *core, const char *ca_file, bool only_ca_file,
+                               struct llmgr_error *err)
 {
-    const char *ca_file = options != NULL ? options->ca_file : NULL;
-    if (options == NULL || !options->only_ca_file)
+    if (!only_ca_file)
         load_system_trust(core->ctx);
     if (ca_file != NULL && SSL_CTX_load_verify_file(core->ctx, ca_file) != 1)
         return lb_fail(err, LLMGR_ERR_CONFIG,
@@ -140,34 +139,63 @@ static llmgr_status load_trust(struct ln_tls_core *core,
     return LLMGR_OK;
 }
 
+static llmgr_status set_up_client(struct ln_tls_client *client, const char *ca_file,
+                                  struct llmgr_error *err)
+{
+    struct ln_tls_core *core = NULL;
+    llmgr_status status = ln_tls_core_new(client->sessions.host, &core, err);
+    if (status == LLMGR_OK)
+        status = load_trust(core, ca_file, client->only_ca_file, err);
+    if (status != LLMGR_OK) {
+        ln_tls_core_unref(core);
+        return status;
+    }
+    core->client = client;
+    SSL_CTX_set_verify(core->ctx, SSL_VERIFY_PEER, NULL);
+    (void)SSL_CTX_set_session_cache_mode(core->ctx,
+                                         SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(core->ctx, ln_tls_new_session);
+    forget_thread(core);
+    client->core = core;
+    return LLMGR_OK;
+}
+
+/*
+ * A library context and its settings cost 4 ms and a megabyte: who talks to plain platforms only
+ * never pays them, and a start does not wait for them. A CA file is the operator's word and is
+ * judged when it is given.
+ */
 llmgr_status ln_tls_client_new(const struct lb_host *host,
                                const struct ln_tls_client_options *options,
                                struct ln_tls_client **out, struct llmgr_error *err)
 {
-    unsigned max =
-        options != NULL && options->session_max != 0 ? options->session_max : SESSIONS_DEFAULT;
+    static const struct ln_tls_client_options DEFAULTS = {0};
+    const struct ln_tls_client_options *wanted = options != NULL ? options : &DEFAULTS;
+    unsigned max = wanted->session_max != 0 ? wanted->session_max : SESSIONS_DEFAULT;
     struct ln_tls_client *client = lb_calloc(host, 1, sizeof(*client));
     if (client == NULL)
         return lb_fail_memory(err);
+    client->only_ca_file = wanted->only_ca_file;
     llmgr_status status = LLMGR_OK;
     if (!ln_sessions_init(&client->sessions, host, max))
         status = lb_fail_memory(err);
-    if (status == LLMGR_OK)
-        status = ln_tls_core_new(host, &client->core, err);
-    if (status == LLMGR_OK)
-        status = load_trust(client->core, options, err);
+    if (status == LLMGR_OK && wanted->ca_file != NULL)
+        status = set_up_client(client, wanted->ca_file, err);
     if (status != LLMGR_OK) {
         ln_tls_client_free(client);
         return status;
     }
-    client->core->client = client;
-    SSL_CTX *ctx = client->core->ctx;
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(ctx, ln_tls_new_session);
-    forget_thread(client->core);
     *out = client;
     return LLMGR_OK;
+}
+
+llmgr_status ln_tls_client_core(struct ln_tls_client *client, struct ln_tls_core **core,
+                                struct llmgr_error *err)
+{
+    llmgr_status status = client->core == NULL ? set_up_client(client, NULL, err) : LLMGR_OK;
+    if (status == LLMGR_OK)
+        *core = client->core;
+    return status;
 }
 
 void ln_tls_client_free(struct ln_tls_client *client)

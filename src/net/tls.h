@@ -30,7 +30,11 @@ struct ln_tls_client_options {
     unsigned session_max; /* sessions remembered, least recently used go first; 0: 256 */
 };
 
-/* `options` may be NULL. ERR_CONFIG if the CA file cannot be read or holds no certificate. */
+/*
+ * `options` may be NULL. ERR_CONFIG if the CA file cannot be read or holds no certificate: that is
+ * known at once. Without one OpenSSL is set up, and the system's store looked for, by the first
+ * connection; what fails then is that connection's error, and the next one tries again.
+ */
 LLMGR_MUST_CHECK llmgr_status ln_tls_client_new(const struct lb_host *host,
                                                 const struct ln_tls_client_options *options,
                                                 struct ln_tls_client **client,

@@ -33,7 +33,8 @@ struct ln_sessions {
 };
 
 struct ln_tls_client {
-    struct ln_tls_core *core;
+    struct ln_tls_core *core; /* NULL until it is needed, or a CA file was named */
+    bool only_ca_file;
     struct ln_sessions sessions;
 };
 
@@ -58,6 +59,10 @@ struct ln_tls_stream {
 LLMGR_MUST_CHECK llmgr_status ln_tls_core_new(const struct lb_host *host, struct ln_tls_core **core,
                                               struct llmgr_error *err);
 void ln_tls_core_unref(struct ln_tls_core *core); /* NULL is fine */
+/* The client's, which is set up if nobody has needed it yet; borrowed. The loop's thread. */
+LLMGR_MUST_CHECK llmgr_status ln_tls_client_core(struct ln_tls_client *client,
+                                                 struct ln_tls_core **core,
+                                                 struct llmgr_error *err);
 BIO_METHOD *ln_tls_bio_method(void);
 int ln_tls_new_session(SSL *ssl, SSL_SESSION *session); /* OpenSSL's callback */
 /* The newest OpenSSL error of this thread in words; empties the queue. Static storage. */

@@ -202,7 +202,10 @@ llmgr_status ln_tls_attach_client(struct ln_conn *conn, struct ln_tls_client *cl
                                   const char *name, uint16_t port, const char *alpn,
                                   struct llmgr_error *err)
 {
-    llmgr_status status = attach(conn, client->core, err);
+    struct ln_tls_core *core = NULL;
+    llmgr_status status = ln_tls_client_core(client, &core, err);
+    if (status == LLMGR_OK)
+        status = attach(conn, core, err);
     if (status != LLMGR_OK)
         return status;
     struct ln_tls_stream *tls = conn->tls;

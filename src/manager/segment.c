@@ -93,6 +93,11 @@ static int fill(struct lm_segment *segment, const char *ledger_id)
     if (bytes == MAP_FAILED)
         return errno;
     segment->bytes = bytes;
+    /*
+     * Else the first touch of a page reads ahead: megabytes are zeroed that nobody wants yet, as
+     * one large page of the cache, which the next sync then writes whole.
+     */
+    (void)posix_madvise(bytes, segment->size, POSIX_MADV_RANDOM);
     memcpy(segment->bytes, &head, sizeof head);
     return fsync(segment->fd) == 0 ? 0 : errno;
 }

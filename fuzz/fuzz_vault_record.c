@@ -37,6 +37,8 @@ static void must_not_open(struct lb_str record)
 
     if (lv_open(vault, &here, record, &secret, NULL) == LLMGR_OK || secret.size != 0)
         abort();
+    if (lv_open_held(vault, &here, record, &secret, NULL) == LLMGR_OK || secret.size != 0)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

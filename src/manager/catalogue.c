@@ -340,8 +340,8 @@ static llmgr_status complete(struct lm_manager *manager, struct lm_catalogue *ca
             return lb_fail_memory(err);
         struct lm_key_place place = {LM_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platform->id,
                                      platform->origin};
-        llmgr_status status =
-            lm_key_judge(manager, &place, platform->key, &platform->key_state, err);
+        llmgr_status status = lm_key_take(manager, &place, &catalogue->memory, &platform->key,
+                                          &platform->key_state, err);
         if (status != LLMGR_OK)
             return status;
     }

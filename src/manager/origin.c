@@ -18,27 +18,36 @@ bool lm_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *or
     return origin->p != NULL;
 }
 
-llmgr_status lm_key_judge(struct lm_manager *manager, const struct lm_key_place *place,
-                          struct lb_str record, enum lm_key_state *state, struct llmgr_error *err)
+/* A placeholder is no key. */
+static llmgr_status hold(struct lm_manager *manager, const struct lm_key_place *place,
+                         struct lb_arena *arena, struct lb_str clear, struct lb_str *key,
+                         enum lm_key_state *state, struct llmgr_error *err)
 {
-    struct lv_secret key;
+    if (lc_is_placeholder(clear)) {
+        *state = LM_KEY_UNREADABLE;
+        return LLMGR_OK;
+    }
+    *state = LM_KEY_USABLE;
+    return lm_key_hold(manager, place, clear, arena, key, err);
+}
+
+llmgr_status lm_key_take(struct lm_manager *manager, const struct lm_key_place *place,
+                         struct lb_arena *arena, struct lb_str *key, enum lm_key_state *state,
+                         struct llmgr_error *err)
+{
+    struct lv_secret clear;
     struct llmgr_error own = {0};
 
-    if (record.size == 0) {
-        *state = LM_KEY_ABSENT;
+    *state = key->size == 0 ? LM_KEY_ABSENT : LM_KEY_UNREADABLE;
+    if (key->size == 0 || place->origin.size == 0)
         return LLMGR_OK;
-    }
-    if (place->origin.size == 0) {
-        *state = LM_KEY_UNREADABLE;
-        return LLMGR_OK;
-    }
-    llmgr_status status = lm_key_open(manager, NULL, place, record, &key, &own);
+    llmgr_status status = lm_key_open(manager, NULL, place, *key, &clear, &own);
     if (status == LLMGR_OK)
-        *state = lc_is_placeholder(lv_secret_str(&key)) ? LM_KEY_UNREADABLE : LM_KEY_USABLE;
+        status = hold(manager, place, arena, lv_secret_str(&clear), key, state, err);
     else if (status == LLMGR_ERR_VAULT)
-        *state = LM_KEY_UNREADABLE;
+        status = LLMGR_OK;
     else if (err != NULL)
         *err = own;
-    lv_secret_clear(&key);
-    return status == LLMGR_ERR_VAULT ? LLMGR_OK : status;
+    lv_secret_clear(&clear);
+    return status;
 }

@@ -12,11 +12,13 @@
 bool lm_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *origin);
 
 /*
- * Can the record be used as a key? It is opened and wiped at once. A record that does not open, or
- * holds a placeholder, is LM_KEY_UNREADABLE and no error; a database that fails is one.
+ * Takes a key from its record into memory: *key, a record as the database has it, becomes what
+ * lm_key_open_held opens (in `arena`) if it can be used. A record that does not open, or holds a
+ * placeholder, is LM_KEY_UNREADABLE, stays as it is and is no error; a database that fails is one.
  */
-LLMGR_MUST_CHECK llmgr_status lm_key_judge(struct lm_manager *manager,
-                                           const struct lm_key_place *place, struct lb_str record,
-                                           enum lm_key_state *state, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_key_take(struct lm_manager *manager,
+                                          const struct lm_key_place *place, struct lb_arena *arena,
+                                          struct lb_str *key, enum lm_key_state *state,
+                                          struct llmgr_error *err);
 
 #endif

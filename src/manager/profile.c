@@ -162,6 +162,18 @@ static bool sort_platforms(struct draft *draft)
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
+/* From the record to what is held in memory, which is shorter. */
+static llmgr_status take_key(struct lm_manager *manager, struct draft *draft,
+                             const struct lm_key_place *place, struct row *row,
+                             struct llmgr_error *err)
+{
+    const size_t size = row->record.size;
+    llmgr_status status = lm_key_take(manager, place, draft->arena, &row->record, &row->state, err);
+
+    draft->texts -= size - row->record.size;
+    return status;
+}
+
 static llmgr_status judge_keys(struct lm_manager *manager, const struct lm_catalogue *catalogue,
                                struct draft *draft, struct llmgr_error *err)
 {
@@ -170,7 +182,7 @@ static llmgr_status judge_keys(struct lm_manager *manager, const struct lm_catal
             return lb_fail_memory(err);
         draft->texts += row->origin.size;
         struct lm_key_place place = {LM_KEY_OF_PLATFORM, draft->user, row->id, row->origin};
-        llmgr_status status = lm_key_judge(manager, &place, row->record, &row->state, err);
+        llmgr_status status = take_key(manager, draft, &place, row, err);
         if (status != LLMGR_OK)
             return status;
     }
@@ -183,7 +195,7 @@ static llmgr_status judge_keys(struct lm_manager *manager, const struct lm_catal
             continue;
         }
         struct lm_key_place place = {LM_KEY_OF_USER, draft->user, row->id, platform->origin};
-        llmgr_status status = lm_key_judge(manager, &place, row->record, &row->state, err);
+        llmgr_status status = take_key(manager, draft, &place, row, err);
         if (status != LLMGR_OK)
             return status;
         at = &row->next;

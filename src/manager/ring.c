@@ -118,6 +118,30 @@ llmgr_status lm_key_open(const struct lm_manager *manager, struct ls_tx *tx,
     return lv_open(vault, &binding, record, key, err);
 }
 
+llmgr_status lm_key_hold(const struct lm_manager *manager, const struct lm_key_place *place,
+                         struct lb_str key, struct lb_arena *arena, struct lb_str *held,
+                         struct llmgr_error *err)
+{
+    const struct lv_binding binding = bind(place);
+    const size_t size = key.size + LV_HELD_OVERHEAD;
+    char *record = lb_arena_bytes(arena, size);
+
+    if (record == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = lv_hold(lm_vault(manager), &binding, key, record, err);
+    if (status == LLMGR_OK)
+        *held = lb_str(record, size);
+    return status;
+}
+
+llmgr_status lm_key_open_held(const struct lm_manager *manager, const struct lm_key_place *place,
+                              struct lb_str held, struct lv_secret *key, struct llmgr_error *err)
+{
+    const struct lv_binding binding = bind(place);
+
+    return lv_open_held(lm_vault(manager), &binding, held, key, err);
+}
+
 /* ---- Opening the ring ------------------------------------------------------------------------ */
 
 /* A ring that is gone while its records are there must not be replaced in silence. */

@@ -46,6 +46,19 @@ LLMGR_MUST_CHECK llmgr_status lm_key_open(const struct lm_manager *manager, stru
                                           struct lv_secret *key, struct llmgr_error *err);
 
 /*
+ * A key in memory: held under the key of this process, bound to the same place as its record. In
+ * `arena`; LLMGR_ERR_NO_MEMORY if that has no room.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_key_hold(const struct lm_manager *manager,
+                                          const struct lm_key_place *place, struct lb_str key,
+                                          struct lb_arena *arena, struct lb_str *held,
+                                          struct llmgr_error *err);
+/* Opens what lm_key_hold made, for the same place; LLMGR_ERR_VAULT for any other, or a record. */
+LLMGR_MUST_CHECK llmgr_status lm_key_open_held(const struct lm_manager *manager,
+                                               const struct lm_key_place *place, struct lb_str held,
+                                               struct lv_secret *key, struct llmgr_error *err);
+
+/*
  * Called by lm_open: loads the ring, or makes the first keys in a new database (of two processes
  * that open it at once, one makes them and both load them). A database opened for reading that has
  * no ring yet is left without one.

@@ -193,7 +193,7 @@ llmgr_status lm_target_open_key(const struct lm_manager *manager, const struct l
         return lb_fail(err, LLMGR_ERR_NO_KEY, "platform '%.*s' has no usable API key",
                        SHOW(target->platform_name));
     }
-    return lm_key_open(manager, NULL, &place, target->sealed_key, key, err);
+    return lm_key_open_held(manager, &place, target->sealed_key, key, err);
 }
 
 llmgr_status lm_choice_fingerprint(struct lm_manager *manager, const struct lm_scene *scene,

@@ -10,7 +10,7 @@
  *
  * Connections come from ln_dial (net/dial.h) and from a listener (net/listen.h). Reading is off
  * until ln_conn_read_start. No callback runs inside a call made by the owner. SIGPIPE is never
- * raised: every write is a sendmsg with MSG_NOSIGNAL, also below TLS.
+ * raised: every write is a send or sendmsg with MSG_NOSIGNAL, also below TLS.
  *
  * Life: the owner ends a connection with ln_conn_close or ln_conn_linger, from wherever it
  * likes, callbacks included; after ln_conn_close the only callback left is `closed`, at the end of

@@ -110,7 +110,7 @@ size_t ln_queue_slices(const struct ln_queue *queue, struct lb_str *slices, size
 void ln_queue_drop(struct ln_queue *queue, const struct lb_host *host, size_t size);
 void ln_queue_clear(struct ln_queue *queue, const struct lb_host *host);
 
-/* sendmsg(2) without SIGPIPE; the one place where bytes leave. */
+/* send(2) or sendmsg(2) without SIGPIPE; the one place where bytes leave. */
 enum ln_io ln_plain_send(struct ln_conn *conn, const struct lb_str *slices, size_t count,
                          size_t *taken);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plain transport: recv and sendmsg on the socket. libuv's stream layer is passed by on
+ * The plain transport: recv and send or sendmsg on the socket. libuv's stream layer is passed by on
  * purpose: its writes may raise SIGPIPE, which a library may not handle, and it holds a request
  * object per write. uv_poll watches the descriptor; one event costs one recv.
  */
@@ -60,6 +60,19 @@ static size_t gather(char room[GATHER_MAX], const struct iovec *parts, size_t co
     return total;
 }
 
+/* One part needs no message header, which the kernel would fetch and check first. */
+static ssize_t send_parts(int fd, struct iovec *parts, size_t count)
+{
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+    ssize_t n;
+
+    do
+        n = count == 1 ? send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+                       : sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 enum ln_io ln_plain_send(struct ln_conn *conn, const struct lb_str *slices, size_t count,
                          size_t *taken)
 {
@@ -78,16 +91,12 @@ enum ln_io ln_plain_send(struct ln_conn *conn, const struct lb_str *slices, size
     *taken = 0;
     if (used == 0)
         return LN_IO_OK;
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = used};
     const size_t gathered = gather(room, parts, used, total);
     if (gathered > 0) {
         parts[0] = (struct iovec){room, gathered};
-        message.msg_iovlen = 1;
+        used = 1;
     }
-    ssize_t n;
-    do
-        n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+    const ssize_t n = send_parts(conn->fd, parts, used);
     const int sys = errno;
     sodium_memzero(room, gathered); /* a head bears a key */
     if (n >= 0) {

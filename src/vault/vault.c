@@ -37,6 +37,7 @@ struct lv_vault {
     pthread_mutex_t lock;     /* of everything that changes */
     struct lv_master *master; /* sodium_malloc, no access between uses */
     char master_id[LV_MASTER_ID_SIZE];
+    struct lv_hold_key *hold; /* sodium_malloc, read-only */
     bool locked;
     uint32_t generation;                 /* 24 bits, counts changes of slots */
     _Atomic uint64_t (*keys)[KEY_WORDS]; /* sodium_malloc, read-only between changes */
@@ -96,7 +97,8 @@ static llmgr_status fail_protect(struct llmgr_error *err)
 static bool lock_memory(struct lv_vault *vault)
 {
     return sodium_mlock(vault->master, sizeof *vault->master) == 0 &&
-           sodium_mlock(vault->keys, LV_RING_MAX * sizeof *vault->keys) == 0;
+           sodium_mlock(vault->keys, LV_RING_MAX * sizeof *vault->keys) == 0 &&
+           lv_hold_key_lock(vault->hold);
 }
 
 llmgr_status lv_vault_new(const struct lb_host *host, const struct lv_master *master,
@@ -114,7 +116,8 @@ llmgr_status lv_vault_new(const struct lb_host *host, const struct lv_master *ma
     }
     fresh->master = sodium_malloc(sizeof *fresh->master);
     fresh->keys = sodium_allocarray(LV_RING_MAX, sizeof *fresh->keys);
-    if (fresh->master == NULL || fresh->keys == NULL) {
+    fresh->hold = lv_hold_key_new();
+    if (fresh->master == NULL || fresh->keys == NULL || fresh->hold == NULL) {
         lv_vault_free(fresh);
         return lb_fail_memory(err);
     }
@@ -123,7 +126,7 @@ llmgr_status lv_vault_new(const struct lb_host *host, const struct lv_master *ma
     lv_master_id(master, fresh->master_id);
     fresh->locked = lock_memory(fresh);
     if (sodium_mprotect_noaccess(fresh->master) != 0 ||
-        sodium_mprotect_readonly(fresh->keys) != 0) {
+        sodium_mprotect_readonly(fresh->keys) != 0 || sodium_mprotect_readonly(fresh->hold) != 0) {
         lv_vault_free(fresh);
         return fail_protect(err);
     }
@@ -140,8 +143,14 @@ void lv_vault_free(struct lv_vault *vault)
         return;
     sodium_free(vault->master); /* makes it writable, wipes and unlocks it; NULL is fine */
     sodium_free(vault->keys);
+    sodium_free(vault->hold);
     pthread_mutex_destroy(&vault->lock);
     lb_free(vault->host, vault);
+}
+
+const struct lv_hold_key *lv_vault_hold_key(const struct lv_vault *vault)
+{
+    return vault->hold;
 }
 
 bool lv_vault_locked(const struct lv_vault *vault)

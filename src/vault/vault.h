@@ -15,7 +15,8 @@
  * beside the lv_ring_* functions, which serialise themselves. lv_vault_free must be alone.
  *
  * Memory: the master key is inaccessible between uses, the data keys are read-only; both are
- * locked (if RLIMIT_MEMLOCK allows), kept out of core dumps and wiped at the end.
+ * locked (if RLIMIT_MEMLOCK allows), kept out of core dumps and wiped at the end. So is the key of
+ * the process, under which keys in use are held (held.c).
  */
 #ifndef LV_VAULT_H
 #define LV_VAULT_H
@@ -51,6 +52,7 @@ enum {
     LV_PURPOSE_SIZE = 16,    /* longest purpose and a NUL */
     LV_RECORD_OVERHEAD = 46, /* bytes a record is longer than its secret */
     LV_RECORD_MAX = LV_SECRET_MAX + LV_RECORD_OVERHEAD,
+    LV_HELD_OVERHEAD = 28,    /* the same of a record that is held in memory */
     LV_FINGERPRINT_SIZE = 13, /* "key:1a2b3c4d" and a NUL */
     LV_BINDING_NAME_MAX = 64  /* bytes of a table's or column's name */
 };
@@ -150,6 +152,19 @@ LLMGR_MUST_CHECK llmgr_status lv_seal(const struct lv_vault *vault,
 LLMGR_MUST_CHECK llmgr_status lv_open(const struct lv_vault *vault,
                                       const struct lv_binding *binding, struct lb_str record,
                                       struct lv_secret *secret, struct llmgr_error *err);
+/*
+ * The same for a key in memory: `record` receives secret.size + LV_HELD_OVERHEAD bytes, which only
+ * lv_open_held of this very vault opens, and only for this binding. It costs a tenth of lv_open,
+ * and is never stored: lv_open does not open it. LLMGR_ERR_INTERNAL if the secret or the binding is
+ * longer than there are.
+ */
+LLMGR_MUST_CHECK llmgr_status lv_hold(const struct lv_vault *vault,
+                                      const struct lv_binding *binding, struct lb_str secret,
+                                      void *record, struct llmgr_error *err);
+/* Like lv_open; LLMGR_ERR_VAULT if the record was not held by this vault for this binding. */
+LLMGR_MUST_CHECK llmgr_status lv_open_held(const struct lv_vault *vault,
+                                           const struct lv_binding *binding, struct lb_str record,
+                                           struct lv_secret *secret, struct llmgr_error *err);
 /* The data key a record was sealed with; false if the record is malformed. */
 bool lv_record_key_id(struct lb_str record, uint32_t *id);
 

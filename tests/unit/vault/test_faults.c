@@ -379,14 +379,17 @@ static void a_vault_that_cannot_be_made_leaves_nothing(void **state)
     (void)state;
     static const struct {
         const char *call;
+        long nth;
         llmgr_status status;
     } CALLS[] = {
-        {"sodium_init", LLMGR_ERR_VAULT},
-        {"pthread_mutex_init", LLMGR_ERR_NO_MEMORY},
-        {"sodium_malloc", LLMGR_ERR_NO_MEMORY},
-        {"sodium_allocarray", LLMGR_ERR_NO_MEMORY},
-        {"sodium_mprotect_noaccess", LLMGR_ERR_VAULT},
-        {"sodium_mprotect_readonly", LLMGR_ERR_VAULT},
+        {"sodium_init", 0, LLMGR_ERR_VAULT},
+        {"pthread_mutex_init", 0, LLMGR_ERR_NO_MEMORY},
+        {"sodium_malloc", 0, LLMGR_ERR_NO_MEMORY},
+        {"sodium_malloc", 1, LLMGR_ERR_NO_MEMORY},
+        {"sodium_allocarray", 0, LLMGR_ERR_NO_MEMORY},
+        {"sodium_mprotect_noaccess", 0, LLMGR_ERR_VAULT},
+        {"sodium_mprotect_readonly", 0, LLMGR_ERR_VAULT},
+        {"sodium_mprotect_readonly", 1, LLMGR_ERR_VAULT},
     };
     struct lv_master master;
 
@@ -394,7 +397,7 @@ static void a_vault_that_cannot_be_made_leaves_nothing(void **state)
     for (size_t i = 0; i < sizeof CALLS / sizeof CALLS[0]; i++) {
         struct lv_vault *vault = NULL;
         struct llmgr_error err = {0};
-        fault_arm(CALLS[i].call, 0, ENOMEM);
+        fault_arm(CALLS[i].call, CALLS[i].nth, ENOMEM);
         assert_int_equal(lv_vault_new(&host, &master, &vault, &err), CALLS[i].status);
         assert_true(fault_disarm());
         assert_null(vault);
@@ -410,7 +413,7 @@ static void keys_that_may_be_swapped_out_are_warned_of(void **state)
     struct lv_vault *vault;
 
     lv_master_generate(&master);
-    for (long nth = 0; nth < 2; nth++) {
+    for (long nth = 0; nth < 3; nth++) {
         warning[0] = '\0';
         fault_arm("sodium_mlock", nth, ENOMEM);
         assert_int_equal(lv_vault_new(&host, &master, &vault, NULL), LLMGR_OK);

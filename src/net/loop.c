@@ -231,7 +231,8 @@ llmgr_status ln_loop_new(const struct lb_host *host, const struct ln_loop_option
         goto fail;
     if ((rc = uv_loop_init(&loop->uv)) != 0)
         goto fail_mutex;
-    if ((rc = uv_async_init(&loop->uv, &loop->wake, on_wake)) != 0)
+    if ((rc = ln_spare_watchers(loop)) != 0 ||
+        (rc = uv_async_init(&loop->uv, &loop->wake, on_wake)) != 0)
         goto fail_loop;
     open_handles(loop);
     loop->posts_end = &loop->posts;

@@ -39,6 +39,7 @@ struct ln_loop {
     atomic_bool stop;
     bool turning;       /* inside a turn: the clock stands still */
     bool dying;         /* ln_loop_free has begun: nothing new is started */
+    uv_poll_t widest;   /* closed at once, see ln_spare_watchers */
     bool threads_spare; /* ln_spare_threads has found them once */
     unsigned spin_us;
     unsigned busy; /* socket events and posts of this turn */
@@ -53,6 +54,7 @@ struct ln_loop {
 /* Whether libuv will find what it aborts without (net/spare.c); 0 or one of its errors. */
 int ln_spare_descriptors(void);
 int ln_spare_threads(struct ln_loop *loop);
+int ln_spare_watchers(struct ln_loop *loop);
 
 void ln_wheel_init(struct ln_loop *loop);
 void ln_wheel_alarm(uv_timer_t *alarm); /* the uv_timer's callback */

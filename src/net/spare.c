@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What libuv ends the process for, asked for beforehand. Version 1.44 aborts if the first loop
- * finds no two descriptors for a pipe of its own, and if the threads that look up names and do
- * work cannot be started. A library must not take its host along: before libuv does so for the
- * first time on a loop, we take as much and give it back, and fail with words if that fails.
+ * finds no two descriptors for a pipe of its own, if the threads that look up names and do work
+ * cannot be started, and if its table of watched descriptors cannot grow. A library must not take
+ * its host along: before libuv does so for the first time on a loop, we take as much and give it
+ * back, and fail with words if that fails.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,11 @@
 #include "base/error.h"
 #include "net/loop_int.h"
 
-enum { LIBUV_THREADS = 4 }; /* unless the host sets UV_THREADPOOL_SIZE */
+enum {
+    LIBUV_THREADS = 4, /* unless the host sets UV_THREADPOOL_SIZE */
+    WATCHED = 1000,    /* descriptors below it are watched without a new table */
+    TABLE_SIZE = 16 * 1024
+};
 
 int ln_spare_descriptors(void)
 {
@@ -62,4 +67,32 @@ int ln_spare_threads(struct ln_loop *loop)
     uv_mutex_destroy(&gate);
     loop->threads_spare = rc == 0;
     return rc;
+}
+
+/*
+ * Watching one high descriptor, if the process may have such, makes the table wide enough for
+ * those below: it grows when the loop is made, which may fail, not when a connection comes.
+ */
+int ln_spare_watchers(struct ln_loop *loop)
+{
+    void *room = lb_alloc(loop->host, TABLE_SIZE);
+    int pair[2];
+
+    if (room == NULL)
+        return UV_ENOMEM;
+    lb_free(loop->host, room);
+    if (pipe2(pair, O_CLOEXEC) != 0)
+        return uv_translate_sys_error(errno);
+    int high = fcntl(pair[0], F_DUPFD_CLOEXEC, WATCHED);
+    if (high >= 0 && uv_poll_init(&loop->uv, &loop->widest, high) == 0) {
+        (void)uv_poll_start(&loop->widest, UV_READABLE, NULL);
+        (void)uv_poll_stop(&loop->widest);
+        uv_close((uv_handle_t *)&loop->widest, NULL);
+        ln_loop_turn(loop, false);
+    }
+    if (high >= 0)
+        close(high);
+    close(pair[0]);
+    close(pair[1]);
+    return 0;
 }

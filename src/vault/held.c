@@ -5,8 +5,9 @@
  * loads a stored record opens it once and holds the key under a key of this process, which nobody
  * else has and which dies with the vault:
  *
- *     nonce(12) ciphertext tag(16)
+ *     mark(1) nonce(12) ciphertext tag(16)
  *
+ * where the mark is no version of stored records, so that neither is taken for the other. It is
  * bound as additional data to the same place as the stored record, but written out, not hashed:
  *
  *     table 0 column 0 row(8) size of tenant(4) tenant origin
@@ -24,12 +25,14 @@
 #include "vault/ring.h"
 
 enum {
+    HELD_MARK = 0x68, /* never to become a LV_FORMAT_VERSION */
     NONCE_SIZE = crypto_aead_aes256gcm_NPUBBYTES,
     TAG_SIZE = crypto_aead_aes256gcm_ABYTES,
     PLACE_MAX = 1024, /* bytes of a place: names, a user's ID, an origin */
 };
 
-static_assert(LV_HELD_OVERHEAD == NONCE_SIZE + TAG_SIZE, "held record's parts");
+static_assert(LV_HELD_OVERHEAD == 1 + NONCE_SIZE + TAG_SIZE, "held record's parts");
+static_assert((int)HELD_MARK != (int)LV_FORMAT_VERSION, "held records are not stored ones");
 static_assert(NONCE_SIZE == crypto_aead_chacha20poly1305_ietf_NPUBBYTES, "nonce of either");
 static_assert(TAG_SIZE == crypto_aead_chacha20poly1305_ietf_ABYTES, "tag of either");
 
@@ -116,10 +119,11 @@ llmgr_status lv_hold(const struct lv_vault *vault, const struct lv_binding *bind
     LB_RAW struct place place;
     const struct lv_hold_key *key = lv_vault_hold_key(vault);
     const unsigned char *clear = (const unsigned char *)secret.p;
-    unsigned char *nonce = record, *cipher = nonce + NONCE_SIZE;
+    unsigned char *mark = record, *nonce = mark + 1, *cipher = nonce + NONCE_SIZE;
 
     if (secret.size > LV_SECRET_MAX || !write_place(binding, &place))
         return fail_place(err);
+    *mark = HELD_MARK;
     randombytes_buf(nonce, NONCE_SIZE);
     if (key->has_aes)
         crypto_aead_aes256gcm_encrypt_afternm(cipher, NULL, clear, secret.size, place.bytes,
@@ -135,16 +139,17 @@ llmgr_status lv_open_held(const struct lv_vault *vault, const struct lv_binding 
 {
     LB_RAW struct place place;
     const struct lv_hold_key *key = lv_vault_hold_key(vault);
-    const unsigned char *nonce = (const unsigned char *)record.p;
+    const unsigned char *mark = (const unsigned char *)record.p;
     unsigned char *clear = (unsigned char *)secret->bytes;
     int verdict = -1;
 
     lv_secret_init(secret);
     if (!write_place(binding, &place))
         return fail_place(err);
-    if (record.size > LV_HELD_OVERHEAD && record.size - LV_HELD_OVERHEAD <= LV_SECRET_MAX) {
-        const unsigned char *cipher = nonce + NONCE_SIZE;
-        const size_t size = record.size - NONCE_SIZE;
+    if (record.size > LV_HELD_OVERHEAD && record.size - LV_HELD_OVERHEAD <= LV_SECRET_MAX &&
+        *mark == HELD_MARK) {
+        const unsigned char *nonce = mark + 1, *cipher = nonce + NONCE_SIZE;
+        const size_t size = record.size - 1 - NONCE_SIZE;
         verdict =
             key->has_aes
                 ? crypto_aead_aes256gcm_decrypt_afternm(clear, NULL, NULL, cipher, size,

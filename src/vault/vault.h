@@ -52,7 +52,7 @@ enum {
     LV_PURPOSE_SIZE = 16,    /* longest purpose and a NUL */
     LV_RECORD_OVERHEAD = 46, /* bytes a record is longer than its secret */
     LV_RECORD_MAX = LV_SECRET_MAX + LV_RECORD_OVERHEAD,
-    LV_HELD_OVERHEAD = 28,    /* the same of a record that is held in memory */
+    LV_HELD_OVERHEAD = 29,    /* the same of a record that is held in memory */
     LV_FINGERPRINT_SIZE = 13, /* "key:1a2b3c4d" and a NUL */
     LV_BINDING_NAME_MAX = 64  /* bytes of a table's or column's name */
 };

@@ -72,6 +72,17 @@ int __wrap_close(int fd)
     return strikes ? -1 : result;
 }
 
+/* What is freed so is wiped. */
+static int wiped;
+void __real_sodium_free(void *p);
+void __wrap_sodium_free(void *p);
+
+void __wrap_sodium_free(void *p)
+{
+    wiped += p != NULL;
+    __real_sodium_free(p);
+}
+
 static char directory[] = "/tmp/llmgr-faults-XXXXXX";
 static char key_path[128];
 
@@ -406,6 +417,19 @@ static void a_vault_that_cannot_be_made_leaves_nothing(void **state)
     }
 }
 
+static void a_vault_that_is_freed_wipes_master_ring_and_the_process_key(void **state)
+{
+    (void)state;
+    struct lv_master master;
+    struct lv_vault *vault;
+
+    lv_master_generate(&master);
+    assert_int_equal(lv_vault_new(&host, &master, &vault, NULL), LLMGR_OK);
+    wiped = 0;
+    lv_vault_free(vault);
+    assert_int_equal(wiped, 3);
+}
+
 static void keys_that_may_be_swapped_out_are_warned_of(void **state)
 {
     (void)state;
@@ -510,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_kill_that_is_interrupted_still_waits_for_its_end),
         cmocka_unit_test(the_time_is_up_for_a_program_that_goes_on_in_either_way),
         cmocka_unit_test(a_vault_that_cannot_be_made_leaves_nothing),
+        cmocka_unit_test(a_vault_that_is_freed_wipes_master_ring_and_the_process_key),
         cmocka_unit_test(keys_that_may_be_swapped_out_are_warned_of),
         cmocka_unit_test(memory_that_cannot_be_unprotected_changes_nothing),
         cmocka_unit_test(a_key_that_cannot_be_wiped_is_at_least_not_found),

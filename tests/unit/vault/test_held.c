@@ -75,8 +75,8 @@ static void holding_twice_gives_different_records(void **state)
 
     hold_one(&held, state);
     assert_int_equal(lv_hold(held.f.vault, &HERE, LB_STR(SECRET), again, NULL), LLMGR_OK);
-    assert_memory_not_equal(held.record, again, 12);
-    assert_memory_not_equal(held.record + 12, again + 12, HELD_SIZE - 12);
+    assert_memory_not_equal(held.record + 1, again + 1, 12);
+    assert_memory_not_equal(held.record + 13, again + 13, HELD_SIZE - 13);
     lv_vault_free(held.f.vault);
 }
 
@@ -146,6 +146,9 @@ static void held_and_stored_are_never_taken_for_each_other(void **state)
     hold_one(&held, state);
     seal_into(held.f.vault, &HERE, &stored);
     assert_int_equal(try_open(held.f.vault, &HERE, lb_buf_str(&stored)), LLMGR_ERR_VAULT);
+    assert_int_not_equal(held.record[0], stored.data[0]);
+    uint32_t id;
+    assert_false(lv_record_key_id(lb_str(held.record, HELD_SIZE), &id));
     assert_int_equal(lv_open(held.f.vault, &HERE, lb_str(held.record, HELD_SIZE), &secret, NULL),
                      LLMGR_ERR_VAULT);
     assert_int_equal(secret.size, 0);

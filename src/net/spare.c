@@ -14,9 +14,9 @@
 #include "net/loop_int.h"
 
 enum {
-    LIBUV_THREADS = 4, /* unless the host sets UV_THREADPOOL_SIZE */
-    WATCHED = 1000,    /* descriptors below it are watched without a new table */
-    TABLE_SIZE = 16 * 1024
+    LIBUV_THREADS = 4,     /* unless the host sets UV_THREADPOOL_SIZE */
+    WATCHED = 1000,        /* descriptors below it are watched without a new table */
+    TABLE_SIZE = 12 * 1024 /* bytes: the wide table, and the small one it is copied from */
 };
 
 int ln_spare_descriptors(void)
@@ -69,21 +69,35 @@ int ln_spare_threads(struct ln_loop *loop)
     return rc;
 }
 
+/* A copy of `fd` as high as the process may have one, up to WATCHED; -1: there is none. */
+static int high_copy(int fd)
+{
+    int high = -1;
+
+    for (int least = WATCHED; high < 0 && least > fd; least /= 2)
+        high = fcntl(fd, F_DUPFD_CLOEXEC, least);
+    return high;
+}
+
+int ln_spare_table(const struct ln_loop *loop)
+{
+    void *room = lb_alloc(loop->host, TABLE_SIZE);
+
+    lb_free(loop->host, room);
+    return room != NULL ? 0 : UV_ENOMEM;
+}
+
 /*
- * Watching one high descriptor, if the process may have such, makes the table wide enough for
- * those below: it grows when the loop is made, which may fail, not when a connection comes.
+ * Watching one high descriptor makes the table wide enough for those below: it grows while the
+ * loop is made, behind ln_spare_table, and not when a connection comes.
  */
 int ln_spare_watchers(struct ln_loop *loop)
 {
-    void *room = lb_alloc(loop->host, TABLE_SIZE);
     int pair[2];
 
-    if (room == NULL)
-        return UV_ENOMEM;
-    lb_free(loop->host, room);
     if (pipe2(pair, O_CLOEXEC) != 0)
         return uv_translate_sys_error(errno);
-    int high = fcntl(pair[0], F_DUPFD_CLOEXEC, WATCHED);
+    int high = high_copy(pair[0]);
     if (high >= 0 && uv_poll_init(&loop->uv, &loop->widest, high) == 0) {
         (void)uv_poll_start(&loop->widest, UV_READABLE, NULL);
         (void)uv_poll_stop(&loop->widest);

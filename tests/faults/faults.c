@@ -176,6 +176,13 @@ PUBLIC void *calloc(size_t count, size_t size)
                                         : __libc_calloc(count, size);
 }
 
+static bool by_libuv(const void *caller)
+{
+    Dl_info about;
+
+    return dladdr(caller, &about) != 0 && strstr(about.dli_fname, "libuv") != NULL;
+}
+
 /* AddressSanitizer asks for a new thread's stack, and ends the process if it is not told. */
 static bool for_the_sanitizer(const void *caller)
 {
@@ -187,9 +194,12 @@ static bool for_the_sanitizer(const void *caller)
 
 PUBLIC void *realloc(void *p, size_t size)
 {
+    const void *caller = __builtin_return_address(0);
     bool armed = atomic_load_explicit(&page->armed, memory_order_relaxed) == ON;
 
-    if (armed && !for_the_sanitizer(__builtin_return_address(0)) && fails(MEMORY))
+    /* libuv's is its table of descriptors. */
+    if (armed && !for_the_sanitizer(caller) &&
+        (by_libuv(caller) ? fails_by_now(MEMORY) : fails(MEMORY)))
         return NULL;
     return __interceptor_realloc != NULL ? __interceptor_realloc(p, size) : __libc_realloc(p, size);
 }
@@ -505,11 +515,7 @@ EXPORT(int eventfd(unsigned count, int flags))
 
 PUBLIC int pipe2(int pair[2], int flags)
 {
-    Dl_info caller;
-    bool by_libuv = dladdr(__builtin_return_address(0), &caller) != 0 &&
-                    strstr(caller.dli_fname, "libuv") != NULL;
-
-    if (by_libuv ? fails_by_now(DESCRIPTOR) : fails(DESCRIPTOR))
+    if (by_libuv(__builtin_return_address(0)) ? fails_by_now(DESCRIPTOR) : fails(DESCRIPTOR))
         return -1;
     return (int)syscall(SYS_pipe2, pair, flags);
 }

@@ -2,11 +2,13 @@
 /* Where libuv would end the process, we fail with words before it gets there. */
 #include "../unit.h"
 
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "../fault.h"
 #include "base/host.h"
-#include "net/loop.h"
+#include "net/loop_int.h"
 #include "net/resolve.h"
 
 FAULT(int, pipe2, -1, (int pair[2], int flags), (pair, flags))
@@ -28,13 +30,52 @@ static void no_loop_is_begun_without_descriptors_for_it(void **state)
     struct ln_loop *loop = NULL;
     struct llmgr_error err = {0};
 
-    fault_arm("pipe2", 0, EMFILE);
-    assert_int_equal(ln_loop_new(&host, NULL, &loop, &err), LLMGR_ERR_IO);
-    assert_true(fault_disarm());
-    assert_null(loop);
-    assert_non_null(strstr(err.message, "too many open files"));
+    for (long nth = 0; nth < 2; nth++) {
+        fault_arm("pipe2", nth, EMFILE);
+        assert_int_equal(ln_loop_new(&host, NULL, &loop, &err), LLMGR_ERR_IO);
+        assert_true(fault_disarm());
+        assert_null(loop);
+        assert_non_null(strstr(err.message, "too many open files"));
+    }
     assert_int_equal(ln_loop_new(&host, NULL, &loop, &err), LLMGR_OK);
     ln_loop_free(loop);
+}
+
+/* libuv's table of descriptors: when it would have to grow under way, there may be no memory. */
+static void a_loop_watches_many_descriptors_without_a_new_table(void **state)
+{
+    (void)state;
+    struct ln_loop *loop = NULL;
+    struct rlimit before, low;
+
+    assert_int_equal(ln_loop_new(&host, NULL, &loop, NULL), LLMGR_OK);
+    assert_true(loop->uv.nwatchers > 1000);
+    ln_loop_free(loop);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = (struct rlimit){600, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(ln_loop_new(&host, NULL, &loop, NULL), LLMGR_OK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(loop->uv.nwatchers > 500);
+    ln_loop_free(loop);
+}
+
+static void *all_but_a_table(size_t size, void *context)
+{
+    (void)context;
+    return size == 12 * 1024 ? NULL : malloc(size);
+}
+
+static void no_loop_is_begun_without_memory_for_its_table(void **state)
+{
+    (void)state;
+    struct lb_host poor = host;
+    struct ln_loop *loop = NULL;
+    struct llmgr_error err = {0};
+
+    poor.memory.alloc = all_but_a_table;
+    assert_int_equal(ln_loop_new(&poor, NULL, &loop, &err), LLMGR_ERR_NO_MEMORY);
+    assert_null(loop);
 }
 
 static void never_resolved(void *context, const struct sockaddr_storage *addrs, size_t count,
@@ -97,6 +138,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(no_loop_is_begun_without_descriptors_for_it, setup),
+        cmocka_unit_test_setup(a_loop_watches_many_descriptors_without_a_new_table, setup),
+        cmocka_unit_test_setup(no_loop_is_begun_without_memory_for_its_table, setup),
         cmocka_unit_test_setup(no_name_is_looked_up_without_threads_for_it, setup),
         cmocka_unit_test_setup(no_work_is_taken_without_threads_for_it, setup),
     };

@@ -70,6 +70,22 @@ void must_fail(struct world *world, llmgr_status status, const char *text)
         fail_msg("\"%s\" does not say \"%s\"", world->client.err.message, text);
 }
 
+void must_trust_nobody(struct world *world, const struct ln_tls_client_options *options)
+{
+    struct certs certs;
+    struct server server = {0};
+    struct ln_tls_client *tls = NULL;
+    certs_make(&certs, "DNS:some.example.com", -3600, 3600);
+    server_start(&server, world->loop, &certs);
+    assert_int_equal(ln_tls_client_new(ln_loop_host(world->loop), options, &tls, NULL), LLMGR_OK);
+    world->request.tls = tls;
+    world->request.port = server.port;
+    must_fail(world, LLMGR_ERR_TLS, "CA file");
+    server_stop_when_left(&server);
+    ln_tls_client_free(tls);
+    certs_remove(&certs);
+}
+
 void be_private(struct world *world)
 {
     world->request.klass = LN_CLASS_PRIVATE;

@@ -31,6 +31,8 @@ int end(void **state);
 void give(struct names *names, struct ln_answer *answer);
 /* Dials the request; it fails with this status and says this text. */
 void must_fail(struct world *world, llmgr_status status, const char *text);
+/* A client of these options refuses a server whose authority it does not know. */
+void must_trust_nobody(struct world *world, const struct ln_tls_client_options *options);
 /* The request becomes a user's word, under the policy that opens 127.0.0.0/8. */
 void be_private(struct world *world);
 

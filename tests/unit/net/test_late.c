@@ -52,20 +52,8 @@ static void a_named_ca_file_is_read_at_once(void **state)
 /* Without the system's store and without a file nobody is trusted, late or not. */
 static void trust_in_nobody_stays_that(void **state)
 {
-    struct world *world = *state;
-    struct certs certs;
-    struct server server = {0};
-    struct ln_tls_client *tls = NULL;
     struct ln_tls_client_options options = {.only_ca_file = true};
-    certs_make(&certs, "DNS:some.example.com", -3600, 3600);
-    server_start(&server, world->loop, &certs);
-    assert_int_equal(ln_tls_client_new(ln_loop_host(world->loop), &options, &tls, NULL), LLMGR_OK);
-    world->request.tls = tls;
-    world->request.port = server.port;
-    must_fail(world, LLMGR_ERR_TLS, "CA file");
-    server_stop_when_left(&server);
-    ln_tls_client_free(tls);
-    certs_remove(&certs);
+    must_trust_nobody(*state, &options);
 }
 
 int main(void)

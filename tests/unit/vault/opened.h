@@ -43,4 +43,35 @@ static inline void seal_into(struct lv_vault *vault, const struct lv_binding *at
     assert_int_equal(lv_seal(vault, at, LB_STR(SECRET), record, NULL), LLMGR_OK);
 }
 
+/* The secret if it was opened, nothing if it was not; cleared. */
+static inline void want_secret(llmgr_status status, struct lv_secret *secret)
+{
+    if (status == LLMGR_OK)
+        assert_true(lb_str_eq_c(lv_secret_str(secret), SECRET));
+    else
+        assert_int_equal(secret->size, 0);
+    lv_secret_clear(secret);
+}
+
+enum { ELSEWHERE = 10 };
+
+/* Places that differ from HERE in one respect each. */
+static inline void set_elsewhere(struct lv_binding other[ELSEWHERE])
+{
+    for (size_t i = 0; i < ELSEWHERE; i++)
+        other[i] = HERE;
+    other[0].table = "llm_sys_platform_keys";
+    other[1].column = "api_keys";
+    other[2].tenant = LB_STR("user-002");
+    other[3].tenant = LB_STR("");
+    other[4].row = 8;
+    other[5].row = 7 | INT64_C(1) << 32;
+    other[6].origin = LB_STR("http://openrouter.ai:443");
+    other[7].origin = LB_STR("");
+    other[8].table = "llm_platform"; /* "s" moved over the border of the names */
+    other[8].column = "sapi_key";
+    other[9].tenant = LB_STR("user-001h"); /* "h" moved over that of tenant and origin */
+    other[9].origin = LB_STR("ttps://openrouter.ai:443");
+}
+
 #endif

@@ -50,11 +50,7 @@ static llmgr_status try_open(const struct lv_vault *vault, const struct lv_bindi
     llmgr_status status = lv_open_held(vault, at, record, &secret, &err);
 
     assert_null(strstr(err.message, SECRET));
-    if (status == LLMGR_OK)
-        assert_true(lb_str_eq_c(lv_secret_str(&secret), SECRET));
-    else
-        assert_int_equal(secret.size, 0);
-    lv_secret_clear(&secret);
+    want_secret(status, &secret);
     return status;
 }
 
@@ -101,24 +97,11 @@ static void a_changed_or_cut_one_is_refused(void **state)
 static void it_opens_nowhere_else(void **state)
 {
     struct held held;
-    struct lv_binding other[10];
+    struct lv_binding other[ELSEWHERE];
 
     hold_one(&held, state);
-    for (size_t i = 0; i < 10; i++)
-        other[i] = HERE;
-    other[0].table = "llm_sys_platform_keys";
-    other[1].column = "api_keys";
-    other[2].tenant = LB_STR("user-002");
-    other[3].tenant = LB_STR("");
-    other[4].row = 8;
-    other[5].row = 7 | INT64_C(1) << 32;
-    other[6].origin = LB_STR("http://openrouter.ai:443");
-    other[7].origin = LB_STR("");
-    other[8].table = "llm_platform"; /* "s" moved over the border of the names */
-    other[8].column = "sapi_key";
-    other[9].tenant = LB_STR("user-001h"); /* "h" moved over that of tenant and origin */
-    other[9].origin = LB_STR("ttps://openrouter.ai:443");
-    for (size_t i = 0; i < 10; i++)
+    set_elsewhere(other);
+    for (size_t i = 0; i < ELSEWHERE; i++)
         assert_int_equal(try_open(held.f.vault, &other[i], lb_str(held.record, HELD_SIZE)),
                          LLMGR_ERR_VAULT);
     lv_vault_free(held.f.vault);

@@ -14,11 +14,7 @@ static llmgr_status try_open(struct lv_vault *vault, const struct lv_binding *at
 {
     static struct lv_secret secret;
     llmgr_status status = lv_open(vault, at, record, &secret, err);
-    if (status == LLMGR_OK)
-        assert_true(lb_str_eq_c(lv_secret_str(&secret), SECRET));
-    else
-        assert_int_equal(secret.size, 0);
-    lv_secret_clear(&secret);
+    want_secret(status, &secret);
     return status;
 }
 
@@ -90,23 +86,12 @@ static void a_record_opens_nowhere_else(void **state)
     (void)state;
     struct fixture f;
     struct lb_buf record;
-    struct lv_binding other[9];
+    struct lv_binding other[ELSEWHERE];
 
     open_vault(&f);
     seal_into(f.vault, &HERE, &record);
-    for (size_t i = 0; i < 9; i++)
-        other[i] = HERE;
-    other[0].table = "llm_sys_platform_keys";
-    other[1].column = "api_keys";
-    other[2].tenant = LB_STR("user-002");
-    other[3].tenant = LB_STR("");
-    other[4].row = 8;
-    other[5].row = 7 | INT64_C(1) << 32;
-    other[6].origin = LB_STR("http://openrouter.ai:443");
-    other[7].origin = LB_STR("");
-    other[8].table = "llm_platform"; /* "s" moved over the border of the names */
-    other[8].column = "sapi_key";
-    for (size_t i = 0; i < 9; i++) {
+    set_elsewhere(other);
+    for (size_t i = 0; i < ELSEWHERE; i++) {
         struct llmgr_error err = {0};
         assert_int_equal(try_open(f.vault, &other[i], lb_buf_str(&record), &err), LLMGR_ERR_VAULT);
         assert_non_null(strstr(err.message, "not sealed for"));

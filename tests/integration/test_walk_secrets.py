@@ -7,7 +7,6 @@ import os
 import pathlib
 import re
 import subprocess
-import time
 import urllib.parse
 
 import pytest
@@ -231,7 +230,5 @@ def test_the_master_key_may_come_by_every_road(house):
 
 
 def test_a_slow_command_for_the_master_key_is_not_waited_for_ever(house):
-    begin = time.monotonic()
-    house.fails(9, 'platform', 'list', env={'LLMGR_MASTER_KEY_COMMAND': '/bin/sleep 60'},
-                timeout=50)
-    assert time.monotonic() - begin < 45
+    house.fails(9, 'platform', 'list', env={'LLMGR_MASTER_KEY_COMMAND': '/bin/sleep 600'},
+                timeout=120)

@@ -79,16 +79,42 @@ static void a_failing_program_is_refused_even_if_it_printed_a_key(void **state)
     assert_int_equal(lv_master_from_command(none, &master, &err), LLMGR_ERR_INVALID);
 }
 
+/* At its size, not at the ten seconds, whose words are others. */
 static void endless_output_is_cut_at_once(void **state)
 {
     (void)state;
-    int64_t start = lb_monotonic_ms();
-
     expect("yes " GOOD_HEX, LLMGR_ERR_VAULT, "4096 bytes");
-    assert_true(lb_monotonic_ms() - start < 5000);
 }
 
-/* Takes the whole ten seconds, once. */
+/* Gone, or a zombie that nobody reaped yet. */
+static bool is_dead(long pid)
+{
+    char path[64];
+    char line[256] = "";
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return true;
+    bool gone = fgets(line, sizeof line, file) == NULL;
+    fclose(file);
+    return gone || strstr(line, ") Z ") != NULL || strstr(line, ") X ") != NULL;
+}
+
+/* A signal takes effect when its process next runs: on a busy machine that is not at once. */
+static bool dies_within(long pid, int seconds)
+{
+    int64_t end = lb_monotonic_ms() + seconds * INT64_C(1000);
+
+    while (!is_dead(pid)) {
+        if (lb_monotonic_ms() > end)
+            return false;
+        usleep(1000);
+    }
+    return true;
+}
+
+/* Takes the whole ten seconds, once; the grandchild would live for three hundred. */
 static void an_overrun_kills_the_whole_group(void **state)
 {
     (void)state;
@@ -101,21 +127,12 @@ static void an_overrun_kills_the_whole_group(void **state)
     int64_t start = lb_monotonic_ms();
     expect(script, LLMGR_ERR_VAULT, "10 seconds");
     int64_t took = lb_monotonic_ms() - start;
-    assert_true(took >= 9900 && took < 15000);
+    assert_in_range(took, 9900, 200000);
     FILE *file = fopen(marker, "r");
     assert_int_equal(fscanf(file, "%ld", &pid), 1);
     fclose(file);
     unlink(marker);
-    /* The grandchild is dead: gone, or a zombie that nobody reaped yet. */
-    char path[64];
-    char line[256] = "";
-    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    file = fopen(path, "r");
-    if (file != NULL) {
-        assert_non_null(fgets(line, sizeof line, file));
-        fclose(file);
-        assert_non_null(strstr(line, ") Z "));
-    }
+    assert_true(dies_within(pid, 60));
 }
 
 int main(void)

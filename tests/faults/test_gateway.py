@@ -4,6 +4,7 @@ request: it lives, the request is answered whole or refused in the caller's dial
 served, and the ledger has each finished request once.
 """
 import json
+import threading
 import time
 
 import pytest
@@ -21,6 +22,9 @@ pytestmark = needs_faults
 # A request of the gateway's own makes other calls each time: background threads count too. So the
 # n-th is any call up to some more than a request in peace was seen to make.
 MARGIN = 1.25
+# Who has no descriptors accepts nobody and tries again ten times a second: the client waits, and is
+# served as soon as there are some.
+LIFTED_S = 1
 ON_WIRE = (CONNECT, CONNECT_GONE, RECEIVE, SEND, INTERRUPTED, SHORT)
 ALL = (MEMORY, MEMORY_GONE, DESCRIPTORS, DESCRIPTORS_GONE, *ON_WIRE)
 ON_DISK = (READ, WRITE, SYNC, DISK_GONE, FULL)
@@ -187,15 +191,30 @@ def undo(gateway, name):
                                    fields=gateway.fields)
 
 
+def ask_under(gateway, what, fault, nth):
+    """The answer to a request whose nth call fails; a lack of descriptors ends after a while."""
+    gateway.page.arm(fault, nth)
+    lifting = threading.Timer(LIFTED_S, gateway.page.disarm)
+    if fault is DESCRIPTORS_GONE:
+        lifting.start()
+    begin = time.monotonic()
+    answer = gateway.ask(what)
+    lifting.cancel()
+    gateway.page.disarm()
+    assert time.monotonic() - begin < PATIENCE_S, f'no end: {gateway.server.log[-2000:]}'
+    return answer
+
+
 def sweep(gateway, name, what, dialect, fault):
     good = gateway.served(what)
     undo(gateway, name)
     calls = calls_in_peace(gateway, what, fault) if name != 'platform add' else 400
     struck = 0
     for nth in faults.points(calls, f'gateway {name} {fault.name}'):
-        gateway.page.arm(fault, nth)
-        answer = gateway.ask(what)
-        gateway.page.disarm()
+        try:
+            answer = ask_under(gateway, what, fault, nth)
+        except AssertionError as error:
+            raise AssertionError(f'{name}, {fault.name} {nth}: {error}') from error
         struck += gateway.page.failed > 0
         wrong = judge(answer, dialect, fault, good)
         assert wrong is None, f'{name}, {fault.name} {nth}: {wrong}\n{gateway.server.log[-2000:]}'

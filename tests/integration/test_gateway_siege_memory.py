@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the memory of a gateway that has worked still holds: no key and no token of a request that
 has ended, and nothing of the master key or the data keys that a core dump would take along. And
-there is no core dump."""
+there is no core dump but the one that an administrator takes by force: that is searched as well."""
 import asyncio
 import ctypes
 import ctypes.util
@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -61,10 +62,11 @@ def environment(pid):
     return range(int(fields[47]), int(fields[48]))
 
 
-def hits(pid, wanted, dumped_only=False):
-    """[(name, address)] of each form of each of the wanted; not in the environment."""
+def hits(pid, wanted, dumped_only=False, searched=None):
+    """[(name, address)] of each form of each of the wanted; not in the environment. `searched`:
+    regions of a core of the process, instead of its memory."""
     found, given = [], environment(pid)
-    for region in regions(pid):
+    for region in regions(pid) if searched is None else searched:
         if dumped_only and not region.dumped:
             continue
         for name, some in wanted.items():
@@ -138,11 +140,80 @@ def test_memory_holds_no_key_and_no_token_of_a_request_that_ended(llmgr):
     furnished(llmgr, test)
 
 
+# ---- A core by force -------------------------------------------------------------------------
+
+
+def core(pid, folder):
+    """The core that root's debugger writes of a running process, which the kernel itself would not:
+    what was in its segments (ELF-64, program headers of type PT_LOAD)."""
+    if shutil.which('gcore') is None:
+        pytest.skip('gcore is not installed (package gdb)')
+    done = subprocess.run(['gcore', '-o', folder / 'core', str(pid)], capture_output=True,
+                          text=True, timeout=4 * PATIENCE_S, check=False)
+    path = folder / f'core.{pid}'
+    if done.returncode != 0 or not path.exists():
+        if 'ptrace' in done.stderr + done.stdout:
+            pytest.skip('tracing a process without core dumps needs root')
+        raise AssertionError(done.stdout + done.stderr)
+    data = path.read_bytes()
+    path.unlink()
+    assert data[:5] == b'\x7fELF\x02'
+    table, = struct.unpack_from('=Q', data, 32)
+    size, count = struct.unpack_from('=HH', data, 54)
+    found, first = [], len(data)
+    for at in range(table, table + size * count, size):
+        kind, _, offset, address, _, length = struct.unpack_from('=IIQQQQ', data, at)
+        if kind == 1:
+            found.append(Region(address, data[offset:offset + length], True))
+            first = min(first, offset)
+    return found + [Region(0, data[:first], True)]  # with notes: registers, the command line
+
+
+def core_without(pid, folder, wanted):
+    """A core; threads that are about to end their work get time to."""
+    end = time.monotonic() + PATIENCE_S
+    while (found := hits(pid, wanted, searched=(taken := core(pid, folder)))) and \
+            time.monotonic() < end:
+        time.sleep(0.2)
+    assert not found, found
+    return taken
+
+
+def test_a_core_taken_by_force_holds_no_key_and_no_token(llmgr):
+    """Of keys, it may hold what the operator gave as the environment."""
+    async def test(upstream, hidden, tokens):
+        serving = Serving(llmgr, mode='custom')
+        pid = serving.process.pid
+        made, _ = await walk(serving.port, hidden, tokens)
+        assert made.status == 201, made.body
+        await walk(serving.port, hidden, tokens)
+        client = await Client(serving.port).open()
+        client.send('/api/tokens', {'kind': 'user', 'name': 'n'},
+                    'Authorization: Bearer ' + tokens['admin'], 'Idempotency-Key: made')
+        hidden['token made'] = (await client.answer()).json['token']
+        client.close()
+        await settled(llmgr, 1, 10 * len(upstream.received))
+        arrived = ' '.join(json.dumps(fields) for _, fields, _ in upstream.received)
+        assert hidden['user'] in arrived and hidden['private'] in arrived, 'nothing was tried'
+        # As in memory: the proxy's password is configuration in use; prompts are no keys.
+        wanted = {name: forms(value) for name, value in hidden.items()
+                  if name not in ('proxy', 'prompt', 'wrong')}
+        master = bytes.fromhex(next(llmgr.folder.rglob('master.key')).read_text().strip())
+        wanted['master key'] = {master, master.hex().encode()}
+        wanted |= {f'data key {i}': {key} for i, key in enumerate(data_keys(llmgr, master))}
+        taken = await asyncio.to_thread(core_without, pid, llmgr.folder, wanted)
+        kept = hits(pid, {'proxy': {hidden['proxy'].encode(),
+                                    hidden['proxy'].replace('/', '%2F').encode()}}, searched=taken)
+        assert kept, 'the core lacks what the process certainly holds'
+        await asyncio.to_thread(serving.stop)
+    furnished(llmgr, test)
+
+
 HOLDER = 'import sys, time; held = bytes.fromhex(sys.stdin.readline()); print(flush=True); ' \
          'time.sleep(600)'
 
 
-def test_the_search_finds_what_a_process_holds():
+def test_the_search_finds_what_a_process_holds(tmp_path):
     held = canary('held').encode()
     with subprocess.Popen([sys.executable, '-c', HOLDER], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
@@ -151,6 +222,7 @@ def test_the_search_finds_what_a_process_holds():
             process.stdin.flush()
             process.stdout.readline()
             assert hits(process.pid, {'held': {held}}, dumped_only=True)
+            assert hits(process.pid, {'held': {held}}, searched=core(process.pid, tmp_path))
         finally:
             process.kill()
 

@@ -17,7 +17,7 @@ run: ## build, then show the program at work and start the gateway on 127.0.0.1:
 test: ## build, then run all tests (minutes)
 	@tools/deps test && tools/build $(BUILD) $(MESON_ARGS) && tools/test-all $(BUILD)
 
-test-deep: ## sanitizers, faults, valgrind, clang, interop, kills, fuzzers, within DEEP_MINUTES (default 45)
+test-deep: ## sanitizers, faults, valgrind, clang, interop, kills, fuzzers, within DEEP_MINUTES (default 60)
 	@tools/deps test deep && tools/test-deep
 
 bench: ## the benchmarks, with the machine and versions they ran on
@@ -27,7 +27,7 @@ check: ## format, include table, banned calls: seconds
 	@tools/deps test && tools/check-format && tools/check-includes && tools/check-banned
 
 mutants: ## plant the bugs of tests/mutants one at a time: the suite must catch each
-	@tools/deps test && tools/mutants
+	@tools/deps test deep && tools/mutants
 
 interop: ## both our sides against what others run: servers, proxies, fronts, loads, a browser
 	@tools/deps test && { tools/deps interop || echo "servers that are missing are skipped"; } && tools/build $(BUILD) && tools/interop $(BUILD)

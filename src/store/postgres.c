@@ -17,7 +17,8 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-enum { CONNECT_MIN_S = 2, IDLE_IN_TRANSACTION_MS = 120000 };
+/* Beyond a statement's own time: the way there and back, and a busy server. */
+enum { CONNECT_MIN_S = 2, IDLE_IN_TRANSACTION_MS = 120000, GRACE_MS = 5000 };
 
 /* ---- Connecting ---- */
 
@@ -46,6 +47,7 @@ llmgr_status ls_postgres_reconnect(struct postgres_conn *conn, struct llmgr_erro
 {
     PQreset(conn->pg);
     memset(conn->prepared, 0, sizeof conn->prepared);
+    conn->silent = false;
     if (PQstatus(conn->pg) != CONNECTION_OK)
         return ls_postgres_unreachable(conn->base.store->place, conn->pg, err);
     return set_session(conn, err);
@@ -59,22 +61,39 @@ static void postgres_disconnect(struct ls_conn *base)
     lb_free(base->store->host, conn);
 }
 
+static int patience_ms(const struct ls_store *store)
+{
+    return store->options.statement_timeout_ms + GRACE_MS;
+}
+
 static llmgr_status postgres_connect(struct ls_store *store, bool writer, struct ls_conn **out,
                                      struct llmgr_error *err)
 {
     /* What stands before "dbname" may be overridden by the URL, what follows may not. */
-    static const char *const KEYWORDS[] = {"connect_timeout", "fallback_application_name", "dbname",
-                                           "client_encoding", NULL};
+    static const char *const KEYWORDS[] = {"connect_timeout",
+                                           "fallback_application_name",
+                                           "keepalives_idle",
+                                           "keepalives_interval",
+                                           "keepalives_count",
+                                           "tcp_user_timeout",
+                                           "dbname",
+                                           "client_encoding",
+                                           NULL};
     char timeout[16];
+    char unheard[16];
     int seconds = store->options.busy_timeout_ms / 1000;
     struct postgres_conn *conn = lb_calloc(store->host, 1, sizeof *conn);
 
     (void)writer;
     if (conn == NULL)
         return lb_fail_memory(err);
-    snprintf(timeout, sizeof timeout, "%d", seconds > CONNECT_MIN_S ? seconds : CONNECT_MIN_S);
-    const char *const values[] = {timeout, "llmgr", store->target, "UTF8", NULL};
     conn->base.store = store;
+    conn->patience_ms = patience_ms(store);
+    snprintf(timeout, sizeof timeout, "%d", seconds > CONNECT_MIN_S ? seconds : CONNECT_MIN_S);
+    snprintf(unheard, sizeof unheard, "%d", conn->patience_ms);
+    /* The numbers find a host that is gone without a word, also where patience has no bound. */
+    const char *const values[] = {timeout, "llmgr",       "30",   "10", "3",
+                                  unheard, store->target, "UTF8", NULL};
     conn->pg = PQconnectdbParams(KEYWORDS, values, 1);
     llmgr_status status = LLMGR_OK;
     if (PQstatus(conn->pg) != CONNECTION_OK) {
@@ -140,7 +159,7 @@ static llmgr_status postgres_commit(struct ls_conn *base, struct llmgr_error *er
 
     if (base->tx.mode == LS_READ_ONE)
         return LLMGR_OK;
-    PGresult *result = PQexec(conn->pg, "COMMIT");
+    PGresult *result = ls_postgres_sql(conn, "COMMIT");
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
         status = ls_postgres_fail(conn, result, err);
         if (PQstatus(conn->pg) == CONNECTION_BAD && base->tx.mode == LS_WRITE) {
@@ -163,13 +182,14 @@ static void postgres_rollback(struct ls_conn *base)
     struct postgres_conn *conn = postgres_conn(base);
 
     if (PQstatus(conn->pg) == CONNECTION_OK && PQtransactionStatus(conn->pg) != PQTRANS_IDLE)
-        PQclear(PQexec(conn->pg, "ROLLBACK"));
+        PQclear(ls_postgres_sql(conn, "ROLLBACK"));
 }
 
 static llmgr_status postgres_begin_migration(struct ls_conn *base, struct llmgr_error *err)
 {
     char sql[256];
 
+    postgres_conn(base)->patience_ms = 0; /* who rebuilds a table may take long */
     snprintf(sql, sizeof sql,
              "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = 0;"
              " SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = %d;"
@@ -184,8 +204,9 @@ static void postgres_end_migration(struct ls_conn *base, bool committed)
     struct postgres_conn *conn = postgres_conn(base);
 
     (void)committed;
+    conn->patience_ms = patience_ms(base->store);
     if (PQstatus(conn->pg) == CONNECTION_OK)
-        PQclear(PQexec(conn->pg, "DEALLOCATE ALL"));
+        PQclear(ls_postgres_sql(conn, "DEALLOCATE ALL"));
     memset(conn->prepared, 0, sizeof conn->prepared);
 }
 

@@ -10,6 +10,8 @@
 struct postgres_conn {
     struct ls_conn base;
     PGconn *pg;
+    int patience_ms; /* how long the server may be silent (postgres_wait.c); 0: for ever */
+    bool silent;     /* it was, for longer: the connection was given up */
     bool prepared[LS_STATEMENT_COUNT]; /* on this connection */
 };
 
@@ -30,6 +32,15 @@ llmgr_status ls_postgres_unreachable(const char *place, PGconn *pg, struct llmgr
 /* Connects a lost connection anew; only where nothing has been done on it yet. */
 LLMGR_MUST_CHECK llmgr_status ls_postgres_reconnect(struct postgres_conn *conn,
                                                     struct llmgr_error *err);
+
+/*
+ * Waiting (postgres_wait.c), for at most the connection's patience; after it the connection is bad.
+ * The next result of what was sent, NULL if there is none; the last one, after PQsend...() returned
+ * `sent`; that of one or more SQL commands. The caller clears it (PQclear takes NULL).
+ */
+PGresult *ls_postgres_next_result(struct postgres_conn *conn);
+PGresult *ls_postgres_result(struct postgres_conn *conn, int sent);
+PGresult *ls_postgres_sql(struct postgres_conn *conn, const char *sql);
 
 /* Statements (postgres_run.c). */
 llmgr_status ls_postgres_exec(struct ls_conn *conn, enum ls_statement id,

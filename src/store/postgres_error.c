@@ -39,6 +39,11 @@ llmgr_status ls_postgres_unreachable(const char *place, PGconn *pg, struct llmgr
 static llmgr_status lost(struct postgres_conn *conn, struct llmgr_error *err)
 {
     conn->base.tx.retry = true;
+    if (conn->silent)
+        return lb_fail(err, LLMGR_ERR_DATABASE,
+                       N_("the database %s did not answer for %d seconds and the connection to it "
+                          "was given up; see whether the server and the network to it work"),
+                       conn->base.store->place, conn->patience_ms / 1000);
     return lb_fail(err, LLMGR_ERR_DATABASE,
                    N_("the connection to the database %s was lost; try again"),
                    conn->base.store->place);

@@ -83,7 +83,8 @@ static llmgr_status prepare(struct postgres_conn *conn, enum ls_statement id,
         return lb_fail_memory(err);
     }
     statement_name(name, id);
-    PGresult *result = PQprepare(conn->pg, name, lb_buf_c(&sql), count, types);
+    PGresult *result =
+        ls_postgres_result(conn, PQsendPrepare(conn->pg, name, lb_buf_c(&sql), count, types));
     lb_buf_free(&sql);
     if (succeeded(result))
         conn->prepared[id] = true;
@@ -137,7 +138,8 @@ static llmgr_status run(struct postgres_conn *conn, enum ls_statement id,
         return status;
     statement_name(name, id);
     PGresult *result =
-        PQexecPrepared(conn->pg, name, (int)count, args.pointers, args.sizes, args.formats, BINARY);
+        ls_postgres_result(conn, PQsendQueryPrepared(conn->pg, name, (int)count, args.pointers,
+                                                     args.sizes, args.formats, BINARY));
     if (!succeeded(result)) {
         status = ls_postgres_fail(conn, result, err);
         PQclear(result);
@@ -201,7 +203,7 @@ static llmgr_status take_burst(struct postgres_conn *conn, llmgr_status status,
         return status != LLMGR_OK ? status : ls_postgres_fail(conn, NULL, err);
     /* Each run gives its result and then none; two times none in a row: the connection is gone. */
     while (nothing < 2) {
-        PGresult *result = PQgetResult(conn->pg);
+        PGresult *result = ls_postgres_next_result(conn);
         ExecStatusType got = PQresultStatus(result);
         if (result == NULL) {
             nothing++;
@@ -334,7 +336,7 @@ llmgr_status ls_postgres_describe(struct ls_conn *base, enum ls_statement id, in
     if (status != LLMGR_OK)
         return status;
     statement_name(name, id);
-    PGresult *result = PQdescribePrepared(conn->pg, name);
+    PGresult *result = ls_postgres_result(conn, PQsendDescribePrepared(conn->pg, name));
     if (succeeded(result)) {
         *args = PQnparams(result);
         *columns = PQnfields(result);
@@ -348,7 +350,7 @@ llmgr_status ls_postgres_describe(struct ls_conn *base, enum ls_statement id, in
 llmgr_status ls_postgres_script(struct ls_conn *base, const char *sql, struct llmgr_error *err)
 {
     struct postgres_conn *conn = postgres_conn(base);
-    PGresult *result = PQexec(conn->pg, sql);
+    PGresult *result = ls_postgres_sql(conn, sql);
     llmgr_status status = succeeded(result) ? LLMGR_OK : ls_postgres_fail(conn, result, err);
 
     PQclear(result);
@@ -359,7 +361,7 @@ llmgr_status ls_postgres_number(struct ls_conn *base, const char *sql, int64_t *
                                 struct llmgr_error *err)
 {
     struct postgres_conn *conn = postgres_conn(base);
-    PGresult *result = PQexec(conn->pg, sql);
+    PGresult *result = ls_postgres_sql(conn, sql);
     llmgr_status status = LLMGR_OK;
 
     if (!succeeded(result)) {

@@ -3,6 +3,8 @@
 #include "store/store.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/types.h>
 
 #include "../db.h"
 
@@ -223,6 +225,47 @@ static void a_slow_statement_is_ended(void **state)
     ls_close(hasty);
 }
 
+/* The backend of the store's one transaction. */
+static pid_t backend(void)
+{
+    char sql[256];
+
+    snprintf(sql, sizeof sql,
+             "SELECT MAX(pid) FROM pg_stat_activity WHERE datname = '%s'"
+             " AND application_name = 'llmgr' AND state LIKE 'idle in transaction%%'",
+             db.name);
+    return (pid_t)db_psql_number(NULL, sql);
+}
+
+/* Its own timeout ends no statement, for it is stopped: only who waits can end the waiting. */
+static void a_server_that_says_nothing_is_not_waited_for(void **state)
+{
+    struct llmgr_error err = {0};
+    struct ls_tx *tx = NULL;
+    (void)state;
+
+    struct ls_store *hasty = db_open_with(&db, (struct ls_options){.statement_timeout_ms = 100});
+    assert_int_equal(ls_begin(hasty, LS_WRITE, &tx, &err), LLMGR_OK);
+    assert_int_equal(set_meta(tx, "1", &err), LLMGR_OK);
+    pid_t pid = backend();
+    if (kill(pid, SIGSTOP) != 0) { /* another user's, or another machine's */
+        ls_rollback(tx);
+        ls_close(hasty);
+        skip();
+    }
+    llmgr_status status = set_meta(tx, "2", &err);
+    ls_rollback(tx);
+    kill(pid, SIGCONT); /* it finds itself left alone, and lets go of its lock */
+    assert_int_equal(status, LLMGR_ERR_DATABASE);
+    if (strstr(err.message, "did not answer for 5 seconds") == NULL)
+        fail_msg("%s", err.message);
+    tx = NULL;
+    assert_int_equal(ls_begin(hasty, LS_WRITE, &tx, &err), LLMGR_OK);
+    assert_int_equal(set_meta(tx, "3", &err), LLMGR_OK);
+    assert_int_equal(ls_commit(tx, &err), LLMGR_OK);
+    ls_close(hasty);
+}
+
 static void a_server_that_is_not_there_is_named(void **state)
 {
     struct llmgr_error err = {0};
@@ -277,6 +320,7 @@ int main(void)
         FRESH(serialisation_failures_are_retried_a_bounded_number_of_times),
         FRESH(errors_have_their_status),
         FRESH(a_slow_statement_is_ended),
+        FRESH(a_server_that_says_nothing_is_not_waited_for),
         FRESH(a_server_that_is_not_there_is_named),
         FRESH(a_backup_names_pg_dump_and_a_check_names_the_server),
         FRESH(a_schema_of_its_own_is_respected),

@@ -33,6 +33,8 @@ llmgr_status ln_conn_adopt(struct ln_loop *loop, int fd, struct ln_conn **out,
 {
     if (loop->dying)
         return lb_fail(err, LLMGR_ERR_CANCELLED, "the event loop is being closed");
+    if (ln_spare_table(loop, fd) != 0)
+        return lb_fail_memory(err);
     struct ln_conn *conn = lb_calloc(loop->host, 1, sizeof(*conn));
     if (conn == NULL)
         return lb_fail_memory(err);

@@ -53,7 +53,7 @@ struct ln_loop {
 
 /* Whether libuv will find what it aborts without (net/spare.c); 0 or one of its errors. */
 int ln_spare_descriptors(void);
-int ln_spare_table(const struct ln_loop *loop);
+int ln_spare_table(const struct ln_loop *loop, int fd); /* for `fd`; -1: a loop's first */
 int ln_spare_threads(struct ln_loop *loop);
 int ln_spare_watchers(struct ln_loop *loop);
 

@@ -14,9 +14,8 @@
 #include "net/loop_int.h"
 
 enum {
-    LIBUV_THREADS = 4,     /* unless the host sets UV_THREADPOOL_SIZE */
-    WATCHED = 1000,        /* descriptors below it are watched without a new table */
-    TABLE_SIZE = 12 * 1024 /* bytes: the wide table, and the small one it is copied from */
+    LIBUV_THREADS = 4, /* unless the host sets UV_THREADPOOL_SIZE */
+    WATCHED = 1000,    /* descriptors below it are watched without a new table */
 };
 
 int ln_spare_descriptors(void)
@@ -79,10 +78,24 @@ static int high_copy(int fd)
     return high;
 }
 
-int ln_spare_table(const struct ln_loop *loop)
+/* Pointers in the table that libuv makes for `fd`: two more than descriptors, a power of two. */
+static size_t table_for(int fd)
 {
-    void *room = lb_alloc(loop->host, TABLE_SIZE);
+    size_t width = 1024;
 
+    while (width < (size_t)fd + 3)
+        width *= 2;
+    return width;
+}
+
+int ln_spare_table(const struct ln_loop *loop, int fd)
+{
+    if (fd < 0)
+        fd = WATCHED;
+    else if ((unsigned)fd < loop->uv.nwatchers)
+        return 0;
+    /* The new table, and the one half as wide that it is copied from. */
+    void *room = lb_alloc(loop->host, table_for(fd) * sizeof(void *) / 2 * 3);
     lb_free(loop->host, room);
     return room != NULL ? 0 : UV_ENOMEM;
 }

@@ -2,12 +2,16 @@
 /* Where libuv would end the process, we fail with words before it gets there. */
 #include "../unit.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "../fault.h"
 #include "base/host.h"
+#include "net/conn_int.h"
 #include "net/loop_int.h"
 #include "net/resolve.h"
 
@@ -78,6 +82,44 @@ static void no_loop_is_begun_without_memory_for_its_table(void **state)
     assert_null(loop);
 }
 
+static void *all_but_the_next_table(size_t size, void *context)
+{
+    (void)context;
+    return size == 24 * 1024 ? NULL : malloc(size);
+}
+
+/* A socket whose number lies beyond what a new loop's table holds. */
+static int high_socket(void)
+{
+    int low = socket(AF_UNIX, SOCK_STREAM, 0);
+    int high = fcntl(low, F_DUPFD_CLOEXEC, 1100);
+
+    assert_true(high >= 1100);
+    close(low);
+    return high;
+}
+
+static void a_connection_beyond_the_table_is_refused_without_memory_for_a_wider_one(void **state)
+{
+    (void)state;
+    struct lb_host poor = host;
+    struct ln_loop *loop = NULL;
+    struct ln_conn *conn = NULL;
+    struct llmgr_error err = {0};
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur <= 1100)
+        skip();
+    poor.memory.alloc = all_but_the_next_table;
+    assert_int_equal(ln_loop_new(&poor, NULL, &loop, NULL), LLMGR_OK);
+    int fd = high_socket();
+    assert_int_equal(ln_conn_adopt(loop, fd, &conn, &err), LLMGR_ERR_NO_MEMORY);
+    assert_null(conn);
+    close(fd);
+    ln_loop_free(loop);
+}
+
 static void never_resolved(void *context, const struct sockaddr_storage *addrs, size_t count,
                            const char *why)
 {
@@ -140,6 +182,8 @@ int main(void)
         cmocka_unit_test_setup(no_loop_is_begun_without_descriptors_for_it, setup),
         cmocka_unit_test_setup(a_loop_watches_many_descriptors_without_a_new_table, setup),
         cmocka_unit_test_setup(no_loop_is_begun_without_memory_for_its_table, setup),
+        cmocka_unit_test_setup(
+            a_connection_beyond_the_table_is_refused_without_memory_for_a_wider_one, setup),
         cmocka_unit_test_setup(no_name_is_looked_up_without_threads_for_it, setup),
         cmocka_unit_test_setup(no_work_is_taken_without_threads_for_it, setup),
     };

@@ -70,8 +70,10 @@ static char base64_at(struct lb_str key, size_t before, size_t n)
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     unsigned value = 0;
 
-    for (size_t bit = 6 * n - 8 * before, i = 0; i < 6; i++, bit++)
-        value = value << 1 | ((unsigned char)key.p[bit / 8] >> (7 - bit % 8) & 1U);
+    for (size_t bit = 6 * n - 8 * before, i = 0; i < 6; i++, bit++) {
+        unsigned byte = (unsigned char)key.p[bit / 8];
+        value = value << 1 | (byte >> (7 - bit % 8) & 1U);
+    }
     return ALPHABET[value];
 }
 

@@ -11,8 +11,13 @@ static bool stops(char c)
     return (unsigned char)c < 0x20 || c == '"' || c == '\\';
 }
 
+static bool nests(char c)
+{
+    return c == '"' || c == '{' || c == '}' || c == '[' || c == ']';
+}
+
 /* One byte of every value at every place, behind text with high bits and without. */
-static void a_string_is_left_at_the_first_byte_that_ends_it(void **state)
+static void the_first_byte_of_its_kind_is_found(void **state)
 {
     char text[SIZE];
 
@@ -22,8 +27,11 @@ static void a_string_is_left_at_the_first_byte_that_ends_it(void **state)
             memset(text, place % 2 ? 'a' : '\xe4', SIZE);
             text[place] = (char)c;
             for (size_t from = 0; from < SIZE; from += 7) {
-                size_t wanted = from <= place && stops((char)c) ? place : SIZE;
-                assert_int_equal(ld_scan_string(text, from, SIZE), wanted);
+                bool there = from <= place;
+                assert_int_equal(ld_scan_string(text, from, SIZE),
+                                 there && stops((char)c) ? place : SIZE);
+                assert_int_equal(ld_scan_nesting(text, from, SIZE),
+                                 there && nests((char)c) ? place : SIZE);
             }
         }
     }
@@ -50,7 +58,7 @@ static void a_block_tells_each_byte_that_ends_a_string(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_string_is_left_at_the_first_byte_that_ends_it),
+        cmocka_unit_test(the_first_byte_of_its_kind_is_found),
         cmocka_unit_test(a_block_tells_each_byte_that_ends_a_string),
     };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A level counter, one bit per level (object or array), and the id of the member we are in on each
- * of the first levels: enough to know a place such as choices[].delta.content. Strings are run
+ * A level counter, and of each of the first levels whether it is an object and the id of the member
+ * that we are in: enough to know a place such as choices[].delta.content. Strings are run
  * over sixteen bytes at a time, and so is all of an object or array in which no rule has a place,
  * such as the numbers of an embedding.
  */
@@ -101,22 +101,15 @@ void ld_sniff_reset(struct ld_sniff *sniff)
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-/* The member of level `depth` that we are in. */
+/* The member of level `depth` that we are in; asked outside of idle levels only. */
 static enum name at_level(const struct ld_sniff *sniff, uint32_t depth)
 {
-    return depth >= 1 && depth <= sniff->depth && depth <= LD_SNIFF_LEVELS
-               ? (enum name)sniff->path[depth]
-               : NAME_NONE;
+    return depth >= 1 && depth <= sniff->depth ? (enum name)sniff->path[depth] : NAME_NONE;
 }
 
 static enum name here(const struct ld_sniff *sniff)
 {
     return at_level(sniff, sniff->depth);
-}
-
-static bool in_object(const struct ld_sniff *sniff)
-{
-    return sniff->depth >= 1 && sniff->depth <= 64 && (sniff->objects >> (sniff->depth - 1) & 1);
 }
 
 /* The top level, or one of the objects that events of other dialects wrap it in. */
@@ -191,8 +184,7 @@ static enum name find_name(struct lb_str name)
 
 static void end_name(struct ld_sniff *sniff, struct lb_str name)
 {
-    if (sniff->depth <= LD_SNIFF_LEVELS)
-        sniff->path[sniff->depth] = (uint8_t)find_name(name);
+    sniff->path[sniff->depth] = (uint8_t)find_name(name);
     if (sniff->depth == 2 && at_level(sniff, 1) == NAME_ERROR)
         sniff->error = true; /* an object that is not empty */
 }
@@ -281,7 +273,7 @@ static size_t take_string(struct ld_sniff *sniff, const char *bytes, size_t at, 
 
 /*
  * How deep below the top-level member that we are in a rule looks: is_usage, is_finish and is_text,
- * what makes `choices` and what makes `error`.
+ * what makes `choices` and what makes `error`. From 1 to LD_SNIFF_LEVELS: all beyond is idle.
  */
 static uint32_t reach(const struct ld_sniff *sniff)
 {
@@ -321,15 +313,13 @@ static void open_level(struct ld_sniff *sniff, bool object)
     }
     if (!go_deeper(sniff))
         return;
-    if (sniff->depth <= 64) {
-        uint64_t bit = UINT64_C(1) << (sniff->depth - 1);
-        sniff->objects = object ? sniff->objects | bit : sniff->objects & ~bit;
-    }
-    if (sniff->depth <= LD_SNIFF_LEVELS)
-        sniff->path[sniff->depth] = NAME_NONE;
-    sniff->expect_name = object;
     sniff->idle = sniff->depth > reach(sniff);
     sniff->idle_depth = sniff->depth;
+    if (sniff->idle)
+        return;
+    sniff->object[sniff->depth] = object;
+    sniff->path[sniff->depth] = NAME_NONE;
+    sniff->expect_name = object;
 }
 
 static void close_level(struct ld_sniff *sniff)
@@ -401,7 +391,7 @@ static size_t take_members(struct ld_sniff *sniff, const char *bytes, size_t at,
                 return at;
             break;
         case ',':
-            sniff->expect_name = in_object(sniff);
+            sniff->expect_name = sniff->object[sniff->depth];
             break;
         case 't': /* "error": true; of the other words none has this letter */
             if (sniff->depth == 1 && here(sniff) == NAME_ERROR)

@@ -150,12 +150,12 @@ static void run_write(void)
 
     lb_buf_reset(out);
     lh_write_request(out, LB_STR("POST"), LB_STR("/v1/chat/completions"), LB_STR("api.openai.com"));
-    lh_write_field(out, LB_STR("Content-Type"), LB_STR("application/json"));
-    lh_write_field(out, LB_STR("Accept"), LB_STR("application/json"));
+    lh_write_named(out, LH_NAME("Content-Type"), LB_STR("application/json"));
+    lh_write_named(out, LH_NAME("Accept"), LB_STR("application/json"));
     lh_write_field2(out, LB_STR("Authorization"), LB_STR("Bearer "),
                     LB_STR("sk-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP"));
-    lh_write_field(out, LB_STR("X-Request-Id"), LB_STR("req_0123456789abcdef0123456789abcdef"));
-    lh_write_field_u64(out, LB_STR("Content-Length"), 240);
+    lh_write_named(out, LH_NAME("X-Request-Id"), LB_STR("req_0123456789abcdef0123456789abcdef"));
+    lh_write_named_u64(out, LH_NAME("Content-Length"), 240);
     lh_write_end(out);
     sink += out->size;
 }

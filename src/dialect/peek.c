@@ -19,7 +19,11 @@ struct look {
     int64_t limits[3]; /* max_completion_tokens, max_output_tokens, max_tokens; -1 */
 };
 
-/* XX(NAME, "name") of the members we act on, in the order of preference for the limits. */
+/*
+ * XX(NAME, "name") of the members we act on, in the order of preference for the limits. No two are
+ * of one size: that is how they are found, and the compiler warns if it is not so
+ * (-Woverride-init).
+ */
 #define KNOWN_MAP(XX)                                                                              \
     XX(MODEL, "model")                                                                             \
     XX(STREAM, "stream")                                                                           \
@@ -41,6 +45,13 @@ static const struct lb_str KNOWN_NAMES[KNOWN_COUNT] = {
 #undef KNOWN_NAME
 };
 
+/* 1 + enum known by the size of its name, or 0. */
+static const uint8_t BY_SIZE[NAME_MAX_SIZE] = {
+#define KNOWN_SIZE(name, text) [sizeof(text) - 1] = 1 + KNOWN_##name,
+    KNOWN_MAP(KNOWN_SIZE)
+#undef KNOWN_SIZE
+};
+
 static llmgr_status malformed(const struct ld_walk *walk, struct llmgr_error *err)
 {
     return lb_fail(err, LLMGR_ERR_INVALID,
@@ -60,10 +71,10 @@ static llmgr_status wrong_type(struct look *look, const char *name, const char *
 static llmgr_status match(struct look *look, struct lb_str name, struct lb_str known, uint32_t bit,
                           bool *is_it)
 {
-    *is_it = false;
-    if (name.size != known.size || !lb_str_eq_nocase(name, known))
-        return LLMGR_OK;
-    if (!lb_str_eq(name, known)) {
+    *is_it = lb_str_eq(name, known);
+    if (!*is_it) {
+        if (!lb_str_eq_nocase(name, known))
+            return LLMGR_OK;
         return lb_fail(look->err, LLMGR_ERR_INVALID,
                        N_("the request body has a member '%.*s'; write '%.*s' in lower case"),
                        (int)name.size, name.p, (int)known.size, known.p);
@@ -74,7 +85,6 @@ static llmgr_status match(struct look *look, struct lb_str name, struct lb_str k
                        (int)known.size, known.p);
     }
     look->seen |= bit;
-    *is_it = true;
     return LLMGR_OK;
 }
 
@@ -187,15 +197,13 @@ static llmgr_status take_member(struct look *look, const struct ld_member *membe
     char buf[NAME_MAX_SIZE];
     struct lb_str name = ld_member_name(member, buf, sizeof buf);
 
-    for (enum known known = 0; known < KNOWN_COUNT; known++) {
-        bool is_it;
-        llmgr_status status = match(look, name, KNOWN_NAMES[known], UINT32_C(1) << known, &is_it);
-        if (status == LLMGR_OK && is_it)
-            status = take_known(look, known, member);
-        if (status != LLMGR_OK || is_it)
-            return status;
-    }
-    return LLMGR_OK;
+    bool is_it;
+
+    if (name.size >= NAME_MAX_SIZE || BY_SIZE[name.size] == 0)
+        return LLMGR_OK;
+    enum known known = BY_SIZE[name.size] - 1;
+    llmgr_status status = match(look, name, KNOWN_NAMES[known], UINT32_C(1) << known, &is_it);
+    return status == LLMGR_OK && is_it ? take_known(look, known, member) : status;
 }
 
 static llmgr_status look_at_all(struct look *look)

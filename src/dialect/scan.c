@@ -106,17 +106,14 @@ static size_t skip_blocks(const char *p, size_t at, size_t size)
     return at;
 }
 
-/* The string whose opening quote is at walk->at; behind its closing quote afterwards. */
-static bool skip_string(struct ld_walk *walk, bool *escaped)
+/* A string whose inside begins at `from`, from `at` on, where something else than a plain byte is.
+ */
+static bool skip_rest(struct ld_walk *walk, size_t from, size_t at, bool *escaped)
 {
     const char *p = walk->p;
     const size_t size = walk->size;
-    const size_t from = walk->at + 1;
-    size_t at = from;
 
-    *escaped = false;
     for (;;) {
-        at = ld_scan_string(p, at, size);
         if (at == size)
             return bad(walk, at, "a string does not end");
         if (p[at] == '"')
@@ -130,7 +127,24 @@ static bool skip_string(struct ld_walk *walk, bool *escaped)
         at += escape;
         if (at - from >= LONG_TEXT)
             at = skip_blocks(p, at, size);
+        at = ld_scan_string(p, at, size);
     }
+    walk->at = at + 1;
+    return true;
+}
+
+/*
+ * The string whose opening quote is at walk->at; behind its closing quote afterwards. Most have
+ * nothing in them that needs a look.
+ */
+static inline bool skip_string(struct ld_walk *walk, bool *escaped)
+{
+    const size_t from = walk->at + 1;
+    const size_t at = ld_scan_string(walk->p, from, walk->size);
+
+    *escaped = false;
+    if (at == walk->size || walk->p[at] != '"')
+        return skip_rest(walk, from, at, escaped);
     walk->at = at + 1;
     return true;
 }

@@ -79,6 +79,33 @@ static inline size_t ld_scan_string(const char *p, size_t at, size_t size)
     return at;
 }
 
+/*
+ * Offset of the first quote or bracket from `at` on, or `size`. Setting bit 0x20 makes one of '['
+ * and '{', and of ']' and '}', and leads to these from no other byte.
+ */
+static inline size_t ld_scan_nesting(const char *p, size_t at, size_t size)
+{
+#if defined(__SSE2__)
+    const __m128i fold = _mm_set1_epi8(0x20);
+    const __m128i quote = _mm_set1_epi8('"');
+    const __m128i open = _mm_set1_epi8('{');
+    const __m128i close = _mm_set1_epi8('}');
+    for (; size - at >= 16; at += 16) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
+        const __m128i folded = _mm_or_si128(bytes, fold);
+        const __m128i bracket =
+            _mm_or_si128(_mm_cmpeq_epi8(folded, open), _mm_cmpeq_epi8(folded, close));
+        const __m128i hit = _mm_or_si128(bracket, _mm_cmpeq_epi8(bytes, quote));
+        const unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+        if (mask != 0)
+            return at + (size_t)__builtin_ctz(mask);
+    }
+#endif
+    while (at < size && p[at] != '"' && (p[at] | 0x20) != '{' && (p[at] | 0x20) != '}')
+        at++;
+    return at;
+}
+
 /* Bits of the bytes of p[0, 64) that ld_scan_string would stop at. */
 static inline uint64_t ld_scan_block(const char *p)
 {

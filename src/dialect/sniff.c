@@ -1,44 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A level counter, one bit per level (object or array), and the id of the member we are in on each
- * of the first levels: enough to know a place such as choices[].delta.content. Strings are run
- * over sixteen bytes at a time. What no rule asks for costs nothing but its structure's bytes.
+ * A level counter, and of each of the first levels whether it is an object and the id of the member
+ * that we are in: enough to know a place such as choices[].delta.content. Strings are run
+ * over sixteen bytes at a time, and so is all of an object or array in which no rule has a place,
+ * such as the numbers of an embedding.
  */
 #include "dialect/sniff.h"
 
 #include "dialect/scan.h"
 
+/* XX(NAME, "name", its last character): no two share both their size and that character. */
 #define NAME_MAP(XX)                                                                               \
-    XX(USAGE, "usage")                                                                             \
-    XX(TYPE, "type")                                                                               \
-    XX(ERROR, "error")                                                                             \
-    XX(RESPONSE, "response")                                                                       \
-    XX(MESSAGE, "message")                                                                         \
-    XX(CHOICES, "choices")                                                                         \
-    XX(FINISH_REASON, "finish_reason")                                                             \
-    XX(STOP_REASON, "stop_reason")                                                                 \
-    XX(DELTA, "delta")                                                                             \
-    XX(OUTPUT, "output")                                                                           \
-    XX(CONTENT, "content")                                                                         \
-    XX(REASONING_CONTENT, "reasoning_content")                                                     \
-    XX(REASONING, "reasoning")                                                                     \
-    XX(TEXT, "text")                                                                               \
-    XX(THINKING, "thinking")                                                                       \
-    XX(PARTIAL_JSON, "partial_json")                                                               \
-    XX(ARGUMENTS, "arguments")
+    XX(USAGE, "usage", 'e')                                                                        \
+    XX(TYPE, "type", 'e')                                                                          \
+    XX(ERROR, "error", 'r')                                                                        \
+    XX(RESPONSE, "response", 'e')                                                                  \
+    XX(MESSAGE, "message", 'e')                                                                    \
+    XX(CHOICES, "choices", 's')                                                                    \
+    XX(FINISH_REASON, "finish_reason", 'n')                                                        \
+    XX(STOP_REASON, "stop_reason", 'n')                                                            \
+    XX(DELTA, "delta", 'a')                                                                        \
+    XX(OUTPUT, "output", 't')                                                                      \
+    XX(CONTENT, "content", 't')                                                                    \
+    XX(REASONING_CONTENT, "reasoning_content", 't')                                                \
+    XX(REASONING, "reasoning", 'g')                                                                \
+    XX(TEXT, "text", 't')                                                                          \
+    XX(THINKING, "thinking", 'g')                                                                  \
+    XX(PARTIAL_JSON, "partial_json", 'n')                                                          \
+    XX(ARGUMENTS, "arguments", 's')
 
 enum name {
     NAME_NONE, /* an array's level, or a name that is none of ours */
-#define NAME_ENUM(name, text) NAME_##name,
+#define NAME_ENUM(name, text, last) NAME_##name,
     NAME_MAP(NAME_ENUM)
 #undef NAME_ENUM
         NAME_COUNT
 };
 
-static const struct lb_str NAMES[NAME_COUNT] = {{NULL, 0},
-#define NAME_TEXT(name, text) {text, sizeof(text) - 1},
-                                                NAME_MAP(NAME_TEXT)
+static const char *const NAMES[NAME_COUNT] = {
+#define NAME_TEXT(name, text, last) [NAME_##name] = text,
+    NAME_MAP(NAME_TEXT)
 #undef NAME_TEXT
+};
+
+enum { NAME_SIZES = 18, LASTS = 16 };
+
+/* Two names that meet in a slot are a compiler's warning (-Woverride-init). */
+static const uint8_t SLOTS[NAME_SIZES][LASTS] = {
+#define NAME_SLOT(name, text, last) [sizeof(text) - 1][(last) % LASTS] = NAME_##name,
+    NAME_MAP(NAME_SLOT)
+#undef NAME_SLOT
 };
 
 #define BIT(name) (UINT32_C(1) << NAME_##name)
@@ -81,7 +92,7 @@ void ld_sniff_reset(struct ld_sniff *sniff)
 {
     sniff->usage_found = sniff->error = sniff->finish = sniff->choices = sniff->whole = false;
     sniff->in_string = sniff->escape = sniff->is_name = sniff->expect_name = false;
-    sniff->started = sniff->deaf = sniff->copying = false;
+    sniff->started = sniff->deaf = sniff->copying = sniff->idle = false;
     sniff->type[0] = '\0';
     sniff->text_size = 0;
     sniff->texts = 0;
@@ -90,22 +101,15 @@ void ld_sniff_reset(struct ld_sniff *sniff)
 
 /* ---- Places ---------------------------------------------------------------------------------- */
 
-/* The member of level `depth` that we are in. */
+/* The member of level `depth` that we are in; asked outside of idle levels only. */
 static enum name at_level(const struct ld_sniff *sniff, uint32_t depth)
 {
-    return depth >= 1 && depth <= sniff->depth && depth <= LD_SNIFF_LEVELS
-               ? (enum name)sniff->path[depth]
-               : NAME_NONE;
+    return depth >= 1 && depth <= sniff->depth ? (enum name)sniff->path[depth] : NAME_NONE;
 }
 
 static enum name here(const struct ld_sniff *sniff)
 {
     return at_level(sniff, sniff->depth);
-}
-
-static bool in_object(const struct ld_sniff *sniff)
-{
-    return sniff->depth >= 1 && sniff->depth <= 64 && (sniff->objects >> (sniff->depth - 1) & 1);
 }
 
 /* The top level, or one of the objects that events of other dialects wrap it in. */
@@ -163,111 +167,142 @@ static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size
     sniff->string_size += size;
     if (!sniff->copied)
         return;
-    if (sniff->copy_size < sizeof sniff->copy) {
-        size_t room = sizeof sniff->copy - sniff->copy_size;
-        memcpy(sniff->copy + sniff->copy_size, bytes, size < room ? size : room);
-    }
-    sniff->copy_size += size;
+    size_t room = sizeof sniff->copy - sniff->copy_size;
+    size_t copied = size < room ? size : room;
+    memcpy(sniff->copy + sniff->copy_size, bytes, copied);
+    sniff->copy_size += copied;
 }
 
-/* By size, since most names are told apart by it. */
-static enum name find_name(const char *name, size_t size)
+static enum name find_name(struct lb_str name)
 {
-    static const uint8_t BY_SIZE[][4] = {
-        [4] = {NAME_TYPE, NAME_TEXT},
-        [5] = {NAME_USAGE, NAME_ERROR, NAME_DELTA},
-        [6] = {NAME_OUTPUT},
-        [7] = {NAME_MESSAGE, NAME_CHOICES, NAME_CONTENT},
-        [8] = {NAME_RESPONSE, NAME_THINKING},
-        [9] = {NAME_REASONING, NAME_ARGUMENTS},
-        [11] = {NAME_STOP_REASON},
-        [12] = {NAME_PARTIAL_JSON},
-        [13] = {NAME_FINISH_REASON},
-        [17] = {NAME_REASONING_CONTENT},
-    };
-
-    if (size >= sizeof BY_SIZE / sizeof BY_SIZE[0])
+    if (name.size == 0 || name.size >= NAME_SIZES)
         return NAME_NONE;
-    for (size_t i = 0; i < 4 && BY_SIZE[size][i] != NAME_NONE; i++) {
-        const char *ours = NAMES[BY_SIZE[size][i]].p;
-        if (ours[0] == name[0] && memcmp(ours, name, size) == 0)
-            return (enum name)BY_SIZE[size][i];
-    }
-    return NAME_NONE;
+    uint8_t id = SLOTS[name.size][(unsigned char)name.p[name.size - 1] % LASTS];
+    bool same = id != NAME_NONE && memcmp(name.p, NAMES[id], name.size) == 0;
+    return same ? (enum name)id : NAME_NONE;
 }
 
-static void end_name(struct ld_sniff *sniff, const char *name, size_t size)
+static void end_name(struct ld_sniff *sniff, struct lb_str name)
 {
-    sniff->in_string = false;
-    if (sniff->depth <= LD_SNIFF_LEVELS)
-        sniff->path[sniff->depth] = (uint8_t)find_name(name, size);
+    sniff->path[sniff->depth] = (uint8_t)find_name(name);
     if (sniff->depth == 2 && at_level(sniff, 1) == NAME_ERROR)
         sniff->error = true; /* an object that is not empty */
 }
 
-static void end_text(struct ld_sniff *sniff, const char *quote)
+/* `size`: of the whole string, of which `start` holds the first bytes if it is the type. */
+static void end_value(struct ld_sniff *sniff, struct lb_str start, size_t size, struct lb_str last)
 {
-    const char *from = sniff->string_at;
-
-    sniff->text_size += sniff->string_size;
-    sniff->texts++;
-    sniff->last = lb_str(from, from != NULL ? (size_t)(quote - from) : 0);
-}
-
-static void end_string(struct ld_sniff *sniff, const char *quote)
-{
-    sniff->in_string = false;
-    if (sniff->is_name) {
-        end_name(sniff, sniff->copy, sniff->copy_size);
+    if (here(sniff) == NAME_NONE)
         return;
-    }
     if (is_type(sniff)) {
-        size_t max = sizeof sniff->type - 1;
-        size_t size = sniff->copy_size < max ? sniff->copy_size : max;
-        memcpy(sniff->type, sniff->copy, size);
-        sniff->type[size] = '\0';
+        start = lb_str_sub(start, 0, sizeof sniff->type - 1);
+        memcpy(sniff->type, start.p, start.size);
+        sniff->type[start.size] = '\0';
     }
-    if (is_text(sniff))
-        end_text(sniff, quote);
+    if (is_text(sniff)) {
+        sniff->text_size += size;
+        sniff->texts++;
+        sniff->last = last;
+    }
     if (is_finish(sniff))
         sniff->finish = true;
-    if (sniff->depth == 1 && here(sniff) == NAME_ERROR && sniff->string_size > 0)
+    if (sniff->depth == 1 && here(sniff) == NAME_ERROR && size > 0)
         sniff->error = true;
 }
 
+/* The string that begin_string began ends at `quote`. */
+static void end_string(struct ld_sniff *sniff, const char *quote)
+{
+    const char *from = sniff->string_at;
+    struct lb_str copy = lb_str(sniff->copy, sniff->copy_size);
+
+    if (sniff->is_name)
+        end_name(sniff, copy);
+    else
+        end_value(sniff, copy, sniff->string_size,
+                  lb_str(from, from != NULL ? (size_t)(quote - from) : 0));
+}
+
 /* Runs on inside of a string; returns where it stopped. */
-static size_t run_string(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
+static size_t skip_string(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
 {
     if (sniff->escape) {
         sniff->escape = false;
-        add_to_string(sniff, bytes + at, 1);
         return at + 1;
     }
     size_t end = ld_scan_string(bytes, at, size);
-    if (sniff->is_name && sniff->string_at == bytes + at && end < size && bytes[end] == '"') {
-        end_name(sniff, bytes + at, end - at); /* all of it is here: no copy is needed */
-        return end + 1;
-    }
-    add_to_string(sniff, bytes + at, end - at);
     if (end == size)
         return size;
-    if (bytes[end] == '"')
-        end_string(sniff, bytes + end);
-    else if (bytes[end] == '\\')
-        sniff->escape = true;
+    sniff->in_string = bytes[end] != '"';
+    sniff->escape = bytes[end] == '\\';
+    return end + 1;
+}
+
+/* The same for a string that may matter. */
+static size_t run_string(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
+{
+    size_t end = skip_string(sniff, bytes, at, size);
+    bool ended = !sniff->in_string;
+
+    add_to_string(sniff, bytes + at, end - at - (ended || sniff->escape));
+    if (ended)
+        end_string(sniff, bytes + end - 1);
+    return end;
+}
+
+/* A string's inside begins at `at`. Nearly all end in the same feed, and without an escape. */
+static size_t take_string(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
+{
+    size_t end = ld_scan_string(bytes, at, size);
+    struct lb_str inside = lb_str(bytes + at, end - at);
+
+    if (end == size || bytes[end] != '"') {
+        begin_string(sniff, inside.p);
+        add_to_string(sniff, inside.p, inside.size);
+        return end;
+    }
+    if (sniff->expect_name)
+        end_name(sniff, inside);
     else
-        add_to_string(sniff, bytes + end, 1);
+        end_value(sniff, inside, inside.size, inside);
+    sniff->expect_name = false;
     return end + 1;
 }
 
 /* ---- Structure ------------------------------------------------------------------------------- */
 
+/*
+ * How deep below the top-level member that we are in a rule looks: is_usage, is_finish and is_text,
+ * what makes `choices` and what makes `error`. From 1 to LD_SNIFF_LEVELS: all beyond is idle.
+ */
+static uint32_t reach(const struct ld_sniff *sniff)
+{
+    const enum name outer = at_level(sniff, 1);
+
+    if (outer != NAME_NONE && outer == (enum name)sniff->text.root)
+        return LD_SNIFF_LEVELS;
+    switch (outer) {
+    case NAME_CHOICES:
+        return 3;
+    case NAME_RESPONSE:
+    case NAME_MESSAGE:
+    case NAME_DELTA:
+    case NAME_ERROR:
+        return 2;
+    default:
+        return 1;
+    }
+}
+
+static bool go_deeper(struct ld_sniff *sniff)
+{
+    sniff->deaf = sniff->depth == UINT32_MAX;
+    sniff->depth += !sniff->deaf;
+    return !sniff->deaf;
+}
+
 static void open_level(struct ld_sniff *sniff, bool object)
 {
-    if (sniff->depth == UINT32_MAX) {
-        sniff->deaf = true;
-        return;
-    }
     if (object && sniff->depth == 2 && at_level(sniff, 1) == NAME_CHOICES)
         sniff->choices = true;
     if (object && !sniff->copying && is_usage(sniff)) {
@@ -276,13 +311,14 @@ static void open_level(struct ld_sniff *sniff, bool object)
         sniff->usage_found = false;
         lb_buf_reset(&sniff->usage);
     }
-    sniff->depth++;
-    if (sniff->depth <= 64) {
-        uint64_t bit = UINT64_C(1) << (sniff->depth - 1);
-        sniff->objects = object ? sniff->objects | bit : sniff->objects & ~bit;
-    }
-    if (sniff->depth <= LD_SNIFF_LEVELS)
-        sniff->path[sniff->depth] = NAME_NONE;
+    if (!go_deeper(sniff))
+        return;
+    sniff->idle = sniff->depth > reach(sniff);
+    sniff->idle_depth = sniff->depth;
+    if (sniff->idle)
+        return;
+    sniff->object[sniff->depth] = object;
+    sniff->path[sniff->depth] = NAME_NONE;
     sniff->expect_name = object;
 }
 
@@ -306,36 +342,8 @@ static void take_first(struct ld_sniff *sniff, char c)
         open_level(sniff, true);
 }
 
-static void take_structure(struct ld_sniff *sniff, const char *at)
-{
-    const char c = *at;
-
-    switch (c) {
-    case '"':
-        begin_string(sniff, at + 1);
-        break;
-    case '{':
-    case '[':
-        open_level(sniff, c == '{');
-        break;
-    case '}':
-    case ']':
-        close_level(sniff);
-        break;
-    case ',':
-        sniff->expect_name = in_object(sniff);
-        break;
-    case 't': /* "error": true; of the other words none has this letter */
-        if (sniff->depth == 1 && here(sniff) == NAME_ERROR)
-            sniff->error = true;
-        break;
-    default:
-        break;
-    }
-}
-
-/* Outside of strings, the bytes that take_structure has a case for; no other changes anything. */
-static size_t skip_idle(const char *bytes, size_t at, size_t size)
+/* Outside of strings, the bytes that take_members has a case for; no other changes anything. */
+static size_t skip_silent(const char *bytes, size_t at, size_t size)
 {
     static const bool SPEAKS[256] = {
         ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true,
@@ -347,6 +355,72 @@ static size_t skip_idle(const char *bytes, size_t at, size_t size)
     return at;
 }
 
+/* In a level where no rule has a place: to its end, or that of the bytes. */
+static size_t skip_level(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
+{
+    while (at < size && sniff->idle && !sniff->deaf) {
+        if (sniff->in_string) {
+            at = skip_string(sniff, bytes, at, size);
+            continue;
+        }
+        at = ld_scan_nesting(bytes, at, size);
+        if (at == size)
+            break;
+        char c = bytes[at++];
+        if (c == '"') {
+            sniff->in_string = true;
+        } else if (c == '{' || c == '[') {
+            go_deeper(sniff);
+        } else {
+            close_level(sniff);
+            sniff->idle = sniff->depth >= sniff->idle_depth;
+        }
+    }
+    return at;
+}
+
+/* Outside of strings: over the members of a level, up to a bracket or to where a string is cut. */
+static size_t take_members(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
+{
+    while ((at = skip_silent(bytes, at, size)) < size) {
+        const char c = bytes[at++];
+        switch (c) {
+        case '"':
+            at = take_string(sniff, bytes, at, size);
+            if (sniff->in_string)
+                return at;
+            break;
+        case ',':
+            sniff->expect_name = sniff->object[sniff->depth];
+            break;
+        case 't': /* "error": true; of the other words none has this letter */
+            if (sniff->depth == 1 && here(sniff) == NAME_ERROR)
+                sniff->error = true;
+            break;
+        case '{':
+        case '[':
+            open_level(sniff, c == '{');
+            return at;
+        default:
+            close_level(sniff);
+            return at;
+        }
+    }
+    return size;
+}
+
+static size_t take_some(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
+{
+    if (sniff->idle)
+        return skip_level(sniff, bytes, at, size);
+    if (sniff->in_string)
+        return run_string(sniff, bytes, at, size);
+    if (sniff->started)
+        return take_members(sniff, bytes, at, size);
+    take_first(sniff, bytes[at]);
+    return at + 1;
+}
+
 void ld_sniff_feed(struct ld_sniff *sniff, const char *bytes, size_t size)
 {
     size_t copied = 0; /* bytes before this are in the usage buffer, or not wanted there */
@@ -354,22 +428,10 @@ void ld_sniff_feed(struct ld_sniff *sniff, const char *bytes, size_t size)
 
     sniff->string_at = NULL;
     while (at < size && !sniff->deaf) {
-        if (sniff->in_string) {
-            at = run_string(sniff, bytes, at, size);
-            continue;
-        }
-        if (!sniff->started) {
-            take_first(sniff, bytes[at++]);
-            continue;
-        }
-        at = skip_idle(bytes, at, size);
-        if (at == size)
-            break;
         bool copying = sniff->copying;
-        take_structure(sniff, bytes + at);
+        at = take_some(sniff, bytes, at, size);
         if (!copying && sniff->copying)
-            copied = at;
-        at++;
+            copied = at - 1; /* its brace */
         if (copying && sniff->depth == sniff->copy_depth) {
             lb_buf_add(&sniff->usage, bytes + copied, at - copied);
             sniff->copying = false;

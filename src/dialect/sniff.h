@@ -41,15 +41,18 @@ struct ld_sniff {
     bool escape; /* the last byte was a backslash */
     bool is_name;
     bool expect_name;
-    bool started; /* the opening brace was seen */
-    bool deaf;    /* the object is over, or there is none */
-    bool copying; /* inside of a usage object */
+    bool started;        /* the opening brace was seen */
+    bool deaf;           /* the object is over, or there is none */
+    bool copying;        /* inside of a usage object */
+    bool idle;           /* inside of a level where no rule has a place: */
+    uint32_t idle_depth; /* its depth */
     uint32_t depth;
     uint32_t copy_depth;
-    uint64_t objects;                  /* a bit per level up to 64: is it an object? */
-    uint8_t path[LD_SNIFF_LEVELS + 1]; /* by depth, from 1: which member we are in */
+    /* By depth, from 1; what is deeper is idle. */
+    bool object[LD_SNIFF_LEVELS + 1];  /* or an array */
+    uint8_t path[LD_SNIFF_LEVELS + 1]; /* which member we are in */
     bool copied;                       /* the current string is copied to `copy` */
-    size_t copy_size;                  /* bytes copied, as if there were room */
+    size_t copy_size;                  /* bytes copied; what has no room is left out */
     size_t string_size;                /* of the current string, decoded, roughly */
     char copy[LD_SNIFF_TYPE_SIZE];
 };

@@ -16,34 +16,66 @@
 
 /* ---- Counts, under the names of all dialects ------------------------------------------------- */
 
-/* XX(NAME, object it stands in or NULL, name) */
+/* XX(NAME, "name") of the objects that counts stand in; the first is the usage object itself. */
+#define HOLDER_MAP(XX)                                                                             \
+    XX(USAGE, "")                                                                                  \
+    XX(PROMPT, "prompt_tokens_details")                                                            \
+    XX(INPUT, "input_tokens_details")                                                              \
+    XX(COMPLETION, "completion_tokens_details")                                                    \
+    XX(OUTPUT, "output_tokens_details")
+
+/* XX(NAME, holder, "name", its first character) */
 #define COUNT_MAP(XX)                                                                              \
-    XX(PROMPT, NULL, "prompt_tokens")                                                              \
-    XX(COMPLETION, NULL, "completion_tokens")                                                      \
-    XX(TOTAL, NULL, "total_tokens")                                                                \
-    XX(CACHE_HIT, NULL, "prompt_cache_hit_tokens")                                                 \
-    XX(INPUT, NULL, "input_tokens")                                                                \
-    XX(OUTPUT, NULL, "output_tokens")                                                              \
-    XX(CACHE_CREATION, NULL, "cache_creation_input_tokens")                                        \
-    XX(CACHE_READ, NULL, "cache_read_input_tokens")                                                \
-    XX(PROMPT_CACHED, "prompt_tokens_details", "cached_tokens")                                    \
-    XX(INPUT_CACHED, "input_tokens_details", "cached_tokens")                                      \
-    XX(COMPLETION_REASONING, "completion_tokens_details", "reasoning_tokens")                      \
-    XX(OUTPUT_REASONING, "output_tokens_details", "reasoning_tokens")
+    XX(PROMPT, USAGE, "prompt_tokens", 'p')                                                        \
+    XX(COMPLETION, USAGE, "completion_tokens", 'c')                                                \
+    XX(TOTAL, USAGE, "total_tokens", 't')                                                          \
+    XX(CACHE_HIT, USAGE, "prompt_cache_hit_tokens", 'p')                                           \
+    XX(INPUT, USAGE, "input_tokens", 'i')                                                          \
+    XX(OUTPUT, USAGE, "output_tokens", 'o')                                                        \
+    XX(CACHE_CREATION, USAGE, "cache_creation_input_tokens", 'c')                                  \
+    XX(CACHE_READ, USAGE, "cache_read_input_tokens", 'c')                                          \
+    XX(PROMPT_CACHED, PROMPT, "cached_tokens", 'c')                                                \
+    XX(INPUT_CACHED, INPUT, "cached_tokens", 'c')                                                  \
+    XX(COMPLETION_REASONING, COMPLETION, "reasoning_tokens", 'r')                                  \
+    XX(OUTPUT_REASONING, OUTPUT, "reasoning_tokens", 'r')
+
+enum holder {
+#define XX(name, text) HOLDER_##name,
+    HOLDER_MAP(XX)
+#undef XX
+        HOLDERS
+};
+
+static const struct lb_str HOLDER_NAMES[HOLDERS] = {
+#define XX(name, text) {text, sizeof(text) - 1},
+    HOLDER_MAP(XX)
+#undef XX
+};
 
 enum count {
-#define XX(name, object, member) COUNT_##name,
+#define XX(name, holder, member, first) COUNT_##name,
     COUNT_MAP(XX)
 #undef XX
         COUNTS
 };
 
 static const struct row {
-    const char *object;
-    const char *member;
-    size_t size; /* of the member: most names are told apart by it */
+    enum holder holder;
+    struct lb_str member;
 } ROWS[COUNTS] = {
-#define XX(name, object, member) {object, member, sizeof(member) - 1},
+#define XX(name, holder, member, first) {HOLDER_##holder, {member, sizeof(member) - 1}},
+    COUNT_MAP(XX)
+#undef XX
+};
+
+/* No two rows meet in a slot; if they did it would be a compiler's warning (-Woverride-init). */
+enum { SLOTS = 32 };
+#define SLOT(holder, size, first) (((size) + (first) + (size_t)(holder)) % SLOTS)
+
+/* 1 + enum count, or 0. */
+static const uint8_t BY_SLOT[SLOTS] = {
+#define XX(name, holder, member, first)                                                            \
+    [SLOT(HOLDER_##holder, sizeof(member) - 1, first)] = 1 + COUNT_##name,
     COUNT_MAP(XX)
 #undef XX
 };
@@ -56,10 +88,12 @@ struct counts {
 static void counts_of_tree(const json_t *object, struct counts *counts)
 {
     for (size_t i = 0; i < COUNTS; i++) {
-        const char *name = ROWS[i].object;
-        const json_t *holder = name != NULL ? json_object_get(object, name) : object;
-        int64_t value = ld_json_int(holder, ROWS[i].member, -1);
-        counts->there[i] = json_object_get(holder, ROWS[i].member) != NULL;
+        const struct row *row = &ROWS[i];
+        const json_t *holder = row->holder == HOLDER_USAGE
+                                   ? object
+                                   : json_object_get(object, HOLDER_NAMES[row->holder].p);
+        int64_t value = ld_json_int(holder, row->member.p, -1);
+        counts->there[i] = json_object_get(holder, row->member.p) != NULL;
         counts->n[i] = value >= 0 ? value : -1;
     }
 }
@@ -78,30 +112,47 @@ static bool read_number(struct lb_str text, int64_t *count)
     return true;
 }
 
-static bool is_in(const struct row *row, struct lb_str object)
+/* COUNTS: none. */
+static enum count find_count(enum holder holder, struct lb_str name)
 {
-    return row->object == NULL ? object.p == NULL : lb_str_eq_c(object, row->object);
+    if (name.size == 0)
+        return COUNTS;
+    size_t slot = SLOT(holder, name.size, (unsigned char)name.p[0]);
+    if (BY_SLOT[slot] == 0)
+        return COUNTS;
+    const struct row *row = &ROWS[BY_SLOT[slot] - 1];
+    bool is_it = row->holder == holder && lb_str_eq(row->member, name);
+    return is_it ? (enum count)(row - ROWS) : COUNTS;
 }
 
-/* The members of the object at text.p[at]; `object` is its own name, p NULL for the outermost. */
-static bool walk_object(struct lb_str text, size_t at, struct lb_str object, struct counts *counts)
+/* HOLDERS: none. */
+static enum holder find_holder(struct lb_str name)
+{
+    enum holder holder = HOLDER_USAGE + 1;
+
+    while (holder < HOLDERS && !lb_str_eq(HOLDER_NAMES[holder], name))
+        holder++;
+    return holder;
+}
+
+/* The members of the object at text.p[at]. False: it is none, or a tree has to read it. */
+static bool walk_object(struct lb_str text, size_t at, enum holder holder, struct counts *counts)
 {
     struct ld_walk walk;
     struct ld_member member;
 
-    ld_walk_start(&walk, text, at, object.p == NULL ? 1 : 2);
+    ld_walk_start(&walk, text, at, holder == HOLDER_USAGE ? 1 : 2);
     while (ld_walk_next(&walk, &member)) {
         struct lb_str value = ld_span_of(text, member.value);
+        enum holder inner =
+            holder == HOLDER_USAGE && value.p[0] == '{' ? find_holder(member.name) : HOLDERS;
+        enum count count = find_count(holder, member.name);
         bool whole = !member.escaped;
-        if (object.p == NULL && value.p[0] == '{' &&
-            lb_str_ends(member.name, LB_STR("_tokens_details")))
-            whole = whole && walk_object(text, member.value.at, member.name, counts);
-        for (size_t i = 0; whole && i < COUNTS; i++) {
-            if (!lb_str_eq(member.name, lb_str(ROWS[i].member, ROWS[i].size)) ||
-                !is_in(&ROWS[i], object))
-                continue;
-            counts->there[i] = true;
-            whole = read_number(value, &counts->n[i]);
+        if (inner != HOLDERS)
+            whole = whole && walk_object(text, member.value.at, inner, counts);
+        if (count != COUNTS) {
+            counts->there[count] = true;
+            whole = whole && read_number(value, &counts->n[count]);
         }
         if (!whole)
             return false;
@@ -119,7 +170,7 @@ static bool counts_of_text(struct lb_str text, struct counts *counts)
         counts->n[i] = -1;
     if (at == text.size || text.p[at] != '{')
         return false;
-    if (walk_object(text, at, lb_str(NULL, 0), counts))
+    if (walk_object(text, at, HOLDER_USAGE, counts))
         return true;
     json_t *object = ld_json_read(text, NULL);
     bool is_object = object != NULL; /* the text begins with its brace */

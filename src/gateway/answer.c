@@ -33,8 +33,8 @@ static void write_cors(struct lg_request *request, struct lb_buf *out)
 {
     if (!lg_answer_to_pages(request))
         return;
-    lh_write_field(out, LB_STR("access-control-allow-origin"), LB_STR("*"));
-    lh_write_field(out, LB_STR("access-control-expose-headers"), LB_STR("*"));
+    lh_write_named(out, LH_NAME("access-control-allow-origin"), LB_STR("*"));
+    lh_write_named(out, LH_NAME("access-control-expose-headers"), LB_STR("*"));
 }
 
 struct lb_buf *lg_answer_head(struct lg_request *request, int status)
@@ -46,10 +46,10 @@ struct lb_buf *lg_answer_head(struct lg_request *request, int status)
     lg_count(worker, class_of(status), 1);
     lb_buf_reset(out);
     lh_write_status(out, status);
-    lh_write_field(out, LB_STR("date"), lg_worker_date(worker));
-    lh_write_field(out, LB_STR("x-request-id"), lg_request_public_id(request));
+    lh_write_named(out, LH_NAME("date"), lg_worker_date(worker));
+    lh_write_named(out, LH_NAME("x-request-id"), lg_request_public_id(request));
     if (request->wants_anthropic_id || lg_request_shape(request) == LD_SHAPE_ANTHROPIC)
-        lh_write_field(out, LB_STR("request-id"), lg_request_public_id(request));
+        lh_write_named(out, LH_NAME("request-id"), lg_request_public_id(request));
     write_cors(request, out);
     return out;
 }
@@ -62,9 +62,9 @@ void lg_answer_head_end(struct lg_request *request, int64_t length)
     if (bodiless) {
         request->chunked = false;
     } else if (length >= 0) {
-        lh_write_field_u64(out, LB_STR("content-length"), (uint64_t)length);
+        lh_write_named_u64(out, LH_NAME("content-length"), (uint64_t)length);
     } else if (request->minor_1) {
-        lh_write_field(out, LB_STR("transfer-encoding"), LB_STR("chunked"));
+        lh_write_named(out, LH_NAME("transfer-encoding"), LB_STR("chunked"));
         request->chunked = !request->head_only;
     } else {
         request->keep_alive = false; /* its end is the end of the body */
@@ -72,9 +72,9 @@ void lg_answer_head_end(struct lg_request *request, int64_t length)
     if (request->worker->draining || (request->upload != NULL && request->body_open))
         request->keep_alive = false;
     if (!request->keep_alive)
-        lh_write_field(out, LB_STR("connection"), LB_STR("close"));
+        lh_write_named(out, LH_NAME("connection"), LB_STR("close"));
     else if (!request->minor_1)
-        lh_write_field(out, LB_STR("connection"), LB_STR("keep-alive"));
+        lh_write_named(out, LH_NAME("connection"), LB_STR("keep-alive"));
     lh_write_end(out);
 }
 
@@ -86,7 +86,7 @@ void lg_answer_whole(struct lg_request *request, struct lb_str type, struct lb_s
     struct lg_client *client = request->client;
 
     if (body.size > 0)
-        lh_write_field(out, LB_STR("content-type"), type);
+        lh_write_named(out, LH_NAME("content-type"), type);
     lg_answer_head_end(request, (int64_t)body.size);
     request->answered = true;
     request->bytes_out = body.size;
@@ -142,7 +142,7 @@ static void write_allow(struct lg_request *request, struct lb_buf *out)
         memcpy(allow + size, NAMES[i], name);
         size += name;
     }
-    lh_write_field(out, LB_STR("allow"), lb_str(allow, size));
+    lh_write_named(out, LH_NAME("allow"), lb_str(allow, size));
 }
 
 void lg_answer_error(struct lg_request *request)
@@ -165,13 +165,13 @@ void lg_answer_error(struct lg_request *request)
     struct lb_buf *out = lg_answer_head(request, problem.http_status);
     if (err->retry_after_ms > 0 || problem.retry_after) {
         int64_t wait = err->retry_after_ms > 0 ? err->retry_after_ms : 1000;
-        lh_write_field_u64(out, LB_STR("retry-after"), (uint64_t)(wait + 999) / 1000);
+        lh_write_named_u64(out, LH_NAME("retry-after"), (uint64_t)(wait + 999) / 1000);
     }
     if (problem.retry != LD_RETRY_UNSAID)
-        lh_write_field(out, LB_STR("x-should-retry"),
+        lh_write_named(out, LH_NAME("x-should-retry"),
                        problem.retry == LD_RETRY_YES ? LB_STR("true") : LB_STR("false"));
     if (problem.http_status == 401)
-        lh_write_field(out, LB_STR("www-authenticate"), LB_STR("Bearer"));
+        lh_write_named(out, LH_NAME("www-authenticate"), LB_STR("Bearer"));
     if (problem.http_status == 405)
         write_allow(request, out);
     lg_answer_whole(request, type, lb_buf_str(body));
@@ -215,11 +215,11 @@ void lg_answer_refuse(struct lg_client *client, int status, const char *text)
     struct lb_buf *out = &worker->out;
     lb_buf_reset(out);
     lh_write_status(out, status);
-    lh_write_field(out, LB_STR("date"), lg_worker_date(worker));
-    lh_write_field(out, LB_STR("x-request-id"), lg_worker_make_id(worker, id));
-    lh_write_field(out, LB_STR("content-type"), LB_STR("application/json"));
-    lh_write_field_u64(out, LB_STR("content-length"), body->size);
-    lh_write_field(out, LB_STR("connection"), LB_STR("close"));
+    lh_write_named(out, LH_NAME("date"), lg_worker_date(worker));
+    lh_write_named(out, LH_NAME("x-request-id"), lg_worker_make_id(worker, id));
+    lh_write_named(out, LH_NAME("content-type"), LB_STR("application/json"));
+    lh_write_named_u64(out, LH_NAME("content-length"), body->size);
+    lh_write_named(out, LH_NAME("connection"), LB_STR("close"));
     lh_write_end(out);
     const struct lb_str slices[] = {lb_buf_str(out), lb_buf_str(body)};
     lg_count(worker, class_of(status), 1);

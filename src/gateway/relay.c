@@ -59,9 +59,9 @@ static void ping_again(struct lg_request *request);
 /* Our part of a stream's head. */
 static void write_stream_head(struct lb_buf *out)
 {
-    lh_write_field(out, LB_STR("content-type"), LB_STR("text/event-stream"));
-    lh_write_field(out, LB_STR("cache-control"), LB_STR("no-cache"));
-    lh_write_field(out, LB_STR("x-accel-buffering"), LB_STR("no"));
+    lh_write_named(out, LH_NAME("content-type"), LB_STR("text/event-stream"));
+    lh_write_named(out, LH_NAME("cache-control"), LB_STR("no-cache"));
+    lh_write_named(out, LH_NAME("x-accel-buffering"), LB_STR("no"));
 }
 
 static void write_chunk(struct lg_request *request, struct lb_str head, struct lb_str bytes)
@@ -171,9 +171,9 @@ static void show_decision(const struct lg_request *request, struct lb_buf *out)
 
     if (!request->settings->decision_headers)
         return;
-    lh_write_field_u64(out, LB_STR("x-llmgr-platform-id"), (uint64_t)target->platform_id);
-    lh_write_field(out, LB_STR("x-llmgr-model"), target->model_name);
-    lh_write_field(out, LB_STR("x-llmgr-payer"), lb_cstr(lm_payer_name(target->payer)));
+    lh_write_named_u64(out, LH_NAME("x-llmgr-platform-id"), (uint64_t)target->platform_id);
+    lh_write_named(out, LH_NAME("x-llmgr-model"), target->model_name);
+    lh_write_named(out, LH_NAME("x-llmgr-payer"), lb_cstr(lm_payer_name(target->payer)));
 }
 
 /* The platform's answer cannot be passed on. */
@@ -213,7 +213,7 @@ static void begin_answer(struct lg_request *request, const struct lh_head *head)
     if (relay->events)
         write_stream_head(out);
     else if (type.p != NULL)
-        lh_write_field(out, LB_STR("content-type"), type);
+        lh_write_named(out, LH_NAME("content-type"), type);
     show_fields(head, out);
     show_decision(request, out);
     bool known = head->body == LH_BODY_LENGTH || head->body == LH_BODY_NONE;
@@ -488,10 +488,10 @@ static enum lg_verdict pass_refusal(struct lg_request *request)
         return lg_request_fail(request, body->failed, N_("out of memory"));
     struct lb_buf *out = lg_answer_head(request, relay->upstream_status);
     if (relay->retry_after_ms >= 0)
-        lh_write_field_u64(out, LB_STR("retry-after"),
+        lh_write_named_u64(out, LH_NAME("retry-after"),
                            (uint64_t)(relay->retry_after_ms + 999) / 1000);
     if (problem.retry != LD_RETRY_UNSAID)
-        lh_write_field(out, LB_STR("x-should-retry"),
+        lh_write_named(out, LH_NAME("x-should-retry"),
                        problem.retry == LD_RETRY_YES ? LB_STR("true") : LB_STR("false"));
     lg_answer_whole(request, LB_STR("application/json"), lb_buf_str(body));
     return LG_DONE;

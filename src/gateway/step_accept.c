@@ -45,13 +45,13 @@ static enum lg_verdict answer_options(struct lg_request *request)
     struct lb_str wanted = lh_head_get(request->head, LH_HEADER_ACCESS_CONTROL_REQUEST_HEADERS);
     struct lb_buf *out = lg_answer_head(request, 204);
 
-    lh_write_field(out, LB_STR("allow"), LB_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    lh_write_named(out, LH_NAME("allow"), LB_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     if (lg_answer_to_pages(request)) {
-        lh_write_field(out, LB_STR("access-control-allow-methods"),
+        lh_write_named(out, LH_NAME("access-control-allow-methods"),
                        LB_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
-        lh_write_field(out, LB_STR("access-control-allow-headers"),
+        lh_write_named(out, LH_NAME("access-control-allow-headers"),
                        wanted.size > 0 ? wanted : LB_STR("*"));
-        lh_write_field(out, LB_STR("access-control-max-age"), LB_STR("86400"));
+        lh_write_named(out, LH_NAME("access-control-max-age"), LB_STR("86400"));
     }
     lg_answer_whole(request, lb_str(NULL, 0), lb_str(NULL, 0));
     return LG_DONE;

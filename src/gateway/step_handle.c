@@ -42,7 +42,7 @@ static enum lg_verdict answer_call(struct lg_request *request, struct lg_call *c
     }
     struct lb_buf *out = lg_answer_head(request, call->status != 0 ? call->status : 200);
     if (call->allow.size > 0)
-        lh_write_field(out, LB_STR("allow"), call->allow);
+        lh_write_named(out, LH_NAME("allow"), call->allow);
     for (size_t i = 0; i < call->field_count; i++)
         lh_write_field(out, call->fields[i].name, call->fields[i].value);
     lg_answer_whole(request, call->type.size > 0 ? call->type : LB_STR("application/json"),

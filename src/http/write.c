@@ -73,17 +73,21 @@ void lh_write_request(struct lb_buf *buf, struct lb_str method, struct lb_str ta
 
 void lh_write_status(struct lb_buf *buf, int status)
 {
-    const struct lb_str reason = lb_cstr(lh_status_reason(status));
-
     if (status < CODE_FIRST || status >= CODE_END) {
         refuse(buf);
         return;
     }
-    lb_buf_add_str(buf, LB_STR("HTTP/1.1 "));
-    lb_buf_add_u64(buf, (uint64_t)status);
-    lb_buf_add_byte(buf, ' ');
-    lb_buf_add_str(buf, reason);
-    lb_buf_add_str(buf, LB_STR("\r\n"));
+    const struct lb_str version = LB_STR("HTTP/1.1 ");
+    const struct lb_str reason = lb_cstr(lh_status_reason(status));
+    const char code[4] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+                          (char)('0' + status % 10), ' '};
+    size_t size = version.size + sizeof code + reason.size + 2;
+    char *at = lb_buf_reserve(buf, size);
+    if (at == NULL)
+        return;
+    at = put(put(put(at, version), lb_str(code, sizeof code)), reason);
+    put(at, LB_STR("\r\n"));
+    lb_buf_grow(buf, size);
 }
 
 /*
@@ -95,6 +99,17 @@ static bool is_field(const char *line, size_t size, struct lb_str name)
     if (name.size == 0 || (lh_plain_name(line, size) != name.size && !lh_is_token(name)))
         return false;
     return lh_find_control(line, name.size + 2, size) == size - 2;
+}
+
+/* The line written at `start`, the buffer's end, becomes part of it, or nothing of it does. */
+static void finish_line(struct lb_buf *buf, char *start, size_t size, bool good)
+{
+    if (good) {
+        lb_buf_grow(buf, size);
+    } else {
+        *start = '\0'; /* what ended the buffer before */
+        refuse(buf);
+    }
 }
 
 void lh_write_field2(struct lb_buf *buf, struct lb_str name, struct lb_str value,
@@ -111,12 +126,7 @@ void lh_write_field2(struct lb_buf *buf, struct lb_str name, struct lb_str value
     char *at = put(put(start, name), LB_STR(": "));
     at = put(put(at, value), rest);
     put(at, LB_STR("\r\n"));
-    if (is_field(start, size, name)) {
-        lb_buf_grow(buf, size);
-    } else {
-        *start = '\0'; /* what ended the buffer before */
-        refuse(buf);
-    }
+    finish_line(buf, start, size, is_field(start, size, name));
 }
 
 void lh_write_field(struct lb_buf *buf, struct lb_str name, struct lb_str value)
@@ -124,7 +134,22 @@ void lh_write_field(struct lb_buf *buf, struct lb_str name, struct lb_str value)
     lh_write_field2(buf, name, value, LB_STR(""));
 }
 
-void lh_write_field_u64(struct lb_buf *buf, struct lb_str name, uint64_t value)
+/* The search for the CR begins with the name, with which most lines are longer than a block. */
+void lh_write_named(struct lb_buf *buf, struct lh_name name, struct lb_str value)
+{
+    if (!sane(name.start, value, LB_STR(""))) {
+        refuse(buf);
+        return;
+    }
+    size_t size = name.start.size + value.size + 2;
+    char *start = lb_buf_reserve(buf, size);
+    if (start == NULL)
+        return;
+    put(put(put(start, name.start), value), LB_STR("\r\n"));
+    finish_line(buf, start, size, lh_find_control(start, 0, size) == size - 2);
+}
+
+void lh_write_named_u64(struct lb_buf *buf, struct lh_name name, uint64_t value)
 {
     char digits[20];
     size_t at = sizeof(digits);
@@ -133,7 +158,7 @@ void lh_write_field_u64(struct lb_buf *buf, struct lb_str name, uint64_t value)
         digits[--at] = (char)('0' + value % 10);
         value /= 10;
     } while (value != 0);
-    lh_write_field(buf, name, lb_str(digits + at, sizeof(digits) - at));
+    lh_write_named(buf, name, lb_str(digits + at, sizeof(digits) - at));
 }
 
 void lh_write_end(struct lb_buf *buf)

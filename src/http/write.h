@@ -20,7 +20,20 @@ void lh_write_field(struct lb_buf *buf, struct lb_str name, struct lb_str value)
 /* A value in two parts, such as "Bearer " and a key. */
 void lh_write_field2(struct lb_buf *buf, struct lb_str name, struct lb_str value,
                      struct lb_str rest);
-void lh_write_field_u64(struct lb_buf *buf, struct lb_str name, uint64_t value);
+
+/*
+ * A name that stands in the source as a token needs no second look; the value is checked as above.
+ * A type of its own, so that no name from outside is taken for one.
+ */
+struct lh_name {
+    struct lb_str start; /* of the line: the name, a colon and a space */
+};
+
+#define LH_NAME(token) ((struct lh_name){LB_STR(token ": ")})
+
+void lh_write_named(struct lb_buf *buf, struct lh_name name, struct lb_str value);
+void lh_write_named_u64(struct lb_buf *buf, struct lh_name name, uint64_t value);
+
 /* The empty line. */
 void lh_write_end(struct lb_buf *buf);
 

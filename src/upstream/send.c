@@ -69,11 +69,11 @@ static void write_framing(struct lu_exchange *exchange, const struct lu_request 
     struct lb_buf *head = &exchange->head;
 
     if (request->body_kind == LU_BODY_CHUNKED)
-        lh_write_field(head, LB_STR("transfer-encoding"), LB_STR("chunked"));
+        lh_write_named(head, LH_NAME("transfer-encoding"), LB_STR("chunked"));
     else if (request->body_kind == LU_BODY_LENGTH)
-        lh_write_field_u64(head, LB_STR("content-length"), request->body_size);
+        lh_write_named_u64(head, LH_NAME("content-length"), request->body_size);
     else if (slices_size > 0 || takes_body(request->method))
-        lh_write_field_u64(head, LB_STR("content-length"), slices_size);
+        lh_write_named_u64(head, LH_NAME("content-length"), slices_size);
 }
 
 /* The slices as they will be sent: for a chunked body, as one chunk. */

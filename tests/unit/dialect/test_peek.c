@@ -148,6 +148,12 @@ static const struct {
     {"{\"Model\":\"a\"}", "lower case"},
     {"{\"model\":\"a\",\"MODEL\":\"b\"}", "lower case"},
     {"{\"model\":\"a\",\"\\u004dodel\":\"b\"}", "lower case"},
+    {"{\"streaM\":1}", "lower case"},
+    {"{\"Stream_options\":1}", "lower case"},
+    {"{\"stream_options\":{\"include_Usage\":true}}", "lower case"},
+    {"{\"max_completion_Tokens\":1}", "lower case"},
+    {"{\"max_output_tokenS\":1}", "lower case"},
+    {"{\"MAX_TOKENS\":1}", "lower case"},
 };
 
 static void peek_refuses_what_parsers_could_read_differently(void **state)

@@ -10,25 +10,47 @@
 
 static struct lb_host host;
 
-/* Fed whole and byte by byte, which must come to the same; free it with ld_sniff_free. */
+static void assert_same(const struct ld_sniff *a, const struct ld_sniff *b)
+{
+    assert_int_equal(a->usage_found, b->usage_found);
+    assert_true(lb_str_eq(lb_buf_str(&a->usage), lb_buf_str(&b->usage)));
+    assert_int_equal(a->error, b->error);
+    assert_int_equal(a->finish, b->finish);
+    assert_int_equal(a->choices, b->choices);
+    assert_int_equal(a->whole, b->whole);
+    assert_int_equal(a->text_size, b->text_size);
+    assert_int_equal(a->texts, b->texts);
+    assert_string_equal(a->type, b->type);
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 16;
+}
+
+/* Fed whole, byte by byte and in pieces, which must come to the same; free it with ld_sniff_free.
+ */
 static struct ld_sniff sniffed(enum ld_endpoint_id endpoint, bool stream, const char *text)
 {
-    struct ld_sniff whole, bytes;
+    static const size_t STEPS[] = {1, 3, 40, 200};
+    const size_t size = strlen(text);
+    struct ld_sniff whole, cut;
+    uint32_t seed = (uint32_t)size;
 
     ld_sniff_init(&whole, &host, ld_endpoint(endpoint), stream);
-    ld_sniff_init(&bytes, &host, ld_endpoint(endpoint), stream);
-    ld_sniff_feed(&whole, text, strlen(text));
-    for (const char *at = text; *at != '\0'; at++)
-        ld_sniff_feed(&bytes, at, 1);
-    assert_int_equal(whole.usage_found, bytes.usage_found);
-    assert_true(lb_str_eq(lb_buf_str(&whole.usage), lb_buf_str(&bytes.usage)));
-    assert_int_equal(whole.error, bytes.error);
-    assert_int_equal(whole.finish, bytes.finish);
-    assert_int_equal(whole.choices, bytes.choices);
-    assert_int_equal(whole.whole, bytes.whole);
-    assert_int_equal(whole.text_size, bytes.text_size);
-    assert_string_equal(whole.type, bytes.type);
-    ld_sniff_free(&bytes);
+    ld_sniff_feed(&whole, text, size);
+    for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
+        ld_sniff_init(&cut, &host, ld_endpoint(endpoint), stream);
+        for (size_t at = 0; at < size;) {
+            size_t step = 1 + next_random(&seed) % STEPS[i];
+            step = step < size - at ? step : size - at;
+            ld_sniff_feed(&cut, text + at, step);
+            at += step;
+        }
+        assert_same(&whole, &cut);
+        ld_sniff_free(&cut);
+    }
     return whole;
 }
 
@@ -185,6 +207,221 @@ static void depth_changes_nothing_outside_of_it(void **state)
     }
 }
 
+static void a_text_that_was_cut_leaves_nothing_to_the_next(void **state)
+{
+    static const char CUT[] =
+        "{\"usage\":{\"a\":[\"b\\\"\"]},\"other\":{\"x\":[1,\"\\\\y\"]},\"type\":\"t\"}";
+    static const char NEXT[] = "{\"type\":\"u\",\"error\":{\"a\":1},\"usage\":{\"b\":2}}";
+    struct ld_sniff wanted = sniffed(LD_ENDPOINT_CHAT, true, NEXT);
+    struct ld_sniff sniff;
+
+    (void)state;
+    ld_sniff_init(&sniff, &host, ld_endpoint(LD_ENDPOINT_CHAT), true);
+    for (size_t size = 0; size < sizeof CUT; size++) {
+        ld_sniff_reset(&sniff);
+        ld_sniff_feed(&sniff, CUT, size);
+        ld_sniff_reset(&sniff);
+        ld_sniff_feed(&sniff, NEXT, sizeof NEXT - 1);
+        assert_same(&wanted, &sniff);
+    }
+    ld_sniff_free(&sniff);
+    ld_sniff_free(&wanted);
+}
+
+/* ---- Any text: what is found follows from where it stands ------------------------------------ */
+
+enum { DEEPEST = 11 };
+
+/* Of which endpoint, and the names of its output texts. */
+static const struct answer {
+    enum ld_endpoint_id endpoint;
+    bool stream;
+    const char
+        *root; /* the top-level member that they stand in; NULL: they are members themselves */
+    const char *names;
+} ANSWERS[] = {
+    {LD_ENDPOINT_CHAT, false, "choices", " content reasoning_content reasoning text arguments "},
+    {LD_ENDPOINT_NATIVE, true, "choices", " content reasoning_content reasoning text arguments "},
+    {LD_ENDPOINT_RESPONSES, false, "output", " text arguments "},
+    {LD_ENDPOINT_RESPONSES, true, NULL, " delta "},
+    {LD_ENDPOINT_MESSAGES, false, "content", " text thinking "},
+    {LD_ENDPOINT_MESSAGES, true, "delta", " text thinking partial_json "},
+    {LD_ENDPOINT_EMBEDDINGS, false, "none", " "},
+};
+
+/* A text that is made up, and beside it what has to be found there. */
+struct story {
+    const struct answer *answer;
+    uint32_t seed;
+    int depth;
+    const char *path[DEEPEST + 1]; /* by depth, from 1: the member; "" in an array */
+    bool in_usage;
+    struct lb_buf text, usage;
+    bool usage_found, error, finish, choices;
+    uint64_t text_size;
+    unsigned texts;
+};
+
+static bool stands_in(const struct story *story, int depth, const char *name)
+{
+    return depth <= story->depth && strcmp(story->path[depth], name) == 0;
+}
+
+static bool is_member(const struct story *story, const char *name)
+{
+    return story->depth > 0 && stands_in(story, story->depth, name);
+}
+
+static bool is_output(const struct story *story)
+{
+    const char *root = story->answer->root;
+    char name[40];
+
+    snprintf(name, sizeof name, " %s ", story->path[story->depth]);
+    return name[1] != ' ' && story->depth <= LD_SNIFF_LEVELS &&
+           strstr(story->answer->names, name) != NULL &&
+           (root == NULL ? story->depth == 1 : stands_in(story, 1, root));
+}
+
+static void tell_string(struct story *story)
+{
+    static const char *const INSIDES[] = {
+        "",
+        "a",
+        "stop",
+        "two words",
+        "}]{[\\\"",
+        "\\\\",
+        "{\\\"usage\\\":{\\\"a\\\":1}}",
+        "a long text of more than one block, and of some more than two or three"};
+    const char *inside = INSIDES[next_random(&story->seed) % 8];
+    size_t size = strlen(inside);
+
+    for (const char *at = inside; *at != '\0'; at++) {
+        if (*at == '\\') {
+            at++;
+            size--;
+        }
+    }
+    lb_buf_addf(&story->text, "\"%s\"", inside);
+    if (is_output(story)) {
+        story->text_size += size;
+        story->texts++;
+    }
+    story->error |= story->depth == 1 && is_member(story, "error") && size > 0;
+    story->finish |=
+        is_member(story, "finish_reason") && story->depth == 3 && stands_in(story, 1, "choices");
+    story->finish |= is_member(story, "stop_reason") &&
+                     (story->depth == 1 || (story->depth == 2 && stands_in(story, 1, "delta")));
+}
+
+static bool is_usage_place(const struct story *story)
+{
+    const int depth = story->depth;
+
+    return is_member(story, "usage") &&
+           (depth == 1 || (depth == 3 && stands_in(story, 1, "choices")) ||
+            (depth == 2 && (stands_in(story, 1, "response") || stands_in(story, 1, "message"))));
+}
+
+static void tell_value(struct story *story);
+
+static void tell_members(struct story *story, bool object)
+{
+    static const char *const NAMES[] = {
+        "usage",    "error",        "response",  "message", "choices",           "finish_reason",
+        "delta",    "stop_reason",  "output",    "content", "reasoning_content", "reasoning",
+        "thinking", "partial_json", "arguments", "text",    "prompt_tokens",     "a",
+    };
+    const char *const space = next_random(&story->seed) % 4 == 0 ? " \n" : "";
+
+    const uint32_t count = next_random(&story->seed) % (story->depth == 1 ? 8 : 4);
+
+    for (uint32_t i = 0; i < count; i++) {
+        lb_buf_addf(&story->text, "%s%s", i > 0 ? "," : "", space);
+        story->path[story->depth] = "";
+        if (object) {
+            const char *name = NAMES[next_random(&story->seed) % 18];
+            if (story->depth == 1 && next_random(&story->seed) % 3 == 0 &&
+                story->answer->root != NULL)
+                name = story->answer->root;
+            story->path[story->depth] = name;
+            lb_buf_addf(&story->text, "\"%s\"%s:%s", name, space, space);
+            story->error |= story->depth == 2 && stands_in(story, 1, "error");
+        }
+        tell_value(story);
+    }
+}
+
+static void tell_level(struct story *story, bool object)
+{
+    bool usage = object && !story->in_usage && is_usage_place(story);
+    size_t from = story->text.size;
+
+    story->in_usage |= usage;
+    story->choices |= object && story->depth == 2 && stands_in(story, 1, "choices");
+    lb_buf_add_byte(&story->text, object ? '{' : '[');
+    story->depth++;
+    story->path[story->depth] = "";
+    tell_members(story, object);
+    story->depth--;
+    lb_buf_add_byte(&story->text, object ? '}' : ']');
+    if (!usage)
+        return;
+    story->in_usage = false;
+    story->usage_found = true;
+    lb_buf_reset(&story->usage);
+    lb_buf_add(&story->usage, story->text.data + from, story->text.size - from);
+}
+
+static void tell_value(struct story *story)
+{
+    static const char *const WORDS[] = {"true", "false", "null", "0", "-12.5e+7", "1700000000"};
+    uint32_t kind = next_random(&story->seed) % 8;
+    const char *word = WORDS[next_random(&story->seed) % 6];
+
+    if (kind < 5 && story->depth < DEEPEST) {
+        tell_level(story, kind < 3);
+    } else if (kind < 7) {
+        tell_string(story);
+    } else {
+        lb_buf_add_c(&story->text, word);
+        story->error |= word[0] == 't' && story->depth == 1 && is_member(story, "error");
+    }
+}
+
+static void what_is_found_follows_from_where_it_stands(void **state)
+{
+    unsigned usages = 0, errors = 0, finishes = 0, texts = 0;
+
+    (void)state;
+    for (uint32_t round = 0; round < 3000; round++) {
+        struct story story = {.answer = &ANSWERS[round % 7], .seed = round * 7919u};
+        lb_buf_init(&story.text, &host, 1 << 20);
+        lb_buf_init(&story.usage, &host, 1 << 20);
+        tell_level(&story, true);
+        struct ld_sniff sniff =
+            sniffed(story.answer->endpoint, story.answer->stream, lb_buf_c(&story.text));
+        bool right = sniff.usage_found == story.usage_found && sniff.error == story.error &&
+                     sniff.finish == story.finish && sniff.choices == story.choices &&
+                     sniff.text_size == story.text_size && sniff.texts == story.texts &&
+                     sniff.whole;
+        if (right && story.usage_found)
+            right = lb_str_eq(lb_buf_str(&sniff.usage), lb_buf_str(&story.usage));
+        if (!right)
+            fail_msg("%s", lb_buf_c(&story.text));
+        usages += story.usage_found;
+        errors += story.error;
+        finishes += story.finish;
+        texts += story.texts > 0;
+        ld_sniff_free(&sniff);
+        lb_buf_free(&story.text);
+        lb_buf_free(&story.usage);
+    }
+    /* The stories are about what is looked for. */
+    assert_true(usages > 100 && errors > 100 && finishes > 100 && texts > 100);
+}
+
 static void an_error_passes_although_it_holds_usage_alone(void **state)
 {
     static const struct lb_str EVENT =
@@ -276,6 +513,8 @@ int main(void)
         cmocka_unit_test(the_type_is_that_of_the_top_level),
         cmocka_unit_test(text_is_what_stands_in_the_places_of_output),
         cmocka_unit_test(depth_changes_nothing_outside_of_it),
+        cmocka_unit_test(a_text_that_was_cut_leaves_nothing_to_the_next),
+        cmocka_unit_test(what_is_found_follows_from_where_it_stands),
         cmocka_unit_test(an_error_passes_although_it_holds_usage_alone),
         cmocka_unit_test(an_escape_is_decoded_or_refused),
         cmocka_unit_test(a_walk_that_is_over_stays_over),

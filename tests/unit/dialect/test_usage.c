@@ -176,6 +176,58 @@ static void details_are_those_of_their_own_object(void **state)
           USAGE(4, 1, -1, -1, -1));
 }
 
+/* Every name in every object: an escaped name beside it has a tree read the same. */
+static void a_walk_and_a_tree_find_the_same_counts(void **state)
+{
+    static const char *const OBJECTS[] = {"",
+                                          "prompt_tokens_details",
+                                          "input_tokens_details",
+                                          "completion_tokens_details",
+                                          "output_tokens_details",
+                                          "other_tokens_details",
+                                          "prompt_tokens"};
+    static const char *const NAMES[] = {"prompt_tokens",
+                                        "completion_tokens",
+                                        "total_tokens",
+                                        "prompt_cache_hit_tokens",
+                                        "input_tokens",
+                                        "output_tokens",
+                                        "cached_tokens",
+                                        "cache_creation_input_tokens",
+                                        "cache_read_input_tokens",
+                                        "reasoning_tokens",
+                                        "prompt_tokens_details",
+                                        "pached_tokens",
+                                        "xrompt_tokens",
+                                        "prompt_token",
+                                        ""};
+    char member[200], text[300];
+    unsigned found = 0;
+
+    (void)state;
+    for (int rule = LD_USAGE_CHAT; rule <= LD_USAGE_ANY; rule++) {
+        for (size_t i = 0; i < sizeof OBJECTS / sizeof OBJECTS[0] * 15; i++) {
+            const char *object = OBJECTS[i / 15];
+            snprintf(member, sizeof member, object[0] == '\0' ? "%s\"%s\":7" : "\"%s\":{\"%s\":7}",
+                     object, NAMES[i % 15]);
+            snprintf(text, sizeof text, "{%s,\"completion_tokens\":2,\"\\u0078\":1}", member);
+            fresh();
+            bool any = ld_usage_read_text(&usage, (enum ld_usage_rule)rule, &parts, lb_cstr(text));
+            const struct llmgr_usage wanted = usage;
+            snprintf(text, sizeof text, "{%s,\"completion_tokens\":2,\"x\":1}", member);
+            fresh();
+            assert_int_equal(
+                ld_usage_read_text(&usage, (enum ld_usage_rule)rule, &parts, lb_cstr(text)), any);
+            if (memcmp(&usage, &wanted, sizeof usage) != 0)
+                fail_msg("%s", text);
+            found += usage.prompt_tokens == 7 || usage.cached_tokens == 7 ||
+                     usage.total_tokens == 7 || usage.reasoning_tokens == 7 ||
+                     usage.completion_tokens == 7;
+        }
+    }
+    assert_int_equal(found, 23); /* by all rules together: the names are those that count */
+}
+
 static void an_estimate_does_not_overflow(void **state)
 {
     (void)state;
@@ -194,6 +246,7 @@ int main(void)
         cmocka_unit_test(estimates_round_up),
         cmocka_unit_test(a_count_below_zero_or_of_another_kind_is_unknown),
         cmocka_unit_test(details_are_those_of_their_own_object),
+        cmocka_unit_test(a_walk_and_a_tree_find_the_same_counts),
         cmocka_unit_test(an_estimate_does_not_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static void a_written_request_is_read_back(void **state)
     lh_write_request(&out, LB_STR("POST"), LB_STR("/v1/chat?x=1"), LB_STR("a:8080"));
     lh_write_field2(&out, LB_STR("Authorization"), LB_STR("Bearer "), LB_STR("sk-1"));
     lh_write_field(&out, LB_STR("X-Empty"), LB_STR(""));
-    lh_write_field_u64(&out, LB_STR("Content-Length"), 12345678901);
+    lh_write_named_u64(&out, LH_NAME("Content-Length"), 12345678901);
     lh_write_end(&out);
     assert_int_equal(out.failed, LLMGR_OK);
     assert_string_equal(lb_buf_c(&out), "POST /v1/chat?x=1 HTTP/1.1\r\nHost: a:8080\r\n"
@@ -53,7 +53,7 @@ static void a_written_response_is_read_back(void **state)
             continue;
         lb_buf_reset(&out);
         lh_write_status(&out, status);
-        lh_write_field_u64(&out, LB_STR("Content-Length"), 0);
+        lh_write_named_u64(&out, LH_NAME("Content-Length"), 0);
         lh_write_end(&out);
         lh_head_init_response(&head, fields, 8, &lh_limits_default, LH_REPLY_TO_OTHER);
         assert_int_equal(lh_head_parse(&head, out.data, out.size), LH_DONE);
@@ -69,7 +69,7 @@ static void nothing_can_be_injected(void **state)
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct lb_str s = lb_cstr(bad[i]);
-        for (int where = 0; where < 7; where++) {
+        for (int where = 0; where < 8; where++) {
             lb_buf_reset(&out);
             if (where == 0)
                 lh_write_request(&out, s, LB_STR("/"), LB_STR("a"));
@@ -83,13 +83,52 @@ static void nothing_can_be_injected(void **state)
                 lh_write_field(&out, LB_STR("X"), s);
             else if (where == 5)
                 lh_write_field2(&out, LB_STR("X"), LB_STR("Bearer "), s);
-            else
+            else if (where == 6)
                 lh_write_field2(&out, LB_STR("X"), s, LB_STR("x"));
+            else
+                lh_write_named(&out, LH_NAME("x"), s);
             lh_write_end(&out);
             assert_int_equal(out.failed, LLMGR_ERR_INVALID);
             assert_int_equal(out.size, 0);
         }
     }
+}
+
+/* Any byte at any place of a value: both forms write the same, or nothing, and then refuse. */
+static void a_name_from_the_source_changes_nothing_for_the_value(void **state)
+{
+    char value[40];
+
+    (void)state;
+    for (unsigned c = 0; c < 256; c++) {
+        for (size_t size = 0; size <= sizeof value; size++) {
+            memset(value, 'v', sizeof value);
+            if (size > 0)
+                value[c % 7 * size / 7] = (char)c;
+            lb_buf_reset(&out);
+            lh_write_end(&out);
+            lh_write_field(&out, LB_STR("via"), lb_str(value, size));
+            char wanted[80];
+            size_t wanted_size = out.size;
+            llmgr_status failed = out.failed;
+            memcpy(wanted, out.data, out.size + 1);
+            bool bad = size > 0 && ((c < 0x20 && c != '\t') || c == 0x7f);
+            assert_int_equal(failed, bad ? LLMGR_ERR_INVALID : LLMGR_OK);
+            lb_buf_reset(&out);
+            lh_write_end(&out);
+            lh_write_named(&out, LH_NAME("via"), lb_str(value, size));
+            assert_int_equal(out.failed, failed);
+            assert_int_equal(out.size, wanted_size);
+            assert_memory_equal(out.data, wanted, wanted_size + 1);
+        }
+    }
+    lb_buf_reset(&out);
+    lh_write_named(&out, LH_NAME("via"), lb_str("v", SIZE_MAX / 2)); /* never looked at */
+    assert_int_equal(out.failed, LLMGR_ERR_INVALID);
+    lb_buf_reset(&out);
+    lh_write_named_u64(&out, LH_NAME("age"), UINT64_MAX);
+    lh_write_named_u64(&out, LH_NAME("max-forwards"), 0);
+    assert_string_equal(lb_buf_c(&out), "age: 18446744073709551615\r\nmax-forwards: 0\r\n");
 }
 
 static void names_targets_and_codes_are_checked(void **state)
@@ -136,6 +175,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_written_request_is_read_back, begin, end),
         cmocka_unit_test_setup_teardown(a_written_response_is_read_back, begin, end),
         cmocka_unit_test_setup_teardown(nothing_can_be_injected, begin, end),
+        cmocka_unit_test_setup_teardown(a_name_from_the_source_changes_nothing_for_the_value, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(names_targets_and_codes_are_checked, begin, end),
         cmocka_unit_test_setup_teardown(reasons_are_the_registered_ones, begin, end),
     };

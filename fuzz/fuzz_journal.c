@@ -23,6 +23,20 @@ static void inside(const struct lb_str *text, const unsigned char *file, size_t 
         abort();
 }
 
+static bool is_text(struct lb_str text, size_t max)
+{
+    return text.size <= max && lb_utf8_valid(text);
+}
+
+static bool is_tidy(const struct lm_usage *usage)
+{
+    return lb_utf8_name(usage->user, LM_USER_MAX) &&
+           is_text(usage->request_id, LM_REQUEST_ID_MAX) &&
+           is_text(usage->platform_name, LM_PLATFORM_NAME_MAX) &&
+           is_text(usage->model_name, LM_MODEL_NAME_MAX) && is_text(usage->slot, LM_SLOT_MAX) &&
+           is_text(usage->endpoint, LM_ENDPOINT_MAX);
+}
+
 static void read_all(const unsigned char *file, size_t size, const unsigned char *key)
 {
     unsigned char again[LM_RECORD_MAX];
@@ -36,7 +50,14 @@ static void read_all(const unsigned char *file, size_t size, const unsigned char
         inside(&usage.endpoint, file, size);
         if (got > size - offset || got > LM_RECORD_MAX)
             abort();
-        if (lm_usage_tidy(&usage, 1, &tidy, NULL) == LLMGR_OK) {
+        bool kinds_known = lm_usage_tidy(&usage, 1, &tidy, NULL) == LLMGR_OK;
+        /* Its texts are tidy already, and its numbers are what they alone would be. */
+        if (lm_usage_tidy_numbers(&usage, 1) != kinds_known || !is_tidy(&usage))
+            abort();
+        if (kinds_known) {
+            if (tidy.prompt_tokens != usage.prompt_tokens || tidy.time_ms != usage.time_ms ||
+                tidy.bytes_out != usage.bytes_out || tidy.attempt != usage.attempt)
+                abort();
             if (lm_record_size(&tidy) > LM_RECORD_MAX)
                 abort();
             size_t written = lm_record_write(again, 0, key, &tidy);

@@ -84,7 +84,16 @@ size_t lm_record_write(unsigned char *at, size_t offset, const unsigned char *ke
     return head[0];
 }
 
-/* The texts must fill the record but for its padding, each within its bound and valid UTF-8. */
+/* Does a text begin here? Inside of one that is valid, and behind it, that is no tail byte. */
+static bool at_character(unsigned char byte)
+{
+    return (byte & 0xc0) != 0x80;
+}
+
+/*
+ * The texts must fill the record but for its padding, each within its bound and valid UTF-8: they
+ * are that if all of them together are and none begins within a character. The user is a name.
+ */
 static bool read_texts(const unsigned char *record, size_t size, struct lm_usage *usage)
 {
     struct lb_str *const to[LM_RECORD_TEXTS] = {&usage->request_id,    &usage->user,
@@ -96,12 +105,13 @@ static bool read_texts(const unsigned char *record, size_t size, struct lm_usage
         size_t length = record[AT_LENGTHS + i];
         if (length > TEXT_MAX[i] || length > size - at)
             return false;
-        *to[i] = lb_str((const char *)record + at, length);
-        if (!lb_utf8_valid(*to[i]))
+        if (length != 0 && !at_character(record[at]))
             return false;
+        *to[i] = lb_str((const char *)record + at, length);
         at += length;
     }
-    return aligned(at) == size && usage->user.size != 0;
+    const struct lb_str all = lb_str((const char *)record + LM_RECORD_FIXED, at - LM_RECORD_FIXED);
+    return aligned(at) == size && lb_utf8_valid(all) && lb_utf8_name(usage->user, LM_USER_MAX);
 }
 
 static void read_counts(const unsigned char *record, struct lm_usage *usage)

@@ -31,8 +31,9 @@ enum {
 size_t lm_record_write(unsigned char *at, size_t offset, const unsigned char *key,
                        const struct lm_usage *tidy);
 /*
- * Reads the record at `offset` of a file's bytes; its texts point into them. Returns its size, or
- * 0 if there is no whole and sound record.
+ * Reads the record at `offset` of a file's bytes; its texts point into them and are tidy, its
+ * numbers may be any (lm_usage_tidy_numbers). Returns its size, or 0 if there is no whole and sound
+ * record.
  */
 size_t lm_record_read(const unsigned char *file, size_t file_size, size_t offset,
                       const unsigned char *key, struct lm_usage *usage);

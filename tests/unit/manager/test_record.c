@@ -156,6 +156,65 @@ static void sizes_and_lengths_are_bounded_even_if_they_are_signed(void **state)
     assert_int_equal(read_at(end, PLACE), 0);
 }
 
+static void a_text_begins_and_ends_at_a_character(void **state)
+{
+    (void)state;
+    struct lm_usage usage = attempt();
+    usage.model_name = LB_STR("r\xc3\xa9");
+    usage.slot = LB_STR("x");
+
+    /* The lengths of model and slot, four bytes together: the two of é in the one, in the other. */
+    for (unsigned char first = 1; first <= 3; first++) {
+        memset(file, 0, sizeof file);
+        size_t end = PLACE + lm_record_write(file + PLACE, PLACE, KEY, &usage);
+        file[PLACE + AT_LENGTHS + 3] = first;
+        file[PLACE + AT_LENGTHS + 4] = (unsigned char)(4 - first);
+        sign(end);
+        assert_int_equal(read_at(end, PLACE), first == 2 ? 0 : end - PLACE);
+    }
+    /* The last text ends within one. */
+    memset(file, 0, sizeof file);
+    usage.endpoint = LB_STR("\xc3");
+    size_t end = PLACE + lm_record_write(file + PLACE, PLACE, KEY, &usage);
+    assert_int_equal(read_at(end, PLACE), 0);
+}
+
+static void a_records_numbers_are_made_tidy(void **state)
+{
+    (void)state;
+    struct lm_usage usage = attempt(), back;
+
+    usage.attempt = 0;
+    usage.time_ms = INT64_MAX;
+    usage.token_id = -3;
+    usage.prompt_tokens = -5;
+    usage.completion_tokens = 7;
+    usage.upstream_status = 7;
+    usage.bytes_out = INT64_MAX;
+    size_t size = lm_record_write(file + PLACE, PLACE, KEY, &usage);
+    assert_int_equal(lm_record_read(file, PLACE + size, PLACE, KEY, &back), size);
+    assert_true(lm_usage_tidy_numbers(&back, 99));
+    assert_int_equal(back.attempt, 1);
+    assert_int_equal(back.time_ms, 99);
+    assert_int_equal(back.token_id, 0);
+    assert_int_equal(back.prompt_tokens, LM_UNKNOWN);
+    assert_int_equal(back.completion_tokens, 7);
+    assert_int_equal(back.upstream_status, 0);
+    assert_int_equal(back.bytes_out, LM_UNKNOWN);
+    back.end_state = (llmgr_end_state)200;
+    assert_false(lm_usage_tidy_numbers(&back, 99));
+}
+
+static void a_user_is_a_name(void **state)
+{
+    (void)state;
+    struct lm_usage usage = attempt();
+
+    usage.user = LB_STR("a\nb");
+    size_t size = lm_record_write(file + PLACE, PLACE, KEY, &usage);
+    assert_int_equal(read_at(PLACE + size, PLACE), 0);
+}
+
 static void a_count_that_is_none_is_unknown(void **state)
 {
     (void)state;
@@ -185,6 +244,9 @@ int main(void)
         cmocka_unit_test(a_record_is_whole_or_none),
         cmocka_unit_test(a_record_of_another_file_or_place_is_none),
         cmocka_unit_test(sizes_and_lengths_are_bounded_even_if_they_are_signed),
+        cmocka_unit_test(a_text_begins_and_ends_at_a_character),
+        cmocka_unit_test(a_records_numbers_are_made_tidy),
+        cmocka_unit_test(a_user_is_a_name),
         cmocka_unit_test(a_count_that_is_none_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Journal files as a crash, a full disk or a stranger may leave them: the records' bytes, once as
- * they are and once with a right check, so that the decoder behind it is reached too. What is read
- * stays within the file, is an attempt that may be stored, and is written again as it was.
+ * they are and once with a right check, so that the decoder behind it is reached too; in each form
+ * that a file may have. What is read stays within the file, is an attempt that may be stored, and
+ * is written again as it was.
  */
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +37,7 @@ static bool is_tidy(const struct lm_usage *usage)
            is_text(usage->endpoint, LM_ENDPOINT_MAX);
 }
 
-static void read_all(const unsigned char *file, size_t size, const unsigned char *key)
+static void read_all(const unsigned char *file, size_t size, const struct lm_record_key *key)
 {
     unsigned char again[LM_RECORD_MAX];
     struct lm_usage usage, tidy, back;
@@ -71,19 +71,26 @@ static void read_all(const unsigned char *file, size_t size, const unsigned char
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const unsigned char key[LM_RECORD_KEY_SIZE] = {1, 2, 3};
+    static const struct lm_record_key keys[LM_FORM_COUNT] = {
+        {.bytes = {1, 2, 3}, .form = LM_FORM_SIPHASH},
+        {.bytes = {1, 2, 3}, .form = LM_FORM_MURMUR},
+    };
     unsigned char file[ROOM] = {0};
 
     if (size > sizeof file)
         size = sizeof file;
     if (size != 0)
         memcpy(file, data, size);
-    read_all(file, size, key);
+    for (size_t i = 0; i < LM_FORM_COUNT; i++)
+        read_all(file, size, &keys[i]);
     if (size < LM_RECORD_FIXED)
         return 0;
     const uint32_t head[2] = {(uint32_t)(size - size % LM_RECORD_ALIGN), 0};
     memcpy(file + 8, head, sizeof head);
-    crypto_shorthash(file, file + 8, head[0] - 8, key);
-    read_all(file, head[0], key);
+    for (size_t i = 0; i < LM_FORM_COUNT; i++) {
+        uint64_t check = lm_record_check(file, head[0], &keys[i]);
+        memcpy(file, &check, sizeof check);
+        read_all(file, head[0], &keys[i]);
+    }
     return 0;
 }

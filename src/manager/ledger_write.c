@@ -64,7 +64,7 @@ static uint64_t count_between(const struct lm_segment *segment, size_t from, siz
     size_t size;
 
     while (from < to &&
-           (size = lm_record_read(segment->bytes, to, from, segment->key, &usage)) != 0) {
+           (size = lm_record_read(segment->bytes, to, from, &segment->key, &usage)) != 0) {
         from += size;
         count++;
     }
@@ -144,7 +144,7 @@ static bool take_records(struct lm_ledger *ledger, struct lm_span *span)
         struct lm_usage *usage = lm_usage_batch_next(ledger->batch);
         if (usage == NULL)
             return false;
-        size_t size = lm_record_read(segment->bytes, tail, span->to, segment->key, usage);
+        size_t size = lm_record_read(segment->bytes, tail, span->to, &segment->key, usage);
         if (size == 0 || !lm_usage_tidy_numbers(usage, now_ms)) {
             span->ended = true;
             return true;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Journal files as a crash, a full disk or a stranger may leave them: the records' bytes, once as
- * they are and once with a right check, so that the decoder behind it is reached too. What is read
- * stays within the file, is an attempt that may be stored, and is written again as it was.
+ * they are and once with a right check, so that the decoder behind it is reached too; in each form
+ * that a file may have. What is read stays within the file, is an attempt that may be stored, and
+ * is written again as it was.
  */
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,21 @@ static void inside(const struct lb_str *text, const unsigned char *file, size_t 
         abort();
 }
 
-static void read_all(const unsigned char *file, size_t size, const unsigned char *key)
+static bool is_text(struct lb_str text, size_t max)
+{
+    return text.size <= max && lb_utf8_valid(text);
+}
+
+static bool is_tidy(const struct lm_usage *usage)
+{
+    return lb_utf8_name(usage->user, LM_USER_MAX) &&
+           is_text(usage->request_id, LM_REQUEST_ID_MAX) &&
+           is_text(usage->platform_name, LM_PLATFORM_NAME_MAX) &&
+           is_text(usage->model_name, LM_MODEL_NAME_MAX) && is_text(usage->slot, LM_SLOT_MAX) &&
+           is_text(usage->endpoint, LM_ENDPOINT_MAX);
+}
+
+static void read_all(const unsigned char *file, size_t size, const struct lm_record_key *key)
 {
     unsigned char again[LM_RECORD_MAX];
     struct lm_usage usage, tidy, back;
@@ -36,7 +50,14 @@ static void read_all(const unsigned char *file, size_t size, const unsigned char
         inside(&usage.endpoint, file, size);
         if (got > size - offset || got > LM_RECORD_MAX)
             abort();
-        if (lm_usage_tidy(&usage, 1, &tidy, NULL) == LLMGR_OK) {
+        bool kinds_known = lm_usage_tidy(&usage, 1, &tidy, NULL) == LLMGR_OK;
+        /* Its texts are tidy already, and its numbers are what they alone would be. */
+        if (lm_usage_tidy_numbers(&usage, 1) != kinds_known || !is_tidy(&usage))
+            abort();
+        if (kinds_known) {
+            if (tidy.prompt_tokens != usage.prompt_tokens || tidy.time_ms != usage.time_ms ||
+                tidy.bytes_out != usage.bytes_out || tidy.attempt != usage.attempt)
+                abort();
             if (lm_record_size(&tidy) > LM_RECORD_MAX)
                 abort();
             size_t written = lm_record_write(again, 0, key, &tidy);
@@ -50,19 +71,26 @@ static void read_all(const unsigned char *file, size_t size, const unsigned char
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const unsigned char key[LM_RECORD_KEY_SIZE] = {1, 2, 3};
+    static const struct lm_record_key keys[LM_FORM_COUNT] = {
+        {.bytes = {1, 2, 3}, .form = LM_FORM_SIPHASH},
+        {.bytes = {1, 2, 3}, .form = LM_FORM_MURMUR},
+    };
     unsigned char file[ROOM] = {0};
 
     if (size > sizeof file)
         size = sizeof file;
     if (size != 0)
         memcpy(file, data, size);
-    read_all(file, size, key);
+    for (size_t i = 0; i < LM_FORM_COUNT; i++)
+        read_all(file, size, &keys[i]);
     if (size < LM_RECORD_FIXED)
         return 0;
     const uint32_t head[2] = {(uint32_t)(size - size % LM_RECORD_ALIGN), 0};
     memcpy(file + 8, head, sizeof head);
-    crypto_shorthash(file, file + 8, head[0] - 8, key);
-    read_all(file, head[0], key);
+    for (size_t i = 0; i < LM_FORM_COUNT; i++) {
+        uint64_t check = lm_record_check(file, head[0], &keys[i]);
+        memcpy(file, &check, sizeof check);
+        read_all(file, head[0], &keys[i]);
+    }
     return 0;
 }

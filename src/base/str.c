@@ -106,13 +106,31 @@ size_t lb_utf8_decode(struct lb_str s, uint32_t *code_point)
     return size;
 }
 
-/* Eight bytes of ASCII, none of them NUL: what most text is made of. */
-static bool plain_ascii(const char *p)
+enum { WORD = sizeof(uint64_t) };
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight bytes, each from `least` (above 0) to `most` (below 0x80): what most text is made of. */
+static bool plain_ascii(const char *p, unsigned char least, unsigned char most)
 {
     uint64_t word;
 
     memcpy(&word, p, sizeof word);
-    return ((word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080)) == 0;
+    return ((word | (word - EIGHT(least)) | (word + EIGHT(0x7f - most))) & EIGHT(0x80)) == 0;
+}
+
+/*
+ * Where the text goes on behind plain ASCII at `at`: a word further, at its end, or a byte further.
+ * A rest that is shorter than a word is looked at together with what stands before it, once more.
+ */
+static size_t skip_ascii(struct lb_str s, size_t at, unsigned char least, unsigned char most)
+{
+    if (s.size >= WORD) {
+        size_t from = s.size - at >= WORD ? at : s.size - WORD;
+        if (plain_ascii(s.p + from, least, most))
+            return from + WORD;
+    }
+    unsigned char byte = (unsigned char)s.p[at];
+    return at + (byte >= least && byte <= most);
 }
 
 bool lb_utf8_valid(struct lb_str s)
@@ -120,14 +138,14 @@ bool lb_utf8_valid(struct lb_str s)
     uint32_t code_point;
 
     for (size_t at = 0; at < s.size;) {
-        if (s.size - at >= sizeof(uint64_t) && plain_ascii(s.p + at)) {
-            at += sizeof(uint64_t);
-            continue;
+        size_t next = skip_ascii(s, at, 1, 0x7f);
+        if (next == at) {
+            size_t size = lb_utf8_decode(lb_str_sub(s, at, s.size), &code_point);
+            if (size == 0 || code_point == 0)
+                return false;
+            next += size;
         }
-        size_t size = lb_utf8_decode(lb_str_sub(s, at, s.size), &code_point);
-        if (size == 0 || code_point == 0)
-            return false;
-        at += size;
+        at = next;
     }
     return true;
 }
@@ -144,10 +162,14 @@ bool lb_utf8_name(struct lb_str s, size_t max_size)
     if (s.size == 0 || s.size > max_size)
         return false;
     for (size_t at = 0; at < s.size;) {
-        size_t size = lb_utf8_decode(lb_str_sub(s, at, s.size), &code_point);
-        if (size == 0 || is_control(code_point))
-            return false;
-        at += size;
+        size_t next = skip_ascii(s, at, 0x20, 0x7e);
+        if (next == at) {
+            size_t size = lb_utf8_decode(lb_str_sub(s, at, s.size), &code_point);
+            if (size == 0 || is_control(code_point))
+                return false;
+            next += size;
+        }
+        at = next;
     }
     return true;
 }

@@ -114,7 +114,7 @@ llmgr_status lm_journal_append(struct lm_journal *journal, const struct lm_usage
                        N_("the usage journal is full; the database has not taken it in"));
     struct lm_segment *segment = journal->current;
     journal->tail +=
-        lm_record_write(segment->bytes + journal->tail, journal->tail, segment->key, &tidy);
+        lm_record_write(segment->bytes + journal->tail, journal->tail, &segment->key, &tidy);
     atomic_store_explicit(&segment->tail, journal->tail, memory_order_release);
     atomic_store_explicit(&journal->appended,
                           atomic_load_explicit(&journal->appended, memory_order_relaxed) + 1,

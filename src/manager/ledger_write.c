@@ -64,7 +64,7 @@ static uint64_t count_between(const struct lm_segment *segment, size_t from, siz
     size_t size;
 
     while (from < to &&
-           (size = lm_record_read(segment->bytes, to, from, segment->key, &usage)) != 0) {
+           (size = lm_record_read(segment->bytes, to, from, &segment->key, &usage)) != 0) {
         from += size;
         count++;
     }
@@ -137,17 +137,19 @@ static bool take_records(struct lm_ledger *ledger, struct lm_span *span)
     struct lm_segment *segment = span->segment;
     /* A file that is sealed when this is read has its last tail afterwards. */
     size_t tail = atomic_load_explicit(&segment->tail, memory_order_acquire);
-    struct lm_usage usage, tidy;
+    int64_t now_ms = lb_now_ms(ledger->host);
 
     span->from = span->to = segment->taken;
     while (span->to < tail) {
-        size_t size = lm_record_read(segment->bytes, tail, span->to, segment->key, &usage);
-        if (size == 0 || lm_usage_tidy(&usage, lb_now_ms(ledger->host), &tidy, NULL) != LLMGR_OK) {
+        struct lm_usage *usage = lm_usage_batch_next(ledger->batch);
+        if (usage == NULL)
+            return false;
+        size_t size = lm_record_read(segment->bytes, tail, span->to, &segment->key, usage);
+        if (size == 0 || !lm_usage_tidy_numbers(usage, now_ms)) {
             span->ended = true;
             return true;
         }
-        if (!lm_usage_batch_add(ledger->batch, &tidy))
-            return false;
+        lm_usage_batch_keep(ledger->batch);
         span->to += size;
         span->count++;
     }

@@ -28,11 +28,38 @@ static const size_t TEXT_MAX[LM_RECORD_TEXTS] = {LM_REQUEST_ID_MAX,    LM_USER_M
                                                  LM_PLATFORM_NAME_MAX, LM_MODEL_NAME_MAX,
                                                  LM_SLOT_MAX,          LM_ENDPOINT_MAX};
 
-static uint64_t check_of(const unsigned char *record, size_t size, const unsigned char *key)
+/*
+ * MurmurHash64A of the key's second half and then the bytes, whose size is a multiple of 8, seeded
+ * with its first half. Each step is one-to-one, so a change within one word is always seen.
+ */
+static uint64_t murmur(const unsigned char *bytes, size_t size, const unsigned char *key)
+{
+    const uint64_t factor = UINT64_C(0xc6a4a7935bd1e995);
+    uint64_t hash, word;
+
+    memcpy(&hash, key, sizeof hash);
+    memcpy(&word, key + sizeof hash, sizeof word);
+    hash ^= (size + sizeof word) * factor;
+    for (size_t at = 0;; at += sizeof word) {
+        word *= factor;
+        word ^= word >> 47;
+        hash = (hash ^ word * factor) * factor;
+        if (at >= size)
+            break;
+        memcpy(&word, bytes + at, sizeof word);
+    }
+    hash = (hash ^ hash >> 47) * factor;
+    return hash ^ hash >> 47;
+}
+
+uint64_t lm_record_check(const unsigned char *record, size_t size, const struct lm_record_key *key)
 {
     uint64_t check;
 
-    crypto_shorthash((unsigned char *)&check, record + CHECKED_FROM, size - CHECKED_FROM, key);
+    if (key->form == LM_FORM_MURMUR)
+        return murmur(record + CHECKED_FROM, size - CHECKED_FROM, key->bytes);
+    crypto_shorthash((unsigned char *)&check, record + CHECKED_FROM, size - CHECKED_FROM,
+                     key->bytes);
     return check;
 }
 
@@ -49,7 +76,7 @@ size_t lm_record_size(const struct lm_usage *tidy)
 }
 
 /* The check is written last: what is killed before has left no record. */
-size_t lm_record_write(unsigned char *at, size_t offset, const unsigned char *key,
+size_t lm_record_write(unsigned char *at, size_t offset, const struct lm_record_key *key,
                        const struct lm_usage *tidy)
 {
     const int64_t counts[COUNTS] = {
@@ -77,14 +104,23 @@ size_t lm_record_write(unsigned char *at, size_t offset, const unsigned char *ke
         text += texts[i].size;
     }
     memset(text, 0, (size_t)(at + head[0] - text));
-    uint64_t check = check_of(at, head[0], key);
+    uint64_t check = lm_record_check(at, head[0], key);
     /* The compiler may not move it up; the processor's order is of no matter to a dead process. */
     atomic_signal_fence(memory_order_release);
     memcpy(at, &check, sizeof check);
     return head[0];
 }
 
-/* The texts must fill the record but for its padding, each within its bound and valid UTF-8. */
+/* Does a text begin here? Inside of one that is valid, and behind it, that is no tail byte. */
+static bool at_character(unsigned char byte)
+{
+    return (byte & 0xc0) != 0x80;
+}
+
+/*
+ * The texts must fill the record but for its padding, each within its bound and valid UTF-8: they
+ * are that if all of them together are and none begins within a character. The user is a name.
+ */
 static bool read_texts(const unsigned char *record, size_t size, struct lm_usage *usage)
 {
     struct lb_str *const to[LM_RECORD_TEXTS] = {&usage->request_id,    &usage->user,
@@ -96,12 +132,13 @@ static bool read_texts(const unsigned char *record, size_t size, struct lm_usage
         size_t length = record[AT_LENGTHS + i];
         if (length > TEXT_MAX[i] || length > size - at)
             return false;
-        *to[i] = lb_str((const char *)record + at, length);
-        if (!lb_utf8_valid(*to[i]))
+        if (length != 0 && !at_character(record[at]))
             return false;
+        *to[i] = lb_str((const char *)record + at, length);
         at += length;
     }
-    return aligned(at) == size && usage->user.size != 0;
+    const struct lb_str all = lb_str((const char *)record + LM_RECORD_FIXED, at - LM_RECORD_FIXED);
+    return aligned(at) == size && lb_utf8_valid(all) && lb_utf8_name(usage->user, LM_USER_MAX);
 }
 
 static void read_counts(const unsigned char *record, struct lm_usage *usage)
@@ -125,7 +162,7 @@ static void read_counts(const unsigned char *record, struct lm_usage *usage)
 }
 
 size_t lm_record_read(const unsigned char *file, size_t file_size, size_t offset,
-                      const unsigned char *key, struct lm_usage *usage)
+                      const struct lm_record_key *key, struct lm_usage *usage)
 {
     uint64_t check;
     uint32_t head[2];
@@ -137,7 +174,7 @@ size_t lm_record_read(const unsigned char *file, size_t file_size, size_t offset
     memcpy(head, record + CHECKED_FROM, sizeof head);
     if (head[0] < LM_RECORD_FIXED || head[0] > LM_RECORD_MAX || head[0] % LM_RECORD_ALIGN != 0 ||
         head[0] > file_size - offset || head[1] != offset ||
-        check_of(record, head[0], key) != check)
+        lm_record_check(record, head[0], key) != check)
         return 0;
     read_counts(record, usage);
     return read_texts(record, head[0], usage) ? head[0] : 0;

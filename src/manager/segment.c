@@ -33,7 +33,11 @@ struct head {
     uint64_t check; /* SipHash of what stands before, under the key */
 };
 
-static const char MAGIC[8] = {'l', 'l', 'm', 'g', 'r', 'J', '1', '\n'};
+/* By the form of the file. */
+static const char MAGIC[LM_FORM_COUNT][8] = {
+    [LM_FORM_SIPHASH] = {'l', 'l', 'm', 'g', 'r', 'J', '1', '\n'},
+    [LM_FORM_MURMUR] = {'l', 'l', 'm', 'g', 'r', 'J', '2', '\n'},
+};
 static const uint32_t BYTE_ORDER_MARK = 0x01020304;
 
 _Static_assert(sizeof(struct head) <= LM_SEGMENT_HEAD, "room for the head");
@@ -82,8 +86,8 @@ static int fill(struct lm_segment *segment, const char *ledger_id)
     struct head head = {
         .byte_order = BYTE_ORDER_MARK, .head_size = LM_SEGMENT_HEAD, .size = segment->size};
 
-    memcpy(head.magic, MAGIC, sizeof MAGIC);
-    memcpy(head.key, segment->key, sizeof head.key);
+    memcpy(head.magic, MAGIC[segment->key.form], sizeof head.magic);
+    memcpy(head.key, segment->key.bytes, sizeof head.key);
     memcpy(head.ledger_id, ledger_id, sizeof head.ledger_id);
     head.check = head_check(&head);
     int why = posix_fallocate(segment->fd, 0, (off_t)segment->size);
@@ -148,8 +152,10 @@ llmgr_status lm_segment_make(const struct lb_host *host, int dir, size_t size,
     lb_list_init(&segment->link);
     segment->fd = -1;
     segment->size = size;
-    randombytes_buf(segment->key, sizeof segment->key);
-    sodium_bin2hex(segment->name, sizeof segment->name, segment->key, sizeof segment->key);
+    segment->key.form = LM_FORM_MURMUR;
+    randombytes_buf(segment->key.bytes, sizeof segment->key.bytes);
+    sodium_bin2hex(segment->name, sizeof segment->name, segment->key.bytes,
+                   sizeof segment->key.bytes);
     atomic_init(&segment->tail, LM_SEGMENT_HEAD);
     segment->synced = segment->taken = LM_SEGMENT_HEAD;
     segment->sure = true;
@@ -209,14 +215,28 @@ static bool read_all(int fd, unsigned char *bytes, size_t size)
 
 enum judgement { OURS, FOREIGN, BAD };
 
-static enum judgement judge_head(const struct lm_segment *segment, const char *ledger_id,
-                                 struct head *head)
+static bool find_form(const struct head *head, enum lm_form *form)
 {
-    memcpy(head, segment->bytes, sizeof *head);
-    if (memcmp(head->magic, MAGIC, sizeof MAGIC) != 0 || head->byte_order != BYTE_ORDER_MARK ||
-        head->head_size != LM_SEGMENT_HEAD || head_check(head) != head->check)
+    for (int i = 0; i < LM_FORM_COUNT; i++) {
+        if (memcmp(head->magic, MAGIC[i], sizeof head->magic) == 0) {
+            *form = (enum lm_form)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A head that is not bad says what the records are checked with. */
+static enum judgement judge_head(struct lm_segment *segment, const char *ledger_id)
+{
+    struct head head;
+
+    memcpy(&head, segment->bytes, sizeof head);
+    if (!find_form(&head, &segment->key.form) || head.byte_order != BYTE_ORDER_MARK ||
+        head.head_size != LM_SEGMENT_HEAD || head_check(&head) != head.check)
         return BAD;
-    return memcmp(head->ledger_id, ledger_id, sizeof head->ledger_id) == 0 ? OURS : FOREIGN;
+    memcpy(segment->key.bytes, head.key, sizeof segment->key.bytes);
+    return memcmp(head.ledger_id, ledger_id, sizeof head.ledger_id) == 0 ? OURS : FOREIGN;
 }
 
 static llmgr_status read_orphan(const struct lb_host *host, struct lm_segment *segment,
@@ -224,7 +244,6 @@ static llmgr_status read_orphan(const struct lb_host *host, struct lm_segment *s
                                 struct llmgr_error *err)
 {
     struct stat info;
-    struct head head;
 
     if (fstat(segment->fd, &info) != 0)
         return fail_io("read", segment->name, errno, err);
@@ -240,8 +259,7 @@ static llmgr_status read_orphan(const struct lb_host *host, struct lm_segment *s
         return lb_fail_memory(err);
     if (!read_all(segment->fd, segment->bytes, segment->size))
         return fail_io("read", segment->name, errno != 0 ? errno : EIO, err);
-    *judgement = judge_head(segment, ledger_id, &head);
-    memcpy(segment->key, head.key, sizeof segment->key);
+    *judgement = judge_head(segment, ledger_id);
     return LLMGR_OK;
 }
 

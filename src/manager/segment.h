@@ -31,7 +31,7 @@ struct lm_segment {
     unsigned char *bytes; /* mapped, or of an adopted one read into memory */
     size_t size;
     char name[LM_SEGMENT_NAME + 1]; /* under which the database knows it */
-    unsigned char key[LM_RECORD_KEY_SIZE];
+    struct lm_record_key key;
     bool adopted;
     _Atomic size_t tail; /* records end here; of an adopted one the file's size */
     atomic_bool sealed;  /* nothing will be appended any more */

@@ -17,7 +17,6 @@
 #include "store/store.h"
 
 enum {
-    ROW_ARGS = 23,
     ROLL_UP_MAX = 200000, /* rows summed in one transaction */
     ROLL_UP_ALONE = 1000, /* rows that wait for it when no ledger is open */
 };
@@ -86,6 +85,41 @@ static int64_t tidy_id(int64_t id)
     return id < 0 ? 0 : id;
 }
 
+static bool kinds_known(const struct lm_usage *usage)
+{
+    return llmgr_provenance_name(usage->provenance) != NULL &&
+           llmgr_end_name(usage->end_state) != NULL && (unsigned)usage->payer <= LM_PAYER_SYSTEM;
+}
+
+static void tidy_numbers(struct lm_usage *usage, int64_t now_ms)
+{
+    if (usage->attempt <= 0)
+        usage->attempt = 1;
+    if (usage->time_ms <= 0 || usage->time_ms >= SIZE_OR_TIME_MAX)
+        usage->time_ms = now_ms;
+    usage->token_id = tidy_id(usage->token_id);
+    usage->platform_id = tidy_id(usage->platform_id);
+    usage->model_id = tidy_id(usage->model_id);
+    usage->prompt_tokens = tidy_count(usage->prompt_tokens, TOKENS_MAX);
+    usage->completion_tokens = tidy_count(usage->completion_tokens, TOKENS_MAX);
+    usage->cached_tokens = tidy_count(usage->cached_tokens, TOKENS_MAX);
+    usage->reasoning_tokens = tidy_count(usage->reasoning_tokens, TOKENS_MAX);
+    if (usage->upstream_status < 100 || usage->upstream_status >= 1000)
+        usage->upstream_status = 0;
+    usage->latency_ms = tidy_count(usage->latency_ms, SIZE_OR_TIME_MAX);
+    usage->first_byte_ms = tidy_count(usage->first_byte_ms, SIZE_OR_TIME_MAX);
+    usage->bytes_in = tidy_count(usage->bytes_in, SIZE_OR_TIME_MAX);
+    usage->bytes_out = tidy_count(usage->bytes_out, SIZE_OR_TIME_MAX);
+}
+
+bool lm_usage_tidy_numbers(struct lm_usage *usage, int64_t now_ms)
+{
+    if (!kinds_known(usage))
+        return false;
+    tidy_numbers(usage, now_ms);
+    return true;
+}
+
 llmgr_status lm_usage_tidy(const struct lm_usage *usage, int64_t now_ms, struct lm_usage *tidy,
                            struct llmgr_error *err)
 {
@@ -93,38 +127,16 @@ llmgr_status lm_usage_tidy(const struct lm_usage *usage, int64_t now_ms, struct 
 
     if (status != LLMGR_OK)
         return status;
-    if (llmgr_provenance_name(usage->provenance) == NULL ||
-        llmgr_end_name(usage->end_state) == NULL || (unsigned)usage->payer > LM_PAYER_SYSTEM)
+    if (!kinds_known(usage))
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("provenance, end state or payer of the usage is not one there is"));
-    *tidy = (struct lm_usage){
-        .request_id = tidy_text(usage->request_id, LM_REQUEST_ID_MAX),
-        .attempt = usage->attempt > 0 ? usage->attempt : 1,
-        .time_ms =
-            usage->time_ms > 0 && usage->time_ms < SIZE_OR_TIME_MAX ? usage->time_ms : now_ms,
-        .user = usage->user,
-        .token_id = tidy_id(usage->token_id),
-        .platform_id = tidy_id(usage->platform_id),
-        .platform_name = tidy_text(usage->platform_name, LM_PLATFORM_NAME_MAX),
-        .model_id = tidy_id(usage->model_id),
-        .model_name = tidy_text(usage->model_name, LM_MODEL_NAME_MAX),
-        .slot = tidy_text(usage->slot, LM_SLOT_MAX),
-        .endpoint = tidy_text(usage->endpoint, LM_ENDPOINT_MAX),
-        .payer = usage->payer,
-        .prompt_tokens = tidy_count(usage->prompt_tokens, TOKENS_MAX),
-        .completion_tokens = tidy_count(usage->completion_tokens, TOKENS_MAX),
-        .cached_tokens = tidy_count(usage->cached_tokens, TOKENS_MAX),
-        .reasoning_tokens = tidy_count(usage->reasoning_tokens, TOKENS_MAX),
-        .provenance = usage->provenance,
-        .end_state = usage->end_state,
-        .upstream_status = usage->upstream_status >= 100 && usage->upstream_status < 1000
-                               ? usage->upstream_status
-                               : 0,
-        .latency_ms = tidy_count(usage->latency_ms, SIZE_OR_TIME_MAX),
-        .first_byte_ms = tidy_count(usage->first_byte_ms, SIZE_OR_TIME_MAX),
-        .bytes_in = tidy_count(usage->bytes_in, SIZE_OR_TIME_MAX),
-        .bytes_out = tidy_count(usage->bytes_out, SIZE_OR_TIME_MAX),
-    };
+    *tidy = *usage;
+    tidy_numbers(tidy, now_ms);
+    tidy->request_id = tidy_text(usage->request_id, LM_REQUEST_ID_MAX);
+    tidy->platform_name = tidy_text(usage->platform_name, LM_PLATFORM_NAME_MAX);
+    tidy->model_name = tidy_text(usage->model_name, LM_MODEL_NAME_MAX);
+    tidy->slot = tidy_text(usage->slot, LM_SLOT_MAX);
+    tidy->endpoint = tidy_text(usage->endpoint, LM_ENDPOINT_MAX);
     return LLMGR_OK;
 }
 
@@ -180,43 +192,54 @@ static struct ls_value text_or_null(struct lb_str text)
     return text.size != 0 ? ls_text(text) : ls_null();
 }
 
+/* Written where they are wanted: a row made first and copied would cost as much again. */
 static void fill_row(const void *context, size_t run, struct ls_value *values)
 {
     const struct lm_usage *usage = &((const struct lm_usage_batch *)context)->attempts[run];
-    const struct ls_value row[ROW_ARGS] = {
-        ls_text(usage->request_id),
-        ls_int(usage->attempt),
-        ls_int(usage->time_ms),
-        ls_text(usage->user),
-        id_or_null(usage->token_id),
-        id_or_null(usage->platform_id),
-        text_or_null(usage->platform_name),
-        id_or_null(usage->model_id),
-        text_or_null(usage->model_name),
-        text_or_null(usage->slot),
-        text_or_null(usage->endpoint),
-        ls_cstr(lm_payer_name(usage->payer)),
-        known(usage->prompt_tokens),
-        known(usage->completion_tokens),
-        known(usage->cached_tokens),
-        known(usage->reasoning_tokens),
-        ls_cstr(llmgr_provenance_name(usage->provenance)),
-        ls_cstr(llmgr_end_name(usage->end_state)),
-        id_or_null(usage->upstream_status),
-        known(usage->latency_ms),
-        known(usage->first_byte_ms),
-        known(usage->bytes_in),
-        known(usage->bytes_out),
-    };
 
-    memcpy(values, row, sizeof row);
+    *values++ = ls_text(usage->request_id);
+    *values++ = ls_int(usage->attempt);
+    *values++ = ls_int(usage->time_ms);
+    *values++ = ls_text(usage->user);
+    *values++ = id_or_null(usage->token_id);
+    *values++ = id_or_null(usage->platform_id);
+    *values++ = text_or_null(usage->platform_name);
+    *values++ = id_or_null(usage->model_id);
+    *values++ = text_or_null(usage->model_name);
+    *values++ = text_or_null(usage->slot);
+    *values++ = text_or_null(usage->endpoint);
+    *values++ = ls_cstr(lm_payer_name(usage->payer));
+    *values++ = known(usage->prompt_tokens);
+    *values++ = known(usage->completion_tokens);
+    *values++ = known(usage->cached_tokens);
+    *values++ = known(usage->reasoning_tokens);
+    *values++ = ls_cstr(llmgr_provenance_name(usage->provenance));
+    *values++ = ls_cstr(llmgr_end_name(usage->end_state));
+    *values++ = id_or_null(usage->upstream_status);
+    *values++ = known(usage->latency_ms);
+    *values++ = known(usage->first_byte_ms);
+    *values++ = known(usage->bytes_in);
+    *values++ = known(usage->bytes_out);
+}
+
+struct lm_usage *lm_usage_batch_next(struct lm_usage_batch *batch)
+{
+    return batch->count < batch->capacity ? &batch->attempts[batch->count] : NULL;
+}
+
+void lm_usage_batch_keep(struct lm_usage_batch *batch)
+{
+    batch->count++;
 }
 
 bool lm_usage_batch_add(struct lm_usage_batch *batch, const struct lm_usage *tidy)
 {
-    if (batch->count == batch->capacity)
+    struct lm_usage *next = lm_usage_batch_next(batch);
+
+    if (next == NULL)
         return false;
-    batch->attempts[batch->count++] = *tidy;
+    *next = *tidy;
+    lm_usage_batch_keep(batch);
     return true;
 }
 

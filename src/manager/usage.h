@@ -25,12 +25,22 @@ enum { LM_HOUR_MS = 3600000 };
 LLMGR_MUST_CHECK llmgr_status lm_usage_tidy(const struct lm_usage *usage, int64_t now_ms,
                                             struct lm_usage *tidy, struct llmgr_error *err);
 
+/*
+ * The same of numbers and kinds alone, in place, for an attempt whose texts are tidy. False where
+ * there is no such kind.
+ */
+LLMGR_MUST_CHECK bool lm_usage_tidy_numbers(struct lm_usage *usage, int64_t now_ms);
+
 /* NULL when memory is short. */
 struct lm_usage_batch *lm_usage_batch_new(const struct lb_host *host, size_t capacity);
 void lm_usage_batch_free(struct lm_usage_batch *batch); /* NULL is fine */
 void lm_usage_batch_reset(struct lm_usage_batch *batch);
 size_t lm_usage_batch_count(const struct lm_usage_batch *batch);
-/* False if it is full. A tidy attempt; its texts are borrowed until the reset. */
+/* The place of the next attempt, NULL if it is full; it counts once it was kept. */
+struct lm_usage *lm_usage_batch_next(struct lm_usage_batch *batch);
+/* A tidy attempt stands there; its texts are borrowed until the reset. */
+void lm_usage_batch_keep(struct lm_usage_batch *batch);
+/* Both at once; false if it is full. */
 bool lm_usage_batch_add(struct lm_usage_batch *batch, const struct lm_usage *tidy);
 /* Writes the rows; remembers, for lm_usage_batch_sum, between which others they stand. */
 LLMGR_MUST_CHECK llmgr_status lm_usage_batch_write(struct lm_usage_batch *batch, struct ls_tx *tx,

@@ -128,6 +128,8 @@ static void sqlite_disconnect(struct ls_conn *base)
         sqlite3_finalize(conn->controls[i]);
     for (size_t i = 0; i < LS_STATEMENT_COUNT; i++)
         sqlite3_finalize(conn->statements[i]);
+    for (size_t i = 0; i < LS_STATEMENT_COUNT; i++)
+        sqlite3_finalize(conn->many[i]);
     sqlite3_close(conn->db);
     lb_free(base->store->host, conn);
 }
@@ -166,6 +168,8 @@ static llmgr_status sqlite_connect(struct ls_store *store, bool writer, struct l
     }
     conn->base.store = store;
     int rc = prepare_controls(conn);
+    if (rc == SQLITE_OK && writer)
+        rc = ls_sqlite_many_init(conn->db);
     if (rc != SQLITE_OK) {
         status = conn_fail(conn, rc, err);
         sqlite_disconnect(&conn->base);
@@ -351,15 +355,15 @@ static int bind_values(sqlite3_stmt *stmt, const struct ls_value *values, size_t
     int rc = SQLITE_OK;
 
     for (size_t i = 0; i < count && rc == SQLITE_OK; i++) {
-        /* A null pointer would bind null where the empty text is meant. */
-        const char *p = values[i].type != 'i' && values[i].bytes.p != NULL ? values[i].bytes.p : "";
         int at = (int)i + 1;
         if (values[i].type == 'i')
             rc = sqlite3_bind_int64(stmt, at, values[i].integer);
         else if (values[i].type == 't')
-            rc = sqlite3_bind_text64(stmt, at, p, values[i].bytes.size, life, SQLITE_UTF8);
+            rc = sqlite3_bind_text64(stmt, at, ls_sqlite_bytes(&values[i]), values[i].bytes.size,
+                                     life, SQLITE_UTF8);
         else if (values[i].type == 'b')
-            rc = sqlite3_bind_blob64(stmt, at, p, values[i].bytes.size, life);
+            rc = sqlite3_bind_blob64(stmt, at, ls_sqlite_bytes(&values[i]), values[i].bytes.size,
+                                     life);
         else
             rc = sqlite3_bind_null(stmt, at);
     }
@@ -399,8 +403,11 @@ static llmgr_status sqlite_exec_many(struct ls_conn *base, const struct ls_runs 
     struct sqlite_conn *conn = sqlite_conn(base);
     struct ls_value values[LS_ARGS_MAX];
     sqlite3_stmt *stmt = NULL;
-    llmgr_status status = prepared(conn, runs->id, &stmt, err);
 
+    /* What has been prepared was found to have the form; one run alone would gain nothing by it. */
+    if (runs->times > 1 && (conn->many[runs->id] != NULL || ls_sqlite_many_can(runs->id)))
+        return ls_sqlite_many(conn, runs, err);
+    llmgr_status status = prepared(conn, runs->id, &stmt, err);
     for (size_t i = 0; i < runs->times && status == LLMGR_OK; i++) {
         status = ls_runs_fill(runs, i, values, err);
         if (status != LLMGR_OK)

@@ -203,7 +203,7 @@ typedef void (*ls_fill_fn)(const void *context, size_t run, struct ls_value *val
 /*
  * Runs a statement without result columns `times` times, each with the arguments that `fill` gives
  * (as many as the statement table says). The same as so many ls_exec, but PostgreSQL is sent many
- * before it is asked for the first verdict.
+ * before it is asked for the first verdict, and SQLite reads plain inserts as the rows of one.
  */
 LLMGR_MUST_CHECK llmgr_status ls_exec_many(struct ls_tx *tx, enum ls_statement id, ls_fill_fn fill,
                                            const void *context, size_t times,

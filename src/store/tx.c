@@ -168,9 +168,7 @@ static bool fits(char declared, const struct ls_value *value)
 {
     char type = (char)(declared | 0x20);
 
-    if (value->type == 'n')
-        return type != declared;
-    return value->type == type;
+    return value->type == type || (value->type == 'n' && type != declared);
 }
 
 static llmgr_status bug(struct ls_tx *tx, enum ls_statement id, const char *what,

@@ -53,6 +53,19 @@ static void names_hold_no_control_characters_and_have_a_limit(void **state)
     assert_false(lb_utf8_name(LB_STR("a\nb"), 80));
     assert_false(lb_utf8_name(LB_STR("a\xc2\x85"), 80));
     assert_false(lb_utf8_name(LB_STR("abc"), 2));
+    /* Any byte, wherever it stands in a text of any size. */
+    for (size_t size = 1; size <= 24; size++) {
+        for (size_t i = 0; i < size * 256; i++) {
+            char text[24];
+            const unsigned char byte = (unsigned char)(i % 256);
+            memset(text, i % 3 == 0 ? ' ' : '~', sizeof text);
+            text[i / 256] = (char)byte;
+            assert_int_equal(lb_utf8_name(lb_str(text, size), 80), byte >= 0x20 && byte < 0x7f);
+            assert_int_equal(lb_utf8_valid(lb_str(text, size)), byte > 0 && byte < 0x80);
+        }
+    }
+    assert_true(lb_utf8_name(LB_STR("Alibaba 阿里"), 80));
+    assert_false(lb_utf8_name(LB_STR("阿里 Alibaba\n"), 80));
 }
 
 static void cutting_keeps_whole_characters(void **state)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sodium.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -12,6 +13,12 @@
 #include "manager/segment.h"
 
 enum { KILLS = 60 };
+/* Of a journal's head: byte order, head's size and the file's size stand before the id. */
+enum {
+    AT_HEAD_FORM = 6,
+    AT_HEAD_KEY = 24,
+    AT_HEAD_CHECK = 24 + LM_RECORD_KEY_SIZE + LM_LEDGER_ID_SIZE
+};
 
 /* ---- The plain way --------------------------------------------------------------------------- */
 
@@ -301,6 +308,83 @@ static void find_used(const struct books *b, char *path, size_t size, long *used
     closedir(dir);
 }
 
+/*
+ * Makes of a journal file one as the first form was written, all sums SipHash, but with this digit
+ * in its magic.
+ */
+static void make_first_form(const char *path, char digit)
+{
+    static unsigned char bytes[64 << 10];
+    struct lm_record_key key = {.form = LM_FORM_MURMUR};
+    struct lm_usage usage;
+    FILE *file = fopen(path, "r+b");
+
+    assert_non_null(file);
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    memcpy(key.bytes, bytes + AT_HEAD_KEY, sizeof key.bytes);
+    size_t got;
+    for (size_t at = LM_SEGMENT_HEAD; (got = lm_record_read(bytes, size, at, &key, &usage)) != 0;
+         at += got)
+        crypto_shorthash(bytes + at, bytes + at + 8, got - 8, key.bytes);
+    assert_memory_equal(bytes, "llmgrJ2\n", 8);
+    bytes[AT_HEAD_FORM] = (unsigned char)digit;
+    crypto_shorthash(bytes + AT_HEAD_CHECK, bytes, AT_HEAD_CHECK, key.bytes);
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void an_orphan_of_the_first_form_is_adopted(void **state)
+{
+    struct books *b = *state;
+    char path[700];
+    long used;
+
+    b->options.segment_size = 32 << 10;
+    leave_orphan(b, 20);
+    find_used(b, path, sizeof path, &used);
+    make_first_form(path, '1');
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 21);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), 21);
+    assert_int_equal(books_files(b, "", NULL, 0), 0);
+}
+
+static void an_orphan_of_a_later_form_is_put_aside(void **state)
+{
+    struct books *b = *state;
+    char path[700];
+    long used;
+
+    b->options.segment_size = 32 << 10;
+    leave_orphan(b, 20);
+    find_used(b, path, sizeof path, &used);
+    make_first_form(path, '3');
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+    assert_int_equal(books_files(b, ".bad", NULL, 0), 1);
+    assert_int_equal(books_number(b, ROWS), 1);
+}
+
+static void a_second_forms_digit_does_not_make_first_records_second(void **state)
+{
+    struct books *b = *state;
+    char path[700];
+    long used;
+
+    b->options.segment_size = 32 << 10;
+    leave_orphan(b, 20);
+    find_used(b, path, sizeof path, &used);
+    make_first_form(path, '2');
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 1);
+}
+
 static void of_a_torn_tail_the_valid_prefix_counts(void **state)
 {
     struct books *b = *state;
@@ -435,6 +519,9 @@ int main(void)
         CASE(files_follow_one_another_and_go_when_they_are_done),
         CASE(a_killed_process_loses_nothing_and_doubles_nothing),
         CASE(an_orphan_is_adopted_where_the_database_left_it),
+        CASE(an_orphan_of_the_first_form_is_adopted),
+        CASE(an_orphan_of_a_later_form_is_put_aside),
+        CASE(a_second_forms_digit_does_not_make_first_records_second),
         CASE(of_a_torn_tail_the_valid_prefix_counts),
         CASE(a_file_cut_short_gives_what_it_still_holds),
         CASE(a_file_that_is_no_journal_is_put_aside),

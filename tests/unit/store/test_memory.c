@@ -3,6 +3,7 @@
  * Memory that runs out: a whole use of the store (open, write, read, query, close) is repeated
  * with the 1st, 2nd, ... nth allocation failing, until one run needs no more than it is given.
  * Each run must end with success or LLMGR_ERR_NO_MEMORY, leak nothing, and leave a usable database.
+ * So must many runs of a statement while SQLite's own memory runs out, which is not the host's.
  */
 #include "store/store.h"
 
@@ -151,11 +152,101 @@ static void so_is_each_in_a_migration(void **state)
     db_teardown(&db);
 }
 
+/* ---- SQLite's own memory ---- */
+
+static struct {
+    sqlite3_mem_methods real;
+    long budget; /* negative: no end */
+    long failed;
+} sqlite_memory;
+
+static bool sqlite_spent(void)
+{
+    if (sqlite_memory.budget != 0) {
+        sqlite_memory.budget -= sqlite_memory.budget > 0;
+        return false;
+    }
+    sqlite_memory.failed++;
+    return true;
+}
+
+static void *sqlite_malloc(int size)
+{
+    return sqlite_spent() ? NULL : sqlite_memory.real.xMalloc(size);
+}
+
+static void *sqlite_realloc(void *p, int size)
+{
+    return sqlite_spent() ? NULL : sqlite_memory.real.xRealloc(p, size);
+}
+
+/* Before SQLite is used for the first time. */
+static int watch_sqlites_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sqlite_memory.real), SQLITE_OK);
+    sqlite3_mem_methods watched = sqlite_memory.real;
+    watched.xMalloc = sqlite_malloc;
+    watched.xRealloc = sqlite_realloc;
+    sqlite_memory.budget = -1;
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &watched), SQLITE_OK);
+    return 0;
+}
+
+enum { RUNS = 3 };
+
+static void fill_run(const void *context, size_t run, struct ls_value *values)
+{
+    values[0] = ls_int(*(const int *)context + (int64_t)run);
+    values[1] = ls_cstr("many");
+    values[2] = ls_int(1);
+}
+
+static llmgr_status add_runs(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_run, context, RUNS, err);
+}
+
+static void so_is_each_of_sqlites_own_in_many_runs(void **state)
+{
+    struct db db;
+    int64_t rows = 0;
+    int tries = 0;
+    (void)state;
+
+    if (db_wants_postgres())
+        return;
+    db_setup(&db);
+    do {
+        struct llmgr_error err = {0};
+        struct ls_store *store = db_open(&db); /* anew: the statement is prepared in each try */
+        int from = 1000 + RUNS * tries;
+        sqlite_memory.failed = 0;
+        sqlite_memory.budget = tries;
+        llmgr_status status = ls_transact(store, LS_WRITE, add_runs, &from, &err);
+        sqlite_memory.budget = -1;
+        if (status != LLMGR_OK)
+            assert_int_equal(status, LLMGR_ERR_NO_MEMORY);
+        rows += status == LLMGR_OK ? RUNS : 0;
+        assert_int_equal(
+            db_number(&db, "SELECT COUNT(*) FROM llm_migrations WHERE version >= 1000"), rows);
+        /* The same connection serves the next. */
+        from = -RUNS * (tries + 1);
+        assert_int_equal(ls_transact(store, LS_WRITE, add_runs, &from, NULL), LLMGR_OK);
+        ls_close(store);
+        tries++;
+    } while (sqlite_memory.failed != 0);
+    assert_true(tries > 20);
+    assert_true(rows > 0);
+    db_teardown(&db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_failing_allocation_is_survived),
         cmocka_unit_test(so_is_each_in_a_migration),
+        cmocka_unit_test(so_is_each_of_sqlites_own_in_many_runs),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, watch_sqlites_memory, NULL);
 }

@@ -330,6 +330,143 @@ static void memory_is_one_database_for_readers_and_writer(void **state)
     ls_close(store);
 }
 
+/* ---- Many runs as one statement ---- */
+
+enum { MANY = 3 };
+static const char ADDED[] = "SELECT COUNT(*) FROM llm_migrations WHERE version >= 1000";
+
+static void fill_migration(const void *context, size_t run, struct ls_value *values)
+{
+    (void)context;
+    values[0] = ls_int(1000 + (int64_t)run);
+    values[1] = ls_cstr("many");
+    values[2] = ls_int(1);
+}
+
+static llmgr_status add_migrations(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_migration, context, MANY, err);
+}
+
+static llmgr_status add_many(struct ls_store *store, struct llmgr_error *err)
+{
+    return ls_transact(store, LS_WRITE, add_migrations, NULL, err);
+}
+
+static llmgr_status count_in(struct ls_conn *conn, const char *sql, int64_t *count)
+{
+    return conn->store->driver->number(conn, sql, count, NULL);
+}
+
+/* The rows of one statement's arguments are nothing that a file or an SQL text could read. */
+static void no_text_reads_the_runs_of_a_statement(void **state)
+{
+    static const char VIEW[] = "CREATE VIEW spy AS SELECT * FROM llmgr_runs(1)";
+    struct ls_conn *conn = NULL;
+    int64_t count = -1;
+    (void)state;
+
+    struct ls_store *store = db_open(&db);
+    assert_int_equal(add_many(store, NULL), LLMGR_OK);
+    assert_int_equal(ls_pool_take(&store->writer, &conn, NULL), LLMGR_OK);
+    assert_int_not_equal(count_in(conn, "SELECT COUNT(*) FROM llmgr_runs", &count), LLMGR_OK);
+    assert_int_equal(count_in(conn, "SELECT COUNT(*) FROM llmgr_runs(1)", &count), LLMGR_OK);
+    assert_int_equal(count, 0);
+    assert_int_not_equal(
+        store->driver->script(conn, "CREATE VIRTUAL TABLE spy USING llmgr_runs", NULL), LLMGR_OK);
+    assert_int_equal(store->driver->script(conn, VIEW, NULL), LLMGR_OK);
+    assert_int_not_equal(count_in(conn, "SELECT COUNT(*) FROM spy", &count), LLMGR_OK);
+    ls_pool_give(conn);
+    ls_close(store);
+}
+
+static void of_a_file_nothing_can_stand_in_the_place_of_the_runs(void **state)
+{
+    static const char *const PLANTED[] = {
+        "CREATE TABLE llmgr_runs (v1, v2, v3, runs);"
+        "INSERT INTO llmgr_runs VALUES (2000, 'theirs', 1, NULL)",
+        "CREATE VIEW llmgr_runs AS SELECT 2000 AS v1, 'theirs' AS v2, 1 AS v3, NULL AS runs",
+        /* This one may be read like a function, so it is read without an error. */
+        "CREATE VIRTUAL TABLE llmgr_runs USING fts4(v1, v2, v3);"
+        "INSERT INTO llmgr_runs (v1, v2, v3) VALUES (2000, 'theirs', 1)",
+    };
+    static const char *const REMOVE[] = {"DROP TABLE llmgr_runs", "DROP VIEW llmgr_runs",
+                                         "DROP TABLE llmgr_runs"};
+    struct llmgr_error err = {0};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof PLANTED / sizeof PLANTED[0]; i++) {
+        if (strstr(PLANTED[i], "fts4") != NULL && !sqlite3_compileoption_used("ENABLE_FTS4"))
+            continue;
+        db_sql(&db, PLANTED[i]);
+        struct ls_store *store = db_open(&db);
+        assert_int_equal(add_many(store, &err), LLMGR_ERR_DATABASE);
+        assert_int_equal(db_number(&db, ADDED), 0);
+        ls_close(store);
+        db_sql(&db, REMOVE[i]);
+    }
+}
+
+/* SQLite prepares it anew within the step, and hands what is bound over. */
+static void a_schema_that_changes_does_not_take_the_runs_away(void **state)
+{
+    struct llmgr_error err = {0};
+    (void)state;
+
+    struct ls_store *store = db_open(&db);
+    assert_int_equal(add_many(store, &err), LLMGR_OK);
+    db_sql(&db, "DELETE FROM llm_migrations WHERE version >= 1000;"
+                "CREATE TABLE other (id INTEGER PRIMARY KEY)");
+    assert_int_equal(add_many(store, &err), LLMGR_OK);
+    assert_int_equal(db_number(&db, ADDED), MANY);
+    ls_close(store);
+}
+
+/* A trigger makes SQLite read all runs before it writes the first row. */
+static void a_trigger_sees_rows_and_no_runs(void **state)
+{
+    struct llmgr_error err = {0};
+    (void)state;
+
+    struct ls_store *store = db_open(&db);
+    db_sql(&db, "CREATE TABLE seen (version);"
+                "CREATE TRIGGER see AFTER INSERT ON llm_migrations"
+                " BEGIN INSERT INTO seen VALUES (NEW.version); END");
+    assert_int_equal(add_many(store, &err), LLMGR_OK);
+    assert_int_equal(db_number(&db, ADDED), MANY);
+    assert_int_equal(db_number(&db, "SELECT COUNT(DISTINCT version) FROM seen"), MANY);
+    db_sql(&db, "DELETE FROM llm_migrations WHERE version >= 1000; DROP TRIGGER see");
+    db_sql(&db, "CREATE TRIGGER spy AFTER INSERT ON llm_migrations"
+                " BEGIN INSERT INTO seen SELECT v1 FROM llmgr_runs; END");
+    assert_int_equal(add_many(store, &err), LLMGR_ERR_DATABASE);
+    assert_int_equal(db_number(&db, ADDED), 0);
+    ls_close(store);
+}
+
+static void memory_takes_many_runs_too(void **state)
+{
+    struct ls_store *store = NULL;
+    const struct ls_options options = {.url = "sqlite::memory:"};
+    struct llmgr_error err = {0};
+    (void)state;
+
+    assert_int_equal(ls_open(&db.host, &options, &store, &err), LLMGR_OK);
+    assert_int_equal(add_many(store, &err), LLMGR_OK);
+    assert_int_equal(add_many(store, &err), LLMGR_ERR_CONFLICT);
+    ls_close(store);
+}
+
+static void an_insert_of_many_rows_is_one_statement_an_upsert_is_not(void **state)
+{
+    (void)state;
+    assert_true(ls_sqlite_many_can(LS_USAGE_ADD));
+    assert_true(ls_sqlite_many_can(LS_MIGRATION_ADD));
+    assert_false(ls_sqlite_many_can(LS_USAGE_SUM_ADD));
+    assert_false(ls_sqlite_many_can(LS_JOURNAL_ADVANCE));
+    assert_false(ls_sqlite_many_can(LS_REVISION_ADD));
+    assert_false(ls_sqlite_many_can(LS_JOURNAL_FORGET));
+}
+
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -347,6 +484,12 @@ int main(void)
         FRESH(affected_sqlite_versions_are_known),
         FRESH(a_value_of_a_foreign_type_is_an_error_not_a_guess),
         FRESH(memory_is_one_database_for_readers_and_writer),
+        FRESH(no_text_reads_the_runs_of_a_statement),
+        FRESH(of_a_file_nothing_can_stand_in_the_place_of_the_runs),
+        FRESH(a_schema_that_changes_does_not_take_the_runs_away),
+        FRESH(a_trigger_sees_rows_and_no_runs),
+        FRESH(memory_takes_many_runs_too),
+        FRESH(an_insert_of_many_rows_is_one_statement_an_upsert_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "../db.h"
+#include "store/driver.h"
 
 static struct db db;
 static struct ls_store *store;
@@ -422,6 +423,53 @@ static void many_runs_are_so_many_rows_or_none(void **state)
                      1);
 }
 
+/* Each argument of its declared type; where one may be null, it is so in every other run. */
+static void fill_usage(const void *context, size_t run, struct ls_value *values)
+{
+    const char *types = LS_STATEMENTS[LS_USAGE_ADD].args;
+
+    (void)context;
+    for (size_t i = 0; types[i] != '\0'; i++) {
+        if (types[i] < 'a' && (run + i) % 2 == 0)
+            values[i] = ls_null();
+        else if ((types[i] | 0x20) == 'i')
+            values[i] = ls_int(i == 0 ? -1 : INT64_MIN + (int64_t)i);
+        else
+            values[i] = ls_text(i % 3 == 0 ? LB_STR("\xc3\xa9") : lb_str(NULL, 0));
+    }
+}
+
+static llmgr_status add_usage(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct ls_value values[LS_ARGS_MAX];
+    llmgr_status status = ls_exec_many(tx, LS_USAGE_ADD, fill_usage, context, 2, err);
+
+    for (size_t run = 0; run < 2 && status == LLMGR_OK; run++) {
+        fill_usage(context, run, values);
+        status =
+            ls_exec(tx, LS_USAGE_ADD, values, strlen(LS_STATEMENTS[LS_USAGE_ADD].args), NULL, err);
+    }
+    return status;
+}
+
+static void many_runs_write_what_single_ones_do(void **state)
+{
+    static const char DISTINCT[] =
+        "SELECT COUNT(*) FROM (SELECT DISTINCT request_id, attempt, created_at, user_id, token_id,"
+        " platform_id, platform_name, model_id, model_name, slot, endpoint, payer, prompt_tokens,"
+        " completion_tokens, cached_tokens, reasoning_tokens, provenance, end_state,"
+        " upstream_status, latency_ms, first_byte_ms, bytes_in, bytes_out FROM llm_usage) AS u";
+    struct llmgr_error err = {0};
+    (void)state;
+
+    assert_int_equal(ls_transact(store, LS_WRITE, add_usage, NULL, &err), LLMGR_OK);
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_usage"), 4);
+    assert_int_equal(db_number(&db, DISTINCT), 2);
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_usage WHERE user_id = '\xc3\xa9'"
+                                    " AND end_state = '' AND slot IS NULL AND token_id < 0"),
+                     2);
+}
+
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, open_fresh, close_fresh)
 
 int main(void)
@@ -440,6 +488,7 @@ int main(void)
         FRESH(a_read_only_store_reads_and_refuses_to_write),
         FRESH(transact_undoes_what_its_function_refuses),
         FRESH(many_runs_are_so_many_rows_or_none),
+        FRESH(many_runs_write_what_single_ones_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
 /* What scans lines in blocks, against one look at each byte. */
 #include "http/scan.h"
 
+#include <string.h>
+
 #include "../unit.h"
 
 enum { SIZE = 50 }; /* some blocks and a rest */

@@ -5,9 +5,9 @@
  * So an INSERT that ends in VALUES (?1, ?2, …) is run once, as INSERT … SELECT v1, v2, … FROM a
  * table that is no table: its rows are the runs, whose values are made when SQLite asks for them.
  *
- * The file is untrusted (sqlite.c), and this table is nothing for it: it bears no name in any
- * schema (there is no xCreate), may not stand in a view or a trigger (DIRECTONLY), and is empty
- * but for the one statement that is given a pointer to runs, which no SQL text can make.
+ * The file is untrusted (sqlite.c), and this table is nothing for it: it needs no name in a schema
+ * (there is no xCreate), may not stand in a view or a trigger (DIRECTONLY), and is empty but for
+ * the one statement that is given a pointer to runs, which no SQL text can make.
  *
  * Such a statement is undone as a whole when a row fails. For that SQLite keeps each page that was
  * there before and is changed: the last one, for rows that are appended, but all of them for an

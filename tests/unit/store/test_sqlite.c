@@ -407,6 +407,39 @@ static void of_a_file_nothing_can_stand_in_the_place_of_the_runs(void **state)
     }
 }
 
+/* No statement makes such a schema, but somebody who writes the file can. */
+static void a_file_that_names_the_runs_gains_nothing(void **state)
+{
+    static const char NAMED[] =
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES"
+        " ('table', 'spy', 'spy', 0, 'CREATE VIRTUAL TABLE spy USING llmgr_runs'),"
+        " ('table', 'llmgr_runs', 'llmgr_runs', 0,"
+        " 'CREATE VIRTUAL TABLE llmgr_runs USING llmgr_runs'),"
+        " ('trigger', 'see', 'llm_migrations', 0, 'CREATE TRIGGER see AFTER INSERT ON"
+        " llm_migrations BEGIN INSERT INTO seen SELECT v1 FROM spy(NEW.version); END')";
+    struct ls_conn *conn = NULL;
+    int64_t count = -1;
+    struct llmgr_error err = {0};
+    (void)state;
+
+    ls_close(db_open(&db));
+    db_sql(&db, "CREATE TABLE seen (version)");
+    db_sql(&db, NAMED);
+    struct ls_store *store = db_open(&db);
+    assert_int_equal(add_many(store, &err), LLMGR_ERR_DATABASE);
+    assert_int_equal(db_number(&db, ADDED), 0);
+    ls_close(store);
+    db_sql(&db, "DROP TRIGGER see");
+    store = db_open(&db);
+    assert_int_equal(add_many(store, &err), LLMGR_OK);
+    assert_int_equal(db_number(&db, ADDED), MANY);
+    assert_int_equal(ls_pool_take(&store->writer, &conn, NULL), LLMGR_OK);
+    assert_int_equal(count_in(conn, "SELECT COUNT(*) FROM spy(1)", &count), LLMGR_OK);
+    assert_int_equal(count, 0);
+    ls_pool_give(conn);
+    ls_close(store);
+}
+
 /* SQLite prepares it anew within the step, and hands what is bound over. */
 static void a_schema_that_changes_does_not_take_the_runs_away(void **state)
 {
@@ -486,6 +519,7 @@ int main(void)
         FRESH(memory_is_one_database_for_readers_and_writer),
         FRESH(no_text_reads_the_runs_of_a_statement),
         FRESH(of_a_file_nothing_can_stand_in_the_place_of_the_runs),
+        FRESH(a_file_that_names_the_runs_gains_nothing),
         FRESH(a_schema_that_changes_does_not_take_the_runs_away),
         FRESH(a_trigger_sees_rows_and_no_runs),
         FRESH(memory_takes_many_runs_too),

@@ -65,15 +65,35 @@ static llmgr_status wrong_type(struct look *look, const char *name, const char *
 }
 
 /*
- * Is this member the one called `known`? A second one and one in other letter case are refused:
- * the platform's parser could take another one than we did.
+ * The name with those letters beyond ASCII replaced that a platform may take for an s and a k,
+ * whatever their case: U+017F and U+212A (Go's encoding/json compares with strings.EqualFold).
  */
-static llmgr_status match(struct look *look, struct lb_str name, struct lb_str known, uint32_t bit,
-                          bool *is_it)
+static struct lb_str fold(struct lb_str name, char out[NAME_MAX_SIZE])
+{
+    static const struct lb_str LONG_S = {"\xc5\xbf", 2}, KELVIN = {"\xe2\x84\xaa", 3};
+    size_t size = 0;
+
+    if (name.size == 0 || (memchr(name.p, LONG_S.p[0], name.size) == NULL &&
+                           memchr(name.p, KELVIN.p[0], name.size) == NULL))
+        return name;
+    while (name.size != 0 && size < NAME_MAX_SIZE) {
+        bool is_s = lb_str_starts(name, LONG_S), is_k = lb_str_starts(name, KELVIN);
+        out[size++] = is_s ? 's' : is_k ? 'k' : name.p[0];
+        name = lb_str_sub(name, is_s ? LONG_S.size : is_k ? KELVIN.size : 1, name.size);
+    }
+    return lb_str(out, size);
+}
+
+/*
+ * Is this member the one called `known`? A second one and one in other letter case (as `folded`
+ * shows it) are refused: the platform's parser could take another one than we did.
+ */
+static llmgr_status match(struct look *look, struct lb_str name, struct lb_str folded,
+                          struct lb_str known, uint32_t bit, bool *is_it)
 {
     *is_it = lb_str_eq(name, known);
     if (!*is_it) {
-        if (!lb_str_eq_nocase(name, known))
+        if (!lb_str_eq_nocase(folded, known))
             return LLMGR_OK;
         return lb_fail(look->err, LLMGR_ERR_INVALID,
                        N_("the request body has a member '%.*s'; write '%.*s' in lower case"),
@@ -141,7 +161,7 @@ static llmgr_status take_options(struct look *look, const struct ld_member *memb
     struct ld_peek *peek = look->peek;
     struct ld_member inner;
     struct ld_walk walk;
-    char buf[NAME_MAX_SIZE];
+    char buf[NAME_MAX_SIZE], as[NAME_MAX_SIZE];
 
     peek->options_at = member->value;
     peek->options_name = member->name_at;
@@ -156,8 +176,8 @@ static llmgr_status take_options(struct look *look, const struct ld_member *memb
     while (ld_walk_next(&walk, &inner)) {
         bool is_it;
         peek->options_empty = false;
-        llmgr_status status =
-            match(look, ld_member_name(&inner, buf, sizeof buf), INCLUDE_USAGE, bit, &is_it);
+        struct lb_str name = ld_member_name(&inner, buf, sizeof buf);
+        llmgr_status status = match(look, name, fold(name, as), INCLUDE_USAGE, bit, &is_it);
         if (status == LLMGR_OK && is_it) {
             peek->usage_at = inner.value;
             status = take_bool(look, INCLUDE_USAGE.p, inner.value, &peek->include_usage);
@@ -194,15 +214,16 @@ static llmgr_status take_known(struct look *look, enum known known, const struct
 
 static llmgr_status take_member(struct look *look, const struct ld_member *member)
 {
-    char buf[NAME_MAX_SIZE];
+    char buf[NAME_MAX_SIZE], as[NAME_MAX_SIZE];
     struct lb_str name = ld_member_name(member, buf, sizeof buf);
-
+    struct lb_str folded = fold(name, as);
     bool is_it;
 
-    if (name.size >= NAME_MAX_SIZE || BY_SIZE[name.size] == 0)
+    if (folded.size >= NAME_MAX_SIZE || BY_SIZE[folded.size] == 0)
         return LLMGR_OK;
-    enum known known = BY_SIZE[name.size] - 1;
-    llmgr_status status = match(look, name, KNOWN_NAMES[known], UINT32_C(1) << known, &is_it);
+    enum known known = BY_SIZE[folded.size] - 1;
+    llmgr_status status =
+        match(look, name, folded, KNOWN_NAMES[known], UINT32_C(1) << known, &is_it);
     return status == LLMGR_OK && is_it ? take_known(look, known, member) : status;
 }
 

@@ -220,6 +220,8 @@ llmgr_status ln_listener_start(struct ln_loop *loop, int fd,
 {
     if (loop->dying)
         return lb_fail(err, LLMGR_ERR_CANCELLED, "the event loop is being closed");
+    if (ln_spare_table(loop, fd) != 0)
+        return lb_fail_memory(err);
     struct ln_listener *listener = lb_calloc(loop->host, 1, sizeof(*listener));
     if (listener == NULL)
         return lb_fail_memory(err);

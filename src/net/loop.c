@@ -227,7 +227,7 @@ llmgr_status ln_loop_new(const struct lb_host *host, const struct ln_loop_option
     loop->scratch = lb_alloc(host, LN_SCRATCH_SIZE);
     if (loop->read_buffer == NULL || loop->scratch == NULL)
         goto fail;
-    if ((rc = ln_spare_descriptors()) != 0 || (rc = ln_spare_table(loop, -1)) != 0 ||
+    if ((rc = ln_spare_descriptors()) < 0 || (rc = ln_spare_table(loop, rc)) != 0 ||
         (rc = uv_mutex_init(&loop->lock)) != 0)
         goto fail;
     if ((rc = uv_loop_init(&loop->uv)) != 0)

@@ -51,9 +51,12 @@ struct ln_loop {
     char *scratch;     /* LN_SCRATCH_SIZE bytes to gather small slices in */
 };
 
-/* Whether libuv will find what it aborts without (net/spare.c); 0 or one of its errors. */
+/*
+ * Whether libuv will find what it aborts without (net/spare.c): 0 or one of its errors. Of
+ * descriptors the highest that is free now; a table is asked for to hold `fd`, at least WATCHED.
+ */
 int ln_spare_descriptors(void);
-int ln_spare_table(const struct ln_loop *loop, int fd); /* for `fd`; -1: a loop's first */
+int ln_spare_table(const struct ln_loop *loop, int fd);
 int ln_spare_threads(struct ln_loop *loop);
 int ln_spare_watchers(struct ln_loop *loop);
 

@@ -26,7 +26,7 @@ int ln_spare_descriptors(void)
         return uv_translate_sys_error(errno);
     close(pair[0]);
     close(pair[1]);
-    return 0;
+    return pair[0] > pair[1] ? pair[0] : pair[1];
 }
 
 static void pass_gate(void *context)
@@ -90,9 +90,7 @@ static size_t table_for(int fd)
 
 int ln_spare_table(const struct ln_loop *loop, int fd)
 {
-    if (fd < 0)
-        fd = WATCHED;
-    else if ((unsigned)fd < loop->uv.nwatchers)
+    if ((unsigned)fd < loop->uv.nwatchers)
         return 0;
     /* The new table, and the one half as wide that it is copied from. */
     void *room = lb_alloc(loop->host, table_for(fd) * sizeof(void *) / 2 * 3);

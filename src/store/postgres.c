@@ -43,14 +43,23 @@ static llmgr_status set_session(struct postgres_conn *conn, struct llmgr_error *
     return ls_postgres_script(&conn->base, sql, err);
 }
 
+/* On a connection that was just made, or was not. From here on it does not block. */
+static llmgr_status begin_session(struct postgres_conn *conn, struct llmgr_error *err)
+{
+    if (PQstatus(conn->pg) != CONNECTION_OK)
+        return ls_postgres_unreachable(conn->base.store->place, conn->pg, err);
+    if (PQsetnonblocking(conn->pg, 1) != 0)
+        return lb_fail_memory(err);
+    PQsetNoticeReceiver(conn->pg, notice, conn->base.store);
+    return set_session(conn, err);
+}
+
 llmgr_status ls_postgres_reconnect(struct postgres_conn *conn, struct llmgr_error *err)
 {
     PQreset(conn->pg);
     memset(conn->prepared, 0, sizeof conn->prepared);
     conn->silent = false;
-    if (PQstatus(conn->pg) != CONNECTION_OK)
-        return ls_postgres_unreachable(conn->base.store->place, conn->pg, err);
-    return set_session(conn, err);
+    return begin_session(conn, err);
 }
 
 static void postgres_disconnect(struct ls_conn *base)
@@ -95,13 +104,7 @@ static llmgr_status postgres_connect(struct ls_store *store, bool writer, struct
     const char *const values[] = {timeout, "llmgr",       "30",   "10", "3",
                                   unheard, store->target, "UTF8", NULL};
     conn->pg = PQconnectdbParams(KEYWORDS, values, 1);
-    llmgr_status status = LLMGR_OK;
-    if (PQstatus(conn->pg) != CONNECTION_OK) {
-        status = ls_postgres_unreachable(store->place, conn->pg, err);
-    } else {
-        PQsetNoticeReceiver(conn->pg, notice, store);
-        status = set_session(conn, err);
-    }
+    llmgr_status status = begin_session(conn, err);
     if (status != LLMGR_OK) {
         postgres_disconnect(&conn->base);
         return status;

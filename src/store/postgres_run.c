@@ -168,10 +168,10 @@ llmgr_status ls_postgres_exec(struct ls_conn *base, enum ls_statement id,
 /* ---- Many runs at once ---- */
 
 /*
- * Answers to one burst must fit the sockets' buffers, since nobody reads them while we write:
- * each is some 30 bytes.
+ * Runs that are under way at once: what is not sent yet waits in memory. The server is asked for
+ * what it has so often that a connection's patience need not last for all of them.
  */
-enum { BURST = 256 };
+enum { BURST = 256, FLUSH_EVERY = 16 };
 
 static llmgr_status send_burst(struct postgres_conn *conn, const char *name,
                                const struct ls_runs *runs, size_t from, size_t to,
@@ -187,7 +187,8 @@ static llmgr_status send_burst(struct postgres_conn *conn, const char *name,
         if (status != LLMGR_OK)
             return status;
         if (PQsendQueryPrepared(conn->pg, name, (int)runs->count, args.pointers, args.sizes,
-                                args.formats, BINARY) != 1)
+                                args.formats, BINARY) != 1 ||
+            (i % FLUSH_EVERY == FLUSH_EVERY - 1 && PQsendFlushRequest(conn->pg) != 1))
             return ls_postgres_fail(conn, NULL, err);
     }
     return LLMGR_OK;

@@ -2,8 +2,9 @@
 /*
  * Waiting for PostgreSQL, but not for ever. The server itself ends a statement at its timeout; one
  * that says nothing for some seconds more has stopped, or the network to it has, and then libpq's
- * own PQexec would wait without end. So commands are sent here and their results waited for with a
- * bound; when it is passed the connection is given up, and all goes on as if it had been lost.
+ * own PQexec would wait without end. So commands are only queued (the connection does not block),
+ * and what is left of them is sent, and their results are waited for, here, with a bound; when it
+ * is passed the connection is given up, and all goes on as if it had been lost.
  */
 #include <limits.h>
 #include <poll.h>
@@ -12,19 +13,27 @@
 #include "base/host.h"
 #include "store/postgres.h"
 
-/* With TLS, bytes may wait in the library that poll(2) does not see: look again so often. */
-enum { TLS_LOOK_MS = 20 };
+/* Where it is encrypted, bytes may wait in libraries that poll(2) does not see: so often we look.
+ */
+enum { ENCRYPTED_LOOK_MS = 20 };
+
+static bool is_encrypted(PGconn *pg)
+{
+    return PQsslInUse(pg) || PQgssEncInUse(pg);
+}
 
 /* Until libpq has something to say, or the connection's patience is at its end. */
 static void await(struct postgres_conn *conn)
 {
     int64_t until_ms = lb_monotonic_ms() + conn->patience_ms;
-    int look_ms = PQsslInUse(conn->pg) ? TLS_LOOK_MS : INT_MAX;
+    int look_ms = is_encrypted(conn->pg) ? ENCRYPTED_LOOK_MS : INT_MAX;
 
     while (PQisBusy(conn->pg)) {
-        struct pollfd wait = {.fd = PQsocket(conn->pg), .events = POLLIN};
+        int unsent = PQflush(conn->pg);
+        short events = unsent == 1 ? POLLIN | POLLOUT : POLLIN;
+        struct pollfd wait = {.fd = PQsocket(conn->pg), .events = events};
         int64_t left_ms = conn->patience_ms != 0 ? until_ms - lb_monotonic_ms() : INT_MAX;
-        if (wait.fd < 0)
+        if (wait.fd < 0 || unsent < 0)
             return;
         if (left_ms <= 0) {
             conn->silent = true;
@@ -43,6 +52,13 @@ PGresult *ls_postgres_next_result(struct postgres_conn *conn)
     return PQgetResult(conn->pg);
 }
 
+static bool is_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
 PGresult *ls_postgres_result(struct postgres_conn *conn, int sent)
 {
     PGresult *last = NULL;
@@ -53,6 +69,10 @@ PGresult *ls_postgres_result(struct postgres_conn *conn, int sent)
     while ((result = ls_postgres_next_result(conn)) != NULL) {
         PQclear(last);
         last = result;
+        if (is_copy(result)) { /* we never ask for it, and it would have no end */
+            (void)shutdown(PQsocket(conn->pg), SHUT_RDWR);
+            break;
+        }
     }
     return last;
 }

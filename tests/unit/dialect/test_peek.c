@@ -154,6 +154,13 @@ static const struct {
     {"{\"max_completion_Tokens\":1}", "lower case"},
     {"{\"max_output_tokenS\":1}", "lower case"},
     {"{\"MAX_TOKENS\":1}", "lower case"},
+    /* Go takes U+017F for an s and U+212A for a k. */
+    {"{\"\xc5\xbftream\":true}", "lower case"},
+    {"{\"\\u017Ftream\":true}", "lower case"},
+    {"{\"\xc5\xbftream_option\xc5\xbf\":{}}", "lower case"},
+    {"{\"stream_options\":{\"include_u\xc5\xbf\x61ge\":true}}", "lower case"},
+    {"{\"max_to\xe2\x84\xaa\x65ns\":1}", "lower case"},
+    {"{\"max_completion_to\xe2\x84\xaa\x65n\xc5\xbf\":1}", "lower case"},
 };
 
 static void peek_refuses_what_parsers_could_read_differently(void **state)

@@ -238,22 +238,22 @@ static pid_t backend(void)
 }
 
 /* Its own timeout ends no statement, for it is stopped: only who waits can end the waiting. */
-static void a_server_that_says_nothing_is_not_waited_for(void **state)
+static void is_not_waited_for(const char *value)
 {
     struct llmgr_error err = {0};
     struct ls_tx *tx = NULL;
-    (void)state;
 
     struct ls_store *hasty = db_open_with(&db, (struct ls_options){.statement_timeout_ms = 100});
     assert_int_equal(ls_begin(hasty, LS_WRITE, &tx, &err), LLMGR_OK);
     assert_int_equal(set_meta(tx, "1", &err), LLMGR_OK);
     pid_t pid = backend();
+    assert_true(pid > 0);
     if (kill(pid, SIGSTOP) != 0) { /* another user's, or another machine's */
         ls_rollback(tx);
         ls_close(hasty);
         skip();
     }
-    llmgr_status status = set_meta(tx, "2", &err);
+    llmgr_status status = set_meta(tx, value, &err);
     ls_rollback(tx);
     kill(pid, SIGCONT); /* it finds itself left alone, and lets go of its lock */
     assert_int_equal(status, LLMGR_ERR_DATABASE);
@@ -264,6 +264,22 @@ static void a_server_that_says_nothing_is_not_waited_for(void **state)
     assert_int_equal(set_meta(tx, "3", &err), LLMGR_OK);
     assert_int_equal(ls_commit(tx, &err), LLMGR_OK);
     ls_close(hasty);
+}
+
+static void a_server_that_says_nothing_is_not_waited_for(void **state)
+{
+    (void)state;
+    is_not_waited_for("2");
+}
+
+/* More than sockets take: already the sending is waited for. */
+static void a_server_that_takes_nothing_is_not_waited_for(void **state)
+{
+    static char large[8 << 20];
+    (void)state;
+
+    memset(large, 'x', sizeof large - 1);
+    is_not_waited_for(large);
 }
 
 static void a_server_that_is_not_there_is_named(void **state)
@@ -321,6 +337,7 @@ int main(void)
         FRESH(errors_have_their_status),
         FRESH(a_slow_statement_is_ended),
         FRESH(a_server_that_says_nothing_is_not_waited_for),
+        FRESH(a_server_that_takes_nothing_is_not_waited_for),
         FRESH(a_server_that_is_not_there_is_named),
         FRESH(a_backup_names_pg_dump_and_a_check_names_the_server),
         FRESH(a_schema_of_its_own_is_respected),

@@ -31,7 +31,7 @@ MAKE_ORIGINAL = SOURCE / 'tests' / 'unit' / 'store' / 'make_original.py'
 VARYING = re.compile(r'sk-llmgr-\w+|[0-9a-f]{8,}|\d{6,}|\S*/runs/\w+|(?<= ) +')
 RANDOM_IDS = {'llm_data_keys'}
 # The last is the way back of a transaction that a dead disk cut off; whoever opens next takes it.
-SQLITE_OWN = ('-wal', '-shm', '-journal')
+SQLITE_OWN = ('-wal', '-shm', 'llmgr.db-journal')
 
 
 @dataclasses.dataclass(frozen=True)

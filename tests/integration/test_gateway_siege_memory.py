@@ -79,12 +79,14 @@ def hits(pid, wanted, dumped_only=False, searched=None):
     return found
 
 
-def none_left(pid, wanted):
-    """Threads that are about to end their work get time to."""
+def none_left(pid, wanted, take=lambda: None):
+    """Searches memory, or what `take` takes of it, and returns that. Threads that are about to end
+    their work get time to."""
     end = time.monotonic() + PATIENCE_S
-    while (found := hits(pid, wanted)) and time.monotonic() < end:
+    while (found := hits(pid, wanted, searched=(taken := take()))) and time.monotonic() < end:
         time.sleep(0.2)
     assert not found, found
+    return taken
 
 
 def data_keys(llmgr, master):
@@ -110,30 +112,41 @@ def data_keys(llmgr, master):
     return keys
 
 
+def raw_keys(llmgr):
+    """What the vault holds: the master key and the data keys."""
+    master = bytes.fromhex(next(llmgr.folder.rglob('master.key')).read_text().strip())
+    raw = {'master key': {master, master.hex().encode()}}
+    raw |= {f'data key {i}': {key} for i, key in enumerate(data_keys(llmgr, master))}
+    assert len(raw) > 1
+    return raw
+
+
+async def worked(serving, llmgr, upstream, hidden, tokens):
+    """All kinds of requests have ended; the forms of each key and token that was in them. The
+    proxy's password is configuration in use; prompts are no keys."""
+    made, _ = await walk(serving.port, hidden, tokens)
+    assert made.status == 201, made.body
+    await walk(serving.port, hidden, tokens)  # now with the platform made by the first
+    client = await Client(serving.port).open()
+    client.send('/api/tokens', {'kind': 'user', 'name': 'n'},
+                'Authorization: Bearer ' + tokens['admin'], 'Idempotency-Key: made')
+    hidden['token made'] = (await client.answer()).json['token']
+    client.close()
+    await settled(llmgr, 1, 10 * len(upstream.received))
+    arrived = ' '.join(json.dumps(fields) for _, fields, _ in upstream.received)
+    assert hidden['user'] in arrived and hidden['private'] in arrived, 'nothing was tried'
+    return {name: forms(value) for name, value in hidden.items()
+            if name not in ('proxy', 'prompt', 'wrong')}
+
+
 def test_memory_holds_no_key_and_no_token_of_a_request_that_ended(llmgr):
     async def test(upstream, hidden, tokens):
         serving = Serving(llmgr, mode='custom')
         pid = serving.process.pid
-        made, _ = await walk(serving.port, hidden, tokens)
-        assert made.status == 201, made.body
-        await walk(serving.port, hidden, tokens)  # now with the platform made by the first
-        client = await Client(serving.port).open()
-        client.send('/api/tokens', {'kind': 'user', 'name': 'n'},
-                    'Authorization: Bearer ' + tokens['admin'], 'Idempotency-Key: made')
-        hidden['token made'] = (await client.answer()).json['token']
-        client.close()
-        await settled(llmgr, 1, 10 * len(upstream.received))
-        # The proxy's password is configuration in use; prompts are no keys.
-        keys = {name: forms(value) for name, value in hidden.items()
-                if name not in ('proxy', 'prompt', 'wrong')}
+        keys = await worked(serving, llmgr, upstream, hidden, tokens)
         await asyncio.to_thread(none_left, pid, keys)
-        arrived = ' '.join(json.dumps(fields) for _, fields, _ in upstream.received)
-        assert hidden['user'] in arrived and hidden['private'] in arrived, 'nothing was tried'
         # A core would have to leave out what is needed all the time.
-        master = bytes.fromhex(next(llmgr.folder.rglob('master.key')).read_text().strip())
-        raw = {'master key': {master, master.hex().encode()}}
-        raw |= {f'data key {i}': {key} for i, key in enumerate(data_keys(llmgr, master))}
-        assert len(raw) > 1
+        raw = raw_keys(llmgr)
         assert not (found := hits(pid, raw, dumped_only=True)), found
         assert {name for name, _ in hits(pid, raw)} - {'master key'}, 'the search finds no key'
         await asyncio.to_thread(serving.stop)
@@ -169,39 +182,15 @@ def core(pid, folder):
     return found + [Region(0, data[:first], True)]  # with notes: registers, the command line
 
 
-def core_without(pid, folder, wanted):
-    """A core; threads that are about to end their work get time to."""
-    end = time.monotonic() + PATIENCE_S
-    while (found := hits(pid, wanted, searched=(taken := core(pid, folder)))) and \
-            time.monotonic() < end:
-        time.sleep(0.2)
-    assert not found, found
-    return taken
-
-
 def test_a_core_taken_by_force_holds_no_key_and_no_token(llmgr):
     """Of keys, it may hold what the operator gave as the environment."""
     async def test(upstream, hidden, tokens):
         serving = Serving(llmgr, mode='custom')
         pid = serving.process.pid
-        made, _ = await walk(serving.port, hidden, tokens)
-        assert made.status == 201, made.body
-        await walk(serving.port, hidden, tokens)
-        client = await Client(serving.port).open()
-        client.send('/api/tokens', {'kind': 'user', 'name': 'n'},
-                    'Authorization: Bearer ' + tokens['admin'], 'Idempotency-Key: made')
-        hidden['token made'] = (await client.answer()).json['token']
-        client.close()
-        await settled(llmgr, 1, 10 * len(upstream.received))
-        arrived = ' '.join(json.dumps(fields) for _, fields, _ in upstream.received)
-        assert hidden['user'] in arrived and hidden['private'] in arrived, 'nothing was tried'
-        # As in memory: the proxy's password is configuration in use; prompts are no keys.
-        wanted = {name: forms(value) for name, value in hidden.items()
-                  if name not in ('proxy', 'prompt', 'wrong')}
-        master = bytes.fromhex(next(llmgr.folder.rglob('master.key')).read_text().strip())
-        wanted['master key'] = {master, master.hex().encode()}
-        wanted |= {f'data key {i}': {key} for i, key in enumerate(data_keys(llmgr, master))}
-        taken = await asyncio.to_thread(core_without, pid, llmgr.folder, wanted)
+        keys = await worked(serving, llmgr, upstream, hidden, tokens)
+        wanted = keys | raw_keys(llmgr)
+        taken = await asyncio.to_thread(none_left, pid, wanted,
+                                        lambda: core(pid, llmgr.folder))
         kept = hits(pid, {'proxy': {hidden['proxy'].encode(),
                                     hidden['proxy'].replace('/', '%2F').encode()}}, searched=taken)
         assert kept, 'the core lacks what the process certainly holds'

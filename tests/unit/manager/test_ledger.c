@@ -334,19 +334,26 @@ static void make_first_form(const char *path, char digit)
     assert_int_equal(fclose(file), 0);
 }
 
-static void an_orphan_of_the_first_form_is_adopted(void **state)
+/* Leaves 20 records and one that is committed; opens again where they stand in such a journal. */
+static void adopt_first_form(struct books *b, char digit)
 {
-    struct books *b = *state;
     char path[700];
     long used;
 
     b->options.segment_size = 32 << 10;
     leave_orphan(b, 20);
     find_used(b, path, sizeof path, &used);
-    make_first_form(path, '1');
+    make_first_form(path, digit);
     books_open(b);
     books_flush(b);
     books_close(b);
+}
+
+static void an_orphan_of_the_first_form_is_adopted(void **state)
+{
+    struct books *b = *state;
+
+    adopt_first_form(b, '1');
     assert_int_equal(books_number(b, ROWS), 21);
     assert_int_equal(books_number(b, DISTINCT_ROWS), 21);
     assert_int_equal(books_files(b, "", NULL, 0), 0);
@@ -355,16 +362,8 @@ static void an_orphan_of_the_first_form_is_adopted(void **state)
 static void an_orphan_of_a_later_form_is_put_aside(void **state)
 {
     struct books *b = *state;
-    char path[700];
-    long used;
 
-    b->options.segment_size = 32 << 10;
-    leave_orphan(b, 20);
-    find_used(b, path, sizeof path, &used);
-    make_first_form(path, '3');
-    books_open(b);
-    books_flush(b);
-    books_close(b);
+    adopt_first_form(b, '3');
     assert_int_equal(books_files(b, ".bad", NULL, 0), 1);
     assert_int_equal(books_number(b, ROWS), 1);
 }
@@ -372,16 +371,8 @@ static void an_orphan_of_a_later_form_is_put_aside(void **state)
 static void a_second_forms_digit_does_not_make_first_records_second(void **state)
 {
     struct books *b = *state;
-    char path[700];
-    long used;
 
-    b->options.segment_size = 32 << 10;
-    leave_orphan(b, 20);
-    find_used(b, path, sizeof path, &used);
-    make_first_form(path, '2');
-    books_open(b);
-    books_flush(b);
-    books_close(b);
+    adopt_first_form(b, '2');
     assert_int_equal(books_number(b, ROWS), 1);
 }
 

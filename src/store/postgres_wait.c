@@ -13,13 +13,18 @@
 #include "base/host.h"
 #include "store/postgres.h"
 
-/* Where it is encrypted, bytes may wait in libraries that poll(2) does not see: so often we look.
- */
+/* Where it is encrypted, bytes may wait in libraries, unseen by poll(2): so often we look. */
 enum { ENCRYPTED_LOOK_MS = 20 };
 
 static bool is_encrypted(PGconn *pg)
 {
     return PQsslInUse(pg) || PQgssEncInUse(pg);
+}
+
+/* What libpq reads next is the end. */
+static void give_up(struct postgres_conn *conn)
+{
+    (void)shutdown(PQsocket(conn->pg), SHUT_RDWR);
 }
 
 /* Until libpq has something to say, or the connection's patience is at its end. */
@@ -37,7 +42,7 @@ static void await(struct postgres_conn *conn)
             return;
         if (left_ms <= 0) {
             conn->silent = true;
-            (void)shutdown(wait.fd, SHUT_RDWR); /* what libpq reads next is the end */
+            give_up(conn);
             return;
         }
         (void)poll(&wait, 1, left_ms < look_ms ? (int)left_ms : look_ms);
@@ -70,7 +75,7 @@ PGresult *ls_postgres_result(struct postgres_conn *conn, int sent)
         PQclear(last);
         last = result;
         if (is_copy(result)) { /* we never ask for it, and it would have no end */
-            (void)shutdown(PQsocket(conn->pg), SHUT_RDWR);
+            give_up(conn);
             break;
         }
     }

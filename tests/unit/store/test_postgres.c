@@ -237,7 +237,6 @@ static pid_t backend(void)
     return (pid_t)db_psql_number(NULL, sql);
 }
 
-/* Its own timeout ends no statement, for it is stopped: only who waits can end the waiting. */
 static volatile pid_t stopped;
 
 /* A stopped server could not even be shut down. */
@@ -247,6 +246,7 @@ static void let_go_on(int number)
     kill(stopped, SIGCONT);
 }
 
+/* Its own timeout ends no statement, for it is stopped: only who waits can end the waiting. */
 static void is_not_waited_for(const char *value)
 {
     struct llmgr_error err = {0};

@@ -41,7 +41,7 @@ struct ln_listener {
     bool tcp;
     bool keep_file;
     bool watching;
-    bool ending; /* its socket is closed, its handshakes go on */
+    bool unwatched; /* the loop is done with `poll`: the last handshake may free the listener */
     bool closing;
 };
 
@@ -56,7 +56,7 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void set_watching(struct ln_listener *listener, bool wish)
 {
-    if (listener->watching == wish || listener->closing || listener->ending)
+    if (listener->watching == wish || listener->fd < 0)
         return;
     listener->watching = wish;
     if (!wish)
@@ -84,27 +84,36 @@ void ln_listeners_release(struct ln_loop *loop)
     }
 }
 
+static void free_listener(struct ln_listener *listener)
+{
+    lb_list_remove(&listener->node);
+    listener->magic = 0;
+    lb_free(listener->loop->host, listener);
+}
+
 /* ---- Handshakes ------------------------------------------------------------------------------ */
 
+/* The listener may go with its last handshake. */
 static void free_shake(struct shake *shake)
 {
     struct ln_listener *listener = shake->listener;
     lb_list_remove(&shake->node);
     lb_free(listener->loop->host, shake);
-    if (listener->ending && lb_list_empty(&listener->shaking))
-        ln_listener_close(listener);
+    if (listener->unwatched && !listener->closing && lb_list_empty(&listener->shaking))
+        free_listener(listener);
 }
 
 static void on_handshake(struct ln_conn *conn, void *context, llmgr_status status)
 {
     struct shake *shake = context;
-    struct ln_listener *listener = shake->listener;
+    const ln_accept_fn accept = shake->listener->accept;
+    void *accept_context = shake->listener->context;
     free_shake(shake);
     ln_conn_set_face(conn, NULL, NULL);
     if (status != LLMGR_OK)
         ln_conn_close(conn); /* scanners and impatient clients: not worth a log line */
     else
-        listener->accept(listener->context, conn);
+        accept(accept_context, conn);
 }
 
 static void on_handshake_late(void *context)
@@ -258,18 +267,22 @@ llmgr_status ln_listener_start(struct ln_loop *loop, int fd,
 static void on_closed(uv_handle_t *handle)
 {
     struct ln_listener *listener = LB_CAST(struct ln_listener, handle->data, LISTENER_MAGIC);
-    const struct lb_host *host = listener->loop->host;
-    listener->magic = 0;
-    lb_free(host, listener);
+    listener->unwatched = true;
+    if (lb_list_empty(&listener->shaking))
+        free_listener(listener);
 }
 
+/*
+ * The handle closes before the socket, and with it: libuv takes the descriptor's number out of
+ * epoll when a handle closes, and the next connection may have that number by then.
+ */
 static void close_socket(struct ln_listener *listener)
 {
-    set_watching(listener, false);
     ln_timer_stop(&listener->pause);
     if (listener->fd < 0)
         return;
-    (void)uv_poll_stop(&listener->poll);
+    listener->watching = false;
+    uv_close((uv_handle_t *)&listener->poll, on_closed);
     if (listener->keep_file)
         (void)close(listener->fd);
     else
@@ -281,18 +294,19 @@ void ln_listener_close(struct ln_listener *listener)
 {
     if (listener == NULL || listener->closing)
         return;
-    close_socket(listener);
     listener->closing = true;
+    close_socket(listener);
     while (!lb_list_empty(&listener->shaking))
         on_handshake_late(LB_CONTAINER(listener->shaking.next, struct shake, node));
     lb_list_remove(&listener->node);
-    uv_close((uv_handle_t *)&listener->poll, on_closed);
+    if (listener->unwatched)
+        free_listener(listener);
 }
 
 void ln_listener_end(struct ln_listener *listener)
 {
     struct ln_loop *loop = listener->loop;
-    while (loop->accepted < loop->accepted_max) {
+    while (listener->fd >= 0 && loop->accepted < loop->accepted_max) {
         int fd = accept_fd(listener);
         if (fd >= 0)
             take(listener, fd);
@@ -300,9 +314,6 @@ void ln_listener_end(struct ln_listener *listener)
             break;
     }
     close_socket(listener);
-    listener->ending = true;
-    if (lb_list_empty(&listener->shaking))
-        ln_listener_close(listener);
 }
 
 struct ln_listener *ln_listener_of_node(struct lb_list *node)

@@ -206,6 +206,37 @@ static void a_late_handshake_is_dropped(void **state)
     certs_remove(&certs);
 }
 
+/* libuv takes a descriptor out of epoll by its number: it must do so before another has it. */
+static void an_ended_listeners_number_is_free_for_others(void **state)
+{
+    (void)state;
+    struct ln_loop *loop = loop_make();
+    struct certs certs;
+    certs_make(&certs, "DNS:localhost", -3600, 3600);
+    struct server echo = {.loop = NULL};
+    struct server ending = {.loop = NULL};
+    server_start(&echo, loop, NULL);
+    server_start(&ending, loop, &certs);
+    struct ln_dial_request request = {.host = "127.0.0.1", .port = ending.port};
+    struct client silent;
+    client_connect(&silent, loop, &request);
+    LOOP_UNTIL(loop, ln_loop_accepted(loop) == 1);
+    ln_listener_end(ending.listener); /* a handshake is under way */
+    struct client fresh;
+    request.port = echo.port;
+    client_connect(&fresh, loop, &request); /* has the number of the ended listener's socket */
+    LOOP_UNTIL(loop, ln_loop_accepted(loop) == 2);
+    ln_conn_close(silent.conn);
+    LOOP_UNTIL(loop, ln_loop_accepted(loop) == 1);
+    client_write(&fresh, "heard");
+    LOOP_UNTIL(loop, fresh.received == 5);
+    ln_conn_close(fresh.conn);
+    server_stop_when_left(&echo);
+    ln_loop_free(loop);
+    ln_tls_server_free(ending.tls);
+    certs_remove(&certs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +247,7 @@ int main(void)
         cmocka_unit_test(only_listening_sockets_are_inherited),
         cmocka_unit_test(accepting_pauses_at_the_limit_and_goes_on),
         cmocka_unit_test(a_late_handshake_is_dropped),
+        cmocka_unit_test(an_ended_listeners_number_is_free_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

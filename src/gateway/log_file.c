@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 
 enum {
     NO_FILE = -1,
@@ -206,6 +207,7 @@ static void *run(void *context)
     struct lg_log *log = context;
     struct timespec until;
 
+    lb_thread_background();
     pthread_mutex_lock(&log->lock);
     while (!log->closing) {
         pthread_mutex_unlock(&log->lock);

@@ -12,6 +12,7 @@
 
 #include "api/api.h"
 #include "base/magic.h"
+#include "base/thread.h"
 #include "gateway/client.h"
 #include "gateway/request.h"
 #include "gateway/server_int.h"
@@ -356,6 +357,7 @@ void lg_worker_run(void *context)
 {
     struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
 
+    lb_thread_prompt();
     ln_loop_run(worker->loop);
     lg_server_worker_ended(worker->server);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "manager/access.h"
 #include "manager/ledger_int.h"
 #include "store/store.h"
@@ -425,6 +426,7 @@ void *lm_ledger_write(void *context)
     bool stop = false;
     bool last = false;
 
+    lb_thread_background();
     while (!stop) {
         struct llmgr_error err = {0};
         enum round round = run_round(ledger, last, &err);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the calling thread shares a processor. Both are wishes to the system's scheduler: a system
+ * that does not know them, or forbids them, changes nothing, and nothing else depends on them. A
+ * thread that its host runs under a policy of its own (real time, batch, idle) is left alone.
+ */
+#ifndef LB_THREAD_H
+#define LB_THREAD_H
+
+/*
+ * It works for nobody who waits: where a processor is scarce, others go first. The wish is mild,
+ * a third of an equal's share, so that the work gets done on a machine without any rest too.
+ */
+void lb_thread_background(void);
+
+/*
+ * It answers others: it would rather run often and shortly than long, and so need not wait for
+ * the end of another thread's longer turn (Linux since 6.12).
+ */
+void lb_thread_prompt(void);
+
+#endif

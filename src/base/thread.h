@@ -7,11 +7,20 @@
 #ifndef LB_THREAD_H
 #define LB_THREAD_H
 
+#include <stddef.h>
+
 /*
  * It works for nobody who waits: where a processor is scarce, others go first. The wish is mild,
  * a third of an equal's share, so that the work gets done on a machine without any rest too.
  */
 void lb_thread_background(void);
+
+/*
+ * In the middle of a background thread's long work, with the count of pieces done so far: after
+ * each `every` of them, some 200 us of work, whoever waits for the processor has it for a moment
+ * (Linux: 50 us). The wish alone is not enough: a thread that slept long is owed a long turn.
+ */
+void lb_thread_rest(size_t done, size_t every);
 
 /*
  * It answers others: it would rather run often and shortly than long, and so need not wait for

@@ -25,6 +25,7 @@ enum {
     UNFINISHED_AGE_S = 60,
     ROLL_UP_ROWS = 100000, /* or */
     ROLL_UP_MS = 5000,
+    REST_RECORDS = 128, /* read in 100 to 200 us */
 };
 
 enum round { ROUND_IDLE, ROUND_WROTE, ROUND_MORE, ROUND_FAILED };
@@ -152,7 +153,7 @@ static bool take_records(struct lm_ledger *ledger, struct lm_span *span)
         }
         lm_usage_batch_keep(ledger->batch);
         span->to += size;
-        span->count++;
+        lb_thread_rest(++span->count, REST_RECORDS);
     }
     span->ended = segment->adopted;
     return true;

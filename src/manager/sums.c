@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/map.h"
+#include "base/thread.h"
 #include "manager/manager.h"
 #include "manager/usage.h"
 #include "store/store.h"
@@ -14,6 +15,8 @@
 enum {
     SUMS_MAX = 16384,
     MEMORY_MAX = 8 << 20, /* bytes, of the sums and their texts */
+    REST_ADDED = 512,     /* rows, and sums, done in 100 to 200 us */
+    REST_WRITTEN = 64,
     KEY_FIXED = 3 * 8 + 2,
     KEY_MAX = KEY_FIXED + LM_USER_MAX + LM_SLOT_MAX,
 };
@@ -187,8 +190,10 @@ void lm_sums_add(struct lm_sums *sums, const struct lm_usage *attempts, size_t c
         sums->from = from;
         added = make_room(sums);
     }
-    for (size_t i = 0; i < count && added; i++)
+    for (size_t i = 0; i < count && added; i++) {
+        lb_thread_rest(i, REST_ADDED);
         added = add_one(sums, &attempts[i]);
+    }
     /* Half a range cannot be told from the whole. */
     if (!added)
         lm_sums_clear(sums);
@@ -248,6 +253,7 @@ static void fill_sum(const void *context, size_t run, struct ls_value *values)
         known(sum->reasoning_tokens),
     };
 
+    lb_thread_rest(run, REST_WRITTEN);
     memcpy(values, row, sizeof row);
 }
 

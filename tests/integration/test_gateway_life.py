@@ -351,6 +351,26 @@ def request(model='Mock', stream=False):
     return f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}'
 
 
+@pytest.mark.skipif(os.sched_getscheduler(0) != os.SCHED_OTHER,
+                    reason='the tests run under a policy of their own')
+def test_the_ledgers_threads_give_way_to_the_workers(configured):
+    server = Serving(configured)
+    pid = server.process.pid
+    given = os.getpriority(os.PRIO_PROCESS, pid)
+    wanted = min(given + 5, 19)
+    end = time.monotonic() + PATIENCE_S
+    while [nice(thread) for thread in os.listdir(f'/proc/{pid}/task')].count(wanted) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == given
+    server.stop()
+
+
+def nice(thread):
+    """On Linux a number is a thread's own."""
+    return os.getpriority(os.PRIO_PROCESS, int(thread))
+
+
 def test_a_drain_answers_who_was_connected_already(configured):
     """The server stands still while they connect and ask: it learns of all at once."""
     server = Serving(configured)

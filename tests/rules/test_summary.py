@@ -49,7 +49,8 @@ def test_the_log_of_a_wrapped_run_is_found(summary):
 
 
 def test_figures_are_said_and_judge_nothing(summary):
-    recorded = '<properties><property name="kills" value="9 of 10"/></properties>'
+    recorded = ('<properties><property name="kills" value="9 of 10"/>'
+                '<property name="hypothesis-statistics-test_x" value="QUJD"/></properties>')
     assert summary([('a', PASSED)], [('one', PASSED)], figures=recorded)[:2] == \
         (0, 'p: kills: 9 of 10\np: 2 passed, 0 failed')
 

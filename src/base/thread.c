@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The two wishes, told to Linux by sched_setattr(2). */
+/* The two wishes are told to Linux by sched_setattr(2); a rest is the least sleep it has. */
 #include "base/thread.h"
-
-#include <time.h>
-
-void lb_thread_rest(size_t done, size_t every)
-{
-    const struct timespec moment = {.tv_nsec = 1};
-
-    if (done != 0 && done % every == 0)
-        (void)nanosleep(&moment, NULL);
-}
 
 #ifdef __linux__
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -55,6 +46,7 @@ void lb_thread_background(void)
 
     if (!get_ordinary(&wish))
         return;
+    wish.runtime_ns = 0;
     wish.nice = wish.nice + BACKGROUND_NICE < NICE_MAX ? wish.nice + BACKGROUND_NICE : NICE_MAX;
     set(&wish);
 }
@@ -67,6 +59,14 @@ void lb_thread_prompt(void)
         return;
     wish.runtime_ns = PROMPT_TURN_NS;
     set(&wish);
+}
+
+void lb_thread_rest(size_t done, size_t every)
+{
+    const struct timespec moment = {.tv_nsec = 1};
+
+    if (done != 0 && done % every == 0)
+        (void)nanosleep(&moment, NULL);
 }
 
 #else

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the calling thread shares a processor. Both are wishes to the system's scheduler: a system
- * that does not know them, or forbids them, changes nothing, and nothing else depends on them. A
- * thread that its host runs under a policy of its own (real time, batch, idle) is left alone.
+ * How the calling thread shares a processor. The first two are wishes to the system's scheduler:
+ * one that does not know them, or forbids them, changes nothing, and nothing else depends on them.
+ * A thread that its host runs under a policy of its own (real time, batch, idle) is left alone.
+ * Threads that are started later by such a thread share its wish.
  */
 #ifndef LB_THREAD_H
 #define LB_THREAD_H
@@ -16,16 +17,17 @@
 void lb_thread_background(void);
 
 /*
- * In the middle of a background thread's long work, with the count of pieces done so far: after
- * each `every` of them, some 200 us of work, whoever waits for the processor has it for a moment
- * (Linux: 50 us). The wish alone is not enough: a thread that slept long is owed a long turn.
- */
-void lb_thread_rest(size_t done, size_t every);
-
-/*
  * It answers others: it would rather run often and shortly than long, and so need not wait for
  * the end of another thread's longer turn (Linux since 6.12).
  */
 void lb_thread_prompt(void);
+
+/*
+ * In the middle of a background thread's long work, with the count of pieces done so far: after
+ * each `every` of them, some 100 to 200 us of work, whoever waits for the processor has it for a
+ * moment (Linux: 50 us; elsewhere there is no rest, for the least sleep may be long). The wish
+ * alone is not enough: a thread that slept long is owed a long turn.
+ */
+void lb_thread_rest(size_t done, size_t every);
 
 #endif

@@ -219,7 +219,7 @@ static bool admit_address(struct lg_client *client)
 void lg_client_accept(void *context, struct ln_conn *conn)
 {
     struct lg_worker *worker = context;
-    struct lg_client *client = lb_calloc(worker->host, 1, sizeof *client);
+    struct lg_client *client = worker->going ? NULL : lb_calloc(worker->host, 1, sizeof *client);
 
     if (client == NULL) {
         ln_conn_close(conn);

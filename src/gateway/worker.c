@@ -367,6 +367,7 @@ void lg_worker_free(struct lg_worker *worker)
     if (worker == NULL)
         return;
     struct lb_list *at, *after;
+    worker->going = true;
     LB_LIST_EACH(at, after, &worker->clients)
     lg_client_close(LB_CONTAINER(at, struct lg_client, node));
     if (worker->loop != NULL) {

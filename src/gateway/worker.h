@@ -97,7 +97,8 @@ struct lg_worker {
     struct ln_timer grace_timer; /* while idle clients may still be heard, though draining */
     bool graced;                 /* its first part is over */
     bool draining;
-    bool cut; /* the drain's limit has passed */
+    bool cut;   /* the drain's limit has passed */
+    bool going; /* it is being freed: nobody is served any more */
 
     /* Of the message being read right now; no request keeps them over a turn. */
     struct lh_head head;

@@ -16,7 +16,6 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/thread.h"
 #include "manager/access.h"
 #include "manager/ledger_int.h"
 #include "store/store.h"
@@ -506,7 +505,6 @@ void *lm_ledger_tend(void *context)
     struct lm_ledger *ledger = context;
     bool stop = false;
 
-    lb_thread_background();
     while (!stop) {
         int64_t before_ns = lb_thread_ns();
         bool busy = sync_all(ledger);

@@ -153,7 +153,9 @@ static bool take_records(struct lm_ledger *ledger, struct lm_span *span)
         }
         lm_usage_batch_keep(ledger->batch);
         span->to += size;
-        lb_thread_rest(++span->count, REST_RECORDS);
+        span->count++;
+        if (ledger->restful)
+            lb_thread_rest(span->count, REST_RECORDS);
     }
     span->ended = segment->adopted;
     return true;
@@ -330,13 +332,15 @@ static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_er
 {
     bool full = false;
 
-    lm_usage_batch_reset(ledger->batch);
+    ledger->restful = !last && !ledger->behind;
+    lm_usage_batch_reset(ledger->batch, ledger->restful);
     ledger->span_count = 0;
     llmgr_status status = adopt(ledger, err);
     if (status != LLMGR_OK)
         return ROUND_FAILED;
     choose_files(ledger);
     status = take_all(ledger, &full, err);
+    ledger->behind = full;
     if (status != LLMGR_OK)
         return ROUND_FAILED;
     size_t count = lm_usage_batch_count(ledger->batch);

@@ -15,8 +15,8 @@
 enum {
     SUMS_MAX = 16384,
     MEMORY_MAX = 8 << 20, /* bytes, of the sums and their texts */
-    REST_ADDED = 512,     /* rows, and sums, done in 100 to 200 us */
-    REST_WRITTEN = 64,
+    REST_ADDED = 512,     /* rows, and at least so many sums, between two rests; the sums are */
+    REST_WRITTEN = 64,    /* written in a transaction, which has at most so many rests */
     KEY_FIXED = 3 * 8 + 2,
     KEY_MAX = KEY_FIXED + LM_USER_MAX + LM_SLOT_MAX,
 };
@@ -253,7 +253,7 @@ static void fill_sum(const void *context, size_t run, struct ls_value *values)
         known(sum->reasoning_tokens),
     };
 
-    lb_thread_rest(run, REST_WRITTEN);
+    lb_thread_rest(run, REST_WRITTEN + sums->count / REST_WRITTEN);
     memcpy(values, row, sizeof row);
 }
 

@@ -150,6 +150,7 @@ struct lm_usage_batch {
     size_t count;
     int64_t after; /* the last row before those that were written, and the last of them */
     int64_t last;
+    bool restful;
     struct lm_usage attempts[]; /* tidy; texts borrowed */
 };
 
@@ -169,9 +170,10 @@ void lm_usage_batch_free(struct lm_usage_batch *batch)
         lb_free(batch->host, batch);
 }
 
-void lm_usage_batch_reset(struct lm_usage_batch *batch)
+void lm_usage_batch_reset(struct lm_usage_batch *batch, bool restful)
 {
     batch->count = 0;
+    batch->restful = restful;
 }
 
 size_t lm_usage_batch_count(const struct lm_usage_batch *batch)
@@ -197,9 +199,11 @@ static struct ls_value text_or_null(struct lb_str text)
 /* Written where they are wanted: a row made first and copied would cost as much again. */
 static void fill_row(const void *context, size_t run, struct ls_value *values)
 {
-    const struct lm_usage *usage = &((const struct lm_usage_batch *)context)->attempts[run];
+    const struct lm_usage_batch *batch = context;
+    const struct lm_usage *usage = &batch->attempts[run];
 
-    lb_thread_rest(run, REST_ROWS);
+    if (batch->restful)
+        lb_thread_rest(run, REST_ROWS);
     *values++ = ls_text(usage->request_id);
     *values++ = ls_int(usage->attempt);
     *values++ = ls_int(usage->time_ms);

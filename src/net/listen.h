@@ -66,7 +66,8 @@ LLMGR_MUST_CHECK llmgr_status ln_listener_start(struct ln_loop *loop, int fd,
                                                 struct llmgr_error *err);
 /*
  * The same in peace: those that wait in the kernel's queue are accepted first, for closing the
- * socket would reset them, and handshakes under way go on. The listener is gone for its owner.
+ * socket would reset them, and handshakes under way go on. The listener is gone for its owner, but
+ * `accept` and its context are used until the last of them has ended, or the loop.
  */
 void ln_listener_end(struct ln_listener *listener);
 /* No more connections; those accepted stay (handshakes under way end). NULL is fine. */

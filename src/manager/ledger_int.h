@@ -94,7 +94,7 @@ struct lm_ledger {
     bool summed_once;    /* and those that dead processes have written */
     int64_t next_sum_ms; /* when they are summed even if they are few */
     int64_t retry_ms;    /* pause after the next failure */
-    bool behind;         /* the last round left records behind */
+    unsigned full_run;   /* full rounds in succession: what waits is more than they take */
     bool restful;        /* this one rests in the middle: it keeps pace, and nobody waits for it */
     atomic_bool scanned; /* the first look for orphans found no more */
 

@@ -26,6 +26,7 @@ enum {
     ROLL_UP_ROWS = 100000, /* or */
     ROLL_UP_MS = 5000,
     REST_RECORDS = 128, /* read in 100 to 200 us */
+    FULL_RUN_MAX = 4,   /* from then on the writer is behind, and does not rest */
 };
 
 enum round { ROUND_IDLE, ROUND_WROTE, ROUND_MORE, ROUND_FAILED };
@@ -332,7 +333,7 @@ static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_er
 {
     bool full = false;
 
-    ledger->restful = !last && !ledger->behind;
+    ledger->restful = !last && ledger->full_run < FULL_RUN_MAX;
     lm_usage_batch_reset(ledger->batch, ledger->restful);
     ledger->span_count = 0;
     llmgr_status status = adopt(ledger, err);
@@ -340,7 +341,7 @@ static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_er
         return ROUND_FAILED;
     choose_files(ledger);
     status = take_all(ledger, &full, err);
-    ledger->behind = full;
+    ledger->full_run = full ? ledger->full_run + 1 : 0;
     if (status != LLMGR_OK)
         return ROUND_FAILED;
     size_t count = lm_usage_batch_count(ledger->batch);

@@ -2,19 +2,22 @@
 /* The two wishes are told to Linux by sched_setattr(2); a rest is the least sleep it has. */
 #include "base/thread.h"
 
+#include <stdint.h>
+
 #ifdef __linux__
 #include <sched.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#endif
 
 enum {
     BACKGROUND_NICE = 5, /* of what its host gave it; each step is a fifth less */
     NICE_MAX = 19,
     PROMPT_TURN_NS = 100000, /* the least that the kernel takes */
 };
+
+#ifdef __linux__
 
 /* sched_setattr(2), its first version; glibc has a name for it since 2.41 only. */
 struct attributes {
@@ -28,37 +31,19 @@ struct attributes {
     uint64_t period_ns;
 };
 
-static bool get_ordinary(struct attributes *now)
+static void wish(int nicer, uint64_t turn_ns)
 {
-    return syscall(SYS_sched_getattr, 0, now, sizeof *now, 0) == 0 && now->policy == SCHED_OTHER;
-}
+    struct attributes now = {0};
 
-static void set(struct attributes *wish)
-{
-    wish->size = sizeof *wish;
-    wish->flags = 0;
-    (void)syscall(SYS_sched_setattr, 0, wish, 0);
-}
-
-void lb_thread_background(void)
-{
-    struct attributes wish = {0};
-
-    if (!get_ordinary(&wish))
+    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) != 0 || now.policy != SCHED_OTHER)
         return;
-    wish.runtime_ns = 0;
-    wish.nice = wish.nice + BACKGROUND_NICE < NICE_MAX ? wish.nice + BACKGROUND_NICE : NICE_MAX;
-    set(&wish);
-}
-
-void lb_thread_prompt(void)
-{
-    struct attributes wish = {0};
-
-    if (!get_ordinary(&wish))
-        return;
-    wish.runtime_ns = PROMPT_TURN_NS;
-    set(&wish);
+    const struct attributes wanted = {
+        .size = sizeof wanted,
+        .policy = SCHED_OTHER,
+        .nice = now.nice + nicer < NICE_MAX ? now.nice + nicer : NICE_MAX,
+        .runtime_ns = turn_ns,
+    };
+    (void)syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
 void lb_thread_rest(size_t done, size_t every)
@@ -71,8 +56,26 @@ void lb_thread_rest(size_t done, size_t every)
 
 #else
 
-void lb_thread_background(void) {}
+static void wish(int nicer, uint64_t turn_ns)
+{
+    (void)nicer;
+    (void)turn_ns;
+}
 
-void lb_thread_prompt(void) {}
+void lb_thread_rest(size_t done, size_t every)
+{
+    (void)done;
+    (void)every;
+}
 
 #endif
+
+void lb_thread_background(void)
+{
+    wish(BACKGROUND_NICE, 0);
+}
+
+void lb_thread_prompt(void)
+{
+    wish(0, PROMPT_TURN_NS);
+}

@@ -25,8 +25,7 @@ enum {
     UNFINISHED_AGE_S = 60,
     ROLL_UP_ROWS = 100000, /* or */
     ROLL_UP_MS = 5000,
-    REST_RECORDS = 128, /* read in 100 to 200 us */
-    FULL_RUN_MAX = 4,   /* from then on the writer is behind, and does not rest */
+    FULL_RUN_MAX = 4, /* from then on the writer is behind, and does not rest */
 };
 
 enum round { ROUND_IDLE, ROUND_WROTE, ROUND_MORE, ROUND_FAILED };
@@ -155,8 +154,6 @@ static bool take_records(struct lm_ledger *ledger, struct lm_span *span)
         lm_usage_batch_keep(ledger->batch);
         span->to += size;
         span->count++;
-        if (ledger->restful)
-            lb_thread_rest(span->count, REST_RECORDS);
     }
     span->ended = segment->adopted;
     return true;
@@ -333,8 +330,7 @@ static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_er
 {
     bool full = false;
 
-    ledger->restful = !last && ledger->full_run < FULL_RUN_MAX;
-    lm_usage_batch_reset(ledger->batch, ledger->restful);
+    lm_usage_batch_reset(ledger->batch, !last && ledger->full_run < FULL_RUN_MAX);
     ledger->span_count = 0;
     llmgr_status status = adopt(ledger, err);
     if (status != LLMGR_OK)

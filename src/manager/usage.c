@@ -20,6 +20,7 @@
 enum {
     ROLL_UP_MAX = 200000, /* rows summed in one transaction */
     ROLL_UP_ALONE = 1000, /* rows that wait for it when no ledger is open */
+    REST_READ = 128,      /* rows, read and */
     REST_ROWS = 32,       /* written in 100 to 200 us */
 };
 /* Above these a count is no count: sums of it must not overflow, whatever an upstream says. */
@@ -237,6 +238,8 @@ struct lm_usage *lm_usage_batch_next(struct lm_usage_batch *batch)
 void lm_usage_batch_keep(struct lm_usage_batch *batch)
 {
     batch->count++;
+    if (batch->restful)
+        lb_thread_rest(batch->count, REST_READ);
 }
 
 bool lm_usage_batch_add(struct lm_usage_batch *batch, const struct lm_usage *tidy)

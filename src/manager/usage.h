@@ -34,7 +34,7 @@ LLMGR_MUST_CHECK bool lm_usage_tidy_numbers(struct lm_usage *usage, int64_t now_
 /* NULL when memory is short. */
 struct lm_usage_batch *lm_usage_batch_new(const struct lb_host *host, size_t capacity);
 void lm_usage_batch_free(struct lm_usage_batch *batch); /* NULL is fine */
-/* Empties it. `restful`: the thread that then writes it rests after some rows (lb_thread_rest). */
+/* Empties it. `restful`: who then fills and writes it rests after some rows (lb_thread_rest). */
 void lm_usage_batch_reset(struct lm_usage_batch *batch, bool restful);
 size_t lm_usage_batch_count(const struct lm_usage_batch *batch);
 /* The place of the next attempt, NULL if it is full; it counts once it was kept. */

@@ -208,7 +208,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         ln_timer_start(loop, &listener->pause, PAUSE_MS, resume, listener);
         return;
     }
-    for (int i = 0; i < ACCEPT_BATCH && listener->watching && !listener->closing; i++) {
+    for (int i = 0; i < ACCEPT_BATCH && listener->watching; i++) {
         if (loop->accepted >= loop->accepted_max) {
             set_watching(listener, false);
             return;

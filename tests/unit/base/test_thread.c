@@ -5,14 +5,26 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include "base/thread.h"
+
+static unsigned sleeps;
+
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
+
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
+{
+    (void)left;
+    assert_true(time->tv_sec == 0 && time->tv_nsec == 1);
+    sleeps++;
+    return 0;
+}
 
 #ifdef __linux__
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { STEP = 5, TURN_NS = 100000, POLICY_UNKNOWN = -1 /* a sandbox forbids to look */ };
@@ -138,18 +150,6 @@ static void a_hosts_own_policy_is_left_alone(void **state)
         return; /* forbidden here */
     assert_int_equal(seen.nice, before.nice);
     assert_true(seen.turn_ns == before.turn_ns || seen.turn_ns != TURN_NS);
-}
-
-static unsigned sleeps;
-
-int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
-
-int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
-{
-    (void)left;
-    assert_true(time->tv_sec == 0 && time->tv_nsec == 1);
-    sleeps++;
-    return 0;
 }
 
 static void a_rest_comes_after_each_so_many(void **state)

@@ -119,12 +119,11 @@ static llmgr_status read_disposition(struct lb_str value, struct ld_form_part *p
 llmgr_status ld_form_read_head(struct lb_str body, size_t *at, struct ld_form_part *part,
                                struct llmgr_error *err)
 {
-    const size_t start = *at;
-
+    body = lb_str_sub(body, 0, *at + LD_FORM_HEAD_MAX);
     for (;;) {
         struct lb_str rest = lb_str_sub(body, *at, body.size);
         const char *end = rest.size > 0 ? memmem(rest.p, rest.size, "\r\n", 2) : NULL;
-        if (end == NULL || *at - start > LD_FORM_HEAD_MAX)
+        if (end == NULL)
             return ld_form_bad(err, "a part's head does not end");
         struct lb_str line = lb_str(rest.p, (size_t)(end - rest.p));
         *at += line.size + 2;
@@ -144,19 +143,28 @@ llmgr_status ld_form_read_head(struct lb_str body, size_t *at, struct ld_form_pa
     }
 }
 
-/* What follows a delimiter at body.p[*at]: space and CRLF, or the two dashes of the last one. */
+size_t ld_form_padding(struct lb_str text)
+{
+    size_t size = 0;
+
+    while (size < text.size && (text.p[size] == ' ' || text.p[size] == '\t'))
+        size++;
+    return size;
+}
+
+/* What follows a delimiter at body.p[*at]: padding and CRLF; behind the last one's two dashes, as
+ * much of them as there is. */
 static bool after_delimiter(struct lb_str body, size_t *at, bool *last)
 {
     struct lb_str rest = lb_str_sub(body, *at, body.size);
 
     *last = lb_str_starts(rest, LB_STR("--"));
-    if (*last)
-        return lb_str_eq_c(lb_str_trim(lb_str_sub(rest, 2, rest.size)), "") ||
-               lb_str_eq_c(lb_str_trim(lb_str_sub(rest, 2, rest.size)), "\r\n");
-    while (*at < body.size && (body.p[*at] == ' ' || body.p[*at] == '\t'))
-        *at += 1;
+    *at += *last ? 2 : 0;
+    *at += ld_form_padding(lb_str_sub(body, *at, body.size));
     rest = lb_str_sub(body, *at, body.size);
     *at += 2;
+    if (*last)
+        return rest.size == 0 || lb_str_eq_c(rest, "\r\n");
     return lb_str_starts(rest, LB_STR("\r\n"));
 }
 

@@ -17,7 +17,13 @@ struct ld_form_part {
 llmgr_status ld_form_bad(struct llmgr_error *err, const char *why);
 /* The boundary that the media type names: one, valid; part of `content_type`. */
 bool ld_form_boundary(struct lb_str content_type, struct lb_str *boundary);
-/* The lines of a part's head at body.p[*at]; *at is behind the empty line afterwards. */
+/* Bytes of space at the front of `text`: RFC 2046 allows it behind a delimiter, and names no limit.
+ */
+size_t ld_form_padding(struct lb_str text);
+/*
+ * The lines of a part's head at body.p[*at], LD_FORM_HEAD_MAX bytes at most; *at is behind the
+ * empty line afterwards.
+ */
 LLMGR_MUST_CHECK llmgr_status ld_form_read_head(struct lb_str body, size_t *at,
                                                 struct ld_form_part *part, struct llmgr_error *err);
 /* Is this the part `model`, named as every parser reads it? ERR_INVALID: nearly, or once more. */

@@ -3,8 +3,8 @@
  * One state per place in a form. Each looks at the front of what is held, passes on what it is
  * sure of, and says whether it got on; when none does, more must come.
  *
- *   START -> LINE -> HEAD -> VALUE -> LINE ...     LINE: what follows a boundary
- *              |        \--> MODEL -/
+ *   START -> MARK -> LINE -> HEAD -> VALUE -> MARK ...     MARK, LINE: what follows a boundary
+ *              |              \--> MODEL -/
  *              \--> END -> OVER
  */
 #include "dialect/form_stream.h"
@@ -13,9 +13,7 @@
 
 #include "dialect/form_int.h"
 
-enum state { START, LINE, HEAD, VALUE, MODEL, END, OVER };
-
-enum { BLANKS_MAX = 128 }; /* behind a boundary */
+enum state { START, MARK, LINE, HEAD, VALUE, MODEL, END, OVER };
 
 _Static_assert(sizeof((struct ld_form_stream *)0)->mark >= 2 + LD_FORM_BOUNDARY_MAX, "the mark");
 
@@ -96,44 +94,50 @@ static int start(struct step *step)
         return fail(step, "it does not begin with its boundary");
     pass(step, at);
     drop(step, mark.size);
-    step->stream->state = LINE;
+    step->stream->state = MARK;
     return 1;
 }
 
 /* The boundary has been taken and not passed on: perhaps the model has to go before it. */
-static int line(struct step *step)
+static int mark(struct step *step)
 {
     struct ld_form_stream *stream = step->stream;
-    struct lb_str mark = mark_of(step);
-    size_t blanks = 0;
+    bool last = lb_str_starts(step->left, LB_STR("--"));
 
     if (step->left.size < 2)
         return 0;
-    if (lb_str_starts(step->left, LB_STR("--"))) {
-        if (!stream->seen) {
-            lb_buf_add_str(step->out, mark);
-            lb_buf_add_c(step->out, "\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n");
-            lb_buf_add_str(step->out, stream->model);
-            lb_buf_add_c(step->out, "\r\n");
-        }
-        lb_buf_add_str(step->out, mark);
-        pass(step, 2);
-        stream->state = END;
-        return 1;
+    if (last && !stream->seen) {
+        lb_buf_add_str(step->out, mark_of(step));
+        lb_buf_add_c(step->out, "\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n");
+        lb_buf_add_str(step->out, stream->model);
+        lb_buf_add_c(step->out, "\r\n");
     }
-    while (blanks < step->left.size &&
-           (step->left.p[blanks] == ' ' || step->left.p[blanks] == '\t'))
-        blanks++;
-    if (step->left.size < blanks + 2 && blanks < BLANKS_MAX)
-        return 0;
-    if (!lb_str_starts(lb_str_sub(step->left, blanks, step->left.size), LB_STR("\r\n")))
-        return fail(step, "something follows a boundary");
-    if (stream->parts++ == LD_FORM_PARTS_MAX)
-        return fail(step, "too many parts");
-    lb_buf_add_str(step->out, mark);
-    pass(step, blanks + 2);
-    stream->state = HEAD;
+    lb_buf_add_str(step->out, mark_of(step));
+    pass(step, last ? 2 : 0);
+    stream->state = last ? END : LINE;
     return 1;
+}
+
+/* Padding and CRLF, with `why` it fails else. Padding goes on as it comes: it has no limit. */
+static int end_line(struct step *step, enum state next, const char *why)
+{
+    pass(step, ld_form_padding(step->left));
+    if (step->left.size < 2)
+        return 0;
+    if (!lb_str_starts(step->left, LB_STR("\r\n")))
+        return fail(step, why);
+    pass(step, 2);
+    step->stream->state = next;
+    return 1;
+}
+
+static int line(struct step *step)
+{
+    int got = end_line(step, HEAD, "something follows a boundary");
+
+    if (got > 0 && step->stream->parts++ == LD_FORM_PARTS_MAX)
+        return fail(step, "too many parts");
+    return got;
 }
 
 /* Is the empty line there that ends a head? */
@@ -149,11 +153,8 @@ static int head(struct step *step)
     bool is_model = false;
     size_t size = 0;
 
-    if (!head_ends(step->left)) {
-        if (step->left.size > LD_FORM_HEAD_MAX)
-            return fail(step, "a part's head does not end");
+    if (!head_ends(step->left) && step->left.size < LD_FORM_HEAD_MAX)
         return 0;
-    }
     if (ld_form_read_head(step->left, &size, &part, step->err) != LLMGR_OK ||
         ld_form_is_model(&part, step->stream->seen, &is_model, step->err) != LLMGR_OK)
         return -1;
@@ -171,7 +172,7 @@ static int end_value(struct step *step, size_t at, struct lb_str value)
     lb_buf_add_str(step->out, value);
     lb_buf_add_c(step->out, "\r\n");
     drop(step, at + step->stream->mark_size);
-    step->stream->state = LINE;
+    step->stream->state = MARK;
     return 1;
 }
 
@@ -201,13 +202,7 @@ static int model(struct step *step)
 
 static int end(struct step *step)
 {
-    if (step->left.size < 2)
-        return 0;
-    if (!lb_str_starts(step->left, LB_STR("\r\n")))
-        return fail(step, "something follows its end");
-    pass(step, 2);
-    step->stream->state = OVER;
-    return 1;
+    return end_line(step, OVER, "something follows its end");
 }
 
 static int over(struct step *step)
@@ -219,8 +214,8 @@ llmgr_status ld_form_stream_feed(struct ld_form_stream *stream, struct lb_str pi
                                  struct lb_buf *out, struct llmgr_error *err)
 {
     static int (*const STATES[])(struct step * step) = {
-        [START] = start, [LINE] = line, [HEAD] = head, [VALUE] = value,
-        [MODEL] = model, [END] = end,   [OVER] = over,
+        [START] = start, [MARK] = mark,   [LINE] = line, [HEAD] = head,
+        [VALUE] = value, [MODEL] = model, [END] = end,   [OVER] = over,
     };
     struct llmgr_error own = {0};
     int got = 1;

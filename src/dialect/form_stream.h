@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A form that is passed on while it comes, with its `model` replaced or added on the way. As strict
- * as ld_form_peek, save that what is wrong with a form may be found when its first parts have gone:
- * such a form must never be ended properly, so that nobody takes it for whole.
+ * A form that is passed on while it comes, with its `model` replaced or added on the way. It takes
+ * what ld_form_peek takes, however the form is split, save that what is wrong with a form may be
+ * found when its first parts have gone: such a form must never be ended properly, so that nobody
+ * takes it for whole.
  *
  *   piece --> [hold: what may be part of a delimiter, a head or the model] --> out
  *
@@ -16,7 +17,7 @@
 
 enum {
     LD_FORM_PIECE_MAX = 16 * 1024, /* bytes of one feed */
-    LD_FORM_HEAD_MAX = 8192,       /* of the head of a part */
+    LD_FORM_HEAD_MAX = 8192,       /* of the head of a part, its empty line included */
 };
 
 struct ld_form_stream {

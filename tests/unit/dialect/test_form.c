@@ -60,6 +60,65 @@ static void the_model_is_replaced_or_added_at_any_split(void **state)
     becomes(
         LB_STR("\r\n--xx \t\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--xx--"),
         LB_STR("\r\n--xx \t\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n" ADDED "--xx--"));
+    becomes(LB_STR("--xx-- \t"), LB_STR(ADDED "--xx-- \t"));
+    becomes(LB_STR("--xx-- \t\r\n"), LB_STR(ADDED "--xx-- \t\r\n"));
+}
+
+/* What one reader takes, the other does, and no split changes it. */
+static void judged_alike(struct lb_str body, llmgr_status expected)
+{
+    static const size_t SIZES[] = {1, 7, 128, 129, LD_FORM_HEAD_MAX, LD_FORM_PIECE_MAX};
+    struct ld_form form;
+
+    assert_int_equal(ld_form_peek(body, LB_STR(TYPE), &form, NULL), expected);
+    for (size_t i = 0; i < sizeof SIZES / sizeof SIZES[0]; i++) {
+        struct lb_buf out;
+        assert_int_equal(stream(body, SIZES[i], &out, NULL), expected);
+        lb_buf_free(&out);
+    }
+}
+
+static void space_behind_a_boundary_is_judged_alike_however_long(void **state)
+{
+    struct lb_buf body;
+
+    (void)state;
+    for (size_t blanks = 126; blanks <= 130; blanks++) {
+        lb_buf_init(&body, &host, 4096);
+        lb_buf_add_c(&body, "--xx");
+        for (size_t i = 0; i < blanks; i++)
+            lb_buf_add_c(&body, " ");
+        lb_buf_add_c(&body, "\r\nContent-Disposition: form-data; name=a\r\n\r\nv\r\n--xx--");
+        judged_alike(lb_buf_str(&body), LLMGR_OK);
+        for (size_t i = 0; i < blanks; i++)
+            lb_buf_add_c(&body, "\t");
+        judged_alike(lb_buf_str(&body), LLMGR_OK);
+        lb_buf_add_c(&body, "\r\n");
+        judged_alike(lb_buf_str(&body), LLMGR_OK);
+        lb_buf_add_c(&body, " ");
+        judged_alike(lb_buf_str(&body), LLMGR_ERR_INVALID);
+        lb_buf_free(&body);
+    }
+    judged_alike(LB_STR("--xx--\r"), LLMGR_ERR_INVALID);
+    judged_alike(LB_STR("--xx-- x"), LLMGR_ERR_INVALID);
+}
+
+static void a_head_of_its_largest_size_is_judged_alike(void **state)
+{
+    static const struct lb_str NAMED = LB_STR("Content-Disposition: form-data; name=a\r\nX: ");
+    struct lb_buf body;
+
+    (void)state;
+    for (size_t size = LD_FORM_HEAD_MAX - 3; size <= LD_FORM_HEAD_MAX + 3; size++) {
+        lb_buf_init(&body, &host, 2 * LD_FORM_HEAD_MAX);
+        lb_buf_add_c(&body, "--xx\r\n");
+        lb_buf_add_str(&body, NAMED);
+        for (size_t i = NAMED.size + 4; i < size; i++)
+            lb_buf_add_c(&body, "x");
+        lb_buf_add_c(&body, "\r\n\r\nv\r\n--xx--");
+        judged_alike(lb_buf_str(&body), size <= LD_FORM_HEAD_MAX ? LLMGR_OK : LLMGR_ERR_INVALID);
+        lb_buf_free(&body);
+    }
 }
 
 static void a_form_with_two_readings_never_ends_well(void **state)
@@ -142,6 +201,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_model_is_replaced_or_added_at_any_split),
+        cmocka_unit_test(space_behind_a_boundary_is_judged_alike_however_long),
+        cmocka_unit_test(a_head_of_its_largest_size_is_judged_alike),
         cmocka_unit_test(a_form_with_two_readings_never_ends_well),
         cmocka_unit_test(a_large_file_is_not_held),
         cmocka_unit_test(a_head_without_end_is_refused),

@@ -152,8 +152,10 @@ size_t ld_form_padding(struct lb_str text)
     return size;
 }
 
-/* What follows a delimiter at body.p[*at]: padding and CRLF; behind the last one's two dashes, as
- * much of them as there is. */
+/*
+ * What follows a delimiter at body.p[*at]: padding and CRLF. The last one's two dashes may be the
+ * body's end as well, padded or not.
+ */
 static bool after_delimiter(struct lb_str body, size_t *at, bool *last)
 {
     struct lb_str rest = lb_str_sub(body, *at, body.size);

@@ -17,8 +17,7 @@ struct ld_form_part {
 llmgr_status ld_form_bad(struct llmgr_error *err, const char *why);
 /* The boundary that the media type names: one, valid; part of `content_type`. */
 bool ld_form_boundary(struct lb_str content_type, struct lb_str *boundary);
-/* Bytes of space at the front of `text`: RFC 2046 allows it behind a delimiter, and names no limit.
- */
+/* Bytes of space in front: allowed behind a delimiter (RFC 2046 section 5.1.1), without a limit. */
 size_t ld_form_padding(struct lb_str text);
 /*
  * The lines of a part's head at body.p[*at], LD_FORM_HEAD_MAX bytes at most; *at is behind the

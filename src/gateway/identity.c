@@ -25,16 +25,35 @@ struct look_up {
     struct llmgr_error err;
 };
 
-/* "Authorization: Bearer …", else Anthropic's or Azure's field. */
-static struct lb_str find_token(const struct lh_head *head)
+/* The token of "Authorization: Bearer …"; other schemes are a front's business, and none of ours.
+ */
+static struct lb_str bearer_token(const struct lh_head *head)
 {
     const struct lb_str bearer = LB_STR("bearer ");
     struct lb_str value = lh_head_get(head, LH_HEADER_AUTHORIZATION);
 
-    if (value.size > bearer.size && lb_str_eq_nocase(lb_str_sub(value, 0, bearer.size), bearer))
-        return lb_str_trim(lb_str_sub(value, bearer.size, value.size));
-    value = lh_head_get(head, LH_HEADER_X_API_KEY);
-    return value.size > 0 ? value : lh_head_get(head, LH_HEADER_API_KEY);
+    if (value.size <= bearer.size || !lb_str_eq_nocase(lb_str_sub(value, 0, bearer.size), bearer))
+        return lb_str(NULL, 0);
+    return lb_str_trim(lb_str_sub(value, bearer.size, value.size));
+}
+
+/*
+ * The caller's token, in OpenAI's, Anthropic's or Azure's field. Some clients fill two of them; if
+ * they differ, a front that looks at the other one would take the caller for somebody else.
+ */
+static bool find_token(const struct lh_head *head, struct lb_str *token)
+{
+    const struct lb_str said[] = {bearer_token(head), lh_head_get(head, LH_HEADER_X_API_KEY),
+                                  lh_head_get(head, LH_HEADER_API_KEY)};
+
+    *token = lb_str(NULL, 0);
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        if (said[i].size > 0 && token->size > 0 && !lb_str_eq(said[i], *token))
+            return false;
+        if (token->size == 0)
+            *token = said[i];
+    }
+    return true;
 }
 
 void lg_identity_hide(const struct lh_head *head)
@@ -186,7 +205,13 @@ enum lg_verdict lg_identify_token(struct lg_request *request)
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    struct lb_str text = find_token(request->head);
+    struct lb_str text;
+    if (!find_token(request->head, &text)) {
+        lg_identity_hide(request->head);
+        return lg_request_fail(request, LLMGR_ERR_INVALID,
+                               N_("Authorization, x-api-key and api-key name different tokens; "
+                                  "send one"));
+    }
     if (text.size == 0)
         return lg_request_fail(request, LLMGR_ERR_UNAUTHORIZED,
                                N_("a token is needed: send `Authorization: Bearer sk-llmgr-…`"));

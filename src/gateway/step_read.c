@@ -53,10 +53,8 @@ static bool collect(struct lg_request *request, enum lg_verdict *verdict)
 /* The caller's own word for a body that has no model in it. */
 static enum lg_verdict take_model(struct lg_request *request, struct lb_str model)
 {
-    static const struct lb_str FIELD = LB_STR("x-llmgr-model");
-
     if (model.size == 0)
-        model = lb_arena_str(&request->arena, lh_head_get_named(request->head, FIELD));
+        model = lb_arena_str(&request->arena, lh_head_get(request->head, LH_HEADER_X_LLMGR_MODEL));
     request->model = model;
     return LG_NEXT;
 }

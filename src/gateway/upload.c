@@ -19,8 +19,6 @@ enum {
     PIECE_OUT_MAX = LD_FORM_PIECE_MAX + LD_FORM_HEAD_MAX + 4096,
 };
 
-static const struct lb_str MODEL_FIELD = LB_STR("x-llmgr-model");
-
 void lg_send_continue(struct lg_request *request)
 {
     const struct lb_str line = LB_STR("HTTP/1.1 100 Continue\r\n\r\n");
@@ -39,7 +37,7 @@ bool lg_upload_suits(const struct lg_request *request)
     const struct lg_route *route = request->match.route;
 
     return route->kind == LG_ROUTE_RELAY && route->endpoint == LD_ENDPOINT_NATIVE &&
-           head->body != LH_BODY_NONE && lh_head_get_named(head, MODEL_FIELD).size > 0 &&
+           head->body != LH_BODY_NONE && lh_head_get(head, LH_HEADER_X_LLMGR_MODEL).size > 0 &&
            !lg_is_json(lh_head_get(head, LH_HEADER_CONTENT_TYPE));
 }
 
@@ -89,7 +87,7 @@ enum lg_verdict lg_upload_look(struct lg_request *request)
     lg_client_want_body(request->client, false);
     if (!request->streams_body)
         return LG_NEXT;
-    request->model = lb_arena_str(&request->arena, lh_head_get_named(head, MODEL_FIELD));
+    request->model = lb_arena_str(&request->arena, lh_head_get(head, LH_HEADER_X_LLMGR_MODEL));
     if (request->model.p == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     request->bytes_in = request->body.size;

@@ -12,7 +12,15 @@
 enum state {
     SIZE_FIRST, /* the first digit of a size */
     SIZE_MORE,  /* another digit, ';' or CR */
-    EXTENSION,
+    NAME_FIRST, /* of an extension's name, behind ';' */
+    NAME_MORE,
+    NAME_BLANK,  /* '=' or ';', behind a blank */
+    VALUE_FIRST, /* of an extension's value, behind '=' */
+    VALUE_MORE,
+    QUOTED,
+    QUOTED_PAIR, /* the character behind a backslash */
+    QUOTED_END,  /* ';' or CR */
+    VALUE_BLANK, /* ';', behind a blank */
     SIZE_LF,
     DATA,
     DATA_CR,
@@ -47,18 +55,58 @@ static enum lh_error size_step(struct lh_chunked *chunked, char c)
     }
     if (chunked->state == SIZE_FIRST || (c != ';' && c != '\r'))
         return c == '\n' && chunked->state != SIZE_FIRST ? LH_ERR_BARE_LF : LH_ERR_CHUNK_SIZE;
-    chunked->state = c == ';' ? EXTENSION : SIZE_LF;
+    chunked->state = c == ';' ? NAME_FIRST : SIZE_LF;
     return LH_ERR_OK;
+}
+
+/* Where `c` leads within an extension (RFC 9112 section 7.1.1); BROKEN: nowhere. */
+static enum state extension_next(enum state state, char c)
+{
+    const bool blank = c == ' ' || c == '\t';
+    const bool in_token = lh_is_token(lb_str(&c, 1));
+
+    switch (state) {
+    case NAME_FIRST:
+        return blank ? NAME_FIRST : in_token ? NAME_MORE : BROKEN;
+    case NAME_MORE:
+    case NAME_BLANK:
+        if (in_token || c == '\r')
+            return state == NAME_BLANK ? BROKEN : in_token ? NAME_MORE : SIZE_LF;
+        return blank ? NAME_BLANK : c == '=' ? VALUE_FIRST : c == ';' ? NAME_FIRST : BROKEN;
+    case VALUE_FIRST:
+        return blank ? VALUE_FIRST : c == '"' ? QUOTED : in_token ? VALUE_MORE : BROKEN;
+    case QUOTED:
+        return c == '"' ? QUOTED_END : c == '\\' ? QUOTED_PAIR : QUOTED;
+    case QUOTED_PAIR:
+        return QUOTED;
+    case VALUE_MORE:
+        if (in_token)
+            return VALUE_MORE;
+        /* fall through */
+    case QUOTED_END:
+        if (c == '\r')
+            return SIZE_LF;
+        /* fall through */
+    case VALUE_BLANK:
+        return blank ? VALUE_BLANK : c == ';' ? NAME_FIRST : BROKEN;
+    default:
+        return BROKEN;
+    }
 }
 
 static enum lh_error extension_step(struct lh_chunked *chunked, char c)
 {
-    if (c == '\r') {
-        chunked->state = SIZE_LF;
+    const bool quoted = chunked->state == QUOTED || chunked->state == QUOTED_PAIR;
+    enum state next;
+
+    if (c == '\n')
+        return LH_ERR_BARE_LF;
+    next = quoted && lh_is_control(c) ? BROKEN : extension_next(chunked->state, c);
+    if (next == BROKEN)
+        return LH_ERR_CHUNK_EXTENSION;
+    chunked->state = (uint8_t)next;
+    if (next == SIZE_LF)
         return LH_ERR_OK;
-    }
-    if (lh_is_control(c))
-        return c == '\n' ? LH_ERR_BARE_LF : LH_ERR_CHUNK_EXTENSION;
     return ++chunked->extension > LH_CHUNK_EXTENSION_MAX ? LH_ERR_CHUNK_EXTENSION : LH_ERR_OK;
 }
 
@@ -111,7 +159,15 @@ static enum lh_error step(struct lh_chunked *chunked, char c)
     case SIZE_FIRST:
     case SIZE_MORE:
         return size_step(chunked, c);
-    case EXTENSION:
+    case NAME_FIRST:
+    case NAME_MORE:
+    case NAME_BLANK:
+    case VALUE_FIRST:
+    case VALUE_MORE:
+    case QUOTED:
+    case QUOTED_PAIR:
+    case QUOTED_END:
+    case VALUE_BLANK:
         return extension_step(chunked, c);
     case SIZE_LF:
         return size_end(chunked, c);

@@ -2,7 +2,8 @@
 /*
  * The chunked transfer coding (RFC 9112 section 7.1). The decoder hands out slices of the bytes it
  * is fed; it keeps no bytes itself, so it may be fed in any pieces. Strict: hexadecimal digits,
- * CRLF, nothing else; extensions are skipped and trailers checked and dropped, both capped.
+ * CRLF, nothing else; extensions and trailers are checked and dropped, both capped. Of the blanks
+ * that section 7.1.1 tolerates, those between the size and the first ';' are refused.
  */
 #ifndef LH_CHUNKED_H
 #define LH_CHUNKED_H

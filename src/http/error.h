@@ -26,6 +26,7 @@
     XX(FIELD_NAME, 400, N_("an invalid header field name"))                                        \
     XX(FIELD_SPACE, 400, N_("white space before the colon of a header field"))                     \
     XX(FIELD_COLON, 400, N_("a header field without a colon"))                                     \
+    XX(FIELD_TWICE, 400, N_("a header field twice that may stand only once"))                      \
     XX(FIELDS, 431, N_("too many header fields"))                                                  \
     XX(HEAD_LONG, 431, N_("the head is too long"))                                                 \
     XX(HOST_MISSING, 400, N_("no Host header field"))                                              \

@@ -20,21 +20,22 @@ struct name {
     char text[NAME_MAX_SIZE];
     unsigned char size;
     bool hop;
+    bool once;
 };
 
 static const struct name names[LH_HEADER_COUNT] = {
-#define XX(name, text, size, first, last, hop) [LH_HEADER_##name] = {text, size, hop},
+#define XX(name, text, size, first, last, hop, once) [LH_HEADER_##name] = {text, size, hop, once},
 #include "http/headers.def"
 #undef XX
 };
 
-#define XX(name, text, size, first, last, hop)                                                     \
+#define XX(name, text, size, first, last, hop, once)                                               \
     _Static_assert(sizeof(text) - 1 == (size) && (size) < NAME_MAX_SIZE, "headers.def: size");
 #include "http/headers.def"
 #undef XX
 
 static const unsigned char slots[SLOTS] = {
-#define XX(name, text, size, first, last, hop) [SLOT(size, first, last)] = LH_HEADER_##name,
+#define XX(name, text, size, first, last, hop, once) [SLOT(size, first, last)] = LH_HEADER_##name,
 #include "http/headers.def"
 #undef XX
 };
@@ -96,6 +97,11 @@ struct lb_str lh_header_name(enum lh_header id)
 bool lh_header_is_hop(enum lh_header id)
 {
     return (unsigned)id < LH_HEADER_COUNT && names[id].hop;
+}
+
+bool lh_header_is_once(enum lh_header id)
+{
+    return (unsigned)id < LH_HEADER_COUNT && names[id].once;
 }
 
 size_t lh_token_size(struct lb_str s)

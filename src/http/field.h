@@ -10,7 +10,7 @@
 
 enum lh_header {
     LH_HEADER_OTHER = 0, /* none of the table's names */
-#define XX(name, text, size, first, last, hop) LH_HEADER_##name,
+#define XX(name, text, size, first, last, hop, once) LH_HEADER_##name,
 #include "http/headers.def"
 #undef XX
     LH_HEADER_COUNT
@@ -28,6 +28,8 @@ enum lh_header lh_header_find(struct lb_str name);
 struct lb_str lh_header_name(enum lh_header id);
 /* Does the field concern one connection only (RFC 9110 section 7.6.1)? */
 bool lh_header_is_hop(enum lh_header id);
+/* May the field stand in a request only once? */
+bool lh_header_is_once(enum lh_header id);
 
 /* Bytes of the longest prefix of token characters (RFC 9110 section 5.6.2). */
 size_t lh_token_size(struct lb_str s);

@@ -146,7 +146,7 @@ static enum lh_error status_line(struct lh_head *head, struct lb_str line)
     return LH_ERR_OK;
 }
 
-/* Fields that may stand in a head only once, because they decide where it goes or ends. */
+/* A second field of a name: an error of those that may stand in a head only once. */
 static enum lh_error repeated(const struct lh_head *head, enum lh_header id)
 {
     switch (id) {
@@ -157,7 +157,7 @@ static enum lh_error repeated(const struct lh_head *head, enum lh_header id)
     case LH_HEADER_HOST:
         return head->is_response ? LH_ERR_OK : LH_ERR_HOST_TWICE;
     default:
-        return LH_ERR_OK;
+        return !head->is_response && lh_header_is_once(id) ? LH_ERR_FIELD_TWICE : LH_ERR_OK;
     }
 }
 

@@ -51,6 +51,10 @@ BAD = {
     'NUL': 'GET / HTTP/1.1\r\nHost: localhost\r\nA: \0\r\n\r\n',
     'no host': 'GET / HTTP/1.1\r\n\r\n',
     'two hosts': 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
+    **{f'two {name}': f'GET / HTTP/1.1\r\nHost: localhost\r\n{name}: a\r\nX: y\r\n{name.lower()}: b'
+                      '\r\n\r\n'
+       for name in ('Authorization', 'X-Api-Key', 'Api-Key', 'X-LLMGR-User', 'X-LLMGR-User*',
+                    'X-LLMGR-Model', 'Idempotency-Key', 'Content-Type', 'Origin')},
     'no version': 'GET /\r\n\r\n',
     'a TLS hello': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n',
 }
@@ -68,7 +72,9 @@ def test_malformed_heads_are_refused_and_the_connection_closed(serving, name):
 
 
 @pytest.mark.parametrize('chunk', ['0x1\r\na\r\n0\r\n\r\n', '-1\r\n', '1\na\r\n', '1 \r\na\r\n',
-                                   'fffffffffffffffff\r\n', '1\r\nab\r\n', '1_0\r\n', 'g\r\n'])
+                                   'fffffffffffffffff\r\n', '1\r\nab\r\n', '1_0\r\n', 'g\r\n',
+                                   '1;\r\na\r\n', '1;a=\r\n', '1;a="b\r\n', '1;a b\r\n',
+                                   '1;a=b \r\n', '1;a="\0"\r\n', '1;a\nb\r\n'])
 def test_malformed_chunks_are_refused_and_the_connection_closed(serving, chunk):
     wire = serving.wire()
     before = len(serving.mock.requests())

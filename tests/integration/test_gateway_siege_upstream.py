@@ -108,6 +108,7 @@ DEEP = '[' * 100_000
 EVENT = stream_of('chat')[0].decode()
 BAD_CHUNKS = ['0x5\r\nhello\r\n0\r\n\r\n', '-5\r\nhello\r\n', '5 \nhello\r\n',
               'fffffffffffffffff\r\n', '5\r\nhelloXX0\r\n\r\n', '5;' + 'x' * 100_000, '\r\n',
+              '5;\r\nhello\r\n0\r\n\r\n', '5;a="b\r\nhello\r\n0\r\n\r\n',
               'zz\r\n', '5\nhello\n0\n\n']
 
 # name: (stream, what the upstream sends, the statuses that may come of it, may it come whole)

@@ -5,7 +5,7 @@
 
 static const char *const texts[] = {
     "",
-#define XX(name, text, size, first, last, hop) text,
+#define XX(name, text, size, first, last, hop, once) text,
 #include "http/headers.def"
 #undef XX
 };

@@ -12,7 +12,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 run: ## build, then show the program at work and start the gateway on 127.0.0.1:8080
-	@tools/deps run && tools/build $(BUILD) && tools/demo $(BUILD)
+	@tools/deps run && tools/build --program $(BUILD) && tools/demo $(BUILD)
 
 test: ## build, then run all tests (minutes)
 	@tools/deps test && tools/build $(BUILD) $(MESON_ARGS) && tools/test-all $(BUILD)
@@ -45,10 +45,10 @@ pot: ## bring the message catalogues (po/) in step with the sources
 	@tools/deps run && tools/pot
 
 install: ## install a release build below PREFIX (default /usr/local)
-	@tools/deps run && tools/build $(BUILD)-release --buildtype=release --prefix=$(PREFIX) --libdir=lib && meson install -C $(BUILD)-release
+	@tools/deps run && tools/build --program $(BUILD)-release --buildtype=release --prefix=$(PREFIX) --libdir=lib && meson install -C $(BUILD)-release
 
-build: ## only build
-	@tools/deps run && tools/build $(BUILD)
+build: ## only build the program
+	@tools/deps run && tools/build --program $(BUILD)
 
 clean: ## remove every build folder
 	rm -rf $(BUILD) $(BUILD)-*

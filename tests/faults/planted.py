@@ -9,11 +9,9 @@ import pytest
 
 from conftest import Llmgr
 from faults import (AT_MAIN, DESCRIPTORS_GONE, FULL, FULL_ONCE, MEMORY_GONE, SYNC, WRITE, Fault,
-                    Page, needs_faults, side_by_side)
+                    Page, side_by_side)
 from test_gateway import MANAGED, RELAYED, Gateway, is_refusal, until_refused
 from test_program import Houses, QuietMock, Run, lying_about, state
-
-pytestmark = needs_faults
 
 CLOSED = Fault('closed', ('make',), errno.EACCES)
 WRITE_GONE = Fault('write-gone', ('write',), errno.EIO, forever=True)

@@ -10,11 +10,8 @@ import pytest
 
 import faults
 from conftest import PATIENCE_S, House
-from faults import (AT_MAIN, CONNECT, CONNECT_GONE, INTERRUPTED, MEMORY, RECEIVE, SEND, SHORT, Page,
-                    needs_faults)
+from faults import (AT_MAIN, CONNECT, CONNECT_GONE, INTERRUPTED, MEMORY, RECEIVE, SEND, SHORT, Page)
 from test_program import CODES, VARYING, QuietMock
-
-pytestmark = needs_faults
 
 FAULTS = (CONNECT, CONNECT_GONE, RECEIVE, SEND, INTERRUPTED, SHORT, MEMORY)
 TABLES = ('llm_platforms', 'llm_platform_models', 'llm_sys_platform_keys', 'user_ai_configs',

@@ -20,9 +20,7 @@ import pytest
 
 import faults
 from conftest import PATIENCE_S, SOURCE, House, Llmgr
-from faults import AT_MAIN, ON_FILES, ON_SOCKETS, SYNC, Page, needs_faults
-
-pytestmark = needs_faults
+from faults import AT_MAIN, ON_FILES, ON_SOCKETS, SYNC, Page
 
 CODES = range(1, 10)  # of the manual; 0 is success
 NOT_SYNC = [fault for fault in ON_FILES if fault != SYNC]  # who reads syncs nothing

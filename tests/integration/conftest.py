@@ -5,7 +5,8 @@ upstream.
     llmgr      runs the program in a temporary folder with an empty environment, once on SQLite and
                once on PostgreSQL: each test that asks for it runs on both, on a fresh database
     mockllm    the scripted upstream on a free port of 127.0.0.1, and what it received
-    database   only the URL, for tests that need no program
+    database   only the URL, for tests that need no program; what concerns one kind of database
+               alone is marked @on_sqlite or @on_postgres, and is no test of the other
     postgres   the session's private PostgreSQL server (tools/test-postgres), for its URL
 
 What the programs have to offer for this:
@@ -53,6 +54,16 @@ class Result:
     def json(self):
         """The one JSON document that --json prints; trailing text is an error."""
         return json.loads(self.out)
+
+
+on_sqlite = pytest.mark.parametrize('database', ['sqlite'], indirect=True)
+on_postgres = pytest.mark.parametrize('database', ['postgres'], indirect=True)
+
+
+def pytest_configure(config):
+    """The tags by which tools/test-deep takes tests; an unknown one is an error."""
+    config.addinivalue_line('markers', 'kills: kills the gateway at random, LLMGR_TEST_ROUNDS times')
+    config.addinivalue_line('markers', 'siege: besieges the gateway, LLMGR_ROUNDS times')
 
 
 STARTED = []  # process numbers of Llmgr.start

@@ -441,6 +441,7 @@ def established(port):
     return sum(row[2].endswith(f':{port:04X}') and row[3] == '01' for row in rows)
 
 
+@pytest.mark.siege
 def test_a_siege_around_the_end_sees_answers_ends_and_refusals_only(configured):
     server = Serving(configured)
     asking, term = threading.Event(), threading.Event()

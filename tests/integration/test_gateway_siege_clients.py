@@ -6,9 +6,13 @@ import json
 import random
 import signal
 
+import pytest
+
 from conftest import PATIENCE_S
 from siege import (PATHS, ROUNDS, SANITIZED, TERMINAL, Answer, Client, ask, ask_of, besiege, crowd,
                    is_error, memory, settled)
+
+pytestmark = pytest.mark.siege
 
 KIB = 1024
 SEED = 20_240_607

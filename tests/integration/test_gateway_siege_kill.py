@@ -18,6 +18,8 @@ from conftest import PATIENCE_S
 from serving import Serving, configure
 from siege import PATHS, ROUNDS, Client, Upstream, ask, ask_of, ledger
 
+pytestmark = pytest.mark.kills
+
 KILLS = int(os.environ.get('LLMGR_TEST_ROUNDS', 6 * ROUNDS))
 CHECK_EVERY = 10  # kills
 SEED = 1_000_003

@@ -25,8 +25,9 @@ from siege import SANITIZED, Client, settled
 from test_gateway_siege_secrets import canary, furnished, walk
 from test_walk_secrets import forms
 
-pytestmark = pytest.mark.skipif(bool(SANITIZED),
-                                reason='sanitizers keep freed memory, and look inside')
+pytestmark = [pytest.mark.siege,
+              pytest.mark.skipif(bool(SANITIZED),
+                                 reason='sanitizers keep freed memory, and look inside')]
 
 
 @dataclasses.dataclass

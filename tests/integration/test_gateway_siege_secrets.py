@@ -6,10 +6,14 @@ import json
 import secrets
 import signal
 
+import pytest
+
 from conftest import PATIENCE_S
 from serving import Serving
 from siege import PATHS, Client, Upstream, ask_of, crowd, settled
 from test_walk_secrets import database_bytes, look
+
+pytestmark = pytest.mark.siege
 
 
 def canary(name):

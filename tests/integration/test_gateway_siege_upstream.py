@@ -9,6 +9,8 @@ import pytest
 from siege import (FRAMINGS, PATHS, SANITIZED, STREAM_HEAD, TERMINAL, ask, besiege, chunk, crowd,
                    good, head, is_error, ledger, memory, settled, stream_of)
 
+pytestmark = pytest.mark.siege
+
 MIB = 1024 * 1024
 JSON = 'Content-Type: application/json'
 EVENTS = 'Content-Type: text/event-stream'

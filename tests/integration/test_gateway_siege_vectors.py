@@ -5,8 +5,12 @@ import ast
 import asyncio
 import re
 
+import pytest
+
 from conftest import SOURCE
 from siege import Client, besiege, crowd
+
+pytestmark = pytest.mark.siege
 
 FILE = SOURCE / 'tests' / 'unit' / 'http' / 'request_vectors.def'
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(\w+)')

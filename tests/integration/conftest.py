@@ -62,7 +62,7 @@ on_postgres = pytest.mark.parametrize('database', ['postgres'], indirect=True)
 
 def pytest_configure(config):
     """The tags by which tools/test-deep takes tests; an unknown one is an error."""
-    config.addinivalue_line('markers', 'kills: kills the gateway at random, LLMGR_TEST_ROUNDS times')
+    config.addinivalue_line('markers', 'kills: kills at random, LLMGR_TEST_ROUNDS times')
     config.addinivalue_line('markers', 'siege: besieges the gateway, LLMGR_ROUNDS times')
 
 

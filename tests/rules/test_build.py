@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A build folder has the same tests in whatever order it was asked for what: one of `make run`, made
-before the tests' packages were there, gets all of them once they are wanted and there, and a folder
-for which something is missing is refused by name. Nothing is compiled here: ninja only configures."""
+"""A build folder has the same tests in whatever order it was asked for what: one of `make run`,
+made before the tests' packages were there, gets all of them once they are wanted and there, and
+a folder for which something is missing is refused by name. Nothing is compiled here: ninja only
+configures."""
 import json
 import os
 import pathlib

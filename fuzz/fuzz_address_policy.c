@@ -56,6 +56,8 @@ static bool inner6(const uint8_t b[16])
         return inner4(word(b + 12));
     if (w0 >> 29 != 1) /* 2000::/3 */
         return true;
+    if ((word(b + 8) & 0xfcffffff) == 0x5efe && inner4(word(b + 12))) /* ISATAP */
+        return true;
     if (w0 >> 9 == 0x20010000u >> 9 || w0 == 0x20010db8 || w0 >> 16 == 0x2002)
         return true;
     return w0 >> 12 == 0x3fff0 || (w0 == 0x2620004f && w1 >> 16 == 0x8000);

@@ -59,6 +59,7 @@ backend platform
 '''
 
 LLMGR = '''
+user_max: 0
 platforms:
   Bench:
     base_url: http://127.0.0.1:{upstream}/v1

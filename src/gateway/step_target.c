@@ -7,6 +7,7 @@
 
 #include "gateway/gauge.h"
 #include "gateway/work.h"
+#include "manager/manager.h"
 
 /* ---- TARGET ---------------------------------------------------------------------------------- */
 
@@ -149,7 +150,9 @@ enum lg_verdict lg_step_admit(struct lg_request *request)
         request->error_http = 503;
         return lg_request_fail(request, LLMGR_ERR_CANCELLED, N_("the server is shutting down"));
     }
-    if (!enter(request, 'u', request->target.user, settings->streams_per_user,
+    /* The system user is the operator, and in single mode everybody. */
+    if (!lm_is_system_user(request->target.user) &&
+        !enter(request, 'u', request->target.user, settings->streams_per_user,
                &request->user_gauge))
         return too_many(request, N_("this user has too many requests under way"));
     if (*token != 0 && !enter(request, 't', lb_str((const char *)token, sizeof *token),

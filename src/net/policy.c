@@ -7,8 +7,8 @@
  *   the operator's allow list    passes this address, at any port
  *   CLOSED rows, IPv6 outside 2000::/3, ports not on the list
  *
- * and if it carries an IPv4 address inside (NAT64, 6to4, Teredo, IPv4-compatible), that one passes
- * too. Class SYSTEM is the operator's word and passes always.
+ * and if it carries IPv4 addresses inside (NAT64, 6to4, Teredo, ISATAP, IPv4-translated and
+ * -compatible), each of those passes too. Class SYSTEM is the operator's word and passes always.
  */
 #include "net/policy.h"
 
@@ -249,6 +249,12 @@ static bool is_own(const struct ln_policy *policy, const struct ln_addr16 *addr,
     return false;
 }
 
+/* Who opens a range of IPv6 (::/0) has not thereby opened IPv4, whose form here lies in ::/80. */
+static bool opens(const struct ln_range *range, const struct ln_addr16 *addr)
+{
+    return (range->bits >= 96 || !ln_addr16_is_v4(addr)) && ln_range_holds(range, addr);
+}
+
 /* One address by itself: NULL, or what it is that makes it refused. */
 static const char *judge_one(const struct ln_policy *policy, const struct ln_addr16 *addr,
                              uint16_t port)
@@ -266,7 +272,7 @@ static const char *judge_one(const struct ln_policy *policy, const struct ln_add
             closed = DENY[i].what;
     }
     for (size_t i = 0; i < policy->allow_count; i++) {
-        if (ln_range_holds(&policy->allow[i], addr))
+        if (opens(&policy->allow[i], addr))
             return NULL;
     }
     if (closed == NULL && !ln_addr16_is_v4(addr) && !ln_range_holds(&global6, addr))
@@ -276,38 +282,51 @@ static const char *judge_one(const struct ln_policy *policy, const struct ln_add
     return closed;
 }
 
-/* The IPv4 addresses that an IPv6 address carries; returns how many (at most 2). */
-static size_t inner_addresses(const struct ln_addr16 *addr, struct ln_addr16 inner[2])
+/*
+ * Where an IPv6 address carries an IPv4 one, to which a relay, a translator or a tunnel of this
+ * machine's would deliver: `at` in bytes, `mask` inverts it. Prefixes of an operator's own (6rd,
+ * NAT64) cannot be known here.
+ */
+static const struct carrier {
+    struct ln_range range;
+    uint8_t at;
+    uint8_t mask;
+} CARRIERS[] = {
+    {{{{0, 0x64, 0xff, 0x9b}}, 96}, 12, 0},      /* NAT64, RFC 6052 */
+    {{{{[8] = 0xff, [9] = 0xff}}, 96}, 12, 0},   /* IPv4-translated, RFC 2765 */
+    {{{{0}}, 96}, 12, 0},                        /* IPv4-compatible, RFC 4291 2.5.5.1 */
+    {{{{0x20, 0x02}}, 16}, 2, 0},                /* 6to4, RFC 3056 */
+    {{{{0x20, 0x01, 0, 0}}, 32}, 4, 0},          /* Teredo's server, RFC 4380 */
+    {{{{0x20, 0x01, 0, 0}}, 32}, 12, UINT8_MAX}, /* and its client */
+};
+
+enum { CARRIER_COUNT = sizeof(CARRIERS) / sizeof(CARRIERS[0]), INNER_MAX = CARRIER_COUNT + 1 };
+
+/* ISATAP (RFC 5214 section 6.1): the interface ID is [0-3]00:5efe:a.b.c.d, below any prefix. */
+static bool is_isatap(const struct ln_addr16 *addr)
 {
-    static const struct ln_range nat64 = {{{0, 0x64, 0xff, 0x9b}}, 96};
-    static const struct ln_range compatible = {{{0}}, 96};
-    static const struct ln_range to4 = {{{0x20, 0x02}}, 16};
-    static const struct ln_range teredo = {{{0x20, 0x01, 0, 0}}, 32};
     const uint8_t *b = addr->b;
-    for (size_t i = 0; i < 2; i++) {
-        inner[i] = (struct ln_addr16){{0}};
-        inner[i].b[10] = inner[i].b[11] = 0xff;
+    return (b[8] & 0xfc) == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe;
+}
+
+/* The IPv4 addresses that an IPv6 address carries; returns how many. */
+static size_t inner_addresses(const struct ln_addr16 *addr, struct ln_addr16 inner[INNER_MAX])
+{
+    static const struct ln_range short_ones = {{{0}}, 120}; /* ::1 and ::, which have own rows */
+    size_t count = 0;
+    if (ln_addr16_is_v4(addr) || ln_range_holds(&short_ones, addr))
+        return 0;
+    for (size_t i = 0; i <= CARRIER_COUNT; i++) {
+        static const struct carrier isatap = {.at = 12};
+        const struct carrier *carrier = i < CARRIER_COUNT ? &CARRIERS[i] : &isatap;
+        if (i < CARRIER_COUNT ? !ln_range_holds(&carrier->range, addr) : !is_isatap(addr))
+            continue;
+        inner[count] = (struct ln_addr16){{[10] = 0xff, [11] = 0xff}};
+        for (size_t j = 0; j < 4; j++)
+            inner[count].b[12 + j] = addr->b[carrier->at + j] ^ carrier->mask;
+        count++;
     }
-    if (ln_range_holds(&nat64, addr)) {
-        memcpy(inner[0].b + 12, b + 12, 4);
-        return 1;
-    }
-    if (ln_range_holds(&compatible, addr)) {
-        /* ::1 and :: have rows of their own. */
-        memcpy(inner[0].b + 12, b + 12, 4);
-        return b[12] == 0 && b[13] == 0 && b[14] == 0 ? 0 : 1;
-    }
-    if (ln_range_holds(&to4, addr)) {
-        memcpy(inner[0].b + 12, b + 2, 4);
-        return 1;
-    }
-    if (ln_range_holds(&teredo, addr)) {
-        memcpy(inner[0].b + 12, b + 4, 4); /* the server */
-        for (size_t i = 0; i < 4; i++)
-            inner[1].b[12 + i] = b[12 + i] ^ 0xff; /* the client, inverted (RFC 4380) */
-        return 2;
-    }
-    return 0;
+    return count;
 }
 
 const char *ln_policy_refusal(const struct ln_policy *policy, enum ln_class klass,
@@ -320,7 +339,7 @@ const char *ln_policy_refusal(const struct ln_policy *policy, enum ln_class klas
         return N_("not an internet address");
     uint16_t port = ln_addr_port(addr);
     const char *what = judge_one(policy, &whole, port);
-    struct ln_addr16 inner[2];
+    struct ln_addr16 inner[INNER_MAX];
     size_t count = inner_addresses(&whole, inner);
     for (size_t i = 0; i < count && what == NULL; i++)
         what = judge_one(policy, &inner[i], port);

@@ -57,7 +57,7 @@ void ln_policy_free(struct ln_policy *policy); /* NULL is fine */
 
 /*
  * May this class connect there (address and port)? ERR_ADDRESS if not. IPv4-mapped, NAT64, 6to4,
- * Teredo and IPv4-compatible forms are judged by the inner address too.
+ * Teredo, ISATAP, IPv4-translated and -compatible forms are judged by the inner addresses too.
  */
 LLMGR_MUST_CHECK llmgr_status ln_policy_judge_addr(const struct ln_policy *policy,
                                                    enum ln_class klass, const struct sockaddr *addr,

@@ -25,12 +25,20 @@ def ended(serving):
     return serving.process.wait(PATIENCE_S)
 
 
-def stream(serving, model='Slow'):
+def bearer(llmgr, user='-1'):
+    """The header fields of one who acts as that user."""
+    kind = ['--kind', 'admin'] if user == '-1' else []
+    made = llmgr.json('-u', user, 'token', 'create', *kind)
+    return {'Authorization': 'Bearer ' + made['token']}
+
+
+def stream(serving, model='Slow', fields=None):
     """A stream that has begun and goes on for some seconds."""
     wire = serving.wire()
     body = json.dumps({**ASK, 'model': model, 'stream': True})
-    wire.send(f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n'
-              + body)
+    more = ''.join(f'{name}: {value}\r\n' for name, value in (fields or {}).items())
+    wire.send(f'POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n'
+              f'{more}\r\n' + body)
     head = wire.until(b'\r\n\r\n')
     assert b' 200 ' in head
     wire.until(b'data: ')
@@ -158,15 +166,33 @@ def test_the_body_of_a_stranger_is_not_read(configured):
 
 def test_a_user_has_so_many_requests_at_once(configured):
     configured.env['LLMGR_USER_MAX'] = '2'
-    server = Serving(configured)
-    wires = [stream(server), stream(server)]
-    answer = server.chat()
+    ann, bob = (bearer(configured, user) for user in ('ann', 'bob'))
+    server = Serving(configured, mode='custom')
+    wires = [stream(server, fields=ann), stream(server, fields=ann)]
+    answer = server.chat(fields=ann)
     assert answer.status == 429 and int(answer.fields['retry-after']) > 0
+    assert server.chat(fields=bob).status == 200
     for wire in wires:
         wire.close()
     end = time.monotonic() + PATIENCE_S
-    while server.chat().status != 200:
+    while server.chat(fields=ann).status != 200:
         assert time.monotonic() < end
+    server.stop()
+
+
+def test_a_user_has_64_requests_at_once_unless_the_operator_says_otherwise(configured):
+    ann, system = bearer(configured, 'ann'), bearer(configured)
+    server = Serving(configured, mode='custom')
+    for fields, last in (ann, 429), (system, 200):
+        wires = [stream(server, 'Stall', fields) for _ in range(64)]
+        assert server.chat(fields=fields).status == last
+        for wire in wires:
+            wire.close()
+    server.stop()
+    server = Serving(configured, mode='custom', env={'LLMGR_USER_MAX': '0'})
+    wires = [stream(server, 'Stall', ann) for _ in range(65)]
+    for wire in wires:
+        wire.close()
     server.stop()
 
 

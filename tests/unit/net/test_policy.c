@@ -152,6 +152,16 @@ static void some_addresses_stay_shut_whatever_is_opened(void **state)
                                        "2001:0:a9fe:a9fe::",
                                        "64:ff9b:1::1",
                                        "::169.254.169.254",
+                                       "::ffff:0:169.254.169.254",
+                                       "2a00:1450::5efe:169.254.169.254",
+                                       "2a00:1450::200:5efe:100.100.100.200",
+                                       "fd00::5efe:169.254.169.254",
+                                       "64:ff9b::200:5efe:a9fe:a9fe",
+                                       "64:ff9b:1:a9fe:a9:fe00::",
+                                       "64:ff9b:1::8.8.8.8",
+                                       "2002:808:808::5efe:a9fe:a9fe",
+                                       "2001:0:a9fe:a9fe:0:0:f7f7:f7f7",
+                                       "2001:0:808:808:0:5efe:a9fe:a9fe",
                                        "2001:0:808:808:0:0:5601:5601"};
     struct ln_policy *policy = make(&(struct ln_policy_options){.allow = allow,
                                                                 .allow_count = 2,
@@ -164,6 +174,25 @@ static void some_addresses_stay_shut_whatever_is_opened(void **state)
     }
     assert_int_equal(addr(policy, "127.0.0.1", 443), LLMGR_OK);
     assert_int_equal(addr(policy, "64:ff9b::7f00:1", 443), LLMGR_OK);
+    ln_policy_free(policy);
+}
+
+/* ::/0 means every address of IPv6, not 10.0.0.1 by the form in which addresses are compared. */
+static void who_opens_ipv6_has_not_opened_ipv4(void **state)
+{
+    (void)state;
+    static const char *const allow[] = {"::/0", "::ffff:10.9.0.0/112"};
+    struct ln_policy *policy = make(&(struct ln_policy_options){.allow = allow, .allow_count = 2});
+    assert_int_equal(addr(policy, "fd00::1", 443), LLMGR_OK);
+    assert_int_equal(addr(policy, "::1", 8443), LLMGR_OK);
+    assert_int_equal(addr(policy, "10.0.0.1", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "::ffff:127.0.0.1", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "8.8.8.8", 8443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "64:ff9b::10.0.0.1", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "fd00::5efe:10.0.0.1", 443), LLMGR_ERR_ADDRESS);
+    assert_int_equal(addr(policy, "10.9.0.1", 443), LLMGR_OK);
+    assert_int_equal(addr(policy, "fd00::5efe:10.9.0.1", 443), LLMGR_OK);
+    assert_int_equal(addr(policy, "::ffff:0:10.9.0.1", 443), LLMGR_OK);
     ln_policy_free(policy);
 }
 
@@ -350,6 +379,7 @@ int main(void)
         cmocka_unit_test(the_operators_word_passes_whatever_it_says),
         cmocka_unit_test(the_operator_opens_ranges_at_any_port),
         cmocka_unit_test(some_addresses_stay_shut_whatever_is_opened),
+        cmocka_unit_test(who_opens_ipv6_has_not_opened_ipv4),
         cmocka_unit_test(an_opened_6to4_address_is_judged_by_the_one_inside),
         cmocka_unit_test(our_own_end_points_stay_shut),
         cmocka_unit_test(http_and_ports_are_the_operators_to_open),

@@ -14,9 +14,15 @@
 #include "gateway/worker.h"
 #include "net/conn.h"
 
-enum { CLIENT_MAGIC = 0x6c67636c };
+enum {
+    CLIENT_MAGIC = 0x6c67636c,
+    HEADS_PER_TURN = 16, /* of one connection: then others have their turn */
+    LOOKS = 4,           /* at what a client takes, within the write timeout */
+};
 
 static void feed(struct lg_client *client);
+static void stalled(void *context);
+static void await_next(struct lg_client *client);
 static void watch_writing(struct lg_client *client);
 
 /* ---- Time ------------------------------------------------------------------------------------ */
@@ -45,21 +51,34 @@ static void start_timer(struct lg_client *client, int64_t ms, void (*fire)(void 
         ln_timer_stop(&client->timer);
 }
 
+static void look_again(struct lg_client *client)
+{
+    start_timer(client, (client->worker->settings->write_timeout_ms + LOOKS - 1) / LOOKS, stalled);
+}
+
 /* A client that takes something of its answer, however slowly, lives; one that stops does not. */
 static void stalled(void *context)
 {
     struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
 
-    if (client->ended || ln_conn_delivered(client->conn) == client->delivered)
+    if (client->ended && !client->parting) {
         lg_client_close(client);
-    else
+    } else if (!client->owing) {
+        return;
+    } else if (ln_conn_delivered(client->conn) != client->delivered) {
         watch_writing(client);
+    } else if (++client->quiet == LOOKS) {
+        lg_client_close(client);
+    } else {
+        look_again(client);
+    }
 }
 
 static void watch_writing(struct lg_client *client)
 {
     client->delivered = ln_conn_delivered(client->conn);
-    start_timer(client, client->worker->settings->write_timeout_ms, stalled);
+    client->quiet = 0;
+    look_again(client);
 }
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -118,11 +137,31 @@ void lg_client_close(struct lg_client *client)
         lg_request_gone(client->request);
 }
 
+static void linger(struct lg_client *client)
+{
+    if (end_ours(client))
+        ln_conn_linger(client->conn, client->rude ? LG_LINGER_MS : LG_LINGER_MS / 4);
+}
+
+/* Nothing further is served. What has been answered is still taken, however slowly. */
+static void part(struct lg_client *client, bool rude)
+{
+    client->rude = rude;
+    if (!client->owing) {
+        linger(client);
+        return;
+    }
+    client->parting = true;
+    ln_defer_stop(&client->again);
+    if (!ln_timer_running(&client->timer))
+        watch_writing(client);
+}
+
 /* A request that crosses our end on its way is thrown away, not reset: its client may ask again. */
 void lg_client_end_idle(struct lg_client *client)
 {
-    if (client->request == NULL && client->in.size == 0 && end_ours(client))
-        ln_conn_linger(client->conn, LG_LINGER_MS / 4);
+    if (client->request == NULL && client->in.size == 0 && !client->parting && !client->closing)
+        part(client, false);
 }
 
 /* ---- Events of the connection ---------------------------------------------------------------- */
@@ -132,6 +171,8 @@ static void on_data(struct ln_conn *conn, void *context, struct lb_str bytes)
     struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
 
     (void)conn;
+    if (client->parting)
+        return; /* thrown away */
     if (client->in.size == 0) {
         client->now = bytes;
     } else {
@@ -149,27 +190,34 @@ static void on_drained(struct ln_conn *conn, void *context)
 {
     struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
 
-    if (client->request == NULL)
-        return;
-    if (!client->wants_body && ln_conn_queued(conn) == 0)
-        ln_timer_stop(&client->timer);
-    else if (!client->wants_body)
+    client->owing = ln_conn_queued(conn) > 0;
+    if (!client->wants_body && client->owing)
         watch_writing(client);
-    lg_request_drained(client->request);
+    else if (!client->wants_body)
+        ln_timer_stop(&client->timer);
+    if (client->request != NULL)
+        lg_request_drained(client->request);
+    else if (!client->owing && client->parting)
+        linger(client);
+    else if (!client->owing)
+        await_next(client);
 }
 
 /*
  * A FIN from a client whose answer is under way counts as its leaving: HTTP clients do not half
- * close, and waiting for a reset would let the platform work (and bill) for nobody.
+ * close, and waiting for a reset would let the platform work (and bill) for nobody. Answers that
+ * are complete are its own: they are still handed over.
  */
 static void on_end(struct ln_conn *conn, void *context, llmgr_status why)
 {
     struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
 
     (void)conn;
-    (void)why;
     client->ended = true;
-    lg_client_close(client);
+    if (why == LLMGR_OK && client->request == NULL && client->owing)
+        part(client, false);
+    else
+        lg_client_close(client);
 }
 
 static const struct ln_conn_face CLIENT_FACE = {
@@ -318,14 +366,17 @@ static void read_on(struct lg_client *client)
     ln_conn_read_start(client->conn);
 }
 
-/* Nobody takes bytes for now, and many wait. */
+/*
+ * Nobody takes bytes for now, and many wait. Those of heads that wait for the next turn are read
+ * up before anything behind them, the client's end among it, is noticed.
+ */
 static void balance_reading(struct lg_client *client)
 {
-    bool taken = client->request == NULL || client->wants_body;
+    bool next = client->request == NULL && !client->owing && !client->again.waiting;
 
-    if (taken) {
+    if (next || client->wants_body) {
         read_on(client);
-    } else if (client->in.size > LG_PIPELINE_MAX) {
+    } else if (client->in.size > LG_PIPELINE_MAX || client->again.waiting) {
         client->stopped = true;
         ln_conn_read_stop(client->conn);
     }
@@ -337,7 +388,7 @@ static void save_rest(struct lg_client *client)
     struct lb_str rest = client->now;
 
     client->now = lb_str(NULL, 0);
-    if (client->closing || rest.size == 0) {
+    if (client->closing || client->parting || rest.size == 0) {
         if (client->in.capacity > 0) {
             lb_buf_free(&client->in);
             lb_buf_init_secret(&client->in, client->worker->host, client->in.limit);
@@ -356,13 +407,31 @@ static void save_rest(struct lg_client *client)
     balance_reading(client);
 }
 
+static void feed_again(void *context);
+
+/*
+ * The next head: not before all of the answers so far are in the kernel, for a client that sends on
+ * and reads nothing would have us work and remember without end; and few of them in one turn.
+ */
+static bool next_request(struct lg_client *client, unsigned *begun)
+{
+    if (client->owing)
+        return false;
+    if (++*begun <= HEADS_PER_TURN)
+        return next_head(client);
+    ln_defer_start(client->worker->loop, &client->again, feed_again, client);
+    return false;
+}
+
 static void feed(struct lg_client *client)
 {
+    unsigned begun = 0;
+
     client->feeding = true;
-    while (client->now.size > 0 && !client->closing) {
+    while (client->now.size > 0 && !client->closing && !client->parting) {
         size_t before = client->now.size;
         if (client->request == NULL) {
-            if (!next_head(client))
+            if (!next_request(client, &begun))
                 break;
         } else if (client->wants_body) {
             lg_request_run(client->request);
@@ -374,7 +443,7 @@ static void feed(struct lg_client *client)
     }
     client->feeding = false;
     save_rest(client);
-    if (client->request == NULL && client->partial == NULL && !client->closing)
+    if (client->request == NULL && client->partial == NULL && !client->closing && !client->owing)
         start_timer(client, client->worker->settings->keepalive_timeout_ms, idle_over);
 }
 
@@ -384,6 +453,17 @@ static void feed_again(void *context)
 
     client->now = lb_buf_str(&client->in);
     feed(client);
+}
+
+/* What has come already is next, or what will come. */
+static void await_next(struct lg_client *client)
+{
+    if (client->in.size > 0) {
+        ln_defer_start(client->worker->loop, &client->again, feed_again, client);
+        return;
+    }
+    read_on(client);
+    start_timer(client, client->worker->settings->keepalive_timeout_ms, idle_over);
 }
 
 /* ---- For the request ------------------------------------------------------------------------- */
@@ -402,7 +482,7 @@ void lg_client_want_body(struct lg_client *client, bool wants)
     client->wants_body = wants && !client->closing;
     if (!client->wants_body) {
         ln_timer_stop(&client->timer);
-        if (!client->closing && ln_conn_queued(client->conn) > 0)
+        if (!client->closing && client->owing)
             watch_writing(client); /* an answer that began before the body ended */
         return;
     }
@@ -425,7 +505,8 @@ bool lg_client_write(struct lg_client *client, const struct lb_str *slices, size
         client->ended = true;
         return false;
     }
-    if (ln_conn_queued(client->conn) > 0 && !ln_timer_running(&client->timer))
+    client->owing = ln_conn_queued(client->conn) > 0;
+    if (client->owing && !ln_timer_running(&client->timer))
         watch_writing(client);
     return true;
 }
@@ -445,17 +526,13 @@ void lg_client_done(struct lg_client *client, bool keep, bool rude)
         return;
     }
     if (!keep || client->worker->draining) {
-        if (!end_ours(client))
-            return;
-        ln_conn_linger(client->conn, rude ? LG_LINGER_MS : LG_LINGER_MS / 4);
+        part(client, rude);
         return;
     }
     if (client->feeding)
         return;
-    if (client->in.size > 0) {
-        ln_defer_start(client->worker->loop, &client->again, feed_again, client);
-        return;
-    }
-    read_on(client);
-    start_timer(client, client->worker->settings->keepalive_timeout_ms, idle_over);
+    if (!client->owing)
+        await_next(client);
+    else if (!ln_timer_running(&client->timer))
+        watch_writing(client);
 }

@@ -7,7 +7,9 @@
  *                                              +-- done ---+   what was pipelined comes next
  *
  * An idle connection owns no buffer. While a request is under way what the client sends further
- * is kept up to LG_PIPELINE_MAX, so that its leaving is noticed at once.
+ * is kept up to LG_PIPELINE_MAX, so that its leaving is noticed at once. The next head is not looked
+ * at before the answers so far have been handed to the kernel: a client that does not read has no
+ * further work done for it.
  */
 #ifndef LG_CLIENT_H
 #define LG_CLIENT_H
@@ -50,10 +52,14 @@ struct lg_client {
     struct lg_partial *partial; /* while a head is incomplete */
     struct ln_timer timer;      /* head, body, keep-alive or write, by what is awaited */
     struct ln_defer again;      /* pipelined bytes wait for the turn's end */
-    uint64_t delivered;         /* to it, when the write timer was started */
+    uint64_t delivered;         /* to it, when it was last seen to take something */
     uint64_t address_hash;      /* in the server's gauge; 0: not counted */
     uint32_t served;            /* requests so far */
+    uint8_t quiet;              /* looks since then at which it had taken nothing more */
     bool feeding;
+    bool owing;      /* bytes of its answers wait here */
+    bool parting;    /* it is ended when it has taken them; what it sends is thrown away */
+    bool rude;       /* body bytes of a request that is over may still come */
     bool wants_body; /* the request takes bytes */
     bool stopped;    /* not reading: too much is pipelined */
     bool ended;      /* the peer has ended its direction, or the connection failed */

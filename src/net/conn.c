@@ -280,7 +280,7 @@ static void do_write(struct ln_conn *conn)
         low = ln_conn_queued(conn) <= conn->queue.low;
     if (!conn->want_drained || !low)
         return;
-    conn->want_drained = false;
+    conn->want_drained = ln_conn_queued(conn) > 0; /* told again when nothing is left */
     if (conn->face != NULL && conn->face->drained != NULL)
         conn->face->drained(conn, conn->context);
 }
@@ -367,6 +367,8 @@ llmgr_status ln_conn_write(struct ln_conn *conn, const struct lb_str *slices, si
             return LLMGR_ERR_NO_MEMORY;
         }
         conn->want_drained = true;
+    } else if (conn->tls != NULL && conn->transport->held(conn) > 0) {
+        conn->want_drained = true; /* taken, but some records have not left */
     }
     watch(conn, true);
     return LLMGR_OK;

@@ -7,9 +7,9 @@
  *                                              +-- done ---+   what was pipelined comes next
  *
  * An idle connection owns no buffer. While a request is under way what the client sends further
- * is kept up to LG_PIPELINE_MAX, so that its leaving is noticed at once. The next head is not looked
- * at before the answers so far have been handed to the kernel: a client that does not read has no
- * further work done for it.
+ * is kept up to LG_PIPELINE_MAX, so that its leaving is noticed at once. The next head is not
+ * looked at before the answers so far have been handed to the kernel: a client that does not read
+ * has no further work done for it.
  */
 #ifndef LG_CLIENT_H
 #define LG_CLIENT_H

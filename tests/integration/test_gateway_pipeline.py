@@ -14,7 +14,8 @@ from conftest import PATIENCE_S, Llmgr, Mockllm
 from serving import ASK, CHAT, Serving, configure
 
 MANY = 10_000
-PLACES = ['plain', 'tls']
+ARGS = {'plain': [], 'tls': ['--tls-cert', 'own.pem', '--tls-key', 'own.key']}
+PLACES = list(ARGS)
 
 
 def certificate(folder):
@@ -32,7 +33,7 @@ def places_fixture(tmp_path_factory):
     mock = Mockllm(folder)
     certificate(folder)
     servers = {}
-    for place, args in {'plain': [], 'tls': ['--tls-cert', 'own.pem', '--tls-key', 'own.key']}.items():
+    for place, args in ARGS.items():
         llmgr = Llmgr(folder, f'sqlite:{folder}/{place}.db')
         configure(llmgr, mock.base_url)
         servers[place] = Serving(llmgr, *args)

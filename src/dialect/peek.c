@@ -5,6 +5,7 @@
  */
 #include "dialect/peek.h"
 
+#include "dialect/refs.h"
 #include "dialect/scan.h"
 
 enum { NAME_MAX_SIZE = 32 }; /* no name we act on is longer */
@@ -219,12 +220,15 @@ static llmgr_status take_member(struct look *look, const struct ld_member *membe
     struct lb_str folded = fold(name, as);
     bool is_it;
 
-    if (folded.size >= NAME_MAX_SIZE || BY_SIZE[folded.size] == 0)
-        return LLMGR_OK;
-    enum known known = BY_SIZE[folded.size] - 1;
-    llmgr_status status =
-        match(look, name, folded, KNOWN_NAMES[known], UINT32_C(1) << known, &is_it);
-    return status == LLMGR_OK && is_it ? take_known(look, known, member) : status;
+    if (folded.size < NAME_MAX_SIZE && BY_SIZE[folded.size] != 0) {
+        enum known known = BY_SIZE[folded.size] - 1;
+        llmgr_status status =
+            match(look, name, folded, KNOWN_NAMES[known], UINT32_C(1) << known, &is_it);
+        if (status != LLMGR_OK || is_it)
+            return status == LLMGR_OK ? take_known(look, known, member) : status;
+    }
+    look->peek->refs |= name.p == NULL || ld_ref_hint(name);
+    return LLMGR_OK;
 }
 
 static llmgr_status look_at_all(struct look *look)
@@ -249,6 +253,8 @@ static llmgr_status look_at_all(struct look *look)
     look->peek->open = open;
     look->peek->close = walk.at - 1;
     look->peek->empty = count == 0;
+    look->peek->refs |= walk.hint;
+    look->peek->ids = walk.ids;
     walk.at = ld_scan_space(look->body.p, walk.at, look->body.size);
     walk.why = "something follows the object";
     return walk.at == look->body.size ? LLMGR_OK : malformed(&walk, look->err);

@@ -38,6 +38,8 @@ struct ld_peek {
     bool stream;
     bool include_usage; /* stream_options.include_usage is true: the caller wants usage */
     int64_t max_tokens; /* of max_completion_tokens, max_output_tokens, max_tokens; -1: not said */
+    bool refs;          /* it may name things that are kept at the platform: dialect/refs.h tells */
+    bool ids;           /* there are members `id` (or may be) below the top: items have such */
 
     /* For splice.h. Spans are of values. */
     struct ld_span model_at;

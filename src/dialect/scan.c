@@ -6,6 +6,8 @@
  */
 #include "dialect/scan.h"
 
+#include "dialect/refs.h"
+
 enum { LONG_TEXT = 128 }; /* bytes after which a string with escapes is run over in blocks */
 
 static bool bad(struct ld_walk *walk, size_t at, const char *why)
@@ -303,18 +305,34 @@ static bool skip_scalar(struct ld_walk *walk)
     }
 }
 
-/* Space, a name, space, a colon, space. */
-static bool skip_name(struct ld_walk *walk, bool *escaped)
+/* Space, a name (between its quotes), space, a colon, space. */
+static inline bool skip_name(struct ld_walk *walk, struct lb_str *name, bool *escaped)
 {
     skip_space(walk);
     if (walk->at == walk->size || walk->p[walk->at] != '"')
         return bad(walk, walk->at, "a member's name is missing");
+    const size_t from = walk->at + 1;
     if (!skip_string(walk, escaped))
         return false;
+    *name = lb_str(walk->p + from, walk->at - 1 - from);
     skip_space(walk);
     if (walk->at == walk->size || walk->p[walk->at] != ':')
         return bad(walk, walk->at, "a colon is missing");
     walk->at++;
+    return true;
+}
+
+/* One within a value: who asks for what a body refers to needs to know whether it may. */
+static bool skip_inner_name(struct ld_walk *walk)
+{
+    struct lb_str name;
+    bool escaped;
+
+    if (!skip_name(walk, &name, &escaped))
+        return false;
+    walk->hint |= escaped || ld_ref_hint(name);
+    walk->ids |= escaped || (name.size == 2 && lb_ascii_lower(name.p[0]) == 'i' &&
+                             lb_ascii_lower(name.p[1]) == 'd');
     return true;
 }
 
@@ -333,8 +351,6 @@ static bool in_object(const struct nest *nest)
 /* After a value: closes what ends here, and goes to where the next value starts. */
 static bool to_next_value(struct ld_walk *walk, struct nest *nest)
 {
-    bool escaped;
-
     while (nest->depth > 0) {
         skip_space(walk);
         if (walk->at == walk->size)
@@ -342,7 +358,7 @@ static bool to_next_value(struct ld_walk *walk, struct nest *nest)
         char c = walk->p[walk->at];
         if (c == ',') {
             walk->at++;
-            return !in_object(nest) || skip_name(walk, &escaped);
+            return !in_object(nest) || skip_inner_name(walk);
         }
         if (c != (in_object(nest) ? '}' : ']'))
             return bad(walk, walk->at, "a comma or a closing bracket is missing");
@@ -356,7 +372,6 @@ static bool to_next_value(struct ld_walk *walk, struct nest *nest)
 static bool open_level(struct ld_walk *walk, struct nest *nest, bool *empty)
 {
     bool object = walk->p[walk->at] == '{';
-    bool escaped;
 
     if (walk->level + nest->depth >= LD_DEPTH_MAX)
         return bad(walk, walk->at, "it is nested too deeply");
@@ -370,7 +385,7 @@ static bool open_level(struct ld_walk *walk, struct nest *nest, bool *empty)
     uint64_t bit = UINT64_C(1) << nest->depth;
     nest->objects = object ? nest->objects | bit : nest->objects & ~bit;
     nest->depth++;
-    return !object || skip_name(walk, &escaped);
+    return !object || skip_inner_name(walk);
 }
 
 static bool skip_value(struct ld_walk *walk)
@@ -428,12 +443,8 @@ bool ld_walk_next(struct ld_walk *walk, struct ld_member *member)
         skip_space(walk);
     }
     next.name_at = walk->at;
-    if (!skip_name(walk, &next.escaped))
+    if (!skip_name(walk, &next.name, &next.escaped))
         return false;
-    size_t quote = walk->at - 1; /* back from the colon to the closing quote */
-    while (walk->p[quote] != '"')
-        quote--;
-    next.name = lb_str(walk->p + next.name_at + 1, quote - next.name_at - 1);
     skip_space(walk);
     next.value.at = walk->at;
     if (!skip_value(walk))

@@ -28,6 +28,8 @@ struct ld_walk {
     size_t before;   /* private: where the member before ended, 0 at the first */
     unsigned level;  /* of the object itself, from 1 */
     bool done;
+    bool hint; /* a name below the object's own may be one of refs.def */
+    bool ids;  /* or is `id` */
 };
 
 struct ld_member {

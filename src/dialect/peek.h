@@ -37,6 +37,7 @@ struct ld_peek {
     struct lb_str model; /* decoded; p NULL: absent or null. Part of the body or in the arena */
     bool stream;
     bool include_usage; /* stream_options.include_usage is true: the caller wants usage */
+    bool store;         /* store is there, and neither false nor null */
     int64_t max_tokens; /* of max_completion_tokens, max_output_tokens, max_tokens; -1: not said */
     bool refs;          /* it may name things that are kept at the platform: dialect/refs.h tells */
     bool ids;           /* there are members `id` (or may be) below the top: items have such */

@@ -137,6 +137,25 @@ bool ld_ref_named(struct lb_str name, struct lb_str value, struct ld_ref *ref)
     return false;
 }
 
+bool ld_refs_choose(struct lb_str body)
+{
+    static const char *const NAMES[] = {"id", "rid", "requestid"};
+    char plain[NAME_RAW_MAX], room[NAME_MAX];
+    struct ld_walk walk;
+    struct ld_member member;
+
+    ld_walk_start(&walk, body, ld_scan_space(body.p, 0, body.size), 1);
+    while (ld_walk_next(&walk, &member)) {
+        struct lb_str name = ld_member_name(&member, plain, sizeof plain);
+        struct lb_str form = normal_form(name.p != NULL ? name : lb_str("", 0), room);
+        for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+            if (lb_str_eq_c(form, NAMES[i]) && body.p[member.value.at] != 'n')
+                return true;
+        }
+    }
+    return false;
+}
+
 /* ---- Places ---------------------------------------------------------------------------------- */
 
 /* XX(NAME) of where a level stands in a body that some dialect defines. */

@@ -91,6 +91,12 @@ bool ld_refs_next(struct ld_refs *refs, struct ld_ref *ref);
  */
 bool ld_ref_named(struct lb_str name, struct lb_str value, struct ld_ref *ref);
 
+/*
+ * Does a request's body say which id its answer is to have? Some servers take a member `request_id`
+ * (vLLM, SGLang), `rid` or `id` for that, and keep the answer under it. Null says nothing.
+ */
+bool ld_refs_choose(struct lb_str body);
+
 /* "file", "vector store": for messages. */
 const char *ld_ref_kind_name(enum ld_ref_kind kind);
 

@@ -187,6 +187,23 @@ static llmgr_status read_extras(struct job *job)
     return walk.why == NULL ? LLMGR_OK : bad_extra(job, walk.why);
 }
 
+bool ld_extra_stores(struct lb_str text)
+{
+    struct ld_walk walk;
+    struct ld_member member;
+    char buf[NAME_BUF];
+    bool stores = false;
+
+    if (text.size == 0)
+        return false;
+    ld_walk_start(&walk, text, ld_scan_space(text.p, 0, text.size), 1);
+    while (ld_walk_next(&walk, &member)) {
+        if (lb_str_eq(ld_member_name(&member, buf, sizeof buf), LB_STR("store")))
+            stores = text.p[member.value.at] != 'f' && text.p[member.value.at] != 'n';
+    }
+    return stores;
+}
+
 static llmgr_status twice(struct job *job, const struct extra *extra)
 {
     return lb_fail(job->err, LLMGR_ERR_INVALID,

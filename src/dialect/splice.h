@@ -29,6 +29,9 @@ struct ld_edit {
     bool drop_stream_options; /* for a platform that rejects the member; wins over ask_usage */
 };
 
+/* Does this extra_body have the platform keep the answer (store, and neither false nor null)? */
+bool ld_extra_stores(struct lb_str extra_body);
+
 /*
  * `peek` is ld_peek's of this body. Slices point into body, edit and arena and live as long as the
  * shortest-lived of them. ERR_INVALID: extra_body is no JSON object; ERR_NO_MEMORY.

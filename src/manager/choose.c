@@ -282,6 +282,41 @@ void lm_choose_by_model(const struct lm_scene *scene, struct lb_str model, struc
     offer_system(scene, any, model, false, LM_REASON_MODEL, choice);
 }
 
+/* ---- By platform ----------------------------------------------------------------------------- */
+
+const struct lm_platform *lm_platform_seen(const struct lm_scene *scene, int64_t id)
+{
+    const struct lm_platform *platforms = lm_profile_platforms(scene->profile);
+
+    if (lm_private_allowed(scene->options)) {
+        for (uint32_t i = 0; i < scene->profile->platform_count; i++) {
+            if (platforms[i].id == id)
+                return &platforms[i];
+        }
+    }
+    return lm_catalogue_platform(scene->catalogue, id);
+}
+
+void lm_choose_by_platform(const struct lm_scene *scene, int64_t id, struct lm_choice *choice)
+{
+    const struct lm_selection *selection =
+        lm_profile_selection(scene->profile, LB_STR(LLMGR_SLOT_MAIN));
+    const struct lm_platform *platform = lm_platform_seen(scene, id), *at;
+    const struct lm_model *model = NULL;
+    uint32_t unused;
+
+    *choice = (struct lm_choice){.platform = NULL};
+    if (platform == NULL)
+        return;
+    if (platform->model_count > 0)
+        model = (platform->is_sys ? lm_catalogue_models(scene->catalogue, &unused)
+                                  : lm_profile_models(scene->profile)) +
+                platform->first_model;
+    if (selection != NULL && selection->platform_id == id)
+        (void)lm_look_up_selection(scene, selection, &at, &model);
+    take(choice, platform, model, lm_choose_key(scene, platform), LM_REASON_SELECTED);
+}
+
 void lm_choose(const struct lm_scene *scene, const struct lm_request *request,
                struct lm_choice *choice)
 {
@@ -289,7 +324,9 @@ void lm_choose(const struct lm_scene *scene, const struct lm_request *request,
 
     if (request->model.size != 0)
         slot = lm_slot_named(scene, request->model);
-    if (slot.size != 0)
+    if (request->model.size == 0 && request->platform_id != 0)
+        lm_choose_by_platform(scene, request->platform_id, choice);
+    else if (slot.size != 0)
         lm_choose_by_slot(scene, slot, choice);
     else
         lm_choose_by_model(scene, request->model, choice);

@@ -104,7 +104,11 @@ void lm_choose_by_model(const struct lm_scene *scene, struct lb_str model,
 /* How `name` names this model of this platform: one of four reasons, or NOT_NAMED. */
 enum lm_reason lm_how_named(const struct lm_platform *platform, const struct lm_model *model,
                             struct lb_str name);
-/* By slot or by model, as the request says. */
+/* A platform that this user sees, his own or a system platform; NULL: there is none. */
+const struct lm_platform *lm_platform_seen(const struct lm_scene *scene, int64_t id);
+/* choice->platform is NULL if this user sees no such platform. */
+void lm_choose_by_platform(const struct lm_scene *scene, int64_t id, struct lm_choice *choice);
+/* By slot, by model or by platform, as the request says. */
 void lm_choose(const struct lm_scene *scene, const struct lm_request *request,
                struct lm_choice *choice);
 

@@ -106,19 +106,6 @@ out:
     return status;
 }
 
-static const struct lm_platform *visible_platform(const struct lm_scene *scene, int64_t id)
-{
-    const struct lm_platform *platforms = lm_profile_platforms(scene->profile);
-
-    if (lm_private_allowed(scene->options)) {
-        for (uint32_t i = 0; i < scene->profile->platform_count; i++) {
-            if (platforms[i].id == id)
-                return &platforms[i];
-        }
-    }
-    return lm_catalogue_platform(scene->catalogue, id);
-}
-
 llmgr_status lm_resolve_platform(struct lm_manager *manager, struct lb_str user,
                                  int64_t platform_id, struct lb_arena *arena,
                                  struct lm_target *target, struct llmgr_error *err)
@@ -135,7 +122,7 @@ llmgr_status lm_resolve_platform(struct lm_manager *manager, struct lb_str user,
     lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
     status = lm_scene_open(manager, request.user, &scratch, &scene, err);
     if (status == LLMGR_OK) {
-        choice.platform = visible_platform(&scene, platform_id);
+        choice.platform = lm_platform_seen(&scene, platform_id);
         if (choice.platform == NULL) {
             status = lb_fail(err, LLMGR_ERR_NOT_FOUND,
                              "there is no platform %lld: see `llmgr platform list`",

@@ -24,6 +24,7 @@ struct lm_request {
     struct lb_str user;  /* effective user is derived; empty: the system user */
     struct lb_str slot;  /* empty: "main"; ignored if model is given */
     struct lb_str model; /* empty: by slot; else a name, see below */
+    int64_t platform_id; /* not 0, and no model: this platform, for what it keeps */
 };
 
 /*
@@ -39,6 +40,9 @@ struct lm_request {
  *   5  a model name
  * Within one of them: models with a usable key before those without, then own platforms before
  * system platforms, then the order in which people see them.
+ *
+ * By platform: the choice of the slot main if it stands there, else the platform's first model, or
+ * none.
  */
 
 /* What was resolved. Strings live in the arena given, NUL-terminated; the key is sealed. */
@@ -64,6 +68,17 @@ struct lm_target {
     bool fell_back; /* the stored choice is kept, not used: hidden by the mode, or gone and the
                        database could not be written */
 };
+
+/*
+ * Is the key the operator's, and not the caller's own? Then what the platform keeps is shared by
+ * all who use that key, and each may have only what is his. For the system user, who is the
+ * operator, the server key is his own.
+ */
+static inline bool lm_target_is_borrowed(const struct lm_target *target)
+{
+    return target->platform_is_sys && target->payer != LM_PAYER_USER &&
+           !lb_str_eq(target->user, LB_STR(LLMGR_SYSTEM_USER));
+}
 
 /*
  * Resolves through the manager's shared views; any thread. Errors: ERR_NOT_FOUND (no such model

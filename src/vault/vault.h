@@ -37,7 +37,7 @@ struct lv_vault;
 /* What a key of the ring is for: XX(name, text in the row). One key of each is active. */
 #define LV_PURPOSE_MAP(XX)                                                                         \
     XX(SEAL, "seal")               /* seals and opens records */                                   \
-    XX(FINGERPRINT, "fingerprint") /* keys the short digests that people see */
+    XX(FINGERPRINT, "fingerprint") /* keys what people see of keys, and, derived, signatures */
 
 typedef enum lv_purpose {
 #define LV_PURPOSE_ENUM(name, text) LV_PURPOSE_##name,
@@ -54,7 +54,9 @@ enum {
     LV_RECORD_MAX = LV_SECRET_MAX + LV_RECORD_OVERHEAD,
     LV_HELD_OVERHEAD = 29,    /* the same of a record that is held in memory */
     LV_FINGERPRINT_SIZE = 13, /* "key:1a2b3c4d" and a NUL */
-    LV_BINDING_NAME_MAX = 64  /* bytes of a table's or column's name */
+    LV_BINDING_NAME_MAX = 64, /* bytes of a table's or column's name */
+    LV_HOLDER_SIZE = 32,      /* bytes that stand for whose and where an id is */
+    LV_SIGNATURE_SIZE = 15    /* bytes of an id's signature: 120 bits, 20 characters */
 };
 
 /* One data key as it is stored. Not secret: useless without the master key. */
@@ -174,5 +176,22 @@ bool lv_record_key_id(struct lb_str record, uint32_t *id);
  */
 LLMGR_MUST_CHECK llmgr_status lv_fingerprint(const struct lv_vault *vault, struct lb_str secret,
                                              char *out, struct llmgr_error *err);
+
+/* ---- Signatures ------------------------------------------------------------------------------ */
+
+/* Whose ids of which platform, at which origin: a digest, no secret. */
+void lv_holder(struct lb_str owner, int64_t platform, struct lb_str origin,
+               unsigned char holder[LV_HOLDER_SIZE]);
+/*
+ * Signs an id for its holder. The same in every process of a database, for as long as there is the
+ * database. LLMGR_ERR_VAULT if no fingerprint key is active.
+ */
+LLMGR_MUST_CHECK llmgr_status lv_sign(const struct lv_vault *vault,
+                                      const unsigned char holder[LV_HOLDER_SIZE], struct lb_str id,
+                                      unsigned char signature[LV_SIGNATURE_SIZE],
+                                      struct llmgr_error *err);
+/* In constant time. */
+bool lv_same_signature(const unsigned char a[LV_SIGNATURE_SIZE],
+                       const unsigned char b[LV_SIGNATURE_SIZE]);
 
 #endif

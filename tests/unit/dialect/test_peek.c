@@ -76,6 +76,36 @@ static void peek_finds_what_the_members_say(void **state)
              false, -1);
 }
 
+/* Any word that a platform could take for a yes, under any name it could take for this one. */
+static void peek_tells_whether_an_answer_may_be_kept(void **state)
+{
+    static const struct {
+        const char *text;
+        bool store;
+    } BODIES[] = {
+        {"{\"model\":\"m\"}", false},
+        {"{\"store\":true}", true},
+        {"{\"model\":\"m\",\"store\" : true}", true},
+        {"{\"store\":false}", false},
+        {"{\"store\":null}", false},
+        {"{\"store\":1}", true},
+        {"{\"store\":\"true\"}", true},
+        {"{\"Store\":true}", true},
+        {"{\"\\u0073tore\":true}", true},
+        {"{\"\xc5\xbftore\":true}", true},
+        {"{\"store\":false,\"store\":true}", true},
+        {"{\"stored\":true,\"stor\":true,\"a\":{\"store\":true}}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof BODIES / sizeof *BODIES; i++) {
+        struct ld_peek found;
+        assert_int_equal(peek(lb_cstr(BODIES[i].text), &found, NULL), LLMGR_OK);
+        if (found.store != BODIES[i].store)
+            fail_msg("%s", BODIES[i].text);
+    }
+}
+
 static void peek_reads_names_and_models_written_with_escapes(void **state)
 {
     (void)state;
@@ -286,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peek_finds_what_the_members_say),
+        cmocka_unit_test(peek_tells_whether_an_answer_may_be_kept),
         cmocka_unit_test(peek_reads_names_and_models_written_with_escapes),
         cmocka_unit_test(peek_refuses_what_parsers_could_read_differently),
         cmocka_unit_test(every_cut_of_a_body_is_refused),

@@ -315,6 +315,33 @@ static void an_ordinary_chat_is_not_walked_again(void **state)
     assert_true(hints("{\"file\\u005fid\":1}", &ids));
 }
 
+static void an_id_that_the_caller_chooses_is_told(void **state)
+{
+    static const char *const CHOSEN[] = {
+        "{\"request_id\":\"resp_1\"}",
+        "{\"a\":[],\"requestId\":\"x\"}",
+        "{\"Request-ID\":7}",
+        "{\"rid\":\"x\"}",
+        "{\"id\":\"x\"}",
+        "{\"\\u0069d\":\"x\"}",
+        "{\"id\":null,\"ID\":\"x\"}",
+    };
+    static const char *const NOT[] = {
+        "{}",
+        "{\"request_id\":null,\"rid\":null}",
+        "{\"input\":[{\"id\":\"x\",\"rid\":\"y\"}],\"metadata\":{\"request_id\":\"x\"}}",
+        "{\"user_id\":\"x\",\"grid\":1,\"ids\":[\"x\"]}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof CHOSEN / sizeof *CHOSEN; i++)
+        if (!ld_refs_choose(lb_cstr(CHOSEN[i])))
+            fail_msg("%s", CHOSEN[i]);
+    for (size_t i = 0; i < sizeof NOT / sizeof *NOT; i++)
+        if (ld_refs_choose(lb_cstr(NOT[i])))
+            fail_msg("%s", NOT[i]);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -325,6 +352,7 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_id_that_the_caller_chooses_is_told),
         cmocka_unit_test(a_reference_is_told_at_any_depth),
         cmocka_unit_test(a_name_is_read_as_the_most_lenient_parser_does),
         cmocka_unit_test(an_id_is_decoded_and_its_place_told),

@@ -166,6 +166,18 @@ static void stream_options_of_an_extra_body_ask_for_usage_too(void **state)
             "{\"stream\":false}");
 }
 
+static void an_extra_body_may_have_the_answer_kept(void **state)
+{
+    (void)state;
+    assert_true(ld_extra_stores(LB_STR("{\"store\":true}")));
+    assert_true(ld_extra_stores(LB_STR(" { \"a\":{}, \"st\\u006fre\" : 1 }")));
+    assert_true(ld_extra_stores(LB_STR("{\"store\":false,\"store\":true}")));
+    assert_false(ld_extra_stores(LB_STR("{\"store\":true,\"store\":false}")));
+    assert_false(ld_extra_stores(LB_STR("{\"store\":null,\"a\":{\"store\":true}}")));
+    assert_false(ld_extra_stores(LB_STR("{}")));
+    assert_false(ld_extra_stores(LB_STR("")));
+}
+
 static void a_broken_extra_body_is_refused(void **state)
 {
     static const char *const BROKEN[] = {"[]", "{\"a\":}", "{\"a\":1}x", "null", "{\"a\":1"};
@@ -484,6 +496,7 @@ int main(void)
         cmocka_unit_test(extra_body_replaces_or_adds),
         cmocka_unit_test(who_answers_what_is_never_taken_from_extra_body),
         cmocka_unit_test(stream_options_of_an_extra_body_ask_for_usage_too),
+        cmocka_unit_test(an_extra_body_may_have_the_answer_kept),
         cmocka_unit_test(a_broken_extra_body_is_refused),
         cmocka_unit_test(many_edits_become_one_piece),
         cmocka_unit_test(a_full_arena_is_no_memory),

@@ -232,7 +232,7 @@ static inline void drop_model(struct house *h, const char *user, int64_t model)
 static inline llmgr_status ask(struct house *h, const char *user, const char *slot,
                                const char *model)
 {
-    struct lm_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model)};
+    struct lm_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model), 0};
 
     h->err = (struct llmgr_error){0};
     memset(&h->target, 0, sizeof h->target);

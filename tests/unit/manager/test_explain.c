@@ -36,7 +36,7 @@ static int tear_down(void **state)
 
 static struct llmgr_explanation explain(const char *user, const char *slot, const char *model)
 {
-    struct lm_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model)};
+    struct lm_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model), 0};
     struct llmgr_explanation told = {0};
 
     OK(&h, lm_explain(h.manager, &request, &h.arena, &told, &h.err));

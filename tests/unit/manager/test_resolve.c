@@ -425,6 +425,41 @@ static void system_and_platform_look_ups_use_the_same_rules(void **state)
     assert_target(b, 0, LM_PAYER_USER, "sk-ann");
 }
 
+/* What a platform keeps is found there, whatever the user chose for other questions. */
+static void by_platform_goes_to_that_platform_and_to_no_foreign_one(void **state)
+{
+    int64_t own = own_platform(&h, "ann", "Own", URL_OWN, "sk-own");
+    struct lm_request request = {.user = LB_STR("ann"), .platform_id = c};
+
+    (void)state;
+    OK(&h, lm_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
+    assert_target(c, c1, LM_PAYER_SYSTEM, "sk-server-c");
+    assert_true(lm_target_is_borrowed(&h.target));
+    request.platform_id = b;
+    OK(&h, lm_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
+    assert_target(b, b1, LM_PAYER_SYSTEM, "sk-server-b");
+    pick(&h, "ann", "main", b, b2);
+    OK(&h, lm_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
+    assert_target(b, b2, LM_PAYER_SYSTEM, "sk-server-b");
+    own_key(&h, "ann", b, URL_B, "sk-ann");
+    OK(&h, lm_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
+    assert_target(b, b2, LM_PAYER_USER, "sk-ann");
+    assert_false(lm_target_is_borrowed(&h.target));
+    request.platform_id = own;
+    OK(&h, lm_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
+    assert_target(own, 0, LM_PAYER_USER, "sk-own");
+    assert_false(lm_target_is_borrowed(&h.target));
+    request.user = LB_STR("bob");
+    ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND,
+                  lm_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
+    request.platform_id = 987654;
+    ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND,
+                  lm_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
+    request = (struct lm_request){.user = LB_STR(LLMGR_SYSTEM_USER), .platform_id = c};
+    OK(&h, lm_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
+    assert_false(lm_target_is_borrowed(&h.target));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -455,6 +490,7 @@ int main(void)
         CASE(a_display_name_outranks_a_model_name),
         CASE(among_equals_a_usable_key_goes_first_then_own_then_order),
         CASE(system_and_platform_look_ups_use_the_same_rules),
+        CASE(by_platform_goes_to_that_platform_and_to_no_foreign_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

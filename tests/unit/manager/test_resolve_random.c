@@ -228,7 +228,7 @@ static void step(void)
 
 static void compare(int at, int user, int slot)
 {
-    struct lm_request request = {lb_cstr(user_names[user]), lb_cstr(slot_names[slot]), {0}};
+    struct lm_request request = {lb_cstr(user_names[user]), lb_cstr(slot_names[slot]), {0}, 0};
     struct llmgr_explanation told = {0};
 
     OK(&h, lm_explain(h.manager, &request, &h.arena, &told, &h.err));

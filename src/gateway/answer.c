@@ -111,6 +111,10 @@ static void problem_of(const struct lg_request *request, struct ld_problem *prob
     ld_problem_of(err->status, problem);
     if (request->error_http != 0)
         problem->http_status = request->error_http;
+    if (request->error_object) {
+        problem->code = LB_STR("not_found");
+        problem->param = LB_STR("");
+    }
     problem->message = lb_cstr(err->message);
     problem->request_id = lg_request_public_id(request);
 }

@@ -10,6 +10,8 @@
 #include "gateway/answer.h"
 #include "gateway/ask.h"
 #include "gateway/client.h"
+#include "gateway/relay_head.h"
+#include "gateway/signing.h"
 #include "gateway/upload.h"
 #include "gateway/work.h"
 #include "http/chunked.h"
@@ -47,6 +49,8 @@ void lg_relay_free(struct lg_request *request)
     if (relay == NULL)
         return;
     lb_buf_free(&relay->refusal);
+    lg_signing_free(relay->signing);
+    relay->signing = NULL;
     if (relay->tapped)
         ld_tap_free(&relay->tap);
     relay->tapped = false;
@@ -55,14 +59,6 @@ void lg_relay_free(struct lg_request *request)
 /* ---- Keeping it alive ------------------------------------------------------------------------ */
 
 static void ping_again(struct lg_request *request);
-
-/* Our part of a stream's head. */
-static void write_stream_head(struct lb_buf *out)
-{
-    lh_write_named(out, LH_NAME("content-type"), LB_STR("text/event-stream"));
-    lh_write_named(out, LH_NAME("cache-control"), LB_STR("no-cache"));
-    lh_write_named(out, LH_NAME("x-accel-buffering"), LB_STR("no"));
-}
 
 static void write_chunk(struct lg_request *request, struct lb_str head, struct lb_str bytes)
 {
@@ -92,7 +88,7 @@ static void ping(void *context)
         return;
     if (!relay->head_sent) {
         struct lb_buf *out = lg_answer_head(request, 200);
-        write_stream_head(out);
+        lg_relay_stream_fields(out);
         lg_answer_head_end(request, -1);
         relay->head_sent = relay->pinged = relay->events = true;
         head = lb_buf_str(out);
@@ -118,71 +114,26 @@ void lg_relay_start(struct lg_request *request)
 
 /* ---- The head -------------------------------------------------------------------------------- */
 
-/* What of the platform's fields the caller gets to see, and under which name. */
-static const struct {
-    struct lb_str from;
-    struct lb_str to;
-} SHOWN[] = {
-    {LB_STR("x-request-id"), LB_STR("x-upstream-request-id")},
-    {LB_STR("request-id"), LB_STR("x-upstream-request-id")},
-    {LB_STR("openai-processing-ms"), LB_STR("openai-processing-ms")},
-    {LB_STR("openai-version"), LB_STR("openai-version")},
-    {LB_STR("openai-model"), LB_STR("openai-model")},
-    {LB_STR("content-disposition"), LB_STR("content-disposition")},
-    {LB_STR("content-encoding"), LB_STR("content-encoding")},
-    {LB_STR("content-language"), LB_STR("content-language")},
-};
-
-/* Of the fields that have a number, three are shown; a platform's head is mostly of the others. */
-static bool may_be_shown(const struct lh_field *field)
-{
-    return field->id == LH_HEADER_OTHER || field->id == LH_HEADER_X_REQUEST_ID ||
-           field->id == LH_HEADER_REQUEST_ID || field->id == LH_HEADER_CONTENT_ENCODING;
-}
-
-static void show_fields(const struct lh_head *head, struct lb_buf *out)
-{
-    const struct lb_str limits = LB_STR("x-ratelimit-");
-
-    for (size_t i = 0; i < head->field_count; i++) {
-        const struct lh_field *field = &head->fields[i];
-        if (!may_be_shown(field))
-            continue;
-        if (field->name.size > limits.size &&
-            lb_str_eq_nocase(lb_str_sub(field->name, 0, limits.size), limits)) {
-            /* Theirs, about our key; not the limits of this caller. */
-            char name[64] = "x-upstream-";
-            if (field->name.size + 10 < sizeof name) {
-                memcpy(name + 11, field->name.p + 2, field->name.size - 2);
-                lh_write_field(out, lb_str(name, 9 + field->name.size), field->value);
-            }
-            continue;
-        }
-        for (size_t j = 0; j < sizeof SHOWN / sizeof SHOWN[0]; j++) {
-            if (lb_str_eq_nocase(field->name, SHOWN[j].from))
-                lh_write_field(out, SHOWN[j].to, field->value);
-        }
-    }
-}
-
-static void show_decision(const struct lg_request *request, struct lb_buf *out)
-{
-    const struct lm_target *target = &request->target;
-
-    if (!request->settings->decision_headers)
-        return;
-    lh_write_named_u64(out, LH_NAME("x-llmgr-platform-id"), (uint64_t)target->platform_id);
-    lh_write_named(out, LH_NAME("x-llmgr-model"), target->model_name);
-    lh_write_named(out, LH_NAME("x-llmgr-payer"), lb_cstr(lm_payer_name(target->payer)));
-}
-
 /* The platform's answer cannot be passed on. */
-static void fail_exchange(struct lg_request *request, const char *text)
+static void fail_exchange(struct lg_request *request, llmgr_status status, const char *text)
 {
     struct llmgr_error err = {0};
 
-    lb_fail(&err, LLMGR_ERR_PROTOCOL, "%s", lb_tr(text));
+    lb_fail(&err, status, "%s", lb_tr(text));
     lu_exchange_fail(request->exchange, &err);
+}
+
+/*
+ * How long the answer will be, or -1. A stream that is cut ends with an event of ours, and a signed
+ * answer grows by its tails: their length cannot be promised.
+ */
+static int64_t length_of(const struct lg_relay *relay, const struct lh_head *head)
+{
+    if (relay->events || (head->body != LH_BODY_LENGTH && head->body != LH_BODY_NONE))
+        return -1;
+    return relay->signing != NULL && head->body == LH_BODY_LENGTH && head->length > 0
+               ? -1
+               : (int64_t)head->length;
 }
 
 /* A 2xx: our head, into the worker's buffer; it leaves with the first bytes of the body. */
@@ -202,23 +153,27 @@ static void begin_answer(struct lg_request *request, const struct lh_head *head)
     relay->relayed = true;
     ld_tap_init(&relay->tap, &options);
     relay->tapped = true;
+    if (relay->signs) {
+        relay->signing = lg_signing_new(request, relay->family, relay->tap.stream);
+        if (relay->signing == NULL) {
+            fail_exchange(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+            return;
+        }
+    }
     if (relay->pinged) {
         if (!relay->tap.stream)
-            fail_exchange(request, N_("the platform answers a stream that has begun with a whole "
-                                      "answer"));
+            fail_exchange(request, LLMGR_ERR_PROTOCOL,
+                          N_("the platform answers a stream that has begun with a whole answer"));
         return;
     }
     relay->events = relay->tap.stream;
     struct lb_buf *out = lg_answer_head(request, head->status);
     if (relay->events)
-        write_stream_head(out);
+        lg_relay_stream_fields(out);
     else if (type.p != NULL)
         lh_write_named(out, LH_NAME("content-type"), type);
-    show_fields(head, out);
-    show_decision(request, out);
-    bool known = head->body == LH_BODY_LENGTH || head->body == LH_BODY_NONE;
-    /* A stream that is cut ends with an event of ours: its length cannot be promised. */
-    lg_answer_head_end(request, known && !relay->events ? (int64_t)head->length : -1);
+    lg_relay_shown_fields(request, head, out);
+    lg_answer_head_end(request, length_of(relay, head));
     if (!relay->events)
         ln_timer_stop(&request->ping);
 }
@@ -273,27 +228,54 @@ static void flush(struct lg_request *request, bool last)
     }
     worker->pass_count = 0;
     worker->pass_short_lived = false;
+    if (relay->signing != NULL)
+        lg_signing_left(relay->signing);
     request->bytes_out += total;
     if (count > 0)
         (void)lg_client_write(request->client, slices, count);
 }
 
 /*
- * Gathers what the tap lets through of `fed`. What lies elsewhere is the tap's own memory and lives
- * until it is fed again: such slices leave before.
+ * One slice more that is to leave. What lies elsewhere than in `fed` is the tap's own memory and
+ * lives until it is fed again: such slices leave before.
  */
-static void pass(struct lg_request *request, const struct ld_tap_out *out, struct lb_str fed)
+static void gather(struct lg_request *request, struct lb_str slice, struct lb_str fed)
 {
     struct lg_worker *worker = request->worker;
 
-    for (size_t i = 0; i < out->count; i++) {
-        if (out->slice[i].size == 0)
-            continue;
-        if (worker->pass_count == LG_PASS_MAX)
+    if (slice.size == 0)
+        return;
+    if (worker->pass_count == LG_PASS_MAX)
+        flush(request, false);
+    if (slice.p < fed.p || slice.p >= fed.p + fed.size)
+        worker->pass_short_lived = true;
+    worker->pass[worker->pass_count++] = slice;
+}
+
+/* The same with the tails of its ids, which leave before the next ones are made. */
+static void sign(struct lg_request *request, struct lb_str slice, struct lb_str fed)
+{
+    struct lg_signing *signing = request->relay->signing;
+    struct ld_signer_out out;
+
+    while (slice.size > 0) {
+        if (lg_signing_waits(signing))
             flush(request, false);
-        if (out->slice[i].p < fed.p || out->slice[i].p >= fed.p + fed.size)
-            worker->pass_short_lived = true;
-        worker->pass[worker->pass_count++] = out->slice[i];
+        size_t used = lg_signing_feed(signing, slice, &out);
+        for (size_t i = 0; i < out.count; i++)
+            gather(request, out.slice[i], fed);
+        slice = lb_str_sub(slice, used, slice.size);
+    }
+}
+
+/* Gathers what the tap lets through of `fed`. */
+static void pass(struct lg_request *request, const struct ld_tap_out *out, struct lb_str fed)
+{
+    for (size_t i = 0; i < out->count; i++) {
+        if (request->relay->signing != NULL)
+            sign(request, out->slice[i], fed);
+        else
+            gather(request, out->slice[i], fed);
     }
 }
 

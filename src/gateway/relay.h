@@ -2,9 +2,9 @@
 /*
  * RELAY: the platform's answer on its way to the client.
  *
- *   exchange --head--> [2xx: our head | else: collected] --payload--> tap --slices--> client
- *        ^                                                                              |
- *        +------------------ pause while more than LG_OUT_HIGH wait <-------------------+
+ *   exchange --head--> [2xx: our head | else: collected] --payload--> tap --> signing --> client
+ *        ^                                                            (or none)            |
+ *        +------------------ pause while more than LG_OUT_HIGH wait <----------------------+
  *
  * Slices of one read leave in one write, together with the head if it came in the same read. The
  * attempt is settled before its last byte leaves.
@@ -15,14 +15,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dialect/signer.h"
 #include "dialect/splice.h"
 #include "dialect/tap.h"
 #include "gateway/request.h"
 #include "upstream/exchange.h"
 
+struct lg_signing;
+
 struct lg_relay {
     bool withhold;    /* the usage chunk is only for us */
     bool asked_usage; /* stream_options went along */
+    bool signs;       /* ids in the answer are signed, as those of this family: */
+    enum ld_signed_family family;
 
     bool relayed;   /* a 2xx: it passes */
     bool refused;   /* an error: collected */
@@ -40,6 +45,7 @@ struct lg_relay {
     int64_t retry_after_ms;
     llmgr_end_state end;
     struct lb_buf refusal;
+    struct lg_signing *signing; /* behind the tap; NULL: nothing is signed */
     struct ld_tap tap;
 };
 

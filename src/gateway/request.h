@@ -99,6 +99,7 @@ struct lg_request {
     struct lb_buf body;  /* collected; freed when the platform answers */
     struct lg_ask *ask;  /* what the body says; in the arena; NULL: no body */
     struct lb_str model; /* as asked for; in the arena or the body */
+    int64_t platform_id; /* no model is named, but what this platform keeps; 0: neither */
 
     /* Where it goes. */
     struct lm_target target;
@@ -139,6 +140,9 @@ struct lg_request {
     bool no_options;         /* learnt just now: the platform rejects stream_options */
     bool wants_anthropic_id; /* the caller speaks Anthropic's dialect */
     bool answered;           /* the answer is complete */
+    bool opened;             /* shown ids have become the platform's (shown_ids.h) */
+    bool has_query;          /* match.rest bears the query, too */
+    bool error_object;       /* what is not found is no model */
     bool chunked;            /* our answer's framing */
 
     char id_text[LG_ID_SIZE];

@@ -10,6 +10,7 @@
 
 #include "gateway/ask.h"
 #include "gateway/client.h"
+#include "gateway/shown_ids.h"
 #include "gateway/upload.h"
 
 /* All that has come; false: more must come (or the request failed, then *verdict says so). */
@@ -56,6 +57,8 @@ static enum lg_verdict take_model(struct lg_request *request, struct lb_str mode
     if (model.size == 0)
         model = lb_arena_str(&request->arena, lh_head_get(request->head, LH_HEADER_X_LLMGR_MODEL));
     request->model = model;
+    if (model.size == 0)
+        request->platform_id = lg_shown_platform(request);
     return LG_NEXT;
 }
 
@@ -68,7 +71,7 @@ static enum lg_verdict need_model(struct lg_request *request)
     struct lb_str path = request->match.path;
 
     (void)take_model(request, lb_str(NULL, 0));
-    if (request->model.size > 0)
+    if (request->model.size > 0 || request->platform_id != 0)
         return LG_NEXT;
     return lg_request_fail(
         request, LLMGR_ERR_NOT_FOUND,

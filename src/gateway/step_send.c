@@ -9,6 +9,8 @@
 #include "gateway/ask.h"
 #include "gateway/relay.h"
 #include "gateway/request.h"
+#include "gateway/shown_ids.h"
+#include "gateway/signing.h"
 #include "gateway/upload.h"
 #include "manager/ledger.h"
 #include "net/policy.h"
@@ -43,11 +45,14 @@ enum lg_verdict lg_step_connect(struct lg_request *request)
     struct llmgr_error err = {0};
     llmgr_status status = LLMGR_OK;
 
+    if (lg_shown_open(request) != LG_NEXT)
+        return LG_FAIL;
     slices->count = 0;
     slices->size = 0;
     struct lg_relay *relay = lg_relay_new(request);
     if (relay == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    relay->signs = lg_signing_suits(request, &relay->family);
     if (request->ask != NULL && request->ask->kind == LG_ASK_JSON) {
         status = splice_json(request, relay, &err);
     } else if (request->ask != NULL && request->ask->kind == LG_ASK_FORM) {
@@ -119,7 +124,7 @@ static struct lb_str path_of(struct lg_request *request)
 
     if (endpoint->path.size > 0)
         return endpoint->path;
-    if (query.size == 0)
+    if (query.size == 0 || request->has_query)
         return rest;
     char *path = lb_arena_bytes(&request->arena, rest.size + 1 + query.size);
     if (path == NULL)

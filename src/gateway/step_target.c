@@ -6,6 +6,7 @@
 #include "gateway/request.h"
 
 #include "gateway/gauge.h"
+#include "gateway/shown_ids.h"
 #include "gateway/work.h"
 #include "manager/manager.h"
 
@@ -62,11 +63,14 @@ static enum lg_verdict resolve(struct lg_request *request)
     struct lg_worker *worker = request->worker;
     struct llmgr_error err = {0};
     enum lm_view_result result = LM_VIEW_DONE;
-    const struct lm_request asked = {.user = request->caller.user, .model = request->model};
+    const struct lm_request asked = {
+        .user = request->caller.user, .model = request->model, .platform_id = request->platform_id};
 
     lm_view_refresh(worker->view);
     llmgr_status status =
         lm_view_resolve(worker->view, &asked, &request->arena, &request->target, &result, &err);
+    if (status == LLMGR_ERR_NOT_FOUND && request->platform_id != 0)
+        return lg_shown_refuse(request); /* a platform that this caller does not see */
     if (status != LLMGR_OK)
         return lg_request_fail_with(request, &err);
     return result == LM_VIEW_MISS ? start_load(request) : LG_NEXT;

@@ -212,6 +212,8 @@ static void answer_path(const struct mock_request *request, struct mock_answer *
 {
     struct lb_str path = request->head->path;
 
+    if (mock_kept(request, answer))
+        return;
     if (lb_str_ends(path, LB_STR("/chat/completions")))
         mock_chat(request, answer);
     else if (lb_str_ends(path, LB_STR("/models")))

@@ -98,6 +98,8 @@ struct mock_answer {
 
 /* answers.c: fills the answer for any path but /_mock/. */
 void mock_answer(const struct mock_request *request, struct mock_answer *answer);
+/* kept.c: false if the path is none of what is kept. */
+bool mock_kept(const struct mock_request *request, struct mock_answer *answer);
 /* streams.c */
 void mock_chat(const struct mock_request *request, struct mock_answer *answer);
 void mock_other_stream(const struct mock_request *request, struct mock_answer *answer,

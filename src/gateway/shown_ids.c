@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Shown ids on their way back to the platform. See the header. */
+#include "gateway/shown_ids.h"
+
+#include <string.h>
+
+#include "dialect/refs.h"
+#include "gateway/ask.h"
+#include "gateway/signing.h"
+#include "http/url.h"
+#include "manager/signed_id.h"
+
+enum {
+    PATH_MAX_SIZE = 3 * LG_ROUTE_PATH_MAX, /* each byte escaped, its query apart */
+    QUERY_MAX = 64 * 1024,
+};
+
+/* ---- Kinds ----------------------------------------------------------------------------------- */
+
+/* What a platform keeps for one request; of all else a table says whose it is. */
+static bool is_signed(enum ld_ref_kind kind)
+{
+    return kind == LD_REF_RESPONSE || kind == LD_REF_ITEM || kind == LD_REF_CHAT_COMPLETION;
+}
+
+/* Parameters of lists that name an item to go on from. */
+static bool is_cursor(struct lb_str name)
+{
+    char plain[16];
+    size_t size = 0;
+
+    if (name.size > sizeof plain || !lh_percent_decode(name, plain, &size))
+        return false;
+    name = lb_str(plain, size);
+    return lb_str_eq_c(name, "after") || lb_str_eq_c(name, "before");
+}
+
+/*
+ * What a model calls its tool calls is no platform's to keep, but stands in the place of an item's
+ * id in the output of some (local_shell_call_output).
+ */
+static bool is_call(const struct ld_ref *ref)
+{
+    return ref->kind == LD_REF_ITEM && lb_str_starts(ref->id, LB_STR("call_"));
+}
+
+/* ---- Paths ----------------------------------------------------------------------------------- */
+
+#define ON(method) (1u << LH_METHOD_##method)
+
+/* Below these roots, what there is for a caller whose key is not his own: lists of all are not. */
+static const struct place {
+    struct lb_str root;
+    struct lb_str tail; /* what follows the id */
+    unsigned methods;
+} PLACES[] = {
+    {{"/responses/", 11}, {"", 0}, ON(GET) | ON(HEAD) | ON(DELETE)},
+    {{"/responses/", 11}, {"/cancel", 7}, ON(POST)},
+    {{"/responses/", 11}, {"/input_items", 12}, ON(GET) | ON(HEAD)},
+    {{"/chat/completions/", 18}, {"", 0}, ON(GET) | ON(HEAD) | ON(POST) | ON(DELETE)},
+    {{"/chat/completions/", 18}, {"/messages", 9}, ON(GET) | ON(HEAD)},
+};
+
+/* These keep nothing, and have no id in their path. */
+static bool is_stateless(const struct lg_request *request)
+{
+    const struct lb_str rest = request->match.rest;
+
+    return request->method == LH_METHOD_POST && (lb_str_eq_c(rest, "/responses/input_tokens") ||
+                                                 lb_str_eq_c(rest, "/responses/compact"));
+}
+
+static bool has_place(struct lb_str rest)
+{
+    return lb_str_starts(rest, LB_STR("/responses")) ||
+           lb_str_starts(rest, LB_STR("/chat/completions"));
+}
+
+/* The segment of the path that is an id; p NULL: nothing of the caller's can be there. */
+static struct lb_str id_segment(const struct lg_request *request)
+{
+    const struct lb_str rest = request->match.rest;
+
+    for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
+        const struct place *place = &PLACES[i];
+        if ((place->methods >> request->method & 1) == 0 || !lb_str_starts(rest, place->root) ||
+            !lb_str_ends(rest, place->tail) || rest.size <= place->root.size + place->tail.size)
+            continue;
+        struct lb_str id = lb_str_sub(rest, place->root.size, rest.size - place->tail.size);
+        if (lb_str_find(id, '/') == id.size)
+            return id;
+    }
+    return lb_str(NULL, 0);
+}
+
+/* ---- Which platform -------------------------------------------------------------------------- */
+
+static int64_t platform_of(struct lb_str shown)
+{
+    int64_t platform_id;
+
+    return lm_id_platform(shown, &platform_id) ? platform_id : 0;
+}
+
+static int64_t platform_in_path(const struct lg_request *request)
+{
+    struct lb_str segment = id_segment(request);
+    char shown[LG_ROUTE_PATH_MAX];
+    size_t size = 0;
+
+    if (segment.p == NULL || segment.size > sizeof shown ||
+        !lh_percent_decode(segment, shown, &size))
+        return 0;
+    return platform_of(lb_str(shown, size));
+}
+
+static int64_t platform_in_body(const struct lg_request *request)
+{
+    const struct lg_ask *ask = request->ask;
+    struct ld_refs refs;
+    struct ld_ref ref;
+
+    if (ask == NULL || ask->kind != LG_ASK_JSON || !(ask->peek.refs || ask->peek.ids))
+        return 0;
+    ld_refs_start(&refs, lb_buf_str(&request->body));
+    while (ld_refs_next(&refs, &ref)) {
+        int64_t platform_id = is_signed(ref.kind) && ref.id.p != NULL ? platform_of(ref.id) : 0;
+        if (platform_id != 0)
+            return platform_id;
+    }
+    return 0;
+}
+
+int64_t lg_shown_platform(const struct lg_request *request)
+{
+    int64_t platform_id = platform_in_path(request);
+
+    return platform_id != 0 ? platform_id : platform_in_body(request);
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+enum lg_verdict lg_shown_refuse(struct lg_request *request)
+{
+    request->error_object = true;
+    return lg_request_fail(request, LLMGR_ERR_NOT_FOUND,
+                           N_("there is no such response, item or chat completion of this user's "
+                              "here"));
+}
+
+struct opening {
+    struct lg_request *request;
+    struct lm_id_holder holder;
+};
+
+static bool open_id(const struct opening *opening, struct lb_str shown, struct lb_str *id)
+{
+    return lm_id_open(opening->request->worker->manager, &opening->holder, shown, id);
+}
+
+/*
+ * In place: what is opened is never longer than what was shown. The walk is always ahead of what is
+ * written.
+ */
+static bool open_body(const struct opening *opening)
+{
+    struct lb_buf *body = &opening->request->body;
+    size_t from = 0, to = 0;
+    struct ld_refs refs;
+    struct ld_ref ref;
+    struct lb_str id;
+
+    ld_refs_start(&refs, lb_buf_str(body));
+    while (ld_refs_next(&refs, &ref)) {
+        if (!is_signed(ref.kind))
+            continue;
+        if (ref.id.p != NULL && is_call(&ref))
+            continue;
+        if (ref.id.p == NULL || !open_id(opening, ref.id, &id))
+            return false;
+        memmove(body->data + to, body->data + from, ref.at.at - from);
+        to += ref.at.at - from;
+        memmove(body->data + to, id.p, id.size);
+        to += id.size;
+        from = ref.at.at + ref.at.size;
+    }
+    if (refs.why != NULL)
+        return false;
+    memmove(body->data + to, body->data + from, body->size - from);
+    lb_buf_cut(body, to + body->size - from);
+    return true;
+}
+
+/* The body has changed: what was seen of it stands elsewhere now. */
+static llmgr_status look_again(struct lg_request *request, struct llmgr_error *err)
+{
+    struct ld_peek *peek = &request->ask->peek;
+    const bool named_there = request->model.p != NULL && request->model.p == peek->model.p;
+
+    llmgr_status status = ld_peek(lb_buf_str(&request->body), &request->arena, peek, err);
+    if (status == LLMGR_OK && named_there)
+        request->model = peek->model;
+    return status;
+}
+
+static bool open_segment(const struct opening *opening, struct lb_str raw, struct lb_buf *out)
+{
+    char shown[LG_ROUTE_PATH_MAX];
+    size_t size = 0;
+    struct lb_str id;
+
+    if (raw.size > sizeof shown || !lh_percent_decode(raw, shown, &size) ||
+        !open_id(opening, lb_str(shown, size), &id))
+        return false;
+    lh_percent_encode(id, out);
+    return true;
+}
+
+static bool open_path(const struct opening *opening, struct lb_buf *out)
+{
+    const struct lg_request *request = opening->request;
+    const struct lb_str rest = request->match.rest, id = id_segment(request);
+
+    if (is_stateless(request)) {
+        lb_buf_add_str(out, rest);
+        return true;
+    }
+    if (id.p == NULL)
+        return false;
+    const size_t before = (size_t)(id.p - rest.p);
+    lb_buf_add_str(out, lb_str_sub(rest, 0, before));
+    if (!open_segment(opening, id, out))
+        return false;
+    lb_buf_add_str(out, lb_str_sub(rest, before + id.size, rest.size));
+    return true;
+}
+
+static bool open_query(const struct opening *opening, struct lb_buf *out)
+{
+    struct lb_str query = opening->request->head->query;
+    char before = '?';
+
+    while (query.size > 0) {
+        struct lb_str pair = lb_str_sub(query, 0, lb_str_find(query, '&'));
+        struct lb_str name = lb_str_sub(pair, 0, lb_str_find(pair, '='));
+        struct lb_str value = lb_str_sub(pair, name.size + 1, pair.size);
+        lb_buf_add_byte(out, before);
+        before = '&';
+        if (is_cursor(name)) {
+            lb_buf_add_str(out, lb_str_sub(pair, 0, name.size + 1));
+            if (value.size > 0 && !open_segment(opening, value, out))
+                return false;
+        } else {
+            lb_buf_add_str(out, pair);
+        }
+        query = lb_str_sub(query, pair.size + 1, query.size);
+    }
+    return true;
+}
+
+/* Path and query, in the arena. */
+static enum lg_verdict open_target(const struct opening *opening)
+{
+    struct lg_request *request = opening->request;
+    struct lb_buf out;
+
+    lb_buf_init(&out, request->worker->host, PATH_MAX_SIZE + QUERY_MAX);
+    const bool fine = open_path(opening, &out) && open_query(opening, &out);
+    request->match.rest = fine && out.failed == LLMGR_OK
+                              ? lb_arena_str(&request->arena, lb_buf_str(&out))
+                              : lb_str(NULL, 0);
+    lb_buf_free(&out);
+    if (!fine)
+        return lg_shown_refuse(request);
+    request->has_query = true;
+    return request->match.rest.p != NULL
+               ? LG_NEXT
+               : lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+}
+
+/*
+ * An answer that is kept, under an id of the caller's: it could be one that another has, and would
+ * be signed for this one.
+ */
+static bool chooses_id(const struct lg_request *request)
+{
+    enum ld_signed_family family;
+
+    return request->ask != NULL && request->ask->kind == LG_ASK_JSON &&
+           lg_signing_suits(request, &family) && ld_refs_choose(lb_buf_str(&request->body));
+}
+
+enum lg_verdict lg_shown_open(struct lg_request *request)
+{
+    const struct lm_target *target = &request->target;
+    const struct lg_ask *ask = request->ask;
+    struct opening opening = {.request = request};
+    struct llmgr_error err = {0};
+
+    if (!lm_target_is_borrowed(target) || request->opened)
+        return LG_NEXT;
+    request->opened = true; /* not again for a second attempt */
+    lm_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
+    if (chooses_id(request))
+        return lg_shown_refuse(request);
+    if (ask != NULL && ask->kind == LG_ASK_JSON && (ask->peek.refs || ask->peek.ids)) {
+        if (!open_body(&opening))
+            return lg_shown_refuse(request);
+        if (look_again(request, &err) != LLMGR_OK)
+            return lg_request_fail_with(request, &err);
+    }
+    return lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE && has_place(request->match.rest)
+               ? open_target(&opening)
+               : LG_NEXT;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Which answers are signed, and the signer of one of them. See the header. */
+#include "gateway/signing.h"
+
+#include <string.h>
+
+#include "dialect/splice.h"
+#include "gateway/ask.h"
+#include "manager/signed_id.h"
+
+struct lg_signing {
+    const struct lb_host *host;
+    const struct lm_manager *manager;
+    struct lm_id_holder holder;
+    bool waits; /* tails are on their way out */
+    struct ld_signer signer;
+};
+
+/* ---- Which ----------------------------------------------------------------------------------- */
+
+/* Is it this path, or one below it? */
+static bool is_below(struct lb_str path, struct lb_str root)
+{
+    return lb_str_starts(path, root) && (path.size == root.size || path.p[root.size] == '/');
+}
+
+/* A chat is kept if the caller or the model's own members say so. */
+static bool is_stored(const struct lg_request *request)
+{
+    const struct lg_ask *ask = request->ask;
+
+    return (ask != NULL && ask->kind == LG_ASK_JSON && ask->peek.store) ||
+           ld_extra_stores(request->target.extra_body);
+}
+
+bool lg_signing_suits(const struct lg_request *request, enum ld_signed_family *family)
+{
+    const struct lb_str rest = request->match.rest;
+
+    if (!lm_target_is_borrowed(&request->target))
+        return false;
+    switch (lg_request_endpoint(request)->id) {
+    case LD_ENDPOINT_RESPONSES:
+        *family = LD_SIGNED_RESPONSES;
+        return true;
+    case LD_ENDPOINT_CHAT:
+        *family = LD_SIGNED_CHATS;
+        return is_stored(request);
+    case LD_ENDPOINT_NATIVE:
+        *family = is_below(rest, LB_STR("/responses")) ? LD_SIGNED_RESPONSES : LD_SIGNED_CHATS;
+        return *family == LD_SIGNED_RESPONSES || is_below(rest, LB_STR("/chat/completions"));
+    default:
+        return false;
+    }
+}
+
+/* ---- One answer ------------------------------------------------------------------------------ */
+
+static size_t make_tail(void *context, struct lb_str id, char tail[LD_SIGNER_TAIL_MAX])
+{
+    const struct lg_signing *signing = context;
+
+    return lm_id_tail(signing->manager, &signing->holder, id, tail);
+}
+
+struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_signed_family family,
+                                  bool stream)
+{
+    const struct lm_target *target = &request->target;
+    struct lg_signing *signing = lb_alloc(request->worker->host, sizeof *signing);
+
+    if (signing == NULL)
+        return NULL;
+    signing->host = request->worker->host;
+    signing->manager = request->worker->manager;
+    signing->waits = false;
+    lm_id_holder_set(&signing->holder, target->user, target->platform_id, target->origin);
+    ld_signer_init(&signing->signer, family, stream, make_tail, signing);
+    return signing;
+}
+
+void lg_signing_free(struct lg_signing *signing)
+{
+    if (signing != NULL)
+        lb_free(signing->host, signing);
+}
+
+size_t lg_signing_feed(struct lg_signing *signing, struct lb_str in, struct ld_signer_out *out)
+{
+    size_t used = ld_signer_feed(&signing->signer, in, out);
+
+    signing->waits = signing->waits || out->count > 1;
+    return used;
+}
+
+bool lg_signing_waits(const struct lg_signing *signing)
+{
+    return signing->waits;
+}
+
+void lg_signing_left(struct lg_signing *signing)
+{
+    signing->waits = false;
+}

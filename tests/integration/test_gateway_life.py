@@ -13,7 +13,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import PATIENCE_S
+from conftest import PATIENCE_S, on_postgres
 from serving import ASK, CHAT, MODELS, Serving, Wire, configure
 
 LOOK_UPS_MAX = 512  # of a worker, src/gateway/identity.c
@@ -391,7 +391,7 @@ def request(model='Mock', stream=False):
 def test_the_threads_of_ledger_and_log_give_way_to_the_workers(configured):
     """One writes the ledger, one the access log; on Linux a number is a thread's own."""
     if sys.platform != 'linux' or os.sched_getscheduler(0) != os.SCHED_OTHER:
-        pytest.skip('the tests run under a policy of their own')
+        pytest.skip('the tests run under a scheduling policy of their own')
     if os.getpriority(os.PRIO_PROCESS, 0) > 19 - NICER:
         pytest.skip('the tests run too nice already')
     server = Serving(configured)
@@ -502,10 +502,10 @@ def test_a_siege_around_the_end_sees_answers_ends_and_refusals_only(configured):
     assert any(entry[0] for entry in seen)
 
 
+@on_postgres
 def test_many_strange_tokens_at_once_hold_nobody_up(configured):
-    """The database answers no question about tokens: those in use need no answer."""
-    if configured.kind != 'postgres':
-        pytest.skip('needs a table that can be locked')
+    """The database answers no question about tokens, for its table is locked: those in use need no
+    answer."""
     known = configured.json('token', 'create', '-u', 'ann')['token']
     strange = configured.json('token', 'create', '-u', 'ann')['token']
     server = Serving(configured, '--workers', '1', mode='custom')

@@ -160,8 +160,6 @@ def test_memory_holds_no_key_and_no_token_of_a_request_that_ended(llmgr):
 def core(pid, folder):
     """The core that root's debugger writes of a running process, which the kernel itself would not:
     what was in its segments (ELF-64, program headers of type PT_LOAD)."""
-    if shutil.which('gcore') is None:
-        pytest.skip('gcore is not installed (package gdb)')
     done = subprocess.run(['gcore', '-o', folder / 'core', str(pid)], capture_output=True,
                           text=True, timeout=4 * PATIENCE_S, check=False)
     path = folder / f'core.{pid}'

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import PROGRAM
+from conftest import PROGRAM, on_postgres, on_sqlite
 
 
 def state(house, user='ann'):
@@ -189,8 +189,8 @@ def test_a_bad_dotenv_names_its_line(house):
 
 @pytest.fixture(name='sqlite')
 def sqlite_fixture(house):
-    if house.kind != 'sqlite':
-        pytest.skip('what happens to a file happens to SQLite')
+    """For what happens to a file: its tests are marked @on_sqlite."""
+    assert house.kind == 'sqlite'
     house.ok('init')
     return house
 
@@ -200,6 +200,7 @@ def change(house, code):
                                 env={'LLMGR_BUSY_TIMEOUT': '300ms'}))
 
 
+@on_sqlite
 def test_a_locked_database_is_waited_for_and_then_named(sqlite):
     before = state(sqlite)
     connection = sqlite3.connect(sqlite.folder / 'llmgr.db', isolation_level=None)
@@ -211,6 +212,7 @@ def test_a_locked_database_is_waited_for_and_then_named(sqlite):
     sqlite.ok('-u', 'ann', 'platform', 'add', '--name', 'N', *URL)
 
 
+@on_sqlite
 def test_a_database_of_a_newer_version_is_refused_with_both_numbers(sqlite):
     connection = sqlite3.connect(sqlite.folder / 'llmgr.db')
     columns = [row[1] for row in connection.execute('PRAGMA table_info(llm_migrations)')]
@@ -224,6 +226,7 @@ def test_a_database_of_a_newer_version_is_refused_with_both_numbers(sqlite):
         assert re.search(r'999.*\b\d+ at most', message), message
 
 
+@on_sqlite
 def test_a_file_that_is_no_database(sqlite):
     (sqlite.folder / 'other.db').write_bytes(b'this is no database ' * 500)
     before = (sqlite.folder / 'other.db').read_bytes()
@@ -233,10 +236,11 @@ def test_a_file_that_is_no_database(sqlite):
     assert one_line(sqlite.fails(9, '--db', f'sqlite:{sqlite.folder}', 'platform', 'list'))
 
 
+@on_sqlite
 def test_a_read_only_file_and_folder(sqlite):
-    """As root the mode bits bar nobody, so the walk is another user's."""
+    """As root the mode bits bar nobody; see the mounted file system below."""
     if os.geteuid() == 0:
-        pytest.skip('root may write anywhere; see the mounted file system below')
+        pytest.skip('root may write anywhere')
     folder = sqlite.folder
     (folder / 'llmgr.db').chmod(stat.S_IRUSR)
     change(sqlite, 9)
@@ -253,13 +257,14 @@ def small_fixture(sqlite):
     mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', place], check=False,
                              capture_output=True)
     if mounted.returncode != 0:
-        pytest.skip('no file system can be mounted here')
+        pytest.skip('no file system may be mounted here')
     sqlite.env['LLMGR_DB'] = f'sqlite:{place}/llmgr.db'
     sqlite.ok('init')
     yield sqlite, place
     subprocess.run(['umount', place], check=True)
 
 
+@on_sqlite
 def test_a_full_disk(small):
     house, place = small
     before = state(house)
@@ -281,6 +286,7 @@ def test_a_full_disk(small):
     assert 'N' in house.platforms('ann')
 
 
+@on_sqlite
 def test_a_read_only_file_system(small):
     house, place = small
     subprocess.run(['mount', '-o', 'remount,ro', place], check=True)
@@ -290,9 +296,8 @@ def test_a_read_only_file_system(small):
     assert 'N' not in house.platforms('ann')
 
 
+@on_postgres
 def test_a_postgres_whose_writers_are_held_up(house):
-    if house.kind != 'postgres':
-        pytest.skip('SQLite is locked above')
     house.ok('init')
     before = state(house)
     holder = subprocess.Popen(['psql', '-qX', house.url], stdin=subprocess.PIPE,

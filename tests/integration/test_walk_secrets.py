@@ -11,7 +11,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import PATIENCE_S
+from conftest import PATIENCE_S, on_sqlite
 
 CANARIES = {
     'server': 'sk-canary-server-8H2kQ/+x==',
@@ -113,17 +113,15 @@ def test_a_detector_that_finds_planted_canaries():
         look(CANARIES, 'base64', base64.b64encode(b'x: ' + CANARIES['own'].encode() + b'\n'))
 
 
+@on_sqlite
 def test_backups_hold_no_key_in_clear(house):
-    if house.kind != 'sqlite':
-        pytest.skip('PostgreSQL is backed up by pg_dump, which the walk above reads')
+    """PostgreSQL is backed up by pg_dump, which the walk above reads."""
     house.env['ALPHA_KEY'] = CANARIES['server']
     house.set_key('ann', 1, CANARIES['own'])
     house.ok('db', 'backup', 'copy.db')
     look(CANARIES, 'the backup', (house.folder / 'copy.db').read_bytes())
 
 
-@pytest.mark.skipif(any('sanitize' in value for name, value in os.environ.items()
-                        if name.endswith('FLAGS')), reason='sanitizers look inside')
 def test_no_core_no_peeking_and_no_master_key_in_the_environment(house):
     house.ok('init')
     key = (house.folder / '.config/llmgr/master.key').read_text().strip()

@@ -5,7 +5,6 @@ import fcntl
 import os
 import pty
 import re
-import shutil
 import struct
 import subprocess
 import termios
@@ -116,7 +115,6 @@ def test_help_keeps_to_79_columns(llmgr, locale):
             assert width(line) <= 79, f'{width(line)} columns: {line}'
 
 
-@pytest.mark.skipif(not shutil.which('groff'), reason='no groff')
 def test_the_manual_page_renders_without_a_complaint(llmgr):
     llmgr.write('llmgr.1', llmgr.ok('help', '--man'))
     done = subprocess.run(['groff', '-man', '-Tutf8', '-ww', 'llmgr.1'], cwd=llmgr.folder,

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import Mockllm
+from conftest import Mockllm, on_postgres
 
 
 def test_an_answer_is_streamed_and_the_request_is_what_was_asked(house):
@@ -184,10 +184,9 @@ def test_a_stored_address_is_judged_again_when_it_is_connected_to(house):
     house.fails(4, '-u', 'ann', 'chat', '--model', 'Own', 'hello')
 
 
+@on_postgres
 def test_the_database_is_shut_to_private_platforms(house):
     """Even where the operator opened the network the database stands in."""
-    if house.kind == 'sqlite':
-        pytest.skip('a file has no address')
     port = re.search(r':(\d+)/', house.url)
     port = port.group(1) if port else '5432'
     house.allow_private()

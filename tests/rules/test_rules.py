@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The rule checkers catch what they are for: each test plants one fault in a small house."""
+import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -95,6 +97,23 @@ def test_a_planted_banned_use_is_named(house, path, text, complaint):
 ])
 def test_what_only_looks_banned_passes(house, text):
     assert check('check-banned', house('src/http/a.c', STORY + text))[0] == 0
+
+
+@pytest.mark.parametrize('change, complaint', [
+    (lambda test: test.update(name='vault/none'), 'there is no test vault/held'),
+    (lambda test: test.update(cmd=['true']), 'pytest-gateway has no case named by'),
+], ids=['no test', 'no case'])
+def test_a_mutant_that_names_no_test_is_named(tmp_path, change, complaint):
+    build = pathlib.Path(os.environ['LLMGR_BUILD'])
+    tests = json.loads((build / 'meson-info/intro-tests.json').read_text(encoding='utf-8'))
+    for test in tests:
+        if test['name'] in complaint:
+            change(test)
+    (tmp_path / 'meson-info').mkdir()
+    (tmp_path / 'meson-info/intro-tests.json').write_text(json.dumps(tests), encoding='utf-8')
+    done = subprocess.run([sys.executable, TOP / 'tools/mutants', '--check', tmp_path],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and complaint in done.stdout
 
 
 @pytest.fixture(name='catalogue')

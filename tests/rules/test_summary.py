@@ -1,70 +1,236 @@
 # SPDX-License-Identifier: MIT
-"""The sum at the end of a test run is right, and a run that proves nothing fails."""
+"""The sum at the end of a test run is right, and nothing that did not run looks like success: each
+test plants one such thing in a small house."""
+import json
+import os
 import pathlib
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-PASSED, FAILED, SKIPPED = '', '<failure message="no"/>', '<skipped/>'
+PASSED, FAILED = '', '<failure message="no"/>'
+SKIPPED = '<skipped message="no disk here"/>'
+PYTEST = 'pytest-x'
+SKIPS = '[[skip]]\nreason = "no disk here"\ntests = "test_a: *"\nwhy = "containers have none"\n'
 
 
-def junit(*cases, figures=''):
-    body = ''.join(f'<testcase name="{name}" classname="c">{what}</testcase>'
+def junit(cases, figures='', classname='test_a'):
+    body = ''.join(f'<testcase name="{name}" classname="{classname}">{what}</testcase>'
                    for name, what in cases)
     return f'<testsuites><testsuite name="s">{figures}{body}</testsuite></testsuites>'
 
 
-@pytest.fixture(name='summary')
-def summary_fixture(tmp_path):
-    """Returns what test-summary makes of Meson's cases, pytest's cases and an exit code."""
-    def run(meson, inner=(), status=0, figures='', log='testlog'):
-        (tmp_path / 'meson-logs').mkdir()
-        if meson is not None:
-            (tmp_path / f'meson-logs/{log}.junit.xml').write_text(junit(*meson), encoding='utf-8')
-        if inner:
-            (tmp_path / 'junit-pytest-x.xml').write_text(junit(*inner, figures=figures),
-                                                          encoding='utf-8')
-        done = subprocess.run([sys.executable, TOP / 'tools/test-summary', tmp_path,
-                               '--status', str(status), '--part', 'p'],
-                              capture_output=True, text=True, check=False)
-        line = (tmp_path / 'part-p.tsv').read_text(encoding='utf-8')
-        return done.returncode, done.stdout.strip(), line
-    return run
+class House:
+    """A tree with the unit test a/one and the pytest run pytest-x of tests/x/test_a.py."""
+
+    def __init__(self, top):
+        self.top, self.build = top, top / 'build'
+        self.figures, self.classname, self.word = '', 'test_a', 'OK'
+        self.write('tests/unit/a/test_one.c')
+        self.write('tests/x/test_a.py')
+        self.tests = {'a/one': self.row('unit', ['one'], ['one@exe']),
+                      PYTEST: self.row('x', ['python3', '-m', 'pytest', '--junit-xml',
+                                             f'{self.build}/junit-pytest-x.xml', f'{top}/tests/x'])}
+
+    @staticmethod
+    def row(suite, command, depends=()):
+        return {'suite': [f'p:{suite}', 'p:tag'], 'cmd': command, 'depends': list(depends)}
+
+    def write(self, name, text=''):
+        path = self.top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding='utf-8')
+
+    def sum(self, unit=(('1 - a', PASSED),), inner=(('one', PASSED),), status=0, env=None,
+            **options):
+        """(exit code, what was printed); `unit` None: a/one did not run, `inner` None: no file."""
+        rows = [row | {'name': name} for name, row in self.tests.items()]
+        self.write('build/meson-info/intro-tests.json', json.dumps(rows))
+        target = {'id': 'one@exe',
+                  'target_sources': [{'sources': [f'{self.top}/tests/unit/a/test_one.c']}]}
+        self.write('build/meson-info/intro-targets.json', json.dumps([target]))
+        log, xml = [], '<testsuites>'
+        if unit is not None and 'a/one' in self.tests:
+            log.append({'name': 'p:unit+tag / a/one', 'result': self.word})
+            cases = ''.join(f'<testcase name="{name}">{what}</testcase>' for name, what in unit)
+            xml += f'<testsuite name="p.p:unit+tag / a/one">{cases}</testsuite>'
+        if PYTEST in self.tests:
+            left = status == 77
+            log.append({'name': 'p:x / pytest-x', 'result': 'SKIP' if left else 'OK'})
+            told = '<skipped/><system-err>pip said\nno registry</system-err>' if left else ''
+            case = f'<testcase name="p:x / {PYTEST}">{told}</testcase>'
+            xml += f'<testsuite name="p">{case}</testsuite>'
+        self.write('build/meson-logs/testlog-w.json', '\n'.join(map(json.dumps, log)))
+        self.write('build/meson-logs/testlog-w.junit.xml', xml + '</testsuites>')
+        if inner is not None and status != 77:
+            self.write('build/junit-pytest-x.xml', junit(inner, self.figures, self.classname))
+        words = [word for name, value in options.items()
+                 for word in (f'--{name.replace("_", "-")}', str(value))]
+        clean = {name: value for name, value in os.environ.items()
+                 if name not in ('LLMGR_TESTS', 'PYTEST_ADDOPTS')}
+        done = subprocess.run([sys.executable, TOP / 'tools/test-summary', self.build, '--top',
+                               self.top, '--part', 'p', '--status', str(status % 77), *words],
+                              capture_output=True, text=True, check=False,
+                              env={**clean, **(env or {})})
+        assert done.stderr == ''
+        return done.returncode, done.stdout.strip()
 
 
-def test_cases_are_counted(summary):
-    assert summary([('a', PASSED), ('b', PASSED), ('c', SKIPPED)]) == \
-        (0, 'p: 2 passed, 0 failed, 1 skipped', 'p\t2\t0\t1\n')
+REQUIRED = {'LLMGR_TESTS': 'required'}
 
 
-def test_a_pytest_run_counts_by_its_cases(summary):
-    assert summary([('a', PASSED), ('llmgr:x / pytest-x', PASSED)],
-                   [('one', PASSED), ('two', PASSED)])[1] == 'p: 3 passed, 0 failed'
+@pytest.fixture(name='house')
+def house_fixture(tmp_path):
+    return House(tmp_path)
 
 
-def test_the_log_of_a_wrapped_run_is_found(summary):
-    assert summary([('a', PASSED)], log='testlog-valgrind')[:2] == (0, 'p: 1 passed, 0 failed')
+def test_the_cases_of_both_kinds_of_test_are_counted(house):
+    code, said = house.sum([('1 - a', PASSED), ('2 - b', PASSED)], [('c', PASSED)])
+    assert (code, said) == (0, '2 suites of 2 ran\np: 3 passed, 0 failed')
+    assert (house.build / 'part-p.tsv').read_text('utf-8') == 'p\t3\t0\t0\n'
 
 
-def test_figures_are_said_and_judge_nothing(summary):
-    recorded = ('<properties><property name="kills" value="9 of 10"/>'
-                '<property name="hypothesis-statistics-test_x" value="QUJD"/></properties>')
-    assert summary([('a', PASSED)], [('one', PASSED)], figures=recorded)[:2] == \
-        (0, 'p: kills: 9 of 10\np: 2 passed, 0 failed')
+def test_figures_are_said_and_judge_nothing(house):
+    house.figures = ('<properties><property name="kills" value="9 of 10"/>'
+                     '<property name="hypothesis-statistics-test_x" value="QUJD"/></properties>')
+    code, said = house.sum()
+    assert code == 0 and said.startswith('p: kills: 9 of 10\n2 suites')
 
 
-def test_a_failed_case_fails(summary):
-    assert summary([('a', PASSED), ('b', FAILED)], status=1)[:2] == \
-        (1, 'FAILED c: b\n    no\np: 1 passed, 1 failed')
+def test_a_failed_case_is_named(house):
+    code, said = house.sum(inner=[('one', PASSED), ('two', FAILED)], status=1)
+    assert code == 1 and said.startswith('FAILED test_a: two\n    no\n')
+    assert said.endswith('\np: 2 passed, 1 failed')
+    assert 'p: FAILED test_a: two' in (house.build / 'closing-p.txt').read_text('utf-8')
 
 
-def test_a_failure_nobody_counted_is_counted(summary):
-    assert summary([('a', PASSED)], status=1)[:2] == (1, 'p: 1 passed, 1 failed')
+def test_a_failure_nobody_counted_is_counted(house):
+    assert house.sum(status=1)[1].endswith('p: 2 passed, 1 failed')
 
 
-@pytest.mark.parametrize('meson', [None, [], [('a', SKIPPED)]], ids=['no log', 'empty', 'skipped'])
-def test_a_run_of_nothing_fails(summary, meson):
-    status, line, _ = summary(meson)
-    assert status == 1 and line.startswith('p: 0 passed, 1 failed')
+def test_a_program_that_died_between_two_cases_is_named(house):
+    house.word = 'ERROR'
+    code, said = house.sum(status=1)
+    assert code == 1 and 'FAILED a/one\n    ERROR' in said
+
+
+def test_a_skip_is_named_and_counted_by_its_reason(house):
+    code, said = house.sum(inner=[('one', PASSED), ('two', SKIPPED), ('three', SKIPPED)])
+    assert code == 0
+    assert 'SKIPPED 2 (skipped): no disk here: test_a: two, test_a: three\n' in said
+    assert said.endswith('p: 2 passed, 0 failed, 2 skipped')
+
+
+def test_a_skip_fails_where_all_is_required(house):
+    code, said = house.sum(inner=[('one', PASSED), ('two', SKIPPED)], env=REQUIRED)
+    assert code == 1 and 'FAILED test_a: two\n    skipped: no disk here\n' in said
+    assert said.endswith('p: 2 passed, 1 failed')
+
+
+def test_an_accepted_skip_does_not_fail_but_is_named(house):
+    house.write('tests/skips.toml', SKIPS)
+    code, said = house.sum(inner=[('one', PASSED), ('two', SKIPPED)], env=REQUIRED)
+    assert code == 0 and 'SKIPPED 1 (accepted): no disk here: test_a: two\n' in said
+    house.write('tests/skips.toml', SKIPS.replace('test_a', 'test_b'))
+    assert house.sum(inner=[('one', PASSED), ('two', SKIPPED)], env=REQUIRED)[0] == 1
+
+
+def test_a_suite_without_a_registry_is_named_with_the_way_to_leave_it_out(house):
+    code, said = house.sum(status=77)
+    assert code == 0
+    assert said.splitlines()[-3:] == [
+        'NOT RUN x: no registry; `WITHOUT=x make test` leaves it out', '1 suites of 2 ran',
+        'p: 1 passed, 0 failed, 1 skipped']
+    code, said = house.sum(status=77, env=REQUIRED)
+    assert code == 1 and 'FAILED pytest-x\n    skipped: no registry' in said
+    assert 'NOT RUN x: no registry' in said
+
+
+def test_a_suite_left_out_is_named(house):
+    (house.top / 'selected').write_text('p:unit+tag / a/one\np:x / pytest-x\n', encoding='utf-8')
+    options = {'unit': None, 'without': 'unit', 'selected': house.top / 'selected'}
+    code, said = house.sum(**options)
+    assert code == 0 and 'NOT RUN unit: left out by WITHOUT\n1 suites of 2 ran\n' in said
+    assert house.sum(**options, env=REQUIRED)[0] == 1
+    assert house.sum(**options | {'without': ''})[0] == 1
+
+
+def test_a_selected_test_without_a_result_fails(house):
+    code, said = house.sum(unit=None)
+    assert code == 1 and 'FAILED a/one\n    it was selected and left no result' in said
+
+
+@pytest.mark.parametrize('inner', [None, []], ids=['no file', 'no case'])
+def test_a_pytest_run_that_left_no_case_fails(house, inner):
+    code, said = house.sum(inner=inner)
+    assert code == 1 and 'FAILED pytest-x\n    it ran no case' in said
+
+
+def test_a_suite_all_of_which_was_skipped_did_not_run(house):
+    code, said = house.sum(inner=[('one', SKIPPED)])
+    assert code == 0 and 'NOT RUN x: no disk here;' in said and '1 suites of 2 ran' in said
+
+
+@pytest.mark.parametrize('path', ['tests/unit/a/test_two.c', 'fuzz/fuzz_b.c', 'tests/y/test_c.py',
+                                  'tools/check-d', 'bindings/z/tests/test_e.py'])
+def test_a_file_that_no_registered_test_runs_fails_by_name(house, path):
+    house.write(path)
+    code, said = house.sum()
+    assert code == 1 and f'FAILED {path}\n    no registered test runs it' in said
+
+
+@pytest.mark.parametrize('gone, path', [('a/one', 'tests/unit/a/test_one.c'),
+                                        (PYTEST, 'tests/x/test_a.py')])
+def test_a_suite_that_is_not_registered_fails_by_name(house, gone, path):
+    del house.tests[gone]
+    code, said = house.sum()
+    assert code == 1 and f'FAILED {path}\n    no registered test runs it' in said
+
+
+def test_a_file_of_which_nothing_was_collected_fails_by_name(house):
+    house.write('tests/x/test_b.py')
+    code, said = house.sum()
+    assert code == 1 and 'FAILED tests/x/test_b.py\n    no case of it ran' in said
+    assert house.sum(env={'PYTEST_ADDOPTS': '-m some'})[0] == 0
+
+
+def test_a_module_that_skips_itself_is_named(house):
+    house.classname = ''
+    code, said = house.sum(inner=[('test_a', SKIPPED)], env=REQUIRED)
+    assert code == 1 and 'FAILED test_a\n    skipped: no disk here' in said
+
+
+@pytest.mark.parametrize('unit', [[], [('1 - a', '<skipped/>')]], ids=['empty', 'skipped'])
+def test_a_run_of_nothing_fails(house, unit):
+    del house.tests[PYTEST]
+    (house.top / 'tests/x/test_a.py').unlink()
+    code, said = house.sum(unit)
+    assert code == 1 and '\np: 0 passed, 1 failed' in said
+
+
+def test_pytest_alone_is_summed(tmp_path):
+    (tmp_path / 'junit-x.xml').write_text(junit([('one', PASSED), ('two', SKIPPED)]), 'utf-8')
+    done = subprocess.run([sys.executable, TOP / 'tools/test-summary', tmp_path, '--only-pytest'],
+                          capture_output=True, text=True, check=True, env={})
+    assert done.stdout.endswith('test: 1 passed, 0 failed, 1 skipped\n')
+
+
+def test_a_word_that_is_no_suite_is_refused():
+    build = os.environ['LLMGR_BUILD']
+    for words, env in ((['--suite', 'unit', '--suite', 'instal'], {}), ([], {'WITHOUT': 'client'})):
+        done = subprocess.run([TOP / 'tools/test-all', build, '--part', 'none', *words],
+                              capture_output=True, text=True, check=False,
+                              env={**os.environ, **env})
+        assert done.returncode == 2 and 'is no suite' in done.stderr
+
+
+def test_every_accepted_skip_is_a_reason_that_some_test_gives():
+    sources = ''.join(path.read_text('utf-8') for path in (TOP / 'tests').rglob('*.py'))
+    sources = re.sub(r"'\s*\n\s*'", '', sources)
+    for row in tomllib.loads((TOP / 'tests/skips.toml').read_text('utf-8'))['skip']:
+        assert set(row) == {'reason', 'tests', 'why'} and all(row.values())
+        assert max(row['reason'].split('*'), key=len) in sources, row['reason']

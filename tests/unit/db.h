@@ -64,6 +64,13 @@ static inline bool db_wants_postgres(void)
     return kind != NULL && strcmp(kind, "postgres") == 0;
 }
 
+/* A case named sqlite_... is none of PostgreSQL's. */
+static inline void db_choose_tests(void)
+{
+    if (db_wants_postgres())
+        cmocka_set_skip_filter("sqlite_*");
+}
+
 /* Runs SQL outside the store; `url` NULL: on the server's own database. */
 static inline void db_psql(const char *url, const char *sql)
 {

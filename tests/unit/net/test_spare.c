@@ -110,7 +110,8 @@ static void a_connection_beyond_the_table_is_refused_without_memory_for_a_wider_
 
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     if (limit.rlim_cur <= 1100)
-        skip();
+        limit.rlim_cur = limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     poor.memory.alloc = all_but_the_next_table;
     assert_int_equal(ln_loop_new(&poor, NULL, &loop, NULL), LLMGR_OK);
     int fd = high_socket();

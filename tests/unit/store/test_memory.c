@@ -135,14 +135,12 @@ static llmgr_status accept_key(struct ls_tx *tx, const struct ls_legacy_key *key
     return ls_exec(tx, LS_META_SET, LS_ARGS(ls_text(key->user), ls_cstr("sealed")), NULL, err);
 }
 
-static void so_is_each_in_a_migration(void **state)
+static void sqlite_survives_each_in_a_migration(void **state)
 {
     struct db db;
     char command[1024];
     (void)state;
 
-    if (db_wants_postgres())
-        return; /* cmocka's skip is no success in TAP */
     db_setup(&db);
     snprintf(command, sizeof command, "python3 -B %s/make_original.py %s", TEST_FOLDER, db.path);
     assert_int_equal(system(command), 0);
@@ -207,15 +205,13 @@ static llmgr_status add_runs(struct ls_tx *tx, void *context, struct llmgr_error
     return ls_exec_many(tx, LS_MIGRATION_ADD, fill_run, context, RUNS, err);
 }
 
-static void so_is_each_of_sqlites_own_in_many_runs(void **state)
+static void sqlite_survives_each_of_its_own_in_many_runs(void **state)
 {
     struct db db;
     int64_t rows = 0;
     int tries = 0;
     (void)state;
 
-    if (db_wants_postgres())
-        return;
     db_setup(&db);
     do {
         struct llmgr_error err = {0};
@@ -245,8 +241,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_failing_allocation_is_survived),
-        cmocka_unit_test(so_is_each_in_a_migration),
-        cmocka_unit_test(so_is_each_of_sqlites_own_in_many_runs),
+        cmocka_unit_test(sqlite_survives_each_in_a_migration),
+        cmocka_unit_test(sqlite_survives_each_of_its_own_in_many_runs),
     };
+    db_choose_tests();
     return cmocka_run_group_tests(tests, watch_sqlites_memory, NULL);
 }

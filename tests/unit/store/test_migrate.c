@@ -289,14 +289,12 @@ static void names_that_meet_only_when_numbered_stay_apart(void **state)
     ls_close(store);
 }
 
-static void no_clear_text_stays_in_the_file_or_its_log(void **state)
+static void sqlite_keeps_no_clear_text_in_the_file_or_its_log(void **state)
 {
     struct sealer sealer = {0};
     struct ls_store *store = NULL;
     (void)state;
 
-    if (db.postgres)
-        return; /* cmocka's skip is no success in TAP */
     make_original();
     assert_true(folder_holds("test.db", NULL, "sk-clear-deleted"));
     assert_int_equal(open_original(&sealer, &store, NULL), LLMGR_OK);
@@ -306,14 +304,12 @@ static void no_clear_text_stays_in_the_file_or_its_log(void **state)
     assert_true(folder_holds(".backup-", NULL, "sk-clear-server-1"));
 }
 
-static void a_scrub_that_was_hindered_is_done_at_a_later_opening(void **state)
+static void sqlite_does_a_scrub_that_was_hindered_at_a_later_opening(void **state)
 {
     static const char DUE[] = "SELECT COUNT(*) FROM llm_meta WHERE name = 'scrub'";
     sqlite3 *reader = NULL;
     (void)state;
 
-    if (db.postgres)
-        return;
     ls_close(db_open(&db));
     db_sql(&db, "INSERT INTO llm_meta VALUES ('scrub', 'due')");
     assert_int_equal(sqlite3_open(db.path, &reader), SQLITE_OK);
@@ -586,8 +582,8 @@ int main(void)
         FRESH(an_older_schema_is_refused_if_so_wanted),
         FRESH(the_originals_database_is_migrated_in_place),
         FRESH(names_that_meet_only_when_numbered_stay_apart),
-        FRESH(no_clear_text_stays_in_the_file_or_its_log),
-        FRESH(a_scrub_that_was_hindered_is_done_at_a_later_opening),
+        FRESH(sqlite_keeps_no_clear_text_in_the_file_or_its_log),
+        FRESH(sqlite_does_a_scrub_that_was_hindered_at_a_later_opening),
         FRESH(a_backup_holds_all_and_is_private),
         FRESH(without_a_sealer_the_originals_keys_are_refused),
         FRESH(a_refused_key_leaves_the_original_as_it_was),
@@ -596,5 +592,6 @@ int main(void)
         FRESH(two_processes_migrate_once),
         FRESH(processes_may_create_one_database_together),
     };
+    db_choose_tests();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,7 @@ extern "C" {
     XX(ERR_MODE, 12, 403, 4, "not allowed in this mode")                                           \
     XX(ERR_ADDRESS, 13, 403, 4, "address refused by policy")                                       \
     XX(ERR_UNAUTHORIZED, 14, 401, 4, "caller not identified")                                      \
+    XX(ERR_LOOP, 15, 508, 8, "the request goes round in a circle")                                 \
     XX(ERR_CONFLICT, 20, 409, 5, "conflict with an existing object")                               \
     XX(ERR_NO_KEY, 30, 403, 6, "no usable API key")                                                \
     XX(ERR_KEY_REFUSED, 40, 502, 7, "the upstream refused the API key")                            \

@@ -99,6 +99,7 @@ static const struct own_words {
     {LLMGR_ERR_NOT_FOUND, TEXT("model_not_found"), TEXT("model"), LD_RETRY_NO},
     {LLMGR_ERR_MODE, TEXT("not_allowed_in_mode"), TEXT(""), LD_RETRY_NO},
     {LLMGR_ERR_ADDRESS, TEXT("address_refused"), TEXT(""), LD_RETRY_NO},
+    {LLMGR_ERR_LOOP, TEXT("loop_detected"), TEXT(""), LD_RETRY_NO},
     {LLMGR_ERR_NO_KEY, TEXT("no_usable_key"), TEXT("model"), LD_RETRY_NO},
     {LLMGR_ERR_KEY_REFUSED, TEXT("upstream_key_refused"), TEXT(""), LD_RETRY_NO},
     {LLMGR_ERR_UNREACHABLE, TEXT("upstream_unreachable"), TEXT(""), LD_RETRY_UNSAID},

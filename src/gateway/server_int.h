@@ -13,6 +13,8 @@ struct lm_ledger;
 
 struct lg_log *lg_server_log(const struct lg_server *server); /* the access log */
 struct lm_ledger *lg_server_ledger(const struct lg_server *server);
+/* Our name in CDN-Loop: that of every gateway on this database, and of no other. */
+struct lb_str lg_server_hop(const struct lg_server *server);
 struct lg_gauge *lg_server_gauge(const struct lg_server *server);     /* users and tokens */
 struct lg_gauge *lg_server_addresses(const struct lg_server *server); /* connections */
 /* Looks for changes in the database; blocks. Any thread. */

@@ -9,6 +9,7 @@
 
 #include "gateway/answer.h"
 #include "gateway/upload.h"
+#include "http/hops.h"
 #include "http/write.h"
 
 /* An id of theirs that can stand in a log line and in a header. */
@@ -71,6 +72,31 @@ static enum lg_verdict judge_length(struct lg_request *request)
                            N_("the request's body is larger than %zu bytes"), limit);
 }
 
+/*
+ * A request that has been here before comes from a platform that is this gateway, by whatever way:
+ * it ends at its second visit, before it is looked at. So do those that nobody else ends.
+ */
+static enum lg_verdict judge_hops(struct lg_request *request)
+{
+    struct lb_str ours = lg_server_hop(request->worker->server);
+    struct lh_loop loop;
+
+    if (!lh_loop_read(request->head, ours, &loop))
+        return lg_request_fail(request, LLMGR_ERR_INVALID,
+                               N_("the header field CDN-Loop is malformed or longer than %d bytes"),
+                               LH_LOOP_SIZE);
+    if (loop.met)
+        return lg_request_fail(request, LLMGR_ERR_LOOP,
+                               N_("this request has been here before: the address of a platform "
+                                  "leads back to this gateway"));
+    if (loop.count >= LH_LOOP_MAX)
+        return lg_request_fail(request, LLMGR_ERR_LOOP,
+                               N_("this request has come through %u gateways, more than a chain of "
+                                  "platforms may have"),
+                               loop.count);
+    return judge_length(request);
+}
+
 /* Is it the path of the request before? */
 static bool is_known(const struct lg_request *request)
 {
@@ -126,7 +152,7 @@ enum lg_verdict lg_step_match(struct lg_request *request)
     if (match_path(request, &err) == LLMGR_OK) {
         /* What is not relayed is for us, and may bear a key. */
         request->body.secret = request->match.route->kind != LG_ROUTE_RELAY;
-        return judge_length(request);
+        return request->body.secret ? judge_length(request) : judge_hops(request);
     }
     if (request->match.allowed != 0)
         request->error_http = 405;

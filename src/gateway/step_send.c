@@ -12,6 +12,7 @@
 #include "gateway/shown_ids.h"
 #include "gateway/signing.h"
 #include "gateway/upload.h"
+#include "http/hops.h"
 #include "manager/ledger.h"
 #include "net/policy.h"
 
@@ -84,6 +85,24 @@ static void add_field(struct lh_field *fields, size_t *count, struct lb_str name
         fields[(*count)++] = (struct lh_field){.name = name, .value = value};
 }
 
+/*
+ * Whom this request has passed, and us (RFC 8586): should its platform lead back here, that is
+ * seen. Without memory for what came, our name alone still ends a circle.
+ */
+static struct lb_str hops_of(struct lg_request *request)
+{
+    struct lb_str ours = lg_server_hop(request->worker->server);
+    struct lh_loop loop;
+
+    if (!lh_loop_read(request->head, ours, &loop) || loop.size == ours.size)
+        return ours;
+    char *value = lb_arena_bytes(&request->arena, loop.size);
+    if (value == NULL)
+        return ours;
+    lh_loop_write(request->head, ours, value);
+    return lb_str(value, loop.size);
+}
+
 /* Fields of the caller's that a platform may want to know. */
 static size_t choose_fields(struct lg_request *request, struct lh_field *fields)
 {
@@ -103,6 +122,7 @@ static size_t choose_fields(struct lg_request *request, struct lh_field *fields)
     }
     if (typed)
         add_field(fields, &count, LB_STR("content-type"), LB_STR("application/json"));
+    add_field(fields, &count, LB_STR("cdn-loop"), hops_of(request));
     if (head->field_count > 0)
         add_field(fields, &count, LB_STR("openai-beta"),
                   lh_head_get_named(head, LB_STR("openai-beta")));

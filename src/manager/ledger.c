@@ -130,6 +130,11 @@ static llmgr_status read_id(struct ls_tx *tx, void *context, struct llmgr_error 
                            ls_place(ledger->manager->store));
 }
 
+const char *lm_ledger_id(const struct lm_ledger *ledger)
+{
+    return ledger->id;
+}
+
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 static llmgr_status settle_options(struct lm_ledger *ledger,

@@ -115,6 +115,11 @@ llmgr_status lm_ledger_close(struct lm_ledger *ledger, int64_t wait_ms, struct l
 /* Blocks until everything appended before is in the database, at most `wait_ms`: ERR_TIMEOUT. */
 LLMGR_MUST_CHECK llmgr_status lm_ledger_flush(struct lm_ledger *ledger, int64_t wait_ms,
                                               struct llmgr_error *err);
+/*
+ * Whose journals these are: the same 32 hexadecimal digits in every process on this database,
+ * random for each database, and nobody's business outside.
+ */
+const char *lm_ledger_id(const struct lm_ledger *ledger);
 void lm_ledger_stats(struct lm_ledger *ledger, struct lm_ledger_stats *stats); /* any thread */
 
 /* ---- One worker's journal -------------------------------------------------------------------- */

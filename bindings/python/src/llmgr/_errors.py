@@ -107,6 +107,7 @@ CLASSES: dict[str, type[LlmgrError]] = {
     'ERR_MODE': ForbiddenError,
     'ERR_ADDRESS': ForbiddenError,
     'ERR_UNAUTHORIZED': KeyRefusedError,
+    'ERR_LOOP': UpstreamError,
     'ERR_CONFLICT': ConflictError,
     'ERR_NO_KEY': NoKeyError,
     'ERR_KEY_REFUSED': KeyRefusedError,

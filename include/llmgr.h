@@ -188,6 +188,8 @@ struct llmgr_options {
     const char *const *allow_cidrs; /* NULL-terminated: "10.0.0.0/8" … besides public addresses */
     const char *const *allow_ports; /* NULL-terminated: "8443" … besides 443; "*": every port */
     bool allow_http;                /* private platforms may use http:// */
+    const char *const *public_urls; /* NULL-terminated: where a gateway on this database is reached;
+                                       no platform may be there */
 
     const char *https_proxy; /* "http://[USER:PASSWORD@]HOST:PORT", used by CONNECT; NULL: none */
     const char *no_proxy;    /* comma-separated names, suffixes, CIDRs or "*" that bypass it */

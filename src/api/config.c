@@ -140,6 +140,7 @@ void llmgr_config_apply(const struct llmgr_config *config, struct llmgr_options 
     APPLY(allow_cidrs, allow_cidrs);
     APPLY(allow_ports, allow_ports);
     APPLY(allow_http, allow_http);
+    APPLY(public_urls, public_urls);
     APPLY(https_proxy, https_proxy);
     APPLY(no_proxy, no_proxy);
     APPLY(ca_file, ca_file);
@@ -164,6 +165,7 @@ void la_options_from(const struct lc_options *from, struct llmgr_options *to)
     to->allow_cidrs = from->allow_cidrs.items;
     to->allow_ports = from->allow_ports.items;
     to->allow_http = from->allow_http;
+    to->public_urls = from->public_urls.items;
     to->https_proxy = from->https_proxy;
     to->no_proxy = from->no_proxy;
     to->ca_file = from->ca_file;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the operator's options to the egress policy: which networks and ports users' private
- * platforms may use besides what is open to everybody, and what stays shut: the database.
+ * platforms may use besides what is open to everybody, and what stays shut: the database, and this
+ * gateway itself.
  */
 #include "api/api.h"
 
 #include <string.h>
 
+#include "http/url.h"
 #include "net/policy.h"
 #include "store/store.h"
 
@@ -43,13 +45,34 @@ static size_t shut_server(const struct ls_server *server, struct ln_endpoint *ow
     if (server == NULL || server->port == 0)
         return 0;
     if (ln_host_kind(lb_cstr(server->host), &addr) != LN_HOST_INVALID)
-        own[count++] = (struct ln_endpoint){server->host, server->port};
+        own[count++] = (struct ln_endpoint){.host = server->host, .port = server->port};
     if (ln_host_kind(lb_cstr(server->address), &addr) != LN_HOST_INVALID)
-        own[count++] = (struct ln_endpoint){server->address, server->port};
+        own[count++] = (struct ln_endpoint){.host = server->address, .port = server->port};
     if (server->address[0] == '\0' || strncmp(server->address, "127.", 4) == 0 ||
         strcmp(server->address, "::1") == 0)
-        own[count++] = (struct ln_endpoint){"0.0.0.0", server->port};
+        own[count++] = (struct ln_endpoint){.host = "0.0.0.0", .port = server->port};
     return count;
+}
+
+/* The names by which this gateway is called from outside, and its addresses if they are literal. */
+static llmgr_status shut_public(const char *const *urls, struct ln_policy *policy,
+                                struct llmgr_error *err)
+{
+    for (; urls != NULL && *urls != NULL; urls++) {
+        struct lh_url url;
+        char host[LH_HOST_MAX + 1];
+        enum lh_url_error bad = lh_url_parse(lb_cstr(*urls), &url);
+        if (bad != LH_URL_OK)
+            return lb_fail(err, LLMGR_ERR_CONFIG, "public_url: '%s': %s", *urls,
+                           lb_tr(lh_url_error_text(bad)));
+        memcpy(host, url.host.p, url.host.size); /* at most LH_HOST_MAX: it was parsed */
+        host[url.host.size] = '\0';
+        const struct ln_endpoint self = {.host = host, .port = url.port, .self = true};
+        llmgr_status status = ln_policy_shut(policy, &self, err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    return LLMGR_OK;
 }
 
 llmgr_status la_policy_new(const struct lb_host *host, const struct llmgr_options *options,
@@ -73,5 +96,14 @@ llmgr_status la_policy_new(const struct lb_host *host, const struct llmgr_option
     rules.port_count = port_count;
     while (rules.allow != NULL && rules.allow[rules.allow_count] != NULL)
         rules.allow_count++;
-    return ln_policy_new(host, &rules, policy, err);
+    struct ln_policy *made = NULL;
+    status = ln_policy_new(host, &rules, &made, err);
+    if (status == LLMGR_OK)
+        status = shut_public(options->public_urls, made, err);
+    if (status != LLMGR_OK) {
+        ln_policy_free(made);
+        return status;
+    }
+    *policy = made;
+    return LLMGR_OK;
 }

@@ -156,6 +156,8 @@ static llmgr_status share_socket(struct lg_server *server, int fd, bool inherite
     struct ln_listen_options again = {.address = place, .reuse_port = true};
 
     llmgr_status status = check_public(server, fd, err);
+    if (status == LLMGR_OK) /* no thread has the policy yet */
+        status = ln_listen_shut(fd, server->manager->policy, err);
     for (size_t i = 1; i < server->worker_count && status == LLMGR_OK; i++) {
         int copy = -1;
         status = is_unix || inherited ? ln_listen_dup(fd, &copy, err)

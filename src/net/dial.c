@@ -179,6 +179,24 @@ static void fail_connect(struct ln_dial *dial)
     ln_dial_fail_hidden(dial, &err);
 }
 
+/* Asked of the kernel: what the interfaces had when the policy was made may have changed since. */
+static bool leads_here(const struct ln_dial *dial, struct ln_conn *conn)
+{
+    struct sockaddr_storage local = {0}, peer = {0};
+    socklen_t size = sizeof(local);
+    return !dial->proxied && ln_conn_peer(conn, &peer) &&
+           getsockname(conn->fd, (struct sockaddr *)&local, &size) == 0 &&
+           ln_policy_leads_here(dial->request.policy, (const struct sockaddr *)&local,
+                                (const struct sockaddr *)&peer);
+}
+
+static void fail_circle(struct ln_dial *dial)
+{
+    struct llmgr_error err = {0};
+    (void)lb_fail(&err, LLMGR_ERR_ADDRESS, "%s leads to this service itself", dial->request.host);
+    ln_dial_fail_hidden(dial, &err);
+}
+
 static void on_connected(struct ln_conn *conn, void *context, llmgr_status status)
 {
     struct ln_dial *dial = LB_CAST(struct ln_dial, context, LN_DIAL_MAGIC);
@@ -197,7 +215,9 @@ static void on_connected(struct ln_conn *conn, void *context, llmgr_status statu
     ln_timer_stop(&dial->next);
     close_attempts(dial);
     dial->conn = conn;
-    if (dial->proxied)
+    if (leads_here(dial, conn))
+        fail_circle(dial);
+    else if (dial->proxied)
         ln_dial_tunnel(dial);
     else
         ln_dial_tunnelled(dial);

@@ -2,6 +2,7 @@
 /* Opening listening sockets: addresses in words, unix sockets' files, inherited descriptors. */
 #include "net/listen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -227,6 +228,23 @@ bool ln_listen_is_public(int fd)
             return false;
     }
     return true;
+}
+
+llmgr_status ln_listen_shut(int fd, struct ln_policy *policy, struct llmgr_error *err)
+{
+    struct sockaddr_storage addr;
+    char path[LN_LISTEN_TEXT];
+    char host[INET6_ADDRSTRLEN];
+    if (!own_address(fd, &addr, path) || addr.ss_family == AF_UNIX)
+        return LLMGR_OK;
+    const void *bytes = addr.ss_family == AF_INET6
+                            ? (const void *)&((struct sockaddr_in6 *)(void *)&addr)->sin6_addr
+                            : (const void *)&((struct sockaddr_in *)(void *)&addr)->sin_addr;
+    if (inet_ntop(addr.ss_family, bytes, host, sizeof(host)) == NULL)
+        return LLMGR_OK; /* of another family: no URL names it */
+    const struct ln_endpoint self = {
+        .host = host, .port = ln_addr_port((const struct sockaddr *)&addr), .self = true};
+    return ln_policy_shut(policy, &self, err);
 }
 
 void ln_listen_close(int fd)

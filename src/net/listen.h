@@ -15,6 +15,7 @@
 struct ln_conn;
 struct ln_listener;
 struct ln_loop;
+struct ln_policy;
 struct ln_tls_server;
 
 enum { LN_LISTEN_TEXT = 128 }; /* bytes that hold any listener's text with its NUL */
@@ -43,6 +44,9 @@ LLMGR_MUST_CHECK llmgr_status ln_listen_dup(int fd, int *copy, struct llmgr_erro
 const char *ln_listen_text(int fd, char buffer[LN_LISTEN_TEXT]);
 /* Does it accept from beyond this machine: neither loopback nor a unix socket? */
 bool ln_listen_is_public(int fd);
+/* Shuts the place it listens on to all platforms; a unix socket is none that they could name. */
+LLMGR_MUST_CHECK llmgr_status ln_listen_shut(int fd, struct ln_policy *policy,
+                                             struct llmgr_error *err);
 /* Closes a socket no listener was started on; a unix socket's file is removed. */
 void ln_listen_close(int fd);
 

@@ -2,13 +2,14 @@
 /*
  * The address rules. An address of class PRIVATE passes if none of these says no, in this order:
  *
- *   our own end points           never
+ *   our own end points           never, and those that are this gateway not for class SYSTEM either
  *   NEVER rows of net/deny.def   never
  *   the operator's allow list    passes this address, at any port
  *   CLOSED rows, IPv6 outside 2000::/3, ports not on the list
  *
  * and if it carries IPv4 addresses inside (NAT64, 6to4, Teredo, ISATAP, IPv4-translated and
- * -compatible), each of those passes too. Class SYSTEM is the operator's word and passes always.
+ * -compatible), each of those passes too. Class SYSTEM is the operator's word and passes, but for
+ * this gateway itself.
  */
 #include "net/policy.h"
 
@@ -51,6 +52,13 @@ enum {
 struct own {
     struct ln_addr16 addr;
     uint16_t port; /* 0: every port */
+    bool self;
+};
+
+struct own_name {
+    char *name;
+    uint16_t port; /* as above; for class SYSTEM only */
+    bool self;
 };
 
 struct ln_policy {
@@ -60,7 +68,7 @@ struct ln_policy {
     size_t allow_count;
     struct own *own;
     size_t own_count;
-    char **own_names;
+    struct own_name *own_names;
     size_t own_name_count;
     uint16_t *ports;
     size_t port_count;
@@ -68,24 +76,26 @@ struct ln_policy {
     bool own_anywhere; /* a listener on all addresses: those of 127/8 are ours too */
 };
 
+static const char OURS[] = N_("an address of this service itself");
 static const char REMEDY[] =
     N_("%s is %s: private platforms need a public https address; the operator may allow more");
 
 /* ---- Making one ------------------------------------------------------------------------------ */
 
-static llmgr_status add_own(struct ln_policy *policy, const struct ln_addr16 *addr, uint16_t port)
+static llmgr_status add_own(struct ln_policy *policy, const struct ln_addr16 *addr,
+                            const struct ln_endpoint *endpoint)
 {
     struct own *more =
         lb_realloc_array(policy->host, policy->own, policy->own_count + 1, sizeof(*more));
     if (more == NULL)
         return LLMGR_ERR_NO_MEMORY;
     policy->own = more;
-    policy->own[policy->own_count++] = (struct own){*addr, port};
+    policy->own[policy->own_count++] = (struct own){*addr, endpoint->port, endpoint->self};
     return LLMGR_OK;
 }
 
-/* Every address of this machine's interfaces. Those it gets later need a new policy. */
-static llmgr_status add_interfaces(struct ln_policy *policy, uint16_t port)
+/* Every address of this machine's interfaces; of those it gets later see ln_policy_leads_here. */
+static llmgr_status add_interfaces(struct ln_policy *policy, const struct ln_endpoint *endpoint)
 {
     uv_interface_address_t *list = NULL;
     int count = 0;
@@ -97,28 +107,29 @@ static llmgr_status add_interfaces(struct ln_policy *policy, uint16_t port)
         struct sockaddr_storage storage = {0};
         memcpy(&storage, &list[i].address, sizeof(list[i].address));
         if (ln_addr16_of((struct sockaddr *)&storage, &addr))
-            status = add_own(policy, &addr, port);
+            status = add_own(policy, &addr, endpoint);
     }
     uv_free_interface_addresses(list, count);
     return status;
 }
 
-static llmgr_status add_own_name(struct ln_policy *policy, const char *name)
+static llmgr_status add_own_name(struct ln_policy *policy, const struct ln_endpoint *endpoint)
 {
-    char **more = lb_realloc_array(policy->host, policy->own_names, policy->own_name_count + 1,
-                                   sizeof(*more));
+    struct own_name *more = lb_realloc_array(policy->host, policy->own_names,
+                                             policy->own_name_count + 1, sizeof(*more));
     if (more == NULL)
         return LLMGR_ERR_NO_MEMORY;
     policy->own_names = more;
-    char *copy = lb_strdup(policy->host, name);
+    char *copy = lb_strdup(policy->host, endpoint->host);
     if (copy == NULL)
         return LLMGR_ERR_NO_MEMORY;
-    policy->own_names[policy->own_name_count++] = copy;
+    policy->own_names[policy->own_name_count++] =
+        (struct own_name){copy, endpoint->port, endpoint->self};
     return LLMGR_OK;
 }
 
-static llmgr_status add_endpoint(struct ln_policy *policy, const struct ln_endpoint *endpoint,
-                                 struct llmgr_error *err)
+llmgr_status ln_policy_shut(struct ln_policy *policy, const struct ln_endpoint *endpoint,
+                            struct llmgr_error *err)
 {
     struct sockaddr_storage storage;
     struct ln_addr16 addr;
@@ -128,7 +139,7 @@ static llmgr_status add_endpoint(struct ln_policy *policy, const struct ln_endpo
     case LN_HOST_IPV6:
         break;
     case LN_HOST_NAME:
-        status = add_own_name(policy, endpoint->host);
+        status = add_own_name(policy, endpoint);
         return status == LLMGR_OK ? status : lb_fail_memory(err);
     default:
         return lb_fail(err, LLMGR_ERR_CONFIG, "%s is neither an address nor a host name",
@@ -139,11 +150,11 @@ static llmgr_status add_endpoint(struct ln_policy *policy, const struct ln_endpo
     (void)ln_addr16_of((struct sockaddr *)&storage, &addr); /* of these two kinds it is one */
     if (ln_range_holds(&none4, &addr) || ln_range_holds(&none6, &addr)) {
         policy->own_anywhere = true;
-        status = add_interfaces(policy, endpoint->port);
+        status = add_interfaces(policy, endpoint);
         if (status == LLMGR_OK)
-            status = add_own(policy, &none6.base, endpoint->port);
+            status = add_own(policy, &none6.base, endpoint);
     } else {
-        status = add_own(policy, &addr, endpoint->port);
+        status = add_own(policy, &addr, endpoint);
     }
     return status == LLMGR_OK ? status : lb_fail_memory(err);
 }
@@ -175,7 +186,7 @@ static llmgr_status add_lists(struct ln_policy *policy, const struct ln_policy_o
         policy->allow_count++;
     }
     for (size_t i = 0; i < options->own_count; i++) {
-        llmgr_status status = add_endpoint(policy, &options->own[i], err);
+        llmgr_status status = ln_policy_shut(policy, &options->own[i], err);
         if (status != LLMGR_OK)
             return status;
     }
@@ -211,7 +222,7 @@ void ln_policy_free(struct ln_policy *policy)
     if (policy == NULL)
         return;
     for (size_t i = 0; i < policy->own_name_count; i++)
-        lb_free(policy->host, policy->own_names[i]);
+        lb_free(policy->host, policy->own_names[i].name);
     lb_free(policy->host, policy->own_names);
     lb_free(policy->host, policy->own);
     lb_free(policy->host, policy->allow);
@@ -230,20 +241,42 @@ static bool port_is_open(const struct ln_policy *policy, uint16_t port)
     return false;
 }
 
-static bool is_own(const struct ln_policy *policy, const struct ln_addr16 *addr, uint16_t port)
+static const struct ln_addr16 ANYWHERE6 = {{0}};
+
+/* Of class SYSTEM only this gateway itself is ours. */
+static bool is_own(const struct ln_policy *policy, enum ln_class klass,
+                   const struct ln_addr16 *addr, uint16_t port)
 {
     static const struct ln_range loopback4 = {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127}},
                                               104};
     static const struct ln_addr16 loopback6 = {{[15] = 1}};
-    static const struct ln_addr16 anywhere = {{0}};
+    static const struct ln_addr16 anywhere4 = {{[10] = 0xff, [11] = 0xff}};
     bool loopback = ln_range_holds(&loopback4, addr) || ln_addr16_eq(addr, &loopback6);
+    /* Who connects to no address in particular reaches this machine. */
+    bool anywhere = ln_addr16_eq(addr, &ANYWHERE6) || ln_addr16_eq(addr, &anywhere4);
     for (size_t i = 0; i < policy->own_count; i++) {
         const struct own *own = &policy->own[i];
-        if (own->port != 0 && own->port != port)
+        if ((own->port != 0 && own->port != port) || (klass == LN_CLASS_SYSTEM && !own->self))
             continue;
-        if (ln_addr16_eq(&own->addr, addr))
+        if (ln_addr16_eq(&own->addr, addr) || anywhere)
             return true;
-        if (policy->own_anywhere && loopback && ln_addr16_eq(&own->addr, &anywhere))
+        if (policy->own_anywhere && loopback && ln_addr16_eq(&own->addr, &ANYWHERE6))
+            return true;
+    }
+    return false;
+}
+
+bool ln_policy_leads_here(const struct ln_policy *policy, const struct sockaddr *local,
+                          const struct sockaddr *peer)
+{
+    struct ln_addr16 from, to;
+    uint16_t port = ln_addr_port(peer);
+    if (policy == NULL || !policy->own_anywhere || !ln_addr16_of(local, &from) ||
+        !ln_addr16_of(peer, &to) || !ln_addr16_eq(&from, &to))
+        return false;
+    for (size_t i = 0; i < policy->own_count; i++) {
+        const struct own *own = &policy->own[i];
+        if (own->self && own->port == port && ln_addr16_eq(&own->addr, &ANYWHERE6))
             return true;
     }
     return false;
@@ -260,8 +293,8 @@ static const char *judge_one(const struct ln_policy *policy, const struct ln_add
                              uint16_t port)
 {
     static const struct ln_range global6 = {{{0x20}}, 3};
-    if (is_own(policy, addr, port))
-        return N_("an address of this service itself");
+    if (is_own(policy, LN_CLASS_PRIVATE, addr, port))
+        return OURS;
     const char *closed = NULL;
     for (size_t i = 0; i < DENY_COUNT; i++) {
         if (!ln_range_holds(&policy->deny[i], addr))
@@ -333,17 +366,27 @@ const char *ln_policy_refusal(const struct ln_policy *policy, enum ln_class klas
                               const struct sockaddr *addr)
 {
     struct ln_addr16 whole;
-    if (klass == LN_CLASS_SYSTEM)
-        return NULL;
-    if (!ln_addr16_of(addr, &whole))
-        return N_("not an internet address");
     uint16_t port = ln_addr_port(addr);
+    bool known = ln_addr16_of(addr, &whole);
+    if (klass == LN_CLASS_SYSTEM)
+        return policy != NULL && known && is_own(policy, klass, &whole, port) ? OURS : NULL;
+    if (!known)
+        return N_("not an internet address");
     const char *what = judge_one(policy, &whole, port);
     struct ln_addr16 inner[INNER_MAX];
     size_t count = inner_addresses(&whole, inner);
     for (size_t i = 0; i < count && what == NULL; i++)
         what = judge_one(policy, &inner[i], port);
     return what;
+}
+
+/* What is ours no operator can open. */
+static llmgr_status refuse(struct llmgr_error *err, const char *shown, const char *what)
+{
+    if (what == OURS)
+        return lb_fail(err, LLMGR_ERR_ADDRESS, N_("%s is %s: no platform can be there"), shown,
+                       lb_tr(what));
+    return lb_fail(err, LLMGR_ERR_ADDRESS, REMEDY, shown, lb_tr(what));
 }
 
 llmgr_status ln_policy_judge_addr(const struct ln_policy *policy, enum ln_class klass,
@@ -353,8 +396,7 @@ llmgr_status ln_policy_judge_addr(const struct ln_policy *policy, enum ln_class 
     if (what == NULL)
         return LLMGR_OK;
     char text[80];
-    return lb_fail(err, LLMGR_ERR_ADDRESS, REMEDY, ln_addr_text(addr, text, sizeof(text)),
-                   lb_tr(what));
+    return refuse(err, ln_addr_text(addr, text, sizeof(text)), what);
 }
 
 /* ---- Hosts of URLs --------------------------------------------------------------------------- */
@@ -380,8 +422,29 @@ static const char *judge_name(const struct ln_policy *policy, struct lb_str name
     if (lb_str_find(name, '.') == name.size)
         return N_("a name without a domain");
     for (size_t i = 0; i < policy->own_name_count; i++) {
-        if (lb_str_eq_nocase(name, lb_cstr(policy->own_names[i])))
-            return N_("an address of this service itself");
+        if (lb_str_eq_nocase(name, lb_cstr(policy->own_names[i].name)))
+            return OURS;
+    }
+    return NULL;
+}
+
+/* The operator's word: anything but this gateway. Other ports of its name may be other servers. */
+static const char *judge_system(const struct ln_policy *policy, enum ln_host_kind kind,
+                                struct lb_str host, struct sockaddr_storage *addr, uint16_t port)
+{
+    if (policy == NULL)
+        return NULL;
+    if (kind != LN_HOST_NAME) {
+        ln_addr_set_port(addr, port);
+        return ln_policy_refusal(policy, LN_CLASS_SYSTEM, (const struct sockaddr *)addr);
+    }
+    if (host.p[host.size - 1] == '.')
+        host.size--;
+    for (size_t i = 0; i < policy->own_name_count; i++) {
+        const struct own_name *own = &policy->own_names[i];
+        if (own->self && (own->port == 0 || own->port == port) &&
+            lb_str_eq_nocase(host, lb_cstr(own->name)))
+            return OURS;
     }
     return NULL;
 }
@@ -434,8 +497,8 @@ llmgr_status ln_policy_judge_url_host(const struct ln_policy *policy, enum ln_cl
                        "%s is an unusual form of an address; write four decimal numbers, like "
                        "192.0.2.7",
                        shown);
-    if (klass == LN_CLASS_SYSTEM)
-        return LLMGR_OK;
-    const char *what = judge_private(policy, kind, host, &addr, secure, (uint16_t)port);
-    return what == NULL ? LLMGR_OK : lb_fail(err, LLMGR_ERR_ADDRESS, REMEDY, shown, lb_tr(what));
+    const char *what = klass == LN_CLASS_SYSTEM
+                           ? judge_system(policy, kind, host, &addr, (uint16_t)port)
+                           : judge_private(policy, kind, host, &addr, secure, (uint16_t)port);
+    return what == NULL ? LLMGR_OK : refuse(err, shown, what);
 }

@@ -2,16 +2,17 @@
 /*
  * The address rules (egress policy): where may a connection go, on whose word?
  *
- * LN_CLASS_SYSTEM   the operator's word (system platforms): any address, http or https.
- * LN_CLASS_PRIVATE  a user's word (private platforms): https to public unicast addresses, and
- *                   what the operator opened. Some addresses stay shut whatever the operator
- *                   opens: link-local, cloud metadata, multicast, unspecified and reserved ones,
- *                   our own listeners, the database.
+ * LN_CLASS_SYSTEM   the operator's word (system platforms): any address but this gateway's own,
+ * http or https. LN_CLASS_PRIVATE  a user's word (private platforms): https to public unicast
+ * addresses, and what the operator opened. Some addresses stay shut whatever the operator opens:
+ * link-local, cloud metadata, multicast, unspecified and reserved ones, our own listeners, the
+ * database.
  *
  * An address is judged twice. When it is stored: ln_policy_judge_url_host, which touches no
  * network (a literal is judged in full, a name by its form). When it is connected to: the dialer
  * judges every address the name resolved to (ln_policy_judge_addr) and connects only if all pass.
- * The table of shut ranges is net/deny.def. A policy is immutable: any thread may read it.
+ * The table of shut ranges is net/deny.def. A policy does not change once more than one thread has
+ * it: then any of them may read it.
  */
 #ifndef LN_POLICY_H
 #define LN_POLICY_H
@@ -26,12 +27,14 @@
 
 enum ln_class { LN_CLASS_SYSTEM = 0, LN_CLASS_PRIVATE = 1 };
 
-/* One of our own end points: never reachable for class PRIVATE. */
+/* One of our own end points: never reachable for class PRIVATE, nor for SYSTEM if it is `self`. */
 struct ln_endpoint {
-    /* A literal address ("0.0.0.0" and "::" stand for every address of this machine), or the
-     * database's host name. Names are shut by name; resolve and add the addresses as well. */
+    /* A literal address ("0.0.0.0" and "::" stand for every address of this machine), or a host
+     * name. Names are shut by name, for class PRIVATE at every port: what they lead to is added
+     * beside them, unless others may share it. */
     const char *host;
     uint16_t port; /* 0: every port */
+    bool self;     /* where this gateway is reached: a platform there would be a circle */
 };
 
 struct ln_policy_options {
@@ -54,6 +57,10 @@ LLMGR_MUST_CHECK llmgr_status ln_policy_new(const struct lb_host *host,
                                             const struct ln_policy_options *options,
                                             struct ln_policy **policy, struct llmgr_error *err);
 void ln_policy_free(struct ln_policy *policy); /* NULL is fine */
+/* One more end point of ours. Before other threads have the policy. */
+LLMGR_MUST_CHECK llmgr_status ln_policy_shut(struct ln_policy *policy,
+                                             const struct ln_endpoint *endpoint,
+                                             struct llmgr_error *err);
 
 /*
  * May this class connect there (address and port)? ERR_ADDRESS if not. IPv4-mapped, NAT64, 6to4,

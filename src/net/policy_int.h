@@ -9,4 +9,11 @@
 const char *ln_policy_refusal(const struct ln_policy *policy, enum ln_class klass,
                               const struct sockaddr *addr);
 
+/*
+ * Both ends of a connection that was just made: has it come to a listener of ours on all addresses,
+ * by an address that this machine did not have when the policy was made?
+ */
+bool ln_policy_leads_here(const struct ln_policy *policy, const struct sockaddr *local,
+                          const struct sockaddr *peer);
+
 #endif

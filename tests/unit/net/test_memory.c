@@ -109,7 +109,7 @@ static llmgr_status set_up(struct scene *scene, const struct lb_host *host,
                            const struct certs *certs, struct llmgr_error *err)
 {
     static const char *const allow[] = {"127.0.0.0/8"};
-    static const struct ln_endpoint own[] = {{"0.0.0.0", 1}, {"db.example.com", 0}};
+    static const struct ln_endpoint own[] = {{"0.0.0.0", 1, false}, {"db.example.com", 0, false}};
     struct ln_policy_options rules = {.allow = allow, .allow_count = 1, .own = own, .own_count = 2};
     struct ln_tls_server_options identity = {.cert_file = certs->cert, .key_file = certs->key};
     struct ln_tls_client_options trust = {.ca_file = certs->ca, .only_ca_file = true};

@@ -12,6 +12,7 @@
 
 #include "../fault.h"
 #include "net/policy.h"
+#include "net/policy_int.h"
 #include "vectors.h"
 
 FAULT(int, uv_interface_addresses, UV_ENOSYS, (uv_interface_address_t * *list, int *count),
@@ -212,8 +213,10 @@ static void our_own_end_points_stay_shut(void **state)
 {
     (void)state;
     static const char *const allow[] = {"0.0.0.0/0", "::/0"};
-    static const struct ln_endpoint own[] = {
-        {"0.0.0.0", 8080}, {"10.9.8.7", 5432}, {"db.example.com", 5432}, {"203.0.113.5", 0}};
+    static const struct ln_endpoint own[] = {{"0.0.0.0", 8080, false},
+                                             {"10.9.8.7", 5432, false},
+                                             {"db.example.com", 5432, false},
+                                             {"203.0.113.5", 0, false}};
     struct ln_policy *policy = make(
         &(struct ln_policy_options){.allow = allow, .allow_count = 2, .own = own, .own_count = 4});
     assert_int_equal(addr(policy, "127.0.0.1", 8080), LLMGR_ERR_ADDRESS);
@@ -227,6 +230,95 @@ static void our_own_end_points_stay_shut(void **state)
     assert_int_equal(addr(policy, "203.0.113.5", 1), LLMGR_ERR_ADDRESS);
     assert_int_equal(url(policy, "https", "DB.example.com", 443), LLMGR_ERR_ADDRESS);
     assert_int_equal(url(policy, "https", "db2.example.com", 443), LLMGR_OK);
+    ln_policy_free(policy);
+}
+
+/* A platform there would be a circle: so the operator's word does not open it either. */
+static void this_gateway_itself_is_shut_to_everybody(void **state)
+{
+    (void)state;
+    static const char *const allow[] = {"0.0.0.0/0", "::/0"};
+    static const struct ln_endpoint own[] = {
+        {"db.example.com", 5432, false}, {"10.9.8.7", 5432, false}, {"llm.example.com", 443, true}};
+    static const struct ln_endpoint later[] = {{"127.0.0.1", 8080, true}, {"::", 9090, true}};
+    struct ln_policy *policy = make(&(struct ln_policy_options){.allow = allow,
+                                                                .allow_count = 2,
+                                                                .allow_http = true,
+                                                                .ports = (uint16_t[]){0},
+                                                                .port_count = 1,
+                                                                .own = own,
+                                                                .own_count = 3});
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(ln_policy_shut(policy, &later[i], NULL), LLMGR_OK);
+    static const struct {
+        const char *host;
+        unsigned port;
+        bool system, private; /* is it open? */
+    } rows[] = {
+        {"127.0.0.1", 8080, false, false},
+        {"[::ffff:127.0.0.1]", 8080, false, false},
+        {"0.0.0.0", 8080, false, false},
+        {"[::]", 8080, false, false},
+        {"127.0.0.2", 8080, true, true},
+        {"127.0.0.1", 8081, true, true},
+        {"[::1]", 8080, true, true},
+        {"127.0.0.1", 9090, false, false},
+        {"127.7.7.7", 9090, false, false},
+        {"[::1]", 9090, false, false},
+        {"llm.example.com", 443, false, false},
+        {"LLM.example.com", 443, false, false},
+        {"llm.example.com.", 443, false, false},
+        {"llm.example.com", 8443, true, false},
+        {"x.llm.example.com", 443, true, true},
+        {"10.9.8.7", 5432, true, false},
+        {"db.example.com", 5432, true, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct llmgr_error err = {0};
+        llmgr_status status = ln_policy_judge_url_host(policy, LN_CLASS_SYSTEM, LB_STR("http"),
+                                                       lb_cstr(rows[i].host), rows[i].port, &err);
+        if ((status == LLMGR_OK) != rows[i].system ||
+            (status == LLMGR_ERR_ADDRESS) == rows[i].system)
+            fail_msg("%s:%u for the operator: %d", rows[i].host, rows[i].port, (int)status);
+        if (status != LLMGR_OK)
+            assert_non_null(strstr(err.message, "no platform can be there"));
+        status = url(policy, "http", rows[i].host, rows[i].port);
+        if ((status == LLMGR_OK) != rows[i].private)
+            fail_msg("%s:%u for a user: %d", rows[i].host, rows[i].port, (int)status);
+    }
+    ln_policy_free(policy);
+}
+
+static struct sockaddr *in4(struct sockaddr_in *in, uint32_t host_order, uint16_t port)
+{
+    *in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+    in->sin_addr.s_addr = htonl(host_order);
+    return (struct sockaddr *)in;
+}
+
+/* An address that the machine got after its gateway had started. */
+static void a_connection_from_an_address_to_itself_has_come_back(void **state)
+{
+    (void)state;
+    static const struct ln_endpoint own[] = {
+        {"0.0.0.0", 8080, true}, {"127.0.0.1", 8081, true}, {"0.0.0.0", 5432, false}};
+    struct ln_policy *policy = make(&(struct ln_policy_options){.own = own, .own_count = 3});
+    struct sockaddr_in local, peer;
+    struct sockaddr other = {.sa_family = AF_UNIX};
+    const uint32_t here = 0xcb007109, there = 0xcb00710a;
+#define LEADS(from, to, port)                                                                      \
+    ln_policy_leads_here(policy, in4(&local, from, 40000), in4(&peer, to, port))
+    assert_true(LEADS(here, here, 8080));
+    assert_false(LEADS(here, there, 8080));
+    assert_false(LEADS(here, here, 8081));
+    assert_false(LEADS(here, here, 5432));
+    assert_false(LEADS(here, here, 443));
+    assert_false(ln_policy_leads_here(policy, &other, in4(&peer, here, 8080)));
+    assert_false(ln_policy_leads_here(NULL, in4(&local, here, 1), in4(&peer, here, 8080)));
+    ln_policy_free(policy);
+    policy = make(&(struct ln_policy_options){.own = own + 1, .own_count = 1});
+    assert_false(LEADS(here, here, 8081));
+#undef LEADS
     ln_policy_free(policy);
 }
 
@@ -278,7 +370,8 @@ static void lists_and_their_entries_have_bounds(void **state)
     static struct ln_endpoint own[5000];
     static const char *const none[] = {NULL};
     static const char *const too_long[] = {"0000:0000:0000:0000:0000:ffff:192.168.100.2280000/8"};
-    static const struct ln_endpoint nowhere[] = {{NULL, 80}}, broken[] = {{"a b", 80}};
+    static const struct ln_endpoint nowhere[] = {{NULL, 80, false}},
+                                    broken[] = {{"a b", 80, false}};
     const struct ln_policy_options rows[] = {
         {.allow = allow, .allow_count = 5000}, {.ports = ports, .port_count = 5000},
         {.own = own, .own_count = 5000},       {.allow = none, .allow_count = 1},
@@ -311,7 +404,7 @@ static void an_end_point_of_one_address_shuts_no_other(void **state)
 {
     (void)state;
     static const char *const allow[] = {"0.0.0.0/0", "::/0"};
-    static const struct ln_endpoint own[] = {{"::", 8080}, {"127.0.0.2", 9090}};
+    static const struct ln_endpoint own[] = {{"::", 8080, false}, {"127.0.0.2", 9090, false}};
     struct ln_policy *policy = make(
         &(struct ln_policy_options){.allow = allow, .allow_count = 2, .own = own, .own_count = 2});
     assert_int_equal(addr(policy, "127.0.0.1", 9090), LLMGR_OK);
@@ -338,7 +431,7 @@ static void a_machine_that_does_not_tell_its_addresses_still_shuts_loopback(void
 {
     (void)state;
     static const char *const allow[] = {"0.0.0.0/0", "::/0"};
-    static const struct ln_endpoint own[] = {{"0.0.0.0", 8080}};
+    static const struct ln_endpoint own[] = {{"0.0.0.0", 8080, false}};
     fault_arm("uv_interface_addresses", 0, 0);
     struct ln_policy *policy = make(
         &(struct ln_policy_options){.allow = allow, .allow_count = 2, .own = own, .own_count = 1});
@@ -382,6 +475,8 @@ int main(void)
         cmocka_unit_test(who_opens_ipv6_has_not_opened_ipv4),
         cmocka_unit_test(an_opened_6to4_address_is_judged_by_the_one_inside),
         cmocka_unit_test(our_own_end_points_stay_shut),
+        cmocka_unit_test(this_gateway_itself_is_shut_to_everybody),
+        cmocka_unit_test(a_connection_from_an_address_to_itself_has_come_back),
         cmocka_unit_test(http_and_ports_are_the_operators_to_open),
         cmocka_unit_test(broken_lists_are_named),
         cmocka_unit_test(another_family_is_refused),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A platform that is this gateway, by any name, address or way: one request ends at once with a clear
-error and a handful of descriptors."""
+"""A platform that is this gateway, by any name, address or way: one request ends at once with a
+clear error and a handful of descriptors."""
 import contextlib
 import json
 import os
@@ -144,8 +144,8 @@ def test_by_the_management_api_it_cannot_even_be_stored(configured):
     fields = {'Authorization': 'Bearer ' + token(configured, 'ann'),
               'Content-Type': 'application/json'}
     for host in '127.0.0.1', '[::ffff:127.0.0.1]':
-        answer = server.ask('/api/platforms', fields=fields,
-                            body={'platform_name': 'x', 'base_url': f'http://{host}:{server.port}/v1'})
+        body = {'platform_name': 'x', 'base_url': f'http://{host}:{server.port}/v1'}
+        answer = server.ask('/api/platforms', fields=fields, body=body)
         assert answer.status == 403 and answer.json['code'] == 'ERR_ADDRESS', answer.body
         assert 'this service itself' in answer.json['detail']
     server.stop()

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "dialect/chat.h"
 #include "dialect/errors.h"
+#include "dialect/reject.h"
 #include "dialect/models.h"
 
 static void check_shown(const char *text, size_t max)

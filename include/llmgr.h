@@ -315,7 +315,12 @@ struct llmgr_platform {
     bool api_key_set;            /* would resolve find a key for this user? */
     const char *key_fingerprint; /* "key:1a2b3c4d" of the key that would be used, or NULL */
     const char *payer;           /* "user", "system", or NULL without a key */
-    void *memory;                /* ours; NULL inside a list */
+    /*
+     * The platform was found to reject stream_options, so streams are not asked for usage and may
+     * report none; ms since 1970 until when that is believed; 0: usage is asked for.
+     */
+    int64_t no_stream_options_until_ms;
+    void *memory; /* ours; NULL inside a list */
 };
 
 struct llmgr_platform_list {
@@ -363,6 +368,14 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_delete(struct llmgr *mana
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_hide(struct llmgr *manager, const char *user,
                                                             int64_t platform_id, bool hide,
                                                             struct llmgr_error *err);
+/*
+ * Forgets that the platform was found to reject stream_options: the next stream asks for usage
+ * again. System platforms: the system user only, others get ERR_FORBIDDEN.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_ask_usage(struct llmgr *manager,
+                                                                 const char *user,
+                                                                 int64_t platform_id,
+                                                                 struct llmgr_error *err);
 /*
  * Stores the user's own key: for a system platform beside the server key, for a private platform
  * as its key. NULL or "" removes it. A key is 1-4096 bytes of visible ASCII and no placeholder.

@@ -96,6 +96,12 @@ llmgr_status llmgr_platform_hide(struct llmgr *manager, const char *user, int64_
     return lm_platform_hide(manager->manager, USER(manager, user), platform_id, hide, err);
 }
 
+llmgr_status llmgr_platform_ask_usage(struct llmgr *manager, const char *user, int64_t platform_id,
+                                      struct llmgr_error *err)
+{
+    return lm_platform_ask_usage(manager->manager, USER(manager, user), platform_id, err);
+}
+
 llmgr_status llmgr_platform_set_key(struct llmgr *manager, const char *user, int64_t platform_id,
                                     const char *api_key, struct llmgr_error *err)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr platform: the platforms a user sees, and those the user owns. */
+#include <time.h>
+
 #include "cli/cli.h"
 #include "gateway/api_json.h"
 
@@ -16,14 +18,37 @@ static llmgr_status print_json(const struct llmgr_platform_list *list, struct ll
     return cli_print_json(array, err);
 }
 
+/* The column stands there only if there is something to say: tables are wide enough. */
+static bool some_reject_options(const struct llmgr_platform_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].no_stream_options_until_ms != 0)
+            return true;
+    }
+    return false;
+}
+
+/* "2026-01-31 08:15Z"; NULL: usage is asked for. */
+static const char *no_usage_until(const struct llmgr_platform *platform, char text[24])
+{
+    time_t seconds = (time_t)(platform->no_stream_options_until_ms / 1000);
+    struct tm utc;
+
+    if (seconds == 0 || gmtime_r(&seconds, &utc) == NULL ||
+        strftime(text, 24, "%Y-%m-%d %H:%MZ", &utc) == 0)
+        return NULL;
+    return text;
+}
+
 static llmgr_status print_table(const struct cli_app *app, const struct llmgr_platform_list *list,
                                 struct llmgr_error *err)
 {
-    static const char *const HEADINGS[] = {N_("ID"),  N_("NAME"),  N_("KIND"), N_("BASE URL"),
-                                           N_("KEY"), N_("PAYER"), N_("SHOWN")};
-    struct cli_table *table = cli_table_new(HEADINGS, 7);
+    static const char *const HEADINGS[] = {N_("ID"),       N_("NAME"),          N_("KIND"),
+                                           N_("BASE URL"), N_("KEY"),           N_("PAYER"),
+                                           N_("SHOWN"),    N_("NO USAGE UNTIL")};
+    struct cli_table *table = cli_table_new(HEADINGS, some_reject_options(list) ? 8 : 7);
     bool all = cli_flag(app, CLI_FLAG_all) != NULL;
-    char id[24];
+    char id[24], until[24];
 
     for (size_t i = 0; i < list->count; i++) {
         const struct llmgr_platform *platform = &list->items[i];
@@ -34,7 +59,8 @@ static llmgr_status print_table(const struct cli_app *app, const struct llmgr_pl
                                     platform->platform_is_sys ? _("system") : _("private"),
                                     platform->base_url[0] != '\0' ? platform->base_url : NULL,
                                     platform->key_fingerprint, cli_payer(platform->payer),
-                                    platform->platform_hide ? _("no") : _("yes")});
+                                    platform->platform_hide ? _("no") : _("yes"),
+                                    no_usage_until(platform, until)});
     }
     return cli_table_print(
         table, _("There are no platforms; add some to llmgr.yaml and run `llmgr sync`."), err);
@@ -150,6 +176,16 @@ llmgr_status cli_run_platform_hide(struct cli_app *app, struct llmgr_error *err)
 llmgr_status cli_run_platform_show(struct cli_app *app, struct llmgr_error *err)
 {
     return set_hidden(app, false, err);
+}
+
+llmgr_status cli_run_platform_ask_usage(struct cli_app *app, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = cli_open_with_id(app, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_ask_usage(app->manager, cli_user(app), id, err);
+    return status == LLMGR_OK ? show_changed(app, id, _("Usage will be asked for."), err) : status;
 }
 
 llmgr_status cli_run_platform_set_key(struct cli_app *app, struct llmgr_error *err)

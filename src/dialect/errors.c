@@ -184,14 +184,6 @@ void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text)
     ld_clean_text(body.p[0] == '<' ? html_title(body) : body, max, text);
 }
 
-bool ld_rejects_stream_options(int http_status, struct lb_str body)
-{
-    if (http_status != 400 && http_status != 422)
-        return false;
-    return find_word(body, LB_STR("stream_options")) < body.size ||
-           find_word(body, LB_STR("include_usage")) < body.size;
-}
-
 /* ---- Retry-After ----------------------------------------------------------------------------- */
 
 enum { RETRY_MAX_S = 366 * 24 * 3600 };

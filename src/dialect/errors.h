@@ -38,9 +38,6 @@ void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text);
 /* Valid UTF-8 in, one line without control characters out, at most `max` bytes of it. */
 void ld_clean_text(struct lb_str raw, size_t max, struct lb_buf *text);
 
-/* Is this the answer of a platform that does not know stream_options? */
-bool ld_rejects_stream_options(int http_status, struct lb_str body);
-
 /*
  * How long an answer's head asks to wait: retry-after-ms, else Retry-After in seconds or as an
  * HTTP date (measured from now_ms, since 1970). -1 if it does not say, or not sensibly.

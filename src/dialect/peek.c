@@ -185,6 +185,7 @@ static llmgr_status take_options(struct look *look, const struct ld_member *memb
         }
         if (status != LLMGR_OK)
             return status;
+        peek->options_more |= !is_it;
     }
     return LLMGR_OK;
 }

@@ -50,6 +50,7 @@ struct ld_peek {
     size_t options_before;     /* where the member before it ends; 0: it is the first */
     bool options_object;       /* an object, not null */
     bool options_empty;        /* {} */
+    bool options_more;         /* it has members other than include_usage */
     size_t open;               /* offset of the top-level { */
     size_t close;              /* and of its } */
     bool empty;                /* nothing but space between them */

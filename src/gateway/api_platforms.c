@@ -86,16 +86,21 @@ static llmgr_status get(struct lg_api *api, struct llmgr_error *err)
 
 static llmgr_status change(struct lg_api *api, struct llmgr_error *err)
 {
-    bool hide;
+    bool hide, rejects;
     const struct lm_platform_edit edit = {
         .name = lb_cstr(lg_api_text(api, "platform_name")),
         .base_url = lb_cstr(lg_api_text(api, "base_url")),
         .api_key = lb_cstr(lg_api_text(api, "api_key")),
         .hide = lg_api_flag(api, "platform_hide", &hide),
+        .ask_usage = lg_api_flag(api, "no_stream_options", &rejects) != NULL,
     };
     int64_t id;
 
     llmgr_status status = lg_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK && edit.ask_usage && rejects)
+        status = lb_fail(err, LLMGR_ERR_INVALID,
+                         N_("'no_stream_options' can only be set to false; that a platform rejects "
+                            "them is for the platform to say"));
     if (status == LLMGR_OK)
         status = lm_platform_edit(api->core, la_user(api->user), id, &edit, err);
     return status == LLMGR_OK ? show(api, id, err) : status;

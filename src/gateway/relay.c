@@ -6,6 +6,7 @@
 
 #include "base/raw.h"
 #include "dialect/errors.h"
+#include "dialect/reject.h"
 #include "dialect/shape.h"
 #include "gateway/answer.h"
 #include "gateway/ask.h"
@@ -402,7 +403,7 @@ const struct lu_face lg_relay_face = {
     .end = on_end,
 };
 
-/* ---- A refusal ------------------------------------------------------------------------------- */
+/* ---- A verdict ------------------------------------------------------------------------------- */
 
 static void learn(void *context)
 {
@@ -417,21 +418,52 @@ static void learn(void *context)
 
 static enum lg_verdict learned(struct lg_request *request, void *context, llmgr_status status)
 {
+    (void)request;
     (void)context;
     (void)status; /* not to remember it costs one request more the next time */
-    if (request->cut)
-        return lg_request_fail(request, LLMGR_ERR_CANCELLED, N_("the server is shutting down"));
-    request->retry = !request->gone;
-    return LG_NEXT;
+    return LG_DONE;
 }
 
-/* Nothing has gone out yet and the platform did not do anything: once more without the member. */
+/*
+ * The answer has left. If it was what the same request without stream_options came to, the
+ * platform's word about them is believed.
+ */
+static enum lg_verdict answered(struct lg_request *request)
+{
+    if (!request->may_learn || request->relay->tap.report.failed || request->cut)
+        return LG_DONE;
+    request->may_learn = false;
+    enum lg_verdict verdict = lg_work_start(request, learn, learned, request);
+    if (verdict == LG_WAIT)
+        return verdict;
+    request->error = NULL; /* the caller has his answer */
+    return LG_DONE;
+}
+
+/*
+ * Can it be a verdict for others? Not if the caller said anything about stream_options, for then
+ * the refusal may be of his own, or quote him.
+ */
+static bool may_teach(const struct lg_request *request)
+{
+    const struct ld_peek *peek = &request->ask->peek;
+
+    return peek->options_at.size == 0 && !ld_mentions_stream_options(request->target.extra_body) &&
+           !ld_mentions_stream_options(lb_buf_str(&request->body));
+}
+
+/* ---- A refusal ------------------------------------------------------------------------------- */
+
+/*
+ * Nothing has gone out yet and the platform did not do anything: once more without the member. Not
+ * if the caller gave it members that we would not have asked for: he is to hear what is wrong.
+ */
 static bool may_retry(const struct lg_request *request)
 {
     const struct lg_relay *relay = request->relay;
 
     return relay->asked_usage && !request->no_options && !relay->head_sent &&
-           request->attempt < LG_ATTEMPTS_MAX &&
+           request->attempt < LG_ATTEMPTS_MAX && !request->ask->peek.options_more &&
            ld_rejects_stream_options(relay->upstream_status, lb_buf_str(&relay->refusal));
 }
 
@@ -502,7 +534,9 @@ static enum lg_verdict refuse(struct lg_request *request)
     mask_key(request);
     if (may_retry(request)) {
         request->no_options = true;
-        return lg_work_start(request, learn, learned, request);
+        request->may_learn = may_teach(request);
+        request->retry = !request->gone;
+        return LG_NEXT;
     }
     if (relay->head_sent) {
         fill_error(request);
@@ -533,7 +567,7 @@ enum lg_verdict lg_step_relay(struct lg_request *request)
     if (request->error == NULL && relay->refused)
         return refuse(request);
     if (request->error == NULL && request->answered)
-        return LG_DONE;
+        return answered(request);
     if (request->error == NULL)
         (void)lg_request_fail(request, LLMGR_ERR_CUT,
                               N_("the platform's answer ended before it was complete"));

@@ -137,7 +137,8 @@ struct lg_request {
     bool streams_body;       /* the body is passed on as it comes */
     bool late;               /* the body did not come in time */
     bool admitted;           /* a record's room is kept in the journal */
-    bool no_options;         /* learnt just now: the platform rejects stream_options */
+    bool no_options;         /* the platform rejected stream_options: again without */
+    bool may_learn;          /* and if that succeeds, it is a verdict for others too */
     bool wants_anthropic_id; /* the caller speaks Anthropic's dialect */
     bool answered;           /* the answer is complete */
     bool opened;             /* shown ids have become the platform's (shown_ids.h) */

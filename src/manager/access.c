@@ -41,7 +41,6 @@ static llmgr_status judge(const struct lm_manager *manager, bool found, bool is_
 static void set_row(struct lm_platform_row *row, const struct ls_rows *rows)
 {
     row->is_sys = ls_column_int(rows, 0) != 0;
-    row->no_stream_options = ls_column_int(rows, 3) != 0;
 
     struct lb_str name = ls_column_text(rows, 1);
     size_t size = lb_utf8_cut(name, LM_PLATFORM_NAME_MAX);

@@ -16,7 +16,6 @@ enum lm_access {
 
 struct lm_platform_row {
     bool is_sys;
-    bool no_stream_options;
     char name[LM_PLATFORM_NAME_MAX + 1]; /* for messages; cut if an old database has longer ones */
     char origin[LH_ORIGIN_SIZE];         /* empty: no address, or one that is none */
 };

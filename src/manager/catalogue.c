@@ -231,7 +231,7 @@ static bool take_platform(struct lm_catalogue *catalogue, const struct ls_rows *
     struct lm_platform platform = {.id = ls_column_int(rows, 0), .is_sys = true};
     void *items = catalogue->platforms;
 
-    platform.no_stream_options = ls_column_int(rows, 6) != 0;
+    platform.no_stream_options = ls_column_int(rows, 6);
     if (!keep(arena, ls_column_text(rows, 1), &platform.name) ||
         !keep(arena, ls_column_text(rows, 2), &platform.base_url) ||
         !keep(arena, ls_column_blob(rows, 3), &platform.key) ||

@@ -41,9 +41,9 @@ struct lm_platform {
     struct lb_str key;     /* sealed: server key, or a private platform's own */
     enum lm_key_state key_state;
     bool is_sys;
-    bool hide; /* private platforms */
-    bool no_stream_options;
-    uint32_t first_model; /* index into the models of the same catalogue or profile */
+    bool hide;                 /* private platforms */
+    int64_t no_stream_options; /* the column: when it was found to reject them; 0, 1: not */
+    uint32_t first_model;      /* index into the models of the same catalogue or profile */
     uint32_t model_count;
 };
 
@@ -54,6 +54,18 @@ struct lm_model {
     struct lb_str display_name;
     struct lb_str extra_body;
 };
+
+enum { LM_VERDICT_MS = 24 * 3600 * 1000 }; /* so long holds what a refusal taught */
+
+/*
+ * Until when the verdict holds that was reached at `at_ms`; 0: none, or it holds no longer. One
+ * that comes from too far in the future was written by a clock that has been set since.
+ */
+static inline int64_t lm_verdict_until(int64_t at_ms, int64_t now_ms)
+{
+    bool holds = at_ms > 1 && now_ms < at_ms + LM_VERDICT_MS && now_ms > at_ms - LM_VERDICT_MS;
+    return holds ? at_ms + LM_VERDICT_MS : 0;
+}
 
 /* Reads the catalogue in one transaction. The caller holds the first reference. */
 LLMGR_MUST_CHECK llmgr_status lm_catalogue_load(struct lm_manager *manager,

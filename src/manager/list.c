@@ -47,6 +47,8 @@ static llmgr_status fill_platform(struct lm_manager *manager, const struct lm_sc
         .platform_hide = is_hidden(scene, platform),
         .api_key_set = key.payer != LM_PAYER_NONE,
         .payer = lm_payer_name(key.payer),
+        .no_stream_options_until_ms =
+            lm_verdict_until(platform->no_stream_options, lb_now_ms(lm_host(manager))),
     };
     if (item->platform_name == NULL || item->base_url == NULL || item->protocol == NULL)
         return lb_fail_memory(err);

@@ -8,6 +8,8 @@
  */
 #include "manager/platforms.h"
 
+#include "manager/catalogue.h"
+
 #include "base/error.h"
 #include "manager/access.h"
 #include "manager/ring.h"
@@ -427,6 +429,41 @@ llmgr_status lm_platform_set_key(struct lm_manager *manager, struct lb_str user,
     return lm_access_write(manager, user, set_key, &change, err);
 }
 
+/* ---- Asking for usage again ------------------------------------------------------------------ */
+
+/* A system platform is everybody's: only who answers for it may say that it changed its mind. */
+static llmgr_status forget_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct change *change = context;
+    struct lm_platform_row row;
+    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
+                                             LM_ACCESS_SEE, &row, err);
+    if (status == LLMGR_OK && row.is_sys && !lm_is_system_user(change->user))
+        status = lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                         "whether a system platform is asked for usage is the administrator's to "
+                         "say; without that it is asked again a day after it refused");
+    if (status == LLMGR_OK)
+        status = ls_exec(tx, LS_PLATFORM_NO_STREAM_OPTIONS,
+                         LS_ARGS(ls_int(change->platform_id), ls_int(0)), NULL, err);
+    return status;
+}
+
+/* Who has to hear of a change: the system user changes what is everybody's. */
+static struct lb_str told(const struct change *change, bool ask_usage)
+{
+    return ask_usage && lm_is_system_user(change->user) ? lb_str(NULL, 0) : change->user;
+}
+
+llmgr_status lm_platform_ask_usage(struct lm_manager *manager, struct lb_str user,
+                                   int64_t platform_id, struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_user(manager, &user, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct change change = {.manager = manager, .user = user, .platform_id = platform_id};
+    return lm_access_write(manager, told(&change, true), forget_row, &change, err);
+}
+
 /* ---- All of it at once ----------------------------------------------------------------------- */
 
 struct edit {
@@ -434,6 +471,7 @@ struct edit {
     bool rename;
     bool move;
     bool hide;
+    bool ask_usage;
 };
 
 static llmgr_status edit_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
@@ -447,6 +485,8 @@ static llmgr_status edit_row(struct ls_tx *tx, void *context, struct llmgr_error
         status = move(tx, &edit->change, err);
     if (status == LLMGR_OK && edit->hide)
         status = hide_row(tx, &edit->change, err);
+    if (status == LLMGR_OK && edit->ask_usage)
+        status = forget_row(tx, &edit->change, err);
     return status;
 }
 
@@ -461,12 +501,13 @@ llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, in
                                    .hide = wanted->hide != NULL && *wanted->hide},
                         .rename = wanted->name.p != NULL,
                         .move = wanted->base_url.p != NULL,
-                        .hide = wanted->hide != NULL};
+                        .hide = wanted->hide != NULL,
+                        .ask_usage = wanted->ask_usage};
     struct llmgr_error unseen = {0};
 
     err = err != NULL ? err : &unseen;
     llmgr_status status = lm_access_user(manager, &user, err);
-    if (status == LLMGR_OK && !edit.rename && !edit.move && !edit.hide)
+    if (status == LLMGR_OK && !edit.rename && !edit.move && !edit.hide && !edit.ask_usage)
         status = lb_fail(err, LLMGR_ERR_INVALID, "nothing to change: give at least one member");
     if (status == LLMGR_OK && wanted->api_key.p != NULL && !edit.move)
         status =
@@ -484,7 +525,7 @@ llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, in
     if (edit.move)
         status = take_url(&edit.change, err);
     if (status == LLMGR_OK)
-        status = lm_access_write(manager, user, edit_row, &edit, err);
+        status = lm_access_write(manager, told(&edit.change, edit.ask_usage), edit_row, &edit, err);
     lb_buf_free(&edit.change.normal);
     return status;
 }
@@ -494,12 +535,17 @@ llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, in
 static llmgr_status mark_no_stream_options(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     const struct change *change = context;
-    return ls_exec(tx, LS_PLATFORM_NO_STREAM_OPTIONS, LS_ARGS(ls_int(change->platform_id)), NULL,
+    int64_t now = lb_now_ms(lm_host(change->manager));
+
+    /* One above a multiple of 4: see migrations.def. */
+    return ls_exec(tx, LS_PLATFORM_NO_STREAM_OPTIONS,
+                   LS_ARGS(ls_int(change->platform_id), ls_int((now & ~INT64_C(3)) | 1)), NULL,
                    err);
 }
 
 struct owner {
     int64_t platform_id;
+    int64_t now_ms;
     bool is_known; /* nothing to write */
     size_t size;   /* of the user id; 0: the catalogue */
     char user[LM_USER_MAX];
@@ -517,7 +563,7 @@ static llmgr_status read_owner(struct ls_tx *tx, void *context, struct llmgr_err
         return lb_fail(err, LLMGR_ERR_NOT_FOUND, "there is no platform %lld",
                        (long long)owner->platform_id);
     struct lb_str user = ls_column_text(&rows, 1);
-    owner->is_known = ls_column_int(&rows, 2) != 0;
+    owner->is_known = lm_verdict_until(ls_column_int(&rows, 2), owner->now_ms) != 0;
     /* A system platform, or an id no user of ours can have: everybody is told. */
     owner->size = 0;
     if (ls_column_int(&rows, 0) == 0 && user.size <= sizeof owner->user) {
@@ -533,7 +579,7 @@ llmgr_status lm_platform_learn_no_stream_options(struct lm_manager *manager, int
 {
     struct llmgr_error unseen = {0};
     err = err != NULL ? err : &unseen;
-    struct owner owner = {.platform_id = platform_id};
+    struct owner owner = {.platform_id = platform_id, .now_ms = lb_now_ms(lm_host(manager))};
     llmgr_status status = ls_transact(lm_store(manager), LS_READ_ONE, read_owner, &owner, err);
     if (status != LLMGR_OK || owner.is_known)
         return status;

@@ -37,15 +37,22 @@ struct lm_platform_edit {
     struct lb_str base_url;
     struct lb_str api_key;
     const bool *hide;
+    bool ask_usage; /* forget that it rejects stream_options */
 };
-/* Rename, move and hide in one: all or nothing. Errors as of each. */
+/* Rename, move, hide and forget in one: all or nothing. Errors as of each. */
 LLMGR_MUST_CHECK llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user,
                                                int64_t platform_id,
                                                const struct lm_platform_edit *edit,
                                                struct llmgr_error *err);
-/* The platform answered 400 naming stream_options: remembered for everyone. */
+/*
+ * The platform itself said that it does not know stream_options, and answered the same request
+ * without: remembered for a day, for everyone who uses it.
+ */
 LLMGR_MUST_CHECK llmgr_status lm_platform_learn_no_stream_options(struct lm_manager *manager,
                                                                   int64_t platform_id,
                                                                   struct llmgr_error *err);
+/* See llmgr_platform_ask_usage. */
+LLMGR_MUST_CHECK llmgr_status lm_platform_ask_usage(struct lm_manager *manager, struct lb_str user,
+                                                    int64_t platform_id, struct llmgr_error *err);
 
 #endif

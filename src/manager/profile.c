@@ -274,7 +274,7 @@ static void pack_platforms(struct packer *packer, const struct draft *draft)
             .protocol = pack_text(packer, row->text[2]),
             .key = pack_text(packer, row->record),
             .key_state = row->state,
-            .no_stream_options = (row->other & 1) != 0,
+            .no_stream_options = row->other & ~INT64_C(2),
             .hide = (row->other & 2) != 0,
             .first_model = models,
         };

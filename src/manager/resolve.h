@@ -55,7 +55,7 @@ struct lm_target {
     struct lb_str origin;   /* scheme://host:port */
     struct lb_str protocol; /* "openai" */
     bool platform_is_sys;
-    bool no_stream_options; /* learnt: the platform rejects stream_options */
+    bool no_stream_options; /* learnt less than a day ago: the platform rejects stream_options */
     int64_t model_id;
     struct lb_str model_name;
     struct lb_str display_name;

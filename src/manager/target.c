@@ -130,6 +130,13 @@ static bool own_texts(struct lb_arena *arena, struct lb_str *const *texts, size_
     return true;
 }
 
+/* Only platforms of which it was ever said cost a look at the clock. */
+static bool rejects_options(const struct lm_platform *platform, const struct lb_host *host)
+{
+    return platform->no_stream_options != 0 &&
+           lm_verdict_until(platform->no_stream_options, lb_now_ms(host)) != 0;
+}
+
 llmgr_status lm_choice_answer(const struct lm_scene *scene, const struct lm_request *request,
                               const struct lm_choice *choice, struct lb_arena *arena,
                               struct lm_target *target, struct llmgr_error *err)
@@ -148,7 +155,7 @@ llmgr_status lm_choice_answer(const struct lm_scene *scene, const struct lm_requ
         .origin = platform->origin,
         .protocol = platform->protocol,
         .platform_is_sys = platform->is_sys,
-        .no_stream_options = platform->no_stream_options,
+        .no_stream_options = rejects_options(platform, arena->host),
         .payer = choice->key.payer,
         .sealed_key = choice->key.record,
         .key_env = platform->key_env,

@@ -45,7 +45,8 @@ struct lu_peer {
     struct lb_str extra_body; /* empty: none */
     bool no_stream_options;   /* the platform is known to reject them */
     lu_open_key_fn open_key;  /* NULL: no key */
-    /* The platform answered 400 naming stream_options. May be NULL. */
+    /* The platform said that it rejects stream_options, and took the request without. May be NULL.
+     */
     void (*learn_no_stream_options)(void *context);
     void *context; /* of the two functions */
 };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Chat, whole and streamed. A platform that does not know stream_options says so with a 400; it is
- * asked once more without, and that is remembered. A platform that answers a request for a stream
- * with a whole answer is taken at its word: the caller gets it as one chunk.
+ * asked once more without, and if that succeeds it is remembered, unless the caller wrote of them.
+ * A platform that answers a request for a stream with a whole answer is taken at its word: the
+ * caller gets it as one chunk.
  */
 #include "base/error.h"
 #include "dialect/chat.h"
-#include "dialect/errors.h"
+#include "dialect/reject.h"
 #include "upstream/run.h"
 
 /* The state of a streamed call. */
@@ -15,10 +16,11 @@ struct streaming {
     struct lh_sse sse;
     llmgr_chunk_fn on_chunk;
     void *context;
+    bool mentions; /* the request, without our asking, names stream_options somewhere */
 };
 
 static llmgr_status ask_chat(struct lu_run *run, const struct llmgr_request *request, bool stream,
-                             bool include_usage, struct llmgr_error *err)
+                             bool include_usage, bool *mentions, struct llmgr_error *err)
 {
     const struct lu_peer *peer = run->peer;
     struct lb_buf body;
@@ -31,6 +33,8 @@ static llmgr_status ask_chat(struct lu_run *run, const struct llmgr_request *req
 
     lb_buf_init(&body, lu_call_host(run->call), LD_REQUEST_MAX);
     llmgr_status status = ld_chat_build(request, &options, &body, err);
+    if (status == LLMGR_OK && mentions != NULL && !include_usage)
+        *mentions = ld_mentions_stream_options(lb_buf_str(&body));
     if (status == LLMGR_OK) {
         const struct lu_ask ask = {
             .method = LB_STR("POST"),
@@ -57,7 +61,7 @@ llmgr_status lu_call_chat(struct lu_call *call, const struct lu_peer *peer,
     if (status != LLMGR_OK)
         return status;
     lu_run_init(&run, call, peer);
-    status = ask_chat(&run, request, false, false, err);
+    status = ask_chat(&run, request, false, false, NULL, err);
     if (status == LLMGR_OK && !lu_run_is_2xx(&run)) {
         status = lu_run_refused(&run, true, err);
     } else if (status == LLMGR_OK) {
@@ -201,7 +205,7 @@ static llmgr_status attempt(struct lu_run *run, const struct llmgr_request *requ
 {
     struct streaming *streaming = run->context;
 
-    llmgr_status status = ask_chat(run, request, true, include_usage, err);
+    llmgr_status status = ask_chat(run, request, true, include_usage, &streaming->mentions, err);
     if (status == LLMGR_OK && !lu_run_is_2xx(run)) {
         *again =
             include_usage && ld_rejects_stream_options(run->http_status, lb_buf_str(&run->body));
@@ -262,8 +266,10 @@ llmgr_status lu_call_stream(struct lu_call *call, const struct lu_peer *peer,
         one_stream(call, peer, request, !peer->no_stream_options, &streaming, answer, &again, &why);
     if (again) {
         status = one_stream(call, peer, request, false, &streaming, answer, &again, &why);
-        /* Only a success shows that it was really the parameter. */
-        if (status == LLMGR_OK && peer->learn_no_stream_options != NULL)
+        /* Only a success shows that it was really the parameter, and not what was asked. */
+        if (status == LLMGR_OK && peer->learn_no_stream_options != NULL && !streaming.mentions &&
+            !ld_mentions_stream_options(lb_cstr(request->extra_json)) &&
+            !ld_mentions_stream_options(peer->extra_body))
             peer->learn_no_stream_options(peer->context);
     }
     lu_call_end(call);

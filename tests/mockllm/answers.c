@@ -236,6 +236,8 @@ void mock_answer(const struct mock_request *request, struct mock_answer *answer)
 {
     const struct mock_how *how = &request->how;
     const char *wanted = request->options->require_key;
+    bool sent_options = json_object_get(request->json, "stream_options") != NULL;
+    struct lb_buf said;
 
     answer->status = 200;
     answer->type = "application/json";
@@ -246,8 +248,20 @@ void mock_answer(const struct mock_request *request, struct mock_answer *answer)
     } else if (how->on[MOCK_REDIRECT]) {
         answer->status = 302;
         lb_buf_add_c(&answer->fields, "Location: https://elsewhere.example/v1\r\n");
+    } else if (how->on[MOCK_QUOTE] && (how->n[MOCK_QUOTE] == 0 || sent_options)) {
+        answer->status = 400;
+        lb_buf_add_c(&answer->body, "{\"detail\":[{\"type\":\"missing\",\"loc\":[\"body\","
+                                    "\"x\"],\"msg\":");
+        lb_buf_init(&said, answer->body.host, 1 << 20);
+        lb_buf_add_c(&said, "Field required in ");
+        lb_buf_add_str(&said, request->body);
+        ld_json_write_str(lb_buf_str(&said), &answer->body);
+        lb_buf_free(&said);
+        lb_buf_add_c(&answer->body, ",\"input\":");
+        lb_buf_add_str(&answer->body, request->body);
+        lb_buf_add_c(&answer->body, "}]}");
     } else if (how->on[MOCK_NO_STREAM_OPTIONS] &&
-               json_object_get(request->json, "stream_options") != NULL) {
+               (how->n[MOCK_NO_STREAM_OPTIONS] != 0 || sent_options)) {
         answer->status = 400;
         lb_buf_add_c(&answer->body, "{\"error\":{\"message\":\"Unrecognized request argument "
                                     "supplied: stream_options\",\"type\":\"invalid_request_error\","

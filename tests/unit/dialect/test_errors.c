@@ -119,16 +119,6 @@ static void milliseconds_are_preferred(void **state)
     assert_int_equal(retry_after_of("HTTP/1.1 429 x\r\n\r\n"), -1);
 }
 
-static void stream_options_are_recognised_in_a_refusal(void **state)
-{
-    (void)state;
-    assert_true(ld_rejects_stream_options(400, LB_STR("Unknown parameter: 'stream_options'")));
-    assert_true(ld_rejects_stream_options(422, LB_STR("{\"loc\":[\"Stream_Options\"]}")));
-    assert_true(ld_rejects_stream_options(400, LB_STR("include_usage: extra fields")));
-    assert_false(ld_rejects_stream_options(400, LB_STR("context too long")));
-    assert_false(ld_rejects_stream_options(500, LB_STR("stream_options")));
-}
-
 static void a_refusal_says_what_to_do_about_it(void **state)
 {
     (void)state;
@@ -257,7 +247,6 @@ int main(void)
         cmocka_unit_test(a_404_names_model_and_platform),
         cmocka_unit_test(retry_after_is_read_in_each_form),
         cmocka_unit_test(milliseconds_are_preferred),
-        cmocka_unit_test(stream_options_are_recognised_in_a_refusal),
         cmocka_unit_test(a_refusal_says_what_to_do_about_it),
         cmocka_unit_test(only_what_can_be_shown_is_shown),
         cmocka_unit_test(a_message_is_not_looked_for_without_end),

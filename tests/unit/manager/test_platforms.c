@@ -3,6 +3,8 @@
 
 #include <sys/wait.h>
 
+#include "manager/catalogue.h"
+
 static const struct conf SYSTEM[] = {
     {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL},
     {"Beta", "http://10.0.0.5:8000/v1", NULL, "Beta One", "b-1", NULL},
@@ -235,6 +237,8 @@ static void moving_to_another_origin_demands_the_key_again(void **state)
     assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-third"));
 }
 
+#define MARKED "SELECT COUNT(*) FROM llm_platforms WHERE no_stream_options > 1"
+
 static void a_move_forgets_what_was_learnt_at_the_old_address(void **state)
 {
     struct world *w = *state;
@@ -243,13 +247,110 @@ static void a_move_forgets_what_was_learnt_at_the_old_address(void **state)
     WANT(LLMGR_OK, lm_platform_learn_no_stream_options(w->manager, id, &w->err));
     WANT(LLMGR_OK,
          lm_platform_learn_no_stream_options(w->manager, platform_id(w, "Alpha"), &w->err));
-    assert_int_equal(db_number(&w->db, "SELECT SUM(no_stream_options) FROM llm_platforms"), 2);
+    assert_int_equal(db_number(&w->db, MARKED), 2);
     int64_t revision = db_number(&w->db, "SELECT MAX(revision) FROM llm_changes");
     WANT(LLMGR_OK, lm_platform_learn_no_stream_options(w->manager, id, &w->err));
     assert_int_equal(db_number(&w->db, "SELECT MAX(revision) FROM llm_changes"), revision);
     WANT(LLMGR_ERR_NOT_FOUND, lm_platform_learn_no_stream_options(w->manager, 4711, &w->err));
     WANT(LLMGR_OK, set_url(w, id, "https://mine.example/v2", NULL));
-    assert_int_equal(db_number(&w->db, "SELECT SUM(no_stream_options) FROM llm_platforms"), 1);
+    assert_int_equal(db_number(&w->db, MARKED), 1);
+}
+
+static int64_t until(struct world *w, const char *user, int64_t id)
+{
+    struct llmgr_platform *items;
+    size_t count = 0;
+
+    WANT(LLMGR_OK, lm_platforms(w->manager, lb_cstr(user), &w->arena, &items, &count, &w->err));
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].platform_id == id)
+            return items[i].no_stream_options_until_ms;
+    }
+    fail_msg("no platform %lld", (long long)id);
+    return 0;
+}
+
+/* Writes what another process would, and lets it be seen. */
+static void set_mark(struct world *w, int64_t id, int64_t value)
+{
+    char sql[128];
+
+    snprintf(sql, sizeof sql, "UPDATE llm_platforms SET no_stream_options = %lld WHERE id = %lld",
+             (long long)value, (long long)id);
+    db_sql(&w->db, sql);
+    WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), id, false, &w->err));
+    WANT(LLMGR_OK, lm_platform_rename(w->manager, S("ann"), id, S("Mine"), &w->err));
+}
+
+static void a_verdict_ends_after_a_day(void **state)
+{
+    struct world *w = *state;
+    int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine");
+    int64_t now = lb_now_ms(lm_host(w->manager));
+    const int64_t day = LM_VERDICT_MS;
+    const struct {
+        int64_t at;
+        bool holds;
+    } cases[] = {
+        {0, false},
+        {1, false}, /* an older release's, which would never end */
+        {now - 4, true},
+        {now - day + 60000, true},
+        {now - day - 4, false},
+        {now + 60000, true},
+        {now + day + 60000, false},
+    };
+
+    assert_int_equal(until(w, "ann", id), 0);
+    WANT(LLMGR_OK, lm_platform_learn_no_stream_options(w->manager, id, &w->err));
+    int64_t at = db_number(&w->db, "SELECT MAX(no_stream_options) FROM llm_platforms");
+    assert_int_equal(at % 4, 1);
+    assert_int_equal(until(w, "ann", id), at + day);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t mark = cases[i].at > 1 ? (cases[i].at & ~INT64_C(3)) | 1 : cases[i].at;
+        set_mark(w, id, mark);
+        if (until(w, "ann", id) != (cases[i].holds ? mark + day : 0))
+            fail_msg("case %zu: %lld", i, (long long)until(w, "ann", id));
+        /* What is over is learnt anew. */
+        WANT(LLMGR_OK, lm_platform_learn_no_stream_options(w->manager, id, &w->err));
+        assert_true(until(w, "ann", id) != 0);
+    }
+    /* A mark beside a hidden platform is told from it, by the release before as well. */
+    WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), id, true, &w->err));
+    assert_true(until(w, "ann", id) != 0);
+    assert_int_equal(db_number(&w->db, "SELECT (no_stream_options + 2 * hide) % 4 FROM "
+                                       "llm_platforms WHERE name = 'Mine'"),
+                     3);
+}
+
+static void a_verdict_is_undone_by_whom_the_platform_is(void **state)
+{
+    struct world *w = *state;
+    int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine");
+    int64_t alpha = platform_id(w, "Alpha");
+    const struct lm_platform_edit edit = {.ask_usage = true};
+
+    for (int round = 0; round < 2; round++) {
+        WANT(LLMGR_OK, lm_platform_learn_no_stream_options(w->manager, id, &w->err));
+        WANT(LLMGR_OK, lm_platform_learn_no_stream_options(w->manager, alpha, &w->err));
+        assert_true(until(w, "ann", id) != 0 && until(w, "ann", alpha) != 0);
+        assert_true(until(w, "ben", alpha) != 0);
+        if (round == 0) {
+            WANT(LLMGR_ERR_NOT_FOUND, lm_platform_ask_usage(w->manager, S("ben"), id, &w->err));
+            WANT(LLMGR_ERR_FORBIDDEN, lm_platform_ask_usage(w->manager, S("ann"), alpha, &w->err));
+            assert_int_equal(db_number(&w->db, MARKED), 2);
+            WANT(LLMGR_OK, lm_platform_ask_usage(w->manager, S("ann"), id, &w->err));
+            WANT(LLMGR_OK, lm_platform_ask_usage(w->manager, S("-1"), alpha, &w->err));
+        } else {
+            WANT(LLMGR_ERR_NOT_FOUND, lm_platform_edit(w->manager, S("ben"), id, &edit, &w->err));
+            WANT(LLMGR_ERR_FORBIDDEN,
+                 lm_platform_edit(w->manager, S("ann"), alpha, &edit, &w->err));
+            WANT(LLMGR_OK, lm_platform_edit(w->manager, S("ann"), id, &edit, &w->err));
+            WANT(LLMGR_OK, lm_platform_edit(w->manager, S("-1"), alpha, &edit, &w->err));
+        }
+        assert_true(until(w, "ann", id) == 0 && until(w, "ann", alpha) == 0);
+        assert_int_equal(db_number(&w->db, MARKED), 0);
+    }
 }
 
 static void deleting_takes_models_keys_and_hides_along(void **state)
@@ -364,6 +465,8 @@ int main(void)
         TEST(in_fixed_mode_private_platforms_are_neither_seen_nor_changed_nor_lost),
         TEST(moving_to_another_origin_demands_the_key_again),
         TEST(a_move_forgets_what_was_learnt_at_the_old_address),
+        TEST(a_verdict_ends_after_a_day),
+        TEST(a_verdict_is_undone_by_whom_the_platform_is),
         TEST(deleting_takes_models_keys_and_hides_along),
         TEST(an_own_key_and_a_hide_of_a_system_platform_do_not_disturb_each_other),
         TEST(in_single_mode_every_user_is_the_system_user),

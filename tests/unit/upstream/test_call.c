@@ -302,6 +302,22 @@ static void no_stream_options_is_learnt_by_one_more_try(void **state)
     assert_int_equal(answer.usage.total_tokens, -1);
     ld_answer_clear(&answer);
     assert_int_equal(atomic_load(&mock_thread_counts(mock)->requests) - before, 2);
+    /* Who writes of it himself may be quoted; what fails without it as well was something else. */
+    static const char *const own[] = {"{\"user\":\"stream_options\"}", "{\"stream_options\":{}}"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        request.extra_json = own[i];
+        assert_int_equal(lu_call_stream(call, &peer, &request, count_chunk, &seen, NULL, &err),
+                         LLMGR_OK);
+        assert_int_equal(learnt, 1);
+    }
+    request.extra_json = NULL;
+    peer.model_name = LB_STR("mock-no-stream-options-1");
+    assert_int_equal(lu_call_stream(call, &peer, &request, count_chunk, &seen, NULL, &err),
+                     LLMGR_ERR_UPSTREAM);
+    assert_int_equal(learnt, 1);
+    err.status = LLMGR_OK;
+    peer.model_name = LB_STR("mock-no-stream-options");
+    before = atomic_load(&mock_thread_counts(mock)->requests) - 2;
     peer.no_stream_options = true;
     assert_int_equal(lu_call_stream(call, &peer, &request, count_chunk, &seen, NULL, &err),
                      LLMGR_OK);

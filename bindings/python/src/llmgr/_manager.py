@@ -347,6 +347,13 @@ class AIManager:
                  to_optional('api_key', api_key))
         return True
 
+    def ask_platform_usage(self, user_id: str | None, platform_id: int) -> bool:
+        """Streams of the platform are asked for usage again, though it was found to reject
+        stream_options. System platforms: the system user only."""
+        self._do(lib.llmgr_platform_ask_usage, self._user(user_id),
+                 to_id('platform_id', platform_id))
+        return True
+
     def toggle_platform_visibility(self, user_id: str | None, platform_id: int,
                                    hide: bool) -> bool:
         """Hides a platform, system or own, from this user's lists, or shows it again."""

@@ -55,7 +55,8 @@ def platform(row: Any, user_id: str) -> Platform:
                     is_sys=row.platform_is_sys, hide=row.platform_hide,
                     api_key_set=row.api_key_set,
                     key_fingerprint=from_optional(row.key_fingerprint),
-                    payer=from_optional(row.payer))
+                    payer=from_optional(row.payer),
+                    no_stream_options_until_ms=row.no_stream_options_until_ms or None)
 
 
 def selection(row: Any) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class Platform:
         api_key_set: Is there a key that this user may use?
         key_fingerprint: Tells keys apart, such as "key:1a2b3c4d"; None without a key.
         payer: "user", "system", or None without a key.
+        no_stream_options_until_ms: It rejects stream_options: until when (since 1970) streams are
+            not asked for usage; None: they are.
     """
 
     id: int
@@ -35,6 +37,7 @@ class Platform:
     api_key_set: bool
     key_fingerprint: str | None
     payer: str | None
+    no_stream_options_until_ms: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

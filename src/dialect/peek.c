@@ -215,12 +215,14 @@ static llmgr_status take_known(struct look *look, enum known known, const struct
 }
 
 /* Does the platform keep what comes of it? Any word that may mean yes, under any name that may. */
-static void take_store(struct look *look, struct lb_str folded, const struct ld_member *member)
+static void take_kept(struct look *look, struct lb_str folded, const struct ld_member *member)
 {
     const char first = look->body.p[member->value.at];
 
-    if (lb_str_eq_nocase(folded, LB_STR("store")) && first != 'f' && first != 'n')
-        look->peek->store = true;
+    if (first == 'f' || first == 'n')
+        return;
+    look->peek->store |= lb_str_eq_nocase(folded, LB_STR("store"));
+    look->peek->audio |= lb_str_eq_nocase(folded, LB_STR("audio"));
 }
 
 static llmgr_status take_member(struct look *look, const struct ld_member *member)
@@ -236,8 +238,8 @@ static llmgr_status take_member(struct look *look, const struct ld_member *membe
             match(look, name, folded, KNOWN_NAMES[known], UINT32_C(1) << known, &is_it);
         if (status != LLMGR_OK || is_it)
             return status == LLMGR_OK ? take_known(look, known, member) : status;
-        if (known == KNOWN_MODEL) /* store is of the same size */
-            take_store(look, folded, member);
+        if (known == KNOWN_MODEL) /* store and audio are of the same size */
+            take_kept(look, folded, member);
     }
     look->peek->refs |= name.p == NULL || ld_ref_hint(name);
     return LLMGR_OK;

@@ -38,6 +38,7 @@ struct ld_peek {
     bool stream;
     bool include_usage; /* stream_options.include_usage is true: the caller wants usage */
     bool store;         /* store is there, and neither false nor null */
+    bool audio;         /* so is audio: the answer may be heard */
     int64_t max_tokens; /* of max_completion_tokens, max_output_tokens, max_tokens; -1: not said */
     bool refs;          /* it may name things that are kept at the platform: dialect/refs.h tells */
     bool ids;           /* there are members `id` (or may be) below the top: items have such */

@@ -66,6 +66,7 @@ const uint64_t ld_ref_sizes[64] = {
     [LD_REF_PAIR('n', 't')] = FROM(13),              /* cached_content, from_checkpoint */
     [LD_REF_PAIR('e', 'l')] = FROM(5),               /* model */
     [LD_REF_PAIR('p', 't')] = EXACT(6),              /* prompt */
+    [LD_REF_PAIR('i', 'o')] = EXACT(5),              /* audio */
 };
 
 /* Lower case, without '_' and '-', and with an s and a k for U+017F and U+212A, which fold to them.
@@ -195,7 +196,10 @@ static enum place place_of_element(enum place parent, bool object)
     }
 }
 
-/* Members that lead from one place to the next. */
+/*
+ * Members that lead from one place to the next. To where more is looked at, as the most lenient
+ * parser reads their names; to where less is, as they are defined.
+ */
 static const struct {
     enum place from;
     struct lb_str name;
@@ -213,8 +217,13 @@ enum { METADATA = sizeof WAYS / sizeof WAYS[0] + 1 };
 
 static uint8_t way_of(enum place parent, struct lb_str name)
 {
-    for (size_t i = 0; i < sizeof WAYS / sizeof WAYS[0]; i++) {
-        if (WAYS[i].from == parent && lb_str_eq(WAYS[i].name, name))
+    const bool known = parent == ROOT || parent == MESSAGE || parent == BLOCK || parent == REQUEST;
+    char room[NAME_MAX];
+    struct lb_str form = known ? normal_form(name, room) : name;
+
+    for (size_t i = 0; known && i < sizeof WAYS / sizeof WAYS[0]; i++) {
+        bool exact = WAYS[i].array == MESSAGES || parent == MESSAGE || parent == BLOCK;
+        if (WAYS[i].from == parent && lb_str_eq(WAYS[i].name, exact ? name : form))
             return (uint8_t)(i + 1);
     }
     return lb_str_eq_c(name, "metadata") ? METADATA : 0;

@@ -44,6 +44,7 @@
     XX(RESPONSE, "response")                                                                       \
     XX(ITEM, "item")                                                                               \
     XX(CHAT_COMPLETION, "chat completion")                                                         \
+    XX(AUDIO, "audio")                                                                             \
     XX(CACHE, "cached content")                                                                    \
     XX(EVAL, "eval")                                                                               \
     XX(VIDEO, "video")                                                                             \

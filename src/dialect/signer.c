@@ -10,7 +10,25 @@
 #include "dialect/scan.h"
 #include "http/scan.h"
 
-enum node { NODE_NONE, NODE_RESPONSES, NODE_RESPONSE, NODE_ITEM, NODE_CHATS, NODE_MESSAGE };
+/* Of signed.def. */
+enum node {
+    NODE_NONE,
+    NODE_RESPONSES,
+    NODE_RESPONSE,
+    NODE_ITEM,
+    NODE_CHATS,
+    NODE_MESSAGE,
+    NODE_SPOKEN,
+    NODE_CHOICE,
+    NODE_SAID,
+    NODE_AUDIO
+};
+
+static const uint8_t TOPS[] = {
+    [LD_SIGNED_RESPONSES] = NODE_RESPONSES,
+    [LD_SIGNED_CHATS] = NODE_CHATS,
+    [LD_SIGNED_SPOKEN] = NODE_SPOKEN,
+};
 
 /* What a member is: 0 nothing to us, MEMBER_ID, or MEMBER_IN + the node below it. */
 enum { MEMBER_NONE, MEMBER_ID, MEMBER_IN };
@@ -58,7 +76,7 @@ void ld_signer_init(struct ld_signer *signer, enum ld_signed_family family, bool
         .tail = tail,
         .context = context,
         .stream = stream,
-        .top = family == LD_SIGNED_CHATS ? NODE_CHATS : NODE_RESPONSES,
+        .top = TOPS[family],
         .blank = true,
     };
 }

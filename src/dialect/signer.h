@@ -24,12 +24,12 @@ enum {
     LD_SIGNER_TAIL_MAX = 48, /* bytes of a tail */
     LD_SIGNER_TAILS = 4,     /* per call */
     LD_SIGNER_SLICES = 2 * LD_SIGNER_TAILS + 1,
-    LD_SIGNER_LEVELS = 4,      /* how deep signed.def goes */
+    LD_SIGNER_LEVELS = 5,      /* how deep signed.def goes */
     LD_SIGNER_NAME_MAX = 120,  /* bytes of the longest name there, each written as an escape */
     LD_SIGNER_KNOWN_MAX = 128, /* bytes of the id before, which is likely to come again */
 };
 
-enum ld_signed_family { LD_SIGNED_RESPONSES, LD_SIGNED_CHATS };
+enum ld_signed_family { LD_SIGNED_RESPONSES, LD_SIGNED_CHATS, LD_SIGNED_SPOKEN };
 
 /* Writes what goes behind `id`, of characters that JSON takes as they are; returns its size. */
 typedef size_t (*ld_tail_fn)(void *context, struct lb_str id, char tail[LD_SIGNER_TAIL_MAX]);

@@ -187,21 +187,21 @@ static llmgr_status read_extras(struct job *job)
     return walk.why == NULL ? LLMGR_OK : bad_extra(job, walk.why);
 }
 
-bool ld_extra_stores(struct lb_str text)
+bool ld_extra_sets(struct lb_str text, struct lb_str name)
 {
     struct ld_walk walk;
     struct ld_member member;
     char buf[NAME_BUF];
-    bool stores = false;
+    bool sets = false;
 
     if (text.size == 0)
         return false;
     ld_walk_start(&walk, text, ld_scan_space(text.p, 0, text.size), 1);
     while (ld_walk_next(&walk, &member)) {
-        if (lb_str_eq(ld_member_name(&member, buf, sizeof buf), LB_STR("store")))
-            stores = text.p[member.value.at] != 'f' && text.p[member.value.at] != 'n';
+        if (lb_str_eq(ld_member_name(&member, buf, sizeof buf), name))
+            sets = text.p[member.value.at] != 'f' && text.p[member.value.at] != 'n';
     }
-    return stores;
+    return sets;
 }
 
 static llmgr_status twice(struct job *job, const struct extra *extra)

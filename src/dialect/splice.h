@@ -29,8 +29,8 @@ struct ld_edit {
     bool drop_stream_options; /* for a platform that rejects the member; wins over ask_usage */
 };
 
-/* Does this extra_body have the platform keep the answer (store, and neither false nor null)? */
-bool ld_extra_stores(struct lb_str extra_body);
+/* Does this extra_body set a member of this name, and neither to false nor to null? */
+bool ld_extra_sets(struct lb_str extra_body, struct lb_str name);
 
 /*
  * `peek` is ld_peek's of this body. Slices point into body, edit and arena and live as long as the

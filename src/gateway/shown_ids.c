@@ -20,7 +20,8 @@ enum {
 /* What a platform keeps for one request; of all else a table says whose it is. */
 static bool is_signed(enum ld_ref_kind kind)
 {
-    return kind == LD_REF_RESPONSE || kind == LD_REF_ITEM || kind == LD_REF_CHAT_COMPLETION;
+    return kind == LD_REF_RESPONSE || kind == LD_REF_ITEM || kind == LD_REF_CHAT_COMPLETION ||
+           kind == LD_REF_AUDIO;
 }
 
 /* Parameters of lists that name an item to go on from. */
@@ -48,49 +49,71 @@ static bool is_call(const struct ld_ref *ref)
 
 #define ON(method) (1u << LH_METHOD_##method)
 
-/* Below these roots, what there is for a caller whose key is not his own: lists of all are not. */
+/*
+ * What there is for a caller whose key is not his own; '#' is a shown id, '*' any segment. Below
+ * /responses and /chat/completions there is nothing else: lists of all are everybody's.
+ */
 static const struct place {
-    struct lb_str root;
-    struct lb_str tail; /* what follows the id */
+    const char *pattern;
     unsigned methods;
 } PLACES[] = {
-    {{"/responses/", 11}, {"", 0}, ON(GET) | ON(HEAD) | ON(DELETE)},
-    {{"/responses/", 11}, {"/cancel", 7}, ON(POST)},
-    {{"/responses/", 11}, {"/input_items", 12}, ON(GET) | ON(HEAD)},
-    {{"/chat/completions/", 18}, {"", 0}, ON(GET) | ON(HEAD) | ON(POST) | ON(DELETE)},
-    {{"/chat/completions/", 18}, {"/messages", 9}, ON(GET) | ON(HEAD)},
+    {"/responses/input_tokens", ON(POST)},
+    {"/responses/compact", ON(POST)},
+    {"/responses/#", ON(GET) | ON(HEAD) | ON(DELETE)},
+    {"/responses/#/cancel", ON(POST)},
+    {"/responses/#/input_items", ON(GET) | ON(HEAD)},
+    {"/chat/completions/#", ON(GET) | ON(HEAD) | ON(POST) | ON(DELETE)},
+    {"/chat/completions/#/messages", ON(GET) | ON(HEAD)},
+    {"/conversations/*/items", ON(GET) | ON(HEAD) | ON(POST)},
+    {"/conversations/*/items/#", ON(GET) | ON(HEAD) | ON(DELETE)},
 };
 
-/* These keep nothing, and have no id in their path. */
-static bool is_stateless(const struct lg_request *request)
+/* Does the path fit? *id is its segment that is an id; p NULL: it has none. */
+static bool fits(const char *pattern, struct lb_str path, struct lb_str *id)
 {
-    const struct lb_str rest = request->match.rest;
-
-    return request->method == LH_METHOD_POST && (lb_str_eq_c(rest, "/responses/input_tokens") ||
-                                                 lb_str_eq_c(rest, "/responses/compact"));
+    *id = lb_str(NULL, 0);
+    while (*pattern != '\0' && path.size > 0) {
+        size_t size = 1;
+        if (*pattern == '#' || *pattern == '*') {
+            size = lb_str_find(path, '/');
+            if (*pattern == '#')
+                *id = lb_str_sub(path, 0, size);
+        } else if (*pattern != path.p[0]) {
+            return false;
+        }
+        pattern++;
+        path = lb_str_sub(path, size, path.size);
+    }
+    return *pattern == '\0' && path.size == 0;
 }
 
-static bool has_place(struct lb_str rest)
+static const struct place *find_place(const struct lg_request *request, struct lb_str *id)
+{
+    const struct lb_str rest = request->match.rest; /* perhaps with its query */
+    const struct lb_str path = lb_str_sub(rest, 0, lb_str_find(rest, '?'));
+
+    for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
+        if ((PLACES[i].methods >> request->method & 1) != 0 && fits(PLACES[i].pattern, path, id))
+            return &PLACES[i];
+    }
+    *id = lb_str(NULL, 0);
+    return NULL;
+}
+
+bool lg_shown_has_items(const struct lg_request *request)
+{
+    struct lb_str id;
+
+    return request->method != LH_METHOD_DELETE &&
+           lb_str_starts(request->match.rest, LB_STR("/conversations/")) &&
+           find_place(request, &id) != NULL;
+}
+
+/* Is everything below this path kept for one request, or nothing? */
+static bool is_ours(struct lb_str rest)
 {
     return lb_str_starts(rest, LB_STR("/responses")) ||
            lb_str_starts(rest, LB_STR("/chat/completions"));
-}
-
-/* The segment of the path that is an id; p NULL: nothing of the caller's can be there. */
-static struct lb_str id_segment(const struct lg_request *request)
-{
-    const struct lb_str rest = request->match.rest;
-
-    for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
-        const struct place *place = &PLACES[i];
-        if ((place->methods >> request->method & 1) == 0 || !lb_str_starts(rest, place->root) ||
-            !lb_str_ends(rest, place->tail) || rest.size <= place->root.size + place->tail.size)
-            continue;
-        struct lb_str id = lb_str_sub(rest, place->root.size, rest.size - place->tail.size);
-        if (lb_str_find(id, '/') == id.size)
-            return id;
-    }
-    return lb_str(NULL, 0);
 }
 
 /* ---- Which platform -------------------------------------------------------------------------- */
@@ -104,11 +127,11 @@ static int64_t platform_of(struct lb_str shown)
 
 static int64_t platform_in_path(const struct lg_request *request)
 {
-    struct lb_str segment = id_segment(request);
     char shown[LG_ROUTE_PATH_MAX];
+    struct lb_str segment;
     size_t size = 0;
 
-    if (segment.p == NULL || segment.size > sizeof shown ||
+    if (find_place(request, &segment) == NULL || segment.p == NULL || segment.size > sizeof shown ||
         !lh_percent_decode(segment, shown, &size))
         return 0;
     return platform_of(lb_str(shown, size));
@@ -219,14 +242,15 @@ static bool open_segment(const struct opening *opening, struct lb_str raw, struc
 static bool open_path(const struct opening *opening, struct lb_buf *out)
 {
     const struct lg_request *request = opening->request;
-    const struct lb_str rest = request->match.rest, id = id_segment(request);
+    const struct lb_str rest = request->match.rest;
+    struct lb_str id;
 
-    if (is_stateless(request)) {
+    if (find_place(request, &id) == NULL)
+        return false;
+    if (id.p == NULL) {
         lb_buf_add_str(out, rest);
         return true;
     }
-    if (id.p == NULL)
-        return false;
     const size_t before = (size_t)(id.p - rest.p);
     lb_buf_add_str(out, lb_str_sub(rest, 0, before));
     if (!open_segment(opening, id, out))
@@ -290,6 +314,23 @@ static bool chooses_id(const struct lg_request *request)
            lg_signing_suits(request, &family) && ld_refs_choose(lb_buf_str(&request->body));
 }
 
+/* Is it a native path of ours, or one to items of a conversation? */
+static bool has_place(const struct lg_request *request)
+{
+    struct lb_str id;
+
+    return lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE &&
+           (is_ours(request->match.rest) || find_place(request, &id) != NULL);
+}
+
+/* What is not read may name what it likes, in an encoding of its choice. */
+static bool is_unread(const struct lg_request *request)
+{
+    const struct lg_ask *ask = request->ask;
+
+    return request->streams_body || (ask != NULL && ask->kind != LG_ASK_JSON);
+}
+
 enum lg_verdict lg_shown_open(struct lg_request *request)
 {
     const struct lm_target *target = &request->target;
@@ -301,6 +342,8 @@ enum lg_verdict lg_shown_open(struct lg_request *request)
         return LG_NEXT;
     request->opened = true; /* not again for a second attempt */
     lm_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
+    if (has_place(request) && is_unread(request))
+        return lg_request_fail(request, LLMGR_ERR_INVALID, N_("a body on this path must be JSON"));
     if (chooses_id(request))
         return lg_shown_refuse(request);
     if (ask != NULL && ask->kind == LG_ASK_JSON && (ask->peek.refs || ask->peek.ids)) {
@@ -309,7 +352,5 @@ enum lg_verdict lg_shown_open(struct lg_request *request)
         if (look_again(request, &err) != LLMGR_OK)
             return lg_request_fail_with(request, &err);
     }
-    return lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE && has_place(request->match.rest)
-               ? open_target(&opening)
-               : LG_NEXT;
+    return has_place(request) ? open_target(&opening) : LG_NEXT;
 }

@@ -14,6 +14,8 @@
 
 #include "gateway/request.h"
 
+/* Does the answer tell of items of a conversation? */
+bool lg_shown_has_items(const struct lg_request *request);
 /* For READ, of a request that names no model: the platform its ids say they are of; 0: none. */
 int64_t lg_shown_platform(const struct lg_request *request);
 /* For CONNECT: path, query and body as the platform knows them. LG_NEXT, or FAIL with 404. */

@@ -6,6 +6,7 @@
 
 #include "dialect/splice.h"
 #include "gateway/ask.h"
+#include "gateway/shown_ids.h"
 #include "manager/signed_id.h"
 
 struct lg_signing {
@@ -24,13 +25,20 @@ static bool is_below(struct lb_str path, struct lb_str root)
     return lb_str_starts(path, root) && (path.size == root.size || path.p[root.size] == '/');
 }
 
-/* A chat is kept if the caller or the model's own members say so. */
-static bool is_stored(const struct lg_request *request)
+/*
+ * A chat is kept if the caller or the model's own members say so, and so is, for a while, the sound
+ * of one that is heard.
+ */
+static bool is_kept(const struct lg_request *request, enum ld_signed_family *family)
 {
-    const struct lg_ask *ask = request->ask;
+    const struct ld_peek *peek = &request->ask->peek;
+    const struct lb_str extra = request->target.extra_body;
 
-    return (ask != NULL && ask->kind == LG_ASK_JSON && ask->peek.store) ||
-           ld_extra_stores(request->target.extra_body);
+    *family = LD_SIGNED_CHATS;
+    if (peek->store || ld_extra_sets(extra, LB_STR("store")))
+        return true;
+    *family = LD_SIGNED_SPOKEN;
+    return peek->audio || ld_extra_sets(extra, LB_STR("audio"));
 }
 
 bool lg_signing_suits(const struct lg_request *request, enum ld_signed_family *family)
@@ -44,11 +52,12 @@ bool lg_signing_suits(const struct lg_request *request, enum ld_signed_family *f
         *family = LD_SIGNED_RESPONSES;
         return true;
     case LD_ENDPOINT_CHAT:
-        *family = LD_SIGNED_CHATS;
-        return is_stored(request);
+        return is_kept(request, family);
     case LD_ENDPOINT_NATIVE:
-        *family = is_below(rest, LB_STR("/responses")) ? LD_SIGNED_RESPONSES : LD_SIGNED_CHATS;
-        return *family == LD_SIGNED_RESPONSES || is_below(rest, LB_STR("/chat/completions"));
+        *family =
+            is_below(rest, LB_STR("/chat/completions")) ? LD_SIGNED_CHATS : LD_SIGNED_RESPONSES;
+        return *family == LD_SIGNED_CHATS || is_below(rest, LB_STR("/responses")) ||
+               lg_shown_has_items(request);
     default:
         return false;
     }

@@ -290,3 +290,34 @@ def test_many_threads_at_once(client):
 def test_long_prompts(client, size):
     said = ('中文 and "quotes" \\ ' * (size // 20))
     assert ask(client, 'mock', said).choices[0].message.content == HELLO + said
+
+
+def test_a_stored_response_is_used_by_its_id(client, gateway):
+    """The id bears a signature here; the platform gets its own."""
+    with client.responses.stream(model='mock', input=SAID) as stream:
+        events = list(stream)
+        first = stream.get_final_response()
+    assert first.id.startswith('resp_mock_0001.') and events[0].response.id == first.id
+    mark = gateway.mark()
+    client.responses.create(model='mock', input=[{'type': 'item_reference',
+                                                  'id': events[1].item.id}],
+                            previous_response_id=first.id)
+    sent = gateway.since(mark)[0].json
+    assert sent['previous_response_id'] == 'resp_mock_0001'
+    assert sent['input'][0]['id'] == 'msg_mock_1'
+    assert client.responses.retrieve(first.id).id == first.id
+    assert len(list(client.responses.input_items.list(first.id))) == 6
+    client.responses.delete(first.id)
+    assert gateway.since(mark)[-1].path == '/v1/responses/resp_mock_0001'
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(first.id[:-2])
+
+
+def test_a_stored_chat_is_used_by_its_id(client, gateway):
+    chat = ask(client, 'mock', store=True)
+    mark = gateway.mark()
+    assert client.chat.completions.retrieve(chat.id).id == chat.id
+    assert len(list(client.chat.completions.messages.list(chat.id))) == 6
+    client.chat.completions.update(chat.id, metadata={'a': 'b'})
+    client.chat.completions.delete(chat.id)
+    assert {sent.path.split('/')[4] for sent in gateway.since(mark)} == {'chatcmpl-mock-0001'}

@@ -114,6 +114,43 @@ def test_an_old_client_gets_it_too(gateway):
     assert SIGNED.fullmatch(answer.json['id'])
 
 
+def test_what_is_heard_is_signed_too(gateway, mockllm):
+    for more in ({}, {'stream': True}, {'store': True}):
+        body = {**ASK, 'audio': {'voice': 'alloy', 'format': 'wav'}, **more}
+        own, signed = gateway.as_user('cid', CHAT, body), gateway.as_user('ann', CHAT, body)
+        assert bare(signed.body) == own.body.decode()
+        sound = re.search(r'"id":"(audio_mock_1[^"]*)"', signed.body.decode()).group(1)
+        assert SIGNED.fullmatch(sound)
+        whole = len(re.findall(r'audio_mock_1|chatcmpl-mock', own.body.decode()))
+        assert len(TAIL.findall(signed.body.decode())) == (whole if 'store' in more else 1)
+    said = {'role': 'assistant', 'audio': {'id': sound}}
+    body = {**ASK, 'messages': [said, *ASK['messages']]}
+    assert gateway.as_user('ann', CHAT, body).status == 200
+    assert mockllm.last().json['messages'][0]['audio'] == {'id': 'audio_mock_1'}
+    refused(gateway.as_user('ben', CHAT, body))
+    said['audio']['id'] = 'audio_mock_1'
+    refused(gateway.as_user('ben', CHAT, body))
+
+
+def test_items_of_a_conversation_are_signed(gateway, mockllm):
+    item = respond(gateway).json['output'][0]['id']
+    path = '/v1/conversations/conv_mock_1/items'
+    named = {'X_LLMGR_Model': 'Mock'}
+    answer = gateway.as_user('ann', path + '?after=' + item, method='GET', **named)
+    assert mockllm.last().path == path + '?after=msg_mock_1'
+    assert len(TAIL.findall(answer.body.decode())) == 8
+    answer = gateway.as_user('ann', f'{path}/{item}', method='GET')
+    assert answer.json['id'] == item and mockllm.last().path == path + '/msg_mock_1'
+    answer = gateway.as_user('ann', f'{path}/{item}', method='DELETE')
+    assert answer.json['id'] == 'conv_mock_1' and mockllm.last().path == path + '/msg_mock_1'
+    body = {'items': [{'type': 'item_reference', 'id': item}]}
+    assert gateway.as_user('ann', path, body, **named).status == 200
+    assert mockllm.last().json['items'][0]['id'] == 'msg_mock_1'
+    refused(gateway.as_user('ben', f'{path}/{item}', method='GET'))
+    refused(gateway.as_user('ben', f'{path}?after={item}', method='GET', **named))
+    refused(gateway.as_user('ben', path, body, **named))
+
+
 # ---- Their way back ------------------------------------------------------------------------------
 
 def kept(gateway, user='ann'):
@@ -228,6 +265,24 @@ def test_escapes_hide_nothing(gateway, mockllm):
     assert len(mockllm.requests()) == before
     answer = gateway.as_user('ann', f'{RESPONSES}/' + response.replace('.', '%2E'), method='GET')
     assert answer.status == 200 and mockllm.last().path == f'{RESPONSES}/resp_mock_0001'
+
+
+def test_what_is_not_read_is_not_sent(gateway, mockllm):
+    """A body in another encoding could name what it likes."""
+    bens = kept(gateway, 'ben')[0].split('.')[0]
+    before = len(mockllm.requests())
+    body = json.dumps({'model': 'x', 'previous_response_id': bens, 'input': 'hi'})
+    for path in ('/v1/responses/compact', '/v1/responses/input_tokens'):
+        for raw, kind in ((body.encode('utf-16'), 'text/plain'),
+                          (body.encode('utf-8-sig'), 'application/octet-stream'),
+                          (body.encode('utf-8-sig'), 'application/json'),
+                          (b'--x\r\n\r\n\r\n--x--\r\n', 'multipart/form-data; boundary=x')):
+            for more in ({'X-LLMGR-Model': 'Mock'}, {}):
+                answer = gateway.ask(path, raw=raw, fields={
+                    'Authorization': 'Bearer ' + gateway.llmgr.tokens['ann'],
+                    'Content-Type': kind, **more})
+                assert answer.status in (400, 404), (path, kind, answer.body)
+    assert len(mockllm.requests()) == before
 
 
 def test_an_id_of_the_callers_choice_is_not_signed(gateway, mockllm):

@@ -74,6 +74,28 @@ static void answer_unknown(struct lb_str id, struct mock_answer *answer)
     lb_buf_free(&text);
 }
 
+/* Any conversation is kept, with its items. */
+static bool answer_items(const struct mock_request *request, struct mock_answer *answer)
+{
+    const struct lb_str path = request->head->path;
+    const char *at = memmem(path.p, path.size, "/items", 6);
+    struct lb_str item;
+
+    if (memmem(path.p, path.size, "/conversations/", 15) == NULL || at == NULL)
+        return false;
+    item = lb_str_sub(path, (size_t)(at - path.p) + 7, path.size);
+    if (item.size == 0) {
+        answer_list(LB_STR("msg_mock"), &answer->body);
+    } else if (request->head->method == LH_METHOD_DELETE) {
+        lb_buf_add_c(&answer->body, "{\"id\":\"conv_mock_1\",\"object\":\"conversation\"}");
+    } else {
+        lb_buf_add_byte(&answer->body, '{');
+        write_id(&answer->body, "id", item);
+        lb_buf_add_c(&answer->body, ",\"type\":\"message\"}");
+    }
+    return true;
+}
+
 /* What follows `root` in the path, wherever that stands; p NULL: it does not. */
 static struct lb_str below(struct lb_str path, const char *root)
 {
@@ -85,6 +107,8 @@ static struct lb_str below(struct lb_str path, const char *root)
 
 bool mock_kept(const struct mock_request *request, struct mock_answer *answer)
 {
+    if (answer_items(request, answer))
+        return true;
     for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
         struct lb_str rest = below(request->head->path, PLACES[i].root);
         struct lb_str id = lb_str_sub(rest, 0, lb_str_find(rest, '/'));

@@ -164,6 +164,8 @@ static size_t content_chunks(const struct mock_request *request, struct mock_ans
     return pieces;
 }
 
+#define SOUND "{\"id\":\"audio_mock_1\",\"expires_at\":1700003600,\"data\":\"UklGRg==\"}"
+
 static void chat_stream(const struct mock_request *request, struct mock_answer *answer,
                         struct lb_str text)
 {
@@ -179,6 +181,8 @@ static void chat_stream(const struct mock_request *request, struct mock_answer *
         tool_chunks(request, answer);
     else
         pieces = content_chunks(request, answer, text);
+    if (json_is_object(json_object_get(request->json, "audio")))
+        chunk(request, answer, "{\"audio\":" SOUND "}", NULL);
     if (how->on[MOCK_ERROR_EVENT] || how->on[MOCK_BADJSON] || how->on[MOCK_NO_FINISH])
         return;
     chunk(request, answer, "{}", how->on[MOCK_TOOLS] ? "tool_calls" : "stop");
@@ -209,6 +213,8 @@ static void chat_whole(const struct mock_request *request, struct mock_answer *a
     } else {
         ld_json_write_str(text, out);
     }
+    if (json_is_object(json_object_get(request->json, "audio")))
+        lb_buf_add_c(out, ",\"audio\":" SOUND);
     lb_buf_addf(out, "},\"logprobs\":null,\"finish_reason\":\"%s\"}]",
                 how->on[MOCK_TOOLS] ? "tool_calls" : "stop");
     if (!how->on[MOCK_NO_USAGE]) {
@@ -288,7 +294,7 @@ static void responses_stream(const struct mock_request *request, struct mock_ans
 {
     struct lb_str rest = text;
     char before[320];
-    int number = 2;
+    int number = 3;
 
     mock_event(request, answer, "response.created",
                LB_STR("{\"type\":\"response.created\",\"sequence_number\":0," RESPONSE_HEAD
@@ -297,6 +303,10 @@ static void responses_stream(const struct mock_request *request, struct mock_ans
                LB_STR("{\"type\":\"response.output_item.added\",\"sequence_number\":1,"
                       "\"output_index\":0,\"item\":{\"id\":\"msg_mock_1\",\"type\":\"message\","
                       "\"role\":\"assistant\",\"status\":\"in_progress\",\"content\":[]}}"));
+    mock_event(request, answer, "response.content_part.added",
+               LB_STR("{\"type\":\"response.content_part.added\",\"sequence_number\":2,"
+                      "\"item_id\":\"msg_mock_1\",\"output_index\":0,\"content_index\":0,"
+                      "\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}}"));
     while (rest.size > 0) {
         snprintf(before, sizeof before,
                  "{\"type\":\"response.output_text.delta\",\"sequence_number\":%d,\"item_id\":"

@@ -82,26 +82,30 @@ static void peek_tells_whether_an_answer_may_be_kept(void **state)
     static const struct {
         const char *text;
         bool store;
+        bool audio;
     } BODIES[] = {
-        {"{\"model\":\"m\"}", false},
-        {"{\"store\":true}", true},
-        {"{\"model\":\"m\",\"store\" : true}", true},
-        {"{\"store\":false}", false},
-        {"{\"store\":null}", false},
-        {"{\"store\":1}", true},
-        {"{\"store\":\"true\"}", true},
-        {"{\"Store\":true}", true},
-        {"{\"\\u0073tore\":true}", true},
-        {"{\"\xc5\xbftore\":true}", true},
-        {"{\"store\":false,\"store\":true}", true},
-        {"{\"stored\":true,\"stor\":true,\"a\":{\"store\":true}}", false},
+        {"{\"audio\":{\"voice\":\"alloy\"}}", false, true},
+        {"{\"AUDIO\":1,\"store\":true}", true, true},
+        {"{\"audio\":null,\"a\":{\"audio\":{}}}", false, false},
+        {"{\"model\":\"m\"}", false, false},
+        {"{\"store\":true}", true, false},
+        {"{\"model\":\"m\",\"store\" : true}", true, false},
+        {"{\"store\":false}", false, false},
+        {"{\"store\":null}", false, false},
+        {"{\"store\":1}", true, false},
+        {"{\"store\":\"true\"}", true, false},
+        {"{\"Store\":true}", true, false},
+        {"{\"\\u0073tore\":true}", true, false},
+        {"{\"\xc5\xbftore\":true}", true, false},
+        {"{\"store\":false,\"store\":true}", true, false},
+        {"{\"stored\":true,\"stor\":true,\"a\":{\"store\":true}}", false, false},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof BODIES / sizeof *BODIES; i++) {
         struct ld_peek found;
         assert_int_equal(peek(lb_cstr(BODIES[i].text), &found, NULL), LLMGR_OK);
-        if (found.store != BODIES[i].store)
+        if (found.store != BODIES[i].store || found.audio != BODIES[i].audio)
             fail_msg("%s", BODIES[i].text);
     }
 }

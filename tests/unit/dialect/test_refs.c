@@ -160,6 +160,18 @@ static void an_item_is_told_by_its_place(void **state)
     told("{\"body\":{\"input\":[{\"\\u0069d\":\"m1\"}]}}", "item:m1 ");
     told("{\"input\":\"hello\",\"data\":{\"input\":[{\"id\":\"x\"}]}}", "");
     told("{\"input\":[\"a\",\"b\"]}", "");
+    told("{\"Input\":[{\"id\":\"m1\"}],\"INPUT\":{\"id\":\"m2\"}}", "item:m1 item:m2 ");
+    told("{\"Items\":[{\"id\":\"m1\"}],\"Body\":{\"inpuT\":[{\"id\":\"m2\"}]}}",
+         "item:m1 item:m2 ");
+}
+
+static void a_spoken_answer_is_told_by_its_id(void **state)
+{
+    (void)state;
+    told("{\"messages\":[{\"role\":\"assistant\",\"audio\":{\"id\":\"audio_1\"}}]}",
+         "audio:audio_1 ");
+    told("{\"audio\":{\"voice\":\"alloy\",\"format\":\"wav\"},\"modalities\":[\"audio\"]}", "");
+    told("{\"messages\":[{\"content\":[{\"audio\":\"https://a.example/a.wav\"}]}]}", "");
 }
 
 static void some_values_are_references_by_how_they_begin(void **state)
@@ -279,7 +291,8 @@ static void every_row_of_the_table_is_hinted_at(void **state)
             fail_msg("%s is not hinted at", WRITTEN[i]);
         if (!ld_ref_named(lb_cstr(WRITTEN[i]), LB_STR("ft:"), &ref) &&
             !ld_ref_named(lb_cstr(WRITTEN[i]), LB_STR("pmpt_"), &ref) &&
-            !ld_ref_named(lb_cstr(WRITTEN[i]), LB_STR("skill_"), &ref))
+            !ld_ref_named(lb_cstr(WRITTEN[i]), LB_STR("skill_"), &ref) &&
+            !ld_ref_named(lb_cstr(WRITTEN[i]), LB_STR("audio_"), &ref))
             fail_msg("%s is in no row", WRITTEN[i]);
         snprintf(body, sizeof body, "{\"x\":[{\"%s\":\"x\"}]}", WRITTEN[i]);
         assert_true(hints(body, &ids));
@@ -360,6 +373,7 @@ int main(void)
         cmocka_unit_test(what_names_nothing_is_not_told),
         cmocka_unit_test(the_callers_own_data_is_passed_over),
         cmocka_unit_test(an_item_is_told_by_its_place),
+        cmocka_unit_test(a_spoken_answer_is_told_by_its_id),
         cmocka_unit_test(some_values_are_references_by_how_they_begin),
         cmocka_unit_test(malformed_text_hides_nothing),
         cmocka_unit_test(a_field_of_a_form_is_told_by_its_name),

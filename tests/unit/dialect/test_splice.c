@@ -168,14 +168,16 @@ static void stream_options_of_an_extra_body_ask_for_usage_too(void **state)
 
 static void an_extra_body_may_have_the_answer_kept(void **state)
 {
+    const struct lb_str STORE = LB_STR("store");
+
     (void)state;
-    assert_true(ld_extra_stores(LB_STR("{\"store\":true}")));
-    assert_true(ld_extra_stores(LB_STR(" { \"a\":{}, \"st\\u006fre\" : 1 }")));
-    assert_true(ld_extra_stores(LB_STR("{\"store\":false,\"store\":true}")));
-    assert_false(ld_extra_stores(LB_STR("{\"store\":true,\"store\":false}")));
-    assert_false(ld_extra_stores(LB_STR("{\"store\":null,\"a\":{\"store\":true}}")));
-    assert_false(ld_extra_stores(LB_STR("{}")));
-    assert_false(ld_extra_stores(LB_STR("")));
+    assert_true(ld_extra_sets(LB_STR("{\"store\":true}"), STORE));
+    assert_true(ld_extra_sets(LB_STR(" { \"a\":{}, \"st\\u006fre\" : 1 }"), STORE));
+    assert_true(ld_extra_sets(LB_STR("{\"store\":false,\"store\":true}"), STORE));
+    assert_false(ld_extra_sets(LB_STR("{\"store\":true,\"store\":false}"), STORE));
+    assert_false(ld_extra_sets(LB_STR("{\"store\":null,\"a\":{\"store\":true}}"), STORE));
+    assert_false(ld_extra_sets(LB_STR("{}"), STORE));
+    assert_false(ld_extra_sets(LB_STR(""), STORE));
 }
 
 static void a_broken_extra_body_is_refused(void **state)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The sum at the end of a test run is right, and nothing that did not run looks like success: each
 test plants one such thing in a small house."""
+import fnmatch
 import json
 import os
 import pathlib
@@ -229,8 +230,29 @@ def test_a_word_that_is_no_suite_is_refused():
 
 
 def test_every_accepted_skip_is_a_reason_that_some_test_gives():
-    sources = ''.join(path.read_text('utf-8') for path in (TOP / 'tests').rglob('*.py'))
+    sources = ''.join(path.read_text('utf-8') for folder in ('tests', 'bindings/python/tests')
+                      for path in (TOP / folder).rglob('*.py'))
     sources = re.sub(r"'\s*\n\s*'", '', sources)
     for row in tomllib.loads((TOP / 'tests/skips.toml').read_text('utf-8'))['skip']:
         assert set(row) == {'reason', 'tests', 'why'} and all(row.values())
         assert max(row['reason'].split('*'), key=len) in sources, row['reason']
+
+
+def test_every_reason_that_a_test_gives_is_judged():
+    """Those of formatted texts are by their fixed part."""
+    rows = tomllib.loads((TOP / 'tests/skips.toml').read_text('utf-8'))['skip']
+    given = set()
+    for folder in ('tests', 'bindings/python/tests'):
+        for path in (TOP / folder).rglob('*.py'):
+            if path.is_relative_to(TOP / 'tests/rules'):
+                continue
+            text = path.read_text('utf-8')
+            given |= set(re.findall(r"pytest\.skip\(f?'([^']*)'", text))
+            for mark in re.findall(r"mark\.skipif\((.*?reason='[^']*')", text, re.S):
+                given.add(mark.rpartition("reason='")[2][:-1])
+            assert 'importorskip' not in text and 'mark.skip(' not in text, path
+    refused = {reason for reason in given
+               if not any(fnmatch.fnmatchcase(re.sub('{.*?}', 'x', reason), row['reason'])
+                          for row in rows)}
+    assert len(given) > 10
+    assert refused == {'{name} is not installed'}  # of tests/interop, where it shall fail

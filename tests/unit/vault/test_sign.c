@@ -69,6 +69,21 @@ static void whatever_differs_the_signature_differs(void **state)
     lv_vault_free(f.vault);
 }
 
+/* An owner's id that ends like a platform's number and an origin's first bytes. */
+static void an_owner_ends_where_he_ends(void **state)
+{
+    (void)state;
+    struct fixture f;
+    unsigned char a[LV_SIGNATURE_SIZE], b[LV_SIGNATURE_SIZE];
+
+    open_vault(&f);
+    sign(f.vault, ANN, 3, LB_STR("12345678https"), ID, a);
+    sign(f.vault, LB_STR("ann\0\0\0\0\0\0\0\3"), INT64_C(0x3132333435363738), LB_STR("https"), ID,
+         b);
+    assert_false(lv_same_signature(a, b));
+    lv_vault_free(f.vault);
+}
+
 /* What a database holds is enough, under whatever master key and data key. */
 static void signatures_outlive_both_kinds_of_rotation(void **state)
 {
@@ -143,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_is_signed_alike_each_time),
         cmocka_unit_test(whatever_differs_the_signature_differs),
+        cmocka_unit_test(an_owner_ends_where_he_ends),
         cmocka_unit_test(signatures_outlive_both_kinds_of_rotation),
         cmocka_unit_test(another_database_signs_otherwise),
         cmocka_unit_test(a_signature_is_no_fingerprint),

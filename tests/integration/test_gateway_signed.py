@@ -139,6 +139,11 @@ def test_items_of_a_conversation_are_signed(gateway, mockllm):
     answer = gateway.as_user('ann', path + '?after=' + item, method='GET', **named)
     assert mockllm.last().path == path + '?after=msg_mock_1'
     assert len(TAIL.findall(answer.body.decode())) == 8
+    shown = [one['id'] for one in answer.json['data']]
+    assert (shown[0], shown[5]) == (answer.json['first_id'], answer.json['last_id'])
+    for one in shown:
+        answer = gateway.as_user('ann', f'{path}/{one}', method='GET')
+        assert answer.status == 200 and answer.json['id'] == one
     answer = gateway.as_user('ann', f'{path}/{item}', method='GET')
     assert answer.json['id'] == item and mockllm.last().path == path + '/msg_mock_1'
     answer = gateway.as_user('ann', f'{path}/{item}', method='DELETE')

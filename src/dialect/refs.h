@@ -44,7 +44,6 @@
     XX(RESPONSE, "response")                                                                       \
     XX(ITEM, "item")                                                                               \
     XX(CHAT_COMPLETION, "chat completion")                                                         \
-    XX(AUDIO, "audio")                                                                             \
     XX(CACHE, "cached content")                                                                    \
     XX(EVAL, "eval")                                                                               \
     XX(VIDEO, "video")                                                                             \

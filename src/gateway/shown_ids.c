@@ -20,8 +20,7 @@ enum {
 /* What a platform keeps for one request; of all else a table says whose it is. */
 static bool is_signed(enum ld_ref_kind kind)
 {
-    return kind == LD_REF_RESPONSE || kind == LD_REF_ITEM || kind == LD_REF_CHAT_COMPLETION ||
-           kind == LD_REF_AUDIO;
+    return kind == LD_REF_RESPONSE || kind == LD_REF_ITEM || kind == LD_REF_CHAT_COMPLETION;
 }
 
 /* Parameters of lists that name an item to go on from. */

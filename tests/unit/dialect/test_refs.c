@@ -169,7 +169,7 @@ static void a_spoken_answer_is_told_by_its_id(void **state)
 {
     (void)state;
     told("{\"messages\":[{\"role\":\"assistant\",\"audio\":{\"id\":\"audio_1\"}}]}",
-         "audio:audio_1 ");
+         "item:audio_1 ");
     told("{\"audio\":{\"voice\":\"alloy\",\"format\":\"wav\"},\"modalities\":[\"audio\"]}", "");
     told("{\"messages\":[{\"content\":[{\"audio\":\"https://a.example/a.wav\"}]}]}", "");
 }

@@ -39,6 +39,7 @@ static void fill_settings(const struct lc_options *from, struct lg_settings *to)
         .body_timeout_ms = from->body_timeout_ms,
         .keepalive_timeout_ms = from->keepalive_timeout_ms,
         .write_timeout_ms = from->write_timeout_ms,
+        .freshness_wait_ms = from->freshness_wait_ms,
         .ping_ms = from->ping_ms,
         .streams_per_user = (unsigned)from->user_max,
         .streams_per_token = (unsigned)from->token_max,

@@ -18,7 +18,7 @@
 enum { LOOK_UPS_MAX = 512 };
 
 struct look_up {
-    struct lm_manager *manager;
+    struct lg_worker *worker; /* which counts it */
     unsigned char digest[LM_TOKEN_DIGEST_SIZE];
     struct lm_token *token;
     llmgr_status status;
@@ -153,20 +153,30 @@ static void load(void *context)
     struct look_up *look_up = context;
 
     look_up->status =
-        lm_token_load(look_up->manager, look_up->digest, &look_up->token, &look_up->err);
+        lm_token_load(look_up->worker->manager, look_up->digest, &look_up->token, &look_up->err);
+}
+
+static void drop_look_up(void *context)
+{
+    struct look_up *look_up = context;
+    struct lg_worker *worker = look_up->worker;
+
+    worker->look_ups--;
+    lm_token_free(worker->manager, look_up->token);
+    lb_free(worker->host, look_up);
 }
 
 static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_status status)
 {
     struct look_up *look_up = context;
 
-    request->worker->look_ups--;
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
     if (look_up->status != LLMGR_OK)
         return lg_request_fail_with(request, &look_up->err);
     enum lg_verdict verdict = request->gone ? LG_DONE : admit_token(request, look_up->token);
     lm_token_cache_put(request->worker->tokens, look_up->token);
+    look_up->token = NULL;
     return verdict;
 }
 
@@ -183,17 +193,45 @@ static enum lg_verdict too_many(struct lg_request *request)
 
 static enum lg_verdict start_load(struct lg_request *request, const unsigned char *digest)
 {
-    if (request->worker->look_ups >= LOOK_UPS_MAX)
+    struct lg_worker *worker = request->worker;
+
+    if (worker->look_ups >= LOOK_UPS_MAX)
         return too_many(request);
-    struct look_up *look_up = lb_arena_calloc(&request->arena, 1, sizeof *look_up);
+    struct look_up *look_up = lb_calloc(worker->host, 1, sizeof *look_up);
 
     if (look_up == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    look_up->manager = request->worker->manager;
+    look_up->worker = worker;
+    worker->look_ups++;
     memcpy(look_up->digest, digest, sizeof look_up->digest);
-    enum lg_verdict verdict = lg_work_start(request, load, loaded, look_up);
-    request->worker->look_ups += verdict == LG_WAIT;
-    return verdict;
+    return lg_work_start_bounded(request, load, loaded, drop_look_up, look_up);
+}
+
+/*
+ * The keeper has not heard from the database for a while: then no thread is held up to hear as
+ * little. Afterwards most tokens are in memory still.
+ */
+static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_status status)
+{
+    const unsigned char *digest = context;
+    const struct lm_token *token = NULL;
+
+    (void)status;
+    if (request->gone)
+        return LG_DONE;
+    if (lm_token_cache_get(request->worker->tokens, digest, &token) == LM_TOKEN_FOUND)
+        return admit_token(request, token);
+    return start_load(request, digest);
+}
+
+static enum lg_verdict await_word(struct lg_request *request, const unsigned char *digest)
+{
+    char *kept = lb_arena_bytes(&request->arena, LM_TOKEN_DIGEST_SIZE);
+
+    if (kept == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    memcpy(kept, digest, LM_TOKEN_DIGEST_SIZE);
+    return lg_work_await_fresh(request, heard, kept);
 }
 
 /* ---- Warm ------------------------------------------------------------------------------------ */
@@ -221,7 +259,8 @@ enum lg_verdict lg_identify_token(struct lg_request *request)
     case LM_TOKEN_FOUND:
         return admit_token(request, token);
     case LM_TOKEN_MISS:
-        return start_load(request, digest);
+        return lg_server_fresh(request->worker->server) ? start_load(request, digest)
+                                                        : await_word(request, digest);
     case LM_TOKEN_UNKNOWN:
     default:
         return unknown(request);

@@ -5,11 +5,13 @@
  */
 #include <string.h>
 
+#include "api/api.h"
 #include "base/host.h"
 #include "gateway/call.h"
 #include "gateway/handlers.h"
 #include "gateway/server.h"
 #include "gateway/worker.h"
+#include "manager/manager.h"
 
 void lg_run_healthz(struct lg_call *call)
 {
@@ -127,6 +129,10 @@ static void write_process(const struct lg_server *server, struct lb_buf *out)
                 (long long)(started % 1000));
     add_head("llmgr_workers", "gauge", "worker threads", out);
     lb_buf_addf(out, "llmgr_workers %zu\n", lg_server_workers(server));
+    add_head("llmgr_database_history_resets_total", "counter",
+             "the database went back in time or was another one, and all was read anew", out);
+    lb_buf_addf(out, "llmgr_database_history_resets_total %llu\n",
+                (unsigned long long)lm_history_resets(lg_server_manager(server)->manager));
     add_head("llmgr_ready", "gauge", "1 if the server takes new requests", out);
     lb_buf_addf(out, "llmgr_ready %d\n", !lg_server_draining(server) && lg_server_fresh(server));
 }

@@ -25,7 +25,6 @@
 
 enum {
     KEEPER_MS = 200,        /* between two polls of the database */
-    FRESH_MS = 1000,        /* what is remembered may be acted on so long after a good poll */
     HOP_SIZE = 32,          /* hexadecimal digits of our name in CDN-Loop */
     LEDGER_CLOSE_MS = 5000, /* for the last records to reach the database */
 };
@@ -57,7 +56,6 @@ struct lg_server {
     struct lg_settings *news[LG_WORKERS_MAX];
     pthread_t keeper;
     bool keeper_runs;
-    _Atomic int64_t polled_ms; /* monotonic, the last good one */
     atomic_bool draining;
     _Atomic int64_t drain_ms;
     atomic_size_t running; /* workers that have not ended */
@@ -65,14 +63,14 @@ struct lg_server {
 
 /* ---- The keeper ------------------------------------------------------------------------------ */
 
-llmgr_status lg_server_poll(struct lg_server *server, struct llmgr_error *err)
+/* Requests that wait for it go on by themselves: none of them asks the database. */
+static void tell_waiters(const struct lg_server *server)
 {
-    int64_t now = lb_monotonic_ms();
-
-    llmgr_status status = lm_poll(server->manager->manager, err);
-    if (status == LLMGR_OK)
-        atomic_store(&server->polled_ms, now);
-    return status;
+    for (size_t i = 0; i < server->worker_count; i++) {
+        struct lg_worker *worker = server->workers[i];
+        if (atomic_load(&worker->waiting) != 0)
+            ln_loop_post(worker->loop, &worker->fresh_post);
+    }
 }
 
 static void poll_once(struct lg_server *server)
@@ -80,7 +78,9 @@ static void poll_once(struct lg_server *server)
     struct llmgr_error err = {0};
     bool was_fresh = lg_server_fresh(server);
 
-    if (lg_server_poll(server, &err) != LLMGR_OK && was_fresh && !lg_server_fresh(server))
+    if (lm_poll(server->manager->manager, &err) == LLMGR_OK)
+        tell_waiters(server);
+    else if (was_fresh && !lg_server_fresh(server))
         lb_error(server->host, "the database does not answer, requests are refused: %s",
                  err.message);
 }
@@ -108,9 +108,7 @@ static void *keep(void *context)
 
 bool lg_server_fresh(const struct lg_server *server)
 {
-    return lb_monotonic_coarse_ms() -
-               atomic_load_explicit(&server->polled_ms, memory_order_relaxed) <
-           FRESH_MS;
+    return lm_is_fresh(server->manager->manager);
 }
 
 /* ---- Listening ------------------------------------------------------------------------------- */
@@ -318,7 +316,6 @@ llmgr_status lg_server_start(struct llmgr *manager, const struct lg_server_optio
     server->started_ms = lb_now_ms(server->host);
     lb_buf_init(&server->places, server->host, LG_LISTENERS_MAX * LN_LISTEN_TEXT * 2);
     init_locks(server);
-    atomic_store(&server->polled_ms, lb_monotonic_ms());
     llmgr_status status = copy_options(server, options, err);
     if (status == LLMGR_OK)
         status = open_ledger(server, options, err);

@@ -17,8 +17,6 @@ struct lm_ledger *lg_server_ledger(const struct lg_server *server);
 struct lb_str lg_server_hop(const struct lg_server *server);
 struct lg_gauge *lg_server_gauge(const struct lg_server *server);     /* users and tokens */
 struct lg_gauge *lg_server_addresses(const struct lg_server *server); /* connections */
-/* Looks for changes in the database; blocks. Any thread. */
-LLMGR_MUST_CHECK llmgr_status lg_server_poll(struct lg_server *server, struct llmgr_error *err);
 bool lg_server_needs_token(const struct lg_server *server);
 struct ln_tls_server_options lg_server_tls(const struct lg_server *server);
 int64_t lg_server_drain_ms(const struct lg_server *server);

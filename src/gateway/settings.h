@@ -20,6 +20,7 @@ struct lg_settings {
     int64_t body_timeout_ms;      /* between two pieces of a body */
     int64_t keepalive_timeout_ms; /* between two requests */
     int64_t write_timeout_ms;     /* a client that takes nothing of its answer */
+    int64_t freshness_wait_ms;    /* for word from the database */
     int64_t ping_ms;              /* silence on a stream before a keep-alive; 0: never */
     unsigned streams_per_user;    /* requests under way at once; 0: no limit */
     unsigned streams_per_token;

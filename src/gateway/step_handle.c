@@ -70,6 +70,25 @@ static enum lg_verdict handled(struct lg_request *request, void *context, llmgr_
     return answer_call(request, call);
 }
 
+static enum lg_verdict start_handler(struct lg_request *request)
+{
+    /* The handler reads the head on another thread: it must not lie in the worker's scratch. */
+    if (!request->kept && lg_request_keep(request) != LLMGR_OK)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    struct lg_call *call = lb_arena_alloc(&request->arena, sizeof *call);
+    if (call == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    fill_call(request, call);
+    return lg_work_start(request, run_handler, handled, call);
+}
+
+static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_status status)
+{
+    (void)context;
+    (void)status;
+    return request->gone ? LG_DONE : start_handler(request);
+}
+
 enum lg_verdict lg_step_handle(struct lg_request *request)
 {
     const struct lg_route *route = request->match.route;
@@ -84,14 +103,10 @@ enum lg_verdict lg_step_handle(struct lg_request *request)
     }
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    /* The handler reads the head on another thread: it must not lie in the worker's scratch. */
-    if (!request->kept && lg_request_keep(request) != LLMGR_OK)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    struct lg_call *call = lb_arena_alloc(&request->arena, sizeof *call);
-    if (call == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    fill_call(request, call);
-    return lg_work_start(request, run_handler, handled, call);
+    /* A database that does not answer would hold up the threads that all share. */
+    if (route->scope != LG_SCOPE_PUBLIC && !lg_server_fresh(request->worker->server))
+        return lg_work_await_fresh(request, heard, NULL);
+    return start_handler(request);
 }
 
 /* HEAD / and GET /: some clients look whether anybody is there before they speak. */

@@ -5,6 +5,8 @@
  */
 #include "gateway/request.h"
 
+#include <string.h>
+
 #include "gateway/gauge.h"
 #include "gateway/shown_ids.h"
 #include "gateway/work.h"
@@ -14,10 +16,10 @@
 
 struct load {
     struct lm_manager *manager;
-    struct lb_str user;
     struct lm_profile *profile;
     llmgr_status status;
     struct llmgr_error err;
+    struct lb_str user; /* its bytes follow */
 };
 
 static void load_profile(void *context)
@@ -25,6 +27,14 @@ static void load_profile(void *context)
     struct load *load = context;
 
     load->status = lm_profile_load(load->manager, load->user, &load->profile, &load->err);
+}
+
+static void drop_load(void *context)
+{
+    struct load *load = context;
+
+    lm_profile_free(load->manager, load->profile);
+    lb_free(lm_host(load->manager), load);
 }
 
 static enum lg_verdict resolve(struct lg_request *request);
@@ -38,6 +48,7 @@ static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_s
     if (load->status != LLMGR_OK)
         return lg_request_fail_with(request, &load->err);
     lm_view_put(request->worker->view, load->profile);
+    load->profile = NULL;
     if (request->gone || request->cut)
         return LG_DONE; /* no other load may begin */
     return resolve(request);
@@ -45,17 +56,19 @@ static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_s
 
 static enum lg_verdict start_load(struct lg_request *request)
 {
-    struct load *load = lb_arena_calloc(&request->arena, 1, sizeof *load);
+    struct lm_manager *manager = request->worker->manager;
+    struct lb_str user = lm_effective_user(manager, request->caller.user);
 
-    if (load == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     if (++request->tries > LG_PROFILE_TRIES)
         return lg_request_fail(request, LLMGR_ERR_DATABASE_BUSY,
                                N_("the user's settings change faster than they can be read"));
+    struct load *load = lb_calloc(lm_host(manager), 1, sizeof *load + user.size);
+    if (load == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     lg_count(request->worker, LG_METRIC_PROFILE_LOADS, 1);
-    load->manager = request->worker->manager;
-    load->user = lm_effective_user(load->manager, request->caller.user);
-    return lg_work_start(request, load_profile, loaded, load);
+    load->manager = manager;
+    load->user = lb_str(memcpy(load + 1, user.p, user.size), user.size);
+    return lg_work_start_bounded(request, load_profile, loaded, drop_load, load);
 }
 
 static enum lg_verdict resolve(struct lg_request *request)
@@ -76,48 +89,21 @@ static enum lg_verdict resolve(struct lg_request *request)
     return result == LM_VIEW_MISS ? start_load(request) : LG_NEXT;
 }
 
-/* ---- When what is remembered may be too old -------------------------------------------------- */
-
-struct look {
-    struct lg_server *server;
-    llmgr_status status;
-    struct llmgr_error err;
-};
-
-static void look_for_changes(void *context)
+static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct look *look = context;
-
-    look->status = lg_server_poll(look->server, &look->err);
-}
-
-static enum lg_verdict looked(struct lg_request *request, void *context, llmgr_status status)
-{
-    struct look *look = context;
-
-    if (status != LLMGR_OK)
-        return lg_request_fail(request, status, N_("the server is closing"));
-    if (look->status != LLMGR_OK)
-        return lg_request_fail_with(request, &look->err);
+    (void)context;
+    (void)status;
     return request->gone ? LG_DONE : resolve(request);
-}
-
-/* The keeper has not heard from the database for a while: then it is asked for this request. */
-static enum lg_verdict ask_database(struct lg_request *request)
-{
-    struct look *look = lb_arena_calloc(&request->arena, 1, sizeof *look);
-
-    if (look == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    look->server = request->worker->server;
-    return lg_work_start(request, look_for_changes, looked, look);
 }
 
 enum lg_verdict lg_step_target(struct lg_request *request)
 {
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    return lg_server_fresh(request->worker->server) ? resolve(request) : ask_database(request);
+    /* Else the keeper has not heard from the database for a while: what we remember may be old. */
+    if (!lg_server_fresh(request->worker->server))
+        return lg_work_await_fresh(request, heard, NULL);
+    return resolve(request);
 }
 
 /* ---- ADMIT ----------------------------------------------------------------------------------- */

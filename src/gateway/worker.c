@@ -16,6 +16,7 @@
 #include "gateway/client.h"
 #include "gateway/request.h"
 #include "gateway/server_int.h"
+#include "gateway/work.h"
 #include "manager/ledger.h"
 #include "manager/tokens.h"
 #include "net/listen.h"
@@ -317,6 +318,8 @@ llmgr_status lg_worker_new(struct lg_server *server, unsigned index,
     worker->server = server;
     worker->host = &manager->host;
     worker->manager = manager->manager;
+    worker->fresh_post = (struct ln_post){.fn = lg_work_wake, .context = worker};
+    lb_list_init(&worker->waiters);
     worker->reload_post = (struct ln_post){.fn = take_news, .context = worker};
     worker->drain_post = (struct ln_post){.fn = begin_drain, .context = worker};
     lb_list_init(&worker->clients);

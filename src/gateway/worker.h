@@ -91,6 +91,9 @@ struct lg_worker {
     unsigned look_ups;     /* of tokens, under way off the loop */
     struct lg_room *rooms; /* and their first memory */
     unsigned room_count;
+    struct lb_list waiters; /* jobs that wait for word from the database */
+    atomic_uint waiting;    /* how many; the keeper looks */
+    struct ln_post fresh_post;
     struct ln_post reload_post;
     struct ln_post drain_post;
     struct ln_timer drain_timer;

@@ -7,6 +7,7 @@
 #include "manager/catalogue.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -25,7 +26,8 @@ struct id_index {
 struct lm_catalogue {
     const struct lb_host *host;
     atomic_uint holders;
-    int64_t revision;
+    struct lm_point point;
+    char identity[LM_IDENTITY_SIZE + 1];
     struct lm_platform *platforms;
     struct lm_model *models;
     uint32_t platform_count;
@@ -304,23 +306,40 @@ static llmgr_status read_table(struct lm_catalogue *catalogue, struct ls_tx *tx,
     return status;
 }
 
-static llmgr_status read_all(struct lm_catalogue *catalogue, struct ls_tx *tx,
-                             struct llmgr_error *err)
+/* Where the database is; its past must hold the change that is known. */
+static llmgr_status read_point(struct lm_catalogue *catalogue, struct ls_tx *tx,
+                               const struct lm_point *must, struct llmgr_error *err)
 {
     struct ls_rows rows = {0};
     struct llmgr_error own = {0};
+    const int64_t revision = must != NULL ? must->revision : 0;
 
-    if (ls_find(tx, LS_REVISION_GET, NULL, 0, &rows, &own) != LS_FOUND) {
+    if (ls_find(tx, LS_HISTORY_POINT, LS_ARGS(ls_int(revision)), &rows, &own) != LS_FOUND) {
         if (own.status == LLMGR_OK)
             return lb_fail(err, LLMGR_ERR_INTERNAL, "the revision cannot be read");
         if (err != NULL)
             *err = own;
         return own.status;
     }
-    catalogue->revision = ls_column_int(&rows, 0);
+    struct lb_str identity = ls_column_text(&rows, 3);
+    catalogue->point = (struct lm_point){ls_column_int(&rows, 0), ls_column_int(&rows, 1)};
+    bool there = must == NULL || ls_column_int(&rows, 2) == must->mark;
+    snprintf(catalogue->identity, sizeof catalogue->identity, "%.*s", (int)identity.size,
+             identity.p != NULL ? identity.p : "");
     ls_rows_end(&rows);
-    llmgr_status status = read_table(catalogue, tx, LS_CATALOGUE_PLATFORMS,
-                                     LM_CATALOGUE_PLATFORMS_MAX, take_platform, err);
+    if (there)
+        return LLMGR_OK;
+    return lm_fail_older(ls_tx_store(tx), err);
+}
+
+static llmgr_status read_all(struct lm_catalogue *catalogue, struct ls_tx *tx,
+                             const struct lm_point *must, struct llmgr_error *err)
+{
+    llmgr_status status = read_point(catalogue, tx, must, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = read_table(catalogue, tx, LS_CATALOGUE_PLATFORMS, LM_CATALOGUE_PLATFORMS_MAX,
+                        take_platform, err);
     if (status != LLMGR_OK)
         return status;
     return read_table(catalogue, tx, LS_CATALOGUE_MODELS, LM_CATALOGUE_MODELS_MAX, take_model, err);
@@ -350,8 +369,8 @@ static llmgr_status complete(struct lm_manager *manager, struct lm_catalogue *ca
     return index_names(catalogue) ? LLMGR_OK : lb_fail_memory(err);
 }
 
-llmgr_status lm_catalogue_load(struct lm_manager *manager, struct lm_catalogue **out,
-                               struct llmgr_error *err)
+llmgr_status lm_catalogue_load(struct lm_manager *manager, const struct lm_point *must,
+                               struct lm_catalogue **out, struct llmgr_error *err)
 {
     struct lm_catalogue *catalogue = lb_calloc(manager->host, 1, sizeof *catalogue);
     struct ls_tx *tx;
@@ -363,7 +382,7 @@ llmgr_status lm_catalogue_load(struct lm_manager *manager, struct lm_catalogue *
     lb_arena_init(&catalogue->memory, manager->host, NULL, 0, LM_CATALOGUE_BYTES_MAX);
     llmgr_status status = ls_begin(manager->store, LS_READ, &tx, err);
     if (status == LLMGR_OK) {
-        status = read_all(catalogue, tx, err);
+        status = read_all(catalogue, tx, must, err);
         ls_rollback(tx);
     }
     if (status == LLMGR_OK)
@@ -394,9 +413,19 @@ void lm_catalogue_drop(struct lm_catalogue *catalogue)
     lb_free(catalogue->host, catalogue);
 }
 
+struct lm_point lm_catalogue_point(const struct lm_catalogue *catalogue)
+{
+    return catalogue->point;
+}
+
 int64_t lm_catalogue_revision(const struct lm_catalogue *catalogue)
 {
-    return catalogue->revision;
+    return catalogue->point.revision;
+}
+
+const char *lm_catalogue_identity(const struct lm_catalogue *catalogue)
+{
+    return catalogue->identity;
 }
 
 const struct lm_platform *lm_catalogue_platforms(const struct lm_catalogue *catalogue,

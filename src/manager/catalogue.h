@@ -17,6 +17,7 @@
 
 struct lm_catalogue;
 struct lm_manager;
+struct lm_point;
 
 enum lm_key_state {
     LM_KEY_ABSENT = 0, /* nothing is stored */
@@ -67,15 +68,22 @@ static inline int64_t lm_verdict_until(int64_t at_ms, int64_t now_ms)
     return holds ? at_ms + LM_VERDICT_MS : 0;
 }
 
-/* Reads the catalogue in one transaction. The caller holds the first reference. */
+/*
+ * Reads the catalogue in one transaction, in which the change `must` is to be found, else it is
+ * ERR_DATABASE_BUSY (NULL: whatever is there). The caller holds the first reference.
+ */
 LLMGR_MUST_CHECK llmgr_status lm_catalogue_load(struct lm_manager *manager,
+                                                const struct lm_point *must,
                                                 struct lm_catalogue **catalogue,
                                                 struct llmgr_error *err);
 void lm_catalogue_hold(struct lm_catalogue *catalogue);
 void lm_catalogue_drop(struct lm_catalogue *catalogue); /* NULL is fine */
 
-/* Every change up to this revision is in it. */
+/* Every change up to this one is in it. */
+struct lm_point lm_catalogue_point(const struct lm_catalogue *catalogue);
 int64_t lm_catalogue_revision(const struct lm_catalogue *catalogue);
+/* Of the database it was read from; "" if that has none. */
+const char *lm_catalogue_identity(const struct lm_catalogue *catalogue);
 /* In the order people see. */
 const struct lm_platform *lm_catalogue_platforms(const struct lm_catalogue *catalogue,
                                                  uint32_t *count);

@@ -86,6 +86,7 @@ struct lm_ledger {
     struct lm_span spans[LM_SPANS_MAX];
     size_t span_count;
     struct lm_segment *adopted;
+    uint64_t history; /* of the database, in which the positions were read */
     int64_t next_scan_ms;
     char forget[LM_FORGET_MAX][LM_SEGMENT_NAME + 1];
     size_t forget_count;

@@ -6,6 +6,9 @@
  * After any failure nobody knows how far the database is (a connection may break in the COMMIT),
  * so the positions are read again before the next try. That, and nothing else, is what makes each
  * record one row.
+ *
+ * A database that went back in time has lost rows together with the positions behind them: what the
+ * files still hold of those is written again.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -88,9 +91,29 @@ static llmgr_status make_sure(struct lm_ledger *ledger, struct lm_segment *segme
         position = (uint64_t)run.position < segment->size ? (size_t)run.position : segment->size;
     if (position > segment->taken && !segment->adopted)
         atomic_fetch_add(&ledger->written_own, count_between(segment, segment->taken, position));
+    else if (position < segment->taken && !segment->adopted)
+        atomic_fetch_sub(&ledger->written_own, count_between(segment, position, segment->taken));
     segment->taken = position;
     segment->sure = true;
     return LLMGR_OK;
+}
+
+/* What we believe of the database holds in one history only; so do numbers of rows. */
+static void follow_history(struct lm_ledger *ledger)
+{
+    uint64_t history = lm_history_resets(ledger->manager);
+    struct lb_list *at, *after;
+
+    if (ledger->history == history)
+        return;
+    ledger->history = history;
+    lm_sums_clear(ledger->sums);
+    if (ledger->adopted != NULL)
+        ledger->adopted->sure = false;
+    pthread_mutex_lock(&ledger->lock);
+    LB_LIST_EACH(at, after, &ledger->segments)
+    LB_CONTAINER(at, struct lm_segment, link)->sure = false;
+    pthread_mutex_unlock(&ledger->lock);
 }
 
 /* ---- What a round takes ---------------------------------------------------------------------- */
@@ -121,7 +144,7 @@ static void choose_files(struct lm_ledger *ledger)
         bool sealed = atomic_load(&segment->sealed);
         if (ledger->span_count == LM_SPANS_MAX)
             break;
-        if (!sealed && atomic_load(&segment->tail) == segment->taken)
+        if (!sealed && segment->sure && atomic_load(&segment->tail) == segment->taken)
             continue;
         add_span(ledger, segment);
         chosen[count++] = at;
@@ -173,7 +196,7 @@ static llmgr_status write_round(struct ls_tx *tx, void *context, struct llmgr_er
             continue;
         status = ls_exec(tx, LS_JOURNAL_ADVANCE,
                          LS_ARGS(ls_cstr(span->segment->name), ls_int((int64_t)span->from),
-                                 ls_int((int64_t)span->to)),
+                                 ls_int((int64_t)span->to), ls_int(LM_SEGMENT_HEAD)),
                          &changed, err);
         if (status == LLMGR_OK && changed != 1)
             status = lb_fail(err, LLMGR_ERR_CONFLICT,
@@ -332,6 +355,7 @@ static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_er
 
     lm_usage_batch_reset(ledger->batch, !last && ledger->full_run < FULL_RUN_MAX);
     ledger->span_count = 0;
+    follow_history(ledger);
     llmgr_status status = adopt(ledger, err);
     if (status != LLMGR_OK)
         return ROUND_FAILED;
@@ -348,6 +372,8 @@ static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_er
         if (status != LLMGR_OK) {
             for (size_t i = 0; i < ledger->span_count; i++)
                 ledger->spans[i].segment->sure = false;
+            if (status == LLMGR_ERR_CONFLICT)
+                lm_sums_clear(ledger->sums);
             return ROUND_FAILED;
         }
         forgotten(ledger);

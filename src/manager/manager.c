@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handle: opening and closing, the one road of every change (lm_write), and how changes become
- * known - at once in this process, by polling llm_changes for those of others.
+ * The handle: opening and closing, the one road of every change (lm_write), and what is remembered.
+ * Our own changes are known at once; those of others by polling (poll.c).
  */
 #include "manager/manager.h"
 
 #include <sodium.h>
+#include <stdio.h>
 
 #include "base/error.h"
+#include "manager/access.h"
 #include "manager/handle.h"
 #include "manager/resolve.h"
 #include "manager/ring.h"
@@ -43,10 +45,12 @@ static llmgr_status load(struct lm_manager *manager, struct llmgr_error *err)
     llmgr_status status = lm_ring_open(manager, err);
     if (status != LLMGR_OK)
         return status;
-    status = lm_catalogue_load(manager, &manager->catalogue, err);
+    status = lm_catalogue_load(manager, NULL, &manager->catalogue, err);
     if (status != LLMGR_OK)
         return status;
-    manager->revision = lm_catalogue_revision(manager->catalogue);
+    manager->known = lm_catalogue_point(manager->catalogue);
+    snprintf(manager->identity, sizeof manager->identity, "%s",
+             lm_catalogue_identity(manager->catalogue));
     atomic_store(&manager->polled_ms, lb_monotonic_coarse_ms());
     for (int i = 0; i < LM_SHARDS; i++) {
         status = lm_view_new(manager, manager->options.cache_size / LM_SHARDS,
@@ -178,44 +182,95 @@ static void note(struct lm_manager *manager, uint64_t user)
     lm_changes_unlock(&manager->changes);
 }
 
-/* Of two threads that load at once, the one that read the older state must not win. */
-static void swap_catalogue(struct lm_manager *manager, struct lm_catalogue *fresh)
+struct lm_point lm_known(struct lm_manager *manager)
+{
+    lm_changes_lock(&manager->changes);
+    struct lm_point known = manager->known;
+    lm_changes_unlock(&manager->changes);
+    return known;
+}
+
+/*
+ * Of two threads that load at once, the one that read the older state must not win: that of the
+ * lower revision, or, where revisions say nothing, of an ended history.
+ */
+bool lm_catalogue_swap(struct lm_manager *manager, struct lm_catalogue *fresh, uint64_t history,
+                       bool begins)
 {
     struct lm_catalogue *old = fresh;
 
     lm_changes_lock(&manager->changes);
-    if (lm_catalogue_revision(fresh) >= lm_catalogue_revision(manager->catalogue)) {
+    bool current = history == atomic_load(&manager->history) &&
+                   (begins || history == atomic_load(&manager->catalogue_history));
+    if (current &&
+        (begins || lm_catalogue_revision(fresh) >= lm_catalogue_revision(manager->catalogue))) {
         old = manager->catalogue;
         manager->catalogue = fresh;
+        atomic_store(&manager->catalogue_history, history);
     }
+    if (current)
+        atomic_store(&manager->catalogue_stale, false);
     lm_changes_add(&manager->changes, LM_CHANGE_ALL);
     lm_changes_unlock(&manager->changes);
     lm_catalogue_drop(old);
+    return current;
 }
 
 llmgr_status lm_catalogue_reload(struct lm_manager *manager, struct llmgr_error *err)
 {
     struct lm_catalogue *fresh;
+    uint64_t history = atomic_load(&manager->history);
+    const struct lm_point known = lm_known(manager);
 
-    llmgr_status status = lm_catalogue_load(manager, &fresh, err);
+    llmgr_status status = lm_catalogue_load(manager, &known, &fresh, err);
     if (status != LLMGR_OK) {
         atomic_store(&manager->catalogue_stale, true);
         note(manager, LM_CHANGE_ALL);
         return status;
     }
-    swap_catalogue(manager, fresh);
-    atomic_store(&manager->catalogue_stale, false);
+    if (!lm_catalogue_swap(manager, fresh, history, false))
+        return lb_fail(err, LLMGR_ERR_DATABASE_BUSY,
+                       N_("%s went back in time while it was read; try again"),
+                       ls_place(manager->store));
     return LLMGR_OK;
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 struct change {
+    struct lm_manager *manager;
     struct lb_str user;
     lm_change_fn change;
     void *context;
-    int64_t revision; /* of the try that was committed */
+    struct lm_point point; /* of the try that was committed */
+    struct lm_point after; /* the change known before it */
+    bool follows;          /* nothing stands between the two */
 };
+
+/* Never one of the values that mean something else. */
+static int64_t make_mark(void)
+{
+    uint64_t bits;
+
+    randombytes_buf(&bits, sizeof bits);
+    return (int64_t)(bits >> 1) | 1;
+}
+
+/* Is the known change there, and the last before ours? Else the poll finds what we missed. */
+static llmgr_status look_before(struct change *change, struct ls_tx *tx, struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+
+    change->after = lm_known(change->manager);
+    if (ls_find(tx, LS_HISTORY_BEFORE,
+                LS_ARGS(ls_int(change->after.revision), ls_int(change->point.revision)), &rows,
+                err) != LS_FOUND)
+        return lm_row_status(err);
+    change->follows = ls_column_int(&rows, 0) == change->after.revision &&
+                      ls_column_int(&rows, 1) == change->after.mark;
+    ls_rows_end(&rows);
+    return LLMGR_OK;
+}
 
 static llmgr_status run_change(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
@@ -225,172 +280,50 @@ static llmgr_status run_change(struct ls_tx *tx, void *context, struct llmgr_err
     llmgr_status status = change->change(tx, change->context, err);
     if (status != LLMGR_OK)
         return status;
-    status = ls_insert(tx, LS_REVISION_ADD, LS_ARGS(user), &change->revision, err);
-    if (status != LLMGR_OK || change->revision % LM_CHANGES_EVERY != 0)
+    change->point.mark = make_mark();
+    status = ls_insert(tx, LS_REVISION_ADD, LS_ARGS(user, ls_int(change->point.mark)),
+                       &change->point.revision, err);
+    if (status == LLMGR_OK)
+        status = look_before(change, tx, err);
+    if (status != LLMGR_OK || change->point.revision % LM_CHANGES_EVERY != 0)
         return status;
-    return ls_exec(tx, LS_CHANGES_PRUNE, LS_ARGS(ls_int(change->revision - LM_CHANGES_LISTED)),
-                   NULL, err);
+    return ls_exec(tx, LS_CHANGES_PRUNE,
+                   LS_ARGS(ls_int(change->point.revision - LM_CHANGES_LISTED)), NULL, err);
 }
 
-/* Our own change need not be polled, if nobody else's stands before it. */
-static void skip_own_revision(struct lm_manager *manager, int64_t revision)
+/*
+ * Our own change need not be polled, if nobody else's stands before it. In one step with the note,
+ * so that who reads with the older point in mind does not keep it.
+ */
+static void note_own(struct lm_manager *manager, const struct change *change, uint64_t user)
 {
-    pthread_mutex_lock(&manager->poll_lock);
-    if (manager->revision == revision - 1)
-        manager->revision = revision;
-    pthread_mutex_unlock(&manager->poll_lock);
+    lm_changes_lock(&manager->changes);
+    if (change->follows && manager->known.revision == change->after.revision &&
+        manager->known.mark == change->after.mark)
+        manager->known = change->point;
+    lm_changes_add(&manager->changes, user);
+    lm_changes_unlock(&manager->changes);
 }
 
 llmgr_status lm_write(struct lm_manager *manager, struct lb_str user, lm_change_fn change,
                       void *context, struct llmgr_error *err)
 {
-    struct change run = {.user = user, .change = change, .context = context};
+    struct llmgr_error own = {0};
+    struct change run = {.manager = manager, .user = user, .change = change, .context = context};
 
     if (manager->options.read_only)
         return lb_fail(err, LLMGR_ERR_DATABASE_READONLY,
                        "%s was opened for reading only: nothing can be changed",
                        ls_place(manager->store));
-    llmgr_status status = ls_transact(manager->store, LS_WRITE, run_change, &run, err);
+    llmgr_status status =
+        ls_transact(manager->store, LS_WRITE, run_change, &run, err != NULL ? err : &own);
     if (status != LLMGR_OK)
         return status;
-    if (user.size != 0) {
-        note(manager, lm_user_hash(manager, user));
-    } else if (lm_catalogue_reload(manager, NULL) != LLMGR_OK) {
+    if (user.size == 0 && lm_catalogue_reload(manager, NULL) != LLMGR_OK) {
         /* It is committed all the same; the next resolve loads it, or fails. */
         lb_warn(manager->host, "the catalogue was changed but could not be read again");
         return LLMGR_OK;
     }
-    skip_own_revision(manager, run.revision);
+    note_own(manager, &run, user.size != 0 ? lm_user_hash(manager, user) : LM_CHANGE_ALL);
     return LLMGR_OK;
-}
-
-/* ---- Changes of other processes -------------------------------------------------------------- */
-
-struct poll {
-    int64_t first; /* revisions; 0 if nothing changed */
-    int64_t last;
-    size_t count;
-    bool all;
-    uint64_t users[LM_POLL_CHANGES_MAX];
-};
-
-static llmgr_status read_changes(struct lm_manager *manager, struct poll *poll,
-                                 struct llmgr_error *err)
-{
-    struct ls_rows rows = {0};
-    struct ls_tx *tx;
-    enum ls_found found = LS_ERROR;
-
-    llmgr_status status = ls_begin(manager->store, LS_READ_ONE, &tx, err);
-    if (status != LLMGR_OK)
-        return status;
-    struct llmgr_error own = {0};
-    status = ls_query(tx, LS_CHANGES_SINCE,
-                      LS_ARGS(ls_int(manager->revision), ls_int(LM_POLL_CHANGES_MAX)), &rows, &own);
-    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
-        poll->last = ls_column_int(&rows, 0);
-        if (poll->count == 0)
-            poll->first = poll->last;
-        if (ls_column_is_null(&rows, 1))
-            poll->all = true;
-        poll->users[poll->count++] = lm_user_hash(manager, ls_column_text(&rows, 1));
-    }
-    ls_rows_end(&rows);
-    ls_rollback(tx);
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = own.status;
-    if (status != LLMGR_OK && err != NULL)
-        *err = own;
-    return status;
-}
-
-/* poll_lock is held. */
-static llmgr_status poll_locked(struct lm_manager *manager, struct llmgr_error *err)
-{
-    struct poll poll = {.count = 0};
-    int64_t now = lb_monotonic_coarse_ms();
-
-    llmgr_status status = read_changes(manager, &poll, err);
-    if (status != LLMGR_OK)
-        return status;
-    /* A gap: what stood there was pruned before we saw it. */
-    if (poll.count == LM_POLL_CHANGES_MAX ||
-        (poll.count != 0 && poll.first > manager->revision + 1))
-        poll.all = true;
-    if (poll.all || atomic_load(&manager->catalogue_stale)) {
-        status = lm_catalogue_reload(manager, err);
-        if (status != LLMGR_OK)
-            return status;
-        struct lm_catalogue *catalogue = lm_catalogue_now(manager, NULL);
-        manager->revision = lm_catalogue_revision(catalogue);
-        lm_catalogue_drop(catalogue);
-    } else if (poll.count != 0) {
-        lm_changes_lock(&manager->changes);
-        for (size_t i = 0; i < poll.count; i++)
-            lm_changes_add(&manager->changes, poll.users[i]);
-        lm_changes_unlock(&manager->changes);
-        manager->revision = poll.last;
-    }
-    atomic_store_explicit(&manager->polled_ms, now, memory_order_release);
-    return LLMGR_OK;
-}
-
-llmgr_status lm_poll(struct lm_manager *manager, struct llmgr_error *err)
-{
-    pthread_mutex_lock(&manager->poll_lock);
-    llmgr_status status = poll_locked(manager, err);
-    pthread_mutex_unlock(&manager->poll_lock);
-    return status;
-}
-
-static int64_t age_ms(const struct lm_manager *manager)
-{
-    return lb_monotonic_coarse_ms() -
-           atomic_load_explicit(&manager->polled_ms, memory_order_acquire);
-}
-
-/*
- * poll_lock is held, maybe after a wait in which another thread polled. A database that fails is
- * asked once per period, not by each of the threads that queue here.
- */
-static llmgr_status poll_if_due(struct lm_manager *manager, struct llmgr_error *err)
-{
-    int64_t period = manager->options.poll_ms;
-    int64_t now = lb_monotonic_coarse_ms();
-
-    if (age_ms(manager) < period && !atomic_load(&manager->catalogue_stale))
-        return LLMGR_OK;
-    if (manager->poll_failed_ms == 0 || now - manager->poll_failed_ms >= period) {
-        if (poll_locked(manager, &manager->poll_error) == LLMGR_OK) {
-            manager->poll_failed_ms = 0;
-            return LLMGR_OK;
-        }
-        manager->poll_failed_ms = lb_monotonic_coarse_ms();
-        lb_warn(manager->host, "changes cannot be read from the database: %s",
-                manager->poll_error.message);
-    }
-    if (age_ms(manager) < 2 * period && !atomic_load(&manager->catalogue_stale))
-        return LLMGR_OK;
-    if (err != NULL)
-        *err = manager->poll_error;
-    return manager->poll_error.status;
-}
-
-llmgr_status lm_keep_fresh(struct lm_manager *manager, struct llmgr_error *err)
-{
-    int64_t period = manager->options.poll_ms;
-    bool stale = atomic_load_explicit(&manager->catalogue_stale, memory_order_relaxed);
-    int64_t age = age_ms(manager);
-
-    if (age < period && !stale)
-        return LLMGR_OK;
-    /* One thread polls; the others go on with what they have while that is young enough. */
-    if (pthread_mutex_trylock(&manager->poll_lock) != 0) {
-        if (age < 2 * period && !stale)
-            return LLMGR_OK;
-        pthread_mutex_lock(&manager->poll_lock);
-    }
-    llmgr_status status = poll_if_due(manager, err);
-    pthread_mutex_unlock(&manager->poll_lock);
-    return status;
 }

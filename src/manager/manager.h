@@ -76,5 +76,12 @@ LLMGR_MUST_CHECK llmgr_status lm_write(struct lm_manager *manager, struct lb_str
  * resolve calls it by itself at most every poll_ms. Any thread.
  */
 LLMGR_MUST_CHECK llmgr_status lm_poll(struct lm_manager *manager, struct llmgr_error *err);
+/*
+ * May what is remembered be answered with? Not if the last good poll is older than twice poll_ms,
+ * nor if the database turned out to be another one and has not been read anew. Any thread; cheap.
+ */
+bool lm_is_fresh(const struct lm_manager *manager);
+/* How often the database has gone back in time, or turned out to be another one. Any thread. */
+uint64_t lm_history_resets(const struct lm_manager *manager);
 
 #endif

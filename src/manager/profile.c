@@ -15,7 +15,7 @@
 #include "store/store.h"
 
 /* The first column of PROFILE_READ; models come from a statement of their own. */
-enum kind { KIND_PLATFORM = 1, KIND_KEY, KIND_SELECTION, KIND_MODEL, KIND_COUNT };
+enum kind { KIND_HISTORY = 0, KIND_PLATFORM, KIND_KEY, KIND_SELECTION, KIND_MODEL, KIND_COUNT };
 
 /* A row; what its columns mean depends on the kind (see store/statements.def). */
 struct row {
@@ -34,7 +34,9 @@ struct draft {
     struct row *rows[KIND_COUNT];
     struct row **tails[KIND_COUNT]; /* NULL: no row yet */
     size_t counts[KIND_COUNT];
-    size_t texts; /* bytes */
+    size_t texts;          /* bytes */
+    struct lm_point known; /* when reading began */
+    bool stale;            /* where it was read that change is not there */
 };
 
 /* ---- From the database to the draft ---------------------------------------------------------- */
@@ -73,6 +75,11 @@ static bool take_row(struct draft *draft, const struct ls_rows *rows)
     int64_t other = ls_column_int(rows, 2);
     int texts = kind == KIND_PLATFORM ? 3 : kind == KIND_SELECTION ? 1 : 0;
 
+    if (kind == KIND_HISTORY) {
+        draft->stale = draft->stale || id != draft->known.mark;
+        return true;
+    }
+
     /* A choice of nothing, as a legacy database may hold, is no choice. */
     if (kind == KIND_SELECTION && (id == 0 || other == 0))
         return true;
@@ -94,6 +101,7 @@ static bool take_model(struct draft *draft, const struct ls_rows *rows)
 
     if (row == NULL)
         return false;
+    draft->stale = draft->stale || ls_column_int(rows, 5) != draft->known.mark;
     row->id = ls_column_int(rows, 0);
     row->other = ls_column_int(rows, 1);
     for (int i = 0; i < 3; i++) {
@@ -113,10 +121,11 @@ static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
     struct llmgr_error own = {0};
     enum ls_found found = LS_ERROR;
 
-    llmgr_status status = ls_begin(manager->store, LS_READ_ONE, &tx, err);
+    llmgr_status status = ls_begin(manager->store, LS_READ_SOON, &tx, err);
     if (status != LLMGR_OK)
         return status;
-    status = ls_query(tx, statement, LS_ARGS(ls_text(draft->user)), &rows, &own);
+    status = ls_query(tx, statement, LS_ARGS(ls_text(draft->user), ls_int(draft->known.revision)),
+                      &rows, &own);
     while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
         if (!take(draft, &rows))
             status = lb_fail_memory(&own);
@@ -344,14 +353,22 @@ llmgr_status lm_profile_read(struct lm_manager *manager, const struct lm_catalog
                              struct lb_str user, struct lb_arena *arena, struct lm_profile **out,
                              struct llmgr_error *err)
 {
-    struct draft draft = {.user = user, .arena = arena};
+    struct draft draft;
 
     llmgr_status status = lm_check_user(user, err);
     if (status != LLMGR_OK)
         return status;
-    status = read_rows(manager, &draft, LS_PROFILE_READ, take_row, err);
-    if (status == LLMGR_OK && draft.counts[KIND_PLATFORM] != 0)
-        status = read_rows(manager, &draft, LS_PROFILE_MODELS, take_model, err);
+    for (int tries = 0;; tries++) {
+        draft = (struct draft){.user = user, .arena = arena, .known = lm_known(manager)};
+        status = read_rows(manager, &draft, LS_PROFILE_READ, take_row, err);
+        if (status == LLMGR_OK && draft.counts[KIND_PLATFORM] != 0)
+            status = read_rows(manager, &draft, LS_PROFILE_MODELS, take_model, err);
+        if (status != LLMGR_OK || !draft.stale)
+            break;
+        status = lm_read_stale(manager, tries, err);
+        if (status != LLMGR_OK)
+            break;
+    }
     if (status != LLMGR_OK)
         return status;
     if (!sort_platforms(&draft))

@@ -217,6 +217,13 @@ llmgr_status lm_ring_open(struct lm_manager *manager, struct llmgr_error *err)
     return status;
 }
 
+llmgr_status lm_ring_follow(struct lm_manager *manager, struct llmgr_error *err)
+{
+    struct reading reading = {lm_host(manager), lm_vault(manager)};
+
+    return ls_transact(lm_store(manager), LS_READ, load_ring, &reading, err);
+}
+
 /* ---- The Python original's clear keys -------------------------------------------------------- */
 
 /* Why a clear-text key is not taken over; NULL: it is. English, for the log. */

@@ -64,6 +64,8 @@ LLMGR_MUST_CHECK llmgr_status lm_key_open_held(const struct lm_manager *manager,
  * no ring yet is left without one.
  */
 LLMGR_MUST_CHECK llmgr_status lm_ring_open(struct lm_manager *manager, struct llmgr_error *err);
+/* Loads the ring as it is now; makes no keys, for the database may just be being restored. */
+LLMGR_MUST_CHECK llmgr_status lm_ring_follow(struct lm_manager *manager, struct llmgr_error *err);
 
 /*
  * For ls_options.on_legacy: seals a clear-text key of the Python original's database and stores it

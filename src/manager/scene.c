@@ -12,14 +12,22 @@ enum { ROUNDS_MAX = LM_SLOTS_PER_USER + 8, STALE_MAX = 4 };
 llmgr_status lm_scene_open(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
                            struct lm_scene *scene, struct llmgr_error *err)
 {
-    uint64_t sequence;
-    struct lm_catalogue *catalogue = lm_catalogue_now(manager, &sequence);
+    struct lm_catalogue *catalogue;
     struct lm_profile *profile;
+    uint64_t sequence;
 
-    llmgr_status status = lm_profile_read(manager, catalogue, user, arena, &profile, err);
-    if (status != LLMGR_OK) {
+    for (int tries = 0;; tries++) {
+        uint64_t history = lm_history_resets(manager);
+        catalogue = lm_catalogue_now(manager, &sequence);
+        llmgr_status status = lm_profile_read(manager, catalogue, user, arena, &profile, err);
+        bool moved = history != lm_history_resets(manager);
+        if (status == LLMGR_OK && !moved)
+            break;
         lm_catalogue_drop(catalogue);
-        return status;
+        if (status != LLMGR_OK)
+            return status;
+        if (tries == STALE_MAX)
+            return lm_fail_older(manager->store, err);
     }
     profile->sequence = sequence;
     *scene = (struct lm_scene){

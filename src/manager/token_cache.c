@@ -149,7 +149,7 @@ static void drop_listed(struct lm_token_cache *cache, const struct catching_up *
 
 /*
  * A change of the catalogue says nothing of tokens, but is told by the same word as "too many to
- * name": it costs one reading of each token in use.
+ * name" and "the database is another": it costs one reading of each token in use.
  */
 static void catch_up(struct lm_token_cache *cache)
 {
@@ -162,10 +162,12 @@ static void catch_up(struct lm_token_cache *cache)
     lm_changes_each(changes, cache->sequence, see_change, &up);
     cache->sequence = lm_changes_sequence(changes);
     lm_changes_unlock(changes);
-    if (up.all)
+    if (up.all) {
         drop_all(cache);
-    else if (cache->count != 0)
+        memset(cache->unknown, 0, LM_TOKEN_UNKNOWN_MAX * sizeof *cache->unknown);
+    } else if (cache->count != 0) {
         drop_listed(cache, &up);
+    }
 }
 
 /* ---- Looking up ------------------------------------------------------------------------------ */
@@ -193,13 +195,6 @@ static struct unknown *unknown_of(struct lm_token_cache *cache, const unsigned c
     return &cache->unknown[first_bytes(digest) % LM_TOKEN_UNKNOWN_MAX];
 }
 
-static bool stale(const struct lm_manager *manager, int64_t now_ms)
-{
-    int64_t polled_ms = atomic_load_explicit(&manager->polled_ms, memory_order_acquire);
-
-    return now_ms - polled_ms >= 2 * (int64_t)manager->options.poll_ms;
-}
-
 static int find_way(const struct set *set, const unsigned char *digest)
 {
     uint16_t tag = tag_of(digest);
@@ -212,32 +207,61 @@ static int find_way(const struct set *set, const unsigned char *digest)
     return -1;
 }
 
+/* Among the known; NULL: not there. */
+static const struct lm_token *find_known(struct lm_token_cache *cache, const unsigned char *digest)
+{
+    catch_up(cache);
+    struct set *set = set_of(cache, digest);
+    int way = find_way(set, digest);
+
+    if (way < 0)
+        return NULL;
+    set->asked |= (uint8_t)(1u << way);
+    return set->tokens[way];
+}
+
+static enum lm_token_result judge(const struct lm_token_cache *cache, const struct lm_token *known,
+                                  const struct lm_token **token)
+{
+    if (!lm_is_fresh(cache->manager))
+        return LM_TOKEN_MISS;
+    *token = known;
+    return LM_TOKEN_FOUND;
+}
+
+static bool is_unknown(struct lm_token_cache *cache, const unsigned char *digest)
+{
+    const struct unknown *unknown = unknown_of(cache, digest);
+
+    return lb_monotonic_coarse_ms() < unknown->until_ms &&
+           lv_token_digest_equal(unknown->digest, digest);
+}
+
+enum lm_token_result lm_token_cache_get(struct lm_token_cache *cache,
+                                        const unsigned char digest[LM_TOKEN_DIGEST_SIZE],
+                                        const struct lm_token **token)
+{
+    const struct lm_token *known = find_known(cache, digest);
+
+    if (known != NULL)
+        return judge(cache, known, token);
+    return is_unknown(cache, digest) ? LM_TOKEN_UNKNOWN : LM_TOKEN_MISS;
+}
+
 enum lm_token_result lm_token_cache_find(struct lm_token_cache *cache, struct lb_str text,
                                          unsigned char digest[LM_TOKEN_DIGEST_SIZE],
                                          const struct lm_token **token)
 {
-    int64_t now_ms = lb_monotonic_coarse_ms();
-
     if (text.size != LV_TOKEN_SIZE)
         return LM_TOKEN_UNKNOWN;
     lv_token_digest(text, digest);
-    catch_up(cache);
-    struct set *set = set_of(cache, digest);
-    int way = find_way(set, digest);
-    if (way >= 0) {
-        if (stale(cache->manager, now_ms))
-            return LM_TOKEN_MISS;
-        set->asked |= (uint8_t)(1u << way);
-        *token = set->tokens[way];
-        return LM_TOKEN_FOUND;
-    }
+    const struct lm_token *known = find_known(cache, digest);
+    if (known != NULL)
+        return judge(cache, known, token);
     /* What was issued has the right form; so only what is not at hand is asked for it. */
     if (!lv_token_valid(text))
         return LM_TOKEN_UNKNOWN;
-    const struct unknown *unknown = unknown_of(cache, digest);
-    if (now_ms < unknown->until_ms && lv_token_digest_equal(unknown->digest, digest))
-        return LM_TOKEN_UNKNOWN;
-    return LM_TOKEN_MISS;
+    return is_unknown(cache, digest) ? LM_TOKEN_UNKNOWN : LM_TOKEN_MISS;
 }
 
 /* ---- Keeping --------------------------------------------------------------------------------- */

@@ -315,6 +315,8 @@ llmgr_status lm_token_has_admin(struct lm_manager *manager, bool *has, struct ll
 struct loading {
     struct lm_manager *manager;
     const unsigned char *digest;
+    struct lm_point known;  /* when reading began */
+    bool stale;             /* where it was read that change is not there */
     struct lm_token *token; /* NULL: not known */
 };
 
@@ -344,22 +346,25 @@ static struct lm_token *make_token(struct lm_manager *manager, struct lb_str nam
 static llmgr_status read_token(const struct ls_rows *rows, struct loading *run,
                                struct llmgr_error *err)
 {
-    struct lb_str digest = ls_column_blob(rows, 1);
+    struct lb_str digest = ls_column_blob(rows, 2);
     llmgr_token_kind kind;
 
+    run->stale = ls_column_int(rows, 0) != run->known.mark;
+    if (run->stale || ls_column_is_null(rows, 1))
+        return LLMGR_OK;
     if (digest.size != LM_TOKEN_DIGEST_SIZE ||
         !lv_token_digest_equal((const unsigned char *)digest.p, run->digest))
         return lb_fail(err, LLMGR_ERR_DATABASE,
                        N_("%s holds a token that is not the one asked for; check it with "
                           "\"llmgr db check\""),
                        ls_place(run->manager->store));
-    if (!kind_of(ls_column_text(rows, 2), &kind))
+    if (!kind_of(ls_column_text(rows, 3), &kind))
         return LLMGR_OK;
-    run->token = make_token(run->manager, ls_column_text(rows, 3), ls_column_text(rows, 4),
-                            ls_column_text(rows, 5));
+    run->token = make_token(run->manager, ls_column_text(rows, 4), ls_column_text(rows, 5),
+                            ls_column_text(rows, 6));
     if (run->token == NULL)
         return lb_fail_memory(err);
-    run->token->id = ls_column_int(rows, 0);
+    run->token->id = ls_column_int(rows, 1);
     run->token->kind = kind;
     run->token->known = true;
     return LLMGR_OK;
@@ -371,10 +376,10 @@ static llmgr_status find(struct ls_tx *tx, void *context, struct llmgr_error *er
     struct llmgr_error own = {0};
     struct ls_rows rows;
 
-    enum ls_found found = ls_find(tx, LS_TOKEN_FIND,
-                                  LS_ARGS(ls_blob(run->digest, LM_TOKEN_DIGEST_SIZE)), &rows, &own);
-    if (found == LS_ABSENT)
-        return LLMGR_OK;
+    enum ls_found found =
+        ls_find(tx, LS_TOKEN_FIND,
+                LS_ARGS(ls_blob(run->digest, LM_TOKEN_DIGEST_SIZE), ls_int(run->known.revision)),
+                &rows, &own);
     llmgr_status status = found == LS_FOUND ? read_token(&rows, run, &own) : lm_row_status(&own);
     if (found == LS_FOUND)
         ls_rows_end(&rows);
@@ -389,12 +394,17 @@ llmgr_status lm_token_load(struct lm_manager *manager,
 {
     struct loading run = {.manager = manager, .digest = digest};
     char name[CHANGE_NAME_SIZE];
+    uint64_t sequence = 0;
 
     llmgr_status status = lm_keep_fresh(manager, err);
-    if (status != LLMGR_OK)
-        return status;
-    uint64_t sequence = lm_changes_sequence(&manager->changes);
-    status = ls_transact(manager->store, LS_READ_ONE, find, &run, err);
+    for (int tries = 0; status == LLMGR_OK; tries++) {
+        sequence = lm_changes_sequence(&manager->changes);
+        run.known = lm_known(manager);
+        status = ls_transact(manager->store, LS_READ_SOON, find, &run, err);
+        if (status != LLMGR_OK || !run.stale)
+            break;
+        status = lm_read_stale(manager, tries, err);
+    }
     if (status == LLMGR_OK && run.token == NULL) {
         run.token = make_token(manager, LB_STR(""), LB_STR(""), LB_STR(""));
         if (run.token == NULL)

@@ -124,6 +124,10 @@ void lm_token_cache_free(struct lm_token_cache *cache);
 enum lm_token_result lm_token_cache_find(struct lm_token_cache *cache, struct lb_str text,
                                          unsigned char digest[LM_TOKEN_DIGEST_SIZE],
                                          const struct lm_token **token);
+/* The same by the digest of a token that had the right form. */
+enum lm_token_result lm_token_cache_get(struct lm_token_cache *cache,
+                                        const unsigned char digest[LM_TOKEN_DIGEST_SIZE],
+                                        const struct lm_token **token);
 /* Takes the token over, known or not; what changed since it was read is not kept. */
 void lm_token_cache_put(struct lm_token_cache *cache, struct lm_token *token);
 size_t lm_token_cache_count(const struct lm_token_cache *cache);   /* known tokens kept */

@@ -338,8 +338,8 @@ static llmgr_status roll_up(struct ls_tx *tx, const struct lm_sums *sums, int64_
         status = sum_rows(tx, &at, to, err);
     if (status != LLMGR_OK)
         return status;
-    return ls_exec(tx, LS_JOURNAL_ADVANCE, LS_ARGS(ls_cstr("hours"), ls_int(from), ls_int(at)),
-                   NULL, err);
+    return ls_exec(tx, LS_JOURNAL_ADVANCE,
+                   LS_ARGS(ls_cstr("hours"), ls_int(from), ls_int(at), ls_int(0)), NULL, err);
 }
 
 static llmgr_status roll_up_all(struct ls_tx *tx, void *context, struct llmgr_error *err)

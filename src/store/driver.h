@@ -10,6 +10,8 @@
 #define LS_DRIVER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
 
 #include "store/store.h"
 
@@ -29,6 +31,9 @@ struct ls_tx {
 struct ls_conn {
     struct ls_store *store;
     struct ls_pool *pool;
+    unsigned generation; /* the store's when it was opened */
+    int64_t made_ms;     /* coarse monotonic clock */
+    int64_t until_ms;    /* monotonic: when its transaction is given up; 0: as the options say */
     struct ls_tx tx;
 };
 
@@ -49,9 +54,20 @@ LLMGR_MUST_CHECK llmgr_status ls_pool_open(struct ls_pool *pool, struct ls_store
 void ls_pool_close(struct ls_pool *pool); /* harmless on a zeroed pool */
 LLMGR_MUST_CHECK llmgr_status ls_pool_take(struct ls_pool *pool, struct ls_conn **out,
                                            struct llmgr_error *err);
+/* Waits until the monotonic `until_ms` at most; 0: for the busy timeout. */
+LLMGR_MUST_CHECK llmgr_status ls_pool_take_until(struct ls_pool *pool, int64_t until_ms,
+                                                 struct ls_conn **out, struct llmgr_error *err);
+void ls_pool_drop_idle(struct ls_pool *pool);
+int ls_pool_live(struct ls_pool *pool);
 void ls_pool_give(struct ls_conn *conn); /* a broken connection is closed, not kept */
 
 enum ls_kind { LS_SQLITE, LS_SQLITE_MEMORY, LS_POSTGRES };
+
+/* Which file it was that bore a name; inode 0: not seen. */
+struct ls_file_seen {
+    dev_t device;
+    ino_t inode;
+};
 
 struct ls_store {
     const struct lb_host *host;
@@ -62,6 +78,12 @@ struct ls_store {
     char *backup_dir;
     char *backup_made;         /* by the migration under way; SQLite */
     struct ls_options options; /* defaults filled in; .url and .backup_dir are NULL */
+    atomic_uint generation;    /* connections of an earlier one are closed, not used */
+    pthread_mutex_t file_lock; /* SQLite: of the next four (sqlite_exchange.c) */
+    struct ls_file_seen file_seen;
+    struct ls_file_seen log_seen;   /* beside it: -wal */
+    struct ls_file_seen index_seen; /* and -shm */
+    atomic_bool ready_due;          /* the next writer makes the file ready */
     struct ls_pool readers;
     struct ls_pool writer; /* SQLite's one writing connection; unused by the others */
 };
@@ -78,9 +100,12 @@ struct ls_driver {
     /* Does the database hold anything worth a backup? A number, 0 if not. */
     const char *count_anything;
 
-    llmgr_status (*connect)(struct ls_store *store, bool writer, struct ls_conn **out,
+    /* `soon`: somebody waits; a server that does not answer is given up early. */
+    llmgr_status (*connect)(struct ls_store *store, bool writer, bool soon, struct ls_conn **out,
                             struct llmgr_error *err);
     void (*disconnect)(struct ls_conn *conn);
+    /* Before a connection is taken: goes over to a file that was put in the place of ours. */
+    llmgr_status (*follow)(struct ls_store *store, struct llmgr_error *err); /* or NULL */
     bool (*usable)(struct ls_conn *conn); /* asked before a kept connection is used again */
 
     /* Once per opening, before the first write: SQLite's journal mode. */
@@ -181,6 +206,12 @@ LLMGR_MUST_CHECK llmgr_status ls_schema_scrub(struct ls_conn *conn, struct llmgr
 
 LLMGR_MUST_CHECK llmgr_status ls_legacy_rename(struct ls_conn *conn, struct llmgr_error *err);
 LLMGR_MUST_CHECK llmgr_status ls_legacy_copy(struct ls_conn *conn, struct llmgr_error *err);
+
+/* No snapshot is held between the statements. */
+static inline bool ls_is_single(enum ls_mode mode)
+{
+    return mode == LS_READ_ONE || mode == LS_READ_SOON;
+}
 
 /* Opens a transaction struct on a connection that is inside one already (migrations). */
 struct ls_tx *ls_tx_on(struct ls_conn *conn, enum ls_mode mode);

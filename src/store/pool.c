@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "store/driver.h"
 
+enum { CONNECTION_AGE_MS = 30000 };
+
 llmgr_status ls_pool_open(struct ls_pool *pool, struct ls_store *store, int max, bool writer,
                           struct llmgr_error *err)
 {
@@ -50,9 +52,8 @@ void ls_pool_close(struct ls_pool *pool)
 }
 
 /* A slot is claimed (*conn NULL: a connection must be opened), or the time is over (false). */
-static bool claim(struct ls_pool *pool, struct ls_conn **conn)
+static bool claim(struct ls_pool *pool, int64_t until_ms, struct ls_conn **conn)
 {
-    int64_t until_ms = lb_monotonic_ms() + pool->store->options.busy_timeout_ms;
     struct timespec until = {.tv_sec = until_ms / 1000,
                              .tv_nsec = (long)(until_ms % 1000) * 1000000};
     bool claimed = false;
@@ -73,6 +74,19 @@ static bool claim(struct ls_pool *pool, struct ls_conn **conn)
     return claimed;
 }
 
+/*
+ * A server that no longer leads may answer still, on connections that were made when it did. So
+ * none is kept for long: in time all lead to where a new one leads.
+ */
+static bool is_current(const struct ls_conn *conn)
+{
+    struct ls_store *store = conn->pool->store;
+
+    return conn->generation == atomic_load(&store->generation) &&
+           (store->kind != LS_POSTGRES ||
+            lb_monotonic_coarse_ms() - conn->made_ms < CONNECTION_AGE_MS);
+}
+
 static void unclaim(struct ls_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
@@ -83,37 +97,83 @@ static void unclaim(struct ls_pool *pool)
 
 llmgr_status ls_pool_take(struct ls_pool *pool, struct ls_conn **out, struct llmgr_error *err)
 {
+    return ls_pool_take_until(pool, 0, out, err);
+}
+
+llmgr_status ls_pool_take_until(struct ls_pool *pool, int64_t until_ms, struct ls_conn **out,
+                                struct llmgr_error *err)
+{
     struct ls_store *store = pool->store;
     struct ls_conn *conn = NULL;
+    const int64_t now_ms = lb_monotonic_ms();
+    const int64_t busy_ms = now_ms + store->options.busy_timeout_ms;
+    const int64_t last_ms = until_ms != 0 && until_ms < busy_ms ? until_ms : busy_ms;
 
-    if (!claim(pool, &conn)) {
+    if (store->driver->follow != NULL) {
+        llmgr_status status = store->driver->follow(store, err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    if (!claim(pool, last_ms, &conn)) {
         return lb_fail(err, LLMGR_ERR_DATABASE_BUSY,
                        N_("all connections to %s were in use for %d ms; try again, or allow more"),
-                       store->place, store->options.busy_timeout_ms);
+                       store->place, (int)(last_ms - now_ms));
     }
-    if (conn != NULL && !store->driver->usable(conn)) {
-        lb_info(store->host, "the connection to %s was lost; connecting anew", store->place);
+    bool current = conn == NULL || is_current(conn);
+    if (conn != NULL && (!current || !store->driver->usable(conn))) {
+        if (current)
+            lb_info(store->host, "the connection to %s was lost; connecting anew", store->place);
         store->driver->disconnect(conn);
         conn = NULL;
     }
     if (conn == NULL) {
-        llmgr_status status = store->driver->connect(store, pool->writer, &conn, err);
+        unsigned generation = atomic_load(&store->generation);
+        llmgr_status status =
+            store->driver->connect(store, pool->writer, until_ms != 0, &conn, err);
         if (status != LLMGR_OK) {
             unclaim(pool);
             return status;
         }
         conn->store = store;
         conn->pool = pool;
+        conn->generation = generation;
+        conn->made_ms = lb_monotonic_coarse_ms();
     }
+    conn->until_ms = until_ms;
     *out = conn;
     return LLMGR_OK;
+}
+
+void ls_pool_drop_idle(struct ls_pool *pool)
+{
+    struct ls_conn *conn;
+
+    while (pool->idle != NULL) {
+        pthread_mutex_lock(&pool->lock);
+        conn = pool->idle_count > 0 ? pool->idle[--pool->idle_count] : NULL;
+        pthread_mutex_unlock(&pool->lock);
+        if (conn == NULL)
+            return;
+        pool->store->driver->disconnect(conn);
+        unclaim(pool);
+    }
+}
+
+int ls_pool_live(struct ls_pool *pool)
+{
+    if (pool->idle == NULL)
+        return 0;
+    pthread_mutex_lock(&pool->lock);
+    int live = pool->live;
+    pthread_mutex_unlock(&pool->lock);
+    return live;
 }
 
 void ls_pool_give(struct ls_conn *conn)
 {
     struct ls_pool *pool = conn->pool;
 
-    if (!pool->store->driver->usable(conn)) {
+    if (!is_current(conn) || !pool->store->driver->usable(conn)) {
         pool->store->driver->disconnect(conn);
         unclaim(pool);
         return;

@@ -54,14 +54,6 @@ static llmgr_status begin_session(struct postgres_conn *conn, struct llmgr_error
     return set_session(conn, err);
 }
 
-llmgr_status ls_postgres_reconnect(struct postgres_conn *conn, struct llmgr_error *err)
-{
-    PQreset(conn->pg);
-    memset(conn->prepared, 0, sizeof conn->prepared);
-    conn->silent = false;
-    return begin_session(conn, err);
-}
-
 static void postgres_disconnect(struct ls_conn *base)
 {
     struct postgres_conn *conn = postgres_conn(base);
@@ -75,8 +67,8 @@ static int patience_ms(const struct ls_store *store)
     return store->options.statement_timeout_ms + GRACE_MS;
 }
 
-static llmgr_status postgres_connect(struct ls_store *store, bool writer, struct ls_conn **out,
-                                     struct llmgr_error *err)
+/* Where several hosts are named, each may take the time. */
+static PGconn *make_connection(const struct ls_store *store, bool soon)
 {
     /* What stands before "dbname" may be overridden by the URL, what follows may not. */
     static const char *const KEYWORDS[] = {"connect_timeout",
@@ -90,20 +82,28 @@ static llmgr_status postgres_connect(struct ls_store *store, bool writer, struct
                                            NULL};
     char timeout[16];
     char unheard[16];
-    int seconds = store->options.busy_timeout_ms / 1000;
+    int seconds = soon ? CONNECT_MIN_S : store->options.busy_timeout_ms / 1000;
+
+    snprintf(timeout, sizeof timeout, "%d", seconds > CONNECT_MIN_S ? seconds : CONNECT_MIN_S);
+    snprintf(unheard, sizeof unheard, "%d", patience_ms(store));
+    /* The numbers find a host that is gone without a word, also where patience has no bound. */
+    const char *const values[] = {timeout, "llmgr",       "30",   "10", "3",
+                                  unheard, store->target, "UTF8", NULL};
+    return PQconnectdbParams(KEYWORDS, values, 1);
+}
+
+static llmgr_status postgres_connect(struct ls_store *store, bool writer, bool soon,
+                                     struct ls_conn **out, struct llmgr_error *err)
+{
     struct postgres_conn *conn = lb_calloc(store->host, 1, sizeof *conn);
 
     (void)writer;
     if (conn == NULL)
         return lb_fail_memory(err);
     conn->base.store = store;
+    conn->base.until_ms = soon ? lb_monotonic_ms() + LS_SOON_MS : 0;
     conn->patience_ms = patience_ms(store);
-    snprintf(timeout, sizeof timeout, "%d", seconds > CONNECT_MIN_S ? seconds : CONNECT_MIN_S);
-    snprintf(unheard, sizeof unheard, "%d", conn->patience_ms);
-    /* The numbers find a host that is gone without a word, also where patience has no bound. */
-    const char *const values[] = {timeout, "llmgr",       "30",   "10", "3",
-                                  unheard, store->target, "UTF8", NULL};
-    conn->pg = PQconnectdbParams(KEYWORDS, values, 1);
+    conn->pg = make_connection(store, soon);
     llmgr_status status = begin_session(conn, err);
     if (status != LLMGR_OK) {
         postgres_disconnect(&conn->base);
@@ -111,6 +111,16 @@ static llmgr_status postgres_connect(struct ls_store *store, bool writer, struct
     }
     *out = &conn->base;
     return LLMGR_OK;
+}
+
+llmgr_status ls_postgres_reconnect(struct postgres_conn *conn, struct llmgr_error *err)
+{
+    PQfinish(conn->pg);
+    memset(conn->prepared, 0, sizeof conn->prepared);
+    conn->silent = false;
+    conn->pg = make_connection(conn->base.store, conn->base.until_ms != 0);
+    conn->base.made_ms = lb_monotonic_coarse_ms();
+    return begin_session(conn, err);
 }
 
 /*
@@ -138,7 +148,7 @@ static llmgr_status postgres_begin(struct ls_conn *base, enum ls_mode mode, stru
 {
     int64_t locked = 0;
 
-    if (mode == LS_READ_ONE)
+    if (ls_is_single(mode))
         return LLMGR_OK;
     if (mode == LS_READ)
         return ls_postgres_script(base, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
@@ -160,7 +170,7 @@ static llmgr_status postgres_commit(struct ls_conn *base, struct llmgr_error *er
     struct postgres_conn *conn = postgres_conn(base);
     llmgr_status status = LLMGR_OK;
 
-    if (base->tx.mode == LS_READ_ONE)
+    if (ls_is_single(base->tx.mode))
         return LLMGR_OK;
     PGresult *result = ls_postgres_sql(conn, "COMMIT");
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {

@@ -10,8 +10,9 @@
 struct postgres_conn {
     struct ls_conn base;
     PGconn *pg;
-    int patience_ms; /* how long the server may be silent (postgres_wait.c); 0: for ever */
-    bool silent;     /* it was, for longer: the connection was given up */
+    int patience_ms;    /* how long the server may be silent (postgres_wait.c); 0: for ever */
+    bool silent;        /* it was, for longer: the connection was given up */
+    int64_t silence_ms; /* how long */
     bool prepared[LS_STATEMENT_COUNT]; /* on this connection */
 };
 

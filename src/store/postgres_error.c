@@ -38,12 +38,13 @@ llmgr_status ls_postgres_unreachable(const char *place, PGconn *pg, struct llmgr
 
 static llmgr_status lost(struct postgres_conn *conn, struct llmgr_error *err)
 {
-    conn->base.tx.retry = true;
+    /* Whoever waited once for one that says nothing does not wait four times more. */
+    conn->base.tx.retry = !conn->silent;
     if (conn->silent)
         return lb_fail(err, LLMGR_ERR_DATABASE,
                        N_("the database %s did not answer for %d seconds and the connection to it "
                           "was given up; see whether the server and the network to it work"),
-                       conn->base.store->place, conn->patience_ms / 1000);
+                       conn->base.store->place, (int)(conn->silence_ms / 1000));
     return lb_fail(err, LLMGR_ERR_DATABASE,
                    N_("the connection to the database %s was lost; try again"),
                    conn->base.store->place);

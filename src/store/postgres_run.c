@@ -252,7 +252,7 @@ llmgr_status ls_postgres_query(struct ls_conn *base, const struct ls_value *valu
 
     /* A single SELECT sends no BEGIN, so it is the first to notice that the server was restarted.
      */
-    if (status != LLMGR_OK && base->tx.mode == LS_READ_ONE &&
+    if (status != LLMGR_OK && ls_is_single(base->tx.mode) && !conn->silent &&
         PQstatus(conn->pg) == CONNECTION_BAD) {
         status = ls_postgres_reconnect(conn, err);
         if (status == LLMGR_OK)

@@ -30,18 +30,23 @@ static void give_up(struct postgres_conn *conn)
 /* Until libpq has something to say, or the connection's patience is at its end. */
 static void await(struct postgres_conn *conn)
 {
-    int64_t until_ms = lb_monotonic_ms() + conn->patience_ms;
+    const int64_t began_ms = lb_monotonic_ms();
+    const bool bounded = conn->patience_ms != 0 || conn->base.until_ms != 0;
+    int64_t until_ms = began_ms + (conn->patience_ms != 0 ? conn->patience_ms : INT_MAX);
+    if (conn->base.until_ms != 0 && conn->base.until_ms < until_ms)
+        until_ms = conn->base.until_ms;
     int look_ms = is_encrypted(conn->pg) ? ENCRYPTED_LOOK_MS : INT_MAX;
 
     while (PQisBusy(conn->pg)) {
         int unsent = PQflush(conn->pg);
         short events = unsent == 1 ? POLLIN | POLLOUT : POLLIN;
         struct pollfd wait = {.fd = PQsocket(conn->pg), .events = events};
-        int64_t left_ms = conn->patience_ms != 0 ? until_ms - lb_monotonic_ms() : INT_MAX;
+        int64_t left_ms = bounded ? until_ms - lb_monotonic_ms() : INT_MAX;
         if (wait.fd < 0 || unsent < 0)
             return;
         if (left_ms <= 0) {
             conn->silent = true;
+            conn->silence_ms = lb_monotonic_ms() - began_ms;
             give_up(conn);
             return;
         }

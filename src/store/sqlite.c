@@ -147,66 +147,6 @@ static int prepare_controls(struct sqlite_conn *conn)
     return rc;
 }
 
-static llmgr_status sqlite_connect(struct ls_store *store, bool writer, struct ls_conn **out,
-                                   struct llmgr_error *err)
-{
-    int flags = writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-
-    if (store->kind == LS_SQLITE_MEMORY)
-        flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    else if (access(store->target, F_OK) != 0 && errno == ENOENT)
-        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
-                       N_("there is no database %s; create it with \"llmgr init\""), store->place);
-    struct sqlite_conn *conn = lb_calloc(store->host, 1, sizeof *conn);
-    if (conn == NULL)
-        return lb_fail_memory(err);
-    llmgr_status status = ls_sqlite_open(store->target, store->place, flags,
-                                         store->options.busy_timeout_ms, &conn->db, err);
-    if (status != LLMGR_OK) {
-        lb_free(store->host, conn);
-        return status;
-    }
-    conn->base.store = store;
-    int rc = prepare_controls(conn);
-    if (rc == SQLITE_OK && writer)
-        rc = ls_sqlite_many_init(conn->db);
-    if (rc != SQLITE_OK) {
-        status = conn_fail(conn, rc, err);
-        sqlite_disconnect(&conn->base);
-        return status;
-    }
-    *out = &conn->base;
-    return LLMGR_OK;
-}
-
-static bool sqlite_usable(struct ls_conn *base)
-{
-    (void)base;
-    return true;
-}
-
-static llmgr_status sqlite_number(struct ls_conn *base, const char *sql, int64_t *out,
-                                  struct llmgr_error *err)
-{
-    struct sqlite_conn *conn = sqlite_conn(base);
-    sqlite3_stmt *stmt = NULL;
-    int64_t number = 0;
-    int rc = sqlite3_prepare_v2(conn->db, sql, -1, &stmt, NULL);
-
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(stmt);
-        if (rc == SQLITE_ROW)
-            number = sqlite3_column_int64(stmt, 0);
-    }
-    llmgr_status status = LLMGR_OK;
-    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
-        *out = number;
-    else
-        status = conn_fail(conn, rc, err);
-    sqlite3_finalize(stmt);
-    return status;
-}
-
 /* Returns SQLite's code; *wal tells whether the write-ahead log is in use now. */
 static int ask_for_wal(sqlite3 *db, bool *wal)
 {
@@ -256,6 +196,74 @@ static llmgr_status sqlite_ready(struct ls_conn *base, struct llmgr_error *err)
     return rc == SQLITE_OK ? LLMGR_OK : conn_fail(conn, rc, err);
 }
 
+static llmgr_status sqlite_connect(struct ls_store *store, bool writer, bool soon,
+                                   struct ls_conn **out, struct llmgr_error *err)
+{
+    int flags = writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+
+    (void)soon;
+    if (store->kind == LS_SQLITE_MEMORY)
+        flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    else if (access(store->target, F_OK) != 0 && errno == ENOENT)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                       N_("there is no database %s; create it with \"llmgr init\""), store->place);
+    struct sqlite_conn *conn = lb_calloc(store->host, 1, sizeof *conn);
+    if (conn == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = ls_sqlite_open(store->target, store->place, flags,
+                                         store->options.busy_timeout_ms, &conn->db, err);
+    if (status != LLMGR_OK) {
+        lb_free(store->host, conn);
+        return status;
+    }
+    conn->base.store = store;
+    int rc = prepare_controls(conn);
+    if (rc == SQLITE_OK && writer)
+        rc = ls_sqlite_many_init(conn->db);
+    if (rc != SQLITE_OK)
+        status = conn_fail(conn, rc, err);
+    else if (!ls_sqlite_is_followed(store))
+        status =
+            lb_fail(err, LLMGR_ERR_DATABASE_BUSY,
+                    N_("%s was exchanged for another file this moment; try again"), store->place);
+    else if (writer && atomic_exchange(&store->ready_due, false))
+        status = sqlite_ready(&conn->base, err);
+    if (status != LLMGR_OK) {
+        sqlite_disconnect(&conn->base);
+        return status;
+    }
+    *out = &conn->base;
+    return LLMGR_OK;
+}
+
+static bool sqlite_usable(struct ls_conn *base)
+{
+    (void)base;
+    return true;
+}
+
+static llmgr_status sqlite_number(struct ls_conn *base, const char *sql, int64_t *out,
+                                  struct llmgr_error *err)
+{
+    struct sqlite_conn *conn = sqlite_conn(base);
+    sqlite3_stmt *stmt = NULL;
+    int64_t number = 0;
+    int rc = sqlite3_prepare_v2(conn->db, sql, -1, &stmt, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(stmt);
+        if (rc == SQLITE_ROW)
+            number = sqlite3_column_int64(stmt, 0);
+    }
+    llmgr_status status = LLMGR_OK;
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE)
+        *out = number;
+    else
+        status = conn_fail(conn, rc, err);
+    sqlite3_finalize(stmt);
+    return status;
+}
+
 /* ---- Transactions ---- */
 
 static int control(struct sqlite_conn *conn, enum sqlite_control which)
@@ -280,7 +288,7 @@ static llmgr_status sqlite_begin(struct ls_conn *base, enum ls_mode mode, struct
 {
     struct sqlite_conn *conn = sqlite_conn(base);
 
-    if (mode == LS_READ_ONE)
+    if (ls_is_single(mode))
         return LLMGR_OK;
     int rc = begin(conn, mode == LS_WRITE ? CONTROL_BEGIN_WRITE : CONTROL_BEGIN);
     return rc == SQLITE_OK ? LLMGR_OK : conn_fail(conn, rc, err);
@@ -290,7 +298,7 @@ static llmgr_status sqlite_commit(struct ls_conn *base, struct llmgr_error *err)
 {
     struct sqlite_conn *conn = sqlite_conn(base);
 
-    if (base->tx.mode == LS_READ_ONE)
+    if (ls_is_single(base->tx.mode))
         return LLMGR_OK;
     int rc = control(conn, CONTROL_COMMIT);
     return rc == SQLITE_OK ? LLMGR_OK : conn_fail(conn, rc, err);
@@ -541,6 +549,7 @@ const struct ls_driver LS_SQLITE_DRIVER = {
     .count_anything = "SELECT COUNT(*) FROM sqlite_schema",
     .connect = sqlite_connect,
     .disconnect = sqlite_disconnect,
+    .follow = ls_sqlite_follow,
     .usable = sqlite_usable,
     .ready = sqlite_ready,
     .begin = sqlite_begin,

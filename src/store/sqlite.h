@@ -65,4 +65,9 @@ llmgr_status ls_sqlite_backup_before(struct ls_conn *conn, int64_t version, bool
 llmgr_status ls_sqlite_check(struct ls_conn *conn, struct ls_check_report *report,
                              struct llmgr_error *err);
 
+/* A file in the place of ours (sqlite_exchange.c). */
+LLMGR_MUST_CHECK llmgr_status ls_sqlite_follow(struct ls_store *store, struct llmgr_error *err);
+/* Is the file that bears the name the one that was looked at? */
+bool ls_sqlite_is_followed(struct ls_store *store);
+
 #endif

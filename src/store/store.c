@@ -174,6 +174,10 @@ llmgr_status ls_open(const struct lb_host *host, const struct ls_options *option
     if (store == NULL)
         return lb_fail_memory(err);
     store->host = host;
+    if (pthread_mutex_init(&store->file_lock, NULL) != 0) {
+        lb_free(host, store);
+        return lb_fail_memory(err);
+    }
     llmgr_status status = open_store(store, options, err);
     if (status != LLMGR_OK) {
         ls_close(store);
@@ -195,7 +199,14 @@ void ls_close(struct ls_store *store)
     ls_pool_close(&store->writer);
     ls_url_free(host, &url);
     lb_free(host, store->backup_dir);
+    pthread_mutex_destroy(&store->file_lock);
     lb_free(host, store);
+}
+
+void ls_renew(struct ls_store *store)
+{
+    if (store->kind == LS_POSTGRES)
+        atomic_fetch_add(&store->generation, 1);
 }
 
 llmgr_status ls_backup(struct ls_store *store, const char *path, struct llmgr_error *err)

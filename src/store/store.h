@@ -135,6 +135,11 @@ struct ls_options {
  */
 LLMGR_MUST_CHECK llmgr_status ls_open(const struct lb_host *host, const struct ls_options *options,
                                       struct ls_store **out, struct llmgr_error *err);
+/*
+ * Connections that exist now serve no further transaction: some may lead to a server that no longer
+ * leads. Of a file there is nothing to renew.
+ */
+void ls_renew(struct ls_store *store);
 /* No transaction may be open. NULL is fine. */
 void ls_close(struct ls_store *store);
 
@@ -157,10 +162,13 @@ const char *ls_file(const struct ls_store *store);
 
 /* ---- Transactions ---------------------------------------------------------------------------- */
 
+enum { LS_SOON_MS = 2000 };
+
 enum ls_mode {
-    LS_READ,     /* one consistent snapshot for all its statements */
-    LS_READ_ONE, /* for a single SELECT: no snapshot is held, which saves the round trips */
-    LS_WRITE,    /* writers are serialised over all processes: commit order is revision order */
+    LS_READ,      /* one consistent snapshot for all its statements */
+    LS_READ_ONE,  /* for a single SELECT: no snapshot is held, which saves the round trips */
+    LS_READ_SOON, /* the same, where somebody waits for it: LS_SOON_MS in all, then it fails */
+    LS_WRITE,     /* writers are serialised over all processes: commit order is revision order */
 };
 
 /*

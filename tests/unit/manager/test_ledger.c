@@ -499,6 +499,63 @@ static void processes_write_side_by_side(void **state)
     assert_int_equal(books_number(b, SUMMED), 450);
 }
 
+/* ---- A database that goes back in time ------------------------------------------------------- */
+
+/* The last two rows were never there, nor what says that they were taken in. */
+static void lose_two(struct books *b, int64_t position)
+{
+    char text[200];
+
+    if (position != 0)
+        snprintf(text, sizeof text, "UPDATE llm_journals SET position = %lld WHERE name <> 'hours'",
+                 (long long)position);
+    else
+        snprintf(text, sizeof text, "DELETE FROM llm_journals WHERE name <> 'hours'");
+    db_sql(&b->w.db, text);
+    db_sql(&b->w.db, "DELETE FROM llm_usage WHERE request_id IN ('three', 'four')");
+    db_sql(&b->w.db, "DELETE FROM llm_usage_hours");
+    db_sql(&b->w.db, "UPDATE llm_journals SET position = 0 WHERE name = 'hours'");
+    if (position == 0)
+        db_sql(&b->w.db, "DELETE FROM llm_usage");
+}
+
+static void rows_that_were_lost_are_written_again(void **state)
+{
+    struct books *b = *state;
+    struct lm_ledger_stats stats;
+
+    books_open(b);
+    struct lm_journal *journal = books_journal(b);
+    append(b, journal, "one");
+    append(b, journal, "two");
+    books_flush(b);
+    int64_t position = books_number(b, "SELECT position FROM llm_journals WHERE name <> 'hours'");
+    append(b, journal, "three");
+    append(b, journal, "four");
+    books_flush(b);
+    /* Seen by the next row that is written, before the manager polls; and with no trace left. */
+    lose_two(b, position);
+    append(b, journal, "five");
+    books_flush(b);
+    for (int i = 0; i < 500 && books_number(b, ROWS) != 5; i++)
+        usleep(20000);
+    assert_int_equal(books_number(b, ROWS), 5);
+    lose_two(b, 0);
+    append(b, journal, "six");
+    books_flush(b);
+    for (int i = 0; i < 500 && books_number(b, ROWS) != 6; i++)
+        usleep(20000);
+    assert_int_equal(books_number(b, ROWS), 6);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), 6);
+    books_flush(b);
+    lm_ledger_stats(b->ledger, &stats);
+    assert_int_equal(stats.lag_records, 0);
+    lm_journal_close(journal);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 6);
+    assert_int_equal(books_number(b, SUMMED), 6);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, books_begin, books_end)
 
 int main(void)
@@ -518,6 +575,7 @@ int main(void)
         CASE(a_file_that_is_no_journal_is_put_aside),
         CASE(journals_of_another_database_are_left_alone),
         CASE(processes_write_side_by_side),
+        CASE(rows_that_were_lost_are_written_again),
     };
 
     return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

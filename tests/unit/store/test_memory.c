@@ -56,7 +56,7 @@ static llmgr_status write_and_read(struct ls_tx *tx, void *context, struct llmgr
 
     llmgr_status status = ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr("a"), ls_cstr("1")), NULL, err);
     if (status == LLMGR_OK)
-        status = ls_insert(tx, LS_REVISION_ADD, LS_ARGS(ls_cstr("u")), &revision, err);
+        status = ls_insert(tx, LS_REVISION_ADD, LS_ARGS(ls_cstr("u"), ls_int(7)), &revision, err);
     if (status != LLMGR_OK)
         return status;
     status = ls_query(tx, LS_CHANGES_SINCE, LS_ARGS(ls_int(0), ls_int(10)), &rows, err);
@@ -64,7 +64,7 @@ static llmgr_status write_and_read(struct ls_tx *tx, void *context, struct llmgr
         return status;
     enum ls_found found;
     while ((found = ls_next(&rows, err)) == LS_FOUND)
-        assert_int_equal(ls_column_text(&rows, 1).size, 1);
+        assert_int_equal(ls_column_text(&rows, 2).size, ls_column_int(&rows, 0) == 0 ? 32 : 1);
     ls_rows_end(&rows);
     return found == LS_ERROR ? LLMGR_ERR_DATABASE : LLMGR_OK;
 }

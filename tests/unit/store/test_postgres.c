@@ -292,6 +292,49 @@ static void a_server_that_takes_nothing_is_not_waited_for(void **state)
     is_not_waited_for(large);
 }
 
+static llmgr_status find_meta(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    int *tries = context;
+
+    ++*tries;
+    enum ls_found found = ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("writer")), &rows, err);
+    ls_rows_end(&rows);
+    return found == LS_ERROR ? err->status : LLMGR_OK;
+}
+
+/* As nobody waits who waits for freshness: two seconds, and once. */
+static void who_waits_for_an_answer_waits_two_seconds(void **state)
+{
+    struct llmgr_error err = {0};
+    int tries = 0;
+    (void)state;
+
+    struct ls_store *one = db_open_with(&db, (struct ls_options){.pool_size = 1});
+    assert_int_equal(ls_transact(one, LS_READ_SOON, find_meta, &tries, &err), LLMGR_OK);
+    pid_t pid = (pid_t)db_psql_number(NULL, "SELECT MAX(pid) FROM pg_stat_activity"
+                                            " WHERE application_name = 'llmgr'"
+                                            " AND query LIKE 'SELECT value FROM llm_meta%'");
+    assert_true(pid > 0);
+    if (kill(pid, SIGSTOP) != 0) {
+        ls_close(one);
+        skip();
+    }
+    stopped = pid;
+    signal(SIGALRM, let_go_on);
+    alarm(30);
+    tries = 0;
+    llmgr_status status = ls_transact(one, LS_READ_SOON, find_meta, &tries, &err);
+    alarm(0);
+    kill(pid, SIGCONT);
+    assert_int_equal(status, LLMGR_ERR_DATABASE);
+    assert_int_equal(tries, 1);
+    if (strstr(err.message, "did not answer for 2 seconds") == NULL)
+        fail_msg("%s", err.message);
+    assert_int_equal(ls_transact(one, LS_READ_SOON, find_meta, &tries, &err), LLMGR_OK);
+    ls_close(one);
+}
+
 static void a_server_that_is_not_there_is_named(void **state)
 {
     struct llmgr_error err = {0};
@@ -348,6 +391,7 @@ int main(void)
         FRESH(a_slow_statement_is_ended),
         FRESH(a_server_that_says_nothing_is_not_waited_for),
         FRESH(a_server_that_takes_nothing_is_not_waited_for),
+        FRESH(who_waits_for_an_answer_waits_two_seconds),
         FRESH(a_server_that_is_not_there_is_named),
         FRESH(a_backup_names_pg_dump_and_a_check_names_the_server),
         FRESH(a_schema_of_its_own_is_respected),

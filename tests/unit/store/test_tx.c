@@ -68,7 +68,8 @@ static int64_t add_revision(struct ls_tx *tx, const char *user)
     struct llmgr_error err = {0};
     int64_t revision = 0;
 
-    if (ls_insert(tx, LS_REVISION_ADD, LS_ARGS(ls_cstr(user)), &revision, &err) != LLMGR_OK)
+    if (ls_insert(tx, LS_REVISION_ADD, LS_ARGS(ls_cstr(user), ls_int(7)), &revision, &err) !=
+        LLMGR_OK)
         fail_msg("add_revision: %s", err.message);
     return revision;
 }
@@ -148,12 +149,18 @@ static void values_survive_a_round_trip(void **state)
         ls_query(tx, LS_CHANGES_SINCE, LS_ARGS(ls_int(INT64_MIN), ls_int(INT64_MAX)), &rows, NULL),
         LLMGR_OK);
     assert_int_equal(ls_next(&rows, NULL), LS_FOUND);
-    assert_int_equal(ls_column_int(&rows, 0), first);
-    assert_true(ls_column_is_null(&rows, 1));
-    assert_null(ls_column_text(&rows, 1).p);
+    assert_int_equal(ls_column_int(&rows, 0), 0);
+    assert_int_equal(ls_column_int(&rows, 1), first);
+    assert_int_equal(ls_column_text(&rows, 2).size, 32);
+    assert_int_equal(ls_column_int(&rows, 3), -1);
     assert_int_equal(ls_next(&rows, NULL), LS_FOUND);
-    assert_false(ls_column_is_null(&rows, 1));
-    assert_true(lb_str_eq_c(ls_column_text(&rows, 1), "user"));
+    assert_int_equal(ls_column_int(&rows, 1), first);
+    assert_true(ls_column_is_null(&rows, 2));
+    assert_null(ls_column_text(&rows, 2).p);
+    assert_int_equal(ls_next(&rows, NULL), LS_FOUND);
+    assert_false(ls_column_is_null(&rows, 2));
+    assert_true(lb_str_eq_c(ls_column_text(&rows, 2), "user"));
+    assert_int_equal(ls_column_int(&rows, 3), 7);
     assert_int_equal(ls_next(&rows, NULL), LS_ABSENT);
     assert_int_equal(ls_next(&rows, NULL), LS_ABSENT);
     ls_rows_end(&rows);
@@ -261,8 +268,9 @@ static llmgr_status count_up(struct ls_tx *tx, void *context, struct llmgr_error
     snprintf(text, sizeof text, "%ld", strtol(text, NULL, 10) + 1);
     llmgr_status status =
         ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr("count"), ls_cstr(text)), NULL, err);
-    return status == LLMGR_OK ? ls_insert(tx, LS_REVISION_ADD, LS_ARGS(ls_null()), &revision, err)
-                              : status;
+    return status == LLMGR_OK
+               ? ls_insert(tx, LS_REVISION_ADD, LS_ARGS(ls_null(), ls_int(7)), &revision, err)
+               : status;
 }
 
 static void *write_rounds(void *context)

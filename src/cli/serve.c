@@ -13,10 +13,16 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "base/error.h"
 #include "gateway/server.h"
+#include "net/addr_range.h"
 #include "net/loop.h"
 
-enum { SOCKETS_FIRST = 3, SIGNALS = 3 };
+enum {
+    SOCKETS_FIRST = 3,
+    SIGNALS = 3,
+    FORWARDED_RFC7239 = 1, /* of the choices of forwarded_header */
+};
 
 struct serve {
     struct cli_app *app;
@@ -30,13 +36,37 @@ struct serve {
 
 /* ---- Options --------------------------------------------------------------------------------- */
 
-static void fill_settings(const struct lc_options *from, struct lg_settings *to)
+/* "unix", or a range of addresses. */
+static llmgr_status trust(const char *text, struct lg_settings *to, struct llmgr_error *err)
 {
+    if (strcmp(text, "unix") == 0) {
+        to->trusts_unix = true;
+        return LLMGR_OK;
+    }
+    if (to->trusted_count == LG_TRUSTED_MAX)
+        return lb_fail(err, LLMGR_ERR_CONFIG, N_("trusted_proxies: at most %d ranges"),
+                       LG_TRUSTED_MAX);
+    if (!ln_range_parse(lb_cstr(text), &to->trusted[to->trusted_count]))
+        return lb_fail(err, LLMGR_ERR_CONFIG,
+                       N_("trusted_proxies: '%s' is no address range; write it like 10.1.0.0/16, "
+                          "192.0.2.7 or unix"),
+                       text);
+    to->trusted_count++;
+    return LLMGR_OK;
+}
+
+static llmgr_status fill_settings(const struct lc_options *from, struct lg_settings *to,
+                                  struct llmgr_error *err)
+{
+    llmgr_status status = LLMGR_OK;
+
     *to = (struct lg_settings){
         .body_max = (size_t)from->body_max,
         .upload_max = (size_t)from->upload_max,
         .head_timeout_ms = from->head_timeout_ms,
         .body_timeout_ms = from->body_timeout_ms,
+        .body_rate_min = (uint32_t)from->body_rate_min,
+        .body_rate_window_ms = (uint32_t)from->body_rate_window_ms,
         .keepalive_timeout_ms = from->keepalive_timeout_ms,
         .write_timeout_ms = from->write_timeout_ms,
         .freshness_wait_ms = from->freshness_wait_ms,
@@ -50,7 +80,11 @@ static void fill_settings(const struct lc_options *from, struct lg_settings *to)
                      .first_byte_ms = from->first_byte_timeout_ms,
                      .idle_ms = from->idle_timeout_ms,
                      .total_ms = from->total_timeout_ms},
+        .forwarded = from->forwarded_header == FORWARDED_RFC7239,
     };
+    for (size_t i = 0; i < from->trusted_proxies.count && status == LLMGR_OK; i++)
+        status = trust(from->trusted_proxies.items[i], to, err);
+    return status;
 }
 
 /* Sockets of a service manager (sd_listen_fds(3)), if they are meant for this process. */
@@ -146,8 +180,9 @@ static llmgr_status take_over(struct serve *serve, struct cli_app *fresh, struct
         return status;
     tell_restarts(&serve->app->options, options);
     options->mode = serve->app->options.mode; /* cannot change while running */
-    fill_settings(options, &settings);
-    status = lg_server_reload(serve->server, &settings, options->access_log, err);
+    status = fill_settings(options, &settings, err);
+    if (status == LLMGR_OK)
+        status = lg_server_reload(serve->server, &settings, options->access_log, err);
     if (status == LLMGR_OK)
         serve->drain_timeout_ms = options->drain_timeout_ms;
     return status;
@@ -273,8 +308,9 @@ static llmgr_status start(struct serve *serve, struct llmgr_error *err)
         .ended_context = serve,
     };
 
-    fill_settings(from, &options.settings);
-    llmgr_status status = lg_server_start(serve->app->manager, &options, &serve->server, err);
+    llmgr_status status = fill_settings(from, &options.settings, err);
+    if (status == LLMGR_OK)
+        status = lg_server_start(serve->app->manager, &options, &serve->server, err);
     lb_buf_free(&state);
     return status;
 }

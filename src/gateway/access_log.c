@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "gateway/client.h"
 #include "gateway/log_file.h"
+#include "gateway/origin.h"
 #include "gateway/relay.h"
 #include "gateway/request.h"
-#include "net/conn.h"
 
 enum { LINE_MAX_SIZE = 1024, TIME_SIZE = 32, GONE = 499 };
 
@@ -32,20 +31,6 @@ static const char *write_time(int64_t now_ms, char text[TIME_SIZE])
     return text;
 }
 
-/* Without its port, which says nothing tomorrow. */
-static const char *write_peer(const struct lg_client *client, char text[LN_PEER_TEXT])
-{
-    if (client->conn == NULL)
-        return "";
-    (void)ln_conn_peer_text(client->conn, text);
-    size_t end = strlen(text);
-    while (end > 0 && text[end - 1] != ':')
-        end--;
-    if (end > 0)
-        text[end - 1] = '\0';
-    return text;
-}
-
 static int write_line(const struct lg_request *request, char *line)
 {
     const struct lg_worker *worker = request->worker;
@@ -63,7 +48,7 @@ static int write_line(const struct lg_request *request, char *line)
         "\"model_id\":%lld,\"payer\":\"%s\",\"attempts\":%u,\"upstream_status\":%d,"
         "\"end\":\"%s\"}\n",
         write_time(lb_now_ms(worker->host), at), (int)request->id.size, request->id.p,
-        write_peer(request->client, peer), METHODS[request->method],
+        lg_origin_text(request->client, peer), METHODS[request->method],
         route != NULL ? route->path : "-",
         request->gone && request->status == 0 ? GONE : request->status,
         (long long)(ln_loop_now(worker->loop) - request->began_at),

@@ -4,11 +4,9 @@
  */
 #include "gateway/client.h"
 
-#include <netinet/in.h>
-
 #include "base/magic.h"
 #include "gateway/answer.h"
-#include "gateway/gauge.h"
+#include "gateway/origin.h"
 #include "gateway/request.h"
 #include "gateway/server_int.h"
 #include "gateway/worker.h"
@@ -93,8 +91,7 @@ static void free_client(struct lg_client *client)
 {
     struct lg_worker *worker = client->worker;
 
-    if (client->address_hash != 0)
-        lg_gauge_leave(lg_server_addresses(worker->server), client->address_hash);
+    lg_origin_free(client);
     lb_list_remove(&client->node);
     lb_buf_free(&client->in);
     free_partial(client);
@@ -227,43 +224,6 @@ static const struct ln_conn_face CLIENT_FACE = {
     .closed = on_closed,
 };
 
-/* The bytes that name where the peer is; none for a unix socket. */
-static struct lb_str address_of(const struct sockaddr_storage *peer)
-{
-    if (peer->ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
-        return lb_str((const char *)&v4->sin_addr, sizeof v4->sin_addr);
-    }
-    if (peer->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
-        /* A site has a /64; its addresses are one peer. */
-        bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
-        return lb_str((const char *)&v6->sin6_addr, mapped ? 16 : 8);
-    }
-    return lb_str(NULL, 0);
-}
-
-/* May one more connection come from there? */
-static bool admit_address(struct lg_client *client)
-{
-    unsigned limit = client->worker->settings->connections_per_address;
-    struct lg_gauge *gauge = lg_server_addresses(client->worker->server);
-    struct sockaddr_storage peer;
-
-    if (limit == 0)
-        return true;
-    if (!ln_conn_peer(client->conn, &peer))
-        return true;
-    struct lb_str address = address_of(&peer);
-    if (address.size == 0)
-        return true;
-    uint64_t hash = lg_gauge_hash(gauge, 'a', address);
-    if (!lg_gauge_enter(gauge, hash, limit))
-        return false;
-    client->address_hash = hash;
-    return true;
-}
-
 void lg_client_accept(void *context, struct ln_conn *conn)
 {
     struct lg_worker *worker = context;
@@ -284,8 +244,12 @@ void lg_client_accept(void *context, struct ln_conn *conn)
     lg_count(worker, LG_METRIC_CONNECTIONS_OPEN, 1);
     ln_conn_set_face(conn, &CLIENT_FACE, client);
     ln_conn_set_marks(conn, LG_OUT_CAP, LG_OUT_LOW);
-    if (!admit_address(client)) {
-        lg_answer_refuse(client, 429, "too many connections from this address");
+    const char *why = NULL;
+    if (!lg_origin_accept(client, &why)) {
+        if (why != NULL)
+            lg_answer_refuse(client, 429, why);
+        else
+            lg_client_close(client);
         return;
     }
     start_timer(client, worker->settings->head_timeout_ms, idle_over);
@@ -474,11 +438,37 @@ struct lb_str lg_client_take(struct lg_client *client, size_t max)
     struct lb_str taken = lb_str_sub(client->now, 0, size);
 
     client->now = lb_str_sub(client->now, size, client->now.size);
+    if (client->wants_body)
+        client->body.taken += (uint32_t)size < UINT32_MAX - client->body.taken
+                                  ? (uint32_t)size
+                                  : UINT32_MAX - client->body.taken;
     return taken;
+}
+
+/*
+ * A body that comes by drips would hold what is kept of it, and its place among its user's
+ * requests, as long as its sender likes. Its pace is looked at once in each window, when something
+ * comes; if nothing does, body_timeout ends it. While a platform takes no more, nobody is to blame.
+ */
+static bool drips(struct lg_client *client, bool begins)
+{
+    const struct lg_settings *settings = client->worker->settings;
+    uint32_t now = (uint32_t)ln_loop_now(client->worker->loop);
+    uint32_t passed = now - client->body.since;
+
+    if (!begins && (settings->body_rate_min == 0 || passed < settings->body_rate_window_ms))
+        return false;
+    if (!begins && client->body.taken < (uint64_t)settings->body_rate_min * passed / 1000)
+        return true;
+    client->body.since = now;
+    client->body.taken = 0;
+    return false;
 }
 
 void lg_client_want_body(struct lg_client *client, bool wants)
 {
+    bool begins = !client->wants_body;
+
     client->wants_body = wants && !client->closing;
     if (!client->wants_body) {
         ln_timer_stop(&client->timer);
@@ -486,7 +476,10 @@ void lg_client_want_body(struct lg_client *client, bool wants)
             watch_writing(client); /* an answer that began before the body ended */
         return;
     }
-    start_timer(client, client->worker->settings->body_timeout_ms, late);
+    if (drips(client, begins)) /* not from here: the request that reads is on the stack */
+        start_timer(client, 1, late);
+    else
+        start_timer(client, client->worker->settings->body_timeout_ms, late);
     if (client->feeding)
         return;
     if (client->in.size > 0) /* some of it came while its token was looked up */
@@ -515,6 +508,7 @@ void lg_client_done(struct lg_client *client, bool keep, bool rude)
 {
     client->request = NULL;
     client->wants_body = false;
+    lg_origin_end(client);
     if (client->conn == NULL) {
         free_client(client);
         return;

@@ -23,6 +23,7 @@
 #include "http/head.h"
 #include "net/loop.h"
 
+struct lg_origin;
 struct lg_request;
 struct lg_worker;
 struct ln_conn;
@@ -52,10 +53,16 @@ struct lg_client {
     struct lg_partial *partial; /* while a head is incomplete */
     struct ln_timer timer;      /* head, body, keep-alive or write, by what is awaited */
     struct ln_defer again;      /* pipelined bytes wait for the turn's end */
-    uint64_t delivered;         /* to it, when it was last seen to take something */
-    uint64_t address_hash;      /* in the server's gauge; 0: not counted */
-    uint32_t served;            /* requests so far */
-    uint8_t quiet;              /* looks since then at which it had taken nothing more */
+    union {
+        uint64_t delivered; /* to it, when it was last seen to take something */
+        struct {
+            uint32_t since; /* loop time, ms, as far as it fits */
+            uint32_t taken; /* bytes since then */
+        } body;             /* while it is awaited: its pace */
+    };
+    struct lg_origin *origin; /* NULL: nobody asks where it comes from */
+    uint32_t served;          /* requests so far */
+    uint8_t quiet;            /* looks since then at which it had taken nothing more */
     bool feeding;
     bool owing;      /* bytes of its answers wait here */
     bool parting;    /* it is ended when it has taken them; what it sends is thrown away */

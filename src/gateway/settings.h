@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/addr_range.h"
 #include "upstream/exchange.h"
+
+enum { LG_TRUSTED_MAX = 64 }; /* ranges of proxies */
 
 struct lg_settings {
     unsigned holders;             /* the worker and its requests; not shared between threads */
@@ -18,6 +21,8 @@ struct lg_settings {
     size_t upload_max;            /* and of one that is passed on as it comes */
     int64_t head_timeout_ms;      /* first byte of a request to the end of its head */
     int64_t body_timeout_ms;      /* between two pieces of a body */
+    uint32_t body_rate_min;       /* bytes per second of a body that is awaited; 0: no floor */
+    uint32_t body_rate_window_ms; /* over which they are counted */
     int64_t keepalive_timeout_ms; /* between two requests */
     int64_t write_timeout_ms;     /* a client that takes nothing of its answer */
     int64_t freshness_wait_ms;    /* for word from the database */
@@ -25,6 +30,10 @@ struct lg_settings {
     unsigned streams_per_user;    /* requests under way at once; 0: no limit */
     unsigned streams_per_token;
     unsigned connections_per_address;
+    struct ln_range trusted[LG_TRUSTED_MAX]; /* proxies whose word tells who calls */
+    unsigned trusted_count;
+    bool trusts_unix;      /* whoever calls on a unix socket is one of them */
+    bool forwarded;        /* they say it in Forwarded; false: in X-Forwarded-For */
     bool decision_headers; /* tell platform, model and payer in the answer's head */
     bool cors;             /* answer pages of any origin (where a token is needed) */
     struct lu_timeouts upstream;

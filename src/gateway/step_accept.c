@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/answer.h"
+#include "gateway/origin.h"
 #include "gateway/upload.h"
 #include "http/hops.h"
 #include "http/write.h"
@@ -37,7 +38,7 @@ enum lg_verdict lg_step_accept(struct lg_request *request)
         if (request->client_id.p == NULL)
             request->client_id.size = 0;
     }
-    return LG_NEXT;
+    return lg_origin_begin(request);
 }
 
 /* The preflight of a browser: nothing is done, so no token is needed. */

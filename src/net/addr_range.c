@@ -23,6 +23,20 @@ bool ln_addr16_of(const struct sockaddr *addr, struct ln_addr16 *out)
     return false;
 }
 
+void ln_addr16_to(const struct ln_addr16 *addr, struct sockaddr_storage *out)
+{
+    *out = (struct sockaddr_storage){0};
+    if (ln_addr16_is_v4(addr)) {
+        struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
+        in->sin_family = AF_INET;
+        memcpy(&in->sin_addr, addr->b + 12, 4);
+    } else {
+        struct sockaddr_in6 *in = (struct sockaddr_in6 *)(void *)out;
+        in->sin6_family = AF_INET6;
+        memcpy(&in->sin6_addr, addr->b, 16);
+    }
+}
+
 bool ln_addr16_is_v4(const struct ln_addr16 *addr)
 {
     return memcmp(addr->b, MAPPED, sizeof(MAPPED)) == 0;
@@ -69,4 +83,9 @@ bool ln_range_holds(const struct ln_range *range, const struct ln_addr16 *addr)
     if (memcmp(range->base.b, addr->b, whole) != 0)
         return false;
     return rest == 0 || ((range->base.b[whole] ^ addr->b[whole]) >> (8 - rest)) == 0;
+}
+
+bool ln_range_names(const struct ln_range *range, const struct ln_addr16 *addr)
+{
+    return (range->bits >= 96 || !ln_addr16_is_v4(addr)) && ln_range_holds(range, addr);
 }

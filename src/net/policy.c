@@ -282,12 +282,6 @@ bool ln_policy_leads_here(const struct ln_policy *policy, const struct sockaddr 
     return false;
 }
 
-/* Who opens a range of IPv6 (::/0) has not thereby opened IPv4, whose form here lies in ::/80. */
-static bool opens(const struct ln_range *range, const struct ln_addr16 *addr)
-{
-    return (range->bits >= 96 || !ln_addr16_is_v4(addr)) && ln_range_holds(range, addr);
-}
-
 /* One address by itself: NULL, or what it is that makes it refused. */
 static const char *judge_one(const struct ln_policy *policy, const struct ln_addr16 *addr,
                              uint16_t port)
@@ -305,7 +299,7 @@ static const char *judge_one(const struct ln_policy *policy, const struct ln_add
             closed = DENY[i].what;
     }
     for (size_t i = 0; i < policy->allow_count; i++) {
-        if (opens(&policy->allow[i], addr))
+        if (ln_range_names(&policy->allow[i], addr))
             return NULL;
     }
     if (closed == NULL && !ln_addr16_is_v4(addr) && !ln_range_holds(&global6, addr))

@@ -168,7 +168,8 @@ def test_a_selected_test_without_a_result_fails(house):
 @pytest.mark.parametrize('inner', [None, []], ids=['no file', 'no case'])
 def test_a_pytest_run_that_left_no_case_fails(house, inner):
     code, said = house.sum(inner=inner)
-    assert code == 1 and 'FAILED pytest-x\n    it ran no case' in said
+    assert code == 1 and 'FAILED pytest-x\n    it ran no case\nNOT RUN x: it ran no case;' in said
+    assert said.endswith('1 suites of 2 ran\np: 1 passed, 1 failed')
 
 
 def test_a_suite_all_of_which_was_skipped_did_not_run(house):

@@ -48,6 +48,7 @@ struct lg_upload;
     XX(HANDLE, handle)     /* our own routes: the handler's answer; relayed ones pass */           \
     XX(TARGET, target)     /* resolve: platform, model, key, payer */                              \
     XX(ADMIT, admit)       /* may this payer spend? */                                             \
+    XX(OPEN, open)         /* shown ids become the platform's, shown_ids.h */                      \
     XX(CONNECT, connect)   /* what is sent: splice, fields */                                      \
     XX(SEND, send)         /* the exchange starts, streamed bodies are fed */                      \
     XX(RELAY, relay)       /* platform -> taps -> client */                                        \
@@ -141,7 +142,6 @@ struct lg_request {
     bool may_learn;          /* and if that succeeds, it is a verdict for others too */
     bool wants_anthropic_id; /* the caller speaks Anthropic's dialect */
     bool answered;           /* the answer is complete */
-    bool opened;             /* shown ids have become the platform's (shown_ids.h) */
     bool has_query;          /* match.rest bears the query, too */
     bool error_object;       /* what is not found is no model */
     bool chunked;            /* our answer's framing */

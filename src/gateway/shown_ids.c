@@ -7,12 +7,14 @@
 #include "dialect/refs.h"
 #include "gateway/ask.h"
 #include "gateway/signing.h"
+#include "gateway/work.h"
 #include "http/url.h"
 #include "manager/signed_id.h"
 
 enum {
     PATH_MAX_SIZE = 3 * LG_ROUTE_PATH_MAX, /* each byte escaped, its query apart */
     QUERY_MAX = 64 * 1024,
+    AT_ONCE_MAX = 64 * 1024, /* bytes of a body that is looked through on the loop */
 };
 
 /* ---- Kinds ----------------------------------------------------------------------------------- */
@@ -173,6 +175,11 @@ enum lg_verdict lg_shown_refuse(struct lg_request *request)
 struct opening {
     struct lg_request *request;
     struct lm_id_holder holder;
+    bool may_choose; /* what open_json is to look for */
+    bool may_name;
+    bool fine; /* nothing was refused */
+    llmgr_status status;
+    struct llmgr_error err;
 };
 
 static bool open_id(const struct opening *opening, struct lb_str shown, struct lb_str *id)
@@ -302,15 +309,14 @@ static enum lg_verdict open_target(const struct opening *opening)
 }
 
 /*
- * An answer that is kept, under an id of the caller's: it could be one that another has, and would
- * be signed for this one.
+ * Is the answer kept, under an id that may be the caller's choice? It could be one that another
+ * has, and would be signed for this one.
  */
-static bool chooses_id(const struct lg_request *request)
+static bool may_choose(const struct lg_request *request)
 {
     enum ld_signed_family family;
 
-    return request->ask != NULL && request->ask->kind == LG_ASK_JSON &&
-           lg_signing_suits(request, &family) && ld_refs_choose(lb_buf_str(&request->body));
+    return request->ask->kind == LG_ASK_JSON && lg_signing_suits(request, &family);
 }
 
 /* Is it a native path of ours, or one to items of a conversation? */
@@ -330,26 +336,61 @@ static bool is_unread(const struct lg_request *request)
     return request->streams_body || (ask != NULL && ask->kind != LG_ASK_JSON);
 }
 
-enum lg_verdict lg_shown_open(struct lg_request *request)
+static enum lg_verdict opened(struct lg_request *request, void *context, llmgr_status status)
+{
+    const struct opening *opening = context;
+
+    if (status != LLMGR_OK)
+        return lg_request_fail(request, status, N_("the server is closing"));
+    if (request->gone || request->cut)
+        return LG_DONE;
+    if (!opening->fine)
+        return lg_shown_refuse(request);
+    if (opening->status != LLMGR_OK)
+        return lg_request_fail_with(request, &opening->err);
+    return has_place(request) ? open_target(opening) : LG_NEXT;
+}
+
+/* The part that may take long; on any thread. */
+static void open_json(void *context)
+{
+    struct opening *opening = context;
+    struct lg_request *request = opening->request;
+
+    opening->fine = !(opening->may_choose && ld_refs_choose(lb_buf_str(&request->body)));
+    if (!opening->fine || !opening->may_name)
+        return;
+    opening->fine = open_body(opening);
+    if (opening->fine)
+        opening->status = look_again(request, &opening->err);
+}
+
+enum lg_verdict lg_step_open(struct lg_request *request)
 {
     const struct lm_target *target = &request->target;
     const struct lg_ask *ask = request->ask;
-    struct opening opening = {.request = request};
-    struct llmgr_error err = {0};
+    struct opening opening = {.request = request, .fine = true};
 
-    if (!lm_target_is_borrowed(target) || request->opened)
+    if (lg_work_is_done(request))
+        return lg_work_finish(request);
+    if (!lm_target_is_borrowed(target))
         return LG_NEXT;
-    request->opened = true; /* not again for a second attempt */
     lm_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
     if (has_place(request) && is_unread(request))
         return lg_request_fail(request, LLMGR_ERR_INVALID, N_("a body on this path must be JSON"));
-    if (chooses_id(request))
-        return lg_shown_refuse(request);
-    if (ask != NULL && ask->kind == LG_ASK_JSON && (ask->peek.refs || ask->peek.ids)) {
-        if (!open_body(&opening))
-            return lg_shown_refuse(request);
-        if (look_again(request, &err) != LLMGR_OK)
-            return lg_request_fail_with(request, &err);
+    if (ask != NULL && ask->kind == LG_ASK_JSON) {
+        opening.may_choose = may_choose(request);
+        opening.may_name = ask->peek.refs || ask->peek.ids;
     }
-    return has_place(request) ? open_target(&opening) : LG_NEXT;
+    if (!opening.may_choose && !opening.may_name)
+        return opened(request, &opening, LLMGR_OK);
+    if (request->body.size <= AT_ONCE_MAX) {
+        open_json(&opening);
+        return opened(request, &opening, LLMGR_OK);
+    }
+    struct opening *kept = lb_arena_alloc(&request->arena, sizeof *kept);
+    if (kept == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    *kept = opening;
+    return lg_work_start(request, open_json, opened, kept);
 }

@@ -18,8 +18,6 @@
 bool lg_shown_has_items(const struct lg_request *request);
 /* For READ, of a request that names no model: the platform its ids say they are of; 0: none. */
 int64_t lg_shown_platform(const struct lg_request *request);
-/* For CONNECT: path, query and body as the platform knows them. LG_NEXT, or FAIL with 404. */
-enum lg_verdict lg_shown_open(struct lg_request *request);
 /* FAIL: there is no such thing, as far as this caller is concerned. */
 enum lg_verdict lg_shown_refuse(struct lg_request *request);
 

@@ -9,7 +9,6 @@
 #include "gateway/ask.h"
 #include "gateway/relay.h"
 #include "gateway/request.h"
-#include "gateway/shown_ids.h"
 #include "gateway/signing.h"
 #include "gateway/upload.h"
 #include "http/hops.h"
@@ -46,8 +45,6 @@ enum lg_verdict lg_step_connect(struct lg_request *request)
     struct llmgr_error err = {0};
     llmgr_status status = LLMGR_OK;
 
-    if (lg_shown_open(request) != LG_NEXT)
-        return LG_FAIL;
     slices->count = 0;
     slices->size = 0;
     struct lg_relay *relay = lg_relay_new(request);

@@ -242,6 +242,22 @@ def test_nobody_else_does(gateway, mockllm):
     assert len(seen) == 1, seen
 
 
+def test_a_long_body_is_like_a_short_one(gateway, mockllm):
+    """It is looked through off the loop."""
+    response, item, _ = kept(gateway)
+    text = 'x' * 300_000
+    body = {**SAID, 'input': [{'role': 'user', 'content': text}, {'id': item}],
+            'previous_response_id': response}
+    assert gateway.as_user('ann', RESPONSES, body).status == 200
+    sent = mockllm.last().json
+    assert sent['previous_response_id'] == 'resp_mock_0001'
+    assert sent['input'] == [{'role': 'user', 'content': text}, {'id': 'msg_mock_1'}]
+    assert sent['model'] == 'mock-small'
+    refused(gateway.as_user('ben', RESPONSES, body))
+    refused(gateway.as_user('ann', RESPONSES, {**body, 'request_id': 'resp_mock_0001'}))
+    assert gateway.as_user('cid', RESPONSES, body).status == 200
+
+
 def test_escapes_hide_nothing(gateway, mockllm):
     response, item, _ = kept(gateway)
     bens = kept(gateway, 'ben')[0]

@@ -19,6 +19,7 @@
     XX(CHOICES, "choices", 's')                                                                    \
     XX(FINISH_REASON, "finish_reason", 'n')                                                        \
     XX(STOP_REASON, "stop_reason", 'n')                                                            \
+    XX(DATA, "data", 'a')                                                                          \
     XX(DELTA, "delta", 'a')                                                                        \
     XX(OUTPUT, "output", 't')                                                                      \
     XX(CONTENT, "content", 't')                                                                    \
@@ -93,6 +94,7 @@ void ld_sniff_reset(struct ld_sniff *sniff)
     sniff->usage_found = sniff->error = sniff->finish = sniff->choices = sniff->whole = false;
     sniff->in_string = sniff->escape = sniff->is_name = sniff->expect_name = false;
     sniff->started = sniff->deaf = sniff->copying = sniff->idle = false;
+    sniff->error_inside = sniff->list = false;
     sniff->type[0] = '\0';
     sniff->text_size = 0;
     sniff->texts = 0;
@@ -160,6 +162,8 @@ static void begin_string(struct ld_sniff *sniff, const char *inside)
     sniff->string_size = 0;
     sniff->copy_size = 0;
     sniff->copied = sniff->is_name || is_type(sniff);
+    if (!sniff->is_name && here(sniff) == NAME_ERROR)
+        sniff->error_inside = true;
 }
 
 static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size)
@@ -206,6 +210,8 @@ static void end_value(struct ld_sniff *sniff, struct lb_str start, size_t size, 
     }
     if (is_finish(sniff))
         sniff->finish = true;
+    if (here(sniff) == NAME_ERROR && size > 0)
+        sniff->error_inside = true;
     if (sniff->depth == 1 && here(sniff) == NAME_ERROR && size > 0)
         sniff->error = true;
 }
@@ -305,6 +311,10 @@ static void open_level(struct ld_sniff *sniff, bool object)
 {
     if (object && sniff->depth == 2 && at_level(sniff, 1) == NAME_CHOICES)
         sniff->choices = true;
+    if (here(sniff) == NAME_ERROR)
+        sniff->error_inside = true;
+    if (!object && sniff->depth == 1 && here(sniff) == NAME_DATA)
+        sniff->list = true;
     if (object && !sniff->copying && is_usage(sniff)) {
         sniff->copying = true;
         sniff->copy_depth = sniff->depth;

@@ -26,6 +26,8 @@ struct ld_sniff {
     /* What was found since the last reset. */
     bool usage_found;              /* `usage` holds a whole object */
     bool error;                    /* a top-level "error" that says something */
+    bool error_inside;             /* one that has begun, there or within what wraps an answer */
+    bool list;                     /* a top-level "data" that is an array */
     bool finish;                   /* a finish_reason or stop_reason that is a string */
     bool choices;                  /* a top-level "choices" with at least one object */
     bool whole;                    /* the object was closed */

@@ -10,10 +10,16 @@
  */
 #include "dialect/tap.h"
 
+#include <string.h>
+
+#include "dialect/tap_refusal.h"
 #include "http/scan.h"
 #include "http/sse.h"
 
-enum { KEEP_MAX = 4096 }; /* a carry that grew beyond this is given back after its event */
+enum {
+    KEEP_MAX = 4096, /* a carry that grew beyond this is given back after its event */
+    BLANK_MAX = 8,   /* bytes without data that hold no key: empty lines come by the million */
+};
 
 /* One call of ld_tap_feed. */
 struct pass {
@@ -42,6 +48,10 @@ void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
         .rule = options->endpoint->usage,
         .event_max = options->event_max > 0 ? options->event_max : LD_TAP_EVENT_MAX,
         .host = options->host,
+        .native = options->endpoint->id == LD_ENDPOINT_NATIVE,
+        .good = options->coded,
+        .refusal = options->refusal,
+        .context = options->context,
     };
     ld_usage_init(&tap->report.usage);
     ld_usage_parts_init(&tap->parts);
@@ -152,7 +162,7 @@ static bool take_data(struct ld_tap *tap, struct lb_str raw, struct lb_str data,
     ld_sniff_feed(&tap->sniff, data.p, data.size);
     absorb(tap, type);
     remember(tap, raw);
-    return !is_extra(tap);
+    return ld_tap_judge_event(tap, raw, type) && !is_extra(tap);
 }
 
 /* Reads one whole event. False: it is to be withheld. */
@@ -174,6 +184,8 @@ static bool take_event(struct ld_tap *tap, struct lb_str raw)
         result = lh_sse_finish(&sse, &event);
     if (result == LH_DONE && event.has_data)
         pass = take_data(tap, raw, event.data, event.type);
+    else if (raw.size > BLANK_MAX) /* nothing that a client would read, but it leaves */
+        ld_tap_refuse(tap, raw);
     lh_sse_free(&sse);
     return pass;
 }
@@ -225,26 +237,53 @@ static void let_loose(struct pass *pass)
 {
     struct ld_tap *tap = pass->tap;
     struct lb_buf *carry = &tap->carry[tap->current];
+    /* What decides is as much of the event as may be held, however it came. */
+    size_t known = carry->size < tap->event_max ? tap->event_max - carry->size : 0;
+    struct lb_str more = lb_str_sub(pass->in, pass->event, pass->in.size);
+    more = lb_str_sub(more, 0, known);
+    struct lb_str start = carry->size > 0 ? lb_buf_str(carry) : more;
 
     tap->loose = true;
     ld_sniff_reset(&tap->sniff);
-    if (carry->size > 0) {
-        sniff_loose(&tap->sniff, lb_buf_str(carry));
+    sniff_loose(&tap->sniff, lb_buf_str(carry));
+    sniff_loose(&tap->sniff, more);
+    tap->drop = ld_tap_is_refusal(tap, ld_tap_event_type(start));
+    if (tap->drop) {
+        tap->cut = tap->report.failed = true;
+        tap->report.withheld += carry->size + more.size;
+        flush(pass, pass->event, pass->event + more.size);
+        empty(carry);
+    } else if (carry->size > 0) {
         flush_carry(pass);
     } else {
         lb_buf_reset(carry);
     }
+    pass->event += more.size;
+}
+
+/* More of an event that passes in pieces, up to `end`: it is read, and goes where the rest went. */
+static void take_loose(struct pass *pass, size_t end)
+{
+    struct ld_tap *tap = pass->tap;
+    struct lb_str piece = lb_str_sub(pass->in, pass->event, end);
+
+    sniff_loose(&tap->sniff, piece);
+    if (!tap->drop)
+        return;
+    tap->report.withheld += piece.size;
+    pass->run = end;
 }
 
 static void end_loose(struct pass *pass, size_t next)
 {
     struct ld_tap *tap = pass->tap;
 
-    sniff_loose(&tap->sniff, lb_str_sub(pass->in, pass->event, next));
+    take_loose(pass, next);
     tap->report.events += tap->sniff.started;
     absorb(tap, LB_STR(""));
     tap->loose = false;
-    tap->dropped = false;
+    tap->dropped = tap->drop;
+    tap->drop = false;
 }
 
 /* The event whose first part waits in the carry is complete at `next`. */
@@ -313,7 +352,7 @@ static void keep_rest(struct pass *pass)
         let_loose(pass);
     }
     if (tap->loose)
-        sniff_loose(&tap->sniff, rest);
+        take_loose(pass, pass->in.size);
     flush(pass, pass->in.size, pass->in.size);
 }
 
@@ -378,8 +417,7 @@ size_t ld_tap_feed(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *out)
     if (in.size == 0)
         return 0;
     if (!tap->stream) {
-        ld_sniff_feed(&tap->sniff, in.p, in.size);
-        put(out, in);
+        ld_tap_feed_whole(tap, in, out);
         return in.size;
     }
     struct lb_buf *handed_out = &tap->carry[tap->current ^ 1];
@@ -399,6 +437,7 @@ void ld_tap_finish(struct ld_tap *tap, struct ld_tap_out *out)
     tap->ended = true;
     if (!tap->stream) {
         absorb(tap, LB_STR(""));
+        ld_tap_finish_whole(tap, out);
         tap->report.terminal = true;
     } else if (tap->loose) {
         end_loose(&pass, 0);
@@ -418,6 +457,8 @@ bool ld_tap_complete(const struct ld_tap *tap)
 {
     bool must_say = tap->rule == LD_USAGE_MESSAGES || tap->rule == LD_USAGE_RESPONSES;
 
+    if (tap->cut)
+        return false;
     if (!tap->stream)
         return tap->ended && (!tap->unframed || tap->sniff.whole ||
                               (!tap->sniff.started && tap->rule == LD_USAGE_ANY));

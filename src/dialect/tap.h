@@ -10,11 +10,15 @@
  *         in = lb_str_sub(in, used, in.size);
  *     }
  *
- * Whole answers pass as they come. Of an event stream, an event that is cut off at the end of a
- * read is held back until the rest is there (so that what was forwarded ends between two events,
- * where a ping or an error event may go, and so that the extra usage chunk can be withheld); one
- * that grows beyond LD_TAP_EVENT_MAX is let through in pieces. Nothing here can fail: short of
- * memory, bytes pass unread.
+ * Whole answers pass as they come, once they are known to be some: what has shown nothing of an
+ * answer yet is held back, up to LD_TAP_HOLD_MAX bytes, for it may be an error that quotes the key,
+ * which the owner's function `refusal` overwrites there. A longer error is cut.
+ *
+ * Of an event stream, an event that is cut off at the end of a read is held back until the rest is
+ * there (so that what was forwarded ends between two events, where a ping or an error event may go,
+ * so that the extra usage chunk can be withheld, and so that an error is looked at whole); one that
+ * grows beyond LD_TAP_EVENT_MAX is let through in pieces, or withheld if it begins as an error.
+ * Nothing here can fail: short of memory, bytes of an answer pass unread.
  */
 #ifndef LD_TAP_H
 #define LD_TAP_H
@@ -26,6 +30,7 @@
 
 enum {
     LD_TAP_EVENT_MAX = 256 * 1024, /* bytes of an event that is held back */
+    LD_TAP_HOLD_MAX = 64 * 1024,   /* bytes of an error, or of what may be one */
     LD_TAP_SLICES = 8,
 };
 
@@ -42,7 +47,11 @@ struct ld_tap_options {
     bool withhold_usage;        /* drop the chunk that only we asked for, by stream_options */
     bool unframed;              /* the connection's end ends the answer: nothing tells a cut */
     size_t event_max;           /* 0: LD_TAP_EVENT_MAX */
-    bool read_all;              /* read echoes too (echo.h): slower, and the same; for tests */
+    bool coded;                 /* it has a Content-Encoding: nothing can be told of it */
+    /* Errors, and what is no answer, before they are handed out: may be overwritten. NULL: none */
+    void (*refusal)(void *context, char *text, size_t size);
+    void *context;
+    bool read_all; /* read echoes too (echo.h): slower, and the same; for tests */
 };
 
 /* Read by the owner at any time; written by the tap alone. */
@@ -70,11 +79,18 @@ struct ld_tap {
     bool dropped;  /* the event before was withheld */
     bool open;     /* what was forwarded last lacks its empty line */
     bool ended;    /* ld_tap_finish was called */
+    bool native;   /* the answer may be anything */
+    bool good;     /* whole: it is an answer, and passes */
+    bool handed;   /* whole: what was held is on its way out */
+    bool cut;      /* an error was too long */
+    bool drop;     /* loose: the event is withheld */
     bool read_all;
     uint8_t current;
     enum ld_usage_rule rule;
     size_t event_max;
     const struct lb_host *host;
+    void (*refusal)(void *context, char *text, size_t size);
+    void *context;
     struct ld_usage_parts parts;
     struct ld_sniff sniff;
     struct ld_echo echo;

@@ -113,6 +113,24 @@ void lg_relay_start(struct lg_request *request)
         ping_again(request);
 }
 
+/* ---- Keys that are quoted -------------------------------------------------------------------- */
+
+/* Overwrites the key that was sent in what a platform says of it; also while a stream goes on. */
+static void mask_key(void *context, char *text, size_t size)
+{
+    const struct lg_request *request = context;
+    struct lv_secret key;
+
+    if (request->target.sealed_key.size == 0 || size == 0)
+        return;
+    lv_secret_init(&key);
+    if (lm_target_open_key(request->worker->manager, &request->target, &key, NULL) == LLMGR_OK)
+        lu_mask_key(request->worker->host, lv_secret_str(&key), text, size);
+    else
+        memset(text, '*', size);
+    lv_secret_clear(&key);
+}
+
 /* ---- The head -------------------------------------------------------------------------------- */
 
 /* The platform's answer cannot be passed on. */
@@ -142,12 +160,16 @@ static void begin_answer(struct lg_request *request, const struct lh_head *head)
 {
     struct lg_relay *relay = request->relay;
     struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
+    struct lb_str coding = lb_str_trim(lh_head_get(head, LH_HEADER_CONTENT_ENCODING));
     const struct ld_tap_options options = {
         .host = request->worker->host,
         .endpoint = lg_request_endpoint(request),
         .content_type = type,
         .http_status = head->status,
         .withhold_usage = relay->withhold,
+        .coded = coding.size > 0 && !lb_str_eq_nocase(coding, LB_STR("identity")),
+        .refusal = mask_key,
+        .context = request,
         .unframed = head->body == LH_BODY_UNTIL_CLOSE,
     };
 
@@ -479,7 +501,9 @@ static void fill_error(struct lg_request *request)
         .model = request->target.model_name,
     };
 
-    ld_fail_http(lg_request_error(request), &refusal);
+    struct llmgr_error *err = lg_request_error(request);
+    ld_fail_http(err, &refusal);
+    mask_key(request, err->message, strlen(err->message)); /* cleaned, it may be one again */
 }
 
 /* The platform's own words, in the shape of the endpoint and under the status it gave. */
@@ -500,6 +524,7 @@ static enum lg_verdict pass_refusal(struct lg_request *request)
         ld_error_reshape(shape, relay->upstream_status, said, lg_request_public_id(request), body);
     if (body->failed == LLMGR_ERR_NO_MEMORY)
         return lg_request_fail(request, body->failed, N_("out of memory"));
+    mask_key(request, body->data, body->size);
     struct lb_buf *out = lg_answer_head(request, relay->upstream_status);
     if (relay->retry_after_ms >= 0)
         lh_write_named_u64(out, LH_NAME("retry-after"),
@@ -511,27 +536,11 @@ static enum lg_verdict pass_refusal(struct lg_request *request)
     return LG_DONE;
 }
 
-/* What it says may quote the key. */
-static void mask_key(struct lg_request *request)
-{
-    struct lb_buf *said = &request->relay->refusal;
-    struct lv_secret key;
-
-    if (request->target.sealed_key.size == 0 || said->size == 0)
-        return;
-    lv_secret_init(&key);
-    if (lm_target_open_key(request->worker->manager, &request->target, &key, NULL) == LLMGR_OK)
-        lu_mask_key(lv_secret_str(&key), said->data, said->size);
-    else
-        lb_buf_reset(said);
-    lv_secret_clear(&key);
-}
-
 static enum lg_verdict refuse(struct lg_request *request)
 {
     struct lg_relay *relay = request->relay;
 
-    mask_key(request);
+    mask_key(request, relay->refusal.data, relay->refusal.size);
     if (may_retry(request)) {
         request->no_options = true;
         request->may_learn = may_teach(request);

@@ -223,12 +223,16 @@ void lg_request_settle_in(struct lg_request *request)
         .slot = old->slot,
         .platform_id = old->platform_id,
         .platform_name = old->platform_name,
+        .platform_is_sys = old->platform_is_sys,
+        .origin = old->origin,
+        .sealed_key = old->sealed_key,
         .model_id = old->model_id,
         .model_name = old->model_name,
         .payer = old->payer,
     };
-    struct lb_str *const texts[] = {&target.user, &target.slot, &target.platform_name,
-                                    &target.model_name, &request->client_id};
+    struct lb_str *const texts[] = {&target.user,       &target.slot,   &target.platform_name,
+                                    &target.model_name, &target.origin, &target.sealed_key,
+                                    &request->client_id};
     enum { TEXTS = sizeof texts / sizeof *texts };
     size_t size = sizeof *request->relay;
 

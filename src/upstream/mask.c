@@ -1,67 +1,196 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Overwriting quoted keys. Byte by byte: refusals are short and rare. No encoded copy of the key is
- * made: each form can say what its n-th character is.
+ * Overwriting quoted keys. The text is searched as it stands, then with one layer of escapes taken
+ * off, and so on; beside each byte of such a copy stands where in the text it came from:
+ *
+ *     text     b a d   \ \ u 0 0 7 3 k - ...        "\\u0073k-"
+ *     layer 1  b a d   \ u 0 0 7 3 k - ...
+ *     layer 2  b a d   s k - ...                    found: what it came from is marked
+ *
+ * A key may itself hold what looks like an escape of another kind; so the first layer is tried for
+ * each kind alone as well. Each pass is linear in the text: refusals come from whoever likes.
  */
 #include "upstream/mask.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
-enum { MASK_MIN = 8 }; /* so many bytes of a key in a row are masked */
+#include "upstream/unescape.h"
 
-/* What a byte of the key may be written as: itself, "%2D", "\u002d", "\/". Returns its size. */
-static size_t read_byte(const char *text, size_t size, char *byte)
+enum {
+    MASK_MIN = 8, /* so many bytes of a key in a row are masked */
+    GAP_MAX = 6,  /* separators between two bytes written as numbers */
+    STRETCH = 6,  /* what a byte of the key may be written as, at most, behind what matched */
+    STAR = '*',
+    DIGIT = '9', /* in the place of a decimal's: a list of numbers stays one */
+};
+
+struct search {
+    struct lb_str key;
+    struct lu_layer layer;
+    char *marks; /* per byte of the text: 0, or what it becomes */
+};
+
+static char lower(char c)
 {
-    static const char DIGITS[] = "0123456789abcdef";
-    size_t prefix = size >= 3 && text[0] == '%'                  ? 1
-                    : size >= 6 && memcmp(text, "\\u00", 4) == 0 ? 4
-                                                                 : 0;
+    return (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
 
-    if (prefix > 0) {
-        const char *high = memchr(DIGITS, text[prefix] | 0x20, 16);
-        const char *low = memchr(DIGITS, text[prefix + 1] | 0x20, 16);
-        if (high != NULL && low != NULL) {
-            *byte = (char)((high - DIGITS) << 4 | (low - DIGITS));
-            return prefix + 2;
+static bool is_alnum(char c)
+{
+    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 87 : -1;
+}
+
+static bool is_one_of(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
+static size_t least(struct lb_str key)
+{
+    return key.size < MASK_MIN ? key.size : MASK_MIN;
+}
+
+/* What the bytes [at, end) of the layer came from is to be overwritten; line ends stay. */
+static void mark(const struct search *search, size_t at, size_t end, char with)
+{
+    const struct lu_layer *layer = &search->layer;
+
+    for (; at < end; at++) {
+        if (!is_one_of(layer->text[at], "\r\n"))
+            memset(search->marks + layer->from[at], with, layer->from[at + 1] - layer->from[at]);
+    }
+}
+
+/* ---- As it is -------------------------------------------------------------------------------- */
+
+/*
+ * The rest of a word of which only the start matched is the key's as well, written as this layer
+ * cannot tell.
+ */
+static size_t stretch(const struct lu_layer *layer, size_t at, size_t most)
+{
+    size_t end = at;
+
+    while (end < layer->size && end - at < most &&
+           (is_alnum(layer->text[end]) || is_one_of(layer->text[end], "%+/=_-~")))
+        end++;
+    return end;
+}
+
+/* Where what matches the key from `at` on ends; `at` if it does not. Zero bytes between are UTF-16.
+ */
+static size_t match_plain(const struct search *search, size_t at)
+{
+    const struct lu_layer *layer = &search->layer;
+    size_t same = 0, end = at;
+
+    while (same < search->key.size && end < layer->size) {
+        if (layer->text[end] == '\0' && same > 0 && search->key.p[same] != '\0') {
+            end++;
+            continue;
         }
+        if (lower(layer->text[end]) != lower(search->key.p[same]))
+            break;
+        end++;
+        same++;
     }
-    bool escaped = size >= 2 && text[0] == '\\';
-    *byte = text[escaped];
-    return escaped ? 2 : 1;
+    if (same < least(search->key))
+        return at;
+    size_t left = search->key.size - same;
+    end = left > 0 ? stretch(layer, end, STRETCH * left) : end;
+    mark(search, at, end, STAR);
+    return end;
 }
 
-/* How much of `text` is the key from its start; *size: how many bytes of text that takes. */
-static size_t match_plain(struct lb_str key, const char *text, size_t left, size_t *size)
-{
-    size_t same = 0;
-    char byte;
+/* ---- As numbers ------------------------------------------------------------------------------ */
 
-    *size = 0;
-    while (same < key.size && *size < left) {
-        size_t taken = read_byte(text + *size, left - *size, &byte);
-        if (byte != key.p[same])
+/* "73" at `at`: its value and where it ends. False: no such number. */
+static bool read_hex(const struct lu_layer *layer, size_t at, unsigned *value, size_t *end)
+{
+    if (layer->size - at < 2 || hex(layer->text[at]) < 0 || hex(layer->text[at + 1]) < 0)
+        return false;
+    *value = (unsigned)(hex(layer->text[at]) << 4 | hex(layer->text[at + 1]));
+    *end = at + 2;
+    return true;
+}
+
+static bool read_decimal(const struct lu_layer *layer, size_t at, unsigned *value, size_t *end)
+{
+    *value = 0;
+    for (*end = at; *end < layer->size && *end - at < 4; (*end)++) {
+        char c = layer->text[*end];
+        if (c < '0' || c > '9')
             break;
-        *size += taken;
+        *value = *value * 10 + (unsigned)(c - '0');
+    }
+    return *end > at && *end - at < 4;
+}
+
+/* Behind what may stand between two numbers; at most GAP_MAX bytes on. */
+static size_t skip_gap(const struct lu_layer *layer, size_t at)
+{
+    size_t end = at;
+
+    while (end < layer->size && end - at < GAP_MAX) {
+        if (layer->size - end > 1 && layer->text[end] == '0' && lower(layer->text[end + 1]) == 'x')
+            end += 2;
+        else if (is_one_of(layer->text[end], " \t\r\n:-_,;.|'\"\\%=x"))
+            end++;
+        else
+            break;
+    }
+    return end;
+}
+
+struct numbers {
+    bool (*read)(const struct lu_layer *layer, size_t at, unsigned *value, size_t *end);
+    bool apart; /* there must be something between them */
+    char with;
+};
+
+static const struct numbers HEX = {read_hex, false, STAR}, DECIMAL = {read_decimal, true, DIGIT};
+
+/* Follows the key in numbers from `at`; marks them if `marks`. Returns how many bytes it told. */
+static size_t follow(const struct search *search, const struct numbers *how, size_t at, bool marks,
+                     size_t *end)
+{
+    const struct lu_layer *layer = &search->layer;
+    size_t same = 0, next = at;
+    unsigned value;
+
+    *end = at;
+    while (same < search->key.size && next < layer->size && how->read(layer, next, &value, end) &&
+           value == (unsigned char)search->key.p[same]) {
+        if (marks)
+            mark(search, next, *end, how->with);
         same++;
+        next = skip_gap(layer, *end);
+        if (next == *end && how->apart)
+            break;
     }
     return same;
 }
 
-static size_t match_hex(struct lb_str key, const char *text, size_t left)
+static size_t match_numbers(const struct search *search, const struct numbers *how, size_t at)
 {
-    static const char DIGITS[] = "0123456789abcdef";
-    size_t same = 0;
+    size_t end;
 
-    while (same < 2 * key.size && same < left) {
-        unsigned byte = (unsigned char)key.p[same / 2];
-        char digit = DIGITS[same % 2 == 0 ? byte >> 4 : byte & 15];
-        if ((text[same] >= 'A' ? text[same] | 0x20 : text[same]) != digit)
-            break;
-        same++;
-    }
-    return same;
+    if (how->apart && at > 0 && is_alnum(search->layer.text[at - 1]))
+        return at;
+    if (follow(search, how, at, false, &end) < least(search->key))
+        return at;
+    (void)follow(search, how, at, true, &end);
+    return end;
 }
+
+/* ---- In base64 ------------------------------------------------------------------------------- */
 
 /* The n-th character of base64 of `before` unknown bytes and the key. */
 static char base64_at(struct lb_str key, size_t before, size_t n)
@@ -77,44 +206,86 @@ static char base64_at(struct lb_str key, size_t before, size_t n)
     return ALPHABET[value];
 }
 
-static size_t match_base64(struct lb_str key, size_t before, const char *text, size_t left)
+static size_t match_base64(const struct search *search, size_t before, size_t at)
 {
-    size_t first = (8 * before + 5) / 6, end = 8 * (before + key.size) / 6;
-    size_t same = 0;
+    const struct lu_layer *layer = &search->layer;
+    size_t first = (8 * before + 5) / 6, last = 8 * (before + search->key.size) / 6;
+    size_t same = 0, end = at;
 
-    while (first + same < end && same < left) {
-        char c = text[same] == '-' ? '+' : text[same] == '_' ? '/' : text[same];
-        if (c != base64_at(key, before, first + same))
+    while (first + same < last && end < layer->size) {
+        char c = layer->text[end];
+        if (same > 0 && is_one_of(c, "\r\n")) { /* mail's lines */
+            end++;
+            continue;
+        }
+        if ((c == '-' ? '+' : c == '_' ? '/' : c) != base64_at(search->key, before, first + same))
             break;
+        end++;
         same++;
     }
-    return same;
+    if (same == 0 || same + 1 < 8 * least(search->key) / 6)
+        return at;
+    if (first + same == last && end < layer->size && is_alnum(layer->text[end]))
+        end++; /* the key's last bits, and what follows it */
+    mark(search, at, end, STAR);
+    return end;
 }
 
-/* Bytes at `text` that are to be masked. */
-static size_t match(struct lb_str key, const char *text, size_t left)
-{
-    size_t least = key.size < MASK_MIN ? key.size : MASK_MIN;
-    size_t size;
+/* ---- All of it ------------------------------------------------------------------------------- */
 
-    if (match_plain(key, text, left, &size) >= least)
-        return size;
-    size = match_hex(key, text, left);
-    if (size >= 2 * least)
-        return size;
-    for (size_t before = 0; before < 3; before++) {
-        size = match_base64(key, before, text, left);
-        if (size >= 8 * least / 6 - 1)
-            return size;
-    }
-    return 0;
+static size_t match(const struct search *search, size_t at)
+{
+    size_t end = match_plain(search, at);
+
+    if (end == at)
+        end = match_numbers(search, &HEX, at);
+    if (end == at)
+        end = match_numbers(search, &DECIMAL, at);
+    for (size_t before = 0; before < 3 && end == at; before++)
+        end = match_base64(search, before, at);
+    return end;
 }
 
-void lu_mask_key(struct lb_str key, char *text, size_t size)
+static void look(const struct search *search)
 {
-    for (size_t at = 0; key.size > 0 && at < size;) {
-        size_t quoted = match(key, text + at, size - at);
-        memset(text + at, '*', quoted);
-        at += quoted > 0 ? quoted : 1;
+    for (size_t at = 0; at < search->layer.size;) {
+        size_t end = match(search, at);
+        at = end > at ? end : at + 1;
     }
+}
+
+/* Takes the escapes of one kind off the text, then those of all kinds as long as there are any. */
+static void peel(struct search *search, struct lb_str text, unsigned kinds)
+{
+    lu_layer_begin(&search->layer, text);
+    for (unsigned i = 0; i < LU_MASK_LAYERS && lu_layer_peel(&search->layer, kinds); i++) {
+        look(search);
+        kinds = LU_ESCAPES_ALL;
+    }
+}
+
+void lu_mask_key(const struct lb_host *host, struct lb_str key, char *text, size_t size)
+{
+    struct search search = {.key = key};
+
+    if (key.size == 0 || size == 0)
+        return;
+    char *copy = lb_alloc(host, size);
+    uint32_t *from = lb_calloc(host, size + 1, sizeof *from);
+    search.marks = lb_calloc(host, 1, size);
+    if (copy == NULL || from == NULL || search.marks == NULL || size > UINT32_MAX) {
+        memset(text, STAR, size);
+    } else {
+        search.layer = (struct lu_layer){.text = copy, .from = from};
+        lu_layer_begin(&search.layer, lb_str(text, size));
+        look(&search);
+        for (unsigned kind = 1; kind <= LU_ESCAPES_ALL; kind = kind < 4 ? kind << 1 : kind + 3)
+            peel(&search, lb_str(text, size), kind);
+        for (size_t i = 0; i < size; i++)
+            text[i] = search.marks[i] != 0 ? search.marks[i] : text[i];
+    }
+    lb_free(host, search.marks);
+    lb_free(host, from);
+    if (copy != NULL)
+        lb_free_secret(host, copy, size);
 }

@@ -5,13 +5,19 @@
 
 #include <stddef.h>
 
+#include "base/host.h"
 #include "base/str.h"
 
 /*
- * Overwrites with '*' each run of `text` that is the key or its first 8 bytes and more: as it is,
- * with characters escaped as URLs and JSON do, in hexadecimal, or within base64 of either alphabet
- * at any alignment. Not found: other encodings, compressed texts, a part that leaves the start out.
+ * Overwrites, in place and without a change of size, each run of `text` that is the key or its
+ * first 8 bytes and more: as it is (in any case of letters), in hexadecimal or decimal with or
+ * without separators, or within base64 of either alphabet at any alignment; and all of these behind
+ * the escapes of JSON, URLs and HTML, laid over each other up to LU_MASK_LAYERS times. What was
+ * valid JSON or an event stays so. Short of memory, all of `text` is overwritten. Not found: other
+ * encodings, compressed texts, a part that leaves the start out.
  */
-void lu_mask_key(struct lb_str key, char *text, size_t size);
+void lu_mask_key(const struct lb_host *host, struct lb_str key, char *text, size_t size);
+
+enum { LU_MASK_LAYERS = 5 };
 
 #endif

@@ -207,6 +207,6 @@ void lu_run_redact(const struct lu_run *run, struct llmgr_error *err)
     lv_secret_init(&key);
     if (run->peer->open_key(run->peer->context, &key, NULL) != LLMGR_OK)
         return;
-    lu_mask_key(lv_secret_str(&key), err->message, strlen(err->message));
+    lu_mask_key(lu_call_host(run->call), lv_secret_str(&key), err->message, strlen(err->message));
     lv_secret_clear(&key);
 }

@@ -2,6 +2,8 @@
 """Secrets stay where they belong: canaries planted everywhere are looked for in every output and
 every file, in clear and encoded; and a house without a proper master key does not start."""
 import base64
+import functools
+import html
 import json
 import os
 import pathlib
@@ -24,19 +26,65 @@ CANARIES = {
 }
 
 
+def every_byte(form):
+    return lambda secret: ''.join(form % byte for byte in secret.encode())
+
+
+def url(secret):
+    return urllib.parse.quote(secret, safe='')
+
+
+def in_json(secret):
+    return json.dumps(secret)[1:-1]
+
+
+def in_base64(offset, encode):
+    """Behind so many other bytes."""
+    return lambda secret: encode(b'\0' * offset + secret.encode()).decode()
+
+
+# What a secret may be written as, wherever it lies around and whoever quotes it.
+CODINGS = {
+    'clear': lambda secret: secret,
+    'hexadecimal': lambda secret: secret.encode().hex(),
+    'hexadecimal in capitals': lambda secret: secret.encode().hex().upper(),
+    'hexadecimal with spaces': lambda secret: secret.encode().hex(' '),
+    'hexadecimal with colons': lambda secret: secret.encode().hex(':'),
+    'hexadecimal numbers': lambda secret: ', '.join(map(hex, secret.encode())),
+    'decimal numbers': lambda secret: ', '.join(map(str, secret.encode())),
+    'URL': url,
+    'URL in small letters': lambda secret: re.sub('%..', lambda at: at[0].lower(), url(secret)),
+    'URL, every byte': every_byte('%%%02X'),
+    'URL, twice': lambda secret: url(url(secret)),
+    'URL, every byte, twice': every_byte('%%25%02x'),
+    'URL, every byte, three times': every_byte('%%2525%02x'),
+    'JSON': lambda secret: in_json(secret).replace('/', '\\/'),
+    'JSON, every byte': every_byte('\\u%04x'),
+    'JSON, every byte, twice': every_byte('\\\\u%04X'),
+    'JSON, every byte, three times': every_byte('\\\\\\\\u%04x'),
+    'backslash and x': every_byte('\\\\x%02x'),
+    'HTML': html.escape,
+    'HTML, every byte': every_byte('&#%d;'),
+    'HTML, every byte, hexadecimal': every_byte('&#x%x;'),
+    'HTML, every byte, twice': every_byte('&amp;#%d;'),
+    'URL in HTML': every_byte('&#37;%02x'),
+    'JSON in URL': every_byte('%%5Cu%04x'),
+    **{f'base64 behind {offset}': in_base64(offset, base64.b64encode)
+       for offset in range(3)},
+    **{f'base64url behind {offset}': in_base64(offset, base64.urlsafe_b64encode)
+       for offset in range(3)},
+}
+
+
+@functools.cache
 def forms(secret):
-    """The secret as it may lie around: clear, hexadecimal, URL and JSON encoded, base64 at each of
-    the three offsets it may have in a longer text."""
-    raw = secret.encode()
-    found = {raw, raw.hex().encode(), raw.hex().upper().encode(),
-             urllib.parse.quote(secret, safe='').encode(),
-             re.sub('%..', lambda found: found[0].lower(),
-                    urllib.parse.quote(secret, safe='')).encode(),
-             json.dumps(secret).strip('"').replace('/', '\\/').encode()}
-    for offset in range(3):
-        whole = base64.b64encode(b'\0' * offset + raw)
-        inner = whole[4 if offset else 0:len(raw) // 3 * 4 - 4]
-        found |= {inner, inner.replace(b'+', b'-').replace(b'/', b'_')}
+    """The secret in every coding; of base64 what is the secret's alone."""
+    found = set()
+    for name, coding in CODINGS.items():
+        text = coding(secret)
+        if name.startswith('base64'):
+            text = text[4 if name[-1] != '0' else 0:len(secret.encode()) // 3 * 4 - 4]
+        found.add(text.encode())
     return found
 
 

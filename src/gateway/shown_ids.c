@@ -316,7 +316,7 @@ static bool may_choose(const struct lg_request *request)
 {
     enum ld_signed_family family;
 
-    return request->ask->kind == LG_ASK_JSON && lg_signing_suits(request, &family);
+    return lg_signing_suits(request, &family);
 }
 
 /* Is it a native path of ours, or one to items of a conversation? */
@@ -365,25 +365,13 @@ static void open_json(void *context)
         opening->status = look_again(request, &opening->err);
 }
 
-enum lg_verdict lg_step_open(struct lg_request *request)
+static enum lg_verdict start(struct lg_request *request, bool choose, bool name)
 {
     const struct lm_target *target = &request->target;
-    const struct lg_ask *ask = request->ask;
-    struct opening opening = {.request = request, .fine = true};
+    struct opening opening = {
+        .request = request, .may_choose = choose, .may_name = name, .fine = true};
 
-    if (lg_work_is_done(request))
-        return lg_work_finish(request);
-    if (!lm_target_is_borrowed(target))
-        return LG_NEXT;
     lm_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
-    if (has_place(request) && is_unread(request))
-        return lg_request_fail(request, LLMGR_ERR_INVALID, N_("a body on this path must be JSON"));
-    if (ask != NULL && ask->kind == LG_ASK_JSON) {
-        opening.may_choose = may_choose(request);
-        opening.may_name = ask->peek.refs || ask->peek.ids;
-    }
-    if (!opening.may_choose && !opening.may_name)
-        return opened(request, &opening, LLMGR_OK);
     if (request->body.size <= AT_ONCE_MAX) {
         open_json(&opening);
         return opened(request, &opening, LLMGR_OK);
@@ -393,4 +381,21 @@ enum lg_verdict lg_step_open(struct lg_request *request)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     *kept = opening;
     return lg_work_start(request, open_json, opened, kept);
+}
+
+enum lg_verdict lg_step_open(struct lg_request *request)
+{
+    const struct lg_ask *ask = request->ask;
+
+    if (lg_work_is_done(request))
+        return lg_work_finish(request);
+    if (!lm_target_is_borrowed(&request->target))
+        return LG_NEXT;
+    const bool placed = has_place(request), is_json = ask != NULL && ask->kind == LG_ASK_JSON;
+    if (placed && is_unread(request))
+        return lg_request_fail(request, LLMGR_ERR_INVALID, N_("a body on this path must be JSON"));
+    const bool choose = is_json && may_choose(request);
+    const bool name = is_json && (ask->peek.refs || ask->peek.ids);
+    /* Most that come name nothing: for them nothing is hashed or walked. */
+    return choose || name || placed ? start(request, choose, name) : LG_NEXT;
 }

@@ -320,7 +320,9 @@ struct llmgr_platform {
      * report none; ms since 1970 until when that is believed; 0: usage is asked for.
      */
     int64_t no_stream_options_until_ms;
-    void *memory; /* ours; NULL inside a list */
+    const char *native_paths; /* opened under the server's key besides the usual, as
+                                 "POST /a, GET /b/{id}", or NULL */
+    void *memory;             /* ours; NULL inside a list */
 };
 
 struct llmgr_platform_list {

@@ -223,7 +223,7 @@ static llmgr_status take_models(const struct reader *r, const struct lc_node *no
 /* ---- Platforms ------------------------------------------------------------------------------- */
 
 /* The members of a platform. */
-static const char *const MEMBERS[] = {"base_url", "api_key", "models", "protocol"};
+static const char *const MEMBERS[] = {"base_url", "api_key", "models", "protocol", "native_paths"};
 
 static const char *nearest_member(struct lb_str name)
 {
@@ -245,6 +245,89 @@ static llmgr_status take_protocol(const struct reader *r, const struct lc_node *
     return status;
 }
 
+/* ---- Native paths ---------------------------------------------------------------------------- */
+
+/* One {name}, or plain letters as they stand in a path; no escapes. */
+static bool is_segment(struct lb_str segment)
+{
+    bool named = segment.size > 2 && segment.p[0] == '{' && segment.p[segment.size - 1] == '}';
+
+    if (named)
+        segment = lb_str_sub(segment, 1, segment.size - 1);
+    for (size_t i = 0; i < segment.size; i++) {
+        char c = lb_ascii_lower(segment.p[i]);
+        bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!letter && memchr("-_.~:@", c, named ? 2 : 6) == NULL)
+            return false;
+    }
+    return segment.size > 0 && segment.p[0] != '.';
+}
+
+static bool is_path(struct lb_str path)
+{
+    if (path.size < 2 || path.p[0] != '/')
+        return false;
+    while (path.size > 0) {
+        struct lb_str rest = lb_str_sub(path, 1, path.size);
+        struct lb_str segment = lb_str_sub(rest, 0, lb_str_find(rest, '/'));
+        if (!is_segment(segment))
+            return false;
+        path = lb_str_sub(rest, segment.size, rest.size);
+    }
+    return true;
+}
+
+/* "GET /a/{id}" or "/a", which is for POST; added to `out` behind what is there. */
+static bool add_native_path(struct lb_str text, struct lb_buf *out)
+{
+    static const char *const METHODS[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+    struct lb_str word = lb_str_trim(text), path = word;
+    size_t space = lb_str_find(word, ' ');
+    const char *method = "POST";
+
+    if (space < word.size) {
+        method = NULL;
+        for (size_t i = 0; i < sizeof METHODS / sizeof METHODS[0]; i++) {
+            if (lb_str_eq_c(lb_str_sub(word, 0, space), METHODS[i]))
+                method = METHODS[i];
+        }
+        path = lb_str_trim(lb_str_sub(word, space, word.size));
+    }
+    if (method == NULL || !is_path(path))
+        return false;
+    lb_buf_addf(out, "%s%s %.*s", out->size > 0 ? ", " : "", method, (int)path.size, path.p);
+    return true;
+}
+
+static llmgr_status take_native_paths(const struct reader *r, const struct lc_node *node,
+                                      struct lc_platform *platform)
+{
+    struct lb_buf text;
+    llmgr_status status = LLMGR_OK;
+
+    if (lc_yaml_is_null(node))
+        return LLMGR_OK;
+    if (node->kind != LC_NODE_LIST)
+        return fail_name(r, at_value(node), node->name,
+                         N_("must be a list, such as [/images/upscale, GET /voices]"));
+    lb_buf_init(&text, r->file->pool.host, LC_NATIVE_PATHS_MAX);
+    for (const struct lc_node *item = node->first; item != NULL && status == LLMGR_OK;
+         item = item->next) {
+        if (item->kind != LC_NODE_SCALAR || !add_native_path(item->text, &text))
+            status = fail_name(r, at_value(item), node->name,
+                               N_("holds what is no path, such as /images/upscale or "
+                                  "GET /voices/{id}"));
+    }
+    if (status == LLMGR_OK && text.failed != LLMGR_OK)
+        status = text.failed == LLMGR_ERR_NO_MEMORY
+                     ? lb_fail_memory(r->err)
+                     : fail_name(r, at_value(node), node->name, N_("is too long"));
+    if (status == LLMGR_OK && text.size > 0)
+        status = keep_text(r, lb_buf_str(&text), &platform->native_paths);
+    lb_buf_free(&text);
+    return status;
+}
+
 static llmgr_status take_member(const struct reader *r, const struct lc_node *member,
                                 struct lc_platform *platform)
 {
@@ -256,6 +339,8 @@ static llmgr_status take_member(const struct reader *r, const struct lc_node *me
         return take_models(r, member, platform);
     if (lb_str_eq_c(member->name, "protocol"))
         return take_protocol(r, member, platform);
+    if (lb_str_eq_c(member->name, "native_paths"))
+        return take_native_paths(r, member, platform);
     return r->legacy ? LLMGR_OK : fail_unknown(r, member, nearest_member(member->name));
 }
 

@@ -25,12 +25,13 @@ enum {
     LC_FILE_DEPTH_MAX = 32,     /* nested lists and mappings */
     LC_FILE_NODES_MAX = 200000, /* YAML events */
     LC_PLATFORMS_MAX = 1000,
-    LC_MODELS_MAX = 10000,       /* of one platform */
-    LC_PLATFORM_NAME_MAX = 80,   /* bytes, as llmgr_platform_add */
-    LC_MODEL_NAME_MAX = 120,     /* bytes, as llmgr_model_add */
-    LC_BASE_URL_MAX = 2048,      /* bytes */
-    LC_API_KEY_MAX = 4096,       /* bytes */
-    LC_EXTRA_BODY_MAX = 64 << 10 /* bytes of JSON */
+    LC_MODELS_MAX = 10000,        /* of one platform */
+    LC_PLATFORM_NAME_MAX = 80,    /* bytes, as llmgr_platform_add */
+    LC_MODEL_NAME_MAX = 120,      /* bytes, as llmgr_model_add */
+    LC_BASE_URL_MAX = 2048,       /* bytes */
+    LC_API_KEY_MAX = 4096,        /* bytes */
+    LC_EXTRA_BODY_MAX = 64 << 10, /* bytes of JSON */
+    LC_NATIVE_PATHS_MAX = 4096    /* bytes of all of a platform's */
 };
 
 /* All texts are NUL-terminated UTF-8 and live as long as the file. */
@@ -43,9 +44,10 @@ struct lc_model {
 
 struct lc_platform {
     const char *name;
-    const char *base_url; /* placeholders not yet filled in: lc_substitute */
-    const char *api_key;  /* likewise; NULL: none. Secret if it is a literal */
-    const char *protocol; /* "openai" if the file does not say */
+    const char *base_url;     /* placeholders not yet filled in: lc_substitute */
+    const char *api_key;      /* likewise; NULL: none. Secret if it is a literal */
+    const char *protocol;     /* "openai" if the file does not say */
+    const char *native_paths; /* "POST /a, GET /b/{id}"; NULL: none. */
     struct lc_model *models;
     size_t model_count;
     unsigned line;

@@ -256,6 +256,33 @@ llmgr_status ld_form_peek(struct lb_str body, struct lb_str content_type, struct
     return status;
 }
 
+void ld_form_walk_start(struct ld_form_walk *walk, struct lb_str body, const struct ld_form *form)
+{
+    struct lb_str mark = lb_str_sub(body, form->first, form->first + 2 + form->boundary.size);
+
+    *walk = (struct ld_form_walk){.body = body, .mark = mark, .at = form->first + mark.size};
+}
+
+bool ld_form_walk_next(struct ld_form_walk *walk, struct ld_form_field *field)
+{
+    struct ld_form_part part = {0};
+    struct llmgr_error err = {0};
+    bool last = true;
+
+    if (walk->at == 0 || !after_delimiter(walk->body, &walk->at, &last) || last ||
+        ld_form_read_head(walk->body, &walk->at, &part, &err) != LLMGR_OK ||
+        find_value(walk->body, walk->mark, &walk->at, &part, &err) != LLMGR_OK) {
+        walk->at = 0;
+        return false;
+    }
+    *field = (struct ld_form_field){
+        .name = part.name,
+        .value = lb_str(walk->body.p + part.value.at, part.value.size),
+        .file = part.file,
+    };
+    return true;
+}
+
 /* ---- Splicing -------------------------------------------------------------------------------- */
 
 static void put(struct ld_slices *out, struct lb_str slice)

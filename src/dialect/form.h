@@ -19,11 +19,25 @@ struct ld_form {
     size_t first;           /* where the first delimiter's dashes stand */
 };
 
+/* Part by part over a form that ld_form_peek took. */
+struct ld_form_walk {
+    struct lb_str body;
+    struct lb_str mark; /* of two dashes and the boundary: where the first one stands */
+    size_t at;          /* 0: it is over */
+};
+
+struct ld_form_field {
+    struct lb_str name, value; /* parts of the body */
+    bool file;                 /* it has a filename */
+};
+
 /* Is this the media type of a form? */
 bool ld_is_form(struct lb_str content_type);
 /* ERR_INVALID: no boundary, no form, or two models. */
 LLMGR_MUST_CHECK llmgr_status ld_form_peek(struct lb_str body, struct lb_str content_type,
                                            struct ld_form *form, struct llmgr_error *err);
+void ld_form_walk_start(struct ld_form_walk *walk, struct lb_str body, const struct ld_form *form);
+bool ld_form_walk_next(struct ld_form_walk *walk, struct ld_form_field *field);
 /* The same form with `model` in its field, which is added if absent. */
 LLMGR_MUST_CHECK llmgr_status ld_form_splice(struct lb_str body, const struct ld_form *form,
                                              struct lb_str model, struct lb_arena *arena,

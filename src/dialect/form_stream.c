@@ -11,7 +11,9 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "dialect/form_int.h"
+#include "dialect/refs.h"
 
 enum state { START, MARK, LINE, HEAD, VALUE, MODEL, END, OVER };
 
@@ -158,6 +160,14 @@ static int head(struct step *step)
     if (ld_form_read_head(step->left, &size, &part, step->err) != LLMGR_OK ||
         ld_form_is_model(&part, step->stream->seen, &is_model, step->err) != LLMGR_OK)
         return -1;
+    struct ld_ref ref;
+    if (step->stream->names_nothing && ld_ref_named(part.name, LB_STR("x"), &ref)) {
+        lb_fail(step->err, LLMGR_ERR_INVALID,
+                N_("the form has a field '%.*s' that names a %s: send it without the header "
+                   "X-LLMGR-Model, so that it is read before it is passed on"),
+                (int)lb_utf8_cut(part.name, 64), part.name.p, ld_ref_kind_name(ref.kind));
+        return -1;
+    }
     step->stream->seen |= is_model;
     step->stream->state = is_model ? MODEL : VALUE;
     pass(step, size);

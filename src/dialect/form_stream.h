@@ -23,6 +23,7 @@ enum {
 struct ld_form_stream {
     struct lb_str model; /* as the platform calls it; the caller's memory */
     unsigned state;      /* private, as all below */
+    bool names_nothing;  /* a field that names what a platform keeps (refs.h) is refused */
     bool seen;           /* the field `model` was there */
     size_t parts;
     size_t mark_size;

@@ -10,13 +10,13 @@ json_t *lg_json_platform(const struct llmgr_platform *platform)
                         ? json_integer((json_int_t)platform->no_stream_options_until_ms)
                         : json_null();
 
-    return json_pack("{s:I,s:s,s:b,s:b,s:s,s:s,s:b,s:s?,s:s?,s:o}", "platform_id",
+    return json_pack("{s:I,s:s,s:b,s:b,s:s,s:s,s:b,s:s?,s:s?,s:o,s:s?}", "platform_id",
                      (json_int_t)platform->platform_id, "platform_name", platform->platform_name,
                      "platform_is_sys", platform->platform_is_sys, "platform_hide",
                      platform->platform_hide, "base_url", platform->base_url, "protocol",
                      platform->protocol, "api_key_set", platform->api_key_set, "key_fingerprint",
                      platform->key_fingerprint, "payer", platform->payer,
-                     "no_stream_options_until_ms", until);
+                     "no_stream_options_until_ms", until, "native_paths", platform->native_paths);
 }
 
 json_t *lg_json_model(const struct llmgr_model *model)

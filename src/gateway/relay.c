@@ -11,6 +11,7 @@
 #include "gateway/answer.h"
 #include "gateway/ask.h"
 #include "gateway/client.h"
+#include "gateway/own.h"
 #include "gateway/relay_head.h"
 #include "gateway/signing.h"
 #include "gateway/upload.h"
@@ -109,7 +110,8 @@ static void ping_again(struct lg_request *request)
 
 void lg_relay_start(struct lg_request *request)
 {
-    if (lg_ask_stream(request->ask) && lg_request_endpoint(request)->streams)
+    if (lg_ask_stream(request->ask) && lg_request_endpoint(request)->streams &&
+        !lg_own_holds(request->own))
         ping_again(request);
 }
 
@@ -132,28 +134,6 @@ static void mask_key(void *context, char *text, size_t size)
 }
 
 /* ---- The head -------------------------------------------------------------------------------- */
-
-/* The platform's answer cannot be passed on. */
-static void fail_exchange(struct lg_request *request, llmgr_status status, const char *text)
-{
-    struct llmgr_error err = {0};
-
-    lb_fail(&err, status, "%s", lb_tr(text));
-    lu_exchange_fail(request->exchange, &err);
-}
-
-/*
- * How long the answer will be, or -1. A stream that is cut ends with an event of ours, and a signed
- * answer grows by its tails: their length cannot be promised.
- */
-static int64_t length_of(const struct lg_relay *relay, const struct lh_head *head)
-{
-    if (relay->events || (head->body != LH_BODY_LENGTH && head->body != LH_BODY_NONE))
-        return -1;
-    return relay->signing != NULL && head->body == LH_BODY_LENGTH && head->length > 0
-               ? -1
-               : (int64_t)head->length;
-}
 
 /* A 2xx: our head, into the worker's buffer; it leaves with the first bytes of the body. */
 static void begin_answer(struct lg_request *request, const struct lh_head *head)
@@ -179,13 +159,13 @@ static void begin_answer(struct lg_request *request, const struct lh_head *head)
     if (relay->signs) {
         relay->signing = lg_signing_new(request, relay->family, relay->tap.stream);
         if (relay->signing == NULL) {
-            fail_exchange(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+            lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
             return;
         }
     }
     if (relay->pinged) {
         if (!relay->tap.stream)
-            fail_exchange(request, LLMGR_ERR_PROTOCOL,
+            lg_relay_fail(request, LLMGR_ERR_PROTOCOL,
                           N_("the platform answers a stream that has begun with a whole answer"));
         return;
     }
@@ -196,9 +176,11 @@ static void begin_answer(struct lg_request *request, const struct lh_head *head)
     else if (type.p != NULL)
         lh_write_named(out, LH_NAME("content-type"), type);
     lg_relay_shown_fields(request, head, out);
-    lg_answer_head_end(request, length_of(relay, head));
+    lg_answer_head_end(request, lg_relay_length(relay, head));
     if (!relay->events)
         ln_timer_stop(&request->ping);
+    if (lg_own_holds(request->own) && !lg_own_hold_head(request))
+        lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
 }
 
 static void on_head(struct lu_exchange *exchange, void *context, const struct lh_head *head)
@@ -314,6 +296,12 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
         lb_buf_add_str(&relay->refusal, lb_str_sub(bytes, 0, room));
         return;
     }
+    if (lg_own_holds(request->own)) {
+        if (!lg_own_hold(request, bytes))
+            lg_relay_fail(request, LLMGR_ERR_PROTOCOL,
+                          N_("the platform's answer is too long to be recorded"));
+        return;
+    }
     while (bytes.size > 0) {
         if (request->worker->pass_short_lived)
             flush(request, false);
@@ -346,7 +334,7 @@ void lg_request_drained(struct lg_request *request)
 }
 
 /* All of the answer is here. What is left of it leaves after the record is in the journal. */
-static void complete(struct lg_request *request)
+static void finish(struct lg_request *request)
 {
     struct lg_relay *relay = request->relay;
     struct ld_tap_out out;
@@ -363,6 +351,16 @@ static void complete(struct lg_request *request)
         request->answered = whole;
         flush(request, whole);
     }
+}
+
+static void complete(struct lg_request *request)
+{
+    struct lg_relay *relay = request->relay;
+
+    if (relay->relayed && lg_own_holds(request->own))
+        relay->is_held = true;
+    else
+        finish(request);
     if (request->exchange != NULL)
         lu_exchange_forget(request->exchange);
     request->exchange = NULL;
@@ -384,7 +382,7 @@ static void on_batch(struct lu_exchange *exchange, void *context, bool is_comple
         lg_request_run(request);
         return;
     }
-    if (!relay->relayed)
+    if (!relay->relayed || lg_own_holds(request->own))
         return;
     if (!relay->head_sent || request->worker->pass_count > 0)
         flush(request, false);
@@ -561,6 +559,18 @@ static enum lg_verdict refuse(struct lg_request *request)
     return LG_FAIL;
 }
 
+/* What was held leaves as if it had just come. */
+static enum lg_verdict release(struct lg_request *request)
+{
+    lb_buf_reset(&request->worker->out);
+    lb_buf_add_str(&request->worker->out, lb_buf_str(&request->own->head));
+    request->relay->is_held = false;
+    request->worker->pass_count = 0;
+    on_body(NULL, request, lb_buf_str(&request->own->held));
+    finish(request);
+    return lg_step_relay(request);
+}
+
 /* ---- The step -------------------------------------------------------------------------------- */
 
 enum lg_verdict lg_step_relay(struct lg_request *request)
@@ -571,6 +581,8 @@ enum lg_verdict lg_step_relay(struct lg_request *request)
         return lg_work_finish(request);
     if (request->upload != NULL && request->body_open)
         lg_upload_feed(request);
+    if (relay->is_held && !request->working)
+        return lg_own_record(request, release);
     if (!relay->is_over)
         return LG_WAIT;
     if (request->error == NULL && relay->refused)

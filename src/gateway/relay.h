@@ -35,6 +35,7 @@ struct lg_relay {
     bool tapped;    /* the tap was made */
     bool events;    /* an event stream leaves */
     bool is_over;   /* nothing more comes from the platform */
+    bool is_held;   /* all of it is here and waits to be recorded */
     bool settled;   /* the ledger has its record */
     bool started;   /* the exchange was */
     bool pinged;    /* the head left with a ping, before the platform's came */

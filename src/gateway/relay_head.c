@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/error.h"
+#include "gateway/relay.h"
 #include "gateway/request.h"
 #include "http/head.h"
 #include "http/write.h"
@@ -78,4 +80,21 @@ void lg_relay_shown_fields(const struct lg_request *request, const struct lh_hea
 {
     show_fields(head, out);
     show_decision(request, out);
+}
+
+int64_t lg_relay_length(const struct lg_relay *relay, const struct lh_head *head)
+{
+    if (relay->events || (head->body != LH_BODY_LENGTH && head->body != LH_BODY_NONE))
+        return -1;
+    return relay->signing != NULL && head->body == LH_BODY_LENGTH && head->length > 0
+               ? -1
+               : (int64_t)head->length;
+}
+
+void lg_relay_fail(struct lg_request *request, llmgr_status status, const char *text)
+{
+    struct llmgr_error err = {0};
+
+    lb_fail(&err, status, "%s", lb_tr(text));
+    lu_exchange_fail(request->exchange, &err);
 }

@@ -3,8 +3,8 @@
  * The way of a request: the table of its steps, and the one driver that walks it. Reading the
  * table in request.h is reading the gateway; each step stands in step_<what it is about>.c.
  *
- *   ACCEPT MATCH IDENTIFY READ HANDLE TARGET ADMIT CONNECT SEND RELAY SETTLE FINISH
- *      \_______\______\_____\____\_____\_____\______\____\_____\___^
+ *   ACCEPT MATCH IDENTIFY READ HANDLE TARGET ADMIT OWN CONNECT SEND RELAY SETTLE FINISH
+ *      \_______\______\_____\____\_____\_____\____\______\____\____\____^
  *                 FAIL (an error is told)   DONE (the answer is complete)
  *
  * Whatever happens, a request passes SETTLE and FINISH exactly once (a retried attempt settles by
@@ -19,6 +19,7 @@
 #include "base/magic.h"
 #include "gateway/answer.h"
 #include "gateway/client.h"
+#include "gateway/own.h"
 #include "gateway/relay.h"
 #include "gateway/work.h"
 #include "net/conn.h"
@@ -238,7 +239,7 @@ void lg_request_settle_in(struct lg_request *request)
 
     /* The rest of the request is still to be sent from there, or a step has something there. */
     if (lu_exchange_stats(request->exchange)->sent_at < 0 || request->error != NULL ||
-        request->job != NULL || request->room == NULL)
+        request->job != NULL || request->room == NULL || lg_own_holds(request->own))
         return;
     for (size_t i = 0; i < TEXTS; i++)
         size += texts[i]->size + 1;
@@ -254,6 +255,8 @@ void lg_request_settle_in(struct lg_request *request)
     request->model = request->match.path = request->match.rest = lb_str(NULL, 0);
     request->match.param_count = 0;
     request->ask = NULL;
+    lg_own_free(request);
+    request->own = NULL;
     request->fields = NULL;
     request->field_count = 0;
     lb_arena_free(&request->arena);

@@ -36,6 +36,7 @@
 struct lg_ask;
 struct lg_client;
 struct lg_job;
+struct lg_own;
 struct lg_relay;
 struct lg_upload;
 
@@ -48,6 +49,7 @@ struct lg_upload;
     XX(HANDLE, handle)     /* our own routes: the handler's answer; relayed ones pass */           \
     XX(TARGET, target)     /* resolve: platform, model, key, payer */                              \
     XX(ADMIT, admit)       /* may this payer spend? */                                             \
+    XX(OWN, own)           /* a key that is not the caller's: only his own, own.h */               \
     XX(OPEN, open)         /* shown ids become the platform's, shown_ids.h */                      \
     XX(CONNECT, connect)   /* what is sent: splice, fields */                                      \
     XX(SEND, send)         /* the exchange starts, streamed bodies are fed */                      \
@@ -115,6 +117,7 @@ struct lg_request {
     struct llmgr_error *error; /* for FAIL; in the arena */
     struct lg_relay *relay;    /* of this attempt; in the arena */
     struct lg_upload *upload;  /* of a body that is passed on as it comes; in the arena */
+    struct lg_own *own;        /* whose is what it names; in the arena; NULL: nothing to ask */
     struct ln_timer ping;
     int error_http;     /* the status for `error`; 0: by its own */
     int status;         /* HTTP, of our answer; 0: none begun */
@@ -143,6 +146,7 @@ struct lg_request {
     bool wants_anthropic_id; /* the caller speaks Anthropic's dialect */
     bool answered;           /* the answer is complete */
     bool has_query;          /* match.rest bears the query, too */
+    bool followed;           /* it was asked where what it names is (follow.h) */
     bool error_object;       /* what is not found is no model */
     bool chunked;            /* our answer's framing */
 
@@ -187,6 +191,9 @@ const struct ld_endpoint *lg_request_endpoint(const struct lg_request *request);
 enum ld_shape lg_request_shape(const struct lg_request *request);
 /* What x-request-id says. */
 struct lb_str lg_request_public_id(const struct lg_request *request);
+
+/* READ and OWN: the rest of the body and the look at it. */
+enum lg_verdict lg_read_rest(struct lg_request *request);
 
 #define LG_STEP_DECLARE(name, function)                                                            \
     enum lg_verdict lg_step_##function(struct lg_request *request);

@@ -20,7 +20,7 @@ enum {
 /* ---- Kinds ----------------------------------------------------------------------------------- */
 
 /* What a platform keeps for one request; of all else a table says whose it is. */
-static bool is_signed(enum ld_ref_kind kind)
+bool lg_id_is_signed(enum ld_ref_kind kind)
 {
     return kind == LD_REF_RESPONSE || kind == LD_REF_ITEM || kind == LD_REF_CHAT_COMPLETION;
 }
@@ -148,7 +148,8 @@ static int64_t platform_in_body(const struct lg_request *request)
         return 0;
     ld_refs_start(&refs, lb_buf_str(&request->body));
     while (ld_refs_next(&refs, &ref)) {
-        int64_t platform_id = is_signed(ref.kind) && ref.id.p != NULL ? platform_of(ref.id) : 0;
+        int64_t platform_id =
+            lg_id_is_signed(ref.kind) && ref.id.p != NULL ? platform_of(ref.id) : 0;
         if (platform_id != 0)
             return platform_id;
     }
@@ -201,7 +202,7 @@ static bool open_body(const struct opening *opening)
 
     ld_refs_start(&refs, lb_buf_str(body));
     while (ld_refs_next(&refs, &ref)) {
-        if (!is_signed(ref.kind))
+        if (!lg_id_is_signed(ref.kind))
             continue;
         if (ref.id.p != NULL && is_call(&ref))
             continue;

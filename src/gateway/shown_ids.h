@@ -12,7 +12,11 @@
 #ifndef LG_SHOWN_IDS_H
 #define LG_SHOWN_IDS_H
 
+#include "dialect/refs.h"
 #include "gateway/request.h"
+
+/* Does the id itself say whose it is? Of all other kinds a table does (own.h). */
+bool lg_id_is_signed(enum ld_ref_kind kind);
 
 /* Does the answer tell of items of a conversation? */
 bool lg_shown_has_items(const struct lg_request *request);

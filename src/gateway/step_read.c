@@ -63,24 +63,6 @@ static enum lg_verdict take_model(struct lg_request *request, struct lb_str mode
 }
 
 /*
- * A path of no endpoint's and no word of a model: nobody can tell which platform is meant. (JSON
- * and forms may leave the model out; then the main slot is.)
- */
-static enum lg_verdict need_model(struct lg_request *request)
-{
-    struct lb_str path = request->match.path;
-
-    (void)take_model(request, lb_str(NULL, 0));
-    if (request->model.size > 0 || request->platform_id != 0)
-        return LG_NEXT;
-    return lg_request_fail(
-        request, LLMGR_ERR_NOT_FOUND,
-        N_("there is nothing at '%.*s' here; to reach it at a platform, name one "
-           "of the platform's models in the header X-LLMGR-Model"),
-        (int)lb_utf8_cut(path, 200), path.p);
-}
-
-/*
  * The known endpoints are JSON whatever the content type says (curl -d says otherwise), and so is
  * what looks like it; natively relayed paths may carry anything.
  */
@@ -94,7 +76,7 @@ static enum lg_verdict look(struct lg_request *request)
     llmgr_status status = LLMGR_OK;
 
     if (native && body.size == 0)
-        return need_model(request);
+        return take_model(request, lb_str(NULL, 0));
     struct lg_ask *ask = lb_arena_alloc(&request->arena, sizeof *ask);
     if (ask == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
@@ -112,7 +94,7 @@ static enum lg_verdict look(struct lg_request *request)
         return lg_request_fail_with(request, &err);
     if (ask->kind == LG_ASK_JSON)
         return take_model(request, ask->peek.model);
-    return ask->kind == LG_ASK_FORM ? take_model(request, ask->form.model) : need_model(request);
+    return take_model(request, ask->kind == LG_ASK_FORM ? ask->form.model : lb_str(NULL, 0));
 }
 
 static enum lg_verdict wait_for_body(struct lg_request *request, enum lg_verdict verdict)
@@ -121,6 +103,26 @@ static enum lg_verdict wait_for_body(struct lg_request *request, enum lg_verdict
         lg_send_continue(request);
         lg_client_want_body(request->client, true);
     }
+    return verdict;
+}
+
+/* Also for OWN, of a body that was to be passed on as it comes. */
+enum lg_verdict lg_read_rest(struct lg_request *request)
+{
+    const struct lb_str model = request->model;
+    enum lg_verdict verdict;
+
+    if (request->late)
+        return LG_FAIL;
+    if (request->body_open) {
+        if (!collect(request, &verdict))
+            return wait_for_body(request, verdict);
+        lg_client_want_body(request->client, false);
+        request->body_open = false;
+    }
+    request->bytes_in = request->body.size;
+    verdict = look(request);
+    request->model = model;
     return verdict;
 }
 

@@ -9,6 +9,7 @@
 #include "gateway/client.h"
 #include "gateway/gauge.h"
 #include "gateway/identity.h"
+#include "gateway/own.h"
 #include "gateway/relay.h"
 #include "gateway/request.h"
 #include "gateway/upload.h"
@@ -123,6 +124,7 @@ enum lg_verdict lg_step_settle(struct lg_request *request)
     lg_settle_attempt(request);
     lg_relay_free(request);
     lg_upload_free(request);
+    lg_own_free(request);
     if (request->retry) {
         request->retry = false;
         return LG_AGAIN;

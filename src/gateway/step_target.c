@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "gateway/follow.h"
 #include "gateway/gauge.h"
 #include "gateway/shown_ids.h"
 #include "gateway/work.h"
@@ -96,14 +97,19 @@ static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_st
     return request->gone ? LG_DONE : resolve(request);
 }
 
-enum lg_verdict lg_step_target(struct lg_request *request)
+static enum lg_verdict resolve_fresh(struct lg_request *request)
 {
-    if (lg_work_is_done(request))
-        return lg_work_finish(request);
     /* Else the keeper has not heard from the database for a while: what we remember may be old. */
     if (!lg_server_fresh(request->worker->server))
         return lg_work_await_fresh(request, heard, NULL);
     return resolve(request);
+}
+
+enum lg_verdict lg_step_target(struct lg_request *request)
+{
+    if (lg_work_is_done(request))
+        return lg_work_finish(request);
+    return lg_follow_suits(request) ? lg_follow(request, resolve_fresh) : resolve_fresh(request);
 }
 
 /* ---- ADMIT ----------------------------------------------------------------------------------- */

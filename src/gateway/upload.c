@@ -111,6 +111,7 @@ llmgr_status lg_upload_open(struct lg_request *request, struct llmgr_error *err)
                                      request->target.model_name, err);
     if (status != LLMGR_OK)
         return status;
+    upload->form.names_nothing = request->own != NULL;
     lb_buf_init(&upload->piece, request->worker->host, PIECE_OUT_MAX);
     request->upload = upload;
     return LLMGR_OK;
@@ -141,6 +142,12 @@ void lg_upload_frame(const struct lg_request *request, struct lu_request *sent)
 }
 
 /* ---- Passing on ------------------------------------------------------------------------------ */
+
+enum lg_verdict lg_upload_whole(struct lg_request *request)
+{
+    request->streams_body = false;
+    return lg_read_rest(request);
+}
 
 static void stop(struct lg_request *request, llmgr_end_state end)
 {

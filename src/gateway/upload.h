@@ -20,6 +20,11 @@
 bool lg_upload_suits(const struct lg_request *request);
 /* READ: enough of the body to tell that it is no JSON in disguise; WAIT for more. */
 enum lg_verdict lg_upload_look(struct lg_request *request);
+/*
+ * OWN: nothing has gone yet, and all of it must be seen before anything goes. As READ: WAIT for
+ * more, and its limit (body_max) holds. What the body says of a model has no say any more.
+ */
+enum lg_verdict lg_upload_whole(struct lg_request *request);
 /* CONNECT: where the model is known. */
 LLMGR_MUST_CHECK llmgr_status lg_upload_open(struct lg_request *request, struct llmgr_error *err);
 /* SEND: how the body is framed for the platform. */

@@ -238,7 +238,8 @@ static bool take_platform(struct lm_catalogue *catalogue, const struct ls_rows *
         !keep(arena, ls_column_text(rows, 2), &platform.base_url) ||
         !keep(arena, ls_column_blob(rows, 3), &platform.key) ||
         !keep(arena, ls_column_text(rows, 4), &platform.protocol) ||
-        !keep(arena, ls_column_text(rows, 5), &platform.key_env))
+        !keep(arena, ls_column_text(rows, 5), &platform.key_env) ||
+        !keep(arena, ls_column_text(rows, 7), &platform.native_paths))
         return false;
     if (!make_room(catalogue->host, &items, sizeof platform, catalogue->platform_count))
         return false;

@@ -38,8 +38,9 @@ struct lm_platform {
     struct lb_str base_url; /* as written */
     struct lb_str origin;   /* scheme://host:port; empty if base_url is no URL */
     struct lb_str protocol;
-    struct lb_str key_env; /* system platforms: where the server key would come from */
-    struct lb_str key;     /* sealed: server key, or a private platform's own */
+    struct lb_str native_paths; /* of system platforms; empty: none */
+    struct lb_str key_env;      /* system platforms: where the server key would come from */
+    struct lb_str key;          /* sealed: server key, or a private platform's own */
     enum lm_key_state key_state;
     bool is_sys;
     bool hide;                 /* private platforms */

@@ -114,7 +114,9 @@ static llmgr_status fill_platform(const struct filling *filling, const struct lc
     to->line = from->line;
     to->name = copy(pool, from->name);
     to->protocol = copy(pool, from->protocol);
-    if (lost(from->name, to->name) || lost(from->protocol, to->protocol))
+    to->native_paths = copy(pool, from->native_paths);
+    if (lost(from->name, to->name) || lost(from->protocol, to->protocol) ||
+        lost(from->native_paths, to->native_paths))
         return lb_fail_memory(err);
     llmgr_status status = fill(filling, from->base_url, &to->base_url, err);
     if (status == LLMGR_OK)

@@ -24,8 +24,9 @@ struct lm_default_platform {
     const char *name;
     const char *base_url; /* NULL: a variable in it is missing */
     const char *protocol;
-    const char *api_key; /* secret; NULL: none, or its variable is missing */
-    const char *key_env; /* variables the key comes from, ", " between; NULL: none */
+    const char *api_key;      /* secret; NULL: none, or its variable is missing */
+    const char *native_paths; /* "POST /a, GET /b/{id}"; NULL: none */
+    const char *key_env;      /* variables the key comes from, ", " between; NULL: none */
     struct lm_default_model *models;
     size_t model_count;
     unsigned line;

@@ -49,8 +49,11 @@ static llmgr_status fill_platform(struct lm_manager *manager, const struct lm_sc
         .payer = lm_payer_name(key.payer),
         .no_stream_options_until_ms =
             lm_verdict_until(platform->no_stream_options, lb_now_ms(lm_host(manager))),
+        .native_paths =
+            platform->native_paths.size > 0 ? lm_keep_text(arena, platform->native_paths) : NULL,
     };
-    if (item->platform_name == NULL || item->base_url == NULL || item->protocol == NULL)
+    if (item->platform_name == NULL || item->base_url == NULL || item->protocol == NULL ||
+        (platform->native_paths.size > 0 && item->native_paths == NULL))
         return lb_fail_memory(err);
     return lm_choice_fingerprint(manager, scene, platform, &key, arena, &item->key_fingerprint,
                                  err);

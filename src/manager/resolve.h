@@ -59,9 +59,10 @@ struct lm_target {
     int64_t model_id;
     struct lb_str model_name;
     struct lb_str display_name;
-    struct lb_str extra_body; /* JSON object; empty: none */
-    enum lm_payer payer;      /* NONE: no usable key */
-    struct lb_str sealed_key; /* held, for lm_target_open_key; empty: no usable key */
+    struct lb_str extra_body;   /* JSON object; empty: none */
+    struct lb_str native_paths; /* what the operator has opened, "POST /a, GET /b/{id}" */
+    enum lm_payer payer;        /* NONE: no usable key */
+    struct lb_str sealed_key;   /* held, for lm_target_open_key; empty: no usable key */
     struct lb_str key_env; /* variable the server key would come from, for messages; may be empty */
     bool is_default;       /* nothing was stored for slot or main */
     bool repaired;         /* the stored choice was gone and has been replaced */

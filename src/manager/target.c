@@ -154,6 +154,7 @@ llmgr_status lm_choice_answer(const struct lm_scene *scene, const struct lm_requ
         .base_url = platform->base_url,
         .origin = platform->origin,
         .protocol = platform->protocol,
+        .native_paths = platform->native_paths,
         .platform_is_sys = platform->is_sys,
         .no_stream_options = rejects_options(platform, arena->host),
         .payer = choice->key.payer,
@@ -172,7 +173,7 @@ llmgr_status lm_choice_answer(const struct lm_scene *scene, const struct lm_requ
     struct lb_str *const texts[] = {
         &copy.user,       &copy.slot,       &copy.platform_name, &copy.base_url,
         &copy.origin,     &copy.protocol,   &copy.model_name,    &copy.display_name,
-        &copy.extra_body, &copy.sealed_key, &copy.key_env,
+        &copy.extra_body, &copy.sealed_key, &copy.key_env,       &copy.native_paths,
     };
     if (!own_texts(arena, texts, sizeof texts / sizeof *texts))
         return lb_fail_memory(err);

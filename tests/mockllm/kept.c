@@ -74,6 +74,28 @@ static void answer_unknown(struct lb_str id, struct mock_answer *answer)
     lb_buf_free(&text);
 }
 
+/* What is made by a POST to the collection; always the same one. */
+static bool answer_made(const struct mock_request *request, struct mock_answer *answer)
+{
+    static const char *const MADE[][2] = {
+        {"/conversations", "conv_mock_1"}, {"/files", "file-mock_1"},
+        {"/batches", "batch_mock_1"},      {"/vector_stores", "vs_mock_1"},
+        {"/containers", "cntr_mock_1"},    {"/fine_tuning/jobs", "ftjob-mock_1"},
+    };
+
+    for (size_t i = 0; i < sizeof MADE / sizeof MADE[0]; i++) {
+        if (request->head->method != LH_METHOD_POST ||
+            !lb_str_ends(request->head->path, lb_cstr(MADE[i][0])) ||
+            memmem(request->head->path.p, request->head->path.size, "_mock_1/", 8) != NULL)
+            continue;
+        lb_buf_add_byte(&answer->body, '{');
+        write_id(&answer->body, "id", lb_cstr(MADE[i][1]));
+        lb_buf_add_byte(&answer->body, '}');
+        return true;
+    }
+    return false;
+}
+
 /* Any conversation is kept, with its items. */
 static bool answer_items(const struct mock_request *request, struct mock_answer *answer)
 {
@@ -107,7 +129,7 @@ static struct lb_str below(struct lb_str path, const char *root)
 
 bool mock_kept(const struct mock_request *request, struct mock_answer *answer)
 {
-    if (answer_items(request, answer))
+    if (answer_made(request, answer) || answer_items(request, answer))
         return true;
     for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
         struct lb_str rest = below(request->head->path, PLACES[i].root);

@@ -56,7 +56,8 @@ def platform(row: Any, user_id: str) -> Platform:
                     api_key_set=row.api_key_set,
                     key_fingerprint=from_optional(row.key_fingerprint),
                     payer=from_optional(row.payer),
-                    no_stream_options_until_ms=row.no_stream_options_until_ms or None)
+                    no_stream_options_until_ms=row.no_stream_options_until_ms or None,
+                    native_paths=from_optional(row.native_paths))
 
 
 def selection(row: Any) -> dict[str, Any]:

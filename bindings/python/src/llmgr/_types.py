@@ -26,6 +26,7 @@ class Platform:
         payer: "user", "system", or None without a key.
         no_stream_options_until_ms: It rejects stream_options: until when (since 1970) streams are
             not asked for usage; None: they are.
+        native_paths: What the operator has opened under the server's key besides the usual.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Platform:
     key_fingerprint: str | None
     payer: str | None
     no_stream_options_until_ms: int | None = None
+    native_paths: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * OWN: with a key that is not the caller's own the platform takes all callers for one, so it is
+ * decided here what each may reach (native.def) and whose the things are that a request names
+ * (manager/objects.h). With one's own key nothing of this happens.
+ *
+ *   ADMIT --> OWN: path allowed? --> ids of path, query, body --> all the caller's? --> CONNECT
+ *                                                                  (SQL, off the loop)
+ *   RELAY: an answer that makes something, names new files of it, or ends it is held until the
+ *          table says so, and only then goes to the client.
+ *
+ * What is not the caller's and what does not exist are one and the same: 404.
+ */
+#ifndef LG_OWN_H
+#define LG_OWN_H
+
+#include "gateway/native.h"
+#include "gateway/request.h"
+
+/* The kind of a file whose lines have been looked at, and that a batch may therefore be made of. */
+#define LG_OWN_BATCH_FILE "batch file"
+
+enum {
+    LG_OWN_IDS_MAX = 256,      /* different objects that one request may name */
+    LG_OWN_HELD_MAX = 1 << 20, /* bytes of an answer that is held */
+};
+
+struct lg_own {
+    const struct lg_native *row; /* NULL: an endpoint of routes.def, or opened by the operator */
+    struct lb_str id;            /* of the path's object; empty: it has none */
+    bool makes_batch_file;       /* a file for a batch is sent, and its lines are fine */
+    bool holds;                  /* the answer waits until it has been recorded */
+    int status;                  /* HTTP, of what is held */
+    struct lb_buf head, held;    /* our head, the platform's body */
+};
+
+/* RELAY: does the answer wait? Then its head, and each piece of its body; false: it is too long. */
+static inline bool lg_own_holds(const struct lg_own *own)
+{
+    return own != NULL && own->holds;
+}
+bool lg_own_hold_head(struct lg_request *request);
+bool lg_own_hold(struct lg_request *request, struct lb_str bytes);
+/* RELAY, when all of it is there: records what it says; `done` then goes on, on the loop. */
+enum lg_verdict lg_own_record(struct lg_request *request,
+                              enum lg_verdict (*done)(struct lg_request *request));
+/* SETTLE. */
+void lg_own_free(struct lg_request *request);
+
+#endif

@@ -202,7 +202,8 @@ def test_a_file_of_which_nothing_was_collected_fails_by_name(house):
 
 def test_a_module_that_skips_itself_is_named(house):
     house.classname = ''
-    code, said = house.sum(inner=[('test_a', SKIPPED)], env=REQUIRED)
+    skip = '<skipped message="collection skipped">("a.py", 4, "Skipped: no disk here")</skipped>'
+    code, said = house.sum(inner=[('test_a', skip)], env=REQUIRED)
     assert code == 1 and 'FAILED test_a\n    skipped: no disk here' in said
 
 

@@ -17,8 +17,6 @@ from serving import Serving, configure
 NODES = 3
 POLL_S = 1.0  # what a node may remember without word from the database
 
-needs_postgres = pytest.mark.skipif(BIN is None, reason='needs a PostgreSQL server')
-
 
 class Houses:
     """Gateways on one database, and what a caller may see of them."""
@@ -105,7 +103,6 @@ def unlike(number):
     return f'sk-anns-own-{number:04d}-abcdef'
 
 
-@needs_postgres
 @pytest.mark.parametrize('lost, old_leader', [
     (0, 'dead'), (2, 'dead'), (100, 'dead'), (0, 'still answers'), (2, 'still answers')])
 def test_a_standby_that_lacks_the_last_commits_leads(house, pair, door, lost, old_leader):
@@ -179,7 +176,6 @@ def restored(house, change, restore):
     assert all('went back in time' in node.log for node in house.nodes)
 
 
-@needs_postgres
 @pytest.mark.parametrize('way', ['at once', 'table by table'])
 def test_a_dump_is_restored_in_place(house, pair, way):
     leader, _ = pair
@@ -239,7 +235,6 @@ def descriptors(node):
     return len(os.listdir(f'/proc/{node.process.pid}/fd'))
 
 
-@needs_postgres
 @pytest.mark.parametrize('seconds, way', [(9, 'stopped'), (9, 'swallows'), (42, 'stopped')])
 def test_a_database_that_says_nothing(house, pair, door, seconds, way):
     leader, _ = pair

@@ -3,8 +3,8 @@
  * The way of a request: the table of its steps, and the one driver that walks it. Reading the
  * table in request.h is reading the gateway; each step stands in step_<what it is about>.c.
  *
- *   ACCEPT MATCH IDENTIFY READ HANDLE TARGET ADMIT OWN CONNECT SEND RELAY SETTLE FINISH
- *      \_______\______\_____\____\_____\_____\____\______\____\____\____^
+ *   ACCEPT MATCH IDENTIFY READ HANDLE TARGET ADMIT OWN OPEN CONNECT SEND RELAY SETTLE FINISH
+ *      \_______\______\_____\____\_____\_____\____\____\______\____\____\____^
  *                 FAIL (an error is told)   DONE (the answer is complete)
  *
  * Whatever happens, a request passes SETTLE and FINISH exactly once (a retried attempt settles by

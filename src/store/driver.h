@@ -54,8 +54,8 @@ LLMGR_MUST_CHECK llmgr_status ls_pool_open(struct ls_pool *pool, struct ls_store
 void ls_pool_close(struct ls_pool *pool); /* harmless on a zeroed pool */
 LLMGR_MUST_CHECK llmgr_status ls_pool_take(struct ls_pool *pool, struct ls_conn **out,
                                            struct llmgr_error *err);
-/* Waits until the monotonic `until_ms` at most; 0: for the busy timeout. */
-LLMGR_MUST_CHECK llmgr_status ls_pool_take_until(struct ls_pool *pool, int64_t until_ms,
+/* Waits until the monotonic `until_ms` at most; 0: for the busy timeout. `more`: beyond `max`. */
+LLMGR_MUST_CHECK llmgr_status ls_pool_take_until(struct ls_pool *pool, int64_t until_ms, int more,
                                                  struct ls_conn **out, struct llmgr_error *err);
 void ls_pool_drop_idle(struct ls_pool *pool);
 int ls_pool_live(struct ls_pool *pool);
@@ -210,7 +210,7 @@ LLMGR_MUST_CHECK llmgr_status ls_legacy_copy(struct ls_conn *conn, struct llmgr_
 /* No snapshot is held between the statements. */
 static inline bool ls_is_single(enum ls_mode mode)
 {
-    return mode == LS_READ_ONE || mode == LS_READ_SOON;
+    return mode == LS_READ_ONE || mode == LS_READ_SOON || mode == LS_READ_NEWS;
 }
 
 /* Opens a transaction struct on a connection that is inside one already (migrations). */

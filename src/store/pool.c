@@ -16,7 +16,7 @@ llmgr_status ls_pool_open(struct ls_pool *pool, struct ls_store *store, int max,
                           struct llmgr_error *err)
 {
     pthread_condattr_t attributes;
-    struct ls_conn **idle = lb_calloc(store->host, (size_t)max, sizeof(struct ls_conn *));
+    struct ls_conn **idle = lb_calloc(store->host, (size_t)max + 1, sizeof(struct ls_conn *));
 
     if (idle == NULL)
         return lb_fail_memory(err);
@@ -52,7 +52,7 @@ void ls_pool_close(struct ls_pool *pool)
 }
 
 /* A slot is claimed (*conn NULL: a connection must be opened), or the time is over (false). */
-static bool claim(struct ls_pool *pool, int64_t until_ms, struct ls_conn **conn)
+static bool claim(struct ls_pool *pool, int64_t until_ms, int more, struct ls_conn **conn)
 {
     struct timespec until = {.tv_sec = until_ms / 1000,
                              .tv_nsec = (long)(until_ms % 1000) * 1000000};
@@ -60,12 +60,12 @@ static bool claim(struct ls_pool *pool, int64_t until_ms, struct ls_conn **conn)
     int waited = 0;
 
     pthread_mutex_lock(&pool->lock);
-    while (pool->idle_count == 0 && pool->live == pool->max && waited != ETIMEDOUT)
+    while (pool->idle_count == 0 && pool->live >= pool->max + more && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&pool->freed, &pool->lock, &until);
     if (pool->idle_count > 0) {
         *conn = pool->idle[--pool->idle_count];
         claimed = true;
-    } else if (pool->live < pool->max) {
+    } else if (pool->live < pool->max + more) {
         *conn = NULL;
         pool->live++;
         claimed = true;
@@ -97,11 +97,11 @@ static void unclaim(struct ls_pool *pool)
 
 llmgr_status ls_pool_take(struct ls_pool *pool, struct ls_conn **out, struct llmgr_error *err)
 {
-    return ls_pool_take_until(pool, 0, out, err);
+    return ls_pool_take_until(pool, 0, 0, out, err);
 }
 
-llmgr_status ls_pool_take_until(struct ls_pool *pool, int64_t until_ms, struct ls_conn **out,
-                                struct llmgr_error *err)
+llmgr_status ls_pool_take_until(struct ls_pool *pool, int64_t until_ms, int more,
+                                struct ls_conn **out, struct llmgr_error *err)
 {
     struct ls_store *store = pool->store;
     struct ls_conn *conn = NULL;
@@ -114,7 +114,7 @@ llmgr_status ls_pool_take_until(struct ls_pool *pool, int64_t until_ms, struct l
         if (status != LLMGR_OK)
             return status;
     }
-    if (!claim(pool, last_ms, &conn)) {
+    if (!claim(pool, last_ms, more, &conn)) {
         return lb_fail(err, LLMGR_ERR_DATABASE_BUSY,
                        N_("all connections to %s were in use for %d ms; try again, or allow more"),
                        store->place, (int)(last_ms - now_ms));

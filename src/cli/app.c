@@ -60,6 +60,19 @@ static llmgr_status find_config(struct cli_app *app, struct llmgr_error *err)
     return app->config_path != NULL ? LLMGR_OK : lb_fail_memory(err);
 }
 
+/* Its keys are what a platform is paid with. Others' files are others' business. */
+static void warn_of_dotenv(const struct cli_app *app)
+{
+    struct stat about;
+    const char *path = app->options.env_file;
+
+    if (path != NULL && stat(path, &about) == 0 && S_ISREG(about.st_mode) &&
+        (about.st_mode & S_IROTH) != 0)
+        cli_note(_("every user of this machine can read %s, which is for keys (mode %04o); run "
+                   "'chmod 600 %s'"),
+                 path, (unsigned)(about.st_mode & 07777), path);
+}
+
 llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err)
 {
     llmgr_status status = find_config(app, err);
@@ -84,6 +97,8 @@ llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err)
             *err = why;
         return status;
     }
+    if (app->args.command->run == cli_run_serve || app->args.command->run == cli_run_init)
+        warn_of_dotenv(app);
     return lc_options_file(&app->options, app->config->file, err);
 }
 

@@ -115,16 +115,61 @@ static void close_curtains(void)
 #endif
 }
 
+static bool bears_password(struct lb_str url)
+{
+    size_t scheme = lb_str_starts(url, LB_STR("postgres://"))     ? 11
+                    : lb_str_starts(url, LB_STR("postgresql://")) ? 13
+                                                                  : url.size;
+    struct lb_str rest = lb_str_sub(url, scheme, url.size);
+
+    return lb_str_find(rest, ':') < lb_str_find(rest, '@') && lb_str_find(rest, '@') < rest.size;
+}
+
+/* In a query, or where the word stands: "?password=", "&sslpassword=". */
+static bool names_password(const char *url)
+{
+    return strncmp(url, "postgres", 8) == 0 && strstr(url, "password=") != NULL;
+}
+
+/*
+ * Every user of the machine sees the arguments of every process: a password among them is taken out
+ * of there, first of all, and kept where only we look. False: there was none.
+ */
+static bool take_passwords(const struct lb_host *host, int argc, char **argv)
+{
+    bool found = false;
+
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        char *url = strncmp(argv[i], "--db=", 5) == 0  ? argv[i] + 5
+                    : strcmp(argv[i - 1], "--db") == 0 ? argv[i]
+                                                       : NULL;
+        if (url == NULL || (!bears_password(lb_cstr(url)) && !names_password(url)))
+            continue;
+        char *copy = lb_strdup(host, argv[i]);
+        if (copy == NULL)
+            continue;
+        memset(url, '*', strlen(url));
+        argv[i] = copy;
+        found = true;
+    }
+    return found;
+}
+
 int main(int argc, char **argv)
 {
     struct cli_app app = {0};
     struct llmgr_error err = {0};
 
+    lb_host_init(&app.host);
+    bool shown = take_passwords(&app.host, argc, argv);
     close_curtains();
     /* A limit of file sizes (ulimit -f) is a full disk to us, not the end. */
     (void)signal(SIGXFSZ, SIG_IGN);
     set_language(wants_json(argc, argv));
-    lb_host_init(&app.host);
+    if (shown)
+        cli_note("%s", _("a password on the command line is seen by others and kept by the shell; "
+                         "put the database's URL into LLMGR_DB or llmgr.yaml, or the password into "
+                         "~/.pgpass"));
     app.argc = argc;
     app.argv = argv;
     llmgr_status status = run(&app, argc, argv, &err);

@@ -18,16 +18,22 @@ void lg_run_healthz(struct lg_call *call)
     lb_buf_add_c(&call->out, "{\"status\":\"ok\"}");
 }
 
+/* Why no new request should come here; NULL: they may. */
+static const char *unready(const struct lg_server *server)
+{
+    if (lg_server_draining(server))
+        return "draining";
+    if (!lg_server_fresh(server))
+        return "database";
+    return lg_server_has_room(server) ? NULL : "room";
+}
+
 void lg_run_readyz(struct lg_call *call)
 {
-    const char *why = "ready";
+    const char *why = unready(call->server);
 
-    if (lg_server_draining(call->server))
-        why = "draining";
-    else if (!lg_server_fresh(call->server))
-        why = "database";
-    call->status = strcmp(why, "ready") == 0 ? 200 : 503;
-    lb_buf_addf(&call->out, "{\"status\":\"%s\"}", why);
+    call->status = why == NULL ? 200 : 503;
+    lb_buf_addf(&call->out, "{\"status\":\"%s\"}", why != NULL ? why : "ready");
 }
 
 /* ---- Metrics --------------------------------------------------------------------------------- */
@@ -134,7 +140,7 @@ static void write_process(const struct lg_server *server, struct lb_buf *out)
     lb_buf_addf(out, "llmgr_database_history_resets_total %llu\n",
                 (unsigned long long)lm_history_resets(lg_server_manager(server)->manager));
     add_head("llmgr_ready", "gauge", "1 if the server takes new requests", out);
-    lb_buf_addf(out, "llmgr_ready %d\n", !lg_server_draining(server) && lg_server_fresh(server));
+    lb_buf_addf(out, "llmgr_ready %d\n", unready(server) == NULL);
 }
 
 void lg_run_metrics(struct lg_call *call)

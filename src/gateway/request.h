@@ -118,11 +118,11 @@ struct lg_request {
     struct lg_relay *relay;    /* of this attempt; in the arena */
     struct lg_upload *upload;  /* of a body that is passed on as it comes; in the arena */
     struct lg_own *own;        /* whose is what it names; in the arena; NULL: nothing to ask */
-    struct ln_timer ping;
-    int error_http;     /* the status for `error`; 0: by its own */
-    int status;         /* HTTP, of our answer; 0: none begun */
-    uint64_t bytes_in;  /* of the body */
-    uint64_t bytes_out; /* of the answer's body */
+    struct ln_timer ping;      /* of a stream; before that, of the wait for room in the journal */
+    int error_http;            /* the status for `error`; 0: by its own */
+    int status;                /* HTTP, of our answer; 0: none begun */
+    uint64_t bytes_in;         /* of the body */
+    uint64_t bytes_out;        /* of the answer's body */
 
     unsigned attempt; /* from 1 */
     unsigned tries;   /* loads of the profile */
@@ -149,6 +149,7 @@ struct lg_request {
     bool followed;           /* it was asked where what it names is (follow.h) */
     bool error_object;       /* what is not found is no model */
     bool chunked;            /* our answer's framing */
+    uint8_t room_looks;      /* how often the journal was asked for room in vain */
 
     char id_text[LG_ID_SIZE];
     struct lb_arena arena; /* begins in `room` */

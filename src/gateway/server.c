@@ -56,6 +56,8 @@ struct lg_server {
     struct lg_settings *news[LG_WORKERS_MAX];
     pthread_t keeper;
     bool keeper_runs;
+    struct ln_work first_work; /* of the process's pool of threads */
+    bool told_of_room;         /* the keeper's: it has said that requests are refused */
     atomic_bool draining;
     _Atomic int64_t drain_ms;
     atomic_size_t running; /* workers that have not ended */
@@ -85,6 +87,26 @@ static void poll_once(struct lg_server *server)
                  err.message);
 }
 
+bool lg_server_has_room(const struct lg_server *server)
+{
+    return server->ledger == NULL || !lm_ledger_refuses(server->ledger);
+}
+
+/* Once when it begins, and once when it is over. */
+static void tell_of_room(struct lg_server *server)
+{
+    bool refused = !lg_server_has_room(server);
+
+    if (refused == server->told_of_room)
+        return;
+    server->told_of_room = refused;
+    if (refused)
+        lb_error(server->host, "requests are refused, for what they cost cannot be recorded: the "
+                               "usage journal has no room");
+    else
+        lb_warn(server->host, "the usage journal has room again, requests are taken");
+}
+
 static void *keep(void *context)
 {
     struct lg_server *server = context;
@@ -94,6 +116,7 @@ static void *keep(void *context)
         struct timespec until;
         pthread_mutex_unlock(&server->lock);
         poll_once(server);
+        tell_of_room(server);
         pthread_mutex_lock(&server->lock);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += KEEPER_MS * 1000000L;
@@ -278,8 +301,37 @@ static void name_hop(struct lg_server *server)
     (void)sodium_bin2hex(server->hop, sizeof server->hop, digest, sizeof digest);
 }
 
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
+static void nothing_done(void *context, llmgr_status status)
+{
+    (void)context;
+    (void)status;
+}
+
+/*
+ * The threads on which the database is asked are the process's, and stay. They are had now, or the
+ * server does not start: later each request that needs them would fail while all looks well.
+ */
+static llmgr_status start_pool(struct lg_server *server, struct llmgr_error *err)
+{
+    server->first_work = (struct ln_work){.work = do_nothing, .done = nothing_done};
+    llmgr_status status = ln_loop_work(server->workers[0]->loop, &server->first_work, err);
+
+    for (size_t i = 1; i < server->worker_count && status == LLMGR_OK; i++)
+        ln_loop_has_threads(server->workers[i]->loop);
+    return status;
+}
+
 static llmgr_status start_threads(struct lg_server *server, struct llmgr_error *err)
 {
+    llmgr_status status = start_pool(server, err);
+
+    if (status != LLMGR_OK)
+        return status;
     atomic_store(&server->running, server->worker_count);
     if (pthread_create(&server->keeper, NULL, keep, server) != 0)
         return lb_fail(err, LLMGR_ERR_IO, N_("no thread can be started"));

@@ -88,6 +88,8 @@ struct llmgr *lg_server_manager(const struct lg_server *server);
 bool lg_server_draining(const struct lg_server *server);
 /* Has the database been heard of lately? False: what is remembered may be too old to act on. */
 bool lg_server_fresh(const struct lg_server *server);
+/* False while requests are refused because what they cost could not be recorded. */
+bool lg_server_has_room(const struct lg_server *server);
 size_t lg_server_workers(const struct lg_server *server);
 struct lg_worker *lg_server_worker(const struct lg_server *server, size_t index);
 int64_t lg_server_started_ms(const struct lg_server *server); /* wall clock */

@@ -15,7 +15,11 @@
 #include "manager/ledger.h"
 #include "net/policy.h"
 
-enum { FIELDS_MAX = 16 };
+enum {
+    FIELDS_MAX = 16,
+    ROOM_LOOKS_MAX = 36, /* at the journal: after 1, 2, 4 … ms, and then each 64 ms */
+    ROOM_DOUBLINGS = 6,
+};
 
 /* ---- CONNECT --------------------------------------------------------------------------------- */
 
@@ -39,12 +43,45 @@ static llmgr_status splice_json(struct lg_request *request, struct lg_relay *rel
                      &request->worker->slices, err);
 }
 
+static void look_again(void *context)
+{
+    lg_request_run(context);
+}
+
+/*
+ * Room for what will be recorded of the attempt. Where files fill faster than a busy disk makes
+ * them, the next one is waited for, about two seconds at most; nothing else is.
+ */
+static enum lg_verdict admit_record(struct lg_request *request)
+{
+    struct lm_journal *journal = request->worker->journal;
+
+    if (journal == NULL || request->admitted || lm_journal_admit(journal)) {
+        request->admitted = true;
+        return LG_NEXT;
+    }
+    if (lm_journal_room_soon(journal) && request->room_looks < ROOM_LOOKS_MAX) {
+        unsigned doubled =
+            request->room_looks < ROOM_DOUBLINGS ? request->room_looks : ROOM_DOUBLINGS;
+        request->room_looks++;
+        ln_timer_start(request->worker->loop, &request->ping, 1 << doubled, look_again, request);
+        return LG_WAIT;
+    }
+    lm_journal_refuse(journal);
+    lg_count(request->worker, LG_METRIC_NO_ROOM, 1);
+    return lg_request_fail(request, LLMGR_ERR_DATABASE_FULL,
+                           N_("usage cannot be recorded at the moment: the journal is full"));
+}
+
 enum lg_verdict lg_step_connect(struct lg_request *request)
 {
     struct ld_slices *slices = &request->worker->slices;
     struct llmgr_error err = {0};
     llmgr_status status = LLMGR_OK;
 
+    enum lg_verdict verdict = admit_record(request);
+    if (verdict != LG_NEXT)
+        return verdict;
     slices->count = 0;
     slices->size = 0;
     struct lg_relay *relay = lg_relay_new(request);
@@ -65,10 +102,6 @@ enum lg_verdict lg_step_connect(struct lg_request *request)
         status = lg_upload_open(request, &err);
     if (status != LLMGR_OK)
         return lg_request_fail_with(request, &err);
-    if (request->worker->journal != NULL && !lm_journal_admit(request->worker->journal))
-        return lg_request_fail(request, LLMGR_ERR_DATABASE_FULL,
-                               N_("usage cannot be recorded at the moment: the journal is full"));
-    request->admitted = true;
     request->attempt++;
     return LG_NEXT;
 }

@@ -90,11 +90,12 @@ void lg_settle_attempt(struct lg_request *request)
     struct llmgr_error err = {0};
     struct lm_usage usage;
 
-    if (relay == NULL || relay->settled || !request->admitted)
+    if (!request->admitted || (relay != NULL && relay->settled))
         return;
-    relay->settled = true;
     request->admitted = false;
-    if (!relay->started) {
+    if (relay != NULL)
+        relay->settled = true;
+    if (relay == NULL || !relay->started) {
         if (worker->journal != NULL)
             lm_journal_release(worker->journal);
         return;

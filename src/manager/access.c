@@ -129,3 +129,36 @@ llmgr_status lm_access_write(struct lm_manager *manager, struct lb_str user, lm_
     struct llmgr_error unseen = {0};
     return lm_write(manager, user, change, context, err != NULL ? err : &unseen);
 }
+
+struct held {
+    struct lb_str user;
+    int64_t platform_id;
+    bool held;
+};
+
+static llmgr_status look_for_key(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct held *held = context;
+    struct llmgr_error own = {0};
+    struct ls_rows rows;
+    enum ls_found found = ls_find(
+        tx, LS_KEY_HELD, LS_ARGS(ls_text(held->user), ls_int(held->platform_id)), &rows, &own);
+
+    if (found == LS_FOUND)
+        ls_rows_end(&rows);
+    held->held = found == LS_FOUND;
+    if (found == LS_ERROR && err != NULL)
+        *err = own;
+    return found == LS_ERROR ? lm_row_status(&own) : LLMGR_OK;
+}
+
+llmgr_status lm_access_has_key(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+                               bool *has, struct llmgr_error *err)
+{
+    struct held held = {.user = user, .platform_id = platform_id};
+
+    llmgr_status status = ls_transact(lm_store(manager), LS_READ_ONE, look_for_key, &held, err);
+    if (status == LLMGR_OK)
+        *has = held.held;
+    return status;
+}

@@ -51,6 +51,11 @@ LLMGR_MUST_CHECK llmgr_status lm_access_write(struct lm_manager *manager, struct
                                               lm_change_fn change, void *context,
                                               struct llmgr_error *err);
 
+/* Is a key of this user's stored for a platform, or for one of his own its key? */
+LLMGR_MUST_CHECK llmgr_status lm_access_has_key(struct lm_manager *manager, struct lb_str user,
+                                                int64_t platform_id, bool *has,
+                                                struct llmgr_error *err);
+
 /* The status behind an LS_ERROR of ls_find or ls_next, which only `err` tells. */
 static inline llmgr_status lm_row_status(const struct llmgr_error *err)
 {

@@ -14,24 +14,46 @@ static size_t records_in(size_t bytes)
     return bytes / LM_RECORD_MAX;
 }
 
+static size_t left_in(const struct lm_journal *journal)
+{
+    return journal->current != NULL ? journal->current->size - journal->tail : 0;
+}
+
+/* Two files; fewer if the disk is full, but not if the limit is what forbids them. */
+static llmgr_status make_files(struct lm_ledger *ledger, struct lm_journal *journal,
+                               struct llmgr_error *err)
+{
+    llmgr_status status = lm_ledger_make(ledger, &journal->current, err);
+
+    if (status == LLMGR_OK)
+        status = lm_ledger_make(ledger, &journal->spares[0], err);
+    atomic_store(&journal->spare_count, journal->spares[0] != NULL ? 1 : 0);
+    if (status != LLMGR_ERR_DATABASE_FULL || !lm_ledger_may_make(ledger))
+        return status;
+    lb_error(ledger->host, "usage: %s", err->message);
+    atomic_store(&journal->refused, journal->current == NULL);
+    atomic_store(&ledger->starved, true);
+    return LLMGR_OK;
+}
+
 llmgr_status lm_journal_open(struct lm_ledger *ledger, struct lm_journal **out,
                              struct llmgr_error *err)
 {
     struct lm_journal *journal = lb_calloc(ledger->host, 1, sizeof *journal);
+    struct llmgr_error unseen = {0};
 
     if (journal == NULL)
         return lb_fail_memory(err);
     journal->ledger = ledger;
-    llmgr_status status = lm_ledger_make(ledger, &journal->current, err);
-    if (status == LLMGR_OK)
-        status = lm_ledger_make(ledger, &journal->spares[0], err);
+    journal->spares_wanted = 1;
+    journal->turned_ms = lb_monotonic_ms();
+    llmgr_status status = make_files(ledger, journal, err != NULL ? err : &unseen);
     if (status != LLMGR_OK) {
         if (journal->current != NULL)
             atomic_store(&journal->current->sealed, true);
         lb_free(ledger->host, journal);
         return status;
     }
-    atomic_store(&journal->spare_count, 1);
     journal->tail = LM_SEGMENT_HEAD;
     pthread_mutex_lock(&ledger->lock);
     lb_list_add_tail(&ledger->journals, &journal->link);
@@ -48,7 +70,8 @@ void lm_journal_close(struct lm_journal *journal)
     pthread_mutex_lock(&ledger->lock);
     lb_list_remove(&journal->link);
     ledger->closed_appended += atomic_load(&journal->appended);
-    atomic_store(&journal->current->sealed, true);
+    if (journal->current != NULL)
+        atomic_store(&journal->current->sealed, true);
     for (unsigned i = 0; i < atomic_load(&journal->spare_count); i++)
         atomic_store(&journal->spares[i]->sealed, true);
     lm_ledger_refresh(ledger);
@@ -58,9 +81,8 @@ void lm_journal_close(struct lm_journal *journal)
 
 bool lm_journal_admit(struct lm_journal *journal)
 {
-    const struct lm_segment *current = journal->current;
-    size_t per_file = records_in(current->size - LM_SEGMENT_HEAD);
-    size_t room = records_in(current->size - journal->tail) +
+    size_t per_file = records_in(journal->ledger->options.segment_size - LM_SEGMENT_HEAD);
+    size_t room = records_in(left_in(journal)) +
                   per_file * atomic_load_explicit(&journal->spare_count, memory_order_acquire);
 
     if (room < journal->reserved + 1 + per_file / 2 &&
@@ -74,10 +96,36 @@ bool lm_journal_admit(struct lm_journal *journal)
     return true;
 }
 
+bool lm_journal_room_soon(const struct lm_journal *journal)
+{
+    return !atomic_load(&journal->ledger->starved);
+}
+
+void lm_journal_refuse(struct lm_journal *journal)
+{
+    atomic_store(&journal->refused, true);
+}
+
 void lm_journal_release(struct lm_journal *journal)
 {
     if (journal->reserved != 0)
         journal->reserved--;
+}
+
+/*
+ * A file that was full soon asks for more spares than one: to make one takes two syncs, and where a
+ * disk is busy those may take as long as the file lasts. The lock is held.
+ */
+static void pace(struct lm_journal *journal)
+{
+    int64_t now_ms = lb_monotonic_ms();
+    int64_t lasted_ms = now_ms - journal->turned_ms;
+
+    journal->turned_ms = now_ms;
+    if (lasted_ms < LM_QUICK_MS && journal->spares_wanted < LM_SPARES_QUICK)
+        journal->spares_wanted *= 2;
+    else if (lasted_ms > LM_SLOW_MS)
+        journal->spares_wanted = 1;
 }
 
 /* Goes over to the next file; false if there is none, which the admission forbids. */
@@ -88,7 +136,9 @@ static bool turn_over(struct lm_journal *journal)
     pthread_mutex_lock(&ledger->lock);
     unsigned count = atomic_load(&journal->spare_count);
     if (count != 0) {
-        atomic_store(&journal->current->sealed, true);
+        pace(journal);
+        if (journal->current != NULL)
+            atomic_store(&journal->current->sealed, true);
         journal->current = journal->spares[0];
         for (unsigned i = 1; i < count; i++)
             journal->spares[i - 1] = journal->spares[i];
@@ -109,7 +159,7 @@ llmgr_status lm_journal_append(struct lm_journal *journal, const struct lm_usage
     llmgr_status status = lm_usage_tidy(usage, lb_now_ms(ledger->host), &tidy, err);
     if (status != LLMGR_OK)
         return status;
-    if (journal->current->size - journal->tail < lm_record_size(&tidy) && !turn_over(journal))
+    if (left_in(journal) < lm_record_size(&tidy) && !turn_over(journal))
         return lb_fail(err, LLMGR_ERR_DATABASE_FULL,
                        N_("the usage journal is full; the database has not taken it in"));
     struct lm_segment *segment = journal->current;

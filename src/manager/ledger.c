@@ -78,6 +78,15 @@ static int make_dirs(char *path)
     return mkdir(path, DIR_MODE) == 0 || errno == EEXIST ? 0 : errno;
 }
 
+/* Who may write there may remove what is not yet in the database; not so where it is sticky. */
+static bool is_everybodys(int dir)
+{
+    struct stat about;
+
+    return fstat(dir, &about) == 0 && (about.st_mode & S_IWOTH) != 0 &&
+           (about.st_mode & S_ISVTX) == 0;
+}
+
 static llmgr_status open_dir(struct lm_ledger *ledger, const char *journal_dir,
                              struct llmgr_error *err)
 {
@@ -91,6 +100,11 @@ static llmgr_status open_dir(struct lm_ledger *ledger, const char *journal_dir,
         ledger->dir = open(journal_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         why = ledger->dir >= 0 ? 0 : errno;
     }
+    if (why == 0 && is_everybodys(ledger->dir))
+        return lb_fail(err, LLMGR_ERR_IO,
+                       N_("everybody may write into %s, the folder of the usage journals; run "
+                          "'chmod o-w %s', or name another place with journal_dir"),
+                       journal_dir, journal_dir);
     if (why == 0)
         return LLMGR_OK;
     return lb_fail(err, why == ENOSPC ? LLMGR_ERR_DATABASE_FULL : LLMGR_ERR_IO,
@@ -350,6 +364,20 @@ void lm_ledger_stats(struct lm_ledger *ledger, struct lm_ledger_stats *stats)
 
 /* ---- Tending --------------------------------------------------------------------------------- */
 
+static bool may_make(const struct lm_ledger *ledger)
+{
+    return ledger->bytes + (int64_t)ledger->options.segment_size <=
+           (int64_t)ledger->options.journal_max;
+}
+
+bool lm_ledger_may_make(struct lm_ledger *ledger)
+{
+    pthread_mutex_lock(&ledger->lock);
+    bool may = may_make(ledger);
+    pthread_mutex_unlock(&ledger->lock);
+    return may;
+}
+
 llmgr_status lm_ledger_make(struct lm_ledger *ledger, struct lm_segment **out,
                             struct llmgr_error *err)
 {
@@ -357,7 +385,7 @@ llmgr_status lm_ledger_make(struct lm_ledger *ledger, struct lm_segment **out,
     struct lm_segment *segment = NULL;
 
     pthread_mutex_lock(&ledger->lock);
-    bool room = ledger->bytes + size <= (int64_t)ledger->options.journal_max;
+    bool room = may_make(ledger);
     if (room)
         ledger->bytes += size;
     pthread_mutex_unlock(&ledger->lock);
@@ -378,15 +406,18 @@ llmgr_status lm_ledger_make(struct lm_ledger *ledger, struct lm_segment **out,
     return status;
 }
 
-/* The first of the files that has something to sync; the list is short. The lock is held. */
-static struct lm_segment *unsynced(struct lm_ledger *ledger, const struct lm_segment *failed)
+/*
+ * The first of the files that has something to sync, and that this pass has not seen: under steady
+ * traffic a file has more again as soon as it is synced. The list is short. The lock is held.
+ */
+static struct lm_segment *unsynced(struct lm_ledger *ledger)
 {
     struct lb_list *at, *after;
 
     LB_LIST_EACH(at, after, &ledger->segments)
     {
         struct lm_segment *segment = LB_CONTAINER(at, struct lm_segment, link);
-        if (segment != failed && atomic_load(&segment->tail) != segment->synced)
+        if (segment->round != ledger->round && atomic_load(&segment->tail) != segment->synced)
             return segment;
     }
     return NULL;
@@ -402,26 +433,41 @@ static void complain(struct lm_ledger *ledger, const struct llmgr_error *err)
     lb_error(ledger->host, "usage: %s", err->message);
 }
 
+/* One pass: each file is synced once, so that the next spare is never made too late. */
 static bool sync_all(struct lm_ledger *ledger)
 {
-    struct lm_segment *failed = NULL;
     struct llmgr_error err = {0};
     bool any = false;
 
+    ledger->round++;
     for (;;) {
         pthread_mutex_lock(&ledger->files_lock);
         pthread_mutex_lock(&ledger->lock);
-        struct lm_segment *segment = unsynced(ledger, failed);
+        struct lm_segment *segment = unsynced(ledger);
         pthread_mutex_unlock(&ledger->lock);
-        if (segment != NULL && lm_segment_sync(segment, &err) != LLMGR_OK) {
-            complain(ledger, &err);
-            failed = segment;
+        if (segment != NULL) {
+            segment->round = ledger->round;
+            if (lm_segment_sync(segment, &err) != LLMGR_OK)
+                complain(ledger, &err);
         }
         pthread_mutex_unlock(&ledger->files_lock);
-        if (segment == NULL || failed != NULL)
-            return any || failed != NULL;
+        if (segment == NULL)
+            return any;
         any = true;
     }
+}
+
+/* More than one spare may stand ready while half of the room is free. The lock is held. */
+static bool wants_more(const struct lm_ledger *ledger, const struct lm_journal *journal)
+{
+    unsigned count = atomic_load(&journal->spare_count);
+
+    if (count == 0)
+        return true;
+    if (count < journal->spares_wanted)
+        return ledger->bytes + (int64_t)ledger->options.segment_size <=
+               (int64_t)ledger->options.journal_max / 2;
+    return count < LM_SPARES_MAX && atomic_load(&journal->hungry);
 }
 
 /* A journal that wants a spare and may have one. The lock is held. */
@@ -434,8 +480,7 @@ static struct lm_journal *hungry(struct lm_ledger *ledger)
     LB_LIST_EACH(at, after, &ledger->journals)
     {
         struct lm_journal *journal = LB_CONTAINER(at, struct lm_journal, link);
-        unsigned count = atomic_load(&journal->spare_count);
-        if (count == 0 || (count < LM_SPARES_MAX && atomic_load(&journal->hungry)))
+        if (wants_more(ledger, journal))
             return journal;
     }
     return NULL;
@@ -468,15 +513,20 @@ static void feed(struct lm_ledger *ledger)
         llmgr_status status = lm_ledger_make(ledger, &segment, &err);
         if (status != LLMGR_OK) {
             complain(ledger, &err);
+            pthread_mutex_lock(&ledger->lock);
             ledger->feed_again_ms = lb_monotonic_ms() + FEED_AGAIN_MS;
+            atomic_store(&ledger->starved, true);
+            pthread_mutex_unlock(&ledger->lock);
             return;
         }
         pthread_mutex_lock(&ledger->lock);
+        atomic_store(&ledger->starved, false);
         if (listed(ledger, journal)) {
             unsigned count = atomic_load(&journal->spare_count);
             journal->spares[count] = segment;
             atomic_store(&journal->spare_count, count + 1);
             atomic_store(&journal->hungry, false);
+            atomic_store(&journal->refused, false);
         } else {
             atomic_store(&segment->sealed, true);
         }
@@ -489,7 +539,8 @@ static void sleep_until_woken(struct lm_ledger *ledger)
 {
     atomic_store(&ledger->asleep, true);
     atomic_thread_fence(memory_order_seq_cst);
-    if (unsynced(ledger, NULL) == NULL && hungry(ledger) == NULL)
+    ledger->round++;
+    if (unsynced(ledger) == NULL && hungry(ledger) == NULL)
         lm_ledger_wait(ledger, &ledger->tend_wake, IDLE_MS);
     atomic_store(&ledger->asleep, false);
 }
@@ -511,10 +562,11 @@ void *lm_ledger_tend(void *context)
     bool stop = false;
 
     while (!stop) {
+        /* First: a worker without a file waits, a record in memory only would like to be safe. */
+        feed(ledger);
         int64_t before_ns = lb_thread_ns();
         bool busy = sync_all(ledger);
         int64_t sync_ns = lb_thread_ns() - before_ns;
-        feed(ledger);
         pthread_mutex_lock(&ledger->lock);
         if (busy)
             lm_ledger_refresh(ledger);
@@ -527,4 +579,16 @@ void *lm_ledger_tend(void *context)
     }
     (void)sync_all(ledger);
     return NULL;
+}
+
+bool lm_ledger_refuses(struct lm_ledger *ledger)
+{
+    struct lb_list *at, *after;
+    bool refuses = false;
+
+    pthread_mutex_lock(&ledger->lock);
+    LB_LIST_EACH(at, after, &ledger->journals)
+    refuses = refuses || atomic_load(&LB_CONTAINER(at, struct lm_journal, link)->refused);
+    pthread_mutex_unlock(&ledger->lock);
+    return refuses;
 }

@@ -13,7 +13,7 @@
  *
  * Nothing is lost silently: a worker asks lm_journal_admit before it sends anything upstream; with
  * true, room for the record of that attempt is kept and its append cannot fail for want of space.
- * While the database is down, journals grow up to their cap, then admit says no (503).
+ * While the database is down, journals grow up to their cap, then admit says no (507).
  */
 #ifndef LM_LEDGER_H
 #define LM_LEDGER_H
@@ -121,19 +121,32 @@ LLMGR_MUST_CHECK llmgr_status lm_ledger_flush(struct lm_ledger *ledger, int64_t 
  */
 const char *lm_ledger_id(const struct lm_ledger *ledger);
 void lm_ledger_stats(struct lm_ledger *ledger, struct lm_ledger_stats *stats); /* any thread */
+/* Is a journal without room, so that its worker refuses what it would have to record? Any thread.
+ */
+bool lm_ledger_refuses(struct lm_ledger *ledger);
 
 /* ---- One worker's journal -------------------------------------------------------------------- */
 
-/* One thread at a time. Its files are made here; later ones by the writer thread, ahead of need. */
+/*
+ * One thread at a time. Its files are made here; later ones by the tending thread, ahead of need. A
+ * full disk is no error: the journal has no room until there is some.
+ */
 LLMGR_MUST_CHECK llmgr_status lm_journal_open(struct lm_ledger *ledger, struct lm_journal **journal,
                                               struct llmgr_error *err);
 void lm_journal_close(struct lm_journal *journal); /* NULL is fine */
 
 /*
- * Keeps room for one record: true, or false if the journals are full (answer 503). Each true is
- * followed by exactly one lm_journal_append or lm_journal_release.
+ * Keeps room for one record: true, or false if there is none now. Each true is followed by exactly
+ * one lm_journal_append or lm_journal_release.
  */
 bool lm_journal_admit(struct lm_journal *journal);
+/*
+ * After a false: is the next file on its way? Then it is worth while to ask again in a moment. If
+ * not, the last try to make one failed: the disk is full, or journal_max is reached.
+ */
+bool lm_journal_room_soon(const struct lm_journal *journal);
+/* After a false that became a refusal: lm_ledger_refuses tells until there is room again. */
+void lm_journal_refuse(struct lm_journal *journal);
 void lm_journal_release(struct lm_journal *journal);
 /*
  * Appends under the room admitted before; when it returns LLMGR_OK, killing the process does not

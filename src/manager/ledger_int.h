@@ -23,22 +23,28 @@
 
 enum {
     LM_SPARES_MAX = 16,
-    LM_SPANS_MAX = 64,  /* files in one transaction */
-    LM_FORGET_MAX = 64, /* removed files whose rows wait for the next transaction */
-    LM_SCAN_MS = 30000, /* between two looks for orphans */
+    LM_SPARES_QUICK = 4, /* of a journal whose files fill quickly */
+    LM_QUICK_MS = 2000,  /* a file that lasts less is one that fills quickly */
+    LM_SLOW_MS = 30000,  /* one that lasts longer is not, after all */
+    LM_SPANS_MAX = 64,   /* files in one transaction */
+    LM_FORGET_MAX = 64,  /* removed files whose rows wait for the next transaction */
+    LM_SCAN_MS = 30000,  /* between two looks for orphans */
     LM_RETRY_MIN_MS = 100,
     LM_RETRY_MAX_MS = 5000,
 };
 
 struct lm_journal {
     struct lm_ledger *ledger;
-    struct lb_list link; /* ledger's lock */
-    struct lm_segment *current;
-    size_t tail; /* of current; the worker's own copy */
+    struct lb_list link;        /* ledger's lock */
+    struct lm_segment *current; /* NULL: the disk was full when the journal was opened */
+    size_t tail;                /* of current; the worker's own copy */
     size_t reserved;
     struct lm_segment *spares[LM_SPARES_MAX]; /* ledger's lock */
     atomic_uint spare_count;                  /* changed under the lock, read without */
     atomic_bool hungry;                       /* another spare is wanted */
+    atomic_bool refused;                      /* since the last spare a request was */
+    unsigned spares_wanted;                   /* ledger's lock */
+    int64_t turned_ms;                        /* the worker's: when it began with its file */
     _Atomic uint64_t appended;
 };
 
@@ -71,14 +77,16 @@ struct lm_ledger {
     bool writer_idle;
     bool stop_tending;
     bool stop_writing;
-    int64_t stop_at_ms; /* monotonic: the writer gives up */
+    int64_t stop_at_ms;    /* monotonic: the writer gives up */
+    int64_t feed_again_ms; /* a file could not be made: not tried again before */
 
     atomic_bool asleep;         /* the tending thread waits to be woken by an append */
     pthread_mutex_t files_lock; /* held while a file is synced; the writer takes it to free one */
     pthread_t tender;
     pthread_t writer;
-    int64_t warned_ms;     /* the tending thread's: its last complaint */
-    int64_t feed_again_ms; /* and when it may try again to make a file */
+    int64_t warned_ms;   /* the tending thread's: its last complaint */
+    unsigned round;      /* and its pass over the files */
+    atomic_bool starved; /* the last try to make a file failed */
 
     /* The writing thread's. */
     struct lm_usage_batch *batch;
@@ -113,6 +121,8 @@ void lm_ledger_wake(struct lm_ledger *ledger);
 void lm_ledger_refresh(struct lm_ledger *ledger); /* the lock is held, also below */
 uint64_t lm_ledger_appended(struct lm_ledger *ledger);
 void lm_ledger_wait(struct lm_ledger *ledger, pthread_cond_t *cond, int64_t ms);
+/* Does the cap allow another file? */
+bool lm_ledger_may_make(struct lm_ledger *ledger);
 /* Makes a file, and lists it. ERR_DATABASE_FULL at the cap. */
 LLMGR_MUST_CHECK llmgr_status lm_ledger_make(struct lm_ledger *ledger, struct lm_segment **segment,
                                              struct llmgr_error *err);

@@ -259,6 +259,12 @@ static void drop_file(struct lm_ledger *ledger, struct lm_segment *segment)
         pthread_mutex_unlock(&ledger->files_lock);
     }
     lm_segment_free(ledger->host, ledger->dir, segment, true);
+    /* There is room for another one. */
+    pthread_mutex_lock(&ledger->lock);
+    ledger->feed_again_ms = 0;
+    pthread_mutex_unlock(&ledger->lock);
+    if (atomic_load(&ledger->starved))
+        lm_ledger_wake(ledger);
 }
 
 static void drop_done(struct lm_ledger *ledger)
@@ -349,11 +355,21 @@ static llmgr_status take_all(struct lm_ledger *ledger, bool *full, struct llmgr_
     return status;
 }
 
+/* Half of the room is gone: what is left is needed more than the workers need the processor. */
+static bool is_crowded(struct lm_ledger *ledger)
+{
+    pthread_mutex_lock(&ledger->lock);
+    bool crowded = ledger->bytes > (int64_t)ledger->options.journal_max / 2;
+    pthread_mutex_unlock(&ledger->lock);
+    return crowded;
+}
+
 static enum round run_round(struct lm_ledger *ledger, bool last, struct llmgr_error *err)
 {
     bool full = false;
 
-    lm_usage_batch_reset(ledger->batch, !last && ledger->full_run < FULL_RUN_MAX);
+    lm_usage_batch_reset(ledger->batch,
+                         !last && ledger->full_run < FULL_RUN_MAX && !is_crowded(ledger));
     ledger->span_count = 0;
     follow_history(ledger);
     llmgr_status status = adopt(ledger, err);

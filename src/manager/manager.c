@@ -305,8 +305,8 @@ static void note_own(struct lm_manager *manager, const struct change *change, ui
     lm_changes_unlock(&manager->changes);
 }
 
-llmgr_status lm_write(struct lm_manager *manager, struct lb_str user, lm_change_fn change,
-                      void *context, struct llmgr_error *err)
+static llmgr_status write_as(struct lm_manager *manager, enum ls_mode mode, struct lb_str user,
+                             lm_change_fn change, void *context, struct llmgr_error *err)
 {
     struct llmgr_error own = {0};
     struct change run = {.manager = manager, .user = user, .change = change, .context = context};
@@ -316,7 +316,7 @@ llmgr_status lm_write(struct lm_manager *manager, struct lb_str user, lm_change_
                        "%s was opened for reading only: nothing can be changed",
                        ls_place(manager->store));
     llmgr_status status =
-        ls_transact(manager->store, LS_WRITE, run_change, &run, err != NULL ? err : &own);
+        ls_transact(manager->store, mode, run_change, &run, err != NULL ? err : &own);
     if (status != LLMGR_OK)
         return status;
     if (user.size == 0 && lm_catalogue_reload(manager, NULL) != LLMGR_OK) {
@@ -326,4 +326,42 @@ llmgr_status lm_write(struct lm_manager *manager, struct lb_str user, lm_change_
     }
     note_own(manager, &run, user.size != 0 ? lm_user_hash(manager, user) : LM_CHANGE_ALL);
     return LLMGR_OK;
+}
+
+llmgr_status lm_write(struct lm_manager *manager, struct lb_str user, lm_change_fn change,
+                      void *context, struct llmgr_error *err)
+{
+    return write_as(manager, LS_WRITE, user, change, context, err);
+}
+
+/* Who has taken a key or token away must not believe it gone while it works. */
+static llmgr_status still_in_force(llmgr_status status, const struct llmgr_error *why,
+                                   struct llmgr_error *err)
+{
+    switch (status) {
+    case LLMGR_ERR_DATABASE_FULL:
+    case LLMGR_ERR_DATABASE_BUSY:
+    case LLMGR_ERR_DATABASE_READONLY:
+    case LLMGR_ERR_NO_MEMORY:
+        return lb_fail(err, status, N_("this was not done, what should end is still in force: %s"),
+                       why->message);
+    case LLMGR_ERR_DATABASE:
+        return lb_fail(err, status,
+                       N_("it is not certain that this was done, what should end may still be in "
+                          "force: %s"),
+                       why->message);
+    default:
+        if (err != NULL)
+            *err = *why;
+        return status;
+    }
+}
+
+llmgr_status lm_revoke(struct lm_manager *manager, struct lb_str user, lm_change_fn change,
+                       void *context, struct llmgr_error *err)
+{
+    struct llmgr_error why = {0};
+
+    llmgr_status status = write_as(manager, LS_REVOKE, user, change, context, &why);
+    return status == LLMGR_OK ? LLMGR_OK : still_in_force(status, &why, err);
 }

@@ -70,6 +70,14 @@ LLMGR_MUST_CHECK llmgr_status lm_check_user(struct lb_str user, struct llmgr_err
 typedef llmgr_status (*lm_change_fn)(struct ls_tx *tx, void *context, struct llmgr_error *err);
 LLMGR_MUST_CHECK llmgr_status lm_write(struct lm_manager *manager, struct lb_str user,
                                        lm_change_fn change, void *context, struct llmgr_error *err);
+/*
+ * The same for what takes power away (a token, a key, a platform): it may use the room that is kept
+ * for it on a full disk, and a failure of the database says that what should end is still in force.
+ * `change` always has an `err`. What adds something does not belong here.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_revoke(struct lm_manager *manager, struct lb_str user,
+                                        lm_change_fn change, void *context,
+                                        struct llmgr_error *err);
 
 /*
  * Looks for changes other processes made and drops what they made stale. Touches the database;

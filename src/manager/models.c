@@ -199,7 +199,7 @@ llmgr_status lm_model_delete(struct lm_manager *manager, struct lb_str user, int
     if (status != LLMGR_OK)
         return status;
     struct change change = {.manager = manager, .user = user, .model_id = model_id};
-    return lm_access_write(manager, user, delete_row, &change, err);
+    return lm_revoke(manager, user, delete_row, &change, err);
 }
 
 static llmgr_status hide_row(struct ls_tx *tx, void *context, struct llmgr_error *err)

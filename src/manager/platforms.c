@@ -325,7 +325,7 @@ llmgr_status lm_platform_delete(struct lm_manager *manager, struct lb_str user, 
     if (status != LLMGR_OK)
         return status;
     struct change change = {.manager = manager, .user = user, .platform_id = platform_id};
-    return lm_access_write(manager, user, delete_row, &change, err);
+    return lm_revoke(manager, user, delete_row, &change, err);
 }
 
 /* ---- Hide, and own keys: system platforms too ------------------------------------------------ */
@@ -415,6 +415,18 @@ static llmgr_status set_key(struct ls_tx *tx, void *context, struct llmgr_error 
     return status;
 }
 
+/* A key that goes, or makes way for another, takes power away; a first key gives some. */
+static llmgr_status write_key(struct change *change, struct llmgr_error *err)
+{
+    bool takes = false;
+    llmgr_status status =
+        lm_access_has_key(change->manager, change->user, change->platform_id, &takes, err);
+    if (status != LLMGR_OK)
+        return status;
+    return takes ? lm_revoke(change->manager, change->user, set_key, change, err)
+                 : lm_access_write(change->manager, change->user, set_key, change, err);
+}
+
 llmgr_status lm_platform_set_key(struct lm_manager *manager, struct lb_str user,
                                  int64_t platform_id, struct lb_str api_key,
                                  struct llmgr_error *err)
@@ -426,7 +438,7 @@ llmgr_status lm_platform_set_key(struct lm_manager *manager, struct lb_str user,
         return status;
     struct change change = {
         .manager = manager, .user = user, .platform_id = platform_id, .api_key = api_key};
-    return lm_access_write(manager, user, set_key, &change, err);
+    return write_key(&change, err);
 }
 
 /* ---- Asking for usage again ------------------------------------------------------------------ */

@@ -356,7 +356,7 @@ static llmgr_status sweep(struct rotation *rotation, struct llmgr_error *err)
     for (;;) {
         struct batch batch = {.rotation = rotation};
         llmgr_status status =
-            ls_transact(lm_store(rotation->manager), LS_WRITE, run_batch, &batch, err);
+            ls_transact(lm_store(rotation->manager), LS_REVOKE, run_batch, &batch, err);
         if (status != LLMGR_OK || !batch.ours)
             return status;
         rotation->rotated += rotation->batch_rotated;
@@ -403,16 +403,16 @@ static llmgr_status retire_keys(struct ls_tx *tx, void *context, struct llmgr_er
 static llmgr_status rotate(struct rotation *rotation, struct llmgr_error *err)
 {
     struct ls_store *store = lm_store(rotation->manager);
-    llmgr_status status = ls_transact(store, LS_WRITE, store_key, rotation, err);
+    llmgr_status status = ls_transact(store, LS_REVOKE, store_key, rotation, err);
     if (status == LLMGR_OK)
-        status = ls_transact(store, LS_WRITE, promote_key, rotation, err);
+        status = ls_transact(store, LS_REVOKE, promote_key, rotation, err);
     if (status == LLMGR_OK)
         status = sweep(rotation, err);
     if (status == LLMGR_OK)
         status = ls_transact(store, LS_READ, count_records, rotation->counting, err);
     /* A change of the catalogue: everybody drops the sealed keys they remember. */
     if (status == LLMGR_OK)
-        status = lm_write(rotation->manager, LB_STR(""), retire_keys, rotation, err);
+        status = lm_revoke(rotation->manager, LB_STR(""), retire_keys, rotation, err);
     if (status == LLMGR_OK)
         status = ls_transact(store, LS_READ, count_records, rotation->counting, err);
     return status;
@@ -501,7 +501,7 @@ llmgr_status lm_ring_rewrap(struct lm_manager *manager, const struct lv_master *
     rewrap.list = lb_alloc(lm_host(manager), sizeof *rewrap.list);
     if (rewrap.list == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = ls_transact(lm_store(manager), LS_WRITE, rewrap_rows, &rewrap, err);
+    llmgr_status status = ls_transact(lm_store(manager), LS_REVOKE, rewrap_rows, &rewrap, err);
     lb_free(lm_host(manager), rewrap.list);
     return status == LLMGR_OK ? lv_vault_set_master(lm_vault(manager), master, err) : status;
 }

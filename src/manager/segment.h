@@ -35,7 +35,8 @@ struct lm_segment {
     bool adopted;
     _Atomic size_t tail; /* records end here; of an adopted one the file's size */
     atomic_bool sealed;  /* nothing will be appended any more */
-    size_t synced;       /* the tending thread's */
+    size_t synced;       /* the tending thread's, also the next */
+    unsigned round;      /* the pass that has seen it */
     size_t taken;        /* the writer thread's: what stands before is in the database */
     bool sure;           /* the writer thread's: `taken` is what the database says */
 };

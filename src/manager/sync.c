@@ -304,7 +304,8 @@ static llmgr_status run(struct sync *sync, bool dry_run, struct llmgr_error *err
         return fill_report(&sync->plan, &sync->report, err);
 
     struct llmgr_error why = {0};
-    status = lm_write(manager, LB_STR(""), carry_out, sync, &why);
+    /* The operator's own word: it removes and replaces keys too, and adds what one file holds. */
+    status = lm_revoke(manager, LB_STR(""), carry_out, sync, &why);
     if (status == LLMGR_ERR_CANCELLED && sync->is_idle)
         return LLMGR_OK;
     if (status != LLMGR_OK)

@@ -282,7 +282,7 @@ llmgr_status lm_token_revoke(struct lm_manager *manager, struct lb_str user, int
     struct revocation run = {.user = user, .id = token_id, .now_ms = lb_now_ms(manager->host)};
     char name[CHANGE_NAME_SIZE];
 
-    return lm_access_write(manager, change_name(token_id, name), revoke, &run, err);
+    return lm_revoke(manager, change_name(token_id, name), revoke, &run, err);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */

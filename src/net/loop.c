@@ -194,6 +194,11 @@ llmgr_status ln_loop_work(struct ln_loop *loop, struct ln_work *work, struct llm
     return LLMGR_OK;
 }
 
+void ln_loop_has_threads(struct ln_loop *loop)
+{
+    loop->threads_spare = true;
+}
+
 void ln_work_cancel(struct ln_work *work)
 {
     (void)uv_cancel((uv_req_t *)&work->req); /* EBUSY: it runs already, and will end */

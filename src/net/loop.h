@@ -135,6 +135,8 @@ struct ln_work {
 /* Initialise work, done and context first. `done` runs exactly once if this returns LLMGR_OK. */
 LLMGR_MUST_CHECK llmgr_status ln_loop_work(struct ln_loop *loop, struct ln_work *work,
                                            struct llmgr_error *err);
+/* Another loop of the process has had work done: the pool's threads are there. */
+void ln_loop_has_threads(struct ln_loop *loop);
 /* Work not yet begun ends with ERR_CANCELLED; begun work ends as if nothing had been asked. */
 void ln_work_cancel(struct ln_work *work);
 

@@ -37,6 +37,11 @@ struct ls_conn {
     struct ls_tx tx;
 };
 
+static inline bool ls_mode_writes(enum ls_mode mode)
+{
+    return mode == LS_WRITE || mode == LS_REVOKE;
+}
+
 /* At most `max` connections, opened when first needed, the most recently used taken first. */
 struct ls_pool {
     struct ls_store *store;
@@ -73,8 +78,10 @@ struct ls_store {
     const struct lb_host *host;
     const struct ls_driver *driver;
     enum ls_kind kind;
-    char *target; /* the file's path, or libpq's connection string: may hold a password */
-    char *place;  /* for messages */
+    char *target;  /* the file's path, or libpq's connection string: may hold a password */
+    char *place;   /* for messages */
+    char *reserve; /* SQLite: the file that keeps room (reserve.h); NULL: none */
+    off_t reserve_size;
     char *backup_dir;
     char *backup_made;         /* by the migration under way; SQLite */
     struct ls_options options; /* defaults filled in; .url and .backup_dir are NULL */

@@ -175,7 +175,7 @@ static llmgr_status postgres_commit(struct ls_conn *base, struct llmgr_error *er
     PGresult *result = ls_postgres_sql(conn, "COMMIT");
     if (PQresultStatus(result) != PGRES_COMMAND_OK) {
         status = ls_postgres_fail(conn, result, err);
-        if (PQstatus(conn->pg) == CONNECTION_BAD && base->tx.mode == LS_WRITE) {
+        if (PQstatus(conn->pg) == CONNECTION_BAD && ls_mode_writes(base->tx.mode)) {
             base->tx.retry = false;
             status = lb_fail(err, LLMGR_ERR_DATABASE,
                              N_("the connection to the database %s was lost while a change was "

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "store/reserve.h"
 
 enum { VALUE_LIMIT = 16 << 20, WAL_KEEP = 64 << 20 };
 
@@ -290,8 +291,15 @@ static llmgr_status sqlite_begin(struct ls_conn *base, enum ls_mode mode, struct
 
     if (ls_is_single(mode))
         return LLMGR_OK;
-    int rc = begin(conn, mode == LS_WRITE ? CONTROL_BEGIN_WRITE : CONTROL_BEGIN);
-    return rc == SQLITE_OK ? LLMGR_OK : conn_fail(conn, rc, err);
+    int rc = begin(conn, ls_mode_writes(mode) ? CONTROL_BEGIN_WRITE : CONTROL_BEGIN);
+    if (rc != SQLITE_OK)
+        return conn_fail(conn, rc, err);
+    /* Under the lock for writing: what a revocation has given up is not for others. */
+    if (mode == LS_WRITE && !ls_reserve_stands(base->store)) {
+        (void)control(conn, CONTROL_ROLLBACK);
+        return conn_fail(conn, SQLITE_FULL, err);
+    }
+    return LLMGR_OK;
 }
 
 static llmgr_status sqlite_commit(struct ls_conn *base, struct llmgr_error *err)

@@ -43,6 +43,10 @@ static llmgr_status input_output(const char *place, sqlite3 *db, int rc, struct 
     bool reading = rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_CORRUPTFS ||
                    rc == SQLITE_IOERR_FSTAT || rc == SQLITE_IOERR_ACCESS;
     bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
+    /* Of the log's index; SQLite does not keep what the system said. */
+    if (rc == SQLITE_IOERR_SHMSIZE)
+        return lb_fail(err, LLMGR_ERR_DATABASE_FULL,
+                       N_("there is no space left for %s; free disk space and try again"), place);
     if (reading && !full)
         return lb_fail(err, LLMGR_ERR_DATABASE,
                        N_("%s cannot be read (%s); check the disk, and restore a backup if need "

@@ -6,9 +6,16 @@
  */
 #include "store/store.h"
 
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
 #include "base/error.h"
 #include "store/driver.h"
+#include "store/reserve.h"
 #include "store/sqlite.h"
+
+#define RESERVE_SUFFIX ".reserve"
 
 enum {
     POOL_DEFAULT = 8,
@@ -22,7 +29,7 @@ struct ls_pool *ls_store_pool(struct ls_store *store, enum ls_mode mode)
 {
     bool separate = store->kind == LS_SQLITE && !store->options.read_only;
 
-    return mode == LS_WRITE && separate ? &store->writer : &store->readers;
+    return ls_mode_writes(mode) && separate ? &store->writer : &store->readers;
 }
 
 const char *ls_place(const struct ls_store *store)
@@ -139,11 +146,60 @@ static llmgr_status settle_schema(struct ls_store *store, struct ls_conn *conn,
     return status;
 }
 
+static llmgr_status name_reserve(struct ls_store *store)
+{
+    struct lb_buf name;
+
+    if (store->kind != LS_SQLITE)
+        return LLMGR_OK;
+    lb_buf_init(&name, store->host, strlen(store->target) + sizeof RESERVE_SUFFIX);
+    lb_buf_addf(&name, "%s" RESERVE_SUFFIX, store->target);
+    store->reserve = lb_buf_take(&name);
+    ls_reserve_measure(store);
+    return store->reserve != NULL ? LLMGR_OK : LLMGR_ERR_NO_MEMORY;
+}
+
+static llmgr_status read_schema(struct ls_store *store, struct llmgr_error *err)
+{
+    struct ls_conn *conn = NULL;
+    llmgr_status status = ls_pool_take(ls_store_pool(store, LS_WRITE), &conn, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    status = settle_schema(store, conn, err);
+    ls_pool_give(conn);
+    return status;
+}
+
+/*
+ * The first who opens a database needs room for the index of its log, even to read. Without it
+ * nobody could find out what to revoke.
+ */
+static llmgr_status open_schema(struct ls_store *store, struct llmgr_error *err)
+{
+    struct llmgr_error why = {0};
+    llmgr_status status = read_schema(store, &why);
+
+    if (status == LLMGR_ERR_DATABASE_FULL && ls_reserve_spend(store, false))
+        status = read_schema(store, &why);
+    /* Whoever came to take something away must know. */
+    if (status == LLMGR_ERR_DATABASE_FULL)
+        return lb_fail(err, status, N_("nothing was read or changed: %s"), why.message);
+    if (status != LLMGR_OK && err != NULL)
+        *err = why;
+    if (status != LLMGR_OK || store->options.read_only)
+        return status;
+    if (ls_reserve_fill(store) == LS_RESERVE_SHORT)
+        lb_warn(store->host,
+                "%s: its disk is nearly full: nothing is added to it until there is room for %s",
+                store->place, store->reserve);
+    return LLMGR_OK;
+}
+
 static llmgr_status open_store(struct ls_store *store, const struct ls_options *options,
                                struct llmgr_error *err)
 {
     struct ls_url url = {0};
-    struct ls_conn *conn = NULL;
     llmgr_status status = ls_url_parse(store->host, options->url, &url, err);
 
     if (status != LLMGR_OK)
@@ -157,13 +213,9 @@ static llmgr_status open_store(struct ls_store *store, const struct ls_options *
         status = open_pools(store, err);
     if (status == LLMGR_OK)
         status = create_file(store, err);
-    if (status == LLMGR_OK)
-        status = ls_pool_take(ls_store_pool(store, LS_WRITE), &conn, err);
-    if (status != LLMGR_OK)
-        return status;
-    status = settle_schema(store, conn, err);
-    ls_pool_give(conn);
-    return status;
+    if (status == LLMGR_OK && name_reserve(store) != LLMGR_OK)
+        status = lb_fail_memory(err);
+    return status == LLMGR_OK ? open_schema(store, err) : status;
 }
 
 llmgr_status ls_open(const struct lb_host *host, const struct ls_options *options,
@@ -196,7 +248,11 @@ void ls_close(struct ls_store *store)
 
     /* The writer last: it alone may move the write-ahead log into the file and remove it. */
     ls_pool_close(&store->readers);
+    bool changed = store->writer.idle != NULL;
     ls_pool_close(&store->writer);
+    if (changed && store->reserve != NULL && access(store->reserve, F_OK) == 0)
+        (void)ls_reserve_fill(store);
+    lb_free(host, store->reserve);
     ls_url_free(host, &url);
     lb_free(host, store->backup_dir);
     pthread_mutex_destroy(&store->file_lock);

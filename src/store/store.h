@@ -170,6 +170,7 @@ enum ls_mode {
     LS_READ_SOON, /* the same, where somebody waits for it: LS_SOON_MS in all, then it fails */
     LS_READ_NEWS, /* as that, and it finds a connection when all are in use: one more is made */
     LS_WRITE,     /* writers are serialised over all processes: commit order is revision order */
+    LS_REVOKE,    /* a write that takes power away: it may use the room kept on a full disk */
 };
 
 /*
@@ -187,7 +188,9 @@ typedef llmgr_status (*ls_transact_fn)(struct ls_tx *tx, void *context, struct l
 /*
  * begin, fn, commit; rollback if fn fails. Where the database asks for it (serialisation failure,
  * deadlock, connection lost before the commit) the whole is run again after a short random pause,
- * at most LS_TRIES times: fn must not keep anything of a try that failed.
+ * at most LS_TRIES times: fn must not keep anything of a try that failed. A full disk is tried
+ * again once room was looked for: SQLite's log is emptied, and for LS_REVOKE the reserve is given
+ * up.
  */
 enum { LS_TRIES = 5 };
 LLMGR_MUST_CHECK llmgr_status ls_transact(struct ls_store *store, enum ls_mode mode,

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "store/driver.h"
+#include "store/reserve.h"
 
 const struct ls_statement_row LS_STATEMENTS[LS_STATEMENT_COUNT] = {
 #define LS_STATEMENT(name, args, columns, sql) {#name, args, columns, sql, sql, false},
@@ -31,12 +32,15 @@ struct ls_store *ls_tx_store(struct ls_tx *tx)
     return tx->conn->store;
 }
 
+/* How much of the room that is kept a revocation may take. */
+enum spending { SPEND_NOTHING, SPEND_PART, SPEND_ALL };
+
 static llmgr_status try_begin(struct ls_store *store, enum ls_mode mode, struct ls_tx **out,
                               bool *retry, struct llmgr_error *err)
 {
     struct ls_conn *conn = NULL;
 
-    if (mode == LS_WRITE && store->options.read_only)
+    if (ls_mode_writes(mode) && store->options.read_only)
         return lb_fail(err, LLMGR_ERR_DATABASE_READONLY,
                        N_("%s was opened for reading only, so nothing can be changed"),
                        store->place);
@@ -138,30 +142,68 @@ static void relieve(struct ls_store *store)
     ls_pool_give(conn);
 }
 
+/* After a try that found the disk full: may another one find room? */
+static bool look_for_room(struct ls_store *store, enum ls_mode mode, bool *relieved,
+                          enum spending *spending)
+{
+    if (!*relieved) {
+        relieve(store);
+        *relieved = true;
+        return true;
+    }
+    if (mode != LS_REVOKE || store->reserve == NULL || *spending == SPEND_ALL)
+        return false;
+    (*spending)++;
+    return true;
+}
+
+struct run {
+    ls_transact_fn fn;
+    void *context;
+    enum spending spending;
+    bool retry; /* out */
+};
+
+static llmgr_status run_once(struct ls_store *store, enum ls_mode mode, struct run *run,
+                             struct llmgr_error *err)
+{
+    struct ls_tx *tx = NULL;
+
+    run->retry = false;
+    llmgr_status status = ls_begin(store, mode, &tx, err);
+    if (status != LLMGR_OK)
+        return status;
+    /* Only now, under the lock for writing, nobody else can use it. */
+    if (run->spending != SPEND_NOTHING)
+        (void)ls_reserve_spend(store, run->spending == SPEND_ALL);
+    status = run->fn(tx, run->context, err);
+    if (status == LLMGR_OK)
+        return commit(tx, &run->retry, err);
+    run->retry = tx->retry;
+    ls_rollback(tx);
+    return status;
+}
+
 llmgr_status ls_transact(struct ls_store *store, enum ls_mode mode, ls_transact_fn fn,
                          void *context, struct llmgr_error *err)
 {
+    struct run run = {.fn = fn, .context = context};
+    llmgr_status status = LLMGR_OK;
+    bool relieved = false;
+
     for (int tries = 0;; tries++) {
-        struct ls_tx *tx = NULL;
-        bool retry = false;
-        llmgr_status status = ls_begin(store, mode, &tx, err);
-        if (status == LLMGR_OK) {
-            status = fn(tx, context, err);
-            if (status == LLMGR_OK) {
-                status = commit(tx, &retry, err);
-            } else {
-                retry = tx->retry;
-                ls_rollback(tx);
-            }
-        }
-        if (status == LLMGR_ERR_DATABASE_FULL && mode == LS_WRITE && tries == 0) {
-            relieve(store);
-            retry = true;
-        }
-        if (status == LLMGR_OK || !retry || tries + 1 >= LS_TRIES)
-            return status;
+        status = run_once(store, mode, &run, err);
+        if (status == LLMGR_ERR_DATABASE_FULL && ls_mode_writes(mode))
+            run.retry = look_for_room(store, mode, &relieved, &run.spending);
+        if (status == LLMGR_OK || !run.retry || tries + 1 >= LS_TRIES)
+            break;
         pause_before_retry(tries);
     }
+    if (run.spending != SPEND_NOTHING) {
+        relieve(store);
+        (void)ls_reserve_fill(store);
+    }
+    return status;
 }
 
 /* ---- Statements ---- */
@@ -204,7 +246,7 @@ static llmgr_status admit(struct ls_tx *tx, enum ls_statement id, size_t count,
                        llmgr_status_text(tx->failed));
     if (count != strlen(row->args) || count > LS_ARGS_MAX)
         return bug(tx, id, "number of arguments", err);
-    if (tx->mode != LS_WRITE && strncmp(row->sqlite, "SELECT", 6) != 0 &&
+    if (!ls_mode_writes(tx->mode) && strncmp(row->sqlite, "SELECT", 6) != 0 &&
         strncmp(row->sqlite, "WITH", 4) != 0)
         return bug(tx, id, "a change while reading", err);
     return LLMGR_OK;

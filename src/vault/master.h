@@ -43,8 +43,10 @@ void lv_master_id(const struct lv_master *master, char *id);
 /*
  * Each fills *master on success only.
  *
- * From a file: a regular file (no symbolic link) of the effective user or root, with no permission
- * for group and others. LLMGR_ERR_NOT_FOUND if there is no such file, so that a first run can tell.
+ * From a file: a regular file of the effective user or root, with no permission for group and
+ * others (root's file may be readable for a group if we are not root), in a folder that not
+ * everybody may write. A symbolic link is followed, and its target judged. LLMGR_ERR_NOT_FOUND if
+ * there is no such file, so that a first run can tell.
  */
 LLMGR_MUST_CHECK llmgr_status lv_master_from_file(const char *path, struct lv_master *master,
                                                   struct llmgr_error *err);

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,8 +27,9 @@ enum {
 
 /* Which permission bits a file must not have. */
 enum file_rule {
-    RULE_PRIVATE = 0077,   /* our own file: nothing for group and others */
-    RULE_CREDENTIAL = 0337 /* systemd's: 0400, or 0440 where an ACL admits the service's user */
+    RULE_PRIVATE = 0077,    /* our own file: nothing for group and others */
+    RULE_ROOTS = 0037,      /* root's, for us: a group of root's choice may read it */
+    RULE_CREDENTIAL = 0337, /* systemd's: 0400, or 0440 where an ACL admits the service's user */
 };
 
 static llmgr_status judge(const struct stat *about, const char *path, enum file_rule rule,
@@ -41,6 +43,9 @@ static llmgr_status judge(const struct stat *about, const char *path, enum file_
                        N_("the master key file %s belongs to another user (uid %lu); "
                           "'chown' it to the user who runs llmgr"),
                        path, (unsigned long)about->st_uid);
+    /* So secrets are mounted by Kubernetes, and handed over by systemd, for who is not root. */
+    if (rule == RULE_PRIVATE && about->st_uid == 0 && geteuid() != 0)
+        rule = RULE_ROOTS;
     if ((about->st_mode & (mode_t)rule) != 0)
         return lb_fail(err, LLMGR_ERR_VAULT,
                        N_("the master key file %s can be used by others (mode %04o); "
@@ -61,9 +66,6 @@ static llmgr_status fail_open(const char *path, int error, struct llmgr_error *e
                        N_("there is no master key file %s; 'llmgr init' makes one, but keys that "
                           "are stored already need the old one"),
                        path);
-    if (error == ELOOP)
-        return lb_fail(err, LLMGR_ERR_VAULT,
-                       N_("the master key file %s is a symbolic link; name the file itself"), path);
     return lb_fail(err, LLMGR_ERR_VAULT, N_("cannot open the master key file %s: %s"), path,
                    strerror(error));
 }
@@ -86,6 +88,42 @@ static ssize_t read_up_to(int fd, char *bytes, size_t limit)
     return (ssize_t)size;
 }
 
+/*
+ * In a folder that everybody may write, everybody may put another key in the place of ours; where
+ * it is sticky, as /tmp is, they may not.
+ */
+static llmgr_status judge_folder(const char *file, const char *path, struct llmgr_error *err)
+{
+    char folder[PATH_SIZE];
+    struct stat about;
+    const char *slash = strrchr(file, '/');
+    size_t size = slash == NULL ? 0 : slash == file ? 1 : (size_t)(slash - file);
+
+    if (size >= sizeof folder)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the master key file's path is too long"));
+    memcpy(folder, size != 0 ? file : ".", size != 0 ? size : 1);
+    folder[size != 0 ? size : 1] = '\0';
+    if (stat(folder, &about) != 0)
+        return LLMGR_OK; /* removed just now: the file that is open was judged */
+    if ((about.st_mode & S_IWOTH) == 0 || (about.st_mode & S_ISVTX) != 0)
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_VAULT,
+                   N_("%s, the folder of the master key file %s, can be changed by everybody (mode "
+                      "%04o); run 'chmod o-w %s', and see whether the key is still yours"),
+                   folder, path, (unsigned)(about.st_mode & 07777), folder);
+}
+
+/* The folder of the name, and that of the file to which a symbolic link leads. */
+static llmgr_status judge_folders(const char *path, struct llmgr_error *err)
+{
+    llmgr_status status = judge_folder(path, path, err);
+    char target[PATH_MAX];
+
+    if (status == LLMGR_OK && realpath(path, target) != NULL)
+        status = judge_folder(target, path, err);
+    return status;
+}
+
 static llmgr_status read_file(const char *path, enum file_rule rule, struct lv_master *master,
                               struct llmgr_error *err)
 {
@@ -93,8 +131,11 @@ static llmgr_status read_file(const char *path, enum file_rule rule, struct lv_m
     struct stat about;
     llmgr_status status;
 
-    /* O_NONBLOCK: a FIFO in the file's place must not hang the start. */
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    /*
+     * A symbolic link is followed, for Kubernetes mounts secrets behind two: what counts is the
+     * file that was opened. O_NONBLOCK: a FIFO in its place must not hang the start.
+     */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return fail_open(path, errno, err);
     if (fstat(fd, &about) != 0) {
@@ -102,6 +143,8 @@ static llmgr_status read_file(const char *path, enum file_rule rule, struct lv_m
         goto out;
     }
     status = judge(&about, path, rule, err);
+    if (status == LLMGR_OK)
+        status = judge_folders(path, err);
     if (status != LLMGR_OK)
         goto out;
     ssize_t size = read_up_to(fd, text, sizeof text);

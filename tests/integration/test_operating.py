@@ -76,3 +76,39 @@ def test_both_pages_say_the_same():
     assert [row[:2] for row in table(first, 4)] == [row[:2] for row in table(second, 4)]
     assert [row[0] for row in table(first, 2)] == [row[0] for row in table(second, 2)]
     assert re.findall(r'^#+', first, re.M) == re.findall(r'^#+', second, re.M)
+
+
+# Numbers of the guides that are no option's default: what stands around them in each language, the
+# constant of the sources, and how many of its units one of the guide's is.
+NUMBERS = [
+    (r'Fixed: (\d+) KiB', r'请求头 (\d+) KiB', '.head', 1024),
+    (r'and (\d+) fields of head', r'、(\d+) 个字段', 'LH_FIELDS', 1),
+    (r'(\d+) levels of JSON', r'JSON (\d+) 层', 'LD_DEPTH_MAX', 1),
+    (r'(\d+) look-ups of unknown tokens', r'同时 (\d+) 次未知令牌查询', 'LOOK_UPS_MAX', 1),
+    (r'a buffer of (\d+) MiB', r'有 (\d+) MiB 的缓冲区', 'LG_LOG_RING', 1 << 20),
+    (r'up to (\d+) ms of lines', r'最多缺少 (\d+) 毫秒的行', 'LG_LOG_MS', 1),
+    (r'are (\d+) nicer', r'unit 中的 `Nice=`）高 (\d+)', 'BACKGROUND_NICE', 1),
+    (r'reserve` \((\d+) MiB', r'reserve`（(\d+) MiB', 'LS_RESERVE_SIZE', 1 << 20),
+]
+
+
+def constants(code):
+    """Those whose value is a number, or one shifted or multiplied."""
+    found = {}
+    for name, value in re.findall(
+            r'(\.head|\b[A-Z][A-Z0-9_]+) = ([1-9]\d*(?: (?:<<|\*) \d+)*)\b', code):
+        found.setdefault(name, set()).add(eval(value))  # digits and two operators
+    return found
+
+
+def test_its_numbers_are_the_sources():
+    known = constants(source('*.h') + source('*.c'))
+    for column, name in enumerate(PAGES):
+        text = page(name)
+        for row in NUMBERS:
+            said = re.findall(row[column], text.replace('\n', ' ' if column == 0 else ''))
+            assert len(said) == 1, (name, row[column])
+            assert known[row[2]] == {int(said[0]) * row[3]}, (name, row)
+    # What is new in such a sentence belongs into the table.
+    sentence = re.search(r'Fixed: .*?\. ', page(PAGES[0]).replace('\n', ' ')).group(0)
+    assert len(re.findall(r'\b\d+\b', sentence)) == 5  # four, and the status 429

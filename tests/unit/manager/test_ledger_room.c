@@ -38,6 +38,10 @@ static void full_journals_refuse_admission_and_lose_nothing(void **state)
     }
     assert_true(admitted > 20 && admitted < 200);
     assert_false(lm_journal_admit(journal));
+    assert_false(lm_journal_room_soon(journal));
+    assert_false(lm_ledger_refuses(b->ledger));
+    lm_journal_refuse(journal);
+    assert_true(lm_ledger_refuses(b->ledger));
     ls_rollback(tx);
     books_flush(b);
     assert_int_equal(books_number(b, ROWS), admitted + 1);
@@ -49,6 +53,7 @@ static void full_journals_refuse_admission_and_lose_nothing(void **state)
     }
     assert_true(again);
     lm_journal_release(journal);
+    assert_false(lm_ledger_refuses(b->ledger));
     lm_journal_close(journal);
     books_close(b);
     assert_int_equal(books_number(b, DISTINCT_ROWS), admitted + 1);
@@ -84,10 +89,20 @@ static void an_admission_always_has_its_room(void **state)
     assert_int_equal(books_number(b, ROWS), admitted);
 }
 
-static void a_full_disk_is_an_error_and_no_signal(void **state)
+/* Asks until there is room, as the gateway does. */
+static bool admitted_in_time(struct lm_journal *journal)
+{
+    for (int i = 0; i < 20000; i++) {
+        if (lm_journal_admit(journal))
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return false;
+}
+
+static void a_full_disk_refuses_until_there_is_room_and_is_no_signal(void **state)
 {
     struct books *b = *state;
-    struct lm_journal *journal = NULL;
     struct rlimit before, small;
 
     books_open(b);
@@ -97,17 +112,34 @@ static void a_full_disk_is_an_error_and_no_signal(void **state)
     small = before;
     small.rlim_cur = 4096;
     setrlimit(RLIMIT_FSIZE, &small);
-    llmgr_status status = lm_journal_open(b->ledger, &journal, &b->w.err);
-    setrlimit(RLIMIT_FSIZE, &before);
-    assert_int_equal(status, LLMGR_ERR_DATABASE_FULL);
-    assert_null(journal);
+    struct lm_journal *journal = books_journal(b);
+    assert_false(lm_journal_admit(journal));
+    assert_false(lm_journal_room_soon(journal));
+    assert_true(lm_ledger_refuses(b->ledger));
     assert_int_equal(books_files(b, "", NULL, 0), 0);
-    journal = books_journal(b);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_true(admitted_in_time(journal));
+    lm_journal_release(journal);
+    assert_false(lm_ledger_refuses(b->ledger));
     append(b, journal, "after");
     books_flush(b);
     lm_journal_close(journal);
     books_close(b);
     assert_int_equal(books_number(b, ROWS), 1);
+}
+
+static void a_limit_below_two_files_is_an_error(void **state)
+{
+    struct books *b = *state;
+    struct lm_journal *journal = NULL;
+
+    b->options.segment_size = 8 << 10;
+    b->options.journal_max = 12 << 10;
+    books_open(b);
+    assert_int_equal(lm_journal_open(b->ledger, &journal, &b->w.err), LLMGR_ERR_DATABASE_FULL);
+    assert_non_null(strstr(b->w.err.message, "journal_max"));
+    assert_null(journal);
+    books_close(b);
 }
 
 static void what_the_database_did_not_take_waits_for_the_next_start(void **state)
@@ -128,6 +160,23 @@ static void what_the_database_did_not_take_waits_for_the_next_start(void **state
     books_close(b);
     assert_int_equal(books_number(b, ROWS), 30);
     assert_int_equal(books_number(b, DISTINCT_ROWS), 30);
+}
+
+static void a_folder_that_everybody_may_write_is_refused(void **state)
+{
+    struct books *b = *state;
+
+    assert_int_equal(mkdir(b->dir, 0700), 0);
+    assert_int_equal(chmod(b->dir, 0777), 0);
+    assert_int_equal(lm_ledger_open(b->w.manager, &b->options, &b->ledger, &b->w.err),
+                     LLMGR_ERR_IO);
+    assert_non_null(strstr(b->w.err.message, "chmod o-w"));
+    assert_int_equal(chmod(b->dir, 01777), 0);
+    books_open(b);
+    books_close(b);
+    assert_int_equal(chmod(b->dir, 0770), 0);
+    books_open(b);
+    books_close(b);
 }
 
 static void the_place_is_beside_the_file_or_in_the_state_folder(void **state)
@@ -155,8 +204,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(full_journals_refuse_admission_and_lose_nothing),
         CASE(an_admission_always_has_its_room),
-        CASE(a_full_disk_is_an_error_and_no_signal),
+        CASE(a_full_disk_refuses_until_there_is_room_and_is_no_signal),
+        CASE(a_limit_below_two_files_is_an_error),
         CASE(what_the_database_did_not_take_waits_for_the_next_start),
+        CASE(a_folder_that_everybody_may_write_is_refused),
         CASE(the_place_is_beside_the_file_or_in_the_state_folder),
     };
 

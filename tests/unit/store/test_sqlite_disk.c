@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #include "../db.h"
+#include "store/reserve.h"
 
 static struct db db;
 
@@ -15,12 +16,22 @@ static struct db db;
 
 static struct {
     const char *part; /* of the names of the files concerned; NULL: none */
-    enum fault_kind { CORRUPT, NO_ROOM, NO_INPUT_OUTPUT } kind;
+    enum fault_kind { CORRUPT, NO_ROOM, NO_INPUT_OUTPUT, RESERVE_ONLY } kind;
+    off_t needed; /* RESERVE_ONLY: writes succeed once the reserve has given up so much */
     sqlite3_vfs vfs;
     sqlite3_vfs *real;
     sqlite3_io_methods methods;
     const sqlite3_io_methods *real_methods;
 } fault;
+
+static off_t reserve_size(void)
+{
+    char path[400];
+    struct stat about;
+
+    snprintf(path, sizeof path, "%s.reserve", db.path);
+    return stat(path, &about) == 0 ? about.st_size : -1;
+}
 
 static int faulty_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 at)
 {
@@ -28,7 +39,9 @@ static int faulty_write(sqlite3_file *file, const void *bytes, int size, sqlite3
 
     if (fault.part == NULL)
         return fault.real_methods->xWrite(file, bytes, size, at);
-    if (fault.kind == NO_ROOM)
+    if (fault.kind == RESERVE_ONLY && reserve_size() <= LS_RESERVE_SIZE - fault.needed)
+        return fault.real_methods->xWrite(file, bytes, size, at);
+    if (fault.kind == NO_ROOM || fault.kind == RESERVE_ONLY)
         return SQLITE_FULL;
     if (fault.kind == NO_INPUT_OUTPUT)
         return SQLITE_IOERR_WRITE;
@@ -187,6 +200,75 @@ static void a_full_disk_is_tried_once_more_after_a_checkpoint(void **state)
     ls_close(store);
 }
 
+/* ---- Room that is kept ---- */
+
+static llmgr_status put_meta(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr("a"), ls_cstr(context)), NULL, err);
+}
+
+static void a_revocation_has_room_where_nothing_else_has(void **state)
+{
+    struct llmgr_error err = {0};
+    char value[] = "revoked";
+    (void)state;
+
+    ls_close(db_open(&db));
+    assert_int_equal(reserve_size(), LS_RESERVE_SIZE);
+    inject("-wal", RESERVE_ONLY);
+    struct ls_store *store = db_open(&db);
+    for (int i = 0; i < 2; i++) {
+        /* A part is enough, or it takes all of it. */
+        fault.needed = i == 0 ? 1 : LS_RESERVE_SIZE;
+        value[0] = (char)('a' + i); /* SQLite writes no page that stays as it was */
+        assert_int_equal(ls_transact(store, LS_WRITE, put_meta, value, &err),
+                         LLMGR_ERR_DATABASE_FULL);
+        assert_int_equal(reserve_size(), LS_RESERVE_SIZE);
+        if (ls_transact(store, LS_REVOKE, put_meta, value, &err) != LLMGR_OK)
+            fail_msg("%s", err.message);
+        assert_int_equal(reserve_size(), LS_RESERVE_SIZE);
+    }
+    fault.part = NULL;
+    ls_close(store);
+    assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_meta WHERE value = 'bevoked'"), 1);
+}
+
+static void what_is_not_the_reserve_is_left_alone(void **state)
+{
+    struct llmgr_error err = {0};
+    char reserve[400], precious[400];
+    char value[] = "1";
+    (void)state;
+
+    ls_close(db_open(&db));
+    snprintf(reserve, sizeof reserve, "%s.reserve", db.path);
+    snprintf(precious, sizeof precious, "%.200s/precious", db.dir);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(unlink(reserve), 0);
+        int fd = open(i == 2 ? reserve : precious, O_RDWR | O_CREAT | O_TRUNC, 0600);
+        assert_int_equal(ftruncate(fd, i == 2 ? LS_RESERVE_SIZE + 1 : 5000), 0);
+        close(fd);
+        if (i == 0)
+            assert_int_equal(symlink(precious, reserve), 0);
+        else if (i == 1)
+            assert_int_equal(link(precious, reserve), 0);
+        else if (i == 3)
+            assert_int_equal(mkfifo(reserve, 0600), 0);
+        inject("-wal", NO_ROOM);
+        struct ls_store *store = db_open(&db);
+        value[0] = (char)('a' + i);
+        assert_int_equal(ls_transact(store, LS_REVOKE, put_meta, value, &err),
+                         LLMGR_ERR_DATABASE_FULL);
+        fault.part = NULL;
+        assert_int_equal(ls_transact(store, LS_WRITE, put_meta, value, &err), LLMGR_OK);
+        ls_close(store);
+        heal();
+        struct stat about;
+        assert_int_equal(stat(i == 2 ? reserve : precious, &about), 0);
+        assert_int_equal(about.st_size, i == 2 ? LS_RESERVE_SIZE + 1 : 5000);
+    }
+}
+
 /* ---- Copies and health ---- */
 
 static void a_backup_is_a_whole_private_database(void **state)
@@ -323,6 +405,8 @@ int main(void)
         FRESH(a_full_database_refuses_and_recovers),
         FRESH(a_device_without_room_is_full),
         FRESH(a_full_disk_is_tried_once_more_after_a_checkpoint),
+        FRESH(a_revocation_has_room_where_nothing_else_has),
+        FRESH(what_is_not_the_reserve_is_left_alone),
         FRESH(a_backup_is_a_whole_private_database),
         FRESH(a_damaged_backup_is_caught_and_removed),
         FRESH(a_damaged_backup_stops_the_migration),

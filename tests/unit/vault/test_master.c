@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../unit.h"
@@ -161,14 +163,12 @@ static void a_file_that_others_could_use_is_refused(void **state)
 static void what_is_no_plain_file_is_refused_without_hanging(void **state)
 {
     (void)state;
-    char target[256];
 
     expect_file(in_directory("absent"), LLMGR_ERR_NOT_FOUND, "llmgr init");
     expect_file(directory, LLMGR_ERR_VAULT, "regular file");
     expect_file("/dev/zero", LLMGR_ERR_VAULT, "regular file");
-    snprintf(target, sizeof target, "%s", put("target", GOOD_HEX, 0600));
-    assert_int_equal(symlink(target, in_directory("link")), 0);
-    expect_file(in_directory("link"), LLMGR_ERR_VAULT, "symbolic link");
+    assert_int_equal(symlink("circle", in_directory("circle")), 0);
+    expect_file(in_directory("circle"), LLMGR_ERR_VAULT, "circle");
     assert_int_equal(mkfifo(in_directory("fifo"), 0600), 0);
     expect_file(in_directory("fifo"), LLMGR_ERR_VAULT, "regular file");
     char *large = malloc(100001);
@@ -177,6 +177,93 @@ static void what_is_no_plain_file_is_refused_without_hanging(void **state)
     expect_file(put("large", large, 0600), LLMGR_ERR_VAULT, "too large");
     free(large);
     expect_file(put("empty", "", 0600), LLMGR_ERR_VAULT, "empty");
+}
+
+/* As Kubernetes mounts a secret: key -> ..data/key, ..data -> ..2026_11/. */
+static void a_link_is_followed_and_its_target_judged(void **state)
+{
+    (void)state;
+    struct lv_master master;
+    static const struct {
+        mode_t mode;
+        const char *refused;
+    } CASES[] = {{0400, NULL}, {0600, NULL}, {0644, "chmod 600"}, {0666, "chmod 600"}};
+
+    assert_int_equal(mkdir(in_directory("..2026"), 0755), 0);
+    assert_int_equal(symlink("..2026", in_directory("..data")), 0);
+    assert_int_equal(symlink("..data/key", in_directory("key")), 0);
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        (void)unlink(in_directory("..2026/key"));
+        put("..2026/key", GOOD_HEX, CASES[i].mode);
+        if (CASES[i].refused != NULL)
+            expect_file(in_directory("key"), LLMGR_ERR_VAULT, CASES[i].refused);
+        else
+            assert_int_equal(lv_master_from_file(in_directory("key"), &master, NULL), LLMGR_OK);
+    }
+    (void)unlink(in_directory("..2026/key"));
+    expect_file(in_directory("key"), LLMGR_ERR_NOT_FOUND, "llmgr init");
+    assert_int_equal(mkfifo(in_directory("..2026/key"), 0600), 0);
+    expect_file(in_directory("key"), LLMGR_ERR_VAULT, "regular file");
+    (void)unlink(in_directory("..2026/key"));
+    if (geteuid() == 0) {
+        assert_int_equal(chown(put("..2026/key", GOOD_HEX, 0600), 12345, (gid_t)-1), 0);
+        expect_file(in_directory("key"), LLMGR_ERR_VAULT, "chown");
+        (void)unlink(in_directory("..2026/key"));
+    }
+    /* The folder of the target is looked at, and that of the name. */
+    put("..2026/key", GOOD_HEX, 0600);
+    assert_int_equal(chmod(in_directory("..2026"), 0777), 0);
+    expect_file(in_directory("key"), LLMGR_ERR_VAULT, "chmod o-w");
+    assert_int_equal(chmod(in_directory("..2026"), 01777), 0);
+    assert_int_equal(lv_master_from_file(in_directory("key"), &master, NULL), LLMGR_OK);
+    assert_int_equal(chmod(in_directory("..2026"), 0755), 0);
+    assert_int_equal(chmod(directory, 0777), 0);
+    expect_file(in_directory("key"), LLMGR_ERR_VAULT, "chmod o-w");
+    assert_int_equal(lv_master_from_credential(directory, "key", &master, NULL), LLMGR_ERR_VAULT);
+    assert_int_equal(chmod(directory, 0700), 0);
+    assert_int_equal(unlink(in_directory("key")), 0);
+    assert_int_equal(unlink(in_directory("..data")), 0);
+    assert_int_equal(unlink(in_directory("..2026/key")), 0);
+    assert_int_equal(rmdir(in_directory("..2026")), 0);
+}
+
+/* A key that root keeps for a group, as a secret of a pod or a file of a package. */
+static void roots_file_may_be_readable_for_a_group(void **state)
+{
+    (void)state;
+    int outcome = 0;
+    struct lv_master master;
+
+    if (geteuid() != 0)
+        return;
+    assert_int_equal(chmod(directory, 0755), 0);
+    const char *path = put("roots", GOOD_HEX, 0440);
+    assert_int_equal(chown(path, 0, 23456), 0);
+    expect_file(path, LLMGR_ERR_VAULT, "chmod 600");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (setgroups(0, NULL) != 0 || setgid(23456) != 0 || setuid(12345) != 0)
+            _exit(3);
+        _exit(lv_master_from_file(path, &master, NULL) == LLMGR_OK ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &outcome, 0), child);
+    assert_int_equal(outcome, 0);
+    /* But that group may not write it, nor others read it. */
+    static const mode_t BAD[] = {0460, 0444, 0620, 0450};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        assert_int_equal(chmod(path, BAD[i]), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            if (setgroups(0, NULL) != 0 || setgid(23456) != 0 || setuid(12345) != 0)
+                _exit(3);
+            _exit(lv_master_from_file(path, &master, NULL) == LLMGR_ERR_VAULT ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &outcome, 0), child);
+        assert_int_equal(outcome, 0);
+    }
+    assert_int_equal(chmod(directory, 0700), 0);
 }
 
 static void a_credential_may_be_group_readable_but_not_more(void **state)
@@ -312,6 +399,8 @@ int main(void)
         cmocka_unit_test(a_private_file_is_read),
         cmocka_unit_test(a_file_that_others_could_use_is_refused),
         cmocka_unit_test(what_is_no_plain_file_is_refused_without_hanging),
+        cmocka_unit_test(a_link_is_followed_and_its_target_judged),
+        cmocka_unit_test(roots_file_may_be_readable_for_a_group),
         cmocka_unit_test(a_credential_may_be_group_readable_but_not_more),
         cmocka_unit_test(the_first_run_makes_a_private_file_and_the_second_reads_it),
         cmocka_unit_test(an_existing_file_is_never_overwritten),

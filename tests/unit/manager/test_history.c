@@ -355,13 +355,11 @@ static void ones_own_write_does_not_hide_that_history_went_back(void **state)
 
 /* ---- A file in the place of another ---------------------------------------------------------- */
 
-static void an_older_file_is_moved_into_the_place_of_ours(void **state)
+static void sqlite_an_older_file_is_moved_into_the_place_of_ours(void **state)
 {
     char copy[400], log[400];
     (void)state;
 
-    if (h.db.postgres)
-        skip();
     snprintf(copy, sizeof copy, "%s/copy.db", h.db.dir);
     snprintf(log, sizeof log, "%s-wal.old", h.db.path);
     OK(&h, ls_backup(lm_store(h.manager), copy, &h.err));
@@ -380,13 +378,11 @@ static void an_older_file_is_moved_into_the_place_of_ours(void **state)
     assert_int_equal(db_number(&h.db, "SELECT COUNT(*) FROM user_ai_configs"), 1);
 }
 
-static void a_file_that_is_gone_is_not_answered_from(void **state)
+static void sqlite_a_file_that_is_gone_is_not_answered_from(void **state)
 {
     char away[400];
     (void)state;
 
-    if (h.db.postgres)
-        skip();
     snprintf(away, sizeof away, "%s/away.db", h.db.dir);
     assert_int_equal(rename(h.db.path, away), 0);
     for (int i = 0; i < MANAGERS; i++)
@@ -414,9 +410,10 @@ int main(void)
         CASE(nothing_is_answered_until_it_is_read_anew),
         CASE(what_a_restoring_brings_later_is_read_as_well),
         CASE(ones_own_write_does_not_hide_that_history_went_back),
-        CASE(an_older_file_is_moved_into_the_place_of_ours),
-        CASE(a_file_that_is_gone_is_not_answered_from),
+        CASE(sqlite_an_older_file_is_moved_into_the_place_of_ours),
+        CASE(sqlite_a_file_that_is_gone_is_not_answered_from),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    db_choose_tests();
+    return cmocka_run_group_tests_name("manager/history", tests, NULL, NULL);
 }

@@ -524,6 +524,8 @@ static void feed(struct lm_ledger *ledger)
         if (listed(ledger, journal)) {
             unsigned count = atomic_load(&journal->spare_count);
             journal->spares[count] = segment;
+            /* Before: who is admitted by it finds it told. After: for one refused meanwhile. */
+            atomic_store(&journal->refused, false);
             atomic_store(&journal->spare_count, count + 1);
             atomic_store(&journal->hungry, false);
             atomic_store(&journal->refused, false);

@@ -67,6 +67,23 @@ static char *move_to(struct lb_buf *buf, size_t capacity)
     return data;
 }
 
+size_t lb_buf_capacity_for(const struct lb_buf *buf, size_t size)
+{
+    size_t most = buf->limit + 1;
+    size_t needed = size < most - buf->size ? buf->size + size + 1 : most;
+    size_t capacity = buf->capacity;
+
+    if (needed <= capacity)
+        return capacity;
+    if (needed == most)
+        return most;
+    if (capacity == 0)
+        capacity = FIRST_CAPACITY;
+    while (capacity < needed)
+        capacity *= 2;
+    return capacity < most ? capacity : most;
+}
+
 char *lb_buf_make_room(struct lb_buf *buf, size_t size)
 {
     if (buf->failed != LLMGR_OK)
@@ -75,11 +92,8 @@ char *lb_buf_make_room(struct lb_buf *buf, size_t size)
         buf->failed = LLMGR_ERR_TOO_LARGE;
         return NULL;
     }
-    size_t needed = buf->size + size + 1;
-    if (needed > buf->capacity) {
-        size_t capacity = buf->capacity != 0 ? buf->capacity : FIRST_CAPACITY;
-        while (capacity < needed)
-            capacity *= 2;
+    size_t capacity = lb_buf_capacity_for(buf, size);
+    if (capacity > buf->capacity) {
         char *data = move_to(buf, capacity);
         if (data == NULL) {
             buf->failed = LLMGR_ERR_NO_MEMORY;

@@ -34,6 +34,11 @@ void lb_buf_add_u64(struct lb_buf *buf, uint64_t value); /* decimal */
 void lb_buf_addf(struct lb_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void lb_buf_addv(struct lb_buf *buf, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
+/*
+ * The capacity that room for `size` more bytes takes, those beyond the ceiling left out: the double
+ * of what it had, and never more than the ceiling needs.
+ */
+size_t lb_buf_capacity_for(const struct lb_buf *buf, size_t size);
 /* Private to lb_buf_reserve: no room, or a failure that sticks. */
 char *lb_buf_make_room(struct lb_buf *buf, size_t size);
 

@@ -10,6 +10,7 @@
 #include "dialect/shape.h"
 #include "gateway/answer.h"
 #include "gateway/ask.h"
+#include "gateway/body.h"
 #include "gateway/client.h"
 #include "gateway/own.h"
 #include "gateway/relay_head.h"
@@ -318,7 +319,7 @@ static void release_body(struct lg_request *request)
 
     if (request->body.capacity == 0 || stats->sent_at < 0 || request->relay->refused)
         return;
-    lg_worker_put_body(request->worker, &request->body);
+    lg_body_free(request);
 }
 
 static void hold_back(struct lg_request *request)

@@ -18,6 +18,7 @@
 
 #include "base/magic.h"
 #include "gateway/answer.h"
+#include "gateway/body.h"
 #include "gateway/client.h"
 #include "gateway/own.h"
 #include "gateway/relay.h"
@@ -154,6 +155,18 @@ static struct lg_request *take_spare(struct lg_worker *worker)
     return request;
 }
 
+/* As much memory as it announces will do, and no more. */
+static void take_body(struct lg_request *request)
+{
+    const struct lh_head *head = request->head;
+    uint64_t size = head->body == LH_BODY_LENGTH ? head->length : 0;
+    size_t limit = request->settings->body_max;
+
+    if (head->body == LH_BODY_LENGTH && size < limit)
+        limit = (size_t)size;
+    lg_worker_take_body(request->worker, size, limit, &request->body);
+}
+
 void lg_request_begin(struct lg_client *client, const struct lh_head *head)
 {
     struct lg_worker *worker = client->worker;
@@ -171,8 +184,7 @@ void lg_request_begin(struct lg_client *client, const struct lh_head *head)
     request->head = head;
     request->method = head->method;
     lb_arena_init(&request->arena, worker->host, request->room->bytes, LG_ROOM_SIZE, LG_ARENA_MAX);
-    lg_worker_take_body(worker, head->body == LH_BODY_LENGTH ? head->length : 0,
-                        request->settings->body_max, &request->body);
+    take_body(request);
     request->id = lg_worker_make_id(worker, request->id_text);
     client->request = request;
     lg_count(worker, LG_METRIC_REQUESTS, 1);
@@ -188,7 +200,7 @@ static void free_request(struct lg_request *request)
     bool rude = request->body_open;
 
     ln_timer_stop(&request->ping);
-    lg_worker_put_body(worker, &request->body);
+    lg_body_free(request);
     lb_arena_free(&request->arena);
     lb_free(worker->host, request->nest);
     give_room(worker, request->room);

@@ -35,6 +35,7 @@
 
 struct lg_ask;
 struct lg_client;
+struct lg_hold;
 struct lg_job;
 struct lg_own;
 struct lg_relay;
@@ -71,6 +72,7 @@ enum {
     LG_ARENA_MAX = 1 << 20,     /* all of it, the body apart */
     LG_ID_SIZE = 32,            /* "req_" and 26 digits */
     LG_CLIENT_ID_MAX = 128,     /* bytes of an x-request-id that is echoed */
+    LG_API_BODY_MAX = 1 << 20,  /* bytes of a body for a route of our own */
     LG_REFUSAL_MAX = 64 * 1024, /* bytes of a platform's error that are looked at */
     LG_ATTEMPTS_MAX = 2,        /* per request: the second without stream_options */
     LG_PROFILE_TRIES = 4,       /* loads of a profile that keeps changing */
@@ -99,10 +101,11 @@ struct lg_request {
     struct lb_str id;        /* ours; unique */
     struct lb_str client_id; /* theirs, if it was sane: what x-request-id says then */
     struct lh_body decoder;
-    struct lb_buf body;  /* collected; freed when the platform answers */
-    struct lg_ask *ask;  /* what the body says; in the arena; NULL: no body */
-    struct lb_str model; /* as asked for; in the arena or the body */
-    int64_t platform_id; /* no model is named, but what this platform keeps; 0: neither */
+    struct lb_buf body;   /* collected; freed when the platform answers */
+    struct lg_hold *hold; /* of the memory for a large one; see body.h. NULL: none */
+    struct lg_ask *ask;   /* what the body says; in the arena; NULL: no body */
+    struct lb_str model;  /* as asked for; in the arena or the body */
+    int64_t platform_id;  /* no model is named, but what this platform keeps; 0: neither */
 
     /* Where it goes. */
     struct lm_target target;
@@ -124,17 +127,18 @@ struct lg_request {
     uint64_t bytes_in;         /* of the body */
     uint64_t bytes_out;        /* of the answer's body */
 
-    unsigned attempt; /* from 1 */
-    unsigned tries;   /* loads of the profile */
-    bool running;     /* the driver is on the stack */
-    bool again;       /* something happened meanwhile: go round once more */
-    bool kept;        /* the head is our copy */
-    bool cut;         /* the drain's limit has passed */
-    bool retry;       /* SETTLE, then CONNECT once more */
-    bool working;     /* off the loop: nothing may be freed */
-    bool gone;        /* the client has left */
-    bool minor_1;     /* HTTP/1.1: chunks are understood */
-    bool head_only;   /* HEAD: no body goes out */
+    uint32_t body_paid; /* bytes of memory, from the worker's purse */
+    unsigned attempt;   /* from 1 */
+    unsigned tries;     /* loads of the profile */
+    bool running;       /* the driver is on the stack */
+    bool again;         /* something happened meanwhile: go round once more */
+    bool kept;          /* the head is our copy */
+    bool cut;           /* the drain's limit has passed */
+    bool retry;         /* SETTLE, then CONNECT once more */
+    bool working;       /* off the loop: nothing may be freed */
+    bool gone;          /* the client has left */
+    bool minor_1;       /* HTTP/1.1: chunks are understood */
+    bool head_only;     /* HEAD: no body goes out */
     bool keep_alive;
     bool body_open;          /* the body has not been read to its end */
     bool expects;            /* 100 Continue has yet to be sent */

@@ -14,9 +14,11 @@
 
 #include "api/api.h"
 #include "base/error.h"
+#include "gateway/body.h"
 #include "gateway/gauge.h"
 #include "gateway/log_file.h"
 #include "gateway/server_int.h"
+#include "gateway/share.h"
 #include "manager/ledger.h"
 #include "manager/manager.h"
 #include "manager/segment.h"
@@ -37,6 +39,8 @@ struct lg_server {
     size_t threads; /* that were started */
     struct lg_gauge *gauge;
     struct lg_gauge *addresses;
+    struct lg_share *bodies;
+    struct lg_share *looks;
     struct lm_ledger *ledger;
     struct lg_log *log;
     const struct lg_config_hooks *config;
@@ -227,6 +231,14 @@ static llmgr_status open_sockets(struct lg_server *server, const struct lg_serve
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
+/* Threads for long looks: half of the processors stay for those who answer. */
+static size_t looks_of(unsigned cores)
+{
+    size_t half = cores / 2;
+
+    return half < 1 ? 1 : half < LG_LOOKS_MAX ? half : LG_LOOKS_MAX;
+}
+
 static llmgr_status copy_options(struct lg_server *server, const struct lg_server_options *options,
                                  struct llmgr_error *err)
 {
@@ -251,7 +263,11 @@ static llmgr_status copy_options(struct lg_server *server, const struct lg_serve
     }
     server->gauge = lg_gauge_new(server->host);
     server->addresses = lg_gauge_new(server->host);
-    return server->gauge != NULL && server->addresses != NULL ? LLMGR_OK : lb_fail_memory(err);
+    server->bodies = lg_share_new(server->host, options->settings.bodies_max);
+    server->looks = lg_share_new(server->host, looks_of(cores));
+    bool whole = server->gauge != NULL && server->addresses != NULL && server->bodies != NULL &&
+                 server->looks != NULL;
+    return whole ? LLMGR_OK : lb_fail_memory(err);
 }
 
 /*
@@ -416,6 +432,7 @@ llmgr_status lg_server_reload(struct lg_server *server, const struct lg_settings
     status = lg_log_reopen(server->log, access_log, err);
     if (status != LLMGR_OK)
         return status;
+    lg_share_resize(server->bodies, settings->bodies_max);
     for (size_t i = 0; i < server->worker_count && status == LLMGR_OK; i++)
         status = lg_worker_tell(server->workers[i], settings);
     return status == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
@@ -490,6 +507,8 @@ void lg_server_free(struct lg_server *server)
     lg_log_free(server->log);
     lb_free(server->host, server->gauge);
     lb_free(server->host, server->addresses);
+    lg_share_free(server->bodies);
+    lg_share_free(server->looks);
     lb_free(server->host, server->tls_cert);
     lb_free(server->host, server->tls_key);
     lb_buf_free(&server->places);
@@ -500,6 +519,16 @@ void lg_server_free(struct lg_server *server)
 }
 
 /* ---- For handlers and workers ---------------------------------------------------------------- */
+
+struct lg_share *lg_server_bodies(const struct lg_server *server)
+{
+    return server->bodies;
+}
+
+struct lg_share *lg_server_looks(const struct lg_server *server)
+{
+    return server->looks;
+}
 
 struct llmgr *lg_server_manager(const struct lg_server *server)
 {

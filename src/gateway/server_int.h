@@ -9,6 +9,7 @@
 
 struct lg_gauge;
 struct lg_log;
+struct lg_share;
 struct lm_ledger;
 
 struct lg_log *lg_server_log(const struct lg_server *server); /* the access log */
@@ -17,6 +18,8 @@ struct lm_ledger *lg_server_ledger(const struct lg_server *server);
 struct lb_str lg_server_hop(const struct lg_server *server);
 struct lg_gauge *lg_server_gauge(const struct lg_server *server);     /* users and tokens */
 struct lg_gauge *lg_server_addresses(const struct lg_server *server); /* connections */
+struct lg_share *lg_server_bodies(const struct lg_server *server);    /* bytes of memory */
+struct lg_share *lg_server_looks(const struct lg_server *server);     /* threads */
 bool lg_server_needs_token(const struct lg_server *server);
 struct ln_tls_server_options lg_server_tls(const struct lg_server *server);
 int64_t lg_server_drain_ms(const struct lg_server *server);

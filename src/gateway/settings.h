@@ -18,6 +18,7 @@ enum { LG_TRUSTED_MAX = 64 }; /* ranges of proxies */
 struct lg_settings {
     unsigned holders;             /* the worker and its requests; not shared between threads */
     size_t body_max;              /* bytes of a request's body that is held */
+    size_t bodies_max;            /* and of all of them, of all workers */
     size_t upload_max;            /* and of one that is passed on as it comes */
     int64_t head_timeout_ms;      /* first byte of a request to the end of its head */
     int64_t body_timeout_ms;      /* between two pieces of a body */

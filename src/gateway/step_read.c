@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * READ: the body, up to its cap, into one buffer; then one look at what it asks for. A client that
- * waits for 100 Continue gets it here, after its token was found good and its length acceptable. A
- * body that is passed on as it comes (upload.h) stays where it is.
+ * waits for 100 Continue gets it here, after its token was found good, its length acceptable and
+ * memory for it set aside (body.h). A body that is passed on as it comes (upload.h) stays where it
+ * is. A long look is the thread pool's.
  */
 #include "gateway/request.h"
 
 #include <string.h>
 
 #include "gateway/ask.h"
+#include "gateway/body.h"
 #include "gateway/client.h"
 #include "gateway/shown_ids.h"
 #include "gateway/upload.h"
+#include "gateway/work.h"
+
+/*
+ * Memory for all of the body, or, where nobody knows how long it is, for what has come of it. It is
+ * asked for before a byte is taken: what is not taken is not read further.
+ */
+static enum lg_verdict admit(struct lg_request *request)
+{
+    const struct lb_buf *body = &request->body;
+
+    if (request->head->body == LH_BODY_LENGTH)
+        return lg_body_admit(request,
+                             body->capacity > body->limit ? body->capacity : body->limit + 1);
+    return lg_body_admit(request, lb_buf_capacity_for(body, request->client->now.size));
+}
 
 /* All that has come; false: more must come (or the request failed, then *verdict says so). */
 static bool collect(struct lg_request *request, enum lg_verdict *verdict)
@@ -39,7 +56,7 @@ static bool collect(struct lg_request *request, enum lg_verdict *verdict)
             request->error_http = request->body.failed == LLMGR_ERR_TOO_LARGE ? 413 : 503;
             *verdict = lg_request_fail(request, request->body.failed,
                                        N_("the request's body is larger than %zu bytes"),
-                                       request->settings->body_max);
+                                       request->body.limit);
             return false;
         }
         if (result == LH_DONE)
@@ -62,39 +79,104 @@ static enum lg_verdict take_model(struct lg_request *request, struct lb_str mode
     return LG_NEXT;
 }
 
+struct look {
+    struct lg_ask *ask;
+    struct lb_str body;
+    struct lb_arena *arena; /* the request's */
+    llmgr_status status;
+    struct llmgr_error err;
+    struct lg_request *request; /* of one that is made aside */
+    enum lg_verdict verdict;
+};
+
+/* What it is and what it says; on any thread. */
+static void peek(void *context)
+{
+    struct look *look = context;
+    struct lg_ask *ask = look->ask;
+
+    if (ask->kind == LG_ASK_OPAQUE && lb_str_starts(lb_str_trim(look->body), LB_STR("{")))
+        ask->kind = LG_ASK_JSON;
+    if (ask->kind == LG_ASK_FORM)
+        look->status = ld_form_peek(look->body, ask->type, &ask->form, &look->err);
+    else if (ask->kind == LG_ASK_JSON)
+        look->status = ld_peek(look->body, look->arena, &ask->peek, &look->err);
+}
+
+static enum lg_verdict take_look(struct lg_request *request, const struct look *look)
+{
+    const struct lg_ask *ask = look->ask;
+
+    if (look->status != LLMGR_OK)
+        return lg_request_fail_with(request, &look->err);
+    if (ask->kind == LG_ASK_JSON)
+        return take_model(request, ask->peek.model);
+    return take_model(request, ask->kind == LG_ASK_FORM ? ask->form.model : lb_str(NULL, 0));
+}
+
+/* All that depends on the body goes through it once more; the request is the work's meanwhile. */
+static void look_through(void *context)
+{
+    struct look *look = context;
+
+    peek(look);
+    look->verdict = take_look(look->request, look);
+}
+
+static enum lg_verdict looked(struct lg_request *request, void *context, llmgr_status status)
+{
+    const struct look *look = context;
+
+    lg_body_looked(request);
+    if (status != LLMGR_OK)
+        return lg_request_fail(request, status, N_("the server is closing"));
+    return look->verdict;
+}
+
+/* Many threads would look at once, and none would be left for others' rows: it waits for one. */
+static enum lg_verdict look_aside(struct lg_request *request, const struct look *look)
+{
+    enum lg_verdict verdict = lg_body_turn(request);
+
+    if (verdict != LG_NEXT)
+        return verdict;
+    struct look *kept = lb_arena_alloc(&request->arena, sizeof *kept);
+    if (kept == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    *kept = *look;
+    kept->request = request;
+    return lg_work_start(request, look_through, looked, kept);
+}
+
 /*
  * The known endpoints are JSON whatever the content type says (curl -d says otherwise), and so is
  * what looks like it; natively relayed paths may carry anything.
  */
 static enum lg_verdict look(struct lg_request *request)
 {
-    const struct ld_endpoint *endpoint = lg_request_endpoint(request);
-    struct lb_str body = lb_buf_str(&request->body);
     struct lb_str type = lh_head_get(request->head, LH_HEADER_CONTENT_TYPE);
-    bool native = endpoint->id == LD_ENDPOINT_NATIVE;
-    struct llmgr_error err = {0};
-    llmgr_status status = LLMGR_OK;
+    bool native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
+    struct look look = {
+        .body = lb_buf_str(&request->body),
+        .arena = &request->arena,
+    };
 
-    if (native && body.size == 0)
+    if (native && look.body.size == 0)
         return take_model(request, lb_str(NULL, 0));
-    struct lg_ask *ask = lb_arena_alloc(&request->arena, sizeof *ask);
+    if (request->ask == NULL)
+        request->ask = lb_arena_alloc(&request->arena, sizeof *request->ask);
+    struct lg_ask *ask = look.ask = request->ask;
     if (ask == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    ask->kind = LG_ASK_OPAQUE;
-    request->ask = ask;
+    ask->kind = native && !lg_is_json(type) ? LG_ASK_OPAQUE : LG_ASK_JSON;
     if (ld_is_form(type)) {
         ask->kind = LG_ASK_FORM;
         ask->type = lb_arena_str(&request->arena, type);
-        status = ld_form_peek(body, ask->type, &ask->form, &err);
-    } else if (!native || lg_is_json(type) || lb_str_starts(lb_str_trim(body), LB_STR("{"))) {
-        ask->kind = LG_ASK_JSON;
-        status = ld_peek(body, &request->arena, &ask->peek, &err);
     }
-    if (status != LLMGR_OK)
-        return lg_request_fail_with(request, &err);
-    if (ask->kind == LG_ASK_JSON)
-        return take_model(request, ask->peek.model);
-    return take_model(request, ask->kind == LG_ASK_FORM ? ask->form.model : lb_str(NULL, 0));
+    if (look.body.size > LG_LOOK_AT_ONCE)
+        return look_aside(request, &look);
+    peek(&look);
+    return take_look(request, &look);
 }
 
 static enum lg_verdict wait_for_body(struct lg_request *request, enum lg_verdict verdict)
@@ -132,22 +214,32 @@ enum lg_verdict lg_step_read(struct lg_request *request)
 {
     enum lg_verdict verdict;
 
+    if (request->job != NULL && lg_work_is_done(request))
+        return lg_work_finish(request);
     if (request->late)
         return LG_FAIL;
     if (request->streams_body) {
+        verdict = lg_body_admit(request, request->body.capacity);
+        if (verdict != LG_NEXT)
+            return verdict;
         verdict = lg_upload_look(request);
         if (verdict != LG_NEXT || request->streams_body)
             return wait_for_body(request, verdict);
     }
     if (request->body_open) {
+        verdict = admit(request);
+        if (verdict != LG_NEXT)
+            return verdict;
         if (!collect(request, &verdict)) {
             return wait_for_body(request, verdict);
         }
         lg_client_want_body(request->client, false);
         request->body_open = false;
     }
-    request->bytes_in = request->body.size;
-    lg_count(request->worker, LG_METRIC_BYTES_IN, (int64_t)request->body.size);
+    if (request->bytes_in == 0) {
+        request->bytes_in = request->body.size;
+        lg_count(request->worker, LG_METRIC_BYTES_IN, (int64_t)request->body.size);
+    }
     if (request->match.route->kind != LG_ROUTE_RELAY)
         return LG_NEXT;
     return look(request);

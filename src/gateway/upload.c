@@ -4,6 +4,7 @@
 
 #include "dialect/form_stream.h"
 #include "gateway/ask.h"
+#include "gateway/body.h"
 #include "gateway/client.h"
 #include "gateway/relay.h"
 
@@ -258,7 +259,7 @@ void lg_upload_room(struct lg_request *request)
 
     if (upload == NULL || request->exchange == NULL)
         return;
-    lb_buf_free(&request->body); /* its first piece has gone */
+    lg_body_free(request); /* its first piece has gone */
     upload->room = true;
     lg_request_run(request);
 }

@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "base/magic.h"
 #include "base/thread.h"
+#include "gateway/body.h"
 #include "gateway/client.h"
 #include "gateway/request.h"
 #include "gateway/server_int.h"
@@ -40,8 +41,13 @@ static struct lg_settings *copy_settings(const struct lb_host *host, const struc
 {
     struct lg_settings *copy = lb_memdup(host, from, sizeof *from);
 
-    if (copy != NULL)
-        copy->holders = 1;
+    if (copy == NULL)
+        return NULL;
+    copy->holders = 1;
+    /* A body that could never be held is refused before it waits for room. */
+    size_t most = lg_share_most(from->bodies_max, LG_SHARE_LARGE) - 1;
+    if (copy->body_max > most)
+        copy->body_max = most;
     return copy;
 }
 
@@ -323,6 +329,7 @@ llmgr_status lg_worker_new(struct lg_server *server, unsigned index,
     worker->reload_post = (struct ln_post){.fn = take_news, .context = worker};
     worker->drain_post = (struct ln_post){.fn = begin_drain, .context = worker};
     lb_list_init(&worker->clients);
+    lg_portion_init(&worker->purse_portion, NULL, NULL, NULL);
     lb_buf_init(&worker->out, worker->host, HEAD_OUT_MAX);
     lb_buf_init(&worker->words, worker->host, LG_REFUSAL_MAX);
     randombytes_buf(&worker->id_base, sizeof worker->id_base);
@@ -393,6 +400,7 @@ void lg_worker_free(struct lg_worker *worker)
         lb_free(worker->host, worker->rooms);
         worker->rooms = next;
     }
+    lg_body_close_purse(worker);
     while (worker->body_count > 0)
         lb_buf_free(&worker->bodies[--worker->body_count]);
     lm_journal_close(worker->journal);

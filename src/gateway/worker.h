@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "dialect/splice.h"
+#include "gateway/share.h"
 #include "http/head.h"
 #include "gateway/server.h"
 #include "net/loop.h"
@@ -112,6 +113,8 @@ struct lg_worker {
     struct lg_route_memo memo;
     struct lb_buf bodies[LG_BODIES_KEPT];
     unsigned body_count;
+    size_t purse; /* bytes of the portion that are not spent */
+    struct lg_portion purse_portion;
     struct lb_str pass[LG_PASS_MAX]; /* payload of one read on its way out */
     size_t pass_count;
     bool pass_short_lived;         /* some of it lives only until the tap is fed again */

@@ -20,7 +20,7 @@
 #include "net/tls_int.h"
 
 enum {
-    SEND_MAX = 1024 * 1024, /* bytes offered to the kernel in one turn of the loop */
+    SEND_MAX = 256 * 1024, /* bytes offered to the kernel in one turn of the loop */
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);

@@ -305,6 +305,24 @@ def test_what_is_not_read_is_not_sent(gateway, mockllm):
     assert len(mockllm.requests()) == before
 
 
+def test_a_large_body_is_judged_like_a_small_one(gateway, mockllm):
+    """It is looked through, and its ids opened, beside the threads that serve."""
+    response, _, _ = kept(gateway)
+    bens = kept(gateway, 'ben')[0]
+    filler = [1] * 200_000
+    for model, named in (('Mock', 'mock-small'), ('Kept', 'mock-kept'), (None, 'mock-small')):
+        body = {'input': 'hi', 'n': filler, 'previous_response_id': response, 'model': model}
+        body = {name: value for name, value in body.items() if value is not None}
+        assert gateway.as_user('ann', RESPONSES, body).status == 200
+        sent = mockllm.last().json
+        assert sent['previous_response_id'] == 'resp_mock_0001'
+        assert sent['n'] == filler and sent['model'] == named
+        before = len(mockllm.requests())
+        refused(gateway.as_user('ann', RESPONSES, {**body, 'previous_response_id': bens}))
+        refused(gateway.as_user('ann', RESPONSES, {**body, 'rid': 'mine'}))
+        assert len(mockllm.requests()) == before
+
+
 def test_an_id_of_the_callers_choice_is_not_signed(gateway, mockllm):
     """Some platforms give a response the id that the request names."""
     before = len(mockllm.requests())

@@ -44,6 +44,25 @@ static void bytes_are_always_terminated(void **state)
     lb_buf_free(&buf);
 }
 
+static void memory_never_exceeds_what_the_ceiling_needs(void **state)
+{
+    (void)state;
+    struct lb_buf buf;
+
+    lb_buf_init(&buf, &host, 1000);
+    for (size_t i = 0; i < 1000; i++) {
+        size_t told = lb_buf_capacity_for(&buf, 1);
+        lb_buf_add_byte(&buf, 'x');
+        assert_int_equal(buf.capacity, told);
+        assert_in_range(buf.capacity, buf.size + 1, 1001);
+    }
+    assert_int_equal(buf.capacity, 1001);
+    assert_int_equal(lb_buf_capacity_for(&buf, SIZE_MAX), 1001);
+    lb_buf_add_byte(&buf, 'x');
+    assert_int_equal(buf.failed, LLMGR_ERR_TOO_LARGE);
+    lb_buf_free(&buf);
+}
+
 static void a_secret_leaves_no_bytes_behind_when_it_shrinks(void **state)
 {
     (void)state;
@@ -66,6 +85,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_failure_sticks),
         cmocka_unit_test(bytes_are_always_terminated),
+        cmocka_unit_test(memory_never_exceeds_what_the_ceiling_needs),
         cmocka_unit_test(a_secret_leaves_no_bytes_behind_when_it_shrinks),
     };
     lb_host_init(&host);

@@ -317,9 +317,8 @@ static void release_body(struct lg_request *request)
 {
     const struct lu_stats *stats = lu_exchange_stats(request->exchange);
 
-    if (request->body.capacity == 0 || stats->sent_at < 0 || request->relay->refused)
-        return;
-    lg_body_free(request);
+    if (request->body.capacity > 0 && stats->sent_at >= 0 && !request->relay->refused)
+        lg_body_free(request);
 }
 
 static void hold_back(struct lg_request *request)

@@ -191,6 +191,14 @@ enum lg_verdict lg_body_turn(struct lg_request *request)
                                                                            : stand_in_line(hold);
 }
 
+/* Threads for long looks: half of the processors stay for those who answer. */
+size_t lg_body_looks(unsigned cores)
+{
+    size_t half = cores / 2;
+
+    return half < 1 ? 1 : half < LG_LOOKS_MAX ? half : LG_LOOKS_MAX;
+}
+
 void lg_body_looked(struct lg_request *request)
 {
     struct lg_hold *hold = request->hold;

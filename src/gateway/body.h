@@ -64,6 +64,8 @@ static inline void lg_body_free(struct lg_request *request)
 /* A thread for a long look: NEXT, WAIT or FAIL likewise. lg_body_looked gives it back. */
 enum lg_verdict lg_body_turn(struct lg_request *request);
 void lg_body_looked(struct lg_request *request);
+/* How many threads there are for that, on so many processors. */
+size_t lg_body_looks(unsigned cores);
 /* The worker goes: its purse. */
 void lg_body_close_purse(struct lg_worker *worker);
 

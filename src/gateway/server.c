@@ -231,14 +231,6 @@ static llmgr_status open_sockets(struct lg_server *server, const struct lg_serve
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
-/* Threads for long looks: half of the processors stay for those who answer. */
-static size_t looks_of(unsigned cores)
-{
-    size_t half = cores / 2;
-
-    return half < 1 ? 1 : half < LG_LOOKS_MAX ? half : LG_LOOKS_MAX;
-}
-
 static llmgr_status copy_options(struct lg_server *server, const struct lg_server_options *options,
                                  struct llmgr_error *err)
 {
@@ -264,7 +256,7 @@ static llmgr_status copy_options(struct lg_server *server, const struct lg_serve
     server->gauge = lg_gauge_new(server->host);
     server->addresses = lg_gauge_new(server->host);
     server->bodies = lg_share_new(server->host, options->settings.bodies_max);
-    server->looks = lg_share_new(server->host, looks_of(cores));
+    server->looks = lg_share_new(server->host, lg_body_looks(cores));
     bool whole = server->gauge != NULL && server->addresses != NULL && server->bodies != NULL &&
                  server->looks != NULL;
     return whole ? LLMGR_OK : lb_fail_memory(err);

@@ -5,6 +5,9 @@
  */
 #include "base/host.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,4 +174,12 @@ void lb_log(const struct lb_host *host, llmgr_log_level level, const char *forma
             *c = ' ';
     }
     host->log(level, line, host->log_context);
+}
+
+void lb_give_memory_back(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+#endif
 }

@@ -56,4 +56,11 @@ void lb_log(const struct lb_host *host, llmgr_log_level level, const char *forma
 #define lb_info(host, ...) lb_log((host), LLMGR_LOG_INFO, __VA_ARGS__)
 #define lb_debug(host, ...) lb_log((host), LLMGR_LOG_DEBUG, __VA_ARGS__)
 
+/*
+ * For a program that holds large blocks now and then: they go back to the system when they are
+ * freed. By itself glibc would take the first of them for a sign that more will come, and keep up
+ * to 64 MiB per thread. Elsewhere nothing happens.
+ */
+void lb_give_memory_back(void);
+
 #endif

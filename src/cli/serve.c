@@ -12,10 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
+#include "base/host.h"
 #include "cli/cli.h"
 #include "base/error.h"
 #include "gateway/server.h"
@@ -331,25 +328,13 @@ static void say_ready(const struct serve *serve)
     lb_buf_free(&places);
 }
 
-/*
- * The memory of a large body goes back to the system when the body does. By itself glibc would take
- * the first one that is freed for a sign that more will come, and keep up to 64 MiB per thread.
- */
-static void give_memory_back(void)
-{
-#ifdef __GLIBC__
-    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-    (void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
-#endif
-}
-
 llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
 {
     struct serve serve = {.app = app, .drain_timeout_ms = app->options.drain_timeout_ms};
 
     serve.config = (struct lg_config_hooks){sync_now, check_now, &serve};
     raise_limits();
-    give_memory_back();
+    lb_give_memory_back();
     /* Who read our log may leave: that ends the log, not the gateway. */
     (void)signal(SIGPIPE, SIG_IGN);
     llmgr_status status = cli_open(app, CLI_OPEN_AS_IT_IS, err);

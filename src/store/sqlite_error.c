@@ -32,7 +32,9 @@ static llmgr_status constraint(const char *place, sqlite3 *db, int rc, struct ll
 /* Reading failed or writing did; a device without room is told apart by what the system said. */
 static llmgr_status input_output(const char *place, sqlite3 *db, int rc, struct llmgr_error *err)
 {
-    int why = db != NULL ? sqlite3_system_errno(db) : 0;
+    const bool of_index = rc == SQLITE_IOERR_SHMSIZE;
+    /* Of the log's index SQLite does not keep what the system said; it still stands there. */
+    int why = of_index ? errno : db != NULL ? sqlite3_system_errno(db) : 0;
 
     if (rc == SQLITE_IOERR_NOMEM || why == ENOMEM)
         return lb_fail_memory(err);
@@ -43,8 +45,7 @@ static llmgr_status input_output(const char *place, sqlite3 *db, int rc, struct 
     bool reading = rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_CORRUPTFS ||
                    rc == SQLITE_IOERR_FSTAT || rc == SQLITE_IOERR_ACCESS;
     bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
-    /* Of the log's index; SQLite does not keep what the system said. */
-    if (rc == SQLITE_IOERR_SHMSIZE)
+    if (of_index && (full || why == 0))
         return lb_fail(err, LLMGR_ERR_DATABASE_FULL,
                        N_("there is no space left for %s; free disk space and try again"), place);
     if (reading && !full)

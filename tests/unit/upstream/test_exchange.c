@@ -339,7 +339,7 @@ static void feed(enum lu_body_kind kind, uint64_t size, struct heard *heard)
 {
     struct test_url url = test_url(mock, "/v1");
     struct lb_str first = LB_STR("0123456789");
-    struct lu_request request = request_for(&url, &first, "/files");
+    struct lu_request request = request_for(&url, &first, "/uploaded");
 
     heard->keep_body = true;
     heard->feed_left = size - first.size;
@@ -419,7 +419,7 @@ static void a_large_body_in_memory_arrives_whole(void **state)
 
     for (size_t i = 0; i < LU_BODY_SLICES_MAX; i++)
         parts[i] = lb_str(bytes, size / LU_BODY_SLICES_MAX);
-    struct lu_request request = request_for(&url, parts, "/files");
+    struct lu_request request = request_for(&url, parts, "/uploaded");
     request.body_count = LU_BODY_SLICES_MAX;
     lb_buf_init(&heard.body, &host, 1 << 20);
     assert_int_equal(lu_exchange_start(pool, &request, &FACE, &heard, &heard.exchange, NULL),

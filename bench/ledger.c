@@ -22,10 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accounts/tokens.h"
 #include "base/host.h"
-#include "manager/ledger.h"
+#include "ledger/ledger.h"
 #include "manager/manager.h"
-#include "manager/tokens.h"
 #include "store/store.h"
 #include "vault/vault.h"
 
@@ -124,16 +124,16 @@ static struct figures run(struct lm_manager *manager, const struct place *place,
 {
     char dir[300], id[40], user[32];
     struct llmgr_error err = {0};
-    struct lm_ledger *ledger = NULL;
-    struct lm_journal *journal = NULL;
-    struct lm_usage usage;
+    struct ll_ledger *ledger = NULL;
+    struct ll_journal *journal = NULL;
+    struct ll_usage usage;
     double spent = 0;
 
     snprintf(dir, sizeof dir, "%s/journal", place->dir);
-    const struct lm_ledger_options options = {.journal_dir = dir};
-    check(lm_ledger_open(manager, &options, &ledger, &err), &err, "open the ledger");
-    check(lm_journal_open(ledger, &journal, &err), &err, "open the journal");
-    lm_usage_init(&usage);
+    const struct ll_ledger_options options = {.journal_dir = dir};
+    check(ll_ledger_open(manager, &options, &ledger, &err), &err, "open the ledger");
+    check(ll_journal_open(ledger, &journal, &err), &err, "open the journal");
+    ll_usage_init(&usage);
     usage.platform_id = 1;
     usage.platform_name = LB_STR("ModelScope");
     usage.model_name = LB_STR("Qwen/Qwen3-235B-A22B-Instruct-2507");
@@ -156,17 +156,17 @@ static struct figures run(struct lm_manager *manager, const struct place *place,
         usage.user = lb_str(user, (size_t)size);
         usage.model_id = 1 + (int64_t)(draw() % 4);
         double before = seconds(CLOCK_THREAD_CPUTIME_ID);
-        while (!lm_journal_admit(journal)) {
+        while (!ll_journal_admit(journal)) {
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
             before = seconds(CLOCK_THREAD_CPUTIME_ID);
         }
-        check(lm_journal_append(journal, &usage, &err), &err, "append");
+        check(ll_journal_append(journal, &usage, &err), &err, "append");
         spent += seconds(CLOCK_THREAD_CPUTIME_ID) - before;
     }
-    check(lm_ledger_flush(ledger, 600000, &err), &err, "flush");
+    check(ll_ledger_flush(ledger, 600000, &err), &err, "flush");
     double took = seconds(CLOCK_MONOTONIC) - begun;
-    lm_journal_close(journal);
-    check(lm_ledger_close(ledger, 10000, &err), &err, "close");
+    ll_journal_close(journal);
+    check(ll_ledger_close(ledger, 10000, &err), &err, "close");
     return (struct figures){spent / rows * 1e9, rows / took};
 }
 
@@ -225,32 +225,32 @@ static void compare(struct lm_manager *manager, const struct place *place, int r
 static void look_up(struct lm_manager *manager)
 {
     static char texts[TOKENS][LLMGR_TOKEN_ROOM];
-    unsigned char digest[LM_TOKEN_DIGEST_SIZE];
-    const struct lm_token_spec spec = {.kind = LLMGR_TOKEN_USER, .user = LB_STR("bench")};
-    struct lm_token_cache *cache = NULL;
+    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
+    const struct lw_token_spec spec = {.kind = LLMGR_TOKEN_USER, .user = LB_STR("bench")};
+    struct lw_token_cache *cache = NULL;
     struct llmgr_error err = {0};
     int64_t id;
 
-    check(lm_token_cache_new(manager, 0, &cache, &err), &err, "make the token cache");
+    check(lw_token_cache_new(manager, 0, &cache, &err), &err, "make the token cache");
     for (int i = 0; i < TOKENS; i++) {
-        struct lm_token *token = NULL;
-        check(lm_token_create(manager, &spec, texts[i], &id, &err), &err, "make a token");
-        (void)lm_token_digest(lb_cstr(texts[i]), digest);
-        check(lm_token_load(manager, digest, &token, &err), &err, "load a token");
-        lm_token_cache_put(cache, token);
+        struct lw_token *token = NULL;
+        check(lw_token_create(manager, &spec, texts[i], &id, &err), &err, "make a token");
+        (void)lw_token_digest(lb_cstr(texts[i]), digest);
+        check(lw_token_load(manager, digest, &token, &err), &err, "load a token");
+        lw_token_cache_put(cache, token);
     }
     check(lm_poll(manager, &err), &err, "poll");
     double begun = seconds(CLOCK_THREAD_CPUTIME_ID);
     int found = 0;
     for (int i = 0; i < LOOKUPS; i++) {
-        const struct lm_token *token = NULL;
+        const struct lw_token *token = NULL;
         const char *text = texts[draw() % TOKENS];
-        found += lm_token_cache_find(cache, lb_cstr(text), digest, &token) == LM_TOKEN_FOUND;
+        found += lw_token_cache_find(cache, lb_cstr(text), digest, &token) == LW_TOKEN_FOUND;
     }
     double took = seconds(CLOCK_THREAD_CPUTIME_ID) - begun;
     printf("  token, warm                           %8.0f ns (%d of %d found)\n",
            took / LOOKUPS * 1e9, found, LOOKUPS);
-    lm_token_cache_free(cache);
+    lw_token_cache_free(cache);
 }
 
 int main(int argc, char **argv)

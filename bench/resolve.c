@@ -4,11 +4,11 @@
  * what disturbs one disturbs all:
  *
  *   bare        one prepared three-table SQLite query, nothing else
- *   warm few    lm_resolve, 10^3 users in memory
- *   warm many   lm_resolve, all users in memory
- *   view few    lm_view_resolve as a worker of the gateway calls it: no lock, and a hint when the
+ *   warm few    lr_resolve, 10^3 users in memory
+ *   warm many   lr_resolve, all users in memory
+ *   view few    lr_view_resolve as a worker of the gateway calls it: no lock, and a hint when the
  *   view many   user became known, some requests' steps earlier
- *   cold        lm_resolve, the user not in memory
+ *   cold        lr_resolve, the user not in memory
  *   chase       no resolve: reads of memory as large as all cached users, each at a place that
  *               the one before told; what any table of that size costs on this machine
  *
@@ -32,9 +32,9 @@
 
 #include "base/buf.h"
 #include "base/host.h"
+#include "keys/ring.h"
 #include "manager/manager.h"
-#include "manager/resolve.h"
-#include "manager/ring.h"
+#include "resolve/resolve.h"
 #include "store/store.h"
 #include "vault/vault.h"
 
@@ -129,14 +129,14 @@ struct plant {
 };
 
 static llmgr_status plant_key(struct plant *plant, struct ls_tx *tx,
-                              const struct lm_key_place *place, struct lb_buf *record,
+                              const struct lk_key_place *place, struct lb_buf *record,
                               struct llmgr_error *err)
 {
     char key[52];
 
     snprintf(key, sizeof key, "sk-%048" PRIu64, draw());
     lb_buf_reset(record);
-    return lm_key_seal(plant->manager, tx, place, lb_str(key, 51), record, err);
+    return lk_key_seal(plant->manager, tx, place, lb_str(key, 51), record, err);
 }
 
 static llmgr_status plant_all(struct ls_tx *tx, void *context, struct llmgr_error *err)
@@ -160,7 +160,7 @@ static llmgr_status plant_all(struct ls_tx *tx, void *context, struct llmgr_erro
                            LS_ARGS(ls_cstr(LLMGR_SYSTEM_USER), ls_cstr(name), ls_cstr(text),
                                    ls_cstr("openai"), ls_int(p), ls_cstr("EXAMPLE_API_KEY")),
                            &platforms[p], err);
-        struct lm_key_place place = {LM_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platforms[p],
+        struct lk_key_place place = {LK_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platforms[p],
                                      lb_cstr(origins[p])};
         if (status == LLMGR_OK)
             status = plant_key(plant, tx, &place, &record, err);
@@ -180,7 +180,7 @@ static llmgr_status plant_all(struct ls_tx *tx, void *context, struct llmgr_erro
     for (uint64_t u = 0; status == LLMGR_OK && u < plant->users + plant->users / PLAIN; u++) {
         struct lb_str user = user_id(id, u);
         uint64_t p = draw() % PLATFORMS;
-        struct lm_key_place place = {LM_KEY_OF_USER, user, platforms[p], lb_cstr(origins[p])};
+        struct lk_key_place place = {LK_KEY_OF_USER, user, platforms[p], lb_cstr(origins[p])};
         if (u < plant->users)
             status = plant_key(plant, tx, &place, &record, err);
         if (status == LLMGR_OK && u < plant->users)
@@ -223,7 +223,7 @@ static double run_resolve(struct lm_manager *manager, uint64_t from, uint64_t us
     char first[4096];
     char id[ID_SIZE];
     struct lb_arena arena;
-    struct lm_target target;
+    struct lr_target target;
     struct llmgr_error err = {0};
     struct lb_host host;
 
@@ -231,22 +231,22 @@ static double run_resolve(struct lm_manager *manager, uint64_t from, uint64_t us
     lb_arena_init(&arena, &host, first, sizeof first, 1 << 20);
     int64_t start = now_ns();
     for (int i = 0; i < ops; i++) {
-        struct lm_request request = {.user = user_id(id, from + draw() % users)};
-        check(lm_resolve(manager, &request, &arena, &target, &err), &err, "resolve");
+        struct lr_request request = {.user = user_id(id, from + draw() % users)};
+        check(lr_resolve(manager, &request, &arena, &target, &err), &err, "resolve");
         lb_arena_reset(&arena);
     }
     return (double)(now_ns() - start) / ops;
 }
 
-static double run_view(struct lm_view *view, uint64_t users, int ops)
+static double run_view(struct lr_view *view, uint64_t users, int ops)
 {
     char first[4096];
     char ids[AHEAD][ID_SIZE];
     struct lb_arena arena;
-    struct lm_target target;
+    struct lr_target target;
     struct llmgr_error err = {0};
     struct lb_host host;
-    enum lm_view_result result = LM_VIEW_DONE;
+    enum lr_view_result result = LR_VIEW_DONE;
 
     lb_host_init(&host);
     lb_arena_init(&arena, &host, first, sizeof first, 1 << 20);
@@ -255,28 +255,28 @@ static double run_view(struct lm_view *view, uint64_t users, int ops)
     int64_t start = now_ns();
     for (int i = 0; i < ops; i++) {
         char *id = ids[i % AHEAD];
-        struct lm_request request = {.user = lb_str(id, ID_SIZE)};
-        lm_view_refresh(view);
-        check(lm_view_resolve(view, &request, &arena, &target, &result, &err), &err, "view");
-        if (result != LM_VIEW_DONE)
+        struct lr_request request = {.user = lb_str(id, ID_SIZE)};
+        lr_view_refresh(view);
+        check(lr_view_resolve(view, &request, &arena, &target, &result, &err), &err, "view");
+        if (result != LR_VIEW_DONE)
             exit(1);
         lb_arena_reset(&arena);
-        lm_view_hint(view, user_id(id, draw() % users));
+        lr_view_hint(view, user_id(id, draw() % users));
     }
     return (double)(now_ns() - start) / ops;
 }
 
-static struct lm_view *fill_view(struct lm_manager *manager, uint64_t users, size_t cache_size)
+static struct lr_view *fill_view(struct lm_manager *manager, uint64_t users, size_t cache_size)
 {
     char id[ID_SIZE];
-    struct lm_view *view = NULL;
-    struct lm_profile *profile = NULL;
+    struct lr_view *view = NULL;
+    struct lr_profile *profile = NULL;
     struct llmgr_error err = {0};
 
-    check(lm_view_new(manager, cache_size, &view, &err), &err, "view");
+    check(lr_view_new(manager, cache_size, &view, &err), &err, "view");
     for (uint64_t u = 0; u < users; u++) {
-        check(lm_profile_load(manager, user_id(id, u), &profile, &err), &err, "load");
-        lm_view_put(view, profile);
+        check(lr_profile_load(manager, user_id(id, u), &profile, &err), &err, "load");
+        lr_view_put(view, profile);
     }
     return view;
 }
@@ -348,7 +348,7 @@ static double warm_up(struct lm_manager *manager, uint64_t users)
     char first[4096];
     char id[ID_SIZE];
     struct lb_arena arena;
-    struct lm_target target;
+    struct lr_target target;
     struct llmgr_error err = {0};
     struct lb_host host;
     int64_t before = charged;
@@ -356,8 +356,8 @@ static double warm_up(struct lm_manager *manager, uint64_t users)
     lb_host_init(&host);
     lb_arena_init(&arena, &host, first, sizeof first, 1 << 20);
     for (uint64_t u = 0; u < users; u++) {
-        struct lm_request request = {.user = user_id(id, u)};
-        check(lm_resolve(manager, &request, &arena, &target, &err), &err, "warm up");
+        struct lr_request request = {.user = user_id(id, u)};
+        check(lr_resolve(manager, &request, &arena, &target, &err), &err, "warm up");
         lb_arena_reset(&arena);
     }
     return (double)(charged - before) / (double)users;
@@ -411,8 +411,8 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
         exit(1);
     warm_up(with_few, FEW);
     double bytes = warm_up(with_many, users);
-    struct lm_view *few_view = fill_view(with_none, FEW, 64 << 20);
-    struct lm_view *many_view = fill_view(with_none, users, (size_t)1 << 30);
+    struct lr_view *few_view = fill_view(with_none, FEW, 64 << 20);
+    struct lr_view *many_view = fill_view(with_none, users, (size_t)1 << 30);
     uint64_t plain = users / PLAIN;
     make_chase(&chase, (size_t)(bytes * (double)users));
     run_bare(stmt, 0, users, SLOW_OPS);
@@ -457,8 +457,8 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
     free(chase.lines);
     sqlite3_finalize(stmt);
     sqlite3_close(db);
-    lm_view_free(few_view);
-    lm_view_free(many_view);
+    lr_view_free(few_view);
+    lr_view_free(many_view);
     lm_close(with_few);
     lm_close(with_many);
     lm_close(with_none);

@@ -5,9 +5,9 @@
  */
 #include "check.h"
 #include "dialect/chat.h"
-#include "dialect/errors.h"
-#include "dialect/reject.h"
+#include "dialect/error_read.h"
 #include "dialect/models.h"
+#include "dialect/reject.h"
 
 static void check_shown(const char *text, size_t max)
 {

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "manager/record.h"
-#include "manager/usage.h"
+#include "ledger/record.h"
+#include "ledger/rows.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,40 +28,40 @@ static bool is_text(struct lb_str text, size_t max)
     return text.size <= max && lb_utf8_valid(text);
 }
 
-static bool is_tidy(const struct lm_usage *usage)
+static bool is_tidy(const struct ll_usage *usage)
 {
     return lb_utf8_name(usage->user, LM_USER_MAX) &&
-           is_text(usage->request_id, LM_REQUEST_ID_MAX) &&
+           is_text(usage->request_id, LL_REQUEST_ID_MAX) &&
            is_text(usage->platform_name, LM_PLATFORM_NAME_MAX) &&
            is_text(usage->model_name, LM_MODEL_NAME_MAX) && is_text(usage->slot, LM_SLOT_MAX) &&
-           is_text(usage->endpoint, LM_ENDPOINT_MAX);
+           is_text(usage->endpoint, LL_ENDPOINT_MAX);
 }
 
-static void read_all(const unsigned char *file, size_t size, const struct lm_record_key *key)
+static void read_all(const unsigned char *file, size_t size, const struct ll_record_key *key)
 {
-    unsigned char again[LM_RECORD_MAX];
-    struct lm_usage usage, tidy, back;
+    unsigned char again[LL_RECORD_MAX];
+    struct ll_usage usage, tidy, back;
     size_t offset = 0;
     size_t got;
 
-    while ((got = lm_record_read(file, size, offset, key, &usage)) != 0) {
+    while ((got = ll_record_read(file, size, offset, key, &usage)) != 0) {
         inside(&usage.request_id, file, size);
         inside(&usage.user, file, size);
         inside(&usage.endpoint, file, size);
-        if (got > size - offset || got > LM_RECORD_MAX)
+        if (got > size - offset || got > LL_RECORD_MAX)
             abort();
-        bool kinds_known = lm_usage_tidy(&usage, 1, &tidy, NULL) == LLMGR_OK;
+        bool kinds_known = ll_usage_tidy(&usage, 1, &tidy, NULL) == LLMGR_OK;
         /* Its texts are tidy already, and its numbers are what they alone would be. */
-        if (lm_usage_tidy_numbers(&usage, 1) != kinds_known || !is_tidy(&usage))
+        if (ll_usage_tidy_numbers(&usage, 1) != kinds_known || !is_tidy(&usage))
             abort();
         if (kinds_known) {
             if (tidy.prompt_tokens != usage.prompt_tokens || tidy.time_ms != usage.time_ms ||
                 tidy.bytes_out != usage.bytes_out || tidy.attempt != usage.attempt)
                 abort();
-            if (lm_record_size(&tidy) > LM_RECORD_MAX)
+            if (ll_record_size(&tidy) > LL_RECORD_MAX)
                 abort();
-            size_t written = lm_record_write(again, 0, key, &tidy);
-            if (lm_record_read(again, written, 0, key, &back) != written ||
+            size_t written = ll_record_write(again, 0, key, &tidy);
+            if (ll_record_read(again, written, 0, key, &back) != written ||
                 !lb_str_eq(back.user, tidy.user) || back.prompt_tokens != tidy.prompt_tokens)
                 abort();
         }
@@ -71,9 +71,9 @@ static void read_all(const unsigned char *file, size_t size, const struct lm_rec
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct lm_record_key keys[LM_FORM_COUNT] = {
-        {.bytes = {1, 2, 3}, .form = LM_FORM_SIPHASH},
-        {.bytes = {1, 2, 3}, .form = LM_FORM_MURMUR},
+    static const struct ll_record_key keys[LL_FORM_COUNT] = {
+        {.bytes = {1, 2, 3}, .form = LL_FORM_SIPHASH},
+        {.bytes = {1, 2, 3}, .form = LL_FORM_MURMUR},
     };
     unsigned char file[ROOM] = {0};
 
@@ -81,14 +81,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size = sizeof file;
     if (size != 0)
         memcpy(file, data, size);
-    for (size_t i = 0; i < LM_FORM_COUNT; i++)
+    for (size_t i = 0; i < LL_FORM_COUNT; i++)
         read_all(file, size, &keys[i]);
-    if (size < LM_RECORD_FIXED)
+    if (size < LL_RECORD_FIXED)
         return 0;
-    const uint32_t head[2] = {(uint32_t)(size - size % LM_RECORD_ALIGN), 0};
+    const uint32_t head[2] = {(uint32_t)(size - size % LL_RECORD_ALIGN), 0};
     memcpy(file + 8, head, sizeof head);
-    for (size_t i = 0; i < LM_FORM_COUNT; i++) {
-        uint64_t check = lm_record_check(file, head[0], &keys[i]);
+    for (size_t i = 0; i < LL_FORM_COUNT; i++) {
+        uint64_t check = ll_record_check(file, head[0], &keys[i]);
         memcpy(file, &check, sizeof check);
         read_all(file, head[0], &keys[i]);
     }

@@ -4,8 +4,8 @@
  * finds, and what it refuses as malformed no parser takes.
  */
 #include "check.h"
-#include "dialect/json.h"
 #include "dialect/peek.h"
+#include "json/write.h"
 
 /* Does jansson refuse more than RFC 8259's grammar here: bytes, surrogates, NULs, magnitudes? */
 static bool is_beyond_grammar(struct lb_str body, const json_error_t *error)
@@ -38,7 +38,7 @@ static int64_t limit_of(const json_t *root)
 static void compare(const struct ld_peek *peek, struct lb_str body, const json_t *root)
 {
     const json_t *options = json_object_get(root, "stream_options");
-    struct lb_str model = ld_json_str(root, "model");
+    struct lb_str model = lj_json_str(root, "model");
 
     FUZZ_CHECK(lb_str_eq(peek->model, model));
     FUZZ_CHECK(peek->stream == is_true(root, "stream"));

@@ -5,8 +5,8 @@
  * look said so.
  */
 #include "check.h"
-#include "dialect/json.h"
 #include "dialect/refs.h"
+#include "json/write.h"
 
 static bool is_told(struct lb_str text, struct lb_str id)
 {

@@ -5,7 +5,7 @@
  */
 #include "check.h"
 #include "dialect/form.h"
-#include "dialect/json.h"
+#include "json/write.h"
 
 struct input {
     struct ld_edit edit;

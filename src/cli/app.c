@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/api.h"
 #include "base/str.h"
+#include "library/library.h"
 
 enum { KEY_LINE_MAX = 4096 };
 #define MASTER_KEY_VARIABLE "LLMGR_MASTER_KEY"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr model: the flat list a user chooses from, and the models of private platforms. */
 #include "cli/cli.h"
-#include "gateway/api_json.h"
+#include "documents/write.h"
 
 static llmgr_status print_json(const struct llmgr_model_list *list, struct llmgr_error *err)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < list->count; i++) {
-        if (json_array_append_new(array, lg_json_model(&list->items[i])) != 0) {
+        if (json_array_append_new(array, lx_json_model(&list->items[i])) != 0) {
             json_decref(array);
             return lb_fail_memory(err);
         }
@@ -66,7 +66,7 @@ llmgr_status cli_run_model_add(struct cli_app *app, struct llmgr_error *err)
                                  cli_flag(app, CLI_FLAG_extra_body), &model, err);
     if (status != LLMGR_OK)
         return status;
-    status = cli_done(app, lg_json_model(&model), err, _("Added model %lld, %s."),
+    status = cli_done(app, lx_json_model(&model), err, _("Added model %lld, %s."),
                       (long long)model.model_id, model.display_name);
     llmgr_model_clear(&model);
     return status;
@@ -84,7 +84,7 @@ static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *li
         return status;
     for (size_t i = 0; i < list.count; i++) {
         if (list.items[i].model_id == id)
-            document = lg_json_model(&list.items[i]);
+            document = lx_json_model(&list.items[i]);
     }
     llmgr_model_list_clear(&list);
     return cli_done(app, document, err, "%s", line);

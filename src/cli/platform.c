@@ -3,14 +3,14 @@
 #include <time.h>
 
 #include "cli/cli.h"
-#include "gateway/api_json.h"
+#include "documents/write.h"
 
 static llmgr_status print_json(const struct llmgr_platform_list *list, struct llmgr_error *err)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < list->count; i++) {
-        if (json_array_append_new(array, lg_json_platform(&list->items[i])) != 0) {
+        if (json_array_append_new(array, lx_json_platform(&list->items[i])) != 0) {
             json_decref(array);
             return lb_fail_memory(err);
         }
@@ -94,7 +94,7 @@ llmgr_status cli_run_platform_add(struct cli_app *app, struct llmgr_error *err)
     cli_key_free(app, key);
     if (status != LLMGR_OK)
         return status;
-    status = cli_done(app, lg_json_platform(&platform), err, _("Added platform %lld, %s."),
+    status = cli_done(app, lx_json_platform(&platform), err, _("Added platform %lld, %s."),
                       (long long)platform.platform_id, platform.platform_name);
     llmgr_platform_clear(&platform);
     return status;
@@ -112,7 +112,7 @@ static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *li
         return status;
     for (size_t i = 0; i < list.count; i++) {
         if (list.items[i].platform_id == id)
-            document = lg_json_platform(&list.items[i]);
+            document = lx_json_platform(&list.items[i]);
     }
     llmgr_platform_list_clear(&list);
     return cli_done(app, document, err, "%s", line);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr select, selection and explain: what serves a user, and why. */
 #include "cli/cli.h"
-#include "gateway/api_json.h"
+#include "documents/write.h"
 
 enum { FACT_MAX = 512 };
 
@@ -28,7 +28,7 @@ static llmgr_status print_selection(const struct cli_app *app,
     char id[24];
 
     if (cli_json(app))
-        return cli_print_json(lg_json_selection(selection), err);
+        return cli_print_json(lx_json_selection(selection), err);
     struct cli_table *table = cli_table_new(HEADINGS, 2);
     add_fact(table, _("slot"), selection->slot, _(chosen));
     add_fact(table, _("platform"), selection->platform, cli_number(selection->platform_id, id));
@@ -114,7 +114,7 @@ llmgr_status cli_run_explain(struct cli_app *app, struct llmgr_error *err)
         status = llmgr_explain(app->manager, cli_user(app), slot, model, &explanation, err);
     if (status != LLMGR_OK)
         return status;
-    status = cli_json(app) ? cli_print_json(lg_json_explanation(&explanation), err)
+    status = cli_json(app) ? cli_print_json(lx_json_explanation(&explanation), err)
                            : print_explanation(&explanation, err);
     llmgr_explanation_clear(&explanation);
     return status;

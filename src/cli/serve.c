@@ -12,9 +12,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/host.h"
 #include "cli/cli.h"
-#include "base/error.h"
 #include "gateway/server.h"
 #include "net/addr_range.h"
 #include "net/loop.h"

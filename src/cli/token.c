@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
-#include "gateway/api_json.h"
+#include "documents/write.h"
 
 static llmgr_status read_kind(const struct cli_app *app, llmgr_token_kind *kind,
                               struct llmgr_error *err)
@@ -22,7 +22,7 @@ static llmgr_status print_created(const struct cli_app *app, const struct llmgr_
                                   const char *text, struct llmgr_error *err)
 {
     if (cli_json(app)) {
-        json_t *document = lg_json_token(token);
+        json_t *document = lx_json_token(token);
         if (document != NULL && json_object_set_new(document, "token", json_string(text)) != 0) {
             json_decref(document);
             document = NULL;
@@ -93,7 +93,7 @@ static llmgr_status json_page(json_t *array, const struct llmgr_token_list *list
                               struct llmgr_error *err)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (json_array_append_new(array, lg_json_token(&list->items[i])) != 0)
+        if (json_array_append_new(array, lx_json_token(&list->items[i])) != 0)
             return lb_fail_memory(err);
     }
     return LLMGR_OK;

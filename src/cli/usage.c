@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
-#include "gateway/api_json.h"
+#include "documents/write.h"
 
 enum { HOUR_MS = 3600000, SECOND_MS = 1000 };
 
@@ -141,7 +141,7 @@ static llmgr_status put_page(const struct llmgr_usage_list *list, struct output 
         const char *name = sum->name[0] != '\0' ? sum->name : NULL;
         if (out->array == NULL)
             sum_row(out->table, name, sum);
-        else if (json_array_append_new(out->array, lg_json_sum(sum)) != 0)
+        else if (json_array_append_new(out->array, lx_json_sum(sum)) != 0)
             return lb_fail_memory(err);
     }
     out->groups += list->count;
@@ -184,7 +184,7 @@ static llmgr_status print_json(struct cli_app *app, struct llmgr_usage_query *qu
         return status;
     }
     return cli_print_json(json_pack("{s:s,s:o,s:o}", "by", by->name, "items", out.array, "total",
-                                    lg_json_sum(&out.total)),
+                                    lx_json_sum(&out.total)),
                           err);
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "dialect/chat.h"
-#include "dialect/json.h"
+#include "json/write.h"
 
 /* What answer->memory points to; with a host of its own, for the library's may be closed first. */
 struct ld_answer_memory {

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "dialect/json.h"
+#include "json/write.h"
 
 /* Takes `value`; false (and *status set) if there is no value or no memory for it. */
 static bool set(json_t *object, const char *name, json_t *value, llmgr_status *status)
@@ -46,7 +46,7 @@ static llmgr_status build_message(const struct llmgr_message *from, size_t index
         status = read_string(from->content, what, &content, err);
     if (status == LLMGR_OK && from->extra_json != NULL) {
         snprintf(what, sizeof what, "extra_json of message %zu", index + 1);
-        status = ld_json_object(lb_cstr(from->extra_json), what, &extra, err);
+        status = lj_json_object(lb_cstr(from->extra_json), what, &extra, err);
     }
     if (status == LLMGR_OK) {
         set(built, "role", json_incref(role), &status);
@@ -96,7 +96,7 @@ static llmgr_status add_tools(json_t *root, const char *text, struct llmgr_error
 {
     bool short_of_memory;
     llmgr_status status = LLMGR_OK;
-    json_t *tools = ld_json_read(lb_cstr(text), &short_of_memory);
+    json_t *tools = lj_json_read(lb_cstr(text), &short_of_memory);
 
     if (tools == NULL && short_of_memory)
         return lb_fail_memory(err);
@@ -118,7 +118,7 @@ static llmgr_status overlay(json_t *root, struct lb_str text, const char *what,
 
     if (text.size == 0)
         return LLMGR_OK;
-    llmgr_status status = ld_json_object(text, what, &object, err);
+    llmgr_status status = lj_json_object(text, what, &object, err);
     if (status != LLMGR_OK)
         return status;
     int failed = json_object_update(root, object);
@@ -208,7 +208,7 @@ llmgr_status ld_chat_build(const struct llmgr_request *request,
             lb_fail_memory(err);
     }
     if (status == LLMGR_OK) {
-        ld_json_write(root, out);
+        lj_json_write(root, out);
         if (out->failed == LLMGR_ERR_TOO_LARGE)
             status = lb_fail(err, LLMGR_ERR_TOO_LARGE, N_("the request is larger than %zu bytes"),
                              out->limit);

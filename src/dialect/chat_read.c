@@ -2,7 +2,7 @@
 /* A whole chat answer, and the pieces that streams read in the same way. */
 #include "dialect/answer.h"
 
-#include "dialect/errors.h"
+#include "dialect/error_read.h"
 #include "dialect/usage.h"
 
 llmgr_status ld_answer_init(const struct lb_host *host, struct llmgr_answer *answer,
@@ -60,9 +60,9 @@ bool ld_content_text(const json_t *content, struct lb_buf *out)
 
 struct lb_str ld_reasoning_of(const json_t *message)
 {
-    struct lb_str text = ld_json_str(message, "reasoning_content");
+    struct lb_str text = lj_json_str(message, "reasoning_content");
 
-    return text.p != NULL ? text : ld_json_str(message, "reasoning");
+    return text.p != NULL ? text : lj_json_str(message, "reasoning");
 }
 
 bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_error *err)
@@ -73,16 +73,16 @@ bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_er
 
     if (error == NULL || json_is_null(error) || json_is_false(error))
         return false;
-    int64_t code = ld_json_int(error, "code", ld_json_int(error, "status", 0));
+    int64_t code = lj_json_int(error, "code", lj_json_int(error, "status", 0));
     if (code >= 400 && code <= 599)
         status = ld_status_of_http((int)code);
-    else if (lb_str_eq(ld_json_str(error, "code"), LB_STR("rate_limit_exceeded")))
+    else if (lb_str_eq(lj_json_str(error, "code"), LB_STR("rate_limit_exceeded")))
         status = LLMGR_ERR_RATE_LIMITED;
     else
         code = 0;
     lb_buf_init(&json, host, 1 << 20);
     lb_buf_init(&text, host, LD_SHOWN_MAX + 16);
-    ld_json_write(root, &json);
+    lj_json_write(root, &json);
     if (json.failed == LLMGR_OK)
         ld_error_text(lb_buf_str(&json), LD_SHOWN_MAX, &text);
     lb_fail(err, status, N_("the platform reports an error in its answer: %s"),
@@ -120,12 +120,12 @@ static llmgr_status read_tool_calls(const json_t *list, struct llmgr_answer *ans
         const json_t *entry = json_array_get(list, i);
         const json_t *function = json_object_get(entry, "function");
         struct llmgr_tool_call *call = &answer->tool_calls[i];
-        call->index = ld_json_int(entry, "index", (int64_t)i);
-        status = keep(arena, ld_json_str(entry, "id"), &call->id);
+        call->index = lj_json_int(entry, "index", (int64_t)i);
+        status = keep(arena, lj_json_str(entry, "id"), &call->id);
         if (status == LLMGR_OK)
-            status = keep(arena, ld_json_str(function, "name"), &call->name);
+            status = keep(arena, lj_json_str(function, "name"), &call->name);
         if (status == LLMGR_OK)
-            status = keep(arena, ld_json_str(function, "arguments"), &call->arguments);
+            status = keep(arena, lj_json_str(function, "arguments"), &call->arguments);
     }
     answer->tool_call_count = total;
     return status;
@@ -164,11 +164,11 @@ static llmgr_status read_root(const struct lb_host *host, const json_t *root,
                           "OpenAI-compatible service?"));
     llmgr_status status = read_message(host, json_object_get(choice, "message"), answer);
     if (status == LLMGR_OK)
-        status = keep(arena, ld_json_str(choice, "finish_reason"), &answer->finish_reason);
+        status = keep(arena, lj_json_str(choice, "finish_reason"), &answer->finish_reason);
     if (status == LLMGR_OK)
-        status = keep(arena, ld_json_str(root, "model"), &answer->model);
+        status = keep(arena, lj_json_str(root, "model"), &answer->model);
     if (status == LLMGR_OK)
-        status = keep(arena, ld_json_str(root, "id"), &answer->id);
+        status = keep(arena, lj_json_str(root, "id"), &answer->id);
     ld_usage_read(&answer->usage, json_object_get(root, "usage"));
     if (status == LLMGR_ERR_TOO_LARGE)
         return lb_fail(err, LLMGR_ERR_PROTOCOL, N_("the platform's answer holds too much"));
@@ -185,7 +185,7 @@ llmgr_status ld_chat_read(const struct lb_host *host, struct lb_str body,
     if (body.size > LD_ANSWER_MAX)
         return lb_fail(err, LLMGR_ERR_PROTOCOL, N_("the platform's answer is larger than %d bytes"),
                        LD_ANSWER_MAX);
-    json_t *root = ld_json_read(body, &short_of_memory);
+    json_t *root = lj_json_read(body, &short_of_memory);
     if (root == NULL && short_of_memory)
         return lb_fail_memory(err);
     if (!json_is_object(root)) {

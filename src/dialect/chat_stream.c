@@ -6,7 +6,7 @@
  */
 #include "dialect/answer.h"
 
-#include "dialect/errors.h"
+#include "dialect/error_read.h"
 #include "dialect/usage.h"
 
 enum { NAME_MAX_SIZE = 1024 }; /* bytes of an id, a model's or function's name, a finish reason */
@@ -145,12 +145,12 @@ static llmgr_status add_tool_delta(struct ld_chat_stream *stream, const json_t *
                                    struct llmgr_tool_call *call)
 {
     const json_t *function = json_object_get(entry, "function");
-    struct lb_str id = ld_json_str(entry, "id");
-    struct lb_str name = ld_json_str(function, "name");
-    struct lb_str arguments = ld_json_str(function, "arguments");
+    struct lb_str id = lj_json_str(entry, "id");
+    struct lb_str name = lj_json_str(function, "name");
+    struct lb_str arguments = lj_json_str(function, "arguments");
     llmgr_status status = LLMGR_OK;
 
-    int64_t index = ld_json_int(entry, "index", -1);
+    int64_t index = lj_json_int(entry, "index", -1);
     if (index < 0)
         index = guess_index(stream, id);
     struct tool *tool = find_tool(stream, index);
@@ -210,7 +210,7 @@ static llmgr_status add_choice(struct ld_chat_stream *stream, const json_t *choi
                                struct llmgr_chunk *chunk)
 {
     const json_t *delta = json_object_get(choice, "delta");
-    struct lb_str content, reasoning, finish = ld_json_str(choice, "finish_reason");
+    struct lb_str content, reasoning, finish = lj_json_str(choice, "finish_reason");
 
     /* Some platforms put the last piece into a "message", as in a whole answer. */
     if (!json_is_object(delta))
@@ -254,12 +254,12 @@ static llmgr_status read_chunk(struct ld_chat_stream *stream, struct llmgr_chunk
     llmgr_status status = LLMGR_OK;
 
     /* Of several choices the sum follows the first; chunk->json has them all. */
-    if (json_is_object(choice) && ld_json_int(choice, "index", 0) == 0)
+    if (json_is_object(choice) && lj_json_int(choice, "index", 0) == 0)
         status = add_choice(stream, choice, chunk);
     if (status == LLMGR_OK)
-        status = take_name(&stream->model, ld_json_str(root, "model"));
+        status = take_name(&stream->model, lj_json_str(root, "model"));
     if (status == LLMGR_OK)
-        status = take_name(&stream->id, ld_json_str(root, "id"));
+        status = take_name(&stream->id, lj_json_str(root, "id"));
     ld_usage_init(&stream->chunk_usage);
     if (ld_usage_read(&stream->chunk_usage, json_object_get(root, "usage"))) {
         ld_usage_read(&stream->usage, json_object_get(root, "usage"));
@@ -286,7 +286,7 @@ llmgr_status ld_chat_stream_event(struct ld_chat_stream *stream, const struct lh
         return LLMGR_OK;
     }
     json_decref(stream->root);
-    stream->root = ld_json_read(data, &short_of_memory);
+    stream->root = lj_json_read(data, &short_of_memory);
     if (stream->root == NULL && short_of_memory)
         return lb_fail_memory(err);
     if (!json_is_object(stream->root))

@@ -5,7 +5,7 @@
  */
 #include "dialect/echo.h"
 
-#include "dialect/scan.h"
+#include "json/scan.h"
 
 void ld_echo_keep(struct ld_echo *echo, struct lb_str event, struct lb_str text)
 {
@@ -28,7 +28,7 @@ static bool measure(struct lb_str text, uint64_t *size)
 {
     size_t escapes = 0;
 
-    for (size_t at = 0; (at = ld_scan_string(text.p, at, text.size)) < text.size; at += 2) {
+    for (size_t at = 0; (at = lj_scan_string(text.p, at, text.size)) < text.size; at += 2) {
         if (text.p[at] != '\\' || text.size - at < 2 || (unsigned char)text.p[at + 1] < 0x20)
             return false;
         escapes++;

@@ -3,7 +3,7 @@
 #include "dialect/models.h"
 
 #include "base/arena.h"
-#include "dialect/json.h"
+#include "json/write.h"
 
 /* What an answer of ours hangs on: a host of its own, since the library's may be closed first. */
 struct memory {
@@ -32,11 +32,11 @@ static llmgr_status copy_entries(const json_t *data, struct memory *memory,
     llmgr_status status = LLMGR_OK;
     for (size_t i = 0; i < total && status == LLMGR_OK; i++) {
         const json_t *entry = json_array_get(data, i);
-        struct lb_str id = ld_json_str(entry, "id");
+        struct lb_str id = lj_json_str(entry, "id");
         if (id.size == 0 || memchr(id.p, '\0', id.size) != NULL)
             continue;
         lb_buf_reset(&raw);
-        ld_json_write(entry, &raw);
+        lj_json_write(entry, &raw);
         struct llmgr_probe_model *model = &probe->models[probe->count];
         model->id = lb_arena_str(arena, id).p;
         model->raw = raw.failed == LLMGR_OK ? lb_arena_str(arena, lb_buf_str(&raw)).p : NULL;
@@ -59,7 +59,7 @@ llmgr_status ld_models_read(const struct lb_host *host, struct lb_str body,
     if (body.size > LD_MODELS_BODY_MAX)
         return lb_fail(err, LLMGR_ERR_PROTOCOL, N_("the model list is larger than %d bytes"),
                        LD_MODELS_BODY_MAX);
-    json_t *root = ld_json_read(body, &short_of_memory);
+    json_t *root = lj_json_read(body, &short_of_memory);
     if (root == NULL)
         return short_of_memory ? lb_fail_memory(err) : no_list(err);
     const json_t *data = json_object_get(root, "data");

@@ -6,7 +6,7 @@
 #include "dialect/peek.h"
 
 #include "dialect/refs.h"
-#include "dialect/scan.h"
+#include "json/scan.h"
 
 enum { NAME_MAX_SIZE = 32 }; /* no name we act on is longer */
 
@@ -53,7 +53,7 @@ static const uint8_t BY_SIZE[NAME_MAX_SIZE] = {
 #undef KNOWN_SIZE
 };
 
-static llmgr_status malformed(const struct ld_walk *walk, struct llmgr_error *err)
+static llmgr_status malformed(const struct lj_walk *walk, struct llmgr_error *err)
 {
     return lb_fail(err, LLMGR_ERR_INVALID,
                    N_("the request body is not a JSON object (byte %zu: %s)"), walk->at, walk->why);
@@ -117,9 +117,9 @@ static llmgr_status bad_model(struct look *look)
                    LD_MODEL_NAME_MAX);
 }
 
-static llmgr_status take_model(struct look *look, const struct ld_member *member)
+static llmgr_status take_model(struct look *look, const struct lj_member *member)
 {
-    struct lb_str value = ld_span_of(look->body, member->value);
+    struct lb_str value = lj_span_of(look->body, member->value);
 
     look->peek->model_at = member->value;
     if (lb_str_eq(value, LB_STR("null")))
@@ -135,7 +135,7 @@ static llmgr_status take_model(struct look *look, const struct ld_member *member
         char *plain = lb_arena_bytes(look->arena, name.size);
         if (plain == NULL)
             return lb_fail_memory(look->err);
-        size_t size = ld_unescape(name, plain, name.size);
+        size_t size = lj_unescape(name, plain, name.size);
         name = lb_str(plain, size != SIZE_MAX ? size : 0);
     }
     if (!lb_utf8_name(name, LD_MODEL_NAME_MAX))
@@ -155,13 +155,13 @@ static llmgr_status take_bool(struct look *look, const char *name, struct ld_spa
     return LLMGR_OK;
 }
 
-static llmgr_status take_options(struct look *look, const struct ld_member *member)
+static llmgr_status take_options(struct look *look, const struct lj_member *member)
 {
     static const struct lb_str INCLUDE_USAGE = {"include_usage", 13};
     const uint32_t bit = UINT32_C(1) << KNOWN_COUNT;
     struct ld_peek *peek = look->peek;
-    struct ld_member inner;
-    struct ld_walk walk;
+    struct lj_member inner;
+    struct lj_walk walk;
     char buf[NAME_MAX_SIZE], as[NAME_MAX_SIZE];
 
     peek->options_at = member->value;
@@ -173,11 +173,11 @@ static llmgr_status take_options(struct look *look, const struct ld_member *memb
         return wrong_type(look, "stream_options", "an object");
     peek->options_object = true;
     peek->options_empty = true;
-    ld_walk_start(&walk, look->body, member->value.at, 2);
-    while (ld_walk_next(&walk, &inner)) {
+    lj_walk_start(&walk, look->body, member->value.at, 2);
+    while (lj_walk_next(&walk, &inner)) {
         bool is_it;
         peek->options_empty = false;
-        struct lb_str name = ld_member_name(&inner, buf, sizeof buf);
+        struct lb_str name = lj_member_name(&inner, buf, sizeof buf);
         llmgr_status status = match(look, name, fold(name, as), INCLUDE_USAGE, bit, &is_it);
         if (status == LLMGR_OK && is_it) {
             peek->usage_at = inner.value;
@@ -195,11 +195,11 @@ static void take_limit(struct look *look, struct ld_span at, int64_t *limit)
 {
     int64_t value;
 
-    if (lb_str_to_i64(ld_span_of(look->body, at), &value) && value >= 0)
+    if (lb_str_to_i64(lj_span_of(look->body, at), &value) && value >= 0)
         *limit = value;
 }
 
-static llmgr_status take_known(struct look *look, enum known known, const struct ld_member *member)
+static llmgr_status take_known(struct look *look, enum known known, const struct lj_member *member)
 {
     switch (known) {
     case KNOWN_MODEL:
@@ -215,7 +215,7 @@ static llmgr_status take_known(struct look *look, enum known known, const struct
 }
 
 /* Does the platform keep what comes of it? Any word that may mean yes, under any name that may. */
-static void take_kept(struct look *look, struct lb_str folded, const struct ld_member *member)
+static void take_kept(struct look *look, struct lb_str folded, const struct lj_member *member)
 {
     const char first = look->body.p[member->value.at];
 
@@ -225,10 +225,10 @@ static void take_kept(struct look *look, struct lb_str folded, const struct ld_m
     look->peek->audio |= lb_str_eq_nocase(folded, LB_STR("audio"));
 }
 
-static llmgr_status take_member(struct look *look, const struct ld_member *member)
+static llmgr_status take_member(struct look *look, const struct lj_member *member)
 {
     char buf[NAME_MAX_SIZE], as[NAME_MAX_SIZE];
-    struct lb_str name = ld_member_name(member, buf, sizeof buf);
+    struct lb_str name = lj_member_name(member, buf, sizeof buf);
     struct lb_str folded = fold(name, as);
     bool is_it;
 
@@ -247,13 +247,13 @@ static llmgr_status take_member(struct look *look, const struct ld_member *membe
 
 static llmgr_status look_at_all(struct look *look)
 {
-    struct ld_walk walk;
-    struct ld_member member;
+    struct lj_walk walk;
+    struct lj_member member;
     size_t count = 0;
 
-    size_t open = ld_scan_space(look->body.p, 0, look->body.size);
-    ld_walk_start(&walk, look->body, open, 1);
-    while (ld_walk_next(&walk, &member)) {
+    size_t open = lj_scan_space(look->body.p, 0, look->body.size);
+    lj_walk_start(&walk, look->body, open, 1);
+    while (lj_walk_next(&walk, &member)) {
         if (++count > LD_MEMBERS_MAX) {
             return lb_fail(look->err, LLMGR_ERR_INVALID,
                            N_("the request body has more than %d members"), LD_MEMBERS_MAX);
@@ -269,7 +269,7 @@ static llmgr_status look_at_all(struct look *look)
     look->peek->empty = count == 0;
     look->peek->refs |= walk.hint;
     look->peek->ids = walk.ids;
-    walk.at = ld_scan_space(look->body.p, walk.at, look->body.size);
+    walk.at = lj_scan_space(look->body.p, walk.at, look->body.size);
     walk.why = "something follows the object";
     return walk.at == look->body.size ? LLMGR_OK : malformed(&walk, look->err);
 }

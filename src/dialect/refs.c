@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "dialect/scan.h"
+#include "json/scan.h"
 
 enum {
     NAME_RAW_MAX = 256, /* bytes of a name as written; longer ones are no one's */
@@ -142,12 +142,12 @@ bool ld_refs_choose(struct lb_str body)
 {
     static const char *const NAMES[] = {"id", "rid", "requestid"};
     char plain[NAME_RAW_MAX], room[NAME_MAX];
-    struct ld_walk walk;
-    struct ld_member member;
+    struct lj_walk walk;
+    struct lj_member member;
 
-    ld_walk_start(&walk, body, ld_scan_space(body.p, 0, body.size), 1);
-    while (ld_walk_next(&walk, &member)) {
-        struct lb_str name = ld_member_name(&member, plain, sizeof plain);
+    lj_walk_start(&walk, body, lj_scan_space(body.p, 0, body.size), 1);
+    while (lj_walk_next(&walk, &member)) {
+        struct lb_str name = lj_member_name(&member, plain, sizeof plain);
         struct lb_str form = normal_form(name.p != NULL ? name : lb_str("", 0), room);
         for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
             if (lb_str_eq_c(form, NAMES[i]) && body.p[member.value.at] != 'n')
@@ -288,7 +288,7 @@ static struct lb_str take_string(struct ld_refs *refs, bool *escaped)
     size_t at = from;
 
     *escaped = false;
-    while ((at = ld_scan_string(text.p, at, text.size)) < text.size && text.p[at] != '"') {
+    while ((at = lj_scan_string(text.p, at, text.size)) < text.size && text.p[at] != '"') {
         bool escape = text.p[at] == '\\';
         *escaped = *escaped || escape;
         at += escape ? 2 : 1;
@@ -311,7 +311,7 @@ static void take_name(struct ld_refs *refs, struct lb_str raw, bool escaped)
     if (here == OPAQUE || raw.size > NAME_RAW_MAX)
         return;
     if (escaped) {
-        size_t size = ld_unescape(raw, plain, sizeof plain);
+        size_t size = lj_unescape(raw, plain, sizeof plain);
         name = lb_str(plain, size != SIZE_MAX ? size : 0);
     }
     refs->name_row = row_of(name);
@@ -347,7 +347,7 @@ static bool take_value(struct ld_refs *refs, struct lb_str raw, bool escaped, st
         .id = raw,
     };
     if (escaped) {
-        size_t size = ld_unescape(raw, refs->id, sizeof refs->id);
+        size_t size = lj_unescape(raw, refs->id, sizeof refs->id);
         found.id = size != SIZE_MAX ? lb_str(refs->id, size) : lb_str(NULL, 0);
     }
     if (found.id.size > LD_REF_ID_MAX)
@@ -362,7 +362,7 @@ static bool take_value(struct ld_refs *refs, struct lb_str raw, bool escaped, st
 
 static bool is_name(const struct ld_refs *refs)
 {
-    size_t at = ld_scan_space(refs->text.p, refs->at, refs->text.size);
+    size_t at = lj_scan_space(refs->text.p, refs->at, refs->text.size);
 
     return refs->depth > 0 && refs->level[refs->depth - 1].object && at < refs->text.size &&
            refs->text.p[at] == ':';

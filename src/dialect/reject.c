@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "dialect/json.h"
+#include "json/write.h"
 
 enum { WALK_MAX = 8 }; /* levels of an error's JSON */
 
@@ -223,7 +223,7 @@ bool ld_rejects_stream_options(int http_status, struct lb_str body)
         return false;
     body = skip_blanks(body);
     if (body.size > 0 && (body.p[0] == '{' || body.p[0] == '[')) {
-        json_t *value = ld_json_read(body, NULL);
+        json_t *value = lj_json_read(body, NULL);
         if (value != NULL) {
             bool stated = states(value, 0);
             json_decref(value);

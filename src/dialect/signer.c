@@ -7,8 +7,8 @@
 #include "dialect/signer.h"
 
 #include "base/raw.h"
-#include "dialect/scan.h"
 #include "http/scan.h"
+#include "json/scan.h"
 
 /* Of signed.def. */
 enum node {
@@ -110,7 +110,7 @@ static void end_id(struct pass *pass, size_t at)
     if (id.size == 0 || id.size > LD_SIGNER_ID_MAX)
         return;
     if (signer->escaped) {
-        size_t size = ld_unescape(id, plain, sizeof plain);
+        size_t size = lj_unescape(id, plain, sizeof plain);
         if (size == 0 || size == SIZE_MAX)
             return;
         id = lb_str(plain, size);
@@ -137,7 +137,7 @@ static uint8_t find_member(const struct ld_signer *signer)
     if (name.size > LD_SIGNER_NAME_MAX)
         return MEMBER_NONE;
     if (signer->escaped) {
-        size_t size = ld_unescape(name, plain, sizeof plain);
+        size_t size = lj_unescape(name, plain, sizeof plain);
         name = lb_str(plain, size != SIZE_MAX ? size : 0);
     }
     for (size_t i = 0; i < sizeof RULES / sizeof RULES[0]; i++) {
@@ -196,7 +196,7 @@ static size_t take_string(struct pass *pass, size_t at, size_t end)
             at++;
             continue;
         }
-        at = ld_scan_string(p, at, end);
+        at = lj_scan_string(p, at, end);
         if (at == end)
             break;
         if (p[at] == '"') {
@@ -256,7 +256,7 @@ static void close_level(struct ld_signer *signer)
 /* In a level without rules: to its end, or that of the bytes. */
 static size_t skip_level(struct ld_signer *signer, const char *p, size_t at, size_t end)
 {
-    at = ld_scan_nesting(p, at, end);
+    at = lj_scan_nesting(p, at, end);
     if (at == end)
         return end;
     if (p[at] == '"') {

@@ -7,7 +7,7 @@
  */
 #include "dialect/sniff.h"
 
-#include "dialect/scan.h"
+#include "json/scan.h"
 
 /* XX(NAME, "name", its last character): no two share both their size and that character. */
 #define NAME_MAP(XX)                                                                               \
@@ -236,7 +236,7 @@ static size_t skip_string(struct ld_sniff *sniff, const char *bytes, size_t at, 
         sniff->escape = false;
         return at + 1;
     }
-    size_t end = ld_scan_string(bytes, at, size);
+    size_t end = lj_scan_string(bytes, at, size);
     if (end == size)
         return size;
     sniff->in_string = bytes[end] != '"';
@@ -259,7 +259,7 @@ static size_t run_string(struct ld_sniff *sniff, const char *bytes, size_t at, s
 /* A string's inside begins at `at`. Nearly all end in the same feed, and without an escape. */
 static size_t take_string(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
 {
-    size_t end = ld_scan_string(bytes, at, size);
+    size_t end = lj_scan_string(bytes, at, size);
     struct lb_str inside = lb_str(bytes + at, end - at);
 
     if (end == size || bytes[end] != '"') {
@@ -373,7 +373,7 @@ static size_t skip_level(struct ld_sniff *sniff, const char *bytes, size_t at, s
             at = skip_string(sniff, bytes, at, size);
             continue;
         }
-        at = ld_scan_nesting(bytes, at, size);
+        at = lj_scan_nesting(bytes, at, size);
         if (at == size)
             break;
         char c = bytes[at++];

@@ -7,8 +7,8 @@
 #include "dialect/splice.h"
 
 #include "base/buf.h"
-#include "dialect/json.h"
-#include "dialect/scan.h"
+#include "json/scan.h"
+#include "json/write.h"
 
 enum {
     EXTRAS_MAX = 256, /* members of an extra_body */
@@ -85,7 +85,7 @@ static struct lb_str quote(struct lb_arena *arena, struct lb_str s)
         return join(arena, parts, 3);
     }
     lb_buf_init(&buf, arena->host, 6 * s.size + 2);
-    ld_json_write_str(s, &buf);
+    lj_json_write_str(s, &buf);
     struct lb_str written = lb_buf_str(&buf);
     struct lb_str quoted = buf.failed == LLMGR_OK ? join(arena, &written, 1) : lb_str(NULL, 0);
     lb_buf_free(&buf);
@@ -157,24 +157,24 @@ static llmgr_status keep_extra(struct job *job, const struct extra *extra)
 static llmgr_status read_extras(struct job *job)
 {
     struct lb_str text = job->wish->extra_body;
-    struct ld_walk walk;
-    struct ld_member member;
+    struct lj_walk walk;
+    struct lj_member member;
 
     job->extras = lb_arena_calloc(job->arena, EXTRAS_MAX, sizeof *job->extras);
     if (job->extras == NULL)
         return lb_fail_memory(job->err);
-    ld_walk_start(&walk, text, ld_scan_space(text.p, 0, text.size), 1);
-    while (ld_walk_next(&walk, &member)) {
+    lj_walk_start(&walk, text, lj_scan_space(text.p, 0, text.size), 1);
+    while (lj_walk_next(&walk, &member)) {
         struct extra extra = {
             .name = member.name,
             .quoted = lb_str(member.name.p - 1, member.name.size + 2),
-            .value = ld_span_of(text, member.value),
+            .value = lj_span_of(text, member.value),
         };
         if (member.escaped) {
             char *plain = lb_arena_bytes(job->arena, member.name.size);
             if (plain == NULL)
                 return lb_fail_memory(job->err);
-            extra.name = ld_member_name(&member, plain, member.name.size);
+            extra.name = lj_member_name(&member, plain, member.name.size);
         }
         if (extra.name.p == NULL)
             return bad_extra(job, "a name is no text");
@@ -182,23 +182,23 @@ static llmgr_status read_extras(struct job *job)
         if (status != LLMGR_OK)
             return status;
     }
-    if (walk.why == NULL && ld_scan_space(text.p, walk.at, text.size) != text.size)
+    if (walk.why == NULL && lj_scan_space(text.p, walk.at, text.size) != text.size)
         walk.why = "something follows it";
     return walk.why == NULL ? LLMGR_OK : bad_extra(job, walk.why);
 }
 
 bool ld_extra_sets(struct lb_str text, struct lb_str name)
 {
-    struct ld_walk walk;
-    struct ld_member member;
+    struct lj_walk walk;
+    struct lj_member member;
     char buf[NAME_BUF];
     bool sets = false;
 
     if (text.size == 0)
         return false;
-    ld_walk_start(&walk, text, ld_scan_space(text.p, 0, text.size), 1);
-    while (ld_walk_next(&walk, &member)) {
-        if (lb_str_eq(ld_member_name(&member, buf, sizeof buf), name))
+    lj_walk_start(&walk, text, lj_scan_space(text.p, 0, text.size), 1);
+    while (lj_walk_next(&walk, &member)) {
+        if (lb_str_eq(lj_member_name(&member, buf, sizeof buf), name))
             sets = text.p[member.value.at] != 'f' && text.p[member.value.at] != 'n';
     }
     return sets;
@@ -212,10 +212,10 @@ static llmgr_status twice(struct job *job, const struct extra *extra)
 }
 
 /* Where the body has a member that the extra_body sets, it is replaced. */
-static llmgr_status replace_member(struct job *job, const struct ld_member *member)
+static llmgr_status replace_member(struct job *job, const struct lj_member *member)
 {
     char buf[NAME_BUF];
-    struct lb_str name = ld_member_name(member, buf, sizeof buf);
+    struct lb_str name = lj_member_name(member, buf, sizeof buf);
 
     if (name.p == NULL)
         return LLMGR_OK;
@@ -233,13 +233,13 @@ static llmgr_status replace_member(struct job *job, const struct ld_member *memb
 
 static llmgr_status merge_extras(struct job *job)
 {
-    struct ld_walk walk;
-    struct ld_member member;
+    struct lj_walk walk;
+    struct lj_member member;
 
     if (job->extra_count == 0)
         return LLMGR_OK;
-    ld_walk_start(&walk, job->body, job->peek->open, 1);
-    while (ld_walk_next(&walk, &member)) {
+    lj_walk_start(&walk, job->body, job->peek->open, 1);
+    while (lj_walk_next(&walk, &member)) {
         llmgr_status status = replace_member(job, &member);
         if (status != LLMGR_OK)
             return status;
@@ -268,10 +268,10 @@ static llmgr_status drop_options(struct job *job)
         return LLMGR_OK;
     if (from == 0) { /* the first one: up to the next one's name */
         from = peek->options_name;
-        size_t comma = ld_scan_space(job->body.p, end, job->body.size);
+        size_t comma = lj_scan_space(job->body.p, end, job->body.size);
         job->emptied = job->body.p[comma] == '}';
         if (!job->emptied)
-            end = ld_scan_space(job->body.p, comma + 1, job->body.size);
+            end = lj_scan_space(job->body.p, comma + 1, job->body.size);
     }
     return add_edit(job, (struct ld_span){from, end - from}, LB_STR(""));
 }
@@ -280,17 +280,17 @@ static llmgr_status drop_options(struct job *job)
 static struct lb_str asking_options(const struct job *job)
 {
     struct lb_str text = job->options;
-    struct ld_walk walk;
-    struct ld_member member;
+    struct lj_walk walk;
+    struct lj_member member;
     char buf[NAME_BUF];
     bool empty = true;
 
     if (text.p[0] != '{')
         return ASK;
-    ld_walk_start(&walk, text, 0, 2);
-    while (ld_walk_next(&walk, &member)) {
+    lj_walk_start(&walk, text, 0, 2);
+    while (lj_walk_next(&walk, &member)) {
         empty = false;
-        if (!lb_str_eq(ld_member_name(&member, buf, sizeof buf), LB_STR("include_usage")))
+        if (!lb_str_eq(lj_member_name(&member, buf, sizeof buf), LB_STR("include_usage")))
             continue;
         const struct lb_str parts[] = {
             lb_str_sub(text, 0, member.value.at), LB_STR("true"),

@@ -12,7 +12,7 @@
  */
 #include "dialect/usage.h"
 
-#include "dialect/scan.h"
+#include "json/scan.h"
 
 /* ---- Counts, under the names of all dialects ------------------------------------------------- */
 
@@ -92,7 +92,7 @@ static void counts_of_tree(const json_t *object, struct counts *counts)
         const json_t *holder = row->holder == HOLDER_USAGE
                                    ? object
                                    : json_object_get(object, HOLDER_NAMES[row->holder].p);
-        int64_t value = ld_json_int(holder, row->member.p, -1);
+        int64_t value = lj_json_int(holder, row->member.p, -1);
         counts->there[i] = json_object_get(holder, row->member.p) != NULL;
         counts->n[i] = value >= 0 ? value : -1;
     }
@@ -138,12 +138,12 @@ static enum holder find_holder(struct lb_str name)
 /* The members of the object at text.p[at]. False: it is none, or a tree has to read it. */
 static bool walk_object(struct lb_str text, size_t at, enum holder holder, struct counts *counts)
 {
-    struct ld_walk walk;
-    struct ld_member member;
+    struct lj_walk walk;
+    struct lj_member member;
 
-    ld_walk_start(&walk, text, at, holder == HOLDER_USAGE ? 1 : 2);
-    while (ld_walk_next(&walk, &member)) {
-        struct lb_str value = ld_span_of(text, member.value);
+    lj_walk_start(&walk, text, at, holder == HOLDER_USAGE ? 1 : 2);
+    while (lj_walk_next(&walk, &member)) {
+        struct lb_str value = lj_span_of(text, member.value);
         enum holder inner =
             holder == HOLDER_USAGE && value.p[0] == '{' ? find_holder(member.name) : HOLDERS;
         enum count count = find_count(holder, member.name);
@@ -163,7 +163,7 @@ static bool walk_object(struct lb_str text, size_t at, enum holder holder, struc
 /* False: no JSON object. */
 static bool counts_of_text(struct lb_str text, struct counts *counts)
 {
-    size_t at = ld_scan_space(text.p, 0, text.size);
+    size_t at = lj_scan_space(text.p, 0, text.size);
 
     *counts = (struct counts){0};
     for (size_t i = 0; i < COUNTS; i++)
@@ -172,7 +172,7 @@ static bool counts_of_text(struct lb_str text, struct counts *counts)
         return false;
     if (walk_object(text, at, HOLDER_USAGE, counts))
         return true;
-    json_t *object = ld_json_read(text, NULL);
+    json_t *object = lj_json_read(text, NULL);
     bool is_object = object != NULL; /* the text begins with its brace */
     if (is_object)
         counts_of_tree(object, counts);

@@ -3,7 +3,7 @@
 #ifndef LD_USAGE_H
 #define LD_USAGE_H
 
-#include "dialect/json.h"
+#include "json/write.h"
 
 /* All counts unknown. */
 void ld_usage_init(struct llmgr_usage *usage);

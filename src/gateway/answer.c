@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-#include "dialect/shape.h"
+#include "dialect/error_write.h"
 #include "gateway/client.h"
-#include "gateway/problem.h"
 #include "gateway/request.h"
 #include "http/chunked.h"
 #include "http/write.h"
+#include "management/problem.h"
 #include "net/conn.h"
 
 /* ---- Heads ----------------------------------------------------------------------------------- */
@@ -158,11 +158,11 @@ void lg_answer_error(struct lg_request *request)
 
     problem_of(request, &problem);
     if (is_api(request) && request->error_http == 0)
-        problem.http_status = lg_problem_http(err->status);
+        problem.http_status = lp_problem_http(err->status);
     lb_buf_reset(body);
     if (is_api(request)) {
-        type = LG_PROBLEM_TYPE;
-        lg_problem_write(err, problem.http_status, request->id, body);
+        type = LP_PROBLEM_TYPE;
+        lp_problem_write(err, problem.http_status, request->id, body);
     } else {
         ld_error_body(lg_request_shape(request), &problem, body);
     }

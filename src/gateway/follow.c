@@ -2,12 +2,12 @@
 /* See the header. What has an id that says its platform itself is followed by shown_ids.h. */
 #include "gateway/follow.h"
 
+#include "accounts/objects.h"
 #include "gateway/ask.h"
 #include "gateway/native.h"
 #include "gateway/shown_ids.h"
 #include "gateway/work.h"
 #include "manager/manager.h"
-#include "manager/objects.h"
 
 struct follow {
     struct lg_request *request;
@@ -57,7 +57,7 @@ static void look_up(void *context)
     struct lm_manager *manager = follow->request->worker->manager;
 
     follow->status =
-        lm_object_platform(manager, lm_effective_user(manager, follow->request->caller.user),
+        lw_object_platform(manager, lm_effective_user(manager, follow->request->caller.user),
                            follow->id, &follow->platform_id, &follow->err);
 }
 

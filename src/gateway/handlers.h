@@ -3,11 +3,11 @@
 #ifndef LG_HANDLERS_H
 #define LG_HANDLERS_H
 
-#include "gateway/call.h"
+#include "management/call.h"
 
 #define LG_DECLARE_RELAY(target)
-#define LG_DECLARE_LOOP(target) void lg_run_##target(struct lg_call *call);
-#define LG_DECLARE_WORK(target) void lg_run_##target(struct lg_call *call);
+#define LG_DECLARE_LOOP(target) void lg_run_##target(struct lp_call *call);
+#define LG_DECLARE_WORK(target) void lg_run_##target(struct lp_call *call);
 #define LG_ROUTE(method, path, kind, scope, target, ...) LG_DECLARE_##kind(target)
 #include "gateway/routes.def"
 #undef LG_ROUTE

@@ -7,9 +7,9 @@
 
 #include <string.h>
 
+#include "accounts/tokens.h"
 #include "gateway/work.h"
 #include "http/url.h"
-#include "manager/tokens.h"
 
 /*
  * Of a worker at once; tokens in use need none. A restart before thousands of clients must not
@@ -19,8 +19,8 @@ enum { LOOK_UPS_MAX = 512 };
 
 struct look_up {
     struct lg_worker *worker; /* which counts it */
-    unsigned char digest[LM_TOKEN_DIGEST_SIZE];
-    struct lm_token *token;
+    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
+    struct lw_token *token;
     llmgr_status status;
     struct llmgr_error err;
 };
@@ -75,16 +75,16 @@ static enum lg_verdict unknown(struct lg_request *request)
                               "makes one"));
 }
 
-static enum lg_caller_kind kind_of(llmgr_token_kind kind)
+static enum lp_caller_kind kind_of(llmgr_token_kind kind)
 {
     switch (kind) {
     case LLMGR_TOKEN_ADMIN:
-        return LG_CALLER_ADMIN;
+        return LP_CALLER_ADMIN;
     case LLMGR_TOKEN_APP:
-        return LG_CALLER_APP;
+        return LP_CALLER_APP;
     case LLMGR_TOKEN_USER:
     default:
-        return LG_CALLER_USER;
+        return LP_CALLER_USER;
     }
 }
 
@@ -123,7 +123,7 @@ static llmgr_status named_user(struct lg_request *request, struct lb_str *named,
 }
 
 /* The token is good: may it do this, and as whom? Copies what is needed of it. */
-static enum lg_verdict admit_token(struct lg_request *request, const struct lm_token *token)
+static enum lg_verdict admit_token(struct lg_request *request, const struct lw_token *token)
 {
     struct lb_str named = {NULL, 0}, acting = {NULL, 0};
     struct llmgr_error err = {0};
@@ -131,7 +131,7 @@ static enum lg_verdict admit_token(struct lg_request *request, const struct lm_t
     if (!token->known)
         return unknown(request);
     if (named_user(request, &named, &err) != LLMGR_OK ||
-        lm_token_acts_as(token, named, &acting, &err) != LLMGR_OK)
+        lw_token_acts_as(token, named, &acting, &err) != LLMGR_OK)
         return lg_request_fail_with(request, &err);
     if (acting.size == 0)
         acting = LB_STR(LLMGR_SYSTEM_USER);
@@ -140,7 +140,7 @@ static enum lg_verdict admit_token(struct lg_request *request, const struct lm_t
     request->caller.user = lb_arena_str(&request->arena, acting);
     if (request->caller.user.p == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    if (request->match.route->scope == LG_SCOPE_ADMIN && !lg_caller_is_admin(&request->caller))
+    if (request->match.route->scope == LG_SCOPE_ADMIN && !lp_caller_is_admin(&request->caller))
         return lg_request_fail(request, LLMGR_ERR_FORBIDDEN,
                                N_("this needs an administrator's token"));
     return LG_NEXT;
@@ -153,7 +153,7 @@ static void load(void *context)
     struct look_up *look_up = context;
 
     look_up->status =
-        lm_token_load(look_up->worker->manager, look_up->digest, &look_up->token, &look_up->err);
+        lw_token_load(look_up->worker->manager, look_up->digest, &look_up->token, &look_up->err);
 }
 
 static void drop_look_up(void *context)
@@ -162,7 +162,7 @@ static void drop_look_up(void *context)
     struct lg_worker *worker = look_up->worker;
 
     worker->look_ups--;
-    lm_token_free(worker->manager, look_up->token);
+    lw_token_free(worker->manager, look_up->token);
     lb_free(worker->host, look_up);
 }
 
@@ -175,7 +175,7 @@ static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_s
     if (look_up->status != LLMGR_OK)
         return lg_request_fail_with(request, &look_up->err);
     enum lg_verdict verdict = request->gone ? LG_DONE : admit_token(request, look_up->token);
-    lm_token_cache_put(request->worker->tokens, look_up->token);
+    lw_token_cache_put(request->worker->tokens, look_up->token);
     look_up->token = NULL;
     return verdict;
 }
@@ -214,23 +214,23 @@ static enum lg_verdict start_load(struct lg_request *request, const unsigned cha
 static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_status status)
 {
     const unsigned char *digest = context;
-    const struct lm_token *token = NULL;
+    const struct lw_token *token = NULL;
 
     (void)status;
     if (request->gone)
         return LG_DONE;
-    if (lm_token_cache_get(request->worker->tokens, digest, &token) == LM_TOKEN_FOUND)
+    if (lw_token_cache_get(request->worker->tokens, digest, &token) == LW_TOKEN_FOUND)
         return admit_token(request, token);
     return start_load(request, digest);
 }
 
 static enum lg_verdict await_word(struct lg_request *request, const unsigned char *digest)
 {
-    char *kept = lb_arena_bytes(&request->arena, LM_TOKEN_DIGEST_SIZE);
+    char *kept = lb_arena_bytes(&request->arena, LW_TOKEN_DIGEST_SIZE);
 
     if (kept == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    memcpy(kept, digest, LM_TOKEN_DIGEST_SIZE);
+    memcpy(kept, digest, LW_TOKEN_DIGEST_SIZE);
     return lg_work_await_fresh(request, heard, kept);
 }
 
@@ -238,8 +238,8 @@ static enum lg_verdict await_word(struct lg_request *request, const unsigned cha
 
 enum lg_verdict lg_identify_token(struct lg_request *request)
 {
-    unsigned char digest[LM_TOKEN_DIGEST_SIZE];
-    const struct lm_token *token = NULL;
+    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
+    const struct lw_token *token = NULL;
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);
@@ -253,15 +253,15 @@ enum lg_verdict lg_identify_token(struct lg_request *request)
     if (text.size == 0)
         return lg_request_fail(request, LLMGR_ERR_UNAUTHORIZED,
                                N_("a token is needed: send `Authorization: Bearer sk-llmgr-…`"));
-    enum lm_token_result found = lm_token_cache_find(request->worker->tokens, text, digest, &token);
+    enum lw_token_result found = lw_token_cache_find(request->worker->tokens, text, digest, &token);
     lg_identity_hide(request->head);
     switch (found) {
-    case LM_TOKEN_FOUND:
+    case LW_TOKEN_FOUND:
         return admit_token(request, token);
-    case LM_TOKEN_MISS:
+    case LW_TOKEN_MISS:
         return lg_server_fresh(request->worker->server) ? start_load(request, digest)
                                                         : await_word(request, digest);
-    case LM_TOKEN_UNKNOWN:
+    case LW_TOKEN_UNKNOWN:
     default:
         return unknown(request);
     }

@@ -7,14 +7,14 @@
 
 #include <string.h>
 
-#include "dialect/json.h"
-#include "gateway/api_schema.h"
-#include "gateway/call.h"
 #include "gateway/handlers.h"
+#include "json/write.h"
+#include "management/call.h"
+#include "management/schema.h"
 
 static void add_text(const char *text, struct lb_buf *out)
 {
-    ld_json_write_str(lb_cstr(text), out);
+    lj_json_write_str(lb_cstr(text), out);
 }
 
 /* ,"name":"text" */
@@ -38,41 +38,41 @@ static void add_choices(const char *choices, bool or_null, struct lb_buf *out)
         size_t size = strcspn(at, "|");
         if (at != choices)
             lb_buf_add_byte(out, ',');
-        ld_json_write_str(lb_str(at, size), out);
+        lj_json_write_str(lb_str(at, size), out);
         at += size + (at[size] == '|');
     }
     lb_buf_add_c(out, or_null ? ",null]" : "]");
 }
 
-static const char *type_of(enum lg_type type)
+static const char *type_of(enum lx_type type)
 {
     switch (type) {
-    case LG_TYPE_ID:
-    case LG_TYPE_COUNT:
+    case LX_TYPE_ID:
+    case LX_TYPE_COUNT:
         return "\"type\":\"integer\",\"format\":\"int64\"";
-    case LG_TYPE_COUNT_OR_NULL:
+    case LX_TYPE_COUNT_OR_NULL:
         return "\"type\":[\"integer\",\"null\"],\"format\":\"int64\",\"minimum\":0";
-    case LG_TYPE_FLAG:
+    case LX_TYPE_FLAG:
         return "\"type\":\"boolean\"";
-    case LG_TYPE_TEXT:
-    case LG_TYPE_TOKEN:
-    case LG_TYPE_CHOICE:
+    case LX_TYPE_TEXT:
+    case LX_TYPE_TOKEN:
+    case LX_TYPE_CHOICE:
         return "\"type\":\"string\"";
-    case LG_TYPE_SECRET:
+    case LX_TYPE_SECRET:
         return "\"type\":\"string\",\"format\":\"password\",\"writeOnly\":true";
-    case LG_TYPE_TEXT_OR_NULL:
-    case LG_TYPE_CHOICE_OR_NULL:
+    case LX_TYPE_TEXT_OR_NULL:
+    case LX_TYPE_CHOICE_OR_NULL:
         return "\"type\":[\"string\",\"null\"]";
-    case LG_TYPE_OBJECT_OR_NULL:
+    case LX_TYPE_OBJECT_OR_NULL:
         return "\"type\":[\"object\",\"null\"]";
-    case LG_TYPE_LIST:
+    case LX_TYPE_LIST:
         return "\"type\":\"array\"";
     default:
         return "";
     }
 }
 
-static void add_member(const struct lg_member *member, struct lb_buf *out)
+static void add_member(const struct lx_member *member, struct lb_buf *out)
 {
     const char *type = type_of(member->type);
 
@@ -81,15 +81,15 @@ static void add_member(const struct lg_member *member, struct lb_buf *out)
     add_text(member->text, out);
     if (type[0] != '\0')
         lb_buf_addf(out, ",%s", type);
-    if (member->type == LG_TYPE_ID)
+    if (member->type == LX_TYPE_ID)
         lb_buf_add_c(out, ",\"minimum\":1");
-    if (member->type == LG_TYPE_COUNT)
+    if (member->type == LX_TYPE_COUNT)
         lb_buf_add_c(out, ",\"minimum\":0");
-    if (member->type == LG_TYPE_CHOICE || member->type == LG_TYPE_CHOICE_OR_NULL)
-        add_choices(member->detail, member->type == LG_TYPE_CHOICE_OR_NULL, out);
-    if (member->type == LG_TYPE_ONE) /* 3.1: a reference may have a description beside it */
+    if (member->type == LX_TYPE_CHOICE || member->type == LX_TYPE_CHOICE_OR_NULL)
+        add_choices(member->detail, member->type == LX_TYPE_CHOICE_OR_NULL, out);
+    if (member->type == LX_TYPE_ONE) /* 3.1: a reference may have a description beside it */
         lb_buf_addf(out, ",\"$ref\":\"#/components/schemas/%s\"", member->detail);
-    if (member->type == LG_TYPE_LIST) {
+    if (member->type == LX_TYPE_LIST) {
         lb_buf_add_c(out, ",\"items\":");
         add_reference(member->detail, out);
     }
@@ -98,9 +98,9 @@ static void add_member(const struct lg_member *member, struct lb_buf *out)
     lb_buf_add_byte(out, '}');
 }
 
-static void add_schema(enum lg_schema_id id, struct lb_buf *out)
+static void add_schema(enum lx_schema_id id, struct lb_buf *out)
 {
-    const struct lg_schema schema = lg_schema(id);
+    const struct lx_schema schema = lx_schema(id);
     const char *comma = "";
 
     add_text(schema.name, out);
@@ -134,9 +134,9 @@ static void add_components(struct lb_buf *out)
                  "\"content\":{\"application/problem+json\":{\"schema\":"
                  "{\"$ref\":\"#/components/schemas/Problem\"}}}}},"
                  "\"schemas\":{");
-    for (int id = 1; id < LG_SCHEMA_COUNT; id++) {
+    for (int id = 1; id < LX_SCHEMA_COUNT; id++) {
         lb_buf_add_c(out, id == 1 ? "" : ",");
-        add_schema((enum lg_schema_id)id, out);
+        add_schema((enum lx_schema_id)id, out);
     }
     lb_buf_add_c(out, "}}");
 }
@@ -160,7 +160,7 @@ static void add_path_parameter(struct lb_str name, bool rest, const char **comma
     bool number = lb_str_ends(name, LB_STR("_id"));
 
     lb_buf_addf(out, "%s{\"name\":", *comma);
-    ld_json_write_str(name, out);
+    lj_json_write_str(name, out);
     lb_buf_add_c(out, ",\"in\":\"path\",\"required\":true,\"schema\":");
     lb_buf_add_c(out, number ? "{\"type\":\"integer\",\"format\":\"int64\",\"minimum\":1}"
                              : "{\"type\":\"string\",\"minLength\":1}");
@@ -170,7 +170,7 @@ static void add_path_parameter(struct lb_str name, bool rest, const char **comma
     *comma = ",";
 }
 
-static void add_parameters(const struct lg_route *route, const struct lg_operation *operation,
+static void add_parameters(const struct lg_route *route, const struct lp_operation *operation,
                            struct lb_buf *out)
 {
     const char *comma = "";
@@ -182,15 +182,15 @@ static void add_parameters(const struct lg_route *route, const struct lg_operati
         bool rest = lb_str_ends(name, LB_STR("..."));
         add_path_parameter(rest ? lb_str_sub(name, 0, size - 3) : name, rest, &comma, out);
     }
-    for (unsigned i = 0; i < LG_QUERY_COUNT; i++) {
+    for (unsigned i = 0; i < LP_QUERY_COUNT; i++) {
         if ((operation->queries & (1u << i)) == 0)
             continue;
-        lb_buf_addf(out, "%s{\"name\":\"%s\",\"in\":\"query\"", comma, LG_QUERIES[i].name);
-        add_pair("description", LG_QUERIES[i].text, out);
-        lb_buf_addf(out, ",\"schema\":%s}", LG_QUERIES[i].schema);
+        lb_buf_addf(out, "%s{\"name\":\"%s\",\"in\":\"query\"", comma, LP_QUERIES[i].name);
+        add_pair("description", LP_QUERIES[i].text, out);
+        lb_buf_addf(out, ",\"schema\":%s}", LP_QUERIES[i].schema);
         comma = ",";
     }
-    if ((operation->options & LG_ONCE) != 0)
+    if ((operation->options & LP_ONCE) != 0)
         lb_buf_addf(out,
                     "%s{\"name\":\"Idempotency-Key\",\"in\":\"header\",\"description\":"
                     "\"makes repeating safe: the same key gets the same answer for a day\","
@@ -199,33 +199,33 @@ static void add_parameters(const struct lg_route *route, const struct lg_operati
     lb_buf_add_byte(out, ']');
 }
 
-static void add_request(const struct lg_operation *operation, struct lb_buf *out)
+static void add_request(const struct lp_operation *operation, struct lb_buf *out)
 {
-    if (operation->request == LG_SCHEMA_NONE)
+    if (operation->request == LX_SCHEMA_NONE)
         return;
     lb_buf_addf(out,
                 ",\"requestBody\":{\"required\":%s,\"content\":{\"application/json\":{"
                 "\"schema\":",
-                (operation->options & LG_BODY_OPTIONAL) != 0 ? "false" : "true");
-    add_reference(lg_schema(operation->request).name, out);
+                (operation->options & LP_BODY_OPTIONAL) != 0 ? "false" : "true");
+    add_reference(lx_schema(operation->request).name, out);
     lb_buf_add_c(out, "}}}");
 }
 
-static void add_content(const struct lg_operation *operation, struct lb_buf *out)
+static void add_content(const struct lp_operation *operation, struct lb_buf *out)
 {
-    const char *name = lg_schema(operation->response).name;
+    const char *name = lx_schema(operation->response).name;
 
     switch (operation->shape) {
-    case LG_SHAPE_NOTHING:
+    case LP_SHAPE_NOTHING:
         return;
-    case LG_SHAPE_PLAIN:
+    case LP_SHAPE_PLAIN:
         lb_buf_add_c(out, ",\"content\":{\"text/plain\":{\"schema\":{\"type\":\"string\"}}}");
         return;
-    case LG_SHAPE_ONE:
+    case LP_SHAPE_ONE:
         lb_buf_add_c(out, ",\"content\":{\"application/json\":{\"schema\":");
         add_reference(name, out);
         break;
-    case LG_SHAPE_PAGE:
+    case LP_SHAPE_PAGE:
         lb_buf_add_c(out, ",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\","
                           "\"properties\":{\"data\":{\"type\":\"array\",\"items\":");
         add_reference(name, out);
@@ -240,7 +240,7 @@ static void add_content(const struct lg_operation *operation, struct lb_buf *out
     lb_buf_add_c(out, "}}");
 }
 
-static void add_responses(const struct lg_route *route, const struct lg_operation *operation,
+static void add_responses(const struct lg_route *route, const struct lp_operation *operation,
                           struct lb_buf *out)
 {
     bool api = strncmp(route->path, "/api/", 5) == 0;
@@ -261,7 +261,7 @@ static void add_operation(const struct lg_route *route, struct lb_buf *out)
         [LH_METHOD_GET] = "get",     [LH_METHOD_POST] = "post",     [LH_METHOD_PUT] = "put",
         [LH_METHOD_PATCH] = "patch", [LH_METHOD_DELETE] = "delete",
     };
-    const struct lg_operation *operation = lg_operation_find(route->operation);
+    const struct lp_operation *operation = lp_operation_find(route->operation);
 
     if (operation == NULL) /* a test holds the tables to each other */
         return;
@@ -327,7 +327,7 @@ void lg_openapi_write(const struct lg_route *routes, size_t count, struct lb_buf
     lb_buf_add_byte(out, '}');
 }
 
-void lg_run_openapi(struct lg_call *call)
+void lg_run_openapi(struct lp_call *call)
 {
     size_t count;
     const struct lg_route *routes = lg_routes(&count);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "gateway/client.h"
-#include "gateway/gauge.h"
+#include "gateway/concurrency.h"
 #include "http/hops.h"
 #include "net/addr.h"
 #include "net/policy.h"

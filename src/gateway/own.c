@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "dialect/json.h"
+#include "accounts/objects.h"
 #include "gateway/work.h"
-#include "manager/objects.h"
+#include "json/write.h"
 
 enum { NAMED_MAX = 32 }; /* objects that one answer may tell of */
 
@@ -25,7 +25,7 @@ static const struct {
 struct record {
     struct lg_request *request;
     enum lg_verdict (*done)(struct lg_request *request);
-    struct lm_object objects[NAMED_MAX];
+    struct lw_object objects[NAMED_MAX];
     size_t count;
     llmgr_status status;
     struct llmgr_error err;
@@ -73,7 +73,7 @@ static llmgr_status note(struct record *record, const char *kind, const json_t *
     struct lb_str kept = lb_arena_str(&record->request->arena, text);
     if (kept.p == NULL)
         return lb_fail_memory(err);
-    record->objects[record->count++] = (struct lm_object){.id = kept, .kind = lb_cstr(kind)};
+    record->objects[record->count++] = (struct lw_object){.id = kept, .kind = lb_cstr(kind)};
     return LLMGR_OK;
 }
 
@@ -130,19 +130,19 @@ static void work(void *context)
     struct record *record = context;
     const struct lg_request *request = record->request;
     const struct lg_own *own = request->own;
-    const struct lm_target *target = &request->target;
+    const struct lr_target *target = &request->target;
     struct lm_manager *manager = request->worker->manager;
-    json_t *root = ld_json_read(lb_buf_str(&own->held), NULL);
+    json_t *root = lj_json_read(lb_buf_str(&own->held), NULL);
 
     if (own->row->kind_of_work == LG_NATIVE_ENDS) {
         if (!json_is_false(json_object_get(root, "deleted")))
             record->status =
-                lm_object_forget(manager, target->platform_id, target->user, own->id, &record->err);
+                lw_object_forget(manager, target->platform_id, target->user, own->id, &record->err);
     } else {
         record->status = read_answer(record, root, &record->err);
         if (record->status == LLMGR_OK && record->count > 0)
             record->status =
-                lm_objects_add(manager, target, record->objects, record->count, &record->err);
+                lw_objects_add(manager, target, record->objects, record->count, &record->err);
         if (record->status != LLMGR_OK)
             tell_lost(record);
     }

@@ -2,7 +2,7 @@
 /*
  * OWN: with a key that is not the caller's own the platform takes all callers for one, so it is
  * decided here what each may reach (native.def) and whose the things are that a request names
- * (manager/objects.h). With one's own key nothing of this happens.
+ * (accounts/objects.h). With one's own key nothing of this happens.
  *
  *   ADMIT --> OWN: path allowed? --> ids of path, query, body --> all the caller's? --> CONNECT
  *                                                                  (SQL, off the loop)

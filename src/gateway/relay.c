@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/raw.h"
-#include "dialect/errors.h"
+#include "dialect/error_read.h"
+#include "dialect/error_write.h"
 #include "dialect/reject.h"
-#include "dialect/shape.h"
 #include "gateway/answer.h"
 #include "gateway/ask.h"
 #include "gateway/body.h"
@@ -127,7 +127,7 @@ static void mask_key(void *context, char *text, size_t size)
     if (request->target.sealed_key.size == 0 || size == 0)
         return;
     lv_secret_init(&key);
-    if (lm_target_open_key(request->worker->manager, &request->target, &key, NULL) == LLMGR_OK)
+    if (lr_target_open_key(request->worker->manager, &request->target, &key, NULL) == LLMGR_OK)
         lu_mask_key(request->worker->host, lv_secret_str(&key), text, size);
     else
         memset(text, '*', size);

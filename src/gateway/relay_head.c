@@ -66,7 +66,7 @@ static void show_fields(const struct lh_head *head, struct lb_buf *out)
 
 static void show_decision(const struct lg_request *request, struct lb_buf *out)
 {
-    const struct lm_target *target = &request->target;
+    const struct lr_target *target = &request->target;
 
     if (!request->settings->decision_headers)
         return;

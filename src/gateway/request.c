@@ -230,8 +230,8 @@ static char *move_text(char *to, struct lb_str *text)
 
 void lg_request_settle_in(struct lg_request *request)
 {
-    const struct lm_target *old = &request->target;
-    struct lm_target target = {
+    const struct lr_target *old = &request->target;
+    struct lr_target target = {
         .user = old->user,
         .slot = old->slot,
         .platform_id = old->platform_id,

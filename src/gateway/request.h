@@ -25,12 +25,12 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "dialect/endpoint.h"
-#include "gateway/call.h"
 #include "gateway/route.h"
 #include "gateway/server_int.h"
 #include "gateway/worker.h"
 #include "http/body.h"
-#include "manager/resolve.h"
+#include "management/call.h"
+#include "resolve/resolve.h"
 #include "upstream/exchange.h"
 
 struct lg_ask;
@@ -72,7 +72,7 @@ enum {
     LG_ARENA_MAX = 1 << 20,     /* all of it, the body apart */
     LG_ID_SIZE = 32,            /* "req_" and 26 digits */
     LG_CLIENT_ID_MAX = 128,     /* bytes of an x-request-id that is echoed */
-    LG_API_BODY_MAX = 1 << 20,  /* bytes of a body for a route of our own */
+    LP_API_BODY_MAX = 1 << 20,  /* bytes of a body for a route of our own */
     LG_REFUSAL_MAX = 64 * 1024, /* bytes of a platform's error that are looked at */
     LG_ATTEMPTS_MAX = 2,        /* per request: the second without stream_options */
     LG_PROFILE_TRIES = 4,       /* loads of a profile that keeps changing */
@@ -97,7 +97,7 @@ struct lg_request {
     const struct lh_head *head; /* the worker's, or our copy; NULL once it was sent on */
     enum lh_method method;
     struct lg_match match;
-    struct lg_caller caller;
+    struct lp_caller caller;
     struct lb_str id;        /* ours; unique */
     struct lb_str client_id; /* theirs, if it was sane: what x-request-id says then */
     struct lh_body decoder;
@@ -108,7 +108,7 @@ struct lg_request {
     int64_t platform_id;  /* no model is named, but what this platform keeps; 0: neither */
 
     /* Where it goes. */
-    struct lm_target target;
+    struct lr_target target;
     struct lu_exchange *exchange;
     const struct lh_field *fields; /* sent along, kept for a second attempt; in the arena */
     size_t field_count;

@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "http/head.h"
 
-struct lg_call;
+struct lp_call;
 
 enum lg_scope {
     LG_SCOPE_PUBLIC, /* no token is looked for */
@@ -29,7 +29,7 @@ enum lg_route_kind {
     LG_ROUTE_WORK   /* answered by a function on the thread pool, which may block */
 };
 
-typedef void (*lg_handler_fn)(struct lg_call *call);
+typedef void (*lg_handler_fn)(struct lp_call *call);
 
 struct lg_route {
     enum lh_method method;

@@ -12,17 +12,17 @@
 
 #include <sodium.h>
 
-#include "api/api.h"
+#include "accounts/tokens.h"
 #include "base/error.h"
 #include "gateway/body.h"
-#include "gateway/gauge.h"
+#include "gateway/concurrency.h"
 #include "gateway/log_file.h"
 #include "gateway/server_int.h"
 #include "gateway/share.h"
-#include "manager/ledger.h"
+#include "ledger/ledger.h"
+#include "ledger/segment.h"
+#include "library/library.h"
 #include "manager/manager.h"
-#include "manager/segment.h"
-#include "manager/tokens.h"
 #include "net/listen.h"
 
 enum {
@@ -41,7 +41,7 @@ struct lg_server {
     struct lg_gauge *addresses;
     struct lg_share *bodies;
     struct lg_share *looks;
-    struct lm_ledger *ledger;
+    struct ll_ledger *ledger;
     struct lg_log *log;
     const struct lg_config_hooks *config;
     bool need_token;
@@ -93,7 +93,7 @@ static void poll_once(struct lg_server *server)
 
 bool lg_server_has_room(const struct lg_server *server)
 {
-    return server->ledger == NULL || !lm_ledger_refuses(server->ledger);
+    return server->ledger == NULL || !ll_ledger_refuses(server->ledger);
 }
 
 /* Once when it begins, and once when it is over. */
@@ -147,7 +147,7 @@ static llmgr_status check_public(struct lg_server *server, int fd, struct llmgr_
 
     if (!ln_listen_is_public(fd))
         return LLMGR_OK;
-    llmgr_status status = lm_token_has_admin(server->manager->manager, &has_admin, err);
+    llmgr_status status = lw_token_has_admin(server->manager->manager, &has_admin, err);
     if (status != LLMGR_OK)
         return status;
     if (!has_admin)
@@ -268,18 +268,18 @@ static llmgr_status copy_options(struct lg_server *server, const struct lg_serve
  */
 static size_t journal_file_size(int64_t journal_max, size_t workers)
 {
-    int64_t size = journal_max / (int64_t)(4 * workers) / LM_SEGMENT_MIN * LM_SEGMENT_MIN;
+    int64_t size = journal_max / (int64_t)(4 * workers) / LL_SEGMENT_MIN * LL_SEGMENT_MIN;
 
-    if (size >= LM_SEGMENT_DEFAULT)
+    if (size >= LL_SEGMENT_DEFAULT)
         return 0;
-    return size > LM_SEGMENT_MIN ? (size_t)size : LM_SEGMENT_MIN;
+    return size > LL_SEGMENT_MIN ? (size_t)size : LL_SEGMENT_MIN;
 }
 
 static llmgr_status open_ledger(struct lg_server *server, const struct lg_server_options *options,
                                 struct llmgr_error *err)
 {
-    int64_t journal_max = options->journal_max != 0 ? options->journal_max : LM_JOURNAL_MAX_DEFAULT;
-    struct lm_ledger_options ledger = {
+    int64_t journal_max = options->journal_max != 0 ? options->journal_max : LL_JOURNAL_MAX_DEFAULT;
+    struct ll_ledger_options ledger = {
         .journal_dir = options->journal_dir,
         .journal_max = (size_t)journal_max,
         .segment_size = journal_file_size(journal_max, server->worker_count),
@@ -288,11 +288,11 @@ static llmgr_status open_ledger(struct lg_server *server, const struct lg_server
     llmgr_status status = LLMGR_OK;
 
     if (ledger.journal_dir == NULL) {
-        status = lm_ledger_place(server->manager->manager, options->state_home, &place, err);
+        status = ll_ledger_place(server->manager->manager, options->state_home, &place, err);
         ledger.journal_dir = place;
     }
     if (status == LLMGR_OK)
-        status = lm_ledger_open(server->manager->manager, &ledger, &server->ledger, err);
+        status = ll_ledger_open(server->manager->manager, &ledger, &server->ledger, err);
     lb_free(server->host, place);
     return status;
 }
@@ -301,7 +301,7 @@ static llmgr_status open_ledger(struct lg_server *server, const struct lg_server
 static void name_hop(struct lg_server *server)
 {
     static const char purpose[] = "llmgr CDN-Loop";
-    const char *id = lm_ledger_id(server->ledger);
+    const char *id = ll_ledger_id(server->ledger);
     unsigned char digest[HOP_SIZE / 2];
 
     (void)crypto_generichash(digest, sizeof digest, (const unsigned char *)id, strlen(id),
@@ -494,7 +494,7 @@ void lg_server_free(struct lg_server *server)
         lb_free(server->host, server->news[i]);
     }
     if (server->ledger != NULL &&
-        lm_ledger_close(server->ledger, LEDGER_CLOSE_MS, &err) != LLMGR_OK)
+        ll_ledger_close(server->ledger, LEDGER_CLOSE_MS, &err) != LLMGR_OK)
         lb_warn(server->host, "%s", err.message);
     lg_log_free(server->log);
     lb_free(server->host, server->gauge);
@@ -552,7 +552,7 @@ int64_t lg_server_started_ms(const struct lg_server *server)
     return server->started_ms;
 }
 
-struct lm_ledger *lg_server_ledger(const struct lg_server *server)
+struct ll_ledger *lg_server_ledger(const struct lg_server *server)
 {
     return server->ledger;
 }

@@ -10,10 +10,10 @@
 struct lg_gauge;
 struct lg_log;
 struct lg_share;
-struct lm_ledger;
+struct ll_ledger;
 
 struct lg_log *lg_server_log(const struct lg_server *server); /* the access log */
-struct lm_ledger *lg_server_ledger(const struct lg_server *server);
+struct ll_ledger *lg_server_ledger(const struct lg_server *server);
 /* Our name in CDN-Loop: that of every gateway on this database, and of no other. */
 struct lb_str lg_server_hop(const struct lg_server *server);
 struct lg_gauge *lg_server_gauge(const struct lg_server *server);     /* users and tokens */

@@ -4,12 +4,12 @@
 
 #include <string.h>
 
+#include "accounts/signed_id.h"
 #include "dialect/refs.h"
 #include "gateway/ask.h"
 #include "gateway/signing.h"
 #include "gateway/work.h"
 #include "http/url.h"
-#include "manager/signed_id.h"
 
 enum {
     PATH_MAX_SIZE = 3 * LG_ROUTE_PATH_MAX, /* each byte escaped, its query apart */
@@ -123,7 +123,7 @@ static int64_t platform_of(struct lb_str shown)
 {
     int64_t platform_id;
 
-    return lm_id_platform(shown, &platform_id) ? platform_id : 0;
+    return lw_id_platform(shown, &platform_id) ? platform_id : 0;
 }
 
 static int64_t platform_in_path(const struct lg_request *request)
@@ -175,7 +175,7 @@ enum lg_verdict lg_shown_refuse(struct lg_request *request)
 
 struct opening {
     struct lg_request *request;
-    struct lm_id_holder holder;
+    struct lw_id_holder holder;
     bool may_choose; /* what open_json is to look for */
     bool may_name;
     bool fine; /* nothing was refused */
@@ -185,7 +185,7 @@ struct opening {
 
 static bool open_id(const struct opening *opening, struct lb_str shown, struct lb_str *id)
 {
-    return lm_id_open(opening->request->worker->manager, &opening->holder, shown, id);
+    return lw_id_open(opening->request->worker->manager, &opening->holder, shown, id);
 }
 
 /*
@@ -368,11 +368,11 @@ static void open_json(void *context)
 
 static enum lg_verdict start(struct lg_request *request, bool choose, bool name)
 {
-    const struct lm_target *target = &request->target;
+    const struct lr_target *target = &request->target;
     struct opening opening = {
         .request = request, .may_choose = choose, .may_name = name, .fine = true};
 
-    lm_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
+    lw_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
     if (request->body.size <= AT_ONCE_MAX) {
         open_json(&opening);
         return opened(request, &opening, LLMGR_OK);
@@ -390,7 +390,7 @@ enum lg_verdict lg_step_open(struct lg_request *request)
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    if (!lm_target_is_borrowed(&request->target))
+    if (!lr_target_is_borrowed(&request->target))
         return LG_NEXT;
     const bool placed = has_place(request), is_json = ask != NULL && ask->kind == LG_ASK_JSON;
     if (placed && is_unread(request))

@@ -4,15 +4,15 @@
 
 #include <string.h>
 
+#include "accounts/signed_id.h"
 #include "dialect/splice.h"
 #include "gateway/ask.h"
 #include "gateway/shown_ids.h"
-#include "manager/signed_id.h"
 
 struct lg_signing {
     const struct lb_host *host;
     const struct lm_manager *manager;
-    struct lm_id_holder holder;
+    struct lw_id_holder holder;
     bool waits; /* tails are on their way out */
     struct ld_signer signer;
 };
@@ -45,7 +45,7 @@ bool lg_signing_suits(const struct lg_request *request, enum ld_signed_family *f
 {
     const struct lb_str rest = request->match.rest;
 
-    if (!lm_target_is_borrowed(&request->target))
+    if (!lr_target_is_borrowed(&request->target))
         return false;
     switch (lg_request_endpoint(request)->id) {
     case LD_ENDPOINT_RESPONSES:
@@ -69,13 +69,13 @@ static size_t make_tail(void *context, struct lb_str id, char tail[LD_SIGNER_TAI
 {
     const struct lg_signing *signing = context;
 
-    return lm_id_tail(signing->manager, &signing->holder, id, tail);
+    return lw_id_tail(signing->manager, &signing->holder, id, tail);
 }
 
 struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_signed_family family,
                                   bool stream)
 {
-    const struct lm_target *target = &request->target;
+    const struct lr_target *target = &request->target;
     struct lg_signing *signing = lb_alloc(request->worker->host, sizeof *signing);
 
     if (signing == NULL)
@@ -83,7 +83,7 @@ struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_sign
     signing->host = request->worker->host;
     signing->manager = request->worker->manager;
     signing->waits = false;
-    lm_id_holder_set(&signing->holder, target->user, target->platform_id, target->origin);
+    lw_id_holder_set(&signing->holder, target->user, target->platform_id, target->origin);
     ld_signer_init(&signing->signer, family, stream, make_tail, signing);
     return signing;
 }

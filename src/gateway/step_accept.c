@@ -67,8 +67,8 @@ static enum lg_verdict judge_length(struct lg_request *request)
     request->streams_body = lg_upload_suits(request);
     size_t limit = request->streams_body ? settings->upload_max : settings->body_max;
     /* What we read ourselves becomes a tree, which takes tens of times its size. */
-    if (request->match.route->kind != LG_ROUTE_RELAY && limit > LG_API_BODY_MAX) {
-        limit = LG_API_BODY_MAX;
+    if (request->match.route->kind != LG_ROUTE_RELAY && limit > LP_API_BODY_MAX) {
+        limit = LP_API_BODY_MAX;
         request->body.limit = limit;
     }
     if (request->head->length <= limit)

@@ -10,11 +10,11 @@
 #include "gateway/work.h"
 #include "http/write.h"
 
-static void fill_call(struct lg_request *request, struct lg_call *call)
+static void fill_call(struct lg_request *request, struct lp_call *call)
 {
     struct lg_worker *worker = request->worker;
 
-    *call = (struct lg_call){
+    *call = (struct lp_call){
         .server = worker->server,
         .worker = worker,
         .manager = lg_server_manager(worker->server),
@@ -28,10 +28,10 @@ static void fill_call(struct lg_request *request, struct lg_call *call)
         .request_id = request->id,
         .anthropic = request->wants_anthropic_id,
     };
-    lb_buf_init_secret(&call->out, worker->host, LG_ANSWER_MAX); /* a new token, perhaps */
+    lb_buf_init_secret(&call->out, worker->host, LP_ANSWER_MAX); /* a new token, perhaps */
 }
 
-static enum lg_verdict answer_call(struct lg_request *request, struct lg_call *call)
+static enum lg_verdict answer_call(struct lg_request *request, struct lp_call *call)
 {
     llmgr_status failed = call->out.failed;
     if (failed != LLMGR_OK) {
@@ -53,14 +53,14 @@ static enum lg_verdict answer_call(struct lg_request *request, struct lg_call *c
 
 static void run_handler(void *context)
 {
-    struct lg_call *call = context;
+    struct lp_call *call = context;
 
     call->route->handler(call);
 }
 
 static enum lg_verdict handled(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct lg_call *call = context;
+    struct lp_call *call = context;
 
     if (request->gone || status != LLMGR_OK) {
         lb_buf_free(&call->out);
@@ -75,7 +75,7 @@ static enum lg_verdict start_handler(struct lg_request *request)
     /* The handler reads the head on another thread: it must not lie in the worker's scratch. */
     if (!request->kept && lg_request_keep(request) != LLMGR_OK)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    struct lg_call *call = lb_arena_alloc(&request->arena, sizeof *call);
+    struct lp_call *call = lb_arena_alloc(&request->arena, sizeof *call);
     if (call == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     fill_call(request, call);
@@ -96,7 +96,7 @@ enum lg_verdict lg_step_handle(struct lg_request *request)
     if (route->kind == LG_ROUTE_RELAY)
         return LG_NEXT;
     if (route->kind == LG_ROUTE_LOOP) {
-        struct lg_call call;
+        struct lp_call call;
         fill_call(request, &call);
         route->handler(&call);
         return answer_call(request, &call);
@@ -110,7 +110,7 @@ enum lg_verdict lg_step_handle(struct lg_request *request)
 }
 
 /* HEAD / and GET /: some clients look whether anybody is there before they speak. */
-void lg_run_root(struct lg_call *call)
+void lg_run_root(struct lp_call *call)
 {
     lb_buf_add_c(&call->out, "{\"name\":\"llmgr\",\"version\":\"");
     lb_buf_add_c(&call->out, llmgr_version());

@@ -46,7 +46,7 @@ static enum lg_verdict without_token(struct lg_request *request)
     if (head->host.size > 0 && !is_loopback_name(head->host) && !lb_str_eq_c(head->host, "unix"))
         return lg_request_fail(request, LLMGR_ERR_FORBIDDEN,
                                N_("without a token this server is called by the name localhost"));
-    request->caller.kind = LG_CALLER_SINGLE;
+    request->caller.kind = LP_CALLER_SINGLE;
     request->caller.user = LB_STR(LLMGR_SYSTEM_USER);
     return LG_NEXT;
 }

@@ -4,13 +4,13 @@
 
 #include <string.h>
 
+#include "accounts/objects.h"
 #include "dialect/batch_line.h"
 #include "gateway/ask.h"
 #include "gateway/shown_ids.h"
 #include "gateway/upload.h"
 #include "gateway/work.h"
 #include "http/url.h"
-#include "manager/objects.h"
 
 /* ---- Refusals -------------------------------------------------------------------------------- */
 
@@ -36,7 +36,7 @@ static llmgr_status no_such(struct llmgr_error *err, const char *kind, struct lb
 struct gather {
     struct lg_request *request;
     const struct lg_native *row;
-    struct lm_object *objects;
+    struct lw_object *objects;
     size_t count;
     size_t missing;
     llmgr_status status;
@@ -64,7 +64,7 @@ static bool add(struct gather *gather, enum ld_ref_kind kind, struct lb_str id)
         return stop(gather, no_such(&gather->err, called, id));
     const bool for_batch = kind == LD_REF_FILE && makes_batch(gather->row);
     for (size_t i = gather->count; i > 0; i--) {
-        struct lm_object *object = &gather->objects[i - 1];
+        struct lw_object *object = &gather->objects[i - 1];
         if (lb_str_eq(object->id, id) && object->exact == for_batch)
             return true;
     }
@@ -79,7 +79,7 @@ static bool add(struct gather *gather, enum ld_ref_kind kind, struct lb_str id)
     if (gather->objects == NULL || kept.p == NULL)
         return stop(gather, lb_fail_memory(&gather->err));
     gather->objects[gather->count++] =
-        (struct lm_object){.id = kept,
+        (struct lw_object){.id = kept,
                            .kind = for_batch ? LB_STR(LG_OWN_BATCH_FILE) : lb_cstr(called),
                            .exact = for_batch};
     return true;
@@ -294,7 +294,7 @@ static void look_up(void *context)
     struct gather *gather = context;
     const struct lg_request *request = gather->request;
     const struct lg_own *own = request->own;
-    const struct lm_target *target = &request->target;
+    const struct lr_target *target = &request->target;
     bool native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
 
     if (own->id.size > 0 && !lg_id_is_signed(own->row->kind) &&
@@ -305,10 +305,10 @@ static void look_up(void *context)
     if (gather->count == 0)
         return;
     gather->status =
-        lm_objects_owned(request->worker->manager, target->platform_id, target->user,
+        lw_objects_owned(request->worker->manager, target->platform_id, target->user,
                          gather->objects, gather->count, &gather->missing, &gather->err);
     if (gather->status == LLMGR_OK && gather->missing < gather->count) {
-        const struct lm_object *object = &gather->objects[gather->missing];
+        const struct lw_object *object = &gather->objects[gather->missing];
         gather->status = no_such(&gather->err, object->kind.p, object->id);
     }
 }
@@ -467,7 +467,7 @@ enum lg_verdict lg_step_own(struct lg_request *request)
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    if (!lm_target_is_borrowed(&request->target))
+    if (!lr_target_is_borrowed(&request->target))
         return LG_NEXT;
     bool is_native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
     if (!is_native && !may_name(request))

@@ -14,7 +14,7 @@
 #include "gateway/upload.h"
 #include "gateway/work.h"
 #include "http/hops.h"
-#include "manager/ledger.h"
+#include "ledger/ledger.h"
 #include "net/policy.h"
 
 enum {
@@ -90,7 +90,7 @@ static enum lg_verdict splice_json(struct lg_request *request, struct lg_relay *
 {
     const struct ld_endpoint *endpoint = lg_request_endpoint(request);
     const struct ld_peek *seen = &request->ask->peek;
-    const struct lm_target *target = &request->target;
+    const struct lr_target *target = &request->target;
     bool refused = target->no_stream_options || request->no_options;
     const struct ld_edit edit = {
         .model = target->model_name,
@@ -119,20 +119,20 @@ static void look_again(void *context)
  */
 static enum lg_verdict admit_record(struct lg_request *request)
 {
-    struct lm_journal *journal = request->worker->journal;
+    struct ll_journal *journal = request->worker->journal;
 
-    if (journal == NULL || request->admitted || lm_journal_admit(journal)) {
+    if (journal == NULL || request->admitted || ll_journal_admit(journal)) {
         request->admitted = true;
         return LG_NEXT;
     }
-    if (lm_journal_room_soon(journal) && request->room_looks < ROOM_LOOKS_MAX) {
+    if (ll_journal_room_soon(journal) && request->room_looks < ROOM_LOOKS_MAX) {
         unsigned doubled =
             request->room_looks < ROOM_DOUBLINGS ? request->room_looks : ROOM_DOUBLINGS;
         request->room_looks++;
         ln_timer_start(request->worker->loop, &request->ping, 1 << doubled, look_again, request);
         return LG_WAIT;
     }
-    lm_journal_refuse(journal);
+    ll_journal_refuse(journal);
     lg_count(request->worker, LG_METRIC_NO_ROOM, 1);
     return lg_request_fail(request, LLMGR_ERR_DATABASE_FULL,
                            N_("usage cannot be recorded at the moment: the journal is full"));
@@ -233,7 +233,7 @@ static llmgr_status open_key(void *context, struct lv_secret *key, struct llmgr_
 {
     const struct lg_request *request = context;
 
-    return lm_target_open_key(request->worker->manager, &request->target, key, err);
+    return lr_target_open_key(request->worker->manager, &request->target, key, err);
 }
 
 /* The endpoint's path at the platform, or the caller's own with its query. */
@@ -277,7 +277,7 @@ static llmgr_status keep_fields(struct lg_request *request, const struct lh_fiel
 static llmgr_status start(struct lg_request *request, const struct lh_field *fields, size_t count,
                           struct llmgr_error *err)
 {
-    const struct lm_target *target = &request->target;
+    const struct lr_target *target = &request->target;
     const struct ld_slices *slices = &request->worker->slices;
     bool first = request->head != NULL; /* only endpoints with a path of their own go again */
     struct lu_request sent = {

@@ -3,17 +3,17 @@
  * SETTLE and FINISH: what every request passes, however it went. One record per attempt into the
  * journal, what was counted in is counted out, an error that nobody heard of yet is answered.
  */
-#include "gateway/access_log.h"
+#include "gateway/access_line.h"
 #include "gateway/answer.h"
 #include "gateway/ask.h"
 #include "gateway/client.h"
-#include "gateway/gauge.h"
+#include "gateway/concurrency.h"
 #include "gateway/identity.h"
 #include "gateway/own.h"
 #include "gateway/relay.h"
 #include "gateway/request.h"
 #include "gateway/upload.h"
-#include "manager/ledger.h"
+#include "ledger/ledger.h"
 
 /* ---- SETTLE ---------------------------------------------------------------------------------- */
 
@@ -35,7 +35,7 @@ static enum lg_metric metric_of(llmgr_end_state end)
 }
 
 /* What the answer reported, or what can be said without. */
-static void fill_tokens(const struct lg_relay *relay, struct lm_usage *usage)
+static void fill_tokens(const struct lg_relay *relay, struct ll_usage *usage)
 {
     const struct ld_tap_report *report = &relay->tap.report;
 
@@ -54,13 +54,13 @@ static void fill_tokens(const struct lg_relay *relay, struct lm_usage *usage)
     }
 }
 
-static void fill_usage(const struct lg_request *request, struct lm_usage *usage)
+static void fill_usage(const struct lg_request *request, struct ll_usage *usage)
 {
     const struct lg_relay *relay = request->relay;
-    const struct lm_target *target = &request->target;
+    const struct lr_target *target = &request->target;
     int64_t now = ln_loop_now(request->worker->loop);
 
-    lm_usage_init(usage);
+    ll_usage_init(usage);
     usage->request_id = request->id;
     usage->attempt = (int)request->attempt;
     usage->time_ms = relay->began_ms;
@@ -88,7 +88,7 @@ void lg_settle_attempt(struct lg_request *request)
     struct lg_relay *relay = request->relay;
     struct lg_worker *worker = request->worker;
     struct llmgr_error err = {0};
-    struct lm_usage usage;
+    struct ll_usage usage;
 
     if (!request->admitted || (relay != NULL && relay->settled))
         return;
@@ -97,11 +97,11 @@ void lg_settle_attempt(struct lg_request *request)
         relay->settled = true;
     if (relay == NULL || !relay->started) {
         if (worker->journal != NULL)
-            lm_journal_release(worker->journal);
+            ll_journal_release(worker->journal);
         return;
     }
     fill_usage(request, &usage);
-    if (worker->journal != NULL && lm_journal_append(worker->journal, &usage, &err) != LLMGR_OK)
+    if (worker->journal != NULL && ll_journal_append(worker->journal, &usage, &err) != LLMGR_OK)
         lb_error(worker->host, "%.*s: the usage is not recorded: %s", (int)request->id.size,
                  request->id.p, err.message);
     lg_count(worker, metric_of(relay->end), 1);

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
+#include "gateway/concurrency.h"
 #include "gateway/follow.h"
-#include "gateway/gauge.h"
 #include "gateway/shown_ids.h"
 #include "gateway/work.h"
 #include "manager/manager.h"
@@ -17,7 +17,7 @@
 
 struct load {
     struct lm_manager *manager;
-    struct lm_profile *profile;
+    struct lr_profile *profile;
     llmgr_status status;
     struct llmgr_error err;
     struct lb_str user; /* its bytes follow */
@@ -27,14 +27,14 @@ static void load_profile(void *context)
 {
     struct load *load = context;
 
-    load->status = lm_profile_load(load->manager, load->user, &load->profile, &load->err);
+    load->status = lr_profile_load(load->manager, load->user, &load->profile, &load->err);
 }
 
 static void drop_load(void *context)
 {
     struct load *load = context;
 
-    lm_profile_free(load->manager, load->profile);
+    lr_profile_free(load->manager, load->profile);
     lb_free(lm_host(load->manager), load);
 }
 
@@ -48,7 +48,7 @@ static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_s
         return lg_request_fail(request, status, N_("the server is closing"));
     if (load->status != LLMGR_OK)
         return lg_request_fail_with(request, &load->err);
-    lm_view_put(request->worker->view, load->profile);
+    lr_view_put(request->worker->view, load->profile);
     load->profile = NULL;
     if (request->gone || request->cut)
         return LG_DONE; /* no other load may begin */
@@ -76,18 +76,18 @@ static enum lg_verdict resolve(struct lg_request *request)
 {
     struct lg_worker *worker = request->worker;
     struct llmgr_error err = {0};
-    enum lm_view_result result = LM_VIEW_DONE;
-    const struct lm_request asked = {
+    enum lr_view_result result = LR_VIEW_DONE;
+    const struct lr_request asked = {
         .user = request->caller.user, .model = request->model, .platform_id = request->platform_id};
 
-    lm_view_refresh(worker->view);
+    lr_view_refresh(worker->view);
     llmgr_status status =
-        lm_view_resolve(worker->view, &asked, &request->arena, &request->target, &result, &err);
+        lr_view_resolve(worker->view, &asked, &request->arena, &request->target, &result, &err);
     if (status == LLMGR_ERR_NOT_FOUND && request->platform_id != 0)
         return lg_shown_refuse(request); /* a platform that this caller does not see */
     if (status != LLMGR_OK)
         return lg_request_fail_with(request, &err);
-    return result == LM_VIEW_MISS ? start_load(request) : LG_NEXT;
+    return result == LR_VIEW_MISS ? start_load(request) : LG_NEXT;
 }
 
 static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_status status)

@@ -10,19 +10,19 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "api/api.h"
-#include "dialect/json.h"
-#include "dialect/shape.h"
-#include "gateway/call.h"
+#include "dialect/error_write.h"
 #include "gateway/handlers.h"
+#include "json/write.h"
+#include "library/library.h"
+#include "management/call.h"
 #include "manager/manager.h"
 #include "manager/models.h"
-#include "manager/resolve.h"
+#include "resolve/resolve.h"
 
 enum { SCRATCH_MAX = 1 << 20, NAME_ROOM = 512 };
 
 struct listing {
-    struct lg_call *call;
+    struct lp_call *call;
     struct lm_manager *core;
     struct lb_str user;
     struct llmgr_model_list models;
@@ -37,13 +37,13 @@ struct listing {
 /* The model that a request of this name would reach; 0: none. */
 static int64_t resolved(struct listing *listing, struct lb_str name)
 {
-    const struct lm_request request = {.user = listing->user, .model = name};
+    const struct lr_request request = {.user = listing->user, .model = name};
     char first[4096];
     struct lb_arena scratch;
-    struct lm_target target;
+    struct lr_target target;
 
     lb_arena_init(&scratch, listing->call->arena->host, first, sizeof first, SCRATCH_MAX);
-    llmgr_status status = lm_resolve(listing->core, &request, &scratch, &target, NULL);
+    llmgr_status status = lr_resolve(listing->core, &request, &scratch, &target, NULL);
     lb_arena_free(&scratch);
     return status == LLMGR_OK ? target.model_id : 0;
 }
@@ -161,7 +161,7 @@ static llmgr_status fill_one(struct listing *listing, struct lb_str wanted, stru
 
 /* ---- Answers --------------------------------------------------------------------------------- */
 
-static void write_failure(struct lg_call *call, llmgr_status status, const struct llmgr_error *err)
+static void write_failure(struct lp_call *call, llmgr_status status, const struct llmgr_error *err)
 {
     struct ld_problem problem;
 
@@ -174,7 +174,7 @@ static void write_failure(struct lg_call *call, llmgr_status status, const struc
 }
 
 /* Takes over `data`. */
-static json_t *envelope(const struct lg_call *call, json_t *data)
+static json_t *envelope(const struct lp_call *call, json_t *data)
 {
     size_t count = json_array_size(data);
 
@@ -193,7 +193,7 @@ static llmgr_status open_listing(struct listing *listing, struct llmgr_error *er
     llmgr_status status =
         llmgr_models(listing->call->manager, listing->user.p, &listing->models, err);
     if (status == LLMGR_OK)
-        status = lm_model_times(listing->core, listing->user, &listing->arena, &times,
+        status = lr_model_times(listing->core, listing->user, &listing->arena, &times,
                                 &listing->time_count, err);
     listing->times = times;
     listing->data = json_array();
@@ -204,7 +204,7 @@ static llmgr_status open_listing(struct listing *listing, struct llmgr_error *er
 
 static llmgr_status answer(struct listing *listing, struct lb_str wanted, struct llmgr_error *err)
 {
-    struct lg_call *call = listing->call;
+    struct lp_call *call = listing->call;
     json_t *document;
 
     llmgr_status status = open_listing(listing, err);
@@ -220,12 +220,12 @@ static llmgr_status answer(struct listing *listing, struct lb_str wanted, struct
     }
     if (document == NULL)
         return lb_fail_memory(err);
-    ld_json_write(document, &call->out);
+    lj_json_write(document, &call->out);
     json_decref(document);
     return call->out.failed == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
 }
 
-static void run(struct lg_call *call, struct lb_str wanted)
+static void run(struct lp_call *call, struct lb_str wanted)
 {
     struct lb_str user = call->caller->user;
     struct llmgr_error err = {0};
@@ -244,12 +244,12 @@ static void run(struct lg_call *call, struct lb_str wanted)
     json_decref(listing.data);
 }
 
-void lg_run_callable_list(struct lg_call *call)
+void lg_run_callable_list(struct lp_call *call)
 {
     run(call, lb_str("", 0));
 }
 
-void lg_run_callable_get(struct lg_call *call)
+void lg_run_callable_get(struct lp_call *call)
 {
     run(call, call->params[0]);
 }

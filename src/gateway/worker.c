@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "api/api.h"
+#include "accounts/tokens.h"
 #include "base/magic.h"
 #include "base/thread.h"
 #include "gateway/body.h"
@@ -18,8 +18,8 @@
 #include "gateway/request.h"
 #include "gateway/server_int.h"
 #include "gateway/work.h"
-#include "manager/ledger.h"
-#include "manager/tokens.h"
+#include "ledger/ledger.h"
+#include "library/library.h"
 #include "net/listen.h"
 #include "net/tls.h"
 #include "upstream/pool.h"
@@ -302,11 +302,11 @@ static llmgr_status open_manager(struct lg_worker *worker, struct llmgr_error *e
 {
     size_t cache = lm_options(worker->manager)->cache_size / lg_server_workers(worker->server);
 
-    llmgr_status status = lm_view_new(worker->manager, cache, &worker->view, err);
+    llmgr_status status = lr_view_new(worker->manager, cache, &worker->view, err);
     if (status == LLMGR_OK)
-        status = lm_token_cache_new(worker->manager, 0, &worker->tokens, err);
+        status = lw_token_cache_new(worker->manager, 0, &worker->tokens, err);
     if (status == LLMGR_OK)
-        status = lm_journal_open(lg_server_ledger(worker->server), &worker->journal, err);
+        status = ll_journal_open(lg_server_ledger(worker->server), &worker->journal, err);
     return status;
 }
 
@@ -403,9 +403,9 @@ void lg_worker_free(struct lg_worker *worker)
     lg_body_close_purse(worker);
     while (worker->body_count > 0)
         lb_buf_free(&worker->bodies[--worker->body_count]);
-    lm_journal_close(worker->journal);
-    lm_token_cache_free(worker->tokens);
-    lm_view_free(worker->view);
+    ll_journal_close(worker->journal);
+    lw_token_cache_free(worker->tokens);
+    lr_view_free(worker->view);
     ln_tls_client_free(worker->tls_out);
     ln_tls_server_free(worker->tls_in);
     lb_buf_free(&worker->out);

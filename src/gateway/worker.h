@@ -13,17 +13,17 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "dialect/splice.h"
+#include "gateway/server.h"
 #include "gateway/share.h"
 #include "http/head.h"
-#include "gateway/server.h"
 #include "net/loop.h"
 
 struct lg_request;
 struct lg_room;
 struct lm_manager;
-struct lm_journal;
-struct lm_token_cache;
-struct lm_view;
+struct ll_journal;
+struct lw_token_cache;
+struct lr_view;
 struct ln_listener;
 struct ln_tls_client;
 struct ln_tls_server;
@@ -79,9 +79,9 @@ struct lg_worker {
     struct lu_pool *pool;
     struct ln_tls_client *tls_out;
     struct ln_tls_server *tls_in; /* NULL: plain */
-    struct lm_view *view;
-    struct lm_token_cache *tokens;
-    struct lm_journal *journal;
+    struct lr_view *view;
+    struct lw_token_cache *tokens;
+    struct ll_journal *journal;
     struct lg_settings *settings;
     struct ln_listener *listeners[LG_LISTENERS_MAX];
     size_t listener_count;

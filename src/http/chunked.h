@@ -8,8 +8,8 @@
 #ifndef LH_CHUNKED_H
 #define LH_CHUNKED_H
 
-#include "http/error.h"
 #include "base/str.h"
+#include "http/error.h"
 
 struct lh_chunked {
     enum lh_error error; /* valid after LH_FAILED */

@@ -12,8 +12,8 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "keys/origin.h"
 #include "manager/handle.h"
-#include "manager/origin.h"
 #include "store/store.h"
 
 /* Open addressing, at most half full; entries are indexes plus one. */
@@ -356,11 +356,11 @@ static llmgr_status complete(struct lm_manager *manager, struct lm_catalogue *ca
     for (uint32_t i = 0; i < catalogue->platform_count; i++) {
         struct lm_platform *platform = &catalogue->platforms[i];
         id_index_add(&catalogue->platform_ids, platform->id, i);
-        if (!lm_origin(&catalogue->memory, platform->base_url, &platform->origin))
+        if (!lk_origin(&catalogue->memory, platform->base_url, &platform->origin))
             return lb_fail_memory(err);
-        struct lm_key_place place = {LM_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platform->id,
+        struct lk_key_place place = {LK_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platform->id,
                                      platform->origin};
-        llmgr_status status = lm_key_take(manager, &place, &catalogue->memory, &platform->key,
+        llmgr_status status = lk_key_take(manager, &place, &catalogue->memory, &platform->key,
                                           &platform->key_state, err);
         if (status != LLMGR_OK)
             return status;

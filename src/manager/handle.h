@@ -25,8 +25,8 @@
 #include "manager/changes.h"
 #include "manager/manager.h"
 
-struct lm_view;
-struct lm_profile;
+struct lr_view;
+struct lr_profile;
 
 enum {
     LM_SHARDS = 16, /* a power of two */
@@ -49,7 +49,7 @@ struct lm_point {
 
 struct lm_shard {
     pthread_mutex_t lock;
-    struct lm_view *view;
+    struct lr_view *view;
     char apart[48]; /* no two locks on one cache line */
 };
 

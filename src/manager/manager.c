@@ -9,10 +9,10 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "keys/ring.h"
 #include "manager/access.h"
 #include "manager/handle.h"
-#include "manager/resolve.h"
-#include "manager/ring.h"
+#include "resolve/resolve.h"
 #include "store/store.h"
 #include "vault/vault.h"
 
@@ -42,7 +42,7 @@ changes:
 
 static llmgr_status load(struct lm_manager *manager, struct llmgr_error *err)
 {
-    llmgr_status status = lm_ring_open(manager, err);
+    llmgr_status status = lk_ring_open(manager, err);
     if (status != LLMGR_OK)
         return status;
     status = lm_catalogue_load(manager, NULL, &manager->catalogue, err);
@@ -53,7 +53,7 @@ static llmgr_status load(struct lm_manager *manager, struct llmgr_error *err)
              lm_catalogue_identity(manager->catalogue));
     atomic_store(&manager->polled_ms, lb_monotonic_coarse_ms());
     for (int i = 0; i < LM_SHARDS; i++) {
-        status = lm_view_new(manager, manager->options.cache_size / LM_SHARDS,
+        status = lr_view_new(manager, manager->options.cache_size / LM_SHARDS,
                              &manager->shards[i].view, err);
         if (status != LLMGR_OK)
             return status;
@@ -96,7 +96,7 @@ void lm_close(struct lm_manager *manager)
     if (manager == NULL)
         return;
     for (int i = 0; i < LM_SHARDS; i++) {
-        lm_view_free(manager->shards[i].view);
+        lr_view_free(manager->shards[i].view);
         pthread_mutex_destroy(&manager->shards[i].lock);
     }
     lm_catalogue_drop(manager->catalogue);

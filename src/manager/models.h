@@ -6,7 +6,7 @@
 #include "manager/manager.h"
 
 /* The seed's flat list. */
-LLMGR_MUST_CHECK llmgr_status lm_models(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lr_models(struct lm_manager *manager, struct lb_str user,
                                         struct lb_arena *arena, struct llmgr_model **items,
                                         size_t *count, struct llmgr_error *err);
 LLMGR_MUST_CHECK llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user,
@@ -33,7 +33,7 @@ struct lm_model_time {
     int64_t created_at; /* seconds since 1970 */
 };
 /* By ascending id, in `arena`. */
-LLMGR_MUST_CHECK llmgr_status lm_model_times(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lr_model_times(struct lm_manager *manager, struct lb_str user,
                                              struct lb_arena *arena, struct lm_model_time **items,
                                              size_t *count, struct llmgr_error *err);
 

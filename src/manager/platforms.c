@@ -11,8 +11,8 @@
 #include "manager/catalogue.h"
 
 #include "base/error.h"
+#include "keys/ring.h"
 #include "manager/access.h"
-#include "manager/ring.h"
 #include "manager/rules.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -134,13 +134,13 @@ static llmgr_status judge_taken(const struct change *change, struct ls_tx *tx, s
 static llmgr_status seal_own(const struct change *change, struct ls_tx *tx, int64_t platform_id,
                              const char *origin, struct llmgr_error *err)
 {
-    const struct lm_key_place place = {.column = LM_KEY_OF_PLATFORM,
+    const struct lk_key_place place = {.column = LK_KEY_OF_PLATFORM,
                                        .owner = change->user,
                                        .platform_id = platform_id,
                                        .origin = lb_cstr(origin)};
     struct lb_buf record;
     lb_buf_init(&record, lm_host(change->manager), LV_RECORD_MAX);
-    llmgr_status status = lm_key_seal(change->manager, tx, &place, change->api_key, &record, err);
+    llmgr_status status = lk_key_seal(change->manager, tx, &place, change->api_key, &record, err);
     if (status == LLMGR_OK)
         status = ls_exec(
             tx, LS_PLATFORM_SET_KEY,
@@ -399,13 +399,13 @@ static llmgr_status set_key(struct ls_tx *tx, void *context, struct llmgr_error 
     if (!row.is_sys)
         return seal_own(change, tx, change->platform_id, row.origin, err);
 
-    const struct lm_key_place place = {.column = LM_KEY_OF_USER,
+    const struct lk_key_place place = {.column = LK_KEY_OF_USER,
                                        .owner = change->user,
                                        .platform_id = change->platform_id,
                                        .origin = lb_cstr(row.origin)};
     struct lb_buf record;
     lb_buf_init(&record, lm_host(change->manager), LV_RECORD_MAX);
-    status = lm_key_seal(change->manager, tx, &place, change->api_key, &record, err);
+    status = lk_key_seal(change->manager, tx, &place, change->api_key, &record, err);
     if (status == LLMGR_OK)
         status = ls_exec(tx, LS_OWN_KEY_SET,
                          LS_ARGS(ls_text(change->user), ls_int(change->platform_id),

@@ -9,7 +9,7 @@
 
 #include "manager/manager.h"
 
-LLMGR_MUST_CHECK llmgr_status lm_platforms(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lr_platforms(struct lm_manager *manager, struct lb_str user,
                                            struct lb_arena *arena, struct llmgr_platform **items,
                                            size_t *count, struct llmgr_error *err);
 /* `api_key` may be empty. */

@@ -10,8 +10,8 @@
 #include "manager/sync.h"
 
 #include "base/error.h"
+#include "keys/ring.h"
 #include "manager/access.h"
-#include "manager/ring.h"
 #include "manager/sync_plan.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -85,13 +85,13 @@ static llmgr_status write_key(const struct lm_sync_plan *plan, struct ls_tx *tx,
     const struct ls_value system = ls_cstr(LLMGR_SYSTEM_USER);
     if (entry->api_key.size == 0)
         return ls_exec(tx, LS_PLATFORM_SET_KEY, LS_ARGS(ls_int(id), system, ls_null()), NULL, err);
-    const struct lm_key_place place = {.column = LM_KEY_OF_PLATFORM,
+    const struct lk_key_place place = {.column = LK_KEY_OF_PLATFORM,
                                        .owner = LB_STR(LLMGR_SYSTEM_USER),
                                        .platform_id = id,
                                        .origin = lb_cstr(entry->origin)};
     struct lb_buf record;
     lb_buf_init(&record, lm_host(plan->manager), LV_RECORD_MAX);
-    llmgr_status status = lm_key_seal(plan->manager, tx, &place, entry->api_key, &record, err);
+    llmgr_status status = lk_key_seal(plan->manager, tx, &place, entry->api_key, &record, err);
     if (status == LLMGR_OK)
         status = ls_exec(tx, LS_PLATFORM_SET_KEY,
                          LS_ARGS(ls_int(id), system, ls_blob(record.data, record.size)), NULL, err);

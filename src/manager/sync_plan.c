@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "keys/ring.h"
 #include "manager/access.h"
-#include "manager/ring.h"
 #include "manager/rules.h"
 #include "store/store.h"
 #include "vault/secret.h"
@@ -231,13 +231,13 @@ static llmgr_status compare_key(const struct lm_sync_plan *plan, struct ls_tx *t
         return LLMGR_OK;
     }
     /* At the new address: after a move the old record does not open, and is sealed anew. */
-    const struct lm_key_place place = {.column = LM_KEY_OF_PLATFORM,
+    const struct lk_key_place place = {.column = LK_KEY_OF_PLATFORM,
                                        .owner = LB_STR(LLMGR_SYSTEM_USER),
                                        .platform_id = entry->row->id,
                                        .origin = lb_cstr(entry->origin)};
     struct llmgr_error why = {0};
     struct lv_secret key;
-    llmgr_status status = lm_key_open(plan->manager, tx, &place, entry->row->record, &key, &why);
+    llmgr_status status = lk_key_open(plan->manager, tx, &place, entry->row->record, &key, &why);
     if (status == LLMGR_OK)
         *differs = key.size != entry->api_key.size ||
                    sodium_memcmp(key.bytes, entry->api_key.p, key.size) != 0;

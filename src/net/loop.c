@@ -9,11 +9,11 @@
 
 #include "base/error.h"
 #include "net/conn.h"
+#include "net/conn_int.h"
 #include "net/dial_int.h"
 #include "net/listen.h"
 #include "net/listen_int.h"
 #include "net/loop_int.h"
-#include "net/conn_int.h"
 
 enum { ACCEPTED_MAX = 100000 };
 

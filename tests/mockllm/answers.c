@@ -2,7 +2,7 @@
 /* What each path answers, whole; streams stand in streams.c. */
 #include "mock.h"
 
-#include "dialect/json.h"
+#include "json/write.h"
 
 /* The text of the last message or prompt, in the dialects that have one. */
 static struct lb_str last_said(const json_t *json)
@@ -17,11 +17,11 @@ static struct lb_str last_said(const json_t *json)
         const json_t *last = count > 0 ? json_array_get(list, count - 1) : NULL;
         const json_t *content = json_object_get(last, "content");
         if (json_is_array(content))
-            return ld_json_str(json_array_get(content, 0), "text");
+            return lj_json_str(json_array_get(content, 0), "text");
         if (json_is_string(content))
             return lb_str(json_string_value(content), json_string_length(content));
     }
-    return ld_json_str(json, "prompt");
+    return lj_json_str(json, "prompt");
 }
 
 void mock_say(const struct mock_request *request, struct lb_buf *text)
@@ -85,11 +85,11 @@ static void refuse(const struct mock_request *request, struct mock_answer *answe
         lb_buf_add_str(out, lb_buf_str(&text));
     } else if (request->how.on[MOCK_DETAIL]) {
         lb_buf_add_c(out, "{\"detail\":[{\"loc\":[\"body\"],\"msg\":");
-        ld_json_write_str(lb_buf_str(&text), out);
+        lj_json_write_str(lb_buf_str(&text), out);
         lb_buf_add_c(out, "}]}");
     } else {
         lb_buf_add_c(out, "{\"error\":{\"message\":");
-        ld_json_write_str(lb_buf_str(&text), out);
+        lj_json_write_str(lb_buf_str(&text), out);
         lb_buf_addf(out, ",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}", row->type, row->code);
     }
     lb_buf_free(&text);
@@ -129,7 +129,7 @@ static void answer_models(const struct mock_request *request, struct mock_answer
     while (names.size > 0) {
         size_t end = lb_str_find(names, ',');
         lb_buf_addf(out, "%s{\"id\":", separator);
-        ld_json_write_str(lb_str_trim(lb_str_sub(names, 0, end)), out);
+        lj_json_write_str(lb_str_trim(lb_str_sub(names, 0, end)), out);
         lb_buf_add_c(out, ",\"object\":\"model\",\"created\":1700000000,\"owned_by\":\"mockllm\"}");
         names = lb_str_sub(names, end + 1, names.size);
         separator = ",";
@@ -140,7 +140,7 @@ static void answer_models(const struct mock_request *request, struct mock_answer
 static void answer_embeddings(const struct mock_request *request, struct mock_answer *answer)
 {
     const json_t *input = json_object_get(request->json, "input");
-    struct lb_str format = ld_json_str(request->json, "encoding_format");
+    struct lb_str format = lj_json_str(request->json, "encoding_format");
     /* 1, 0.5, -0.5, 0.25 as little-endian floats. */
     const char *vector =
         lb_str_eq_c(format, "base64") ? "\"AACAPwAAAD8AAAC/AACAPg==\"" : "[1.0,0.5,-0.5,0.25]";
@@ -169,7 +169,7 @@ static void answer_text(const struct mock_request *request, struct mock_answer *
         mock_other_stream(request, answer, lb_buf_c(&text));
     } else {
         lb_buf_add_c(&answer->body, before);
-        ld_json_write_str(lb_buf_str(&text), &answer->body);
+        lj_json_write_str(lb_buf_str(&text), &answer->body);
         lb_buf_add_c(&answer->body, after);
     }
     lb_buf_free(&text);
@@ -197,9 +197,9 @@ static void answer_text(const struct mock_request *request, struct mock_answer *
 static void answer_other(const struct mock_request *request, struct mock_answer *answer)
 {
     lb_buf_add_c(&answer->body, "{\"object\":\"mock.echo\",\"method\":");
-    ld_json_write_str(request->head->method_name, &answer->body);
+    lj_json_write_str(request->head->method_name, &answer->body);
     lb_buf_add_c(&answer->body, ",\"path\":");
-    ld_json_write_str(request->head->target, &answer->body);
+    lj_json_write_str(request->head->target, &answer->body);
     lb_buf_addf(&answer->body, ",\"body_size\":%zu,\"body\":", request->body.size);
     if (request->json != NULL)
         lb_buf_add_str(&answer->body, request->body);
@@ -255,7 +255,7 @@ void mock_answer(const struct mock_request *request, struct mock_answer *answer)
         lb_buf_init(&said, answer->body.host, 1 << 20);
         lb_buf_add_c(&said, "Field required in ");
         lb_buf_add_str(&said, request->body);
-        ld_json_write_str(lb_buf_str(&said), &answer->body);
+        lj_json_write_str(lb_buf_str(&said), &answer->body);
         lb_buf_free(&said);
         lb_buf_add_c(&answer->body, ",\"input\":");
         lb_buf_add_str(&answer->body, request->body);

@@ -6,7 +6,7 @@
  */
 #include "mock.h"
 
-#include "dialect/json.h"
+#include "json/write.h"
 
 static const struct place {
     const char *root;
@@ -21,7 +21,7 @@ static const struct place {
 static void write_id(struct lb_buf *out, const char *name, struct lb_str id)
 {
     lb_buf_addf(out, "\"%s\":", name);
-    ld_json_write_str(id, out);
+    lj_json_write_str(id, out);
 }
 
 static void answer_one(const struct mock_request *request, const struct place *place,
@@ -35,7 +35,7 @@ static void answer_one(const struct mock_request *request, const struct place *p
     }
     lb_buf_addf(
         out, ",\"object\":\"%s\",\"created_at\":1700000000,\"metadata\":{\"id\":", place->object);
-    ld_json_write_str(id, out);
+    lj_json_write_str(id, out);
     lb_buf_add_c(out, "},\"previous_response_id\":null,\"output\":[{\"id\":\"msg_mock_1\",\"type\":"
                       "\"message\",\"role\":\"assistant\",\"content\":[]}]}");
 }
@@ -68,7 +68,7 @@ static void answer_unknown(struct lb_str id, struct mock_answer *answer)
     lb_buf_addf(&text, "mock: '%.*s' is not kept here", (int)id.size, id.p);
     answer->status = 404;
     lb_buf_add_c(&answer->body, "{\"error\":{\"message\":");
-    ld_json_write_str(lb_buf_str(&text), &answer->body);
+    lj_json_write_str(lb_buf_str(&text), &answer->body);
     lb_buf_add_c(&answer->body,
                  ",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}");
     lb_buf_free(&text);

@@ -17,8 +17,8 @@
 
 #include "base/buf.h"
 #include "base/host.h"
-#include "dialect/json.h"
 #include "http/head.h"
+#include "json/write.h"
 
 enum mock_behaviour {
 #define XX(name, text, number, help) MOCK_##name,

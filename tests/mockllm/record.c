@@ -52,7 +52,7 @@ static void write_bytes(struct lb_buf *out, const char *name, struct lb_str byte
 
     lb_buf_addf(out, ",\"%s%s\":", name, text ? "" : "_hex");
     if (text) {
-        ld_json_write_str(bytes, out);
+        lj_json_write_str(bytes, out);
         return;
     }
     lb_buf_add_byte(out, '"');
@@ -72,9 +72,9 @@ static void write_headers(struct lb_buf *out, const struct lh_head *head)
             name[at] = lb_ascii_lower(field->name.p[at]);
         if (i > 0)
             lb_buf_add_byte(out, ',');
-        ld_json_write_str(lb_str(name, size), out);
+        lj_json_write_str(lb_str(name, size), out);
         lb_buf_add_byte(out, ':');
-        ld_json_write_str(lb_utf8_valid(field->value) ? field->value : LB_STR("?"), out);
+        lj_json_write_str(lb_utf8_valid(field->value) ? field->value : LB_STR("?"), out);
     }
     lb_buf_add_byte(out, '}');
 }
@@ -89,9 +89,9 @@ void mock_record(struct mock_recorder *recorder, const struct mock_request *requ
     lb_buf_addf(line, "{\"n\":%llu,\"connection\":%llu,\"dropped\":%s,\"method\":",
                 (unsigned long long)++recorder->number, (unsigned long long)connection,
                 dropped ? "true" : "false");
-    ld_json_write_str(head->method_name, line);
+    lj_json_write_str(head->method_name, line);
     lb_buf_add_c(line, ",\"path\":");
-    ld_json_write_str(head->target, line);
+    lj_json_write_str(head->target, line);
     write_headers(line, head);
     write_bytes(line, "body", request->body);
     lb_buf_add_c(line, "}\n");

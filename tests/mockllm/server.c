@@ -181,8 +181,8 @@ static void take_request(struct peer *peer, struct lb_str body)
     };
 
     if (body.size > 0 && (body.p[0] == '{' || body.p[0] == '['))
-        request.json = ld_json_read(body, NULL);
-    struct lb_str model = ld_json_str(request.json, "model");
+        request.json = lj_json_read(body, NULL);
+    struct lb_str model = lj_json_str(request.json, "model");
     if (lb_str_starts(model, LB_STR("mock-")))
         mock_how_read(&request.how, model);
     mock_how_read(&request.how, lh_head_get_named(&peer->head, LB_STR("x-mock")));

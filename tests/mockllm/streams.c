@@ -32,7 +32,7 @@ void mock_event(const struct mock_request *request, struct mock_answer *answer, 
 
 static struct lb_str model_of(const struct mock_request *request)
 {
-    struct lb_str model = ld_json_str(request->json, "model");
+    struct lb_str model = lj_json_str(request->json, "model");
 
     return model.size > 0 ? model : LB_STR("mock-model");
 }
@@ -75,10 +75,10 @@ static void chunk(const struct mock_request *request, struct mock_answer *answer
     lb_buf_init(&data, answer->body.host, answer->body.limit);
     lb_buf_add_c(&data, "{\"id\":\"" ID "\",\"object\":\"chat.completion.chunk\",\"created\":");
     lb_buf_addf(&data, "%d,\"model\":", CREATED);
-    ld_json_write_str(model_of(request), &data);
+    lj_json_write_str(model_of(request), &data);
     lb_buf_addf(&data, ",\"choices\":[{\"index\":0,\"delta\":%s,\"finish_reason\":", delta);
     if (finish != NULL)
-        ld_json_write_str(lb_cstr(finish), &data);
+        lj_json_write_str(lb_cstr(finish), &data);
     else
         lb_buf_add_c(&data, "null");
     lb_buf_add_c(&data, "}]}");
@@ -93,7 +93,7 @@ static void text_chunk(const struct mock_request *request, struct mock_answer *a
 
     lb_buf_init(&delta, answer->body.host, answer->body.limit);
     lb_buf_addf(&delta, "{\"%s\":", member);
-    ld_json_write_str(text, &delta);
+    lj_json_write_str(text, &delta);
     lb_buf_add_byte(&delta, '}');
     chunk(request, answer, lb_buf_c(&delta), NULL);
     lb_buf_free(&delta);
@@ -132,7 +132,7 @@ static void usage_chunk(const struct mock_request *request, struct mock_answer *
     lb_buf_addf(&data,
                 "{\"id\":\"" ID "\",\"object\":\"chat.completion.chunk\",\"created\":%d,\"model\":",
                 CREATED);
-    ld_json_write_str(model_of(request), &data);
+    lj_json_write_str(model_of(request), &data);
     lb_buf_add_c(&data, ",\"choices\":[],\"usage\":");
     add_usage(request, &data, pieces);
     lb_buf_add_byte(&data, '}');
@@ -201,7 +201,7 @@ static void chat_whole(const struct mock_request *request, struct mock_answer *a
 
     lb_buf_addf(out, "{\"id\":\"" ID "\",\"object\":\"chat.completion\",\"created\":%d,\"model\":",
                 CREATED);
-    ld_json_write_str(model_of(request), out);
+    lj_json_write_str(model_of(request), out);
     lb_buf_add_c(out, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",");
     if (how->on[MOCK_REASONING])
         lb_buf_add_c(out, "\"reasoning_content\":\"The user said something.\",");
@@ -211,7 +211,7 @@ static void chat_whole(const struct mock_request *request, struct mock_answer *a
                           "\"{\\\"city\\\":\\\"Paris\\\"}\"}}," TOOL_2
                           "{\"name\":\"get_time\",\"arguments\":\"{}\"}}]");
     } else {
-        ld_json_write_str(text, out);
+        lj_json_write_str(text, out);
     }
     if (json_is_object(json_object_get(request->json, "audio")))
         lb_buf_add_c(out, ",\"audio\":" SOUND);
@@ -250,7 +250,7 @@ static void event_with(const struct mock_request *request, struct mock_answer *a
 
     lb_buf_init(&data, answer->body.host, answer->body.limit);
     lb_buf_add_c(&data, before);
-    ld_json_write_str(text, &data);
+    lj_json_write_str(text, &data);
     lb_buf_add_c(&data, after);
     mock_event(request, answer, type, lb_buf_str(&data));
     lb_buf_free(&data);

@@ -11,12 +11,12 @@
 #include <stdlib.h>
 
 #include "dialect/chat.h"
-#include "dialect/errors.h"
+#include "dialect/error_read.h"
+#include "dialect/error_write.h"
 #include "dialect/form.h"
-#include "dialect/json.h"
 #include "dialect/models.h"
-#include "dialect/shape.h"
 #include "dialect/tap.h"
+#include "json/write.h"
 
 static struct lb_host host;
 static struct {

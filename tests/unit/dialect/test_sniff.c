@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "../unit.h"
-#include "dialect/scan.h"
 #include "dialect/tap.h"
+#include "json/scan.h"
 
 static struct lb_host host;
 
@@ -475,14 +475,14 @@ static void an_escape_is_decoded_or_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        size_t size = ld_unescape(lb_cstr(ROWS[i].raw), out, sizeof out);
+        size_t size = lj_unescape(lb_cstr(ROWS[i].raw), out, sizeof out);
         if ((size == SIZE_MAX) != (ROWS[i].plain == NULL))
             fail_msg("%s", ROWS[i].raw);
         if (size != SIZE_MAX)
             assert_true(lb_str_eq_c(lb_str(out, size), ROWS[i].plain));
     }
-    assert_int_equal(ld_unescape(LB_STR("\\u20ac"), out, 2), SIZE_MAX);
-    assert_int_equal(ld_unescape(LB_STR("abc"), out, 2), SIZE_MAX);
+    assert_int_equal(lj_unescape(LB_STR("\\u20ac"), out, 2), SIZE_MAX);
+    assert_int_equal(lj_unescape(LB_STR("abc"), out, 2), SIZE_MAX);
 }
 
 static void a_walk_that_is_over_stays_over(void **state)
@@ -493,14 +493,14 @@ static void a_walk_that_is_over_stays_over(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
-        struct ld_walk walk;
-        struct ld_member member;
-        ld_walk_start(&walk, lb_cstr(ENDS[i]), 0, 1);
+        struct lj_walk walk;
+        struct lj_member member;
+        lj_walk_start(&walk, lb_cstr(ENDS[i]), 0, 1);
         assert_int_equal(walk.why != NULL, ENDS[i][0] != '{');
-        while (ld_walk_next(&walk, &member))
+        while (lj_walk_next(&walk, &member))
             assert_string_equal(ENDS[i], "{\"a\":1");
         assert_int_equal(walk.why == NULL, i == 0);
-        assert_false(ld_walk_next(&walk, &member));
+        assert_false(lj_walk_next(&walk, &member));
     }
 }
 

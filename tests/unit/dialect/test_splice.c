@@ -5,7 +5,7 @@
 #include "../unit.h"
 #include "base/buf.h"
 #include "dialect/form.h"
-#include "dialect/json.h"
+#include "json/write.h"
 
 static struct lb_host host;
 static struct lb_arena arena;

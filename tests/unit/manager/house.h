@@ -9,9 +9,9 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "http/url.h"
+#include "keys/ring.h"
 #include "manager/manager.h"
-#include "manager/resolve.h"
-#include "manager/ring.h"
+#include "resolve/resolve.h"
 #include "vault/vault.h"
 
 #include "../db.h"
@@ -23,7 +23,7 @@ struct house {
     struct lm_options options;
     struct lm_manager *manager;
     struct lb_arena arena;
-    struct lm_target target; /* of the last resolve */
+    struct lr_target target; /* of the last resolve */
     struct llmgr_error err;  /* of the last call */
 };
 
@@ -92,7 +92,7 @@ struct act {
     size_t count;
     int64_t *id; /* an INSERT … RETURNING */
     const char *key;
-    struct lm_key_place place;
+    struct lk_key_place place;
     size_t key_at;
 };
 
@@ -106,7 +106,7 @@ static inline llmgr_status act_run(struct ls_tx *tx, void *context, struct llmgr
     lb_host_init(&host);
     lb_buf_init(&record, &host, 8192);
     if (act->key != NULL) {
-        status = lm_key_seal(act->manager, tx, &act->place, lb_cstr(act->key), &record, err);
+        status = lk_key_seal(act->manager, tx, &act->place, lb_cstr(act->key), &record, err);
         act->values[act->key_at] = ls_blob(record.data, record.size);
     }
     if (status == LLMGR_OK && act->id != NULL)
@@ -143,7 +143,7 @@ static inline void server_key(struct house *h, int64_t platform, const char *bas
                      .count = 3,
                      .key = key,
                      .key_at = 2,
-                     .place = {LM_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platform,
+                     .place = {LK_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platform,
                                origin_of(h, base_url)}});
 }
 
@@ -183,7 +183,7 @@ static inline int64_t own_platform(struct house *h, const char *user, const char
                          .count = 3,
                          .key = key,
                          .key_at = 2,
-                         .place = {LM_KEY_OF_PLATFORM, lb_cstr(user), id, origin_of(h, base_url)}});
+                         .place = {LK_KEY_OF_PLATFORM, lb_cstr(user), id, origin_of(h, base_url)}});
     return id;
 }
 
@@ -211,7 +211,7 @@ static inline void own_key(struct house *h, const char *user, int64_t platform,
                      .count = 3,
                      .key = key,
                      .key_at = 2,
-                     .place = {LM_KEY_OF_USER, lb_cstr(user), platform, origin_of(h, base_url)}});
+                     .place = {LK_KEY_OF_USER, lb_cstr(user), platform, origin_of(h, base_url)}});
 }
 
 static inline void pick(struct house *h, const char *user, const char *slot, int64_t platform,
@@ -233,11 +233,11 @@ static inline void drop_model(struct house *h, const char *user, int64_t model)
 static inline llmgr_status ask(struct house *h, const char *user, const char *slot,
                                const char *model)
 {
-    struct lm_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model), 0};
+    struct lr_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model), 0};
 
     h->err = (struct llmgr_error){0};
     memset(&h->target, 0, sizeof h->target);
-    return lm_resolve(h->manager, &request, &h->arena, &h->target, &h->err);
+    return lr_resolve(h->manager, &request, &h->arena, &h->target, &h->err);
 }
 
 #define ASSERT_STATUS(h, want, call)                                                               \
@@ -257,7 +257,7 @@ static inline const char *key_of(struct house *h)
     text[0] = '\0';
     if (h->target.payer == LM_PAYER_NONE)
         return text;
-    OK(h, lm_target_open_key(h->manager, &h->target, &key, &h->err));
+    OK(h, lr_target_open_key(h->manager, &h->target, &key, &h->err));
     snprintf(text, sizeof text, "%s", key.bytes);
     lv_secret_clear(&key);
     return text;

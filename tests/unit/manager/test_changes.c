@@ -112,68 +112,68 @@ static void a_failed_write_changes_nothing_that_is_remembered(void **state)
 
 /* ---- A worker's own view ---- */
 
-static enum lm_view_result view_ask(struct lm_view *view, const char *user)
+static enum lr_view_result view_ask(struct lr_view *view, const char *user)
 {
-    struct lm_request request = {.user = lb_cstr(user)};
-    enum lm_view_result result = LM_VIEW_DONE;
+    struct lr_request request = {.user = lb_cstr(user)};
+    enum lr_view_result result = LR_VIEW_DONE;
 
-    lm_view_refresh(view);
-    lm_view_hint(view, request.user);
-    OK(&h, lm_view_resolve(view, &request, &h.arena, &h.target, &result, &h.err));
+    lr_view_refresh(view);
+    lr_view_hint(view, request.user);
+    OK(&h, lr_view_resolve(view, &request, &h.arena, &h.target, &result, &h.err));
     return result;
 }
 
-static void view_fill(struct lm_view *view, const char *user)
+static void view_fill(struct lr_view *view, const char *user)
 {
-    struct lm_profile *profile = NULL;
+    struct lr_profile *profile = NULL;
 
-    OK(&h, lm_profile_load(h.manager, lb_cstr(user), &profile, &h.err));
-    lm_view_put(view, profile);
+    OK(&h, lr_profile_load(h.manager, lb_cstr(user), &profile, &h.err));
+    lr_view_put(view, profile);
 }
 
 static void a_view_misses_is_filled_and_follows_changes(void **state)
 {
-    struct lm_view *view = NULL;
+    struct lr_view *view = NULL;
 
     (void)state;
-    OK(&h, lm_view_new(h.manager, 1 << 20, &view, &h.err));
-    assert_int_equal(view_ask(view, "ann"), LM_VIEW_MISS);
+    OK(&h, lr_view_new(h.manager, 1 << 20, &view, &h.err));
+    assert_int_equal(view_ask(view, "ann"), LR_VIEW_MISS);
     view_fill(view, "ann");
-    assert_int_equal(view_ask(view, "ann"), LM_VIEW_DONE);
+    assert_int_equal(view_ask(view, "ann"), LR_VIEW_DONE);
     assert_int_equal(h.target.model_id, a1);
     pick(&h, "ann", "main", b, b1);
-    assert_int_equal(view_ask(view, "ann"), LM_VIEW_MISS);
+    assert_int_equal(view_ask(view, "ann"), LR_VIEW_MISS);
     view_fill(view, "ann");
-    assert_int_equal(view_ask(view, "ann"), LM_VIEW_DONE);
+    assert_int_equal(view_ask(view, "ann"), LR_VIEW_DONE);
     assert_int_equal(h.target.model_id, b1);
     drop_model(&h, NULL, b1);
-    assert_int_equal(view_ask(view, "ann"), LM_VIEW_MISS);
+    assert_int_equal(view_ask(view, "ann"), LR_VIEW_MISS);
     view_fill(view, "ann");
-    assert_int_equal(view_ask(view, "ann"), LM_VIEW_DONE);
+    assert_int_equal(view_ask(view, "ann"), LR_VIEW_DONE);
     assert_int_equal(h.target.model_id, a1);
     assert_true(h.target.repaired);
-    assert_int_equal(view_ask(view, "ann"), LM_VIEW_DONE);
+    assert_int_equal(view_ask(view, "ann"), LR_VIEW_DONE);
     assert_false(h.target.repaired);
-    lm_view_free(view);
+    lr_view_free(view);
 }
 
 static void a_profile_read_before_a_change_is_not_kept(void **state)
 {
-    struct lm_view *view = NULL;
-    struct lm_profile *profile = NULL;
+    struct lr_view *view = NULL;
+    struct lr_profile *profile = NULL;
 
     (void)state;
-    OK(&h, lm_view_new(h.manager, 1 << 20, &view, &h.err));
-    OK(&h, lm_profile_load(h.manager, LB_STR("ann"), &profile, &h.err));
+    OK(&h, lr_view_new(h.manager, 1 << 20, &view, &h.err));
+    OK(&h, lr_profile_load(h.manager, LB_STR("ann"), &profile, &h.err));
     pick(&h, "ann", "main", b, b1);
-    lm_view_put(view, profile);
-    assert_int_equal(view_ask(view, "ann"), LM_VIEW_MISS);
-    lm_view_free(view);
+    lr_view_put(view, profile);
+    assert_int_equal(view_ask(view, "ann"), LR_VIEW_MISS);
+    lr_view_free(view);
 }
 
 static void a_profile_too_large_to_cache_still_answers(void **state)
 {
-    struct lm_view *view = NULL;
+    struct lr_view *view = NULL;
     char name[LM_MODEL_NAME_MAX + 1];
 
     (void)state;
@@ -182,15 +182,15 @@ static void a_profile_too_large_to_cache_still_answers(void **state)
         snprintf(name, sizeof name, "%0100d", i);
         pick(&h, "ann", "main", own, add_model(&h, "ann", own, name, name));
     }
-    OK(&h, lm_view_new(h.manager, 1, &view, &h.err));
+    OK(&h, lr_view_new(h.manager, 1, &view, &h.err));
     for (int i = 0; i < 3; i++) {
         view_fill(view, "ann");
-        assert_int_equal(view_ask(view, "ann"), LM_VIEW_DONE);
+        assert_int_equal(view_ask(view, "ann"), LR_VIEW_DONE);
         assert_int_equal(h.target.platform_id, own);
         view_fill(view, "bob");
-        assert_int_equal(view_ask(view, "bob"), LM_VIEW_DONE);
+        assert_int_equal(view_ask(view, "bob"), LR_VIEW_DONE);
     }
-    lm_view_free(view);
+    lr_view_free(view);
 }
 
 /* ---- Threads ---- */
@@ -202,18 +202,18 @@ static atomic_int repaired;
 static void *read_on(void *context)
 {
     struct lb_arena arena;
-    struct lm_target target;
+    struct lr_target target;
     struct llmgr_error err;
     char user[16];
 
     lb_arena_init(&arena, &h.host, NULL, 0, 1 << 20);
     for (unsigned i = (unsigned)(uintptr_t)context; !atomic_load(&stop); i++) {
         snprintf(user, sizeof user, "u%u", i % 40);
-        struct lm_request request = {.user = lb_cstr(user)};
+        struct lr_request request = {.user = lb_cstr(user)};
         struct lv_secret key;
-        if (lm_resolve(h.manager, &request, &arena, &target, &err) != LLMGR_OK ||
+        if (lr_resolve(h.manager, &request, &arena, &target, &err) != LLMGR_OK ||
             !lb_str_eq_c(target.user, user) ||
-            lm_target_open_key(h.manager, &target, &key, &err) != LLMGR_OK)
+            lr_target_open_key(h.manager, &target, &key, &err) != LLMGR_OK)
             atomic_fetch_add(&wrong, 1);
         else if (target.payer == LM_PAYER_USER &&
                  (strncmp(key.bytes, "sk-", 3) != 0 || strcmp(key.bytes + 3, user) != 0))
@@ -261,12 +261,12 @@ static void *race(void *context)
 {
     struct lm_manager *manager = context;
     struct lb_arena arena;
-    struct lm_target target;
+    struct lr_target target;
     struct llmgr_error err;
-    struct lm_request request = {.user = LB_STR("ann")};
+    struct lr_request request = {.user = LB_STR("ann")};
 
     lb_arena_init(&arena, &h.host, NULL, 0, 1 << 20);
-    if (lm_resolve(manager, &request, &arena, &target, &err) != LLMGR_OK || target.model_id != a1)
+    if (lr_resolve(manager, &request, &arena, &target, &err) != LLMGR_OK || target.model_id != a1)
         atomic_fetch_add(&wrong, 1);
     else if (target.repaired)
         atomic_fetch_add(&repaired, 1);

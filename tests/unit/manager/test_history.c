@@ -5,8 +5,8 @@
  */
 #include "house.h"
 
+#include "accounts/tokens.h"
 #include "manager/handle.h"
-#include "manager/tokens.h"
 #include "vault/token.h"
 
 #define URL_A "https://a.example.com/v1"
@@ -17,7 +17,7 @@ enum { MANAGERS = 3 };
 static struct house h;
 static int64_t a, b, a1, b1;
 static struct lm_manager *managers[MANAGERS]; /* the first is the house's */
-static struct lm_token_cache *caches[MANAGERS];
+static struct lw_token_cache *caches[MANAGERS];
 static char token[LV_TOKEN_SIZE + 1];
 static int64_t token_id;
 
@@ -31,13 +31,13 @@ static int set_up(void **state)
     b = sys_platform(&h, "B", URL_B, 1, "sk-server-b");
     a1 = add_model(&h, NULL, a, "Alpha", "alpha");
     b1 = add_model(&h, NULL, b, "Beta", "beta");
-    const struct lm_token_spec spec = {.kind = LLMGR_TOKEN_USER, .user = LB_STR("ann")};
-    OK(&h, lm_token_create(h.manager, &spec, token, &token_id, &h.err));
+    const struct lw_token_spec spec = {.kind = LLMGR_TOKEN_USER, .user = LB_STR("ann")};
+    OK(&h, lw_token_create(h.manager, &spec, token, &token_id, &h.err));
     managers[0] = h.manager;
     for (int i = 0; i < MANAGERS; i++) {
         if (i > 0)
             managers[i] = house_open_another(&h);
-        OK(&h, lm_token_cache_new(managers[i], 0, &caches[i], &h.err));
+        OK(&h, lw_token_cache_new(managers[i], 0, &caches[i], &h.err));
     }
     return 0;
 }
@@ -46,7 +46,7 @@ static int tear_down(void **state)
 {
     (void)state;
     for (int i = 0; i < MANAGERS; i++) {
-        lm_token_cache_free(caches[i]);
+        lw_token_cache_free(caches[i]);
         if (i > 0)
             lm_close(managers[i]);
     }
@@ -72,19 +72,19 @@ static void all_resolve_to(int64_t model)
 
 static bool is_good(int i)
 {
-    unsigned char digest[LM_TOKEN_DIGEST_SIZE];
-    const struct lm_token *found = NULL;
-    struct lm_token *loaded = NULL;
+    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
+    const struct lw_token *found = NULL;
+    struct lw_token *loaded = NULL;
 
-    switch (lm_token_cache_find(caches[i], lb_cstr(token), digest, &found)) {
-    case LM_TOKEN_FOUND:
+    switch (lw_token_cache_find(caches[i], lb_cstr(token), digest, &found)) {
+    case LW_TOKEN_FOUND:
         return true;
-    case LM_TOKEN_MISS:
-        OK(&h, lm_token_load(managers[i], digest, &loaded, &h.err));
+    case LW_TOKEN_MISS:
+        OK(&h, lw_token_load(managers[i], digest, &loaded, &h.err));
         bool known = loaded->known;
-        lm_token_cache_put(caches[i], loaded);
+        lw_token_cache_put(caches[i], loaded);
         return known;
-    case LM_TOKEN_UNKNOWN:
+    case LW_TOKEN_UNKNOWN:
     default:
         return false;
     }
@@ -180,7 +180,7 @@ static void more_changes_than_were_lost_do_not_hide_it(void **state)
     undo_choices(before);
     for (int i = 0; i < 5; i++)
         pick(&h, "bob", "main", a, a1);
-    OK(&h, lm_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
+    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
     poll_all();
     all_resolve_to(a1);
     all_say(false);
@@ -221,7 +221,7 @@ static void a_token_that_came_back_is_taken_though_it_was_refused(void **state)
 {
     (void)state;
     int64_t before = newest();
-    OK(&h, lm_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
+    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
     poll_all();
     all_say(false);
     db_sql(&h.db, "UPDATE llm_tokens SET revoked_at = NULL");
@@ -229,7 +229,7 @@ static void a_token_that_came_back_is_taken_though_it_was_refused(void **state)
     poll_all();
     all_say(true); /* until it is revoked again */
     want_resets(1);
-    OK(&h, lm_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
+    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
     poll_all();
     all_say(false);
 }
@@ -371,7 +371,7 @@ static void sqlite_an_older_file_is_moved_into_the_place_of_ours(void **state)
     want_resets(1);
     assert_int_equal(access(log, F_OK), 0); /* the one that lay beside the former file */
     choose_b(1);
-    OK(&h, lm_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
+    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
     poll_all();
     all_say(false);
     want_resets(1);

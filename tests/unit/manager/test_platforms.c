@@ -55,7 +55,7 @@ static void a_private_platform_keeps_its_key_sealed_for_its_owner(void **state)
     struct world *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine");
 
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms WHERE name = 'Mine' AND "
                                        "user_id = 'ann' AND is_sys = 0 AND "
                                        "base_url = 'https://mine.example/v1'"),
@@ -148,7 +148,7 @@ static void renaming_follows_the_rules_of_adding(void **state)
     WANT(LLMGR_ERR_CONFLICT, rename_to(w, "ann", id, "Other"));
     WANT(LLMGR_ERR_CONFLICT, rename_to(w, "ann", id, "Beta"));
     WANT(LLMGR_ERR_INVALID, rename_to(w, "ann", id, ""));
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
 }
 
 static void foreign_and_absent_ids_are_the_same_error(void **state)
@@ -173,7 +173,7 @@ static void foreign_and_absent_ids_are_the_same_error(void **state)
          lm_platform_set_url(w->manager, S("bob"), id, S("https://evil.example"), S("k"), &w->err));
     WANT(LLMGR_ERR_NOT_FOUND, lm_platform_delete(w->manager, S("ann"), -1, &w->err));
     WANT(LLMGR_ERR_NOT_FOUND, lm_platform_delete(w->manager, S("ann"), INT64_MAX, &w->err));
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
 }
 
 static void system_platforms_are_changed_in_the_file_only(void **state)
@@ -208,8 +208,8 @@ static void in_fixed_mode_private_platforms_are_neither_seen_nor_changed_nor_los
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), alpha, S("sk-ann"), &w->err));
     WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), alpha, true, &w->err));
     world_mode(w, LLMGR_MODE_CUSTOM);
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
-    assert_true(key_is(w, LM_KEY_OF_USER, alpha, "ann", "sk-ann"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
+    assert_true(key_is(w, LK_KEY_OF_USER, alpha, "ann", "sk-ann"));
     WANT(LLMGR_OK, rename_to(w, "ann", id, "New"));
 }
 
@@ -224,17 +224,17 @@ static void moving_to_another_origin_demands_the_key_again(void **state)
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine");
 
     WANT(LLMGR_OK, set_url(w, id, "https://MINE.example:443/v2", NULL));
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
     WANT(LLMGR_OK, set_url(w, id, "https://evil.example/v2", NULL));
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms WHERE name = 'Mine' AND "
                                        "api_key IS NOT NULL"),
                      0);
     WANT(LLMGR_OK, set_url(w, id, "https://third.example", "sk-third"));
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-third"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-third"));
     WANT(LLMGR_ERR_CONFLICT, set_url(w, id, "https://alpha.example/v1", NULL));
     WANT(LLMGR_ERR_ADDRESS, set_url(w, id, "https://10.1.2.3", NULL));
     WANT(LLMGR_ERR_INVALID, set_url(w, id, "nowhere", NULL));
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-third"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-third"));
 }
 
 #define MARKED "SELECT COUNT(*) FROM llm_platforms WHERE no_stream_options > 1"
@@ -261,7 +261,7 @@ static int64_t until(struct world *w, const char *user, int64_t id)
     struct llmgr_platform *items;
     size_t count = 0;
 
-    WANT(LLMGR_OK, lm_platforms(w->manager, lb_cstr(user), &w->arena, &items, &count, &w->err));
+    WANT(LLMGR_OK, lr_platforms(w->manager, lb_cstr(user), &w->arena, &items, &count, &w->err));
     for (size_t i = 0; i < count; i++) {
         if (items[i].platform_id == id)
             return items[i].no_stream_options_until_ms;
@@ -378,9 +378,9 @@ static void an_own_key_and_a_hide_of_a_system_platform_do_not_disturb_each_other
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-1"), &w->err));
     assert_int_equal(db_number(&w->db, hides), 1);
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-2"), &w->err));
-    assert_true(key_is(w, LM_KEY_OF_USER, id, "ann", "sk-2"));
+    assert_true(key_is(w, LK_KEY_OF_USER, id, "ann", "sk-2"));
     WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), id, false, &w->err));
-    assert_true(key_is(w, LM_KEY_OF_USER, id, "ann", "sk-2"));
+    assert_true(key_is(w, LK_KEY_OF_USER, id, "ann", "sk-2"));
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S(""), &w->err));
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S(""), &w->err));
     /* A row that says nothing is gone. */
@@ -396,7 +396,7 @@ static void in_single_mode_every_user_is_the_system_user(void **state)
 
     world_mode(w, LLMGR_MODE_SINGLE);
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-1"), &w->err));
-    assert_true(key_is(w, LM_KEY_OF_USER, id, "-1", "sk-1"));
+    assert_true(key_is(w, LK_KEY_OF_USER, id, "-1", "sk-1"));
 }
 
 static void a_private_platforms_own_key_is_set_and_removed(void **state)
@@ -405,11 +405,11 @@ static void a_private_platforms_own_key_is_set_and_removed(void **state)
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", NULL);
 
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-1"), &w->err));
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-1"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-1"));
     WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), id, true, &w->err));
     assert_int_equal(db_number(&w->db, "SELECT hide FROM llm_platforms WHERE name = 'Mine'"), 1);
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, lb_cstr(NULL), &w->err));
-    assert_false(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-1"));
+    assert_false(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-1"));
 }
 
 static unsigned add_many(struct world *w)

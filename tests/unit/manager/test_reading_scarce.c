@@ -143,12 +143,12 @@ static llmgr_status resolve_gone(void)
 
 static llmgr_status explain_ann(void)
 {
-    struct lm_request request = {.user = LB_STR("ann"), .model = LB_STR("alpha")};
+    struct lr_request request = {.user = LB_STR("ann"), .model = LB_STR("alpha")};
     struct llmgr_explanation told = {0};
     struct lb_arena arena;
 
     lb_arena_init(&arena, &h.host, NULL, 0, 1 << 20);
-    llmgr_status status = lm_explain(h.manager, &request, &arena, &told, NULL);
+    llmgr_status status = lr_explain(h.manager, &request, &arena, &told, NULL);
     if (status == LLMGR_OK)
         assert_int_equal(told.count, 41);
     lb_arena_free(&arena);
@@ -163,9 +163,9 @@ static llmgr_status lists_ann(void)
     size_t count = 0;
 
     lb_arena_init(&arena, &h.host, NULL, 0, 1 << 20);
-    llmgr_status status = lm_platforms(h.manager, LB_STR("ann"), &arena, &platforms, &count, NULL);
+    llmgr_status status = lr_platforms(h.manager, LB_STR("ann"), &arena, &platforms, &count, NULL);
     if (status == LLMGR_OK)
-        status = lm_models(h.manager, LB_STR("ann"), &arena, &models, &count, NULL);
+        status = lr_models(h.manager, LB_STR("ann"), &arena, &models, &count, NULL);
     if (status == LLMGR_OK)
         assert_int_equal(count, 41);
     lb_arena_free(&arena);
@@ -174,15 +174,15 @@ static llmgr_status lists_ann(void)
 
 static llmgr_status load_and_put(void)
 {
-    struct lm_view *view = NULL;
-    struct lm_profile *profile = NULL;
+    struct lr_view *view = NULL;
+    struct lr_profile *profile = NULL;
 
-    llmgr_status status = lm_view_new(h.manager, 1 << 16, &view, NULL);
+    llmgr_status status = lr_view_new(h.manager, 1 << 16, &view, NULL);
     if (status != LLMGR_OK)
         return status;
-    status = lm_profile_load(h.manager, LB_STR("ann"), &profile, NULL);
-    lm_view_put(view, profile);
-    lm_view_free(view);
+    status = lr_profile_load(h.manager, LB_STR("ann"), &profile, NULL);
+    lr_view_put(view, profile);
+    lr_view_free(view);
     return status;
 }
 

@@ -135,7 +135,7 @@ static void want_sound(struct world *w)
 {
     int64_t unreadable = -1;
 
-    WANT(LLMGR_OK, lm_ring_check(w->manager, &unreadable, &w->err));
+    WANT(LLMGR_OK, lk_ring_check(w->manager, &unreadable, &w->err));
     assert_int_equal(unreadable, 0);
 }
 
@@ -188,8 +188,8 @@ static void changes_of_users_are_whole_or_not_at_all(void **state)
     sweep(w, run_add_model, false);
     sweep(w, run_update_model, false);
     sweep(w, run_select, true);
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, mine, "ann", "sk-moved"));
-    assert_true(key_is(w, LM_KEY_OF_USER, alpha, "ann", "sk-new"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, mine, "ann", "sk-moved"));
+    assert_true(key_is(w, LK_KEY_OF_USER, alpha, "ann", "sk-new"));
     assert_int_equal(model_id(w, "M2"), model);
     assert_true(model_id(w, "N") > 0);
     want_sound(w);
@@ -209,26 +209,26 @@ static void a_sync_is_whole_or_not_at_all(void **state)
     sweep(w, run_sync, false);
     assert_int_equal(SYNC(w, CHANGED), 0);
     assert_int_equal(platform_id(w, "Beta"), alpha);
-    assert_true(key_is(w, LM_KEY_OF_USER, alpha, "ann", "sk-ann"));
+    assert_true(key_is(w, LK_KEY_OF_USER, alpha, "ann", "sk-ann"));
     want_sound(w);
 }
 
 static llmgr_status run_rotate(struct world *w)
 {
     struct llmgr_key_report report;
-    return lm_ring_rotate(w->manager, false, &w->arena, &report, &w->err);
+    return lk_ring_rotate(w->manager, false, &w->arena, &report, &w->err);
 }
 
 static llmgr_status run_status(struct world *w)
 {
     struct llmgr_key_report report;
-    return lm_ring_status(w->manager, &w->arena, &report, &w->err);
+    return lk_ring_status(w->manager, &w->arena, &report, &w->err);
 }
 
 static llmgr_status run_check(struct world *w)
 {
     int64_t unreadable;
-    return lm_ring_check(w->manager, &unreadable, &w->err);
+    return lk_ring_check(w->manager, &unreadable, &w->err);
 }
 
 static llmgr_status run_rewrap(struct world *w)
@@ -236,7 +236,7 @@ static llmgr_status run_rewrap(struct world *w)
     struct lv_master fresh;
 
     lv_master_generate(&fresh);
-    llmgr_status status = lm_ring_rewrap(w->manager, &fresh, &w->err);
+    llmgr_status status = lk_ring_rewrap(w->manager, &fresh, &w->err);
     if (status == LLMGR_OK)
         w->master = fresh;
     return status;
@@ -252,9 +252,9 @@ static void a_rotation_that_runs_out_of_memory_goes_on_later(void **state)
     sweep(w, run_check, true);
     sweep(w, run_rewrap, false);
     want_sound(w);
-    WANT(LLMGR_OK, lm_ring_rotate(w->manager, false, &w->arena, &report, &w->err));
+    WANT(LLMGR_OK, lk_ring_rotate(w->manager, false, &w->arena, &report, &w->err));
     assert_int_equal(report.count, 1);
-    assert_true(key_is(w, LM_KEY_OF_USER, alpha, "ann", "sk-ann"));
+    assert_true(key_is(w, LK_KEY_OF_USER, alpha, "ann", "sk-ann"));
     world_close(w);
     world_open(w);
     want_sound(w);

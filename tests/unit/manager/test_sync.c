@@ -66,7 +66,7 @@ static void what_is_new_is_added_in_order_and_reported(void **state)
     want_change(2, LLMGR_CHANGE_ADD, "Alpha", "Two", NULL);
     want_change(3, LLMGR_CHANGE_ADD, "Beta", NULL, NULL);
     want_change(4, LLMGR_CHANGE_ADD, "Beta", "Three", NULL);
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, platform_id(w, "Alpha"), "-1", "sk-a"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, platform_id(w, "Alpha"), "-1", "sk-a"));
     assert_int_equal(db_number(&w->db, "SELECT position FROM llm_platforms WHERE name = 'Beta'"),
                      1);
 }
@@ -110,8 +110,8 @@ static void a_new_name_at_the_same_address_keeps_id_keys_and_selections(void **s
     want_change(0, LLMGR_CHANGE_UPDATE, "阿尔法", NULL, "name, base_url");
     assert_int_equal(platform_id(w, "阿尔法"), id);
     assert_int_equal(model_id(w, "Two"), model);
-    assert_true(key_is(w, LM_KEY_OF_USER, id, "ann", "sk-ann"));
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "-1", "sk-a"));
+    assert_true(key_is(w, LK_KEY_OF_USER, id, "ann", "sk-ann"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "-1", "sk-a"));
 }
 
 static void
@@ -129,12 +129,12 @@ a_new_address_under_the_same_name_keeps_the_id_but_no_key_of_the_old_origin(void
     assert_int_equal(last_count, 1);
     want_change(0, LLMGR_CHANGE_UPDATE, "Alpha", NULL, "base_url, api_key");
     assert_int_equal(platform_id(w, "Alpha"), id);
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "-1", "sk-a"));
-    assert_false(key_is(w, LM_KEY_OF_USER, id, "ann", "sk-ann"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "-1", "sk-a"));
+    assert_false(key_is(w, LK_KEY_OF_USER, id, "ann", "sk-ann"));
     assert_int_equal(db_number(&w->db, "SELECT no_stream_options FROM llm_platforms"), 0);
     /* The address comes back, and with it the user's key. */
     RUN(w, home);
-    assert_true(key_is(w, LM_KEY_OF_USER, id, "ann", "sk-ann"));
+    assert_true(key_is(w, LK_KEY_OF_USER, id, "ann", "sk-ann"));
 }
 
 static void names_and_addresses_may_be_swapped_and_rotated(void **state)
@@ -223,7 +223,7 @@ static void the_server_key_follows_its_variable(void **state)
     one[0].api_key = "sk-2";
     RUN(w, one);
     want_change(0, LLMGR_CHANGE_UPDATE, "Alpha", NULL, "api_key");
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "-1", "sk-2"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "-1", "sk-2"));
     one[0].api_key = NULL;
     RUN(w, one);
     assert_int_equal(last_count, 1);
@@ -253,7 +253,7 @@ static void a_platform_without_address_waits_for_its_variable(void **state)
     one[0].base_url = A;
     RUN(w, one);
     assert_int_equal(platform_id(w, "Alpha"), id);
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "-1", "sk-1"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "-1", "sk-1"));
 }
 
 static void extra_body_is_compared_by_what_it_says(void **state)
@@ -334,7 +334,7 @@ static void a_private_platform_survives_a_system_platform_of_its_name_and_addres
     RUN(w, TWO);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms WHERE name = 'Alpha'"),
                      2);
-    assert_true(key_is(w, LM_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
 }
 
 static void without_a_list_nothing_is_touched(void **state)

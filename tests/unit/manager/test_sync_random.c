@@ -146,7 +146,7 @@ static void want_rows(struct world *w, const struct conf *rows, size_t count)
         platforms += first;
         if (first && rows[i].api_key != NULL)
             assert_true(
-                key_is(w, LM_KEY_OF_PLATFORM, platform_id(w, rows[i].name), "-1", rows[i].api_key));
+                key_is(w, LK_KEY_OF_PLATFORM, platform_id(w, rows[i].name), "-1", rows[i].api_key));
         if (rows[i].display_name == NULL)
             continue;
         models++;

@@ -7,12 +7,12 @@
 #define TESTS_MANAGER_WORLD_H
 
 #include "base/arena.h"
+#include "keys/ring.h"
+#include "keys/ring_rows.h"
 #include "manager/defaults.h"
 #include "manager/manager.h"
 #include "manager/models.h"
 #include "manager/platforms.h"
-#include "manager/ring.h"
-#include "manager/ring_rows.h"
 #include "manager/selections.h"
 #include "manager/sync.h"
 #include "net/policy.h"
@@ -178,7 +178,7 @@ static inline int64_t model_id(struct world *w, const char *display_name)
 
 struct looking {
     struct world *w;
-    enum lm_key_column column;
+    enum lk_key_column column;
     int64_t platform_id;
     struct lb_str owner;
     struct lb_str want; /* empty: the key must not open, or not be there */
@@ -189,19 +189,19 @@ struct looking {
 static inline llmgr_status look_key(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct looking *looking = context;
-    struct lm_sealed_row *rows;
+    struct lk_sealed_row *rows;
     size_t count;
     llmgr_status status =
-        lm_sealed_page(tx, looking->column, 0, 1000, &looking->w->arena, &rows, &count, err);
+        lk_sealed_page(tx, looking->column, 0, 1000, &looking->w->arena, &rows, &count, err);
     for (size_t i = 0; status == LLMGR_OK && i < count; i++) {
         if (rows[i].platform_id != looking->platform_id ||
             !lb_str_eq(rows[i].owner, looking->owner))
             continue;
-        const struct lm_key_place place = lm_sealed_place(looking->column, &rows[i]);
+        const struct lk_key_place place = lk_sealed_place(looking->column, &rows[i]);
         struct lv_secret key;
         looking->found = true;
         looking->opened =
-            lm_key_open(looking->w->manager, tx, &place, rows[i].record, &key, NULL) == LLMGR_OK &&
+            lk_key_open(looking->w->manager, tx, &place, rows[i].record, &key, NULL) == LLMGR_OK &&
             lb_str_eq(lv_secret_str(&key), looking->want);
         lv_secret_clear(&key);
     }
@@ -209,7 +209,7 @@ static inline llmgr_status look_key(struct ls_tx *tx, void *context, struct llmg
 }
 
 /* Is this key stored there, and does it open there? */
-static inline bool key_is(struct world *w, enum lm_key_column column, int64_t platform,
+static inline bool key_is(struct world *w, enum lk_key_column column, int64_t platform,
                           const char *owner, const char *want)
 {
     struct looking looking = {.w = w,

@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "dialect/chat.h"
 #include "dialect/models.h"
+#include "llm/call.h"
 #include "mock.h"
-#include "upstream/call.h"
 #include "vault/secret.h"
 
 #define TEST_KEY "sk-test-0123456789abcdef"
@@ -40,9 +40,9 @@ static inline struct test_url test_url(const struct mock_thread *mock, const cha
 }
 
 /* `url` and `model` are borrowed. */
-static inline struct lu_peer test_peer(const struct test_url *url, const char *model)
+static inline struct li_peer test_peer(const struct test_url *url, const char *model)
 {
-    return (struct lu_peer){.base_url = lb_cstr(url->text),
+    return (struct li_peer){.base_url = lb_cstr(url->text),
                             .platform_name = LB_STR("Mock"),
                             .model_name = lb_cstr(model),
                             .open_key = test_open_key};
@@ -59,13 +59,13 @@ static inline struct llmgr_request test_request(void)
                                   .max_tokens = LLMGR_UNSET};
 }
 
-static inline struct lu_call *test_call(const struct lb_host *host, struct lu_timeouts timeouts)
+static inline struct li_call *test_call(const struct lb_host *host, struct lu_timeouts timeouts)
 {
-    const struct lu_call_options options = {.timeouts = timeouts};
-    struct lu_call *call = NULL;
+    const struct li_call_options options = {.timeouts = timeouts};
+    struct li_call *call = NULL;
     struct llmgr_error err = {0};
 
-    if (lu_call_new(host, &options, &call, &err) != LLMGR_OK)
+    if (li_call_new(host, &options, &call, &err) != LLMGR_OK)
         fail_msg("%s", err.message);
     return call;
 }

@@ -74,23 +74,23 @@ static int teardown(void **state)
     return 0;
 }
 
-static llmgr_status one_of_each(struct lu_call *call, const char *model)
+static llmgr_status one_of_each(struct li_call *call, const char *model)
 {
     struct test_url url = test_url(mock, "/v1");
-    struct lu_peer peer = test_peer(&url, model);
+    struct li_peer peer = test_peer(&url, model);
     struct llmgr_request request = test_request();
     struct llmgr_answer answer = {0};
     struct llmgr_probe probe = {0};
     struct llmgr_error err = {0};
 
-    llmgr_status status = lu_call_chat(call, &peer, &request, &answer, &err);
+    llmgr_status status = li_call_chat(call, &peer, &request, &answer, &err);
     ld_answer_clear(&answer);
     if (status == LLMGR_OK) {
-        status = lu_call_stream(call, &peer, &request, NULL, NULL, &answer, &err);
+        status = li_call_stream(call, &peer, &request, NULL, NULL, &answer, &err);
         ld_answer_clear(&answer);
     }
     if (status == LLMGR_OK) {
-        status = lu_call_models(call, &peer, 0, true, &probe, &err);
+        status = li_call_models(call, &peer, 0, true, &probe, &err);
         ld_probe_clear(&probe);
     }
     assert_int_equal(status, err.status);
@@ -102,7 +102,7 @@ static void sweep(const char *model, bool for_ever)
     for (size_t n = 1;; n++) {
         struct meter meter = {0};
         struct lb_host host = metered(&meter);
-        struct lu_call *call = test_call(&host, (struct lu_timeouts){.total_ms = 5000});
+        struct li_call *call = test_call(&host, (struct lu_timeouts){.total_ms = 5000});
         meter.until_failure = n;
         meter.for_ever = for_ever;
         llmgr_status status = one_of_each(call, model);
@@ -113,7 +113,7 @@ static void sweep(const char *model, bool for_ever)
         bool over = !meter.failed;
         meter.until_failure = 0;
         assert_int_equal(one_of_each(call, model), LLMGR_OK);
-        lu_call_free(call);
+        li_call_free(call);
         assert_int_equal(meter.live, 0);
         if (over)
             break;
@@ -140,11 +140,11 @@ static void a_call_object_that_cannot_be_made_leaves_nothing(void **state)
     for (size_t n = 1;; n++) {
         struct meter meter = {.until_failure = n};
         struct lb_host host = metered(&meter);
-        const struct lu_call_options options = {0};
-        struct lu_call *call = NULL;
+        const struct li_call_options options = {0};
+        struct li_call *call = NULL;
         struct llmgr_error err = {0};
-        llmgr_status status = lu_call_new(&host, &options, &call, &err);
-        lu_call_free(call);
+        llmgr_status status = li_call_new(&host, &options, &call, &err);
+        li_call_free(call);
         assert_int_equal(meter.live, 0);
         if (!meter.failed) {
             assert_int_equal(status, LLMGR_OK);

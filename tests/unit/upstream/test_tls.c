@@ -6,7 +6,7 @@
 static struct lb_host host;
 static struct certs certs;
 static struct mock_thread *mock;
-static struct lu_call *call;
+static struct li_call *call;
 static struct test_url url;
 
 static int setup(void **state)
@@ -19,26 +19,26 @@ static int setup(void **state)
     if (mock == NULL)
         return 1;
     snprintf(url.text, sizeof url.text, "https://127.0.0.1:%u/v1", mock_thread_port(mock));
-    const struct lu_call_options options = {.ca_file = certs.ca};
-    return lu_call_new(&host, &options, &call, NULL) != LLMGR_OK;
+    const struct li_call_options options = {.ca_file = certs.ca};
+    return li_call_new(&host, &options, &call, NULL) != LLMGR_OK;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    lu_call_free(call);
+    li_call_free(call);
     mock_stop(mock);
     certs_remove(&certs);
     return 0;
 }
 
-static llmgr_status stream(struct lu_call *with, const char *model, struct llmgr_answer *answer,
+static llmgr_status stream(struct li_call *with, const char *model, struct llmgr_answer *answer,
                            struct llmgr_error *err)
 {
-    struct lu_peer peer = test_peer(&url, model);
+    struct li_peer peer = test_peer(&url, model);
     struct llmgr_request request = test_request();
 
-    return lu_call_stream(with, &peer, &request, NULL, NULL, answer, err);
+    return li_call_stream(with, &peer, &request, NULL, NULL, answer, err);
 }
 
 static void a_platform_with_the_operators_authority_is_talked_to(void **state)
@@ -55,19 +55,19 @@ static void a_platform_with_the_operators_authority_is_talked_to(void **state)
         assert_true(strlen(answer.content) > 20);
         ld_answer_clear(&answer);
     }
-    assert_true(lu_pool_reused(lu_call_pool(call)) >= 3);
+    assert_true(lu_pool_reused(li_call_pool(call)) >= 3);
 }
 
 static void without_the_authority_it_is_not(void **state)
 {
     (void)state;
-    struct lu_call *other = test_call(&host, (struct lu_timeouts){0});
+    struct li_call *other = test_call(&host, (struct lu_timeouts){0});
     struct llmgr_answer answer = {0};
     struct llmgr_error err = {0};
 
     assert_int_equal(stream(other, "m", &answer, &err), LLMGR_ERR_TLS);
     ld_answer_clear(&answer);
-    lu_call_free(other);
+    li_call_free(other);
 }
 
 static void a_cut_is_a_cut(void **state)
@@ -86,7 +86,7 @@ static void a_large_prompt_arrives_whole(void **state)
     size_t size = 3000000;
     char *text = malloc(size + 1);
     const struct llmgr_message message = {.role = "user", .content = text};
-    struct lu_peer peer = test_peer(&url, "mock-echo");
+    struct li_peer peer = test_peer(&url, "mock-echo");
     struct llmgr_request request = test_request();
     struct llmgr_answer answer = {0};
     struct llmgr_error err = {0};
@@ -94,7 +94,7 @@ static void a_large_prompt_arrives_whole(void **state)
     memset(text, 'x', size);
     text[size] = '\0';
     request.messages = &message;
-    if (lu_call_chat(call, &peer, &request, &answer, &err) != LLMGR_OK)
+    if (li_call_chat(call, &peer, &request, &answer, &err) != LLMGR_OK)
         fail_msg("%s", err.message);
     assert_non_null(strstr(answer.content, text));
     ld_answer_clear(&answer);

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* One row per object in llm_objects. See the header. */
+#include "accounts/objects.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "manager/manager.h"
+#include "resolve/resolve.h"
+#include "store/store.h"
+#include "vault/vault.h"
+
+/* What cannot stand in a row is in none. */
+static bool is_id(struct lb_str id)
+{
+    return id.size > 0 && id.size <= LW_OBJECT_ID_MAX && memchr(id.p, 0, id.size) == NULL &&
+           lb_utf8_valid(id);
+}
+
+/* ---- Asking ---------------------------------------------------------------------------------- */
+
+/* Whose is it? LS_FOUND with *theirs. */
+static enum ls_found find_owner(struct ls_tx *tx, int64_t platform_id, struct lb_str user,
+                                const struct lw_object *object, bool *theirs,
+                                struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+
+    *theirs = false;
+    if (!is_id(object->id))
+        return LS_ABSENT;
+    enum ls_found found =
+        ls_find(tx, LS_OBJECT_OWNER, LS_ARGS(ls_int(platform_id), ls_text(object->id)), &rows, err);
+    if (found == LS_FOUND)
+        *theirs = lb_str_eq(ls_column_text(&rows, 0), user) &&
+                  (!object->exact || lb_str_eq(ls_column_text(&rows, 1), object->kind));
+    ls_rows_end(&rows);
+    return found;
+}
+
+llmgr_status lw_objects_owned(struct lm_manager *manager, int64_t platform_id, struct lb_str user,
+                              const struct lw_object *objects, size_t count, size_t *missing,
+                              struct llmgr_error *err)
+{
+    struct ls_tx *tx = NULL;
+    bool theirs = true;
+    size_t at = 0;
+
+    llmgr_status status = ls_begin(lm_store(manager), LS_READ, &tx, err);
+    if (status != LLMGR_OK)
+        return status;
+    while (at < count) {
+        struct llmgr_error own = {0};
+        if (find_owner(tx, platform_id, user, &objects[at], &theirs, &own) == LS_ERROR) {
+            status = own.status;
+            if (err != NULL)
+                *err = own;
+            break;
+        }
+        if (!theirs)
+            break;
+        at++;
+    }
+    ls_rollback(tx);
+    if (status == LLMGR_OK)
+        *missing = at;
+    return status;
+}
+
+llmgr_status lw_object_platform(struct lm_manager *manager, struct lb_str user, struct lb_str id,
+                                int64_t *platform_id, struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    struct llmgr_error own = {0};
+    struct ls_tx *tx = NULL;
+
+    *platform_id = 0;
+    if (!is_id(id))
+        return LLMGR_OK;
+    llmgr_status status = ls_begin(lm_store(manager), LS_READ_ONE, &tx, err);
+    if (status != LLMGR_OK)
+        return status;
+    enum ls_found found =
+        ls_find(tx, LS_OBJECT_PLATFORM, LS_ARGS(ls_text(user), ls_text(id)), &rows, &own);
+    if (found == LS_FOUND)
+        *platform_id = ls_column_int(&rows, 0);
+    ls_rows_end(&rows);
+    ls_rollback(tx);
+    if (found == LS_ERROR && err != NULL)
+        *err = own;
+    return found == LS_ERROR ? own.status : LLMGR_OK;
+}
+
+/* ---- Telling --------------------------------------------------------------------------------- */
+
+struct adding {
+    const struct lr_target *target;
+    const struct lw_object *objects;
+    size_t count;
+    struct lb_str key; /* the fingerprint of the key it was made with */
+    int64_t now;
+};
+
+static llmgr_status add_one(const struct adding *adding, struct ls_tx *tx,
+                            const struct lw_object *object, struct llmgr_error *err)
+{
+    const struct lr_target *target = adding->target;
+    bool theirs = false;
+
+    if (!is_id(object->id))
+        return lb_fail(err, LLMGR_ERR_PROTOCOL,
+                       N_("the platform's answer names an object by an id that cannot be kept"));
+    llmgr_status status =
+        ls_exec(tx, LS_OBJECT_ADD,
+                LS_ARGS(ls_int(target->platform_id), ls_text(object->id), ls_text(target->user),
+                        ls_text(object->kind), ls_text(adding->key), ls_int(adding->now)),
+                NULL, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct llmgr_error own = {0};
+    enum ls_found found = find_owner(tx, target->platform_id, target->user, object, &theirs, &own);
+    if (found == LS_ERROR) {
+        if (err != NULL)
+            *err = own;
+        return own.status;
+    }
+    return theirs ? LLMGR_OK
+                  : lb_fail(err, LLMGR_ERR_CONFLICT,
+                            N_("the platform gave an object an id that is somebody else's"));
+}
+
+static llmgr_status add_all(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct adding *adding = context;
+    llmgr_status status = LLMGR_OK;
+
+    for (size_t i = 0; i < adding->count && status == LLMGR_OK; i++)
+        status = add_one(adding, tx, &adding->objects[i], err);
+    return status;
+}
+
+llmgr_status lw_objects_add(struct lm_manager *manager, const struct lr_target *target,
+                            const struct lw_object *objects, size_t count, struct llmgr_error *err)
+{
+    char shown[LV_FINGERPRINT_SIZE] = "";
+    struct lv_secret key;
+    struct adding adding = {
+        .target = target, .objects = objects, .count = count, .now = lb_now_ms(lm_host(manager))};
+
+    llmgr_status status = lr_target_open_key(manager, target, &key, err);
+    if (status == LLMGR_OK)
+        status = lv_fingerprint(lm_vault(manager), lv_secret_str(&key), shown, err);
+    lv_secret_clear(&key);
+    if (status != LLMGR_OK)
+        return status;
+    adding.key = lb_cstr(shown);
+    return ls_transact(lm_store(manager), LS_WRITE, add_all, &adding, err);
+}
+
+struct forgetting {
+    int64_t platform_id;
+    struct lb_str user, id;
+};
+
+static llmgr_status forget(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct forgetting *it = context;
+
+    return ls_exec(tx, LS_OBJECT_FORGET,
+                   LS_ARGS(ls_int(it->platform_id), ls_text(it->id), ls_text(it->user)), NULL, err);
+}
+
+llmgr_status lw_object_forget(struct lm_manager *manager, int64_t platform_id, struct lb_str user,
+                              struct lb_str id, struct llmgr_error *err)
+{
+    struct forgetting it = {platform_id, user, id};
+
+    return is_id(id) ? ls_transact(lm_store(manager), LS_WRITE, forget, &it, err) : LLMGR_OK;
+}

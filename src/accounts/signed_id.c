@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Tails of ids, made and judged. See the header. */
+#include "accounts/signed_id.h"
+
+#include <assert.h>
+#include <sodium.h>
+
+#include "base/error.h"
+#include "manager/manager.h"
+#include "vault/vault.h"
+
+enum {
+    TEXT_SIZE = LV_SIGNATURE_SIZE / 3 * 4,
+    DIGITS_MAX = 19,
+};
+
+static_assert(LV_SIGNATURE_SIZE % 3 == 0, "base64 without padding");
+static_assert((int)LW_ID_TAIL_MAX == 1 + TEXT_SIZE + DIGITS_MAX, "a tail's parts");
+static_assert((int)LW_ID_HOLDER_SIZE == (int)LV_HOLDER_SIZE, "holder");
+
+void lw_id_holder_set(struct lw_id_holder *holder, struct lb_str user, int64_t platform_id,
+                      struct lb_str origin)
+{
+    lv_holder(user, platform_id, origin, holder->digest);
+    holder->platform_id = platform_id;
+}
+
+/* An id with a space or a quote in it is none that could stand in a path or a header. */
+static bool is_id(struct lb_str id)
+{
+    for (size_t i = 0; i < id.size; i++) {
+        if (id.p[i] <= ' ' || id.p[i] > '~')
+            return false;
+    }
+    return id.size > 0 && id.size <= LW_ID_MAX;
+}
+
+static size_t write_number(uint64_t number, char *out)
+{
+    char digits[20];
+    size_t count = 0;
+
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    for (size_t i = 0; i < count; i++)
+        out[i] = digits[count - 1 - i];
+    return count;
+}
+
+size_t lw_id_tail(const struct lm_manager *manager, const struct lw_id_holder *holder,
+                  struct lb_str id, char tail[LW_ID_TAIL_MAX])
+{
+    unsigned char signature[LV_SIGNATURE_SIZE];
+    char text[TEXT_SIZE + 1];
+    struct llmgr_error err = {0};
+
+    if (!is_id(id) || holder->platform_id <= 0)
+        return 0;
+    if (lv_sign(lm_vault(manager), holder->digest, id, signature, &err) != LLMGR_OK) {
+        lb_error(lm_host(manager), "an id is shown without its signature: %s", err.message);
+        return 0;
+    }
+    sodium_bin2base64(text, sizeof text, signature, sizeof signature,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    tail[0] = '.';
+    memcpy(tail + 1, text, TEXT_SIZE);
+    return 1 + TEXT_SIZE + write_number((uint64_t)holder->platform_id, tail + 1 + TEXT_SIZE);
+}
+
+/* Where the tail begins; shown.size: there is none. */
+static size_t find_tail(struct lb_str shown)
+{
+    size_t at = shown.size;
+
+    while (at > 0 && shown.p[at - 1] != '.')
+        at--;
+    return at > 0 ? at - 1 : shown.size;
+}
+
+bool lw_id_platform(struct lb_str shown, int64_t *platform_id)
+{
+    struct lb_str tail = lb_str_sub(shown, find_tail(shown), shown.size);
+    int64_t number;
+
+    if (tail.size <= 1 + TEXT_SIZE || tail.size > LW_ID_TAIL_MAX ||
+        !lb_str_to_i64(lb_str_sub(tail, 1 + TEXT_SIZE, tail.size), &number) || number <= 0)
+        return false;
+    *platform_id = number;
+    return true;
+}
+
+bool lw_id_open(const struct lm_manager *manager, const struct lw_id_holder *holder,
+                struct lb_str shown, struct lb_str *id)
+{
+    const size_t at = find_tail(shown);
+    const struct lb_str front = lb_str_sub(shown, 0, at), back = lb_str_sub(shown, at, shown.size);
+    char tail[LW_ID_TAIL_MAX];
+
+    if (back.size == 0)
+        return false;
+    const size_t size = lw_id_tail(manager, holder, front, tail);
+    if (size == 0 || size != back.size || sodium_memcmp(tail, back.p, size) != 0)
+        return false;
+    *id = front;
+    return true;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ids of what a platform keeps for one request (a stored response, its items, a stored chat), when
+ * the platform was used with a key that is not the caller's own: shown to the caller with a tail
+ * that makes them his, and taken back from him alone.
+ *
+ *     resp_68a1f0 . Zm9vYmFyYmF6cXV4Zm9v 7
+ *     the id        signature            number of the platform
+ *
+ * Nothing is stored, so nothing has to be read, kept or forgotten: an id is good as long as the
+ * platform keeps what it names, for the same user, platform and origin. A tail is made of what a
+ * path takes as it is (RFC 3986, unreserved).
+ */
+#ifndef LW_SIGNED_ID_H
+#define LW_SIGNED_ID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "llmgr.h"
+
+struct lm_manager;
+
+enum {
+    LW_ID_MAX = 1024,    /* bytes of a platform's id; a longer one is not signed */
+    LW_ID_TAIL_MAX = 40, /* '.', 20 of the signature, 19 digits */
+    LW_ID_HOLDER_SIZE = 32,
+};
+
+/* Whose ids of which platform. */
+struct lw_id_holder {
+    unsigned char digest[LW_ID_HOLDER_SIZE];
+    int64_t platform_id;
+};
+
+void lw_id_holder_set(struct lw_id_holder *holder, struct lb_str user, int64_t platform_id,
+                      struct lb_str origin);
+
+/*
+ * What an id of the holder's is shown with. Returns its size; 0: this is no id to be signed (empty,
+ * too long, not visible ASCII), or there is no key to sign with.
+ */
+size_t lw_id_tail(const struct lm_manager *manager, const struct lw_id_holder *holder,
+                  struct lb_str id, char tail[LW_ID_TAIL_MAX]);
+
+/* The platform that a shown id says it is of, unverified; false: it has no tail. */
+bool lw_id_platform(struct lb_str shown, int64_t *platform_id);
+/* The platform's id, part of `shown`; false if that was not signed for this holder. */
+bool lw_id_open(const struct lm_manager *manager, const struct lw_id_holder *holder,
+                struct lb_str shown, struct lb_str *id);
+
+#endif

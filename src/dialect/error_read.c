@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From an upstream's refusal to our status and words: the table of HTTP statuses, the search for
+ * the telling text in bodies of every shape, and Retry-After.
+ */
+#include "dialect/error_read.h"
+
+#include "base/error.h"
+#include "json/write.h"
+
+/* What an HTTP status means; rows are looked through in order, ranges inclusive. */
+static const struct http_row {
+    int from, to;
+    llmgr_status status;
+} HTTP_ROWS[] = {
+    {200, 299, LLMGR_OK},
+    {401, 401, LLMGR_ERR_KEY_REFUSED},
+    {403, 403, LLMGR_ERR_KEY_REFUSED},
+    {408, 408, LLMGR_ERR_TIMEOUT},
+    {429, 429, LLMGR_ERR_RATE_LIMITED},
+    {504, 504, LLMGR_ERR_TIMEOUT},
+};
+
+llmgr_status ld_status_of_http(int http_status)
+{
+    for (size_t i = 0; i < sizeof HTTP_ROWS / sizeof HTTP_ROWS[0]; i++) {
+        if (http_status >= HTTP_ROWS[i].from && http_status <= HTTP_ROWS[i].to)
+            return HTTP_ROWS[i].status;
+    }
+    return LLMGR_ERR_UPSTREAM;
+}
+
+static void fill(struct llmgr_error *err, llmgr_status status, const struct ld_refusal *refusal,
+                 const char *told)
+{
+    const char *platform = refusal->platform.size > 0 ? refusal->platform.p : "?";
+    int platform_size = refusal->platform.size > 0 ? (int)refusal->platform.size : 1;
+    int code = refusal->http_status;
+
+    if (status == LLMGR_ERR_KEY_REFUSED) {
+        lb_fail(err, status,
+                N_("the platform '%.*s' refuses the API key (HTTP %d)%s; store a valid key for it"),
+                platform_size, platform, code, told);
+    } else if (status == LLMGR_ERR_RATE_LIMITED && refusal->retry_after_ms > 0) {
+        lb_fail(err, status,
+                N_("the platform '%.*s' limits the rate (HTTP %d)%s; try again in %lld s"),
+                platform_size, platform, code, told,
+                (long long)((refusal->retry_after_ms + 999) / 1000));
+    } else if (status == LLMGR_ERR_RATE_LIMITED) {
+        lb_fail(err, status, N_("the platform '%.*s' limits the rate (HTTP %d)%s; try again later"),
+                platform_size, platform, code, told);
+    } else if (status == LLMGR_ERR_TIMEOUT) {
+        lb_fail(err, status, N_("the platform '%.*s' gave up waiting (HTTP %d)%s; try again"),
+                platform_size, platform, code, told);
+    } else if (code == 404 && refusal->model.size > 0) {
+        lb_fail(err, status,
+                N_("the platform '%.*s' has no such address or no model '%.*s' (HTTP 404)%s; check "
+                   "its base URL and the model's name"),
+                platform_size, platform, (int)refusal->model.size, refusal->model.p, told);
+    } else {
+        lb_fail(err, status, N_("the platform '%.*s' answers with an error (HTTP %d)%s"),
+                platform_size, platform, code, told);
+    }
+}
+
+llmgr_status ld_fail_http(struct llmgr_error *err, const struct ld_refusal *refusal)
+{
+    llmgr_status status = ld_status_of_http(refusal->http_status);
+    struct lb_buf text;
+
+    if (status == LLMGR_OK)
+        status = LLMGR_ERR_UPSTREAM;
+    if (err == NULL)
+        return status;
+    lb_buf_init(&text, refusal->host, LD_SHOWN_MAX + 16);
+    lb_buf_add_c(&text, ": ");
+    ld_error_text(refusal->body, LD_SHOWN_MAX, &text);
+    fill(err, status, refusal, text.size > 2 ? lb_buf_c(&text) : "");
+    lb_buf_free(&text);
+    err->upstream_status = refusal->http_status;
+    err->retry_after_ms = refusal->retry_after_ms;
+    return status;
+}
+
+/* ---- The telling text ------------------------------------------------------------------------ */
+
+/* Control characters, and those that reorder or break what a terminal shows. */
+static bool is_unshowable(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c <= 0x9f) || (c >= 0x200b && c <= 0x200f) ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+void ld_clean_text(struct lb_str raw, size_t max, struct lb_buf *text)
+{
+    size_t start = text->size;
+    bool space = false;
+
+    while (raw.size > 0) {
+        uint32_t c = 0;
+        size_t used = lb_utf8_decode(raw, &c);
+        struct lb_str piece = used > 0 ? lb_str(raw.p, used) : LB_STR("\xef\xbf\xbd");
+        bool blank = used > 0 && (c == ' ' || is_unshowable(c));
+
+        raw = lb_str_sub(raw, used > 0 ? used : 1, raw.size);
+        if (blank) {
+            space = text->size > start;
+            continue;
+        }
+        if (text->size - start + piece.size + (space ? 1 : 0) > max) {
+            lb_buf_add_c(text, "\xe2\x80\xa6"); /* an ellipsis: there was more */
+            return;
+        }
+        if (space)
+            lb_buf_add_byte(text, ' ');
+        space = false;
+        lb_buf_add_str(text, piece);
+    }
+}
+
+/* The members that have been seen to hold the message, in the order to look for them. */
+static const char *const MESSAGE_NAMES[] = {
+    "message", "msg", "error_msg", "error_description", "detail", "details", "title",
+};
+
+/* The message in a JSON value, some levels down; the empty slice if there is none. */
+static struct lb_str find_message(const json_t *value, int depth)
+{
+    struct lb_str found = {NULL, 0};
+
+    if (value == NULL || depth > 4)
+        return found;
+    if (json_is_string(value))
+        return lb_str(json_string_value(value), json_string_length(value));
+    if (json_is_array(value))
+        return find_message(json_array_get(value, 0), depth + 1);
+    if (!json_is_object(value))
+        return found;
+    found = find_message(json_object_get(value, "error"), depth + 1);
+    for (size_t i = 0; found.size == 0 && i < sizeof MESSAGE_NAMES / sizeof MESSAGE_NAMES[0]; i++)
+        found = find_message(json_object_get(value, MESSAGE_NAMES[i]), depth + 1);
+    return found;
+}
+
+/* Offset of `word` (lower-case) in `s` without case, or s.size. */
+static size_t find_word(struct lb_str s, struct lb_str word)
+{
+    for (size_t i = 0; i + word.size <= s.size; i++) {
+        if (lb_str_eq_nocase(lb_str(s.p + i, word.size), word))
+            return i;
+    }
+    return s.size;
+}
+
+static struct lb_str html_title(struct lb_str html)
+{
+    html = lb_str_sub(html, 0, 8192);
+    size_t open = find_word(html, LB_STR("<title"));
+    struct lb_str rest = lb_str_sub(html, open, html.size);
+    size_t end = lb_str_find(rest, '>');
+
+    if (end == rest.size)
+        return lb_str(NULL, 0);
+    rest = lb_str_sub(rest, end + 1, rest.size);
+    return lb_str_sub(rest, 0, lb_str_find(rest, '<'));
+}
+
+void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text)
+{
+    while (body.size > 0 && (unsigned char)body.p[0] <= ' ')
+        body = lb_str_sub(body, 1, body.size);
+    if (body.size == 0)
+        return;
+    if (body.p[0] == '{' || body.p[0] == '[') {
+        json_t *value = lj_json_read(body, NULL);
+        struct lb_str found = find_message(value, 0);
+        if (found.size > 0)
+            ld_clean_text(found, max, text);
+        bool told = found.size > 0;
+        json_decref(value);
+        if (told)
+            return;
+    }
+    ld_clean_text(body.p[0] == '<' ? html_title(body) : body, max, text);
+}
+
+/* ---- Retry-After ----------------------------------------------------------------------------- */
+
+enum { RETRY_MAX_S = 366 * 24 * 3600 };
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar. */
+static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
+{
+    year -= month <= 2;
+    int64_t era = year / 400;
+    int64_t year_of_era = year - era * 400;
+    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * 146097 + day_of_era - 719468;
+}
+
+/* 1 to 12, or 0. */
+static int64_t month_number(struct lb_str word)
+{
+    static const char MONTHS[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+
+    if (word.size != 3)
+        return 0;
+    for (int i = 0; i < 12; i++) {
+        if (lb_str_eq_nocase(word, lb_str(MONTHS + 3 * i, 3)))
+            return i + 1;
+    }
+    return 0;
+}
+
+/* "08:49:37" as seconds of the day, or -1. */
+static int64_t clock_seconds(struct lb_str word)
+{
+    uint64_t hour, minute, second;
+
+    if (word.size != 8 || word.p[2] != ':' || word.p[5] != ':' ||
+        !lb_str_to_u64(lb_str(word.p, 2), &hour) ||
+        !lb_str_to_u64(lb_str(word.p + 3, 2), &minute) ||
+        !lb_str_to_u64(lb_str(word.p + 6, 2), &second) || hour > 23 || minute > 59 || second > 60)
+        return -1;
+    return (int64_t)(hour * 3600 + minute * 60 + second);
+}
+
+/*
+ * The three forms of an HTTP date (RFC 9110 section 5.6.7) are the same words in another order:
+ * a month's name, a clock, and two numbers of which the day comes first. Seconds since 1970, or -1.
+ */
+static int64_t http_date(struct lb_str s)
+{
+    int64_t day = -1, month = 0, year = -1, clock = -1;
+
+    while (s.size > 0) {
+        size_t end = 0;
+        while (end < s.size && s.p[end] != ' ' && s.p[end] != ',' && s.p[end] != '-')
+            end++;
+        struct lb_str word = lb_str_sub(s, 0, end);
+        uint64_t number;
+        s = lb_str_sub(s, end + 1, s.size);
+        if (word.size > 0 && word.size <= 4 && lb_str_to_u64(word, &number)) {
+            if (day < 0)
+                day = (int64_t)number;
+            else
+                year = (int64_t)number + (word.size == 2 ? (number < 70 ? 2000 : 1900) : 0);
+        } else if (month_number(word) > 0) {
+            month = month_number(word);
+        } else if (clock_seconds(word) >= 0) {
+            clock = clock_seconds(word);
+        }
+    }
+    if (day < 1 || day > 31 || month == 0 || year < 1970 || clock < 0)
+        return -1;
+    return days_from_civil(year, month, day) * 86400 + clock;
+}
+
+int64_t ld_retry_after_value(struct lb_str value, int64_t now_ms)
+{
+    uint64_t seconds;
+
+    value = lb_str_trim(value);
+    if (lb_str_to_u64(value, &seconds))
+        return seconds <= RETRY_MAX_S ? (int64_t)seconds * 1000 : -1;
+    int64_t date = http_date(value);
+    if (date < 0 || date > now_ms / 1000 + RETRY_MAX_S)
+        return -1;
+    return date * 1000 > now_ms ? date * 1000 - now_ms : 0;
+}
+
+int64_t ld_retry_after_ms(const struct lh_head *head, int64_t now_ms)
+{
+    struct lb_str value = lb_str_trim(lh_head_get(head, LH_HEADER_RETRY_AFTER_MS));
+    uint64_t ms;
+
+    /* SDKs send and accept fractions here; whole milliseconds are precise enough for us. */
+    if (lb_str_to_u64(lb_str_sub(value, 0, lb_str_find(value, '.')), &ms) &&
+        ms <= (uint64_t)RETRY_MAX_S * 1000)
+        return (int64_t)ms;
+    value = lh_head_get(head, LH_HEADER_RETRY_AFTER);
+    return value.size > 0 ? ld_retry_after_value(value, now_ms) : -1;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The fields. None needs escaping: numbers, names of ours, ids of ours, an address. */
+#include "gateway/access_line.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "gateway/log_file.h"
+#include "gateway/origin.h"
+#include "gateway/relay.h"
+#include "gateway/request.h"
+
+enum { LINE_MAX_SIZE = 1024, TIME_SIZE = 32, GONE = 499 };
+
+static const char *const METHODS[] = {[LH_METHOD_OTHER] = "-",
+#define LG_METHOD_NAME(name) [LH_METHOD_##name] = #name,
+                                      LH_METHOD_MAP(LG_METHOD_NAME)
+#undef LG_METHOD_NAME
+};
+
+/* "2026-11-23T08:15:30.123Z" */
+static const char *write_time(int64_t now_ms, char text[TIME_SIZE])
+{
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm parts;
+
+    gmtime_r(&seconds, &parts);
+    (void)snprintf(text, TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
+                   parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                   (int)(now_ms % 1000));
+    return text;
+}
+
+static int write_line(const struct lg_request *request, char *line)
+{
+    const struct lg_worker *worker = request->worker;
+    const struct lg_route *route = request->match.route;
+    const struct lg_relay *relay = request->relay;
+    const struct lr_target *target = &request->target;
+    bool told = relay != NULL && relay->started;
+    char at[TIME_SIZE], peer[LN_PEER_TEXT];
+
+    return snprintf(
+        line, LINE_MAX_SIZE,
+        "{\"time\":\"%s\",\"request_id\":\"%.*s\",\"peer\":\"%s\",\"method\":\"%s\","
+        "\"route\":\"%s\",\"status\":%d,\"duration_ms\":%lld,\"first_byte_ms\":%lld,"
+        "\"bytes_in\":%llu,\"bytes_out\":%llu,\"token_id\":%lld,\"platform_id\":%lld,"
+        "\"model_id\":%lld,\"payer\":\"%s\",\"attempts\":%u,\"upstream_status\":%d,"
+        "\"end\":\"%s\"}\n",
+        write_time(lb_now_ms(worker->host), at), (int)request->id.size, request->id.p,
+        lg_origin_text(request->client, peer), METHODS[request->method],
+        route != NULL ? route->path : "-",
+        request->gone && request->status == 0 ? GONE : request->status,
+        (long long)(ln_loop_now(worker->loop) - request->began_at),
+        told && relay->first_byte_at >= 0 ? (long long)(relay->first_byte_at - request->began_at)
+                                          : -1LL,
+        (unsigned long long)request->bytes_in, (unsigned long long)request->bytes_out,
+        (long long)request->caller.token_id, (long long)target->platform_id,
+        (long long)target->model_id, target->platform_id != 0 ? lm_payer_name(target->payer) : "-",
+        request->attempt, told ? relay->upstream_status : 0,
+        told            ? llmgr_end_name(relay->end)
+        : request->gone ? "client_gone"
+                        : "own");
+}
+
+void lg_access_log(const struct lg_request *request)
+{
+    struct lg_worker *worker = request->worker;
+    struct lg_log *log = lg_server_log(worker->server);
+    char line[LINE_MAX_SIZE];
+
+    if (!lg_log_is_on(log))
+        return;
+    int size = write_line(request, line);
+    if (size <= 0 || size >= LINE_MAX_SIZE ||
+        !lg_log_add(log, worker->index, lb_str(line, (size_t)size)))
+        lg_count(worker, LG_METRIC_LOG_LOST, 1);
+}

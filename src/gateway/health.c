@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * For those who run the server: is it alive, does it take requests, what has it done. None of
+ * these touches the database, and none says anything of users, names or texts.
+ */
+#include <string.h>
+
+#include "base/host.h"
+#include "gateway/handlers.h"
+#include "gateway/server.h"
+#include "gateway/worker.h"
+#include "library/library.h"
+#include "management/call.h"
+#include "manager/manager.h"
+
+void lg_run_healthz(struct lp_call *call)
+{
+    lb_buf_add_c(&call->out, "{\"status\":\"ok\"}");
+}
+
+/* Why no new request should come here; NULL: they may. */
+static const char *unready(const struct lg_server *server)
+{
+    if (lg_server_draining(server))
+        return "draining";
+    if (!lg_server_fresh(server))
+        return "database";
+    return lg_server_has_room(server) ? NULL : "room";
+}
+
+void lg_run_readyz(struct lp_call *call)
+{
+    const char *why = unready(call->server);
+
+    call->status = why == NULL ? 200 : 503;
+    lb_buf_addf(&call->out, "{\"status\":\"%s\"}", why != NULL ? why : "ready");
+}
+
+/* ---- Metrics --------------------------------------------------------------------------------- */
+
+static const struct metric {
+    const char *name;
+    const char *type;
+    const char *labels;
+    const char *help;
+} METRICS[] = {
+#define LG_TYPE_NAME_COUNTER "counter"
+#define LG_TYPE_NAME_GAUGE "gauge"
+#define LG_METRIC(id, type_, name_, labels_, help_)                                                \
+    [LG_METRIC_##                                                                                  \
+        id] = {.name = name_, .type = LG_TYPE_NAME_##type_, .labels = labels_, .help = help_},
+#include "gateway/metrics.def"
+};
+
+static const struct histogram {
+    const char *name;
+    const char *help;
+} HISTOGRAMS[] = {
+#define LG_HISTOGRAM(id, name_, help_) [LG_HISTOGRAM_##id] = {name_, help_},
+#include "gateway/metrics.def"
+};
+
+static void add_head(const char *name, const char *type, const char *help, struct lb_buf *out)
+{
+    lb_buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static uint64_t read_counter(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* A gauge goes up on one worker and down on the same, so a sum that wraps is a sum of differences.
+ */
+static uint64_t sum_metric(const struct lg_server *server, size_t id)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < lg_server_workers(server); i++)
+        sum += read_counter(&lg_server_worker(server, i)->counters[id]);
+    return sum;
+}
+
+static void write_metrics(const struct lg_server *server, struct lb_buf *out)
+{
+    for (size_t i = 0; i < LG_METRIC_COUNT; i++) {
+        const struct metric *metric = &METRICS[i];
+        if (i == 0 || strcmp(METRICS[i - 1].name, metric->name) != 0)
+            add_head(metric->name, metric->type, metric->help, out);
+        lb_buf_add_c(out, metric->name);
+        if (metric->labels[0] != '\0')
+            lb_buf_addf(out, "{%s}", metric->labels);
+        lb_buf_addf(out, " %lld\n", (long long)(int64_t)sum_metric(server, i));
+    }
+}
+
+static uint64_t sum_bucket(const struct lg_server *server, size_t id, size_t bucket)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < lg_server_workers(server); i++)
+        sum += read_counter(&lg_server_worker(server, i)->histograms[id].bucket[bucket]);
+    return sum;
+}
+
+static void write_histogram(const struct lg_server *server, size_t id, struct lb_buf *out)
+{
+    const char *name = HISTOGRAMS[id].name;
+    uint64_t below = 0, sum_ms = 0;
+
+    add_head(name, "histogram", HISTOGRAMS[id].help, out);
+    for (size_t b = 0; b + 1 < LG_BUCKETS; b++) {
+        uint64_t bound = UINT64_C(1) << b; /* ms */
+        below += sum_bucket(server, id, b);
+        lb_buf_addf(out, "%s_bucket{le=\"%llu.%03llu\"} %llu\n", name,
+                    (unsigned long long)(bound / 1000), (unsigned long long)(bound % 1000),
+                    (unsigned long long)below);
+    }
+    below += sum_bucket(server, id, LG_BUCKETS - 1);
+    for (size_t i = 0; i < lg_server_workers(server); i++)
+        sum_ms += read_counter(&lg_server_worker(server, i)->histograms[id].sum_ms);
+    lb_buf_addf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %llu.%03llu\n%s_count %llu\n", name,
+                (unsigned long long)below, name, (unsigned long long)(sum_ms / 1000),
+                (unsigned long long)(sum_ms % 1000), name, (unsigned long long)below);
+}
+
+static void write_process(const struct lg_server *server, struct lb_buf *out)
+{
+    int64_t started = lg_server_started_ms(server);
+
+    add_head("llmgr_build_info", "gauge", "the version that runs", out);
+    lb_buf_addf(out, "llmgr_build_info{version=\"%s\"} 1\n", llmgr_version());
+    add_head("process_start_time_seconds", "gauge", "when the server was started, since 1970", out);
+    lb_buf_addf(out, "process_start_time_seconds %lld.%03lld\n", (long long)(started / 1000),
+                (long long)(started % 1000));
+    add_head("llmgr_workers", "gauge", "worker threads", out);
+    lb_buf_addf(out, "llmgr_workers %zu\n", lg_server_workers(server));
+    add_head("llmgr_database_history_resets_total", "counter",
+             "the database went back in time or was another one, and all was read anew", out);
+    lb_buf_addf(out, "llmgr_database_history_resets_total %llu\n",
+                (unsigned long long)lm_history_resets(lg_server_manager(server)->manager));
+    add_head("llmgr_ready", "gauge", "1 if the server takes new requests", out);
+    lb_buf_addf(out, "llmgr_ready %d\n", unready(server) == NULL);
+}
+
+void lg_run_metrics(struct lp_call *call)
+{
+    call->type = LB_STR("text/plain; version=0.0.4; charset=utf-8");
+    write_process(call->server, &call->out);
+    write_metrics(call->server, &call->out);
+    for (size_t i = 0; i < LG_HISTOGRAM_COUNT; i++)
+        write_histogram(call->server, i, &call->out);
+}

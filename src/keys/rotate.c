@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looking after the ring: counts, rotation of the data key, rotation of the master key, check.
+ *
+ * A rotation walks these steps, each a transaction of its own; killed anywhere, it leaves every
+ * record readable, and the next rotation goes on from what llm_meta remembers ("ID:COLUMN:ROW"):
+ *
+ *   store     a new data key, not used yet
+ *   promote   it seals from now on; the old ones only open
+ *   sweep     BATCH records at a time are resealed, in the order of their rows
+ *   retire    old keys that seal nothing are dropped
+ *
+ * Two processes may rotate at once: they work on the same new key, and a record resealed twice is
+ * no harm. Records that do not open (their platform moved, and the key is bound to the old
+ * address) are left: their data key stays, for the address may come back.
+ */
+#include <sodium.h>
+
+#include "base/error.h"
+#include "keys/ring_rows.h"
+#include "manager/access.h"
+
+enum {
+    BATCH = 200,                 /* records per write transaction: a few milliseconds */
+    BATCH_MEMORY_MAX = 16 << 20, /* 200 of the longest records, owners and addresses */
+    PROGRESS_SIZE = 64
+};
+
+#define PROGRESS_NAME "key.rotation"
+
+/* ---- Counts ---------------------------------------------------------------------------------- */
+
+struct counting {
+    struct lm_manager *manager;
+    struct lk_ring_list *list;
+    int64_t counts[LV_RING_MAX]; /* records per list item */
+    int64_t total;               /* of all records, also under keys that are not in the list */
+};
+
+static llmgr_status count_records(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct counting *counting = context;
+    memset(counting->counts, 0, sizeof counting->counts);
+    counting->total = 0;
+    llmgr_status status = lk_ring_read(tx, counting->list, err);
+    if (status != LLMGR_OK)
+        return status;
+
+    struct ls_rows rows = {0};
+    status = ls_query(tx, LS_RING_COUNTS, NULL, 0, &rows, err);
+    if (status != LLMGR_OK)
+        return status;
+    enum ls_found found;
+    while ((found = ls_next(&rows, err)) == LS_FOUND) {
+        struct lb_str bytes = ls_column_blob(&rows, 0);
+        int64_t count = ls_column_int(&rows, 1);
+        uint32_t id = 0;
+        for (size_t i = 0; i < bytes.size; i++)
+            id = id << 8 | (unsigned char)bytes.p[i];
+        counting->total += count;
+        for (size_t i = 0; i < counting->list->count; i++)
+            if (counting->list->items[i].row.id == id)
+                counting->counts[i] += count;
+    }
+    ls_rows_end(&rows);
+    return found == LS_ERROR ? lm_row_status(err) : LLMGR_OK;
+}
+
+/* Fills `counting` (freed by free_counting whatever is returned). */
+static llmgr_status count(struct lm_manager *manager, struct counting *counting,
+                          struct llmgr_error *err)
+{
+    *counting = (struct counting){.manager = manager};
+    counting->list = lb_alloc(lm_host(manager), sizeof *counting->list);
+    if (counting->list == NULL)
+        return lb_fail_memory(err);
+    return ls_transact(lm_store(manager), LS_READ, count_records, counting, err);
+}
+
+static void free_counting(struct counting *counting)
+{
+    lb_free(lm_host(counting->manager), counting->list);
+}
+
+static bool is_sealing(const struct lk_ring_key *key)
+{
+    return strcmp(key->row.purpose, lv_purpose_text(LV_PURPOSE_SEAL)) == 0;
+}
+
+static llmgr_status fill_report(const struct counting *counting, struct lb_arena *arena,
+                                struct llmgr_key_report *report, struct llmgr_error *err)
+{
+    const struct lk_ring_list *list = counting->list;
+    struct llmgr_data_key *keys = lb_arena_calloc(arena, list->count + 1, sizeof *keys);
+    char *master_id = lb_arena_bytes(arena, LV_MASTER_ID_SIZE);
+    if (keys == NULL || master_id == NULL)
+        return lb_fail_memory(err);
+    lv_vault_master_id(lm_vault(counting->manager), master_id);
+    size_t filled = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!is_sealing(&list->items[i]))
+            continue;
+        keys[filled++] = (struct llmgr_data_key){
+            .id = list->items[i].row.id,
+            .active = strcmp(list->items[i].state, LK_RING_ACTIVE) == 0,
+            .records = counting->counts[i],
+            .created_at_ms = list->items[i].created_at_ms,
+        };
+    }
+    *report = (struct llmgr_key_report){.keys = keys, .count = filled, .master_id = master_id};
+    return LLMGR_OK;
+}
+
+llmgr_status lk_ring_status(struct lm_manager *manager, struct lb_arena *arena,
+                            struct llmgr_key_report *report, struct llmgr_error *err)
+{
+    struct llmgr_error unseen = {0};
+    err = err != NULL ? err : &unseen;
+    struct counting counting;
+    llmgr_status status = count(manager, &counting, err);
+    if (status == LLMGR_OK)
+        status = fill_report(&counting, arena, report, err);
+    free_counting(&counting);
+    return status;
+}
+
+/* ---- Progress, as llm_meta remembers it ------------------------------------------------------ */
+
+struct progress {
+    uint32_t target; /* the new data key; 0: no rotation is under way */
+    enum lk_key_column column;
+    int64_t row; /* everything up to this row of `column` is done */
+};
+
+static bool parse_progress(struct lb_str text, struct progress *progress)
+{
+    size_t first = lb_str_find(text, ':');
+    struct lb_str rest = lb_str_sub(text, first + 1, text.size);
+    size_t second = lb_str_find(rest, ':');
+    uint64_t target, column;
+    int64_t row;
+    if (!lb_str_to_u64(lb_str_sub(text, 0, first), &target) || target == 0 || target > INT32_MAX ||
+        !lb_str_to_u64(lb_str_sub(rest, 0, second), &column) || column > LK_KEY_OF_USER ||
+        !lb_str_to_i64(lb_str_sub(rest, second + 1, rest.size), &row))
+        return false;
+    *progress = (struct progress){(uint32_t)target, (enum lk_key_column)column, row};
+    return true;
+}
+
+/* What cannot be understood is no rotation under way: the next one starts afresh, safely. */
+static llmgr_status read_progress(struct ls_tx *tx, struct progress *progress,
+                                  struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    enum ls_found found = ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr(PROGRESS_NAME)), &rows, err);
+    if (found == LS_ERROR)
+        return lm_row_status(err);
+    *progress = (struct progress){0};
+    if (found == LS_FOUND)
+        parse_progress(ls_column_text(&rows, 0), progress);
+    ls_rows_end(&rows);
+    return LLMGR_OK;
+}
+
+static llmgr_status write_progress(const struct lb_host *host, struct ls_tx *tx,
+                                   const struct progress *progress, struct llmgr_error *err)
+{
+    struct lb_buf text;
+    lb_buf_init(&text, host, PROGRESS_SIZE);
+    if (progress->target != 0)
+        lb_buf_addf(&text, "%lu:%d:%lld", (unsigned long)progress->target, (int)progress->column,
+                    (long long)progress->row);
+    llmgr_status status = LLMGR_OK;
+    if (text.failed != LLMGR_OK)
+        status = lb_fail_memory(err);
+    else
+        status = ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr(PROGRESS_NAME), ls_cstr(lb_buf_c(&text))),
+                         NULL, err);
+    lb_buf_free(&text);
+    return status;
+}
+
+/* ---- Rotation -------------------------------------------------------------------------------- */
+
+struct rotation {
+    struct lm_manager *manager;
+    struct progress at;
+    struct counting *counting; /* for retire */
+    bool is_done;
+    int64_t rotated;
+    int64_t unreadable;
+    int64_t retired;
+    /* Of the batch being tried; added to the sums once it is committed. */
+    int64_t batch_rotated;
+    int64_t batch_unreadable;
+};
+
+/* The ring must be this master key's: a rewrap by another process would make it two halves. */
+static llmgr_status judge_ring(const struct rotation *rotation, const struct lk_ring_list *list,
+                               struct llmgr_error *err)
+{
+    char mine[LV_MASTER_ID_SIZE];
+    lv_vault_master_id(lm_vault(rotation->manager), mine);
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i].row.master_id, mine) != 0)
+            return lb_fail(err, LLMGR_ERR_VAULT,
+                           "the master key is %s, but the data keys are wrapped with %s by now; "
+                           "start again with that one",
+                           mine, list->items[i].row.master_id);
+    /* Room for the key of this rotation, and for one that another process may add. */
+    if (list->count + 2 > LV_RING_MAX)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                       "there are %zu data keys, which is the limit; llmgr db check tells which "
+                       "keys do not open and hold them",
+                       list->count);
+    return LLMGR_OK;
+}
+
+static bool has_key(const struct lk_ring_list *list, uint32_t id)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].row.id == id)
+            return true;
+    return false;
+}
+
+static llmgr_status store_key(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct rotation *rotation = context;
+    struct lk_ring_list *list = rotation->counting->list;
+    llmgr_status status = lk_ring_read(tx, list, err);
+    if (status == LLMGR_OK)
+        status = judge_ring(rotation, list, err);
+    if (status == LLMGR_OK)
+        status = read_progress(tx, &rotation->at, err);
+    if (status != LLMGR_OK || has_key(list, rotation->at.target))
+        return status;
+
+    rotation->at = (struct progress){.column = LK_KEY_OF_PLATFORM};
+    status = lk_ring_make(lm_host(rotation->manager), lm_vault(rotation->manager), tx,
+                          LV_PURPOSE_SEAL, LK_RING_STORED, &rotation->at.target, err);
+    if (status == LLMGR_OK)
+        status = write_progress(lm_host(rotation->manager), tx, &rotation->at, err);
+    return status;
+}
+
+/* Another process may have finished this rotation meanwhile, and even begun the next one. */
+static llmgr_status still_ours(struct rotation *rotation, struct ls_tx *tx, bool *ours,
+                               struct llmgr_error *err)
+{
+    struct progress stored;
+    llmgr_status status = read_progress(tx, &stored, err);
+    if (status == LLMGR_OK)
+        *ours = stored.target == rotation->at.target;
+    return status;
+}
+
+static llmgr_status promote_key(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct rotation *rotation = context;
+    bool ours = false;
+    llmgr_status status = still_ours(rotation, tx, &ours, err);
+    if (status != LLMGR_OK || !ours)
+        return status;
+    status = ls_exec(tx, LS_RING_PROMOTE, LS_ARGS(ls_int(rotation->at.target)), NULL, err);
+    if (status == LLMGR_OK)
+        status =
+            ls_exec(tx, LS_RING_DEMOTE,
+                    LS_ARGS(ls_cstr(lv_purpose_text(LV_PURPOSE_SEAL)), ls_int(rotation->at.target)),
+                    NULL, err);
+    return status;
+}
+
+/* Reseals one record, unless it is under the new key already or does not open. */
+static llmgr_status reseal(struct rotation *rotation, struct ls_tx *tx,
+                           const struct lk_sealed_row *row, struct llmgr_error *err)
+{
+    uint32_t id;
+    if (lv_record_key_id(row->record, &id) && id == rotation->at.target)
+        return LLMGR_OK;
+
+    const struct lk_key_place place = lk_sealed_place(rotation->at.column, row);
+    struct llmgr_error why = {0};
+    struct lv_secret key;
+    llmgr_status status = lk_key_open(rotation->manager, tx, &place, row->record, &key, &why);
+    if (status == LLMGR_ERR_VAULT) {
+        rotation->batch_unreadable++;
+        return LLMGR_OK;
+    }
+    struct lb_buf record;
+    lb_buf_init(&record, lm_host(rotation->manager), LV_RECORD_MAX);
+    if (status != LLMGR_OK)
+        *err = why;
+    else
+        status = lk_key_seal(rotation->manager, tx, &place, lv_secret_str(&key), &record, err);
+    lv_secret_clear(&key);
+
+    int64_t changed = 0;
+    if (status == LLMGR_OK)
+        status = ls_exec(tx,
+                         rotation->at.column == LK_KEY_OF_PLATFORM ? LS_RING_PLATFORM_RESEAL
+                                                                   : LS_RING_OWN_RESEAL,
+                         LS_ARGS(ls_int(row->id), ls_blob(row->record.p, row->record.size),
+                                 ls_blob(record.data, record.size)),
+                         &changed, err);
+    rotation->batch_rotated += changed;
+    lb_buf_free(&record);
+    return status;
+}
+
+static llmgr_status reseal_page(struct rotation *rotation, struct ls_tx *tx, struct lb_arena *arena,
+                                struct progress *next, struct llmgr_error *err)
+{
+    struct lk_sealed_row *rows;
+    size_t row_count;
+    llmgr_status status = lk_sealed_page(tx, rotation->at.column, rotation->at.row, BATCH, arena,
+                                         &rows, &row_count, err);
+    for (size_t i = 0; status == LLMGR_OK && i < row_count; i++)
+        status = reseal(rotation, tx, &rows[i], err);
+    if (status != LLMGR_OK)
+        return status;
+    *next = rotation->at;
+    if (row_count > 0)
+        next->row = rows[row_count - 1].id;
+    return LLMGR_OK;
+}
+
+struct batch {
+    struct rotation *rotation;
+    struct progress next;
+    bool ours;
+};
+
+static llmgr_status run_batch(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct batch *batch = context;
+    struct rotation *rotation = batch->rotation;
+    rotation->batch_rotated = 0;
+    rotation->batch_unreadable = 0;
+    llmgr_status status = still_ours(rotation, tx, &batch->ours, err);
+    if (status != LLMGR_OK || !batch->ours)
+        return status;
+
+    struct lb_arena arena;
+    lb_arena_init(&arena, lm_host(rotation->manager), NULL, 0, BATCH_MEMORY_MAX);
+    status = reseal_page(rotation, tx, &arena, &batch->next, err);
+    lb_arena_free(&arena);
+    if (status == LLMGR_OK)
+        status = write_progress(lm_host(rotation->manager), tx, &batch->next, err);
+    return status;
+}
+
+/* Until both columns are done, or another process has done them. */
+static llmgr_status sweep(struct rotation *rotation, struct llmgr_error *err)
+{
+    for (;;) {
+        struct batch batch = {.rotation = rotation};
+        llmgr_status status =
+            ls_transact(lm_store(rotation->manager), LS_REVOKE, run_batch, &batch, err);
+        if (status != LLMGR_OK || !batch.ours)
+            return status;
+        rotation->rotated += rotation->batch_rotated;
+        rotation->unreadable += rotation->batch_unreadable;
+        bool at_end = batch.next.row == rotation->at.row;
+        rotation->at = batch.next;
+        if (!at_end)
+            continue;
+        if (rotation->at.column == LK_KEY_OF_USER)
+            return LLMGR_OK;
+        rotation->at.column = LK_KEY_OF_USER;
+        rotation->at.row = 0;
+    }
+}
+
+/*
+ * Drops the keys that only open and have nothing left to open. They were counted before this
+ * transaction: the count of a key that no longer seals can only have fallen since.
+ */
+static llmgr_status retire_keys(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct rotation *rotation = context;
+    const struct counting *counting = rotation->counting;
+    rotation->retired = 0;
+    for (size_t i = 0; i < counting->list->count; i++) {
+        const struct lk_ring_key *key = &counting->list->items[i];
+        if (!is_sealing(key) || counting->counts[i] > 0 ||
+            strcmp(key->state, LK_RING_RETIRING) != 0)
+            continue;
+        int64_t changed = 0;
+        llmgr_status status =
+            ls_exec(tx, LS_RING_RETIRE, LS_ARGS(ls_int(key->row.id)), &changed, err);
+        if (status != LLMGR_OK)
+            return status;
+        rotation->retired += changed;
+    }
+    bool ours = false;
+    llmgr_status status = still_ours(rotation, tx, &ours, err);
+    if (status == LLMGR_OK && ours)
+        status = write_progress(lm_host(rotation->manager), tx, &(struct progress){0}, err);
+    return status;
+}
+
+static llmgr_status rotate(struct rotation *rotation, struct llmgr_error *err)
+{
+    struct ls_store *store = lm_store(rotation->manager);
+    llmgr_status status = ls_transact(store, LS_REVOKE, store_key, rotation, err);
+    if (status == LLMGR_OK)
+        status = ls_transact(store, LS_REVOKE, promote_key, rotation, err);
+    if (status == LLMGR_OK)
+        status = sweep(rotation, err);
+    if (status == LLMGR_OK)
+        status = ls_transact(store, LS_READ, count_records, rotation->counting, err);
+    /* A change of the catalogue: everybody drops the sealed keys they remember. */
+    if (status == LLMGR_OK)
+        status = lm_revoke(rotation->manager, LB_STR(""), retire_keys, rotation, err);
+    if (status == LLMGR_OK)
+        status = ls_transact(store, LS_READ, count_records, rotation->counting, err);
+    return status;
+}
+
+static llmgr_status peek_progress(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return read_progress(tx, context, err);
+}
+
+/* How many records a rotation started now would look at. */
+static llmgr_status count_left(const struct counting *counting, int64_t *left,
+                               struct llmgr_error *err)
+{
+    struct progress progress;
+    llmgr_status status =
+        ls_transact(lm_store(counting->manager), LS_READ_ONE, peek_progress, &progress, err);
+    if (status != LLMGR_OK)
+        return status;
+    *left = counting->total;
+    for (size_t i = 0; i < counting->list->count; i++)
+        if (counting->list->items[i].row.id == progress.target)
+            *left -= counting->counts[i];
+    return LLMGR_OK;
+}
+
+llmgr_status lk_ring_rotate(struct lm_manager *manager, bool dry_run, struct lb_arena *arena,
+                            struct llmgr_key_report *report, struct llmgr_error *err)
+{
+    struct llmgr_error unseen = {0};
+    err = err != NULL ? err : &unseen;
+    struct counting counting;
+    struct rotation rotation = {.manager = manager, .counting = &counting};
+    struct llmgr_key_report filled = {0};
+    llmgr_status status = count(manager, &counting, err);
+    if (status == LLMGR_OK)
+        status = dry_run ? count_left(&counting, &rotation.rotated, err) : rotate(&rotation, err);
+    if (status == LLMGR_OK)
+        status = fill_report(&counting, arena, &filled, err);
+    free_counting(&counting);
+    if (status != LLMGR_OK)
+        return status;
+
+    if (rotation.unreadable > 0)
+        lb_warn(lm_host(manager),
+                "%lld API keys were left under their old data key because they do not open for "
+                "their platform's address; their owners must store them again",
+                (long long)rotation.unreadable);
+    filled.rotated = rotation.rotated;
+    filled.retired = rotation.retired;
+    *report = filled;
+    return LLMGR_OK;
+}
+
+/* ---- Another master key ---------------------------------------------------------------------- */
+
+struct rewrap {
+    struct lm_manager *manager;
+    const struct lv_master *master;
+    struct lk_ring_list *list;
+};
+
+static llmgr_status rewrap_rows(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct rewrap *rewrap = context;
+    llmgr_status status = lk_ring_read(tx, rewrap->list, err);
+    for (size_t i = 0; status == LLMGR_OK && i < rewrap->list->count; i++) {
+        struct lv_ring_row row;
+        status = lv_ring_rewrap(lm_vault(rewrap->manager), &rewrap->list->items[i].row,
+                                rewrap->master, &row, err);
+        if (status == LLMGR_OK)
+            status = ls_exec(tx, LS_RING_REWRAP,
+                             LS_ARGS(ls_int(row.id), ls_blob(row.wrapped, sizeof row.wrapped),
+                                     ls_cstr(row.master_id)),
+                             NULL, err);
+    }
+    return status;
+}
+
+llmgr_status lk_ring_rewrap(struct lm_manager *manager, const struct lv_master *master,
+                            struct llmgr_error *err)
+{
+    struct llmgr_error unseen = {0};
+    err = err != NULL ? err : &unseen;
+    struct rewrap rewrap = {.manager = manager, .master = master};
+    rewrap.list = lb_alloc(lm_host(manager), sizeof *rewrap.list);
+    if (rewrap.list == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = ls_transact(lm_store(manager), LS_REVOKE, rewrap_rows, &rewrap, err);
+    lb_free(lm_host(manager), rewrap.list);
+    return status == LLMGR_OK ? lv_vault_set_master(lm_vault(manager), master, err) : status;
+}
+
+/* ---- Check ----------------------------------------------------------------------------------- */
+
+struct check {
+    struct lm_manager *manager;
+    enum lk_key_column column;
+    int64_t after;
+    int64_t next;
+    int64_t unreadable; /* of this page */
+    size_t count;
+};
+
+static llmgr_status check_rows(struct check *check, struct ls_tx *tx, struct lb_arena *arena,
+                               struct llmgr_error *err)
+{
+    struct lk_sealed_row *rows;
+    llmgr_status status =
+        lk_sealed_page(tx, check->column, check->after, BATCH, arena, &rows, &check->count, err);
+    for (size_t i = 0; status == LLMGR_OK && i < check->count; i++) {
+        const struct lk_key_place place = lk_sealed_place(check->column, &rows[i]);
+        struct llmgr_error why = {0};
+        struct lv_secret key;
+        status = lk_key_open(check->manager, tx, &place, rows[i].record, &key, &why);
+        lv_secret_clear(&key);
+        if (status == LLMGR_ERR_VAULT) {
+            check->unreadable++;
+            status = LLMGR_OK;
+        } else if (status != LLMGR_OK) {
+            *err = why;
+        }
+        check->next = rows[i].id;
+    }
+    return status;
+}
+
+static llmgr_status check_page(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct check *check = context;
+    check->unreadable = 0;
+    check->count = 0;
+    struct lb_arena arena;
+    lb_arena_init(&arena, lm_host(check->manager), NULL, 0, BATCH_MEMORY_MAX);
+    llmgr_status status = check_rows(check, tx, &arena, err);
+    lb_arena_free(&arena);
+    return status;
+}
+
+llmgr_status lk_ring_check(struct lm_manager *manager, int64_t *unreadable, struct llmgr_error *err)
+{
+    struct llmgr_error unseen = {0};
+    err = err != NULL ? err : &unseen;
+    int64_t sum = 0;
+    for (int column = LK_KEY_OF_PLATFORM; column <= LK_KEY_OF_USER; column++) {
+        struct check check = {.manager = manager, .column = (enum lk_key_column)column};
+        do {
+            check.after = check.next;
+            llmgr_status status = ls_transact(lm_store(manager), LS_READ, check_page, &check, err);
+            if (status != LLMGR_OK)
+                return status;
+            sum += check.unreadable;
+        } while (check.count == BATCH);
+    }
+    *unreadable = sum;
+    return LLMGR_OK;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* An attempt as bytes. See record.h for the form. */
+#include "ledger/record.h"
+
+#include <sodium.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "manager/manager.h"
+
+enum {
+    HEAD_SIZE = 16,
+    CHECKED_FROM = 8,
+    COUNTS = 12,
+    AT_COUNTS = HEAD_SIZE,
+    AT_ATTEMPT = AT_COUNTS + COUNTS * 8,
+    AT_KINDS = AT_ATTEMPT + 8,
+    AT_LENGTHS = AT_KINDS + 3,
+};
+
+_Static_assert((int)crypto_shorthash_KEYBYTES == (int)LL_RECORD_KEY_SIZE, "SipHash");
+_Static_assert(LL_RECORD_FIXED + LL_REQUEST_ID_MAX + LM_USER_MAX + LM_PLATFORM_NAME_MAX +
+                       LM_MODEL_NAME_MAX + LM_SLOT_MAX + LL_ENDPOINT_MAX + LL_RECORD_ALIGN <=
+                   LL_RECORD_MAX,
+               "the longest record");
+
+static const size_t TEXT_MAX[LL_RECORD_TEXTS] = {LL_REQUEST_ID_MAX,    LM_USER_MAX,
+                                                 LM_PLATFORM_NAME_MAX, LM_MODEL_NAME_MAX,
+                                                 LM_SLOT_MAX,          LL_ENDPOINT_MAX};
+
+/*
+ * MurmurHash64A of the key's second half and then the bytes, whose size is a multiple of 8, seeded
+ * with its first half. Each step is one-to-one, so a change within one word is always seen.
+ */
+static uint64_t murmur(const unsigned char *bytes, size_t size, const unsigned char *key)
+{
+    const uint64_t factor = UINT64_C(0xc6a4a7935bd1e995);
+    uint64_t hash, word;
+
+    memcpy(&hash, key, sizeof hash);
+    memcpy(&word, key + sizeof hash, sizeof word);
+    hash ^= (size + sizeof word) * factor;
+    for (size_t at = 0;; at += sizeof word) {
+        word *= factor;
+        word ^= word >> 47;
+        hash = (hash ^ word * factor) * factor;
+        if (at >= size)
+            break;
+        memcpy(&word, bytes + at, sizeof word);
+    }
+    hash = (hash ^ hash >> 47) * factor;
+    return hash ^ hash >> 47;
+}
+
+uint64_t ll_record_check(const unsigned char *record, size_t size, const struct ll_record_key *key)
+{
+    uint64_t check;
+
+    if (key->form == LL_FORM_MURMUR)
+        return murmur(record + CHECKED_FROM, size - CHECKED_FROM, key->bytes);
+    crypto_shorthash((unsigned char *)&check, record + CHECKED_FROM, size - CHECKED_FROM,
+                     key->bytes);
+    return check;
+}
+
+static size_t aligned(size_t size)
+{
+    return (size + LL_RECORD_ALIGN - 1) & ~(size_t)(LL_RECORD_ALIGN - 1);
+}
+
+size_t ll_record_size(const struct ll_usage *tidy)
+{
+    return aligned(LL_RECORD_FIXED + tidy->request_id.size + tidy->user.size +
+                   tidy->platform_name.size + tidy->model_name.size + tidy->slot.size +
+                   tidy->endpoint.size);
+}
+
+/* The check is written last: what is killed before has left no record. */
+size_t ll_record_write(unsigned char *at, size_t offset, const struct ll_record_key *key,
+                       const struct ll_usage *tidy)
+{
+    const int64_t counts[COUNTS] = {
+        tidy->time_ms,       tidy->token_id,          tidy->platform_id,   tidy->model_id,
+        tidy->prompt_tokens, tidy->completion_tokens, tidy->cached_tokens, tidy->reasoning_tokens,
+        tidy->latency_ms,    tidy->first_byte_ms,     tidy->bytes_in,      tidy->bytes_out,
+    };
+    const struct lb_str texts[LL_RECORD_TEXTS] = {tidy->request_id, tidy->user, tidy->platform_name,
+                                                  tidy->model_name, tidy->slot, tidy->endpoint};
+    const int32_t numbers[2] = {tidy->attempt, tidy->upstream_status};
+    const uint32_t head[2] = {(uint32_t)ll_record_size(tidy), (uint32_t)offset};
+    unsigned char *text = at + LL_RECORD_FIXED;
+
+    memcpy(at + CHECKED_FROM, head, sizeof head);
+    memcpy(at + AT_COUNTS, counts, sizeof counts);
+    memcpy(at + AT_ATTEMPT, numbers, sizeof numbers);
+    memset(at + AT_KINDS, 0, LL_RECORD_FIXED - AT_KINDS);
+    at[AT_KINDS] = (unsigned char)tidy->payer;
+    at[AT_KINDS + 1] = (unsigned char)tidy->provenance;
+    at[AT_KINDS + 2] = (unsigned char)tidy->end_state;
+    for (size_t i = 0; i < LL_RECORD_TEXTS; i++) {
+        at[AT_LENGTHS + i] = (unsigned char)texts[i].size;
+        if (texts[i].size != 0)
+            memcpy(text, texts[i].p, texts[i].size);
+        text += texts[i].size;
+    }
+    memset(text, 0, (size_t)(at + head[0] - text));
+    uint64_t check = ll_record_check(at, head[0], key);
+    /* The compiler may not move it up; the processor's order is of no matter to a dead process. */
+    atomic_signal_fence(memory_order_release);
+    memcpy(at, &check, sizeof check);
+    return head[0];
+}
+
+/* Does a text begin here? Inside of one that is valid, and behind it, that is no tail byte. */
+static bool at_character(unsigned char byte)
+{
+    return (byte & 0xc0) != 0x80;
+}
+
+/*
+ * The texts must fill the record but for its padding, each within its bound and valid UTF-8: they
+ * are that if all of them together are and none begins within a character. The user is a name.
+ */
+static bool read_texts(const unsigned char *record, size_t size, struct ll_usage *usage)
+{
+    struct lb_str *const to[LL_RECORD_TEXTS] = {&usage->request_id,    &usage->user,
+                                                &usage->platform_name, &usage->model_name,
+                                                &usage->slot,          &usage->endpoint};
+    size_t at = LL_RECORD_FIXED;
+
+    for (size_t i = 0; i < LL_RECORD_TEXTS; i++) {
+        size_t length = record[AT_LENGTHS + i];
+        if (length > TEXT_MAX[i] || length > size - at)
+            return false;
+        if (length != 0 && !at_character(record[at]))
+            return false;
+        *to[i] = lb_str((const char *)record + at, length);
+        at += length;
+    }
+    const struct lb_str all = lb_str((const char *)record + LL_RECORD_FIXED, at - LL_RECORD_FIXED);
+    return aligned(at) == size && lb_utf8_valid(all) && lb_utf8_name(usage->user, LM_USER_MAX);
+}
+
+static void read_counts(const unsigned char *record, struct ll_usage *usage)
+{
+    int64_t *const to[COUNTS] = {
+        &usage->time_ms,       &usage->token_id,         &usage->platform_id,
+        &usage->model_id,      &usage->prompt_tokens,    &usage->completion_tokens,
+        &usage->cached_tokens, &usage->reasoning_tokens, &usage->latency_ms,
+        &usage->first_byte_ms, &usage->bytes_in,         &usage->bytes_out,
+    };
+    int32_t numbers[2];
+
+    for (size_t i = 0; i < COUNTS; i++)
+        memcpy(to[i], record + AT_COUNTS + i * sizeof(int64_t), sizeof(int64_t));
+    memcpy(numbers, record + AT_ATTEMPT, sizeof numbers);
+    usage->attempt = numbers[0];
+    usage->upstream_status = numbers[1];
+    usage->payer = (enum lm_payer)record[AT_KINDS];
+    usage->provenance = (llmgr_provenance)record[AT_KINDS + 1];
+    usage->end_state = (llmgr_end_state)record[AT_KINDS + 2];
+}
+
+size_t ll_record_read(const unsigned char *file, size_t file_size, size_t offset,
+                      const struct ll_record_key *key, struct ll_usage *usage)
+{
+    uint64_t check;
+    uint32_t head[2];
+
+    if (offset > file_size || file_size - offset < LL_RECORD_FIXED)
+        return 0;
+    const unsigned char *record = file + offset;
+    memcpy(&check, record, sizeof check);
+    memcpy(head, record + CHECKED_FROM, sizeof head);
+    if (head[0] < LL_RECORD_FIXED || head[0] > LL_RECORD_MAX || head[0] % LL_RECORD_ALIGN != 0 ||
+        head[0] > file_size - offset || head[1] != offset ||
+        ll_record_check(record, head[0], key) != check)
+        return 0;
+    read_counts(record, usage);
+    return read_texts(record, head[0], usage) ? head[0] : 0;
+}

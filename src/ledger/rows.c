@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attempts become rows, and rows become sums: not at once, since a sum's place in its table is
+ * anywhere, while a row's is the end; many rows are summed together, in the order of the sums. Who
+ * reads sums adds the rows that are not yet in them. Unknown is null in the database and -1 here;
+ * it is never 0, which would claim that nothing was used.
+ *
+ * Rows are numbered as they are committed, since writers are serialised: what one transaction
+ * wrote are all rows between the last number before it and the last after it.
+ */
+#include "ledger/rows.h"
+
+#include "base/error.h"
+#include "base/thread.h"
+#include "ledger/sums.h"
+#include "manager/access.h"
+#include "manager/handle.h"
+#include "store/store.h"
+
+enum {
+    ROLL_UP_MAX = 200000, /* rows summed in one transaction */
+    ROLL_UP_ALONE = 1000, /* rows that wait for it when no ledger is open */
+    REST_READ = 128,      /* rows, read and */
+    REST_ROWS = 32,       /* written in 100 to 200 us */
+};
+/* Above these a count is no count: sums of it must not overflow, whatever an upstream says. */
+#define TOKENS_MAX (INT64_C(1) << 32)
+#define SIZE_OR_TIME_MAX (INT64_C(1) << 48)
+
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+const char *llmgr_provenance_name(llmgr_provenance provenance)
+{
+    switch (provenance) {
+#define NAME(name, number, text)                                                                   \
+    case LLMGR_PROVENANCE_##name:                                                                  \
+        return text;
+        LLMGR_PROVENANCE_MAP(NAME)
+#undef NAME
+    }
+    return NULL;
+}
+
+const char *llmgr_end_name(llmgr_end_state end_state)
+{
+    switch (end_state) {
+#define NAME(name, number, text)                                                                   \
+    case LLMGR_END_##name:                                                                         \
+        return text;
+        LLMGR_END_MAP(NAME)
+#undef NAME
+    }
+    return NULL;
+}
+
+/* ---- One attempt ----------------------------------------------------------------------------- */
+
+void ll_usage_init(struct ll_usage *usage)
+{
+    *usage = (struct ll_usage){
+        .attempt = 1,
+        .prompt_tokens = LL_UNKNOWN,
+        .completion_tokens = LL_UNKNOWN,
+        .cached_tokens = LL_UNKNOWN,
+        .reasoning_tokens = LL_UNKNOWN,
+        .latency_ms = LL_UNKNOWN,
+        .first_byte_ms = LL_UNKNOWN,
+        .bytes_in = LL_UNKNOWN,
+        .bytes_out = LL_UNKNOWN,
+    };
+}
+
+/* PostgreSQL refuses a whole batch for one text that is none, so none gets that far. */
+static struct lb_str tidy_text(struct lb_str text, size_t max)
+{
+    if (text.size > max)
+        text.size = lb_utf8_cut(text, max);
+    return lb_utf8_valid(text) ? text : LB_STR("?");
+}
+
+static int64_t tidy_count(int64_t count, int64_t max)
+{
+    return count < 0 || count > max ? LL_UNKNOWN : count;
+}
+
+static int64_t tidy_id(int64_t id)
+{
+    return id < 0 ? 0 : id;
+}
+
+static bool kinds_known(const struct ll_usage *usage)
+{
+    return llmgr_provenance_name(usage->provenance) != NULL &&
+           llmgr_end_name(usage->end_state) != NULL && (unsigned)usage->payer <= LM_PAYER_SYSTEM;
+}
+
+static void tidy_numbers(struct ll_usage *usage, int64_t now_ms)
+{
+    if (usage->attempt <= 0)
+        usage->attempt = 1;
+    if (usage->time_ms <= 0 || usage->time_ms >= SIZE_OR_TIME_MAX)
+        usage->time_ms = now_ms;
+    usage->token_id = tidy_id(usage->token_id);
+    usage->platform_id = tidy_id(usage->platform_id);
+    usage->model_id = tidy_id(usage->model_id);
+    usage->prompt_tokens = tidy_count(usage->prompt_tokens, TOKENS_MAX);
+    usage->completion_tokens = tidy_count(usage->completion_tokens, TOKENS_MAX);
+    usage->cached_tokens = tidy_count(usage->cached_tokens, TOKENS_MAX);
+    usage->reasoning_tokens = tidy_count(usage->reasoning_tokens, TOKENS_MAX);
+    if (usage->upstream_status < 100 || usage->upstream_status >= 1000)
+        usage->upstream_status = 0;
+    usage->latency_ms = tidy_count(usage->latency_ms, SIZE_OR_TIME_MAX);
+    usage->first_byte_ms = tidy_count(usage->first_byte_ms, SIZE_OR_TIME_MAX);
+    usage->bytes_in = tidy_count(usage->bytes_in, SIZE_OR_TIME_MAX);
+    usage->bytes_out = tidy_count(usage->bytes_out, SIZE_OR_TIME_MAX);
+}
+
+bool ll_usage_tidy_numbers(struct ll_usage *usage, int64_t now_ms)
+{
+    if (!kinds_known(usage))
+        return false;
+    tidy_numbers(usage, now_ms);
+    return true;
+}
+
+llmgr_status ll_usage_tidy(const struct ll_usage *usage, int64_t now_ms, struct ll_usage *tidy,
+                           struct llmgr_error *err)
+{
+    llmgr_status status = lm_check_user(usage->user, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    if (!kinds_known(usage))
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("provenance, end state or payer of the usage is not one there is"));
+    *tidy = *usage;
+    tidy_numbers(tidy, now_ms);
+    tidy->request_id = tidy_text(usage->request_id, LL_REQUEST_ID_MAX);
+    tidy->platform_name = tidy_text(usage->platform_name, LM_PLATFORM_NAME_MAX);
+    tidy->model_name = tidy_text(usage->model_name, LM_MODEL_NAME_MAX);
+    tidy->slot = tidy_text(usage->slot, LM_SLOT_MAX);
+    tidy->endpoint = tidy_text(usage->endpoint, LL_ENDPOINT_MAX);
+    return LLMGR_OK;
+}
+
+/* ---- Batches --------------------------------------------------------------------------------- */
+
+struct ll_usage_batch {
+    const struct lb_host *host;
+    size_t capacity;
+    size_t count;
+    int64_t after; /* the last row before those that were written, and the last of them */
+    int64_t last;
+    bool restful;
+    struct ll_usage attempts[]; /* tidy; texts borrowed */
+};
+
+struct ll_usage_batch *ll_usage_batch_new(const struct lb_host *host, size_t capacity)
+{
+    struct ll_usage_batch *batch =
+        lb_alloc(host, sizeof *batch + capacity * sizeof *batch->attempts);
+
+    if (batch != NULL)
+        *batch = (struct ll_usage_batch){.host = host, .capacity = capacity};
+    return batch;
+}
+
+void ll_usage_batch_free(struct ll_usage_batch *batch)
+{
+    if (batch != NULL)
+        lb_free(batch->host, batch);
+}
+
+void ll_usage_batch_reset(struct ll_usage_batch *batch, bool restful)
+{
+    batch->count = 0;
+    batch->restful = restful;
+}
+
+size_t ll_usage_batch_count(const struct ll_usage_batch *batch)
+{
+    return batch->count;
+}
+
+static struct ls_value known(int64_t count)
+{
+    return count != LL_UNKNOWN ? ls_int(count) : ls_null();
+}
+
+static struct ls_value id_or_null(int64_t id)
+{
+    return id != 0 ? ls_int(id) : ls_null();
+}
+
+static struct ls_value text_or_null(struct lb_str text)
+{
+    return text.size != 0 ? ls_text(text) : ls_null();
+}
+
+/* Written where they are wanted: a row made first and copied would cost as much again. */
+static void fill_row(const void *context, size_t run, struct ls_value *values)
+{
+    const struct ll_usage_batch *batch = context;
+    const struct ll_usage *usage = &batch->attempts[run];
+
+    if (batch->restful)
+        lb_thread_rest(run, REST_ROWS);
+    *values++ = ls_text(usage->request_id);
+    *values++ = ls_int(usage->attempt);
+    *values++ = ls_int(usage->time_ms);
+    *values++ = ls_text(usage->user);
+    *values++ = id_or_null(usage->token_id);
+    *values++ = id_or_null(usage->platform_id);
+    *values++ = text_or_null(usage->platform_name);
+    *values++ = id_or_null(usage->model_id);
+    *values++ = text_or_null(usage->model_name);
+    *values++ = text_or_null(usage->slot);
+    *values++ = text_or_null(usage->endpoint);
+    *values++ = ls_cstr(lm_payer_name(usage->payer));
+    *values++ = known(usage->prompt_tokens);
+    *values++ = known(usage->completion_tokens);
+    *values++ = known(usage->cached_tokens);
+    *values++ = known(usage->reasoning_tokens);
+    *values++ = ls_cstr(llmgr_provenance_name(usage->provenance));
+    *values++ = ls_cstr(llmgr_end_name(usage->end_state));
+    *values++ = id_or_null(usage->upstream_status);
+    *values++ = known(usage->latency_ms);
+    *values++ = known(usage->first_byte_ms);
+    *values++ = known(usage->bytes_in);
+    *values++ = known(usage->bytes_out);
+}
+
+struct ll_usage *ll_usage_batch_next(struct ll_usage_batch *batch)
+{
+    return batch->count < batch->capacity ? &batch->attempts[batch->count] : NULL;
+}
+
+void ll_usage_batch_keep(struct ll_usage_batch *batch)
+{
+    batch->count++;
+    if (batch->restful)
+        lb_thread_rest(batch->count, REST_READ);
+}
+
+bool ll_usage_batch_add(struct ll_usage_batch *batch, const struct ll_usage *tidy)
+{
+    struct ll_usage *next = ll_usage_batch_next(batch);
+
+    if (next == NULL)
+        return false;
+    *next = *tidy;
+    ll_usage_batch_keep(batch);
+    return true;
+}
+
+static llmgr_status read_pending(struct ls_tx *tx, int64_t *from, int64_t *to,
+                                 struct llmgr_error *err)
+{
+    struct llmgr_error own = {0};
+    struct ls_rows rows;
+
+    if (ls_find(tx, LS_USAGE_PENDING, NULL, 0, &rows, &own) != LS_FOUND) {
+        if (err != NULL)
+            *err = own;
+        return lm_row_status(&own);
+    }
+    *from = ls_column_int(&rows, 0);
+    *to = ls_column_int(&rows, 1);
+    ls_rows_end(&rows);
+    return LLMGR_OK;
+}
+
+llmgr_status ll_usage_batch_write(struct ll_usage_batch *batch, struct ls_tx *tx,
+                                  struct llmgr_error *err)
+{
+    int64_t summed = 0;
+
+    llmgr_status status = read_pending(tx, &summed, &batch->after, err);
+    if (status == LLMGR_OK)
+        status = ls_exec_many(tx, LS_USAGE_ADD, fill_row, batch, batch->count, err);
+    if (status == LLMGR_OK)
+        status = read_pending(tx, &summed, &batch->last, err);
+    return status;
+}
+
+void ll_usage_batch_sum(const struct ll_usage_batch *batch, struct ll_sums *sums)
+{
+    ll_sums_add(sums, batch->attempts, batch->count, batch->after, batch->last);
+}
+
+/* ---- Hours ----------------------------------------------------------------------------------- */
+
+/* Rows after *at, up to `to` or as many as one transaction may sum, are summed by the database. */
+static llmgr_status sum_rows(struct ls_tx *tx, int64_t *at, int64_t to, struct llmgr_error *err)
+{
+    if (to - *at > ROLL_UP_MAX)
+        to = *at + ROLL_UP_MAX;
+    if (to <= *at)
+        return LLMGR_OK;
+    llmgr_status status =
+        ls_exec(tx, LS_USAGE_ROLL_UP, LS_ARGS(ls_int(*at), ls_int(to)), NULL, err);
+    if (status == LLMGR_OK)
+        *at = to;
+    return status;
+}
+
+/* The same with the sums that were made in memory, from where they begin. */
+static llmgr_status sum_known(struct ls_tx *tx, const struct ll_sums *sums, int64_t *at,
+                              struct llmgr_error *err)
+{
+    int64_t from = 0;
+    int64_t to = 0;
+
+    if (sums == NULL || !ll_sums_range(sums, &from, &to))
+        return LLMGR_OK;
+    llmgr_status status = sum_rows(tx, at, from, err);
+    if (status != LLMGR_OK || *at != from)
+        return status;
+    status = ll_sums_write(sums, tx, err);
+    if (status == LLMGR_OK)
+        *at = to;
+    return status;
+}
+
+/* No row below the last one can still appear. */
+static llmgr_status roll_up(struct ls_tx *tx, const struct ll_sums *sums, int64_t at_least,
+                            struct llmgr_error *err)
+{
+    int64_t from = 0;
+    int64_t to = 0;
+
+    llmgr_status status = read_pending(tx, &from, &to, err);
+    if (status != LLMGR_OK || to - from < at_least)
+        return status;
+    int64_t at = from;
+    status = sum_known(tx, sums, &at, err);
+    if (status == LLMGR_OK)
+        status = sum_rows(tx, &at, to, err);
+    if (status != LLMGR_OK)
+        return status;
+    return ls_exec(tx, LS_JOURNAL_ADVANCE,
+                   LS_ARGS(ls_cstr("hours"), ls_int(from), ls_int(at), ls_int(0)), NULL, err);
+}
+
+static llmgr_status roll_up_all(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return roll_up(tx, context, 1, err);
+}
+
+llmgr_status ll_usage_roll_up(struct lm_manager *manager, struct ll_sums *sums,
+                              struct llmgr_error *err)
+{
+    llmgr_status status = ls_transact(manager->store, LS_WRITE, roll_up_all, sums, err);
+
+    /* After a failure nobody knows whether they are in the database; there they can be made anew.
+     */
+    if (sums != NULL)
+        ll_sums_clear(sums);
+    return status;
+}
+
+/* ---- Without a journal ----------------------------------------------------------------------- */
+
+/* Without a gateway nobody else sums, so every so many rows one of these calls does. */
+static llmgr_status write_one(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    llmgr_status status = ll_usage_batch_write(context, tx, err);
+    return status == LLMGR_OK ? roll_up(tx, NULL, ROLL_UP_ALONE, err) : status;
+}
+
+llmgr_status ll_usage_add(struct lm_manager *manager, const struct ll_usage *usage,
+                          struct llmgr_error *err)
+{
+    struct ll_usage tidy;
+
+    llmgr_status status = ll_usage_tidy(usage, lb_now_ms(manager->host), &tidy, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct ll_usage_batch *batch = ll_usage_batch_new(manager->host, 1);
+    if (batch == NULL)
+        return lb_fail_memory(err);
+    (void)ll_usage_batch_add(batch, &tidy);
+    status = ls_transact(manager->store, LS_WRITE, write_one, batch, err);
+    ll_usage_batch_free(batch);
+    return status;
+}

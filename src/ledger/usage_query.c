@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sums for people, from the roll-up: grouped, paged, and a total over all pages from the same
+ * snapshot. A group's key is a number (ids, days) or a text (users, slots).
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "ledger/rows.h"
+#include "manager/access.h"
+#include "manager/handle.h"
+#include "resolve/scene.h"
+#include "store/store.h"
+
+enum { LIMIT_MAX = 1000, COUNTS = 10, DAY_S = 86400, HOURS_OF_DAY = 24 };
+#define HOUR_MAX (INT64_MAX / LL_HOUR_MS)
+
+static const struct group {
+    enum ls_statement statement;
+    bool by_text;
+} GROUPS[] = {
+    [LLMGR_USAGE_BY_MODEL] = {LS_USAGE_BY_MODEL, false},
+    [LLMGR_USAGE_BY_USER] = {LS_USAGE_BY_USER, true},
+    [LLMGR_USAGE_BY_PLATFORM] = {LS_USAGE_BY_PLATFORM, false},
+    [LLMGR_USAGE_BY_SLOT] = {LS_USAGE_BY_SLOT, true},
+    [LLMGR_USAGE_BY_DAY] = {LS_USAGE_BY_DAY, false},
+};
+enum { GROUP_COUNT = sizeof GROUPS / sizeof GROUPS[0] };
+
+struct reading {
+    const struct llmgr_usage_query *query;
+    const struct group *group;
+    int64_t since; /* hours */
+    int64_t until;
+    struct ls_value after;
+    size_t limit;
+    struct lb_arena *arena;
+    struct llmgr_usage_sum *items; /* room for limit + 1 */
+    size_t count;
+    struct llmgr_usage_sum total;
+};
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+/* Days since 1970 of "2026-01-31"; timegm is no C or POSIX, so by the civil calendar's rule. */
+static bool parse_day(const char *text, int64_t *day)
+{
+    struct lb_str s = lb_cstr(text);
+    uint64_t year, month, of_month;
+
+    if (s.size != 10 || s.p[4] != '-' || s.p[7] != '-' ||
+        !lb_str_to_u64(lb_str_sub(s, 0, 4), &year) || !lb_str_to_u64(lb_str_sub(s, 5, 7), &month) ||
+        !lb_str_to_u64(lb_str_sub(s, 8, 10), &of_month) || year < 1970 || month < 1 || month > 12 ||
+        of_month < 1 || of_month > 31)
+        return false;
+    /* Years that begin in March, so that the leap day is a year's last. */
+    int64_t y = (int64_t)year - (month <= 2 ? 1 : 0);
+    int64_t m = ((int64_t)month + 9) % 12;
+    int64_t of_year = (153 * m + 2) / 5 + (int64_t)of_month - 1;
+    *day = 365 * y + y / 4 - y / 100 + y / 400 + of_year - 719468;
+    return true;
+}
+
+static const char *print_day(struct lb_arena *arena, int64_t day)
+{
+    time_t seconds = (time_t)(day * DAY_S);
+    char text[32];
+    struct tm utc;
+
+    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, sizeof text, "%Y-%m-%d", &utc) == 0)
+        return lb_arena_strdup(arena, "");
+    return lb_arena_strdup(arena, text);
+}
+
+static llmgr_status read_after(struct reading *run, struct llmgr_error *err)
+{
+    const char *after = run->query->after;
+    int64_t number = -1;
+
+    if (run->group->by_text) {
+        run->after = ls_cstr(after);
+        return LLMGR_OK;
+    }
+    bool valid = after == NULL ||
+                 (run->query->by == LLMGR_USAGE_BY_DAY ? parse_day(after, &number)
+                                                       : lb_str_to_i64(lb_cstr(after), &number));
+    if (!valid)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("\"%s\" is no key of a group to go on after; take the last one's of the "
+                          "page before"),
+                       after);
+    run->after = ls_int(number);
+    return LLMGR_OK;
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+static void read_counts(const struct ls_rows *rows, int at, struct llmgr_usage_sum *sum)
+{
+    int64_t *const to[COUNTS] = {
+        &sum->requests,      &sum->attempts,         &sum->completed,     &sum->unknown,
+        &sum->inexact,       &sum->system_paid,      &sum->prompt_tokens, &sum->completion_tokens,
+        &sum->cached_tokens, &sum->reasoning_tokens,
+    };
+
+    for (int i = 0; i < COUNTS; i++)
+        *to[i] =
+            ls_column_is_null(rows, at + i) ? (int64_t)LL_UNKNOWN : ls_column_int(rows, at + i);
+}
+
+static bool name_group(const struct reading *run, const struct ls_rows *rows,
+                       struct llmgr_usage_sum *sum)
+{
+    struct lb_arena *arena = run->arena;
+    struct lb_str platform = ls_column_text(rows, 1);
+    struct lb_str model = ls_column_text(rows, 2);
+
+    if (run->group->by_text) {
+        sum->key = sum->name = lr_keep_text(arena, ls_column_text(rows, 0));
+    } else if (run->query->by == LLMGR_USAGE_BY_DAY) {
+        sum->key = sum->name = print_day(arena, ls_column_int(rows, 0));
+    } else {
+        int64_t id = ls_column_int(rows, 0);
+        sum->key = lb_arena_printf(arena, "%lld", (long long)id);
+        /* Rows without an id have many names; none is the group's. */
+        if (id == 0)
+            sum->name = "";
+        else if (model.size != 0)
+            sum->name = lb_arena_printf(arena, "%.*s / %.*s", (int)platform.size, platform.p,
+                                        (int)model.size, model.p);
+        else
+            sum->name = lr_keep_text(arena, platform);
+    }
+    return sum->key != NULL && sum->name != NULL;
+}
+
+static llmgr_status read_groups(struct ls_tx *tx, struct reading *run, struct llmgr_error *err)
+{
+    const struct llmgr_usage_query *query = run->query;
+    struct ls_rows rows = {0};
+    enum ls_found found = LS_ERROR;
+
+    llmgr_status status =
+        ls_query(tx, run->group->statement,
+                 LS_ARGS(ls_int(run->since), ls_int(run->until), ls_cstr(query->user), run->after,
+                         ls_int((int64_t)run->limit + 1)),
+                 &rows, err);
+    while (status == LLMGR_OK && run->count <= run->limit &&
+           (found = ls_next(&rows, err)) == LS_FOUND) {
+        struct llmgr_usage_sum *sum = &run->items[run->count++];
+        read_counts(&rows, 3, sum);
+        if (!name_group(run, &rows, sum))
+            status = lb_fail_memory(err);
+    }
+    ls_rows_end(&rows);
+    return status == LLMGR_OK && found == LS_ERROR ? lm_row_status(err) : status;
+}
+
+static llmgr_status read_total(struct ls_tx *tx, struct reading *run, struct llmgr_error *err)
+{
+    struct ls_rows rows;
+
+    if (ls_find(tx, LS_USAGE_TOTAL,
+                LS_ARGS(ls_int(run->since), ls_int(run->until), ls_cstr(run->query->user)), &rows,
+                err) != LS_FOUND)
+        return lm_row_status(err);
+    read_counts(&rows, 0, &run->total);
+    ls_rows_end(&rows);
+    run->total.key = "";
+    run->total.name = "";
+    return LLMGR_OK;
+}
+
+static llmgr_status read_both(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct reading *run = context;
+    struct llmgr_error own = {0};
+
+    run->count = 0;
+    llmgr_status status = read_groups(tx, run, &own);
+    if (status == LLMGR_OK)
+        status = read_total(tx, run, &own);
+    if (status != LLMGR_OK && err != NULL)
+        *err = own;
+    return status;
+}
+
+static int64_t hour_after(int64_t ms)
+{
+    return ms / LL_HOUR_MS + (ms % LL_HOUR_MS != 0 ? 1 : 0);
+}
+
+llmgr_status ll_usage_sums(struct lm_manager *manager, const struct llmgr_usage_query *query,
+                           struct lb_arena *arena, struct llmgr_usage_list *list,
+                           struct llmgr_error *err)
+{
+    struct reading run = {.query = query, .arena = arena, .limit = query->limit};
+
+    if ((unsigned)query->by >= GROUP_COUNT)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("usage cannot be grouped like that"));
+    if (query->since_ms < 0 || query->until_ms < 0)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("usage begins and ends after 1970"));
+    run.group = &GROUPS[query->by];
+    run.since = query->since_ms / LL_HOUR_MS;
+    run.until = query->until_ms != 0 ? hour_after(query->until_ms) : HOUR_MAX;
+    if (run.limit == 0 || run.limit > LIMIT_MAX)
+        run.limit = LIMIT_MAX;
+    llmgr_status status = read_after(&run, err);
+    if (status != LLMGR_OK)
+        return status;
+    run.items = lb_arena_calloc(arena, run.limit + 1, sizeof *run.items);
+    if (run.items == NULL)
+        return lb_fail_memory(err);
+    status = ls_transact(manager->store, LS_READ, read_both, &run, err);
+    if (status != LLMGR_OK)
+        return status;
+    list->items = run.items;
+    list->more = run.count > run.limit;
+    list->count = list->more ? run.limit : run.count;
+    list->total = run.total;
+    return LLMGR_OK;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Platforms, models and selections for a host: C strings in, results that own their memory out.
+ * The rules are the manager's; here stands only the change of clothes.
+ */
+#include "library/library.h"
+
+#include <string.h>
+
+#include "manager/manager.h"
+#include "manager/models.h"
+#include "manager/platforms.h"
+#include "manager/selections.h"
+#include "manager/sync.h"
+#include "resolve/resolve.h"
+
+#define USER(manager, user) lm_effective_user((manager)->manager, la_user(user))
+
+/* ---- Platforms ------------------------------------------------------------------------------- */
+
+llmgr_status llmgr_platforms(struct llmgr *manager, const char *user,
+                             struct llmgr_platform_list *list, struct llmgr_error *err)
+{
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_platform_list made = {.memory = result};
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = lr_platforms(manager->manager, USER(manager, user), &result->arena,
+                                       &made.items, &made.count, err);
+    if (status != LLMGR_OK) {
+        la_result_free(result);
+        return status;
+    }
+    *list = made;
+    return LLMGR_OK;
+}
+
+static llmgr_status platform_by_id(struct llmgr *manager, const char *user, int64_t platform_id,
+                                   struct llmgr_platform *platform, struct llmgr_error *err)
+{
+    struct llmgr_platform_list list;
+
+    llmgr_status status = llmgr_platforms(manager, user, &list, err);
+    if (status != LLMGR_OK)
+        return status;
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.items[i].platform_id == platform_id) {
+            *platform = list.items[i];
+            platform->memory = list.memory;
+            return LLMGR_OK;
+        }
+    }
+    llmgr_platform_list_clear(&list);
+    return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no platform %lld"),
+                   (long long)platform_id);
+}
+
+llmgr_status llmgr_platform_add(struct llmgr *manager, const char *user, const char *name,
+                                const char *base_url, const char *api_key,
+                                struct llmgr_platform *platform, struct llmgr_error *err)
+{
+    int64_t platform_id;
+
+    llmgr_status status = lm_platform_add(manager->manager, USER(manager, user), lb_cstr(name),
+                                          lb_cstr(base_url), lb_cstr(api_key), &platform_id, err);
+    if (status != LLMGR_OK || platform == NULL)
+        return status;
+    return platform_by_id(manager, user, platform_id, platform, err);
+}
+
+llmgr_status llmgr_platform_rename(struct llmgr *manager, const char *user, int64_t platform_id,
+                                   const char *name, struct llmgr_error *err)
+{
+    return lm_platform_rename(manager->manager, USER(manager, user), platform_id, lb_cstr(name),
+                              err);
+}
+
+llmgr_status llmgr_platform_set_url(struct llmgr *manager, const char *user, int64_t platform_id,
+                                    const char *base_url, const char *api_key,
+                                    struct llmgr_error *err)
+{
+    return lm_platform_set_url(manager->manager, USER(manager, user), platform_id,
+                               lb_cstr(base_url), lb_cstr(api_key), err);
+}
+
+llmgr_status llmgr_platform_delete(struct llmgr *manager, const char *user, int64_t platform_id,
+                                   struct llmgr_error *err)
+{
+    return lm_platform_delete(manager->manager, USER(manager, user), platform_id, err);
+}
+
+llmgr_status llmgr_platform_hide(struct llmgr *manager, const char *user, int64_t platform_id,
+                                 bool hide, struct llmgr_error *err)
+{
+    return lm_platform_hide(manager->manager, USER(manager, user), platform_id, hide, err);
+}
+
+llmgr_status llmgr_platform_ask_usage(struct llmgr *manager, const char *user, int64_t platform_id,
+                                      struct llmgr_error *err)
+{
+    return lm_platform_ask_usage(manager->manager, USER(manager, user), platform_id, err);
+}
+
+llmgr_status llmgr_platform_set_key(struct llmgr *manager, const char *user, int64_t platform_id,
+                                    const char *api_key, struct llmgr_error *err)
+{
+    return lm_platform_set_key(manager->manager, USER(manager, user), platform_id, lb_cstr(api_key),
+                               err);
+}
+
+/* ---- Models ---------------------------------------------------------------------------------- */
+
+llmgr_status llmgr_models(struct llmgr *manager, const char *user, struct llmgr_model_list *list,
+                          struct llmgr_error *err)
+{
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_model_list made = {.memory = result};
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = lr_models(manager->manager, USER(manager, user), &result->arena,
+                                    &made.items, &made.count, err);
+    if (status != LLMGR_OK) {
+        la_result_free(result);
+        return status;
+    }
+    *list = made;
+    return LLMGR_OK;
+}
+
+static llmgr_status model_by_id(struct llmgr *manager, const char *user, int64_t model_id,
+                                struct llmgr_model *model, struct llmgr_error *err)
+{
+    struct llmgr_model_list list;
+
+    llmgr_status status = llmgr_models(manager, user, &list, err);
+    if (status != LLMGR_OK)
+        return status;
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.items[i].model_id == model_id) {
+            *model = list.items[i];
+            model->memory = list.memory;
+            return LLMGR_OK;
+        }
+    }
+    llmgr_model_list_clear(&list);
+    return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no model %lld"), (long long)model_id);
+}
+
+llmgr_status llmgr_model_add(struct llmgr *manager, const char *user, int64_t platform_id,
+                             const char *model_name, const char *display_name,
+                             const char *extra_body, struct llmgr_model *model,
+                             struct llmgr_error *err)
+{
+    int64_t model_id;
+
+    llmgr_status status =
+        lm_model_add(manager->manager, USER(manager, user), platform_id, lb_cstr(model_name),
+                     lb_cstr(display_name), lb_cstr(extra_body), &model_id, err);
+    if (status != LLMGR_OK || model == NULL)
+        return status;
+    return model_by_id(manager, user, model_id, model, err);
+}
+
+llmgr_status llmgr_model_update(struct llmgr *manager, const char *user, int64_t model_id,
+                                const char *display_name, const char *extra_body,
+                                struct llmgr_error *err)
+{
+    return lm_model_update(manager->manager, USER(manager, user), model_id, lb_cstr(display_name),
+                           lb_cstr(extra_body), err);
+}
+
+llmgr_status llmgr_model_delete(struct llmgr *manager, const char *user, int64_t model_id,
+                                struct llmgr_error *err)
+{
+    return lm_model_delete(manager->manager, USER(manager, user), model_id, err);
+}
+
+llmgr_status llmgr_model_hide(struct llmgr *manager, const char *user, int64_t model_id, bool hide,
+                              struct llmgr_error *err)
+{
+    return lm_model_hide(manager->manager, USER(manager, user), model_id, hide, err);
+}
+
+/* ---- Selections ------------------------------------------------------------------------------ */
+
+llmgr_status llmgr_selection_save(struct llmgr *manager, const char *user, const char *slot,
+                                  int64_t platform_id, int64_t model_id, struct llmgr_error *err)
+{
+    return lm_selection_save(manager->manager, USER(manager, user),
+                             lb_cstr(slot != NULL ? slot : LLMGR_SLOT_MAIN), platform_id, model_id,
+                             err);
+}
+
+void la_selection_from(const struct lr_target *target, struct llmgr_selection *selection)
+{
+    *selection = (struct llmgr_selection){
+        .slot = target->slot.p,
+        .platform_id = target->platform_id,
+        .platform = target->platform_name.p,
+        .platform_is_sys = target->platform_is_sys,
+        .base_url = target->base_url.p,
+        .model_id = target->model_id,
+        .model_display_name = target->display_name.p,
+        .model_name = target->model_name.p,
+        .api_key_set = target->payer != LM_PAYER_NONE,
+        .is_default = target->is_default,
+        .repaired = target->repaired,
+    };
+}
+
+llmgr_status llmgr_selection_get(struct llmgr *manager, const char *user, const char *slot,
+                                 struct llmgr_selection *selection, struct llmgr_error *err)
+{
+    const struct lr_request request = {
+        .user = la_user(user),
+        .slot = lb_cstr(slot != NULL ? slot : LLMGR_SLOT_MAIN),
+    };
+    struct la_result *result = la_result_new(&manager->host);
+    struct lr_target target;
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    struct llmgr_error why = {0};
+    llmgr_status status = lr_resolve(manager->manager, &request, &result->arena, &target, &why);
+    if (status != LLMGR_OK && status != LLMGR_ERR_NO_KEY) {
+        la_result_free(result);
+        if (err != NULL)
+            *err = why;
+        return status;
+    }
+    la_selection_from(&target, selection);
+    selection->memory = result;
+    return LLMGR_OK;
+}
+
+llmgr_status llmgr_selection_slots(struct llmgr *manager, const char *user, char ***slots,
+                                   struct llmgr_error *err)
+{
+    struct lb_arena arena;
+    struct lb_str *names;
+    size_t count;
+
+    lb_arena_init(&arena, &manager->host, NULL, 0, 1 << 20);
+    llmgr_status status =
+        lm_selection_slots(manager->manager, USER(manager, user), &arena, &names, &count, err);
+    char **made = NULL;
+    if (status == LLMGR_OK) {
+        made = lb_calloc(&manager->host, count + 1, sizeof *made);
+        if (made == NULL)
+            status = lb_fail_memory(err);
+    }
+    for (size_t i = 0; status == LLMGR_OK && i < count; i++) {
+        made[i] = lb_strndup(&manager->host, names[i].p, names[i].size);
+        if (made[i] == NULL)
+            status = lb_fail_memory(err);
+    }
+    lb_arena_free(&arena);
+    if (status != LLMGR_OK) {
+        llmgr_selection_slots_free(manager, made);
+        return status;
+    }
+    *slots = made;
+    return LLMGR_OK;
+}
+
+void llmgr_selection_slots_free(struct llmgr *manager, char **slots)
+{
+    if (slots == NULL)
+        return;
+    for (char **slot = slots; *slot != NULL; slot++)
+        lb_free(&manager->host, *slot);
+    lb_free(&manager->host, slots);
+}
+
+/* ---- Explain -------------------------------------------------------------------------------- */
+
+llmgr_status llmgr_explain(struct llmgr *manager, const char *user, const char *slot,
+                           const char *model, struct llmgr_explanation *explanation,
+                           struct llmgr_error *err)
+{
+    const struct lr_request request = {
+        .user = la_user(user),
+        .slot = lb_cstr(slot),
+        .model = lb_cstr(model),
+    };
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_explanation made = {0};
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = lr_explain(manager->manager, &request, &result->arena, &made, err);
+    if (status != LLMGR_OK) {
+        la_result_free(result);
+        return status;
+    }
+    made.memory = result;
+    *explanation = made;
+    return LLMGR_OK;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A host's configuration file: read and checked once, then used for the options of llmgr_open and
+ * for llmgr_sync. The environment comes through the host's function only.
+ */
+#include "library/library.h"
+
+#include <string.h>
+
+#include "config/dotenv.h"
+#include "config/file.h"
+#include "config/options.h"
+#include "config/placeholder.h"
+#include "config/read.h"
+#include "manager/defaults.h"
+#include "manager/sync.h"
+
+void llmgr_config_free(struct llmgr_config *config)
+{
+    if (config == NULL)
+        return;
+    struct lb_host host = config->host;
+    lc_file_free(config->file);
+    lc_dotenv_free(config->dotenv);
+    if (config->options != NULL)
+        lc_options_free(config->options);
+    lb_free(&host, config->options);
+    lb_free(&host, config);
+}
+
+static llmgr_status read_dotenv(struct llmgr_config *config, const char *path,
+                                struct llmgr_error *err)
+{
+    struct llmgr_error why = {0};
+
+    if (path == NULL)
+        return LLMGR_OK;
+    llmgr_status status = lc_dotenv_read(&config->host, path, &config->dotenv, &why);
+    if (status == LLMGR_ERR_NOT_FOUND)
+        return LLMGR_OK;
+    if (status != LLMGR_OK && err != NULL)
+        *err = why;
+    return status;
+}
+
+/* The Python original's file has a form of its own; everything else of it is read the same way. */
+static llmgr_status read_legacy(struct llmgr_config *config,
+                                const struct llmgr_config_source *source, struct llmgr_error *err)
+{
+    struct lb_buf text;
+
+    lb_buf_init_secret(&text, &config->host, LC_FILE_SIZE_MAX);
+    llmgr_status status = lc_read_file(source->path, &text, err);
+    if (status == LLMGR_OK)
+        status = lc_file_parse_legacy(&config->host, source->path, lb_buf_str(&text), &config->file,
+                                      err);
+    lb_buf_free(&text);
+    return status;
+}
+
+static llmgr_status read_platforms(struct llmgr_config *config,
+                                   const struct llmgr_config_source *source,
+                                   struct llmgr_error *err)
+{
+    struct lb_str text = lb_str(source->text, source->text_size);
+
+    if (source->path != NULL && source->legacy)
+        return read_legacy(config, source, err);
+    if (source->path != NULL)
+        return lc_file_read(&config->host, source->path, &config->file, err);
+    if (source->legacy)
+        return lc_file_parse_legacy(&config->host, "configuration", text, &config->file, err);
+    return lc_file_parse(&config->host, "configuration", text, &config->file, err);
+}
+
+static llmgr_status read_all(struct llmgr_config *config, const struct llmgr_config_source *source,
+                             struct llmgr_error *err)
+{
+    llmgr_status status = read_platforms(config, source, err);
+
+    if (status == LLMGR_OK)
+        status = read_dotenv(config, source->dotenv_path, err);
+    if (status != LLMGR_OK)
+        return status;
+    config->options = lb_calloc(&config->host, 1, sizeof *config->options);
+    if (config->options == NULL)
+        return lb_fail_memory(err);
+    status = lc_options_init(config->options, &config->host, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lc_options_file(config->options, config->file, err);
+    if (status == LLMGR_OK && source->env_options && source->env != NULL)
+        status = lc_options_env(config->options, source->env, source->env_context, err);
+    return status;
+}
+
+llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
+                               struct llmgr_config **config, struct llmgr_error *err)
+{
+    struct lb_host host;
+
+    if (source == NULL || source->size < sizeof *source ||
+        (source->path == NULL && source->text == NULL && source->text_size != 0))
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the configuration source is not filled in"));
+    la_host_init(&host, source->allocator);
+    struct llmgr_config *made = lb_calloc(&host, 1, sizeof *made);
+    if (made == NULL)
+        return lb_fail_memory(err);
+    made->host = host;
+    made->env = source->env;
+    made->env_context = source->env_context;
+    llmgr_status status = read_all(made, source, err);
+    if (status != LLMGR_OK) {
+        llmgr_config_free(made);
+        return status;
+    }
+    *config = made;
+    return LLMGR_OK;
+}
+
+/* Only what file and environment said: an option left at its default does not override the host's.
+ */
+void llmgr_config_apply(const struct llmgr_config *config, struct llmgr_options *options)
+{
+    struct llmgr_options said = *options;
+    const lc_origin *origin = config->options->origin;
+
+    la_options_from(config->options, &said);
+#define APPLY(option, member)                                                                      \
+    if (origin[LC_OPT_##option] != LC_FROM_DEFAULT)                                                \
+    options->member = said.member
+    APPLY(database, database);
+    APPLY(db_pool_size, pool_size);
+    APPLY(busy_timeout_ms, busy_timeout_ms);
+    APPLY(cache_size, cache_size);
+    APPLY(mode, mode);
+    APPLY(auto_key, auto_key);
+    APPLY(master_key_file, master_key_file);
+    APPLY(master_key_command, master_key_command);
+    APPLY(allow_cidrs, allow_cidrs);
+    APPLY(allow_ports, allow_ports);
+    APPLY(allow_http, allow_http);
+    APPLY(public_urls, public_urls);
+    APPLY(https_proxy, https_proxy);
+    APPLY(no_proxy, no_proxy);
+    APPLY(ca_file, ca_file);
+    APPLY(connect_timeout_ms, connect_timeout_ms);
+    APPLY(first_byte_timeout_ms, first_byte_timeout_ms);
+    APPLY(idle_timeout_ms, idle_timeout_ms);
+    APPLY(total_timeout_ms, total_timeout_ms);
+#undef APPLY
+}
+
+void la_options_from(const struct lc_options *from, struct llmgr_options *to)
+{
+    to->database = from->database;
+    to->pool_size = (unsigned)from->db_pool_size;
+    to->busy_timeout_ms = (unsigned)from->busy_timeout_ms;
+    to->cache_size = (size_t)from->cache_size;
+    to->mode = (llmgr_mode)from->mode;
+    to->auto_key = from->auto_key;
+    to->master_key_file = from->master_key_file;
+    to->master_key_command =
+        from->master_key_command.count != 0 ? from->master_key_command.items : NULL;
+    to->allow_cidrs = from->allow_cidrs.items;
+    to->allow_ports = from->allow_ports.items;
+    to->allow_http = from->allow_http;
+    to->public_urls = from->public_urls.items;
+    to->https_proxy = from->https_proxy;
+    to->no_proxy = from->no_proxy;
+    to->ca_file = from->ca_file;
+    to->connect_timeout_ms = from->connect_timeout_ms;
+    to->first_byte_timeout_ms = from->first_byte_timeout_ms;
+    to->idle_timeout_ms = from->idle_timeout_ms;
+    to->total_timeout_ms = from->total_timeout_ms;
+}
+
+/* ---- Synchronisation ------------------------------------------------------------------------- */
+
+static llmgr_status defaults_of(const struct llmgr_config *config, struct lm_defaults **defaults,
+                                struct llmgr_error *err)
+{
+    struct lc_env env = {config->env, config->env_context, config->dotenv};
+
+    return lm_defaults_new(&config->host, config->file, lc_env_get, &env, defaults, err);
+}
+
+llmgr_status llmgr_sync(struct llmgr *manager, const struct llmgr_config *config, bool dry_run,
+                        struct llmgr_sync_report *report, struct llmgr_error *err)
+{
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_sync_report made = {.memory = result};
+    struct lm_defaults *defaults = NULL;
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = defaults_of(config, &defaults, err);
+    if (status == LLMGR_OK)
+        status = lm_sync(manager->manager, defaults, dry_run, &result->arena, &made.changes,
+                         &made.count, err);
+    lm_defaults_free(defaults);
+    if (status != LLMGR_OK || report == NULL)
+        la_result_free(result);
+    else
+        *report = made;
+    return status;
+}
+
+llmgr_status llmgr_sync_check(struct llmgr *manager, const struct llmgr_config *config,
+                              llmgr_sync_state *state, struct llmgr_error *err)
+{
+    struct lm_defaults *defaults = NULL;
+
+    llmgr_status status = defaults_of(config, &defaults, err);
+    if (status == LLMGR_OK)
+        status = lm_sync_check(manager->manager, defaults, state, err);
+    lm_defaults_free(defaults);
+    return status;
+}

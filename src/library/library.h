@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the library's face share: the handle's inside, results that own their memory,
+ * and the way from the options of a file to the options of llmgr_open.
+ */
+#ifndef LA_LIBRARY_H
+#define LA_LIBRARY_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/host.h"
+#include "llmgr.h"
+
+struct lc_file;
+struct lc_options;
+struct ln_policy;
+struct ln_proxy;
+struct ls_server;
+struct lm_manager;
+struct lr_target;
+
+struct llmgr {
+    struct lb_host host;
+    struct lm_manager *manager; /* owns store and vault */
+    struct ln_policy *policy;
+    struct ln_proxy *proxy; /* NULL: none */
+    char *ca_file;          /* NULL: the system's certificates only */
+    int64_t connect_timeout_ms;
+    int64_t first_byte_timeout_ms;
+    int64_t idle_timeout_ms;
+    int64_t total_timeout_ms;
+};
+
+/* A file that was read, with its placeholders' environment. */
+struct llmgr_config {
+    struct lb_host host;
+    struct lc_file *file;
+    struct lc_options *options;
+    struct lc_dotenv *dotenv; /* NULL: none */
+    llmgr_env_fn env;
+    void *env_context;
+};
+
+/*
+ * The memory of one result: an arena with a copy of the host in front, so that the result's clear
+ * function needs no handle. It is what the `memory` members point to.
+ */
+struct la_result {
+    struct lb_host host;
+    struct lb_arena arena;
+};
+
+enum { LA_RESULT_MAX = 256 << 20 }; /* bytes one result may take */
+
+/* NULL when memory is short. */
+struct la_result *la_result_new(const struct lb_host *host);
+void la_result_free(void *memory); /* NULL is fine */
+
+/* The host's hooks as one struct; NULL members take the C library's. */
+void la_host_init(struct lb_host *host, const struct llmgr_allocator *allocator);
+
+/* Sets in `to` what `from` says; the pointers live as long as `from`. */
+void la_options_from(const struct lc_options *from, struct llmgr_options *to);
+
+/*
+ * The address rules for users' private platforms, as the operator's options say; the database's
+ * `server` (NULL: none is known) is shut to them whatever the options open.
+ */
+LLMGR_MUST_CHECK llmgr_status la_policy_new(const struct lb_host *host,
+                                            const struct llmgr_options *options,
+                                            const struct ls_server *server,
+                                            struct ln_policy **policy, struct llmgr_error *err);
+
+/* The user as a slice; NULL is the system user. */
+struct lb_str la_user(const char *user);
+
+/* Which class of addresses a user may reach by URLs of their own. */
+int la_class_of(const struct llmgr *manager, const char *user);
+
+/* Fills the public selection from a target; strings stay the target's. */
+void la_selection_from(const struct lr_target *target, struct llmgr_selection *selection);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* The usage ledger for a host: entering an attempt, reading sums. */
+#include "ledger/rows.h"
+
+#include <string.h>
+
+#include "library/library.h"
+#include "manager/manager.h"
+
+void llmgr_usage_record_init(struct llmgr_usage_record *record)
+{
+    *record = (struct llmgr_usage_record){
+        .size = sizeof *record,
+        .attempt = 1,
+        .prompt_tokens = LLMGR_UNSET,
+        .completion_tokens = LLMGR_UNSET,
+        .cached_tokens = LLMGR_UNSET,
+        .reasoning_tokens = LLMGR_UNSET,
+        .latency_ms = LLMGR_UNSET,
+        .first_byte_ms = LLMGR_UNSET,
+        .bytes_in = LLMGR_UNSET,
+        .bytes_out = LLMGR_UNSET,
+    };
+}
+
+static llmgr_status read_payer(const char *text, enum lm_payer *payer, struct llmgr_error *err)
+{
+    static const enum lm_payer PAYERS[] = {LM_PAYER_USER, LM_PAYER_SYSTEM};
+
+    *payer = LM_PAYER_NONE;
+    if (text == NULL)
+        return LLMGR_OK;
+    for (size_t i = 0; i < sizeof PAYERS / sizeof PAYERS[0]; i++) {
+        if (strcmp(text, lm_payer_name(PAYERS[i])) == 0) {
+            *payer = PAYERS[i];
+            return LLMGR_OK;
+        }
+    }
+    return lb_fail(err, LLMGR_ERR_INVALID, N_("the payer is \"user\" or \"system\", not \"%s\""),
+                   text);
+}
+
+static llmgr_status check_text(const char *member, const char *text, size_t max,
+                               struct llmgr_error *err)
+{
+    if (text == NULL || (strlen(text) <= max && lb_utf8_valid(lb_cstr(text))))
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_INVALID, N_("%s is not valid: up to %d bytes of UTF-8"), member,
+                   (int)max);
+}
+
+static llmgr_status check_record(const struct llmgr_usage_record *record, struct llmgr_error *err)
+{
+    const struct {
+        const char *member;
+        const char *text;
+        size_t max;
+    } texts[] = {
+        {"request_id", record->request_id, LL_REQUEST_ID_MAX},
+        {"platform_name", record->platform_name, LM_PLATFORM_NAME_MAX},
+        {"model_name", record->model_name, LM_MODEL_NAME_MAX},
+        {"slot", record->slot, LM_SLOT_MAX},
+        {"endpoint", record->endpoint, LL_ENDPOINT_MAX},
+    };
+    llmgr_status status = LLMGR_OK;
+
+    if (record->size != sizeof *record)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("fill the usage record with llmgr_usage_record_init first"));
+    if (record->request_id == NULL || record->request_id[0] == '\0')
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the usage record needs a request_id"));
+    if (record->attempt < 1)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("attempts are counted from 1"));
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0] && status == LLMGR_OK; i++)
+        status = check_text(texts[i].member, texts[i].text, texts[i].max, err);
+    return status;
+}
+
+llmgr_status llmgr_usage_add(struct llmgr *manager, const struct llmgr_usage_record *record,
+                             struct llmgr_error *err)
+{
+    enum lm_payer payer;
+
+    llmgr_status status = check_record(record, err);
+    if (status == LLMGR_OK)
+        status = read_payer(record->payer, &payer, err);
+    if (status != LLMGR_OK)
+        return status;
+    const struct ll_usage usage = {
+        .request_id = lb_cstr(record->request_id),
+        .attempt = record->attempt,
+        .time_ms = record->time_ms,
+        .user = lm_effective_user(manager->manager, la_user(record->user)),
+        .token_id = record->token_id,
+        .platform_id = record->platform_id,
+        .platform_name = lb_cstr(record->platform_name),
+        .model_id = record->model_id,
+        .model_name = lb_cstr(record->model_name),
+        .slot = lb_cstr(record->slot),
+        .endpoint = lb_cstr(record->endpoint),
+        .payer = payer,
+        .prompt_tokens = record->prompt_tokens,
+        .completion_tokens = record->completion_tokens,
+        .cached_tokens = record->cached_tokens,
+        .reasoning_tokens = record->reasoning_tokens,
+        .provenance = record->provenance,
+        .end_state = record->end_state,
+        .upstream_status = record->upstream_status,
+        .latency_ms = record->latency_ms,
+        .first_byte_ms = record->first_byte_ms,
+        .bytes_in = record->bytes_in,
+        .bytes_out = record->bytes_out,
+    };
+    return ll_usage_add(manager->manager, &usage, err);
+}
+
+void llmgr_usage_query_init(struct llmgr_usage_query *query)
+{
+    *query = (struct llmgr_usage_query){.size = sizeof *query, .by = LLMGR_USAGE_BY_MODEL};
+}
+
+llmgr_status llmgr_usage_query(struct llmgr *manager, const struct llmgr_usage_query *query,
+                               struct llmgr_usage_list *list, struct llmgr_error *err)
+{
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_usage_list made = {.memory = result};
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = LLMGR_OK;
+    if (query->size != sizeof *query)
+        status = lb_fail(err, LLMGR_ERR_INVALID,
+                         N_("fill the usage query with llmgr_usage_query_init first"));
+    if (status == LLMGR_OK)
+        status = ll_usage_sums(manager->manager, query, &result->arena, &made, err);
+    if (status != LLMGR_OK) {
+        la_result_free(result);
+        return status;
+    }
+    *list = made;
+    return LLMGR_OK;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Chat, whole and streamed. A platform that does not know stream_options says so with a 400; it is
+ * asked once more without, and if that succeeds it is remembered, unless the caller wrote of them.
+ * A platform that answers a request for a stream with a whole answer is taken at its word: the
+ * caller gets it as one chunk.
+ */
+#include "base/error.h"
+#include "dialect/chat.h"
+#include "dialect/reject.h"
+#include "llm/run.h"
+
+/* The state of a streamed call. */
+struct streaming {
+    struct ld_chat_stream *stream;
+    struct lh_sse sse;
+    llmgr_chunk_fn on_chunk;
+    void *context;
+    bool mentions; /* the request, without our asking, names stream_options somewhere */
+};
+
+static llmgr_status ask_chat(struct li_run *run, const struct llmgr_request *request, bool stream,
+                             bool include_usage, bool *mentions, struct llmgr_error *err)
+{
+    const struct li_peer *peer = run->peer;
+    struct lb_buf body;
+    const struct ld_chat_options options = {
+        .model_name = peer->model_name,
+        .extra_body = peer->extra_body,
+        .stream = stream,
+        .include_usage = include_usage,
+    };
+
+    lb_buf_init(&body, li_call_host(run->call), LD_REQUEST_MAX);
+    llmgr_status status = ld_chat_build(request, &options, &body, err);
+    if (status == LLMGR_OK && mentions != NULL && !include_usage)
+        *mentions = ld_mentions_stream_options(lb_buf_str(&body));
+    if (status == LLMGR_OK) {
+        const struct li_ask ask = {
+            .method = LB_STR("POST"),
+            .path = LB_STR("/chat/completions"),
+            .body = lb_buf_str(&body),
+            .accept =
+                stream ? LB_STR("text/event-stream, application/json") : LB_STR("application/json"),
+            .answer_max = stream ? 16 * (uint64_t)LD_ANSWER_MAX : LD_ANSWER_MAX,
+            .timeouts = *li_call_timeouts(run->call),
+        };
+        status = li_run_exchange(run, &ask, err);
+    }
+    lb_buf_free(&body);
+    return status;
+}
+
+llmgr_status li_call_chat(struct li_call *call, const struct li_peer *peer,
+                          const struct llmgr_request *request, struct llmgr_answer *answer,
+                          struct llmgr_error *err)
+{
+    struct li_run run;
+
+    llmgr_status status = li_call_begin(call, err);
+    if (status != LLMGR_OK)
+        return status;
+    li_run_init(&run, call, peer);
+    status = ask_chat(&run, request, false, false, NULL, err);
+    if (status == LLMGR_OK && !li_run_is_2xx(&run)) {
+        status = li_run_refused(&run, true, err);
+    } else if (status == LLMGR_OK) {
+        status = ld_chat_read(li_call_host(call), lb_buf_str(&run.body), answer, err);
+        if (status != LLMGR_OK)
+            li_run_redact(&run, err);
+    }
+    li_run_free(&run);
+    li_call_end(call);
+    return status;
+}
+
+/* ---- Streams --------------------------------------------------------------------------------- */
+
+static llmgr_status cancelled(struct llmgr_error *err)
+{
+    return lb_fail(err, LLMGR_ERR_CANCELLED, N_("the call was cancelled"));
+}
+
+static llmgr_status take_event(struct li_run *run, const struct lh_sse_event *event,
+                               struct llmgr_error *err)
+{
+    struct streaming *streaming = run->context;
+    struct llmgr_chunk chunk;
+    enum ld_event kind;
+
+    llmgr_status status = ld_chat_stream_event(streaming->stream, event, &chunk, &kind, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (kind == LD_EVENT_DONE)
+        li_run_complete(run);
+    if (kind != LD_EVENT_CHUNK)
+        return LLMGR_OK;
+    /* The wish may have come while earlier events of the same read were handled. */
+    if (li_call_cancelled(run->call))
+        return cancelled(err);
+    if (streaming->on_chunk != NULL && streaming->on_chunk(&chunk, streaming->context) != 0)
+        return cancelled(err);
+    return LLMGR_OK;
+}
+
+static llmgr_status bad_events(const struct streaming *streaming, struct llmgr_error *err)
+{
+    if (streaming->sse.error == LH_ERR_NO_MEMORY)
+        return lb_fail_memory(err);
+    return lb_fail(err, LLMGR_ERR_PROTOCOL,
+                   N_("the platform's stream holds an event larger than "
+                      "%d bytes"),
+                   LH_SSE_EVENT_MAX);
+}
+
+/* Some servers forget the type of their events; no JSON and no HTML begins like an event. */
+static bool looks_like_events(const struct li_run *run, struct lb_str bytes)
+{
+    return !run->is_json && run->body.size == 0 && memchr("de:ir\xef", bytes.p[0], 6) != NULL;
+}
+
+static llmgr_status take_bytes(struct li_run *run, struct lb_str bytes, struct llmgr_error *err)
+{
+    struct streaming *streaming = run->context;
+    struct lh_sse_event event;
+    size_t used = 0;
+    enum lh_result result;
+
+    if (!run->is_events && looks_like_events(run, bytes))
+        run->is_events = true;
+    if (!run->is_events) {
+        if (bytes.size > LD_ANSWER_MAX - run->body.size)
+            return lb_fail(err, LLMGR_ERR_PROTOCOL,
+                           N_("the platform's answer is larger than %d bytes"), LD_ANSWER_MAX);
+        lb_buf_add_str(&run->body, bytes);
+        return run->body.failed == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
+    }
+    while ((result = lh_sse_next(&streaming->sse, bytes.p, bytes.size, &used, &event)) == LH_DONE) {
+        bytes = lb_str_sub(bytes, used, bytes.size);
+        llmgr_status status = take_event(run, &event, err);
+        if (status != LLMGR_OK || run->complete)
+            return status;
+    }
+    return result == LH_FAILED ? bad_events(streaming, err) : LLMGR_OK;
+}
+
+/*
+ * The bytes ended. What stands there without its empty line counts if it can be read (some servers
+ * end so after [DONE]); if it cannot, it was cut.
+ */
+static llmgr_status finish_events(struct li_run *run, struct llmgr_error *err)
+{
+    struct streaming *streaming = run->context;
+    struct lh_sse_event event;
+    struct llmgr_error why = {0};
+
+    if (!run->complete && lh_sse_finish(&streaming->sse, &event) == LH_DONE) {
+        llmgr_status status = take_event(run, &event, &why);
+        if (status != LLMGR_OK && status != LLMGR_ERR_PROTOCOL) {
+            if (err != NULL)
+                *err = why;
+            return status;
+        }
+    }
+    return ld_chat_stream_finish(streaming->stream, err);
+}
+
+/* A whole answer in the place of a stream, as one chunk. */
+static llmgr_status take_whole(struct li_run *run, struct llmgr_answer *answer,
+                               struct llmgr_error *err)
+{
+    const struct streaming *streaming = run->context;
+    struct llmgr_answer read;
+
+    llmgr_status status = ld_chat_read(li_call_host(run->call), lb_buf_str(&run->body), &read, err);
+    if (status != LLMGR_OK)
+        return status;
+    const struct llmgr_chunk chunk = {
+        .content = read.content,
+        .content_size = lb_cstr(read.content).size,
+        .reasoning_content = read.reasoning_content,
+        .reasoning_content_size = lb_cstr(read.reasoning_content).size,
+        .tool_calls = read.tool_calls,
+        .tool_call_count = read.tool_call_count,
+        .finish_reason = read.finish_reason,
+        .usage = &read.usage,
+        .json = read.json,
+        .json_size = run->body.size,
+    };
+    if (streaming->on_chunk != NULL && streaming->on_chunk(&chunk, streaming->context) != 0)
+        status = cancelled(err);
+    if (answer != NULL) {
+        read.json = NULL; /* as the header says of streams */
+        *answer = read;
+    } else {
+        ld_answer_clear(&read);
+    }
+    return status;
+}
+
+/* One attempt; *again if the platform is to be asked without stream_options. */
+static llmgr_status attempt(struct li_run *run, const struct llmgr_request *request,
+                            bool include_usage, struct llmgr_answer *answer, bool *again,
+                            struct llmgr_error *err)
+{
+    struct streaming *streaming = run->context;
+
+    llmgr_status status = ask_chat(run, request, true, include_usage, &streaming->mentions, err);
+    if (status == LLMGR_OK && !li_run_is_2xx(run)) {
+        *again =
+            include_usage && ld_rejects_stream_options(run->http_status, lb_buf_str(&run->body));
+        return li_run_refused(run, true, err);
+    }
+    if (status == LLMGR_OK && !run->is_events)
+        return take_whole(run, answer, err);
+    /* Cut after the finish reason: everything that matters came. */
+    if (status == LLMGR_OK ||
+        (status == LLMGR_ERR_CUT && ld_chat_stream_finish(streaming->stream, NULL) == LLMGR_OK))
+        status = finish_events(run, err);
+    bool partial = status == LLMGR_ERR_CUT || status == LLMGR_ERR_CANCELLED;
+    if (answer != NULL && (status == LLMGR_OK || partial)) {
+        llmgr_status summed =
+            ld_chat_stream_answer(streaming->stream, answer, status == LLMGR_OK ? err : NULL);
+        if (status == LLMGR_OK)
+            status = summed;
+    }
+    return status;
+}
+
+static llmgr_status one_stream(struct li_call *call, const struct li_peer *peer,
+                               const struct llmgr_request *request, bool include_usage,
+                               struct streaming *streaming, struct llmgr_answer *answer,
+                               bool *again, struct llmgr_error *err)
+{
+    const struct lb_host *host = li_call_host(call);
+    struct li_run run;
+
+    llmgr_status status = ld_chat_stream_new(host, &streaming->stream, err);
+    if (status != LLMGR_OK)
+        return status;
+    lh_sse_init(&streaming->sse, host, LH_SSE_EVENT_MAX);
+    li_run_init(&run, call, peer);
+    run.on_bytes = take_bytes;
+    run.context = streaming;
+    status = attempt(&run, request, include_usage, answer, again, err);
+    if (status != LLMGR_OK)
+        li_run_redact(&run, err);
+    li_run_free(&run);
+    lh_sse_free(&streaming->sse);
+    ld_chat_stream_free(streaming->stream);
+    return status;
+}
+
+llmgr_status li_call_stream(struct li_call *call, const struct li_peer *peer,
+                            const struct llmgr_request *request, llmgr_chunk_fn on_chunk,
+                            void *context, struct llmgr_answer *answer, struct llmgr_error *err)
+{
+    struct streaming streaming = {.on_chunk = on_chunk, .context = context};
+    struct llmgr_error why = {0};
+    bool again = false;
+
+    llmgr_status status = li_call_begin(call, err);
+    if (status != LLMGR_OK)
+        return status;
+    status =
+        one_stream(call, peer, request, !peer->no_stream_options, &streaming, answer, &again, &why);
+    if (again) {
+        status = one_stream(call, peer, request, false, &streaming, answer, &again, &why);
+        /* Only a success shows that it was really the parameter, and not what was asked. */
+        if (status == LLMGR_OK && peer->learn_no_stream_options != NULL && !streaming.mentions &&
+            !ld_mentions_stream_options(lb_cstr(request->extra_json)) &&
+            !ld_mentions_stream_options(peer->extra_body))
+            peer->learn_no_stream_options(peer->context);
+    }
+    li_call_end(call);
+    if (status != LLMGR_OK && err != NULL) /* an error on the way to a success is none */
+        *err = why;
+    return status;
+}

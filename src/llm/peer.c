@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The bridge from what the manager resolved to whom a call talks to. */
+#include "base/error.h"
+#include "llm/call.h"
+#include "manager/platforms.h"
+#include "resolve/resolve.h"
+
+static llmgr_status open_key(void *context, struct lv_secret *key, struct llmgr_error *err)
+{
+    const struct li_target_context *target = context;
+
+    return lr_target_open_key(target->manager, target->target, key, err);
+}
+
+/* Not to remember it costs one request more the next time; no reason to fail this one. */
+static void learn(void *context)
+{
+    const struct li_target_context *target = context;
+    struct llmgr_error err = {0};
+
+    if (lm_platform_learn_no_stream_options(target->manager, target->target->platform_id, &err) !=
+        LLMGR_OK)
+        lb_warn(lm_host(target->manager), "platform %lld: no stream_options: not remembered: %s",
+                (long long)target->target->platform_id, err.message);
+}
+
+void li_peer_of_target(struct lm_manager *manager, const struct lr_target *target,
+                       struct li_target_context *context, struct li_peer *peer)
+{
+    *context = (struct li_target_context){.manager = manager, .target = target};
+    *peer = (struct li_peer){
+        .base_url = target->base_url,
+        .protocol = target->protocol,
+        .klass = target->platform_is_sys ? LN_CLASS_SYSTEM : LN_CLASS_PRIVATE,
+        .platform_name = target->platform_name,
+        .model_name = target->model_name,
+        .extra_body = target->extra_body,
+        .no_stream_options = target->no_stream_options,
+        .open_key = target->sealed_key.size > 0 ? open_key : NULL,
+        .learn_no_stream_options = learn,
+        .context = context,
+    };
+}

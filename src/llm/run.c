@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running one exchange on the calling thread: the loop turns until the exchange has ended. What an
+ * upstream refuses with is collected, capped, for the error's text; a key that it quotes is masked.
+ */
+#include "llm/run.h"
+
+#include "base/error.h"
+#include "dialect/error_read.h"
+#include "upstream/mask.h"
+#include "upstream/private.h"
+#include "vault/secret.h"
+
+enum {
+    GRACE_MS = 250, /* between [DONE] and the end of the body */
+};
+
+#define USER_AGENT "llmgr/" LLMGR_VERSION_STRING
+
+void li_run_init(struct li_run *run, struct li_call *call, const struct li_peer *peer)
+{
+    *run = (struct li_run){.call = call, .peer = peer, .retry_after_ms = -1};
+    lb_buf_init(&run->body, li_call_host(call), LI_REFUSAL_MAX);
+}
+
+void li_run_free(struct li_run *run)
+{
+    lb_buf_free(&run->body);
+}
+
+/* ---- What the exchange tells ----------------------------------------------------------------- */
+
+static bool is_type(struct lb_str type, struct lb_str wanted)
+{
+    return type.size >= wanted.size && lb_str_eq_nocase(lb_str_sub(type, 0, wanted.size), wanted);
+}
+
+static void on_head(struct lu_exchange *exchange, void *context, const struct lh_head *head)
+{
+    struct li_run *run = context;
+    const struct lb_host *host = li_call_host(run->call);
+    struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
+    struct lb_str coding = lb_str_trim(lh_head_get(head, LH_HEADER_CONTENT_ENCODING));
+
+    run->http_status = head->status;
+    run->retry_after_ms = ld_retry_after_ms(head, lb_now_ms(host));
+    run->is_events = is_type(type, LB_STR("text/event-stream"));
+    run->is_json = is_type(type, LB_STR("application/json"));
+    run->is_coded = coding.size > 0 && !lb_str_eq_nocase(coding, LB_STR("identity"));
+    if (run->is_coded && li_run_is_2xx(run)) {
+        struct llmgr_error why = {0};
+        lb_fail(&why, LLMGR_ERR_PROTOCOL,
+                N_("the platform compresses its answer although it was not asked to"));
+        lu_exchange_fail(exchange, &why);
+    }
+}
+
+/* Of a refusal as much as a text can use; of an answer all, up to the exchange's own cap. */
+static void collect(struct li_run *run, struct lb_str bytes)
+{
+    if (!li_run_is_2xx(run)) {
+        size_t room = LI_REFUSAL_MAX - run->body.size;
+        if (bytes.size >= room) {
+            bytes.size = room;
+            li_run_complete(run);
+        }
+    }
+    lb_buf_add_str(&run->body, bytes);
+    if (run->body.failed != LLMGR_OK) {
+        struct llmgr_error why = {0};
+        lb_fail_memory(&why);
+        lu_exchange_fail(run->exchange, &why);
+    }
+}
+
+static void on_body(struct lu_exchange *exchange, void *context, struct lb_str bytes)
+{
+    struct li_run *run = context;
+    struct llmgr_error why = {0};
+
+    if (run->complete)
+        return;
+    if (run->on_bytes == NULL || !li_run_is_2xx(run)) {
+        collect(run, bytes);
+        return;
+    }
+    if (run->on_bytes(run, bytes, &why) != LLMGR_OK)
+        lu_exchange_fail(exchange, &why);
+}
+
+static void on_end(struct lu_exchange *exchange, void *context, const struct llmgr_error *err)
+{
+    struct li_run *run = context;
+
+    (void)exchange;
+    run->end = *err;
+    run->exchange = NULL;
+    ln_timer_stop(&run->grace);
+    ln_loop_stop(li_call_loop(run->call));
+}
+
+static const struct lu_face RUN_FACE = {.head = on_head, .body = on_body, .end = on_end};
+
+static void grace_over(void *context)
+{
+    struct li_run *run = context;
+
+    if (run->exchange != NULL)
+        lu_exchange_cancel(run->exchange);
+}
+
+void li_run_complete(struct li_run *run)
+{
+    if (run->complete)
+        return;
+    run->complete = true;
+    if (run->exchange != NULL) /* not when the bytes have ended already */
+        ln_timer_start(li_call_loop(run->call), &run->grace, GRACE_MS, grace_over, run);
+}
+
+/* ---- Running --------------------------------------------------------------------------------- */
+
+static llmgr_status cancelled(struct llmgr_error *err)
+{
+    return lb_fail(err, LLMGR_ERR_CANCELLED, N_("the call was cancelled"));
+}
+
+static llmgr_status start(struct li_run *run, const struct li_ask *ask, struct llmgr_error *err)
+{
+    const struct li_peer *peer = run->peer;
+    const struct lh_field fields[] = {
+        {.name = LB_STR("user-agent"), .value = LB_STR(USER_AGENT)},
+        {.name = LB_STR("accept"), .value = ask->accept},
+        {.name = LB_STR("content-type"), .value = LB_STR("application/json")},
+    };
+    const struct lu_request request = {
+        .url = peer->base_url,
+        .klass = peer->klass,
+        .method = ask->method,
+        .path = ask->path,
+        .fields = fields,
+        .field_count = ask->body.size > 0 ? 3 : 2,
+        .body = &ask->body,
+        .body_count = ask->body.size > 0 ? 1 : 0,
+        .protocol = peer->protocol,
+        .open_key = peer->open_key,
+        .key_context = peer->context,
+        .timeouts = ask->timeouts,
+        .answer_max = ask->answer_max,
+    };
+    return lu_exchange_start(li_call_pool(run->call), &request, &RUN_FACE, run, &run->exchange,
+                             err);
+}
+
+llmgr_status li_run_exchange(struct li_run *run, const struct li_ask *ask, struct llmgr_error *err)
+{
+    struct li_call *call = run->call;
+    struct ln_loop *loop = li_call_loop(call);
+
+    run->body.limit = ask->answer_max > LI_REFUSAL_MAX ? ask->answer_max : LI_REFUSAL_MAX;
+    /* Between calls the loop stood still: it must see what time it is and which peers hung up. */
+    ln_loop_turn(loop, false);
+    if (li_call_cancelled(call))
+        return cancelled(err);
+    llmgr_status status = start(run, ask, err);
+    if (status != LLMGR_OK)
+        return status;
+    li_call_set_run(call, run);
+    ln_loop_run(loop);
+    li_call_set_run(call, NULL);
+    ln_loop_turn(loop, false); /* what was closed is freed */
+    /* A wish to cancel wins over whatever else ended it, so that callers can rely on it. */
+    if (li_call_cancelled(call))
+        return cancelled(err);
+    if (run->end.status != LLMGR_OK && !run->complete) {
+        li_run_redact(run, &run->end);
+        if (err != NULL)
+            *err = run->end;
+        return run->end.status;
+    }
+    return LLMGR_OK;
+}
+
+llmgr_status li_run_refused(const struct li_run *run, bool show_body, struct llmgr_error *err)
+{
+    const struct li_peer *peer = run->peer;
+    const struct ld_refusal refusal = {
+        .host = li_call_host(run->call),
+        .http_status = run->http_status,
+        .body = show_body && !run->is_coded ? lb_buf_str(&run->body) : lb_str(NULL, 0),
+        .retry_after_ms = run->retry_after_ms,
+        .platform = peer->platform_name.size > 0 ? peer->platform_name : peer->base_url,
+        .model = peer->model_name,
+    };
+
+    llmgr_status status = ld_fail_http(err, &refusal);
+    li_run_redact(run, err);
+    return status;
+}
+
+void li_run_redact(const struct li_run *run, struct llmgr_error *err)
+{
+    struct lv_secret key;
+
+    if (err == NULL || run->peer->open_key == NULL)
+        return;
+    lv_secret_init(&key);
+    if (run->peer->open_key(run->peer->context, &key, NULL) != LLMGR_OK)
+        return;
+    lu_mask_key(li_call_host(run->call), lv_secret_str(&key), err->message, strlen(err->message));
+    lv_secret_clear(&key);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who am I, what server is this; and the administrator's housekeeping: synchronisation with the
+ * configuration file, the database's health, the key ring.
+ */
+#include "documents/write.h"
+#include "gateway/handlers.h"
+#include "gateway/server.h"
+#include "library/library.h"
+#include "management/operation.h"
+#include "manager/manager.h"
+#include "resolve/choose.h"
+
+/* ---- For everybody --------------------------------------------------------------------------- */
+
+static llmgr_status me(struct lp_api *api, struct llmgr_error *err)
+{
+    static const char *const KINDS[] = {
+        [LP_CALLER_NONE] = "none", [LP_CALLER_SINGLE] = "none", [LP_CALLER_USER] = "user",
+        [LP_CALLER_APP] = "app",   [LP_CALLER_ADMIN] = "admin",
+    };
+    const struct lp_caller *caller = api->call->caller;
+    struct lb_str user = lm_effective_user(api->core, la_user(api->user));
+    bool may_create = lr_private_allowed(lm_options(api->core)) && !lm_is_system_user(user);
+
+    return lp_api_answer(
+        api,
+        json_pack("{s:s%,s:s,s:o,s:b,s:b}", "user", user.p, user.size, "kind", KINDS[caller->kind],
+                  "token_id",
+                  caller->token_id != 0 ? json_integer((json_int_t)caller->token_id) : json_null(),
+                  "is_admin", api->is_admin, "may_create", may_create),
+        err);
+}
+
+static llmgr_status info(struct lp_api *api, struct llmgr_error *err)
+{
+    static const char *const MODES[] = {
+        [LLMGR_MODE_SINGLE] = "single",
+        [LLMGR_MODE_FIXED] = "fixed",
+        [LLMGR_MODE_CUSTOM] = "custom",
+    };
+    const struct lm_options *options = lm_options(api->core);
+
+    return lp_api_answer(api,
+                         json_pack("{s:s,s:s,s:b}", "version", llmgr_version(), "mode",
+                                   MODES[options->mode], "auto_key", options->auto_key),
+                         err);
+}
+
+/* ---- Synchronisation ------------------------------------------------------------------------- */
+
+static llmgr_status hooks(const struct lp_api *api, const struct lg_config_hooks **config,
+                          struct llmgr_error *err)
+{
+    const struct lg_server *server = api->call->server;
+
+    *config = server != NULL ? lg_server_config(server) : NULL;
+    if (*config != NULL)
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_CONFLICT,
+                   N_("this server runs without a configuration file; there is nothing to "
+                      "synchronise with"));
+}
+
+static llmgr_status get_sync(struct lp_api *api, struct llmgr_error *err)
+{
+    static const char *const STATES[] = {
+        [LLMGR_SYNC_NEVER] = "never",
+        [LLMGR_SYNC_CURRENT] = "current",
+        [LLMGR_SYNC_STALE] = "stale",
+    };
+    const struct lg_config_hooks *config;
+    llmgr_sync_state state;
+
+    llmgr_status status = hooks(api, &config, err);
+    if (status == LLMGR_OK)
+        status = config->check(config->context, &state, err);
+    if (status != LLMGR_OK)
+        return status;
+    return lp_api_answer(api, json_pack("{s:s}", "state", STATES[state]), err);
+}
+
+static llmgr_status run_sync(struct lp_api *api, struct llmgr_error *err)
+{
+    const struct lg_config_hooks *config;
+    struct llmgr_sync_report report;
+    bool dry_run;
+
+    (void)lp_api_flag(api, "dry_run", &dry_run);
+    llmgr_status status = hooks(api, &config, err);
+    if (status == LLMGR_OK)
+        status = config->sync(config->context, dry_run, &report, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lp_api_answer(api, lx_json_sync(&report, dry_run), err);
+    llmgr_sync_report_clear(&report);
+    return status;
+}
+
+/* ---- Database and keys ----------------------------------------------------------------------- */
+
+static llmgr_status check(struct lp_api *api, struct llmgr_error *err)
+{
+    struct llmgr_db_report report;
+
+    llmgr_status status = llmgr_db_check(api->manager, &report, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lp_api_answer(api, lx_json_db(&report), err);
+    llmgr_db_report_clear(&report);
+    return status;
+}
+
+static llmgr_status keys(struct lp_api *api, struct llmgr_error *err)
+{
+    struct llmgr_key_report report;
+
+    llmgr_status status = llmgr_key_status(api->manager, &report, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lp_api_answer(api, lx_json_keys(&report), err);
+    llmgr_key_report_clear(&report);
+    return status;
+}
+
+static llmgr_status rotate(struct lp_api *api, struct llmgr_error *err)
+{
+    struct llmgr_key_report report;
+    bool dry_run;
+
+    (void)lp_api_flag(api, "dry_run", &dry_run);
+    llmgr_status status = llmgr_key_rotate(api->manager, dry_run, &report, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lp_api_answer(api, lx_json_keys(&report), err);
+    llmgr_key_report_clear(&report);
+    return status;
+}
+
+LP_API_HANDLER(me, me)
+LP_API_HANDLER(info, info)
+LP_API_HANDLER(sync_get, get_sync)
+LP_API_HANDLER(sync_run, run_sync)
+LP_API_HANDLER(db_check, check)
+LP_API_HANDLER(keys_get, keys)
+LP_API_HANDLER(keys_rotate, rotate)

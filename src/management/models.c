@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* /api/models: the flat list a front end renders, and the models of private platforms. */
+#include "documents/write.h"
+#include "gateway/handlers.h"
+#include "json/write.h"
+#include "library/library.h"
+#include "management/operation.h"
+#include "manager/manager.h"
+#include "manager/models.h"
+
+static int64_t id_at(const void *items, size_t i)
+{
+    return ((const struct llmgr_model *)items)[i].model_id;
+}
+
+static json_t *page_of(const struct llmgr_model_list *list, const struct lp_range *range)
+{
+    json_t *data = json_array();
+
+    for (size_t i = range->from; i < range->to; i++) {
+        if (!lp_api_append(data, lx_json_model(&list->items[i]))) {
+            json_decref(data);
+            return NULL;
+        }
+    }
+    return data;
+}
+
+static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
+{
+    struct llmgr_model_list models;
+    struct lp_range range;
+
+    llmgr_status status = llmgr_models(api->manager, api->user, &models, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lp_api_range(api, models.items, models.count, id_at, &range, err);
+    if (status == LLMGR_OK)
+        status = lp_api_page(api, page_of(&models, &range), err);
+    llmgr_model_list_clear(&models);
+    return status;
+}
+
+/* The model as it is now. */
+static llmgr_status show(struct lp_api *api, int64_t id, struct llmgr_error *err)
+{
+    struct llmgr_model_list models;
+
+    llmgr_status status = llmgr_models(api->manager, api->user, &models, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no model %lld"), (long long)id);
+    for (size_t i = 0; i < models.count; i++) {
+        if (models.items[i].model_id == id)
+            status = lp_api_answer(api, lx_json_model(&models.items[i]), err);
+    }
+    llmgr_model_list_clear(&models);
+    return status;
+}
+
+/* extra_body as the text that the manager takes: .p NULL if it is not there, "" for null. */
+static llmgr_status take_extra(const struct lp_api *api, struct lb_buf *text, struct lb_str *extra,
+                               struct llmgr_error *err)
+{
+    const json_t *value = json_object_get(api->body, "extra_body");
+
+    *extra = lb_str(NULL, 0);
+    if (json_is_null(value))
+        *extra = LB_STR("");
+    if (!json_is_object(value))
+        return LLMGR_OK;
+    lj_json_write(value, text);
+    *extra = lb_buf_str(text);
+    if (text->failed == LLMGR_ERR_TOO_LARGE)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE, N_("'extra_body' may have %d bytes"),
+                       LM_EXTRA_BODY_MAX);
+    return text->failed == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
+}
+
+static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
+{
+    struct lb_str extra;
+    struct lb_buf text;
+    int64_t platform_id, model_id;
+
+    llmgr_status status = lp_api_id(api, 0, &platform_id, err);
+    if (status != LLMGR_OK)
+        return status;
+    lb_buf_init(&text, api->call->arena->host, LM_EXTRA_BODY_MAX);
+    status = take_extra(api, &text, &extra, err);
+    if (status == LLMGR_OK)
+        status = lm_model_add(api->core, la_user(api->user), platform_id,
+                              lb_cstr(lp_api_text(api, "model_name")),
+                              lb_cstr(lp_api_text(api, "display_name")), extra, &model_id, err);
+    lb_buf_free(&text);
+    if (status != LLMGR_OK)
+        return status;
+    api->location = lb_arena_printf(api->call->arena, "/api/models/%lld", (long long)model_id);
+    return show(api, model_id, err);
+}
+
+static llmgr_status get(struct lp_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    return status == LLMGR_OK ? show(api, id, err) : status;
+}
+
+static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
+{
+    struct lb_str extra;
+    struct lb_buf text;
+    int64_t id;
+    bool hide;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status != LLMGR_OK)
+        return status;
+    lb_buf_init(&text, api->call->arena->host, LM_EXTRA_BODY_MAX);
+    status = take_extra(api, &text, &extra, err);
+    if (status == LLMGR_OK)
+        status = lm_model_edit(api->core, la_user(api->user), id,
+                               lb_cstr(lp_api_text(api, "display_name")), extra,
+                               lp_api_flag(api, "model_hide", &hide), err);
+    lb_buf_free(&text);
+    return status == LLMGR_OK ? show(api, id, err) : status;
+}
+
+static llmgr_status drop(struct lp_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_model_delete(api->manager, api->user, id, err);
+    return status;
+}
+
+LP_API_HANDLER(models_list, list)
+LP_API_HANDLER(models_add, add)
+LP_API_HANDLER(models_get, get)
+LP_API_HANDLER(models_change, change)
+LP_API_HANDLER(models_delete, drop)

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /api/platforms: those a user sees, those the user owns, and the user's keys. A platform of
+ * another user is not found, as one that never was. A key goes in; its fingerprint comes out.
+ */
+#include "documents/write.h"
+#include "gateway/handlers.h"
+#include "library/library.h"
+#include "management/operation.h"
+#include "management/probe.h"
+#include "manager/platforms.h"
+
+static int64_t id_at(const void *items, size_t i)
+{
+    return ((const struct llmgr_platform *)items)[i].platform_id;
+}
+
+static json_t *page_of(const struct llmgr_platform_list *list, const struct lp_range *range)
+{
+    json_t *data = json_array();
+
+    for (size_t i = range->from; i < range->to; i++) {
+        if (!lp_api_append(data, lx_json_platform(&list->items[i]))) {
+            json_decref(data);
+            return NULL;
+        }
+    }
+    return data;
+}
+
+static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
+{
+    struct llmgr_platform_list platforms;
+    struct lp_range range;
+
+    llmgr_status status = llmgr_platforms(api->manager, api->user, &platforms, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lp_api_range(api, platforms.items, platforms.count, id_at, &range, err);
+    if (status == LLMGR_OK)
+        status = lp_api_page(api, page_of(&platforms, &range), err);
+    llmgr_platform_list_clear(&platforms);
+    return status;
+}
+
+/* The platform as it is now. */
+static llmgr_status show(struct lp_api *api, int64_t id, struct llmgr_error *err)
+{
+    struct llmgr_platform_list platforms;
+
+    llmgr_status status = llmgr_platforms(api->manager, api->user, &platforms, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no platform %lld"), (long long)id);
+    for (size_t i = 0; i < platforms.count; i++) {
+        if (platforms.items[i].platform_id == id)
+            status = lp_api_answer(api, lx_json_platform(&platforms.items[i]), err);
+    }
+    llmgr_platform_list_clear(&platforms);
+    return status;
+}
+
+static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
+{
+    struct llmgr_platform platform;
+
+    llmgr_status status = llmgr_platform_add(
+        api->manager, api->user, lp_api_text(api, "platform_name"), lp_api_text(api, "base_url"),
+        lp_api_text(api, "api_key"), &platform, err);
+    if (status != LLMGR_OK)
+        return status;
+    api->location =
+        lb_arena_printf(api->call->arena, "/api/platforms/%lld", (long long)platform.platform_id);
+    status = lp_api_answer(api, lx_json_platform(&platform), err);
+    llmgr_platform_clear(&platform);
+    return status;
+}
+
+static llmgr_status get(struct lp_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    return status == LLMGR_OK ? show(api, id, err) : status;
+}
+
+static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
+{
+    bool hide, rejects;
+    const struct lm_platform_edit edit = {
+        .name = lb_cstr(lp_api_text(api, "platform_name")),
+        .base_url = lb_cstr(lp_api_text(api, "base_url")),
+        .api_key = lb_cstr(lp_api_text(api, "api_key")),
+        .hide = lp_api_flag(api, "platform_hide", &hide),
+        .ask_usage = lp_api_flag(api, "no_stream_options", &rejects) != NULL,
+    };
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK && edit.ask_usage && rejects)
+        status = lb_fail(err, LLMGR_ERR_INVALID,
+                         N_("'no_stream_options' can only be set to false; that a platform rejects "
+                            "them is for the platform to say"));
+    if (status == LLMGR_OK)
+        status = lm_platform_edit(api->core, la_user(api->user), id, &edit, err);
+    return status == LLMGR_OK ? show(api, id, err) : status;
+}
+
+static llmgr_status drop(struct lp_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_delete(api->manager, api->user, id, err);
+    return status;
+}
+
+static llmgr_status set_key(struct lp_api *api, struct llmgr_error *err)
+{
+    const char *key = lp_api_text(api, "api_key");
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK && key[0] == '\0')
+        status =
+            lb_fail(err, LLMGR_ERR_INVALID, N_("'api_key' is empty; DELETE takes the key away"));
+    if (status == LLMGR_OK)
+        status = llmgr_platform_set_key(api->manager, api->user, id, key, err);
+    return status == LLMGR_OK ? show(api, id, err) : status;
+}
+
+static llmgr_status clear_key(struct lp_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_platform_set_key(api->manager, api->user, id, NULL, err);
+    return status;
+}
+
+static llmgr_status probe(struct lp_api *api, struct llmgr_error *err)
+{
+    struct llmgr_probe found;
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = llmgr_platform_probe(api->manager, api->user, id, 0, &found, err);
+    return lp_api_probed(api, status, &found, err);
+}
+
+LP_API_HANDLER(platforms_list, list)
+LP_API_HANDLER(platforms_add, add)
+LP_API_HANDLER(platforms_get, get)
+LP_API_HANDLER(platforms_change, change)
+LP_API_HANDLER(platforms_delete, drop)
+LP_API_HANDLER(platforms_set_key, set_key)
+LP_API_HANDLER(platforms_clear_key, clear_key)
+LP_API_HANDLER(platforms_probe, probe)

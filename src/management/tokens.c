@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /api/tokens. A token never exceeds its maker: users make tokens of their own, only an
+ * administrator makes the others, and an application makes none, for what it made would outlive it.
+ */
+#include "documents/write.h"
+#include "gateway/handlers.h"
+#include "management/operation.h"
+
+static llmgr_status read_after(const struct lp_api *api, int64_t *after, struct llmgr_error *err)
+{
+    struct lb_str text = api->query[LP_QUERY_AFTER];
+
+    *after = 0;
+    if (text.p == NULL || (lb_str_to_i64(text, after) && *after >= 0))
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_INVALID, N_("'after' must be what `next` of a page said"));
+}
+
+/* One more was asked for than the page holds: is it there? */
+static json_t *page_of(struct lp_api *api, const struct llmgr_token_list *list)
+{
+    size_t count = list->count > api->limit ? api->limit : list->count;
+    json_t *data = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        if (!lp_api_append(data, lx_json_token(&list->items[i]))) {
+            json_decref(data);
+            return NULL;
+        }
+    }
+    if (count < list->count)
+        api->next =
+            lb_arena_printf(api->call->arena, "%lld", (long long)list->items[count - 1].token_id);
+    return data;
+}
+
+static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
+{
+    const char *user = api->everybody ? NULL : api->user;
+    struct llmgr_token_list tokens;
+    int64_t after;
+
+    /* The library's pages end at 1000, so one more must still fit. */
+    api->limit = api->limit < 1000 ? api->limit : 999;
+    llmgr_status status = read_after(api, &after, err);
+    if (status == LLMGR_OK)
+        status = llmgr_token_list(api->manager, user, after, api->limit + 1, &tokens, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lp_api_page(api, page_of(api, &tokens), err);
+    llmgr_token_list_clear(&tokens);
+    return status;
+}
+
+static llmgr_status may_issue(const struct lp_api *api, llmgr_token_kind kind,
+                              struct llmgr_error *err)
+{
+    if (api->is_admin)
+        return LLMGR_OK;
+    if (api->call->caller->kind == LP_CALLER_APP)
+        return lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                       N_("an application's token issues no tokens; ask an administrator"));
+    if (kind != LLMGR_TOKEN_USER)
+        return lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                       N_("only an administrator issues tokens of kind '%s'"),
+                       llmgr_token_kind_name(kind));
+    return LLMGR_OK;
+}
+
+static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
+{
+    const char *kind_name = lp_api_text(api, "kind");
+    llmgr_token_kind kind = LLMGR_TOKEN_USER;
+    char text[LLMGR_TOKEN_ROOM];
+    struct llmgr_token token;
+
+    if (kind_name != NULL && !llmgr_token_kind_parse(kind_name, &kind))
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("'kind' must be user, app or admin"));
+    llmgr_status status = may_issue(api, kind, err);
+    if (status == LLMGR_OK)
+        status = llmgr_token_create(api->manager, kind, kind == LLMGR_TOKEN_USER ? api->user : NULL,
+                                    lp_api_text(api, "name"), lp_api_text(api, "prefix"), text,
+                                    sizeof text, &token, err);
+    if (status != LLMGR_OK)
+        return status;
+    json_t *answer = lx_json_token(&token);
+    if (answer != NULL && json_object_set_new(answer, "token", json_string(text)) != 0) {
+        json_decref(answer);
+        answer = NULL;
+    }
+    llmgr_wipe(text, sizeof text);
+    api->location =
+        lb_arena_printf(api->call->arena, "/api/tokens/%lld", (long long)token.token_id);
+    llmgr_token_clear(&token);
+    return lp_api_answer(api, answer, err);
+}
+
+static llmgr_status revoke(struct lp_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK)
+        status = llmgr_token_revoke(api->manager, api->everybody ? NULL : api->user, id, err);
+    return status;
+}
+
+LP_API_HANDLER(tokens_list, list)
+LP_API_HANDLER(tokens_add, add)
+LP_API_HANDLER(tokens_revoke, revoke)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* /api/usage: sums of the ledger, for oneself; for an administrator of everybody or of one user. */
+#include <string.h>
+
+#include "base/when.h"
+#include "documents/write.h"
+#include "gateway/handlers.h"
+#include "management/operation.h"
+
+static llmgr_status read_when(const struct lp_api *api, enum lp_query_id id, int64_t *ms,
+                              struct llmgr_error *err)
+{
+    struct lb_str text = api->query[id];
+
+    if (text.p == NULL || lb_when_parse(text, ms))
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_INVALID,
+                   N_("'%s' must be a day (2026-01-31), a time (2026-01-31T18:00:00Z) or "
+                      "milliseconds since 1970"),
+                   LP_QUERIES[id].name);
+}
+
+static llmgr_status read_by(const struct lp_api *api, llmgr_usage_by *by, struct llmgr_error *err)
+{
+    static const struct {
+        const char *name;
+        llmgr_usage_by by;
+    } NAMES[] = {
+#define ROW(NAME, number, text) {text, LLMGR_USAGE_BY_##NAME},
+        LLMGR_USAGE_BY_MAP(ROW)
+#undef ROW
+    };
+    struct lb_str text = api->query[LP_QUERY_BY];
+
+    if (text.p == NULL)
+        return LLMGR_OK;
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (lb_str_eq_c(text, NAMES[i].name)) {
+            *by = NAMES[i].by;
+            return LLMGR_OK;
+        }
+    }
+    return lb_fail(err, LLMGR_ERR_INVALID,
+                   N_("'by' must be one of: model, user, platform, slot, day"));
+}
+
+static llmgr_status read_query(const struct lp_api *api, struct llmgr_usage_query *query,
+                               struct llmgr_error *err)
+{
+    llmgr_usage_query_init(query);
+    query->user = api->everybody ? NULL : api->user;
+    query->after = api->query[LP_QUERY_AFTER].p;
+    query->limit = api->limit;
+    llmgr_status status = read_by(api, &query->by, err);
+    if (status == LLMGR_OK)
+        status = read_when(api, LP_QUERY_SINCE, &query->since_ms, err);
+    if (status == LLMGR_OK)
+        status = read_when(api, LP_QUERY_UNTIL, &query->until_ms, err);
+    return status;
+}
+
+static json_t *page_of(struct lp_api *api, const struct llmgr_usage_list *list)
+{
+    json_t *data = json_array();
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (!lp_api_append(data, lx_json_sum(&list->items[i]))) {
+            json_decref(data);
+            return NULL;
+        }
+    }
+    if (list->more && list->count > 0)
+        api->next = lb_arena_strdup(api->call->arena, list->items[list->count - 1].key);
+    return data;
+}
+
+static llmgr_status usage(struct lp_api *api, struct llmgr_error *err)
+{
+    struct llmgr_usage_query query;
+    struct llmgr_usage_list list;
+
+    llmgr_status status = read_query(api, &query, err);
+    if (status == LLMGR_OK)
+        status = llmgr_usage_query(api->manager, &query, &list, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lp_api_page(api, page_of(api, &list), err);
+    if (status == LLMGR_OK &&
+        json_object_set_new(api->answer, "total", lx_json_sum(&list.total)) != 0)
+        status = lb_fail_memory(err);
+    llmgr_usage_list_clear(&list);
+    return status;
+}
+
+LP_API_HANDLER(usage, usage)

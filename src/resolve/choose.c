@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* The manager's rules. See choose.h for their order. */
+#include "resolve/choose.h"
+
+#include "base/error.h"
+
+/* ---- Reasons --------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *word;
+    const char *text;
+    bool kept;
+} reasons[] = {
+#define LR_REASON_ROW(name, word, kept, text) {word, text, kept},
+    LR_REASON_MAP(LR_REASON_ROW)
+#undef LR_REASON_ROW
+};
+
+const char *lr_reason_word(enum lr_reason reason)
+{
+    return reasons[reason].word;
+}
+
+bool lr_reason_kept(enum lr_reason reason)
+{
+    return reasons[reason].kept;
+}
+
+const char *lr_reason_text(enum lr_reason reason)
+{
+    return lb_tr(reasons[reason].text);
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+bool lr_private_allowed(const struct lm_options *options)
+{
+    return options->mode == LLMGR_MODE_CUSTOM;
+}
+
+static struct lr_key_choice no_key(enum lm_key_state state)
+{
+    return (struct lr_key_choice){.reason = state == LM_KEY_UNREADABLE ? LR_REASON_KEY_UNREADABLE
+                                                                       : LR_REASON_NO_KEY};
+}
+
+struct lr_key_choice lr_choose_key(const struct lr_scene *scene, const struct lm_platform *platform)
+{
+    if (!platform->is_sys) {
+        if (platform->key_state != LM_KEY_USABLE)
+            return no_key(platform->key_state);
+        return (struct lr_key_choice){.payer = LM_PAYER_USER, .record = platform->key};
+    }
+    const struct lr_own_key *own = lr_profile_key(scene->profile, platform->id);
+    enum lm_key_state own_state = own != NULL ? (enum lm_key_state)own->state : LM_KEY_ABSENT;
+    if (own_state == LM_KEY_USABLE)
+        return (struct lr_key_choice){.payer = LM_PAYER_USER,
+                                      .record = lr_profile_record(scene->profile, own)};
+    bool allowed = scene->options->auto_key || scene->is_system;
+    if (platform->key_state == LM_KEY_USABLE && allowed)
+        return (struct lr_key_choice){.payer = LM_PAYER_SYSTEM, .record = platform->key};
+    if (own_state == LM_KEY_UNREADABLE)
+        return no_key(own_state);
+    if (platform->key_state == LM_KEY_USABLE)
+        return (struct lr_key_choice){.reason = LR_REASON_AUTO_KEY_OFF};
+    return no_key(allowed ? platform->key_state : LM_KEY_ABSENT);
+}
+
+/* ---- By slot --------------------------------------------------------------------------------- */
+
+static const struct lm_model *private_model(const struct lr_profile *profile, int64_t id)
+{
+    const struct lm_model *models = lr_profile_models(profile);
+
+    for (uint32_t i = 0; i < profile->model_count; i++) {
+        if (models[i].id == id)
+            return &models[i];
+    }
+    return NULL;
+}
+
+enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
+                                    const struct lr_selection *selection,
+                                    const struct lm_platform **platform,
+                                    const struct lm_model **model)
+{
+    enum lr_reason found = LR_REASON_SELECTED;
+    const struct lm_platform *at = NULL;
+    const struct lm_model *of = lm_catalogue_model(scene->catalogue, selection->model_id);
+    uint32_t count;
+
+    if (of != NULL) {
+        at = &lm_catalogue_platforms(scene->catalogue, &count)[of->platform];
+    } else if ((of = private_model(scene->profile, selection->model_id)) != NULL) {
+        at = &lr_profile_platforms(scene->profile)[of->platform];
+        if (!lr_private_allowed(scene->options))
+            found = LR_REASON_HIDDEN_BY_MODE;
+    }
+    if (at == NULL || at->id != selection->platform_id)
+        return LR_REASON_GONE;
+    *platform = at;
+    *model = of;
+    return found;
+}
+
+static void take(struct lr_choice *choice, const struct lm_platform *platform,
+                 const struct lm_model *model, struct lr_key_choice key, enum lr_reason reason)
+{
+    choice->platform = platform;
+    choice->model = model;
+    choice->key = key;
+    choice->reason = reason;
+}
+
+void lr_choose_first(const struct lr_scene *scene, struct lr_choice *choice)
+{
+    uint32_t count;
+    uint32_t unused;
+    const struct lm_platform *platforms = lm_catalogue_platforms(scene->catalogue, &count);
+    const struct lm_model *models = lm_catalogue_models(scene->catalogue, &unused);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (platforms[i].model_count == 0)
+            continue;
+        struct lr_key_choice key = lr_choose_key(scene, &platforms[i]);
+        if (key.payer == LM_PAYER_NONE && choice->platform != NULL)
+            continue;
+        take(choice, &platforms[i], &models[platforms[i].first_model], key, LR_REASON_FALLBACK);
+        if (key.payer != LM_PAYER_NONE)
+            return;
+    }
+}
+
+/* Tries the choice stored for a slot. True if it decides: it is used, or is to be repaired. */
+static bool try_selection(const struct lr_scene *scene, struct lb_str slot, enum lr_reason reason,
+                          struct lr_choice *choice)
+{
+    struct lr_selection *selection = lr_profile_selection(scene->profile, slot);
+    const struct lm_platform *platform;
+    const struct lm_model *model;
+
+    if (selection == NULL)
+        return false;
+    choice->is_default = false;
+    switch (lr_look_up_selection(scene, selection, &platform, &model)) {
+    case LR_REASON_SELECTED:
+        take(choice, platform, model, lr_choose_key(scene, platform), reason);
+        choice->selection = selection;
+        return true;
+    case LR_REASON_GONE:
+        lr_choose_first(scene, choice);
+        if (selection->stuck)
+            choice->fell_back = true;
+        else
+            choice->gone = selection;
+        return true;
+    default:
+        choice->fell_back = true;
+        return false;
+    }
+}
+
+void lr_choose_by_slot(const struct lr_scene *scene, struct lb_str slot, struct lr_choice *choice)
+{
+    struct lb_str main_slot = LB_STR(LLMGR_SLOT_MAIN);
+
+    *choice = (struct lr_choice){.slot = slot, .is_default = true};
+    if (try_selection(scene, slot, LR_REASON_SELECTED, choice))
+        return;
+    if (!lb_str_eq(slot, main_slot) &&
+        try_selection(scene, main_slot, LR_REASON_SELECTED_MAIN, choice))
+        return;
+    lr_choose_first(scene, choice);
+}
+
+/* ---- By model -------------------------------------------------------------------------------- */
+
+struct lb_str lr_slot_named(const struct lr_scene *scene, struct lb_str model)
+{
+    struct lb_str main_slot = LB_STR(LLMGR_SLOT_MAIN);
+
+    if (lb_str_eq(model, LB_STR("auto")) || lb_str_eq(model, main_slot))
+        return main_slot;
+    if (lr_profile_selection(scene->profile, model) != NULL)
+        return model;
+    return (struct lb_str){0};
+}
+
+/* What follows "platform/" in `name`; .p is NULL if it does not start so. */
+static struct lb_str after_platform(struct lb_str name, struct lb_str platform)
+{
+    if (name.size <= platform.size || name.p[platform.size] != '/' ||
+        !lb_str_starts(name, platform))
+        return (struct lb_str){0};
+    return lb_str_sub(name, platform.size + 1, name.size);
+}
+
+enum lr_reason lr_how_named(const struct lm_platform *platform, const struct lm_model *model,
+                            struct lb_str name)
+{
+    struct lb_str rest = after_platform(name, platform->name);
+
+    if (rest.p != NULL && lb_str_eq(rest, model->display_name))
+        return LR_REASON_PLATFORM_DISPLAY;
+    if (rest.p != NULL && lb_str_eq(rest, model->model_name))
+        return LR_REASON_PLATFORM_MODEL;
+    if (lb_str_eq(name, model->display_name))
+        return LR_REASON_DISPLAY;
+    return lb_str_eq(name, model->model_name) ? LR_REASON_MODEL : LR_REASON_NOT_NAMED;
+}
+
+/* Takes a candidate if it stands before what was found so far: rule, key, owner, order. */
+static void offer(const struct lr_scene *scene, const struct lm_platform *platform,
+                  const struct lm_model *model, enum lr_reason reason, struct lr_choice *choice)
+{
+    struct lr_key_choice key = lr_choose_key(scene, platform);
+    bool usable = key.payer != LM_PAYER_NONE;
+
+    if (choice->platform != NULL) {
+        bool had = choice->key.payer != LM_PAYER_NONE;
+        if (reason != choice->reason ? reason > choice->reason : usable != had ? had : false)
+            return;
+        /* Equals: own before system; within either, models stand in memory in their order. */
+        if (reason == choice->reason && usable == had &&
+            (platform->is_sys != choice->platform->is_sys ? platform->is_sys
+                                                          : model > choice->model))
+            return;
+    }
+    take(choice, platform, model, key, reason);
+}
+
+/* Offers the system models of one name that stand on `platform`, or on any if it is empty. */
+static void offer_system(const struct lr_scene *scene, struct lb_str platform, struct lb_str name,
+                         bool by_display, enum lr_reason reason, struct lr_choice *choice)
+{
+    uint32_t unused;
+    const struct lm_platform *platforms = lm_catalogue_platforms(scene->catalogue, &unused);
+    const struct lm_model *models = lm_catalogue_models(scene->catalogue, &unused);
+    size_t count;
+    const uint32_t *at = by_display ? lm_catalogue_displayed(scene->catalogue, name, &count)
+                                    : lm_catalogue_named(scene->catalogue, name, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct lm_model *model = &models[at[i]];
+        if (platform.size == 0 || lb_str_eq(platforms[model->platform].name, platform))
+            offer(scene, &platforms[model->platform], model, reason, choice);
+    }
+}
+
+static void offer_private(const struct lr_scene *scene, struct lb_str name,
+                          struct lr_choice *choice)
+{
+    const struct lm_platform *platforms = lr_profile_platforms(scene->profile);
+    const struct lm_model *models = lr_profile_models(scene->profile);
+
+    if (!lr_private_allowed(scene->options))
+        return;
+    for (uint32_t i = 0; i < scene->profile->model_count; i++) {
+        const struct lm_platform *platform = &platforms[models[i].platform];
+        enum lr_reason reason = lr_how_named(platform, &models[i], name);
+        if (reason != LR_REASON_NOT_NAMED)
+            offer(scene, platform, &models[i], reason, choice);
+    }
+}
+
+void lr_choose_by_model(const struct lr_scene *scene, struct lb_str model, struct lr_choice *choice)
+{
+    struct lb_str any = {0};
+
+    *choice = (struct lr_choice){.platform = NULL};
+    offer_private(scene, model, choice);
+    /* Names may hold slashes, so each one is tried as the border. */
+    for (size_t i = 1; i + 1 < model.size; i++) {
+        if (model.p[i] != '/')
+            continue;
+        struct lb_str platform = lb_str_sub(model, 0, i);
+        struct lb_str rest = lb_str_sub(model, i + 1, model.size);
+        offer_system(scene, platform, rest, true, LR_REASON_PLATFORM_DISPLAY, choice);
+        offer_system(scene, platform, rest, false, LR_REASON_PLATFORM_MODEL, choice);
+    }
+    offer_system(scene, any, model, true, LR_REASON_DISPLAY, choice);
+    offer_system(scene, any, model, false, LR_REASON_MODEL, choice);
+}
+
+/* ---- By platform ----------------------------------------------------------------------------- */
+
+const struct lm_platform *lr_platform_seen(const struct lr_scene *scene, int64_t id)
+{
+    const struct lm_platform *platforms = lr_profile_platforms(scene->profile);
+
+    if (lr_private_allowed(scene->options)) {
+        for (uint32_t i = 0; i < scene->profile->platform_count; i++) {
+            if (platforms[i].id == id)
+                return &platforms[i];
+        }
+    }
+    return lm_catalogue_platform(scene->catalogue, id);
+}
+
+void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_choice *choice)
+{
+    const struct lr_selection *selection =
+        lr_profile_selection(scene->profile, LB_STR(LLMGR_SLOT_MAIN));
+    const struct lm_platform *platform = lr_platform_seen(scene, id), *at;
+    const struct lm_model *model = NULL;
+    uint32_t unused;
+
+    *choice = (struct lr_choice){.platform = NULL};
+    if (platform == NULL)
+        return;
+    if (platform->model_count > 0)
+        model = (platform->is_sys ? lm_catalogue_models(scene->catalogue, &unused)
+                                  : lr_profile_models(scene->profile)) +
+                platform->first_model;
+    if (selection != NULL && selection->platform_id == id)
+        (void)lr_look_up_selection(scene, selection, &at, &model);
+    take(choice, platform, model, lr_choose_key(scene, platform), LR_REASON_SELECTED);
+}
+
+void lr_choose(const struct lr_scene *scene, const struct lr_request *request,
+               struct lr_choice *choice)
+{
+    struct lb_str slot = request->slot.size != 0 ? request->slot : LB_STR(LLMGR_SLOT_MAIN);
+
+    if (request->model.size != 0)
+        slot = lr_slot_named(scene, request->model);
+    if (request->model.size == 0 && request->platform_id != 0)
+        lr_choose_by_platform(scene, request->platform_id, choice);
+    else if (slot.size != 0)
+        lr_choose_by_slot(scene, slot, choice);
+    else
+        lr_choose_by_model(scene, request->model, choice);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manager's rules (DESIGN, "The manager's rules"), and nothing else: which key a user has on a
+ * platform, which platform and model serve a slot or a name. Pure functions of a catalogue, a
+ * profile and the options; resolve, explain and the lists all ask here, so they cannot disagree.
+ *
+ *   by slot    the choice stored for the slot -> the choice stored for main
+ *              -> the first system platform with a model and a usable key
+ *              -> the first system platform with a model, whose missing key is then the error
+ *   by model   a slot -> platform/display name -> platform/model name -> display name -> model
+ * name; within one of these: a usable key before none, own before system, then the order in which
+ * people see them
+ */
+#ifndef LR_CHOOSE_H
+#define LR_CHOOSE_H
+
+#include "manager/catalogue.h"
+#include "manager/manager.h"
+#include "resolve/profile.h"
+#include "resolve/resolve.h"
+
+/* Who asks, and what there is. */
+struct lr_scene {
+    const struct lm_options *options;
+    const struct lm_catalogue *catalogue;
+    const struct lr_profile *profile;
+    struct lb_str user; /* the effective one */
+    bool is_system;     /* lm_is_system_user(user) */
+};
+
+/*
+ * Why a candidate is kept or dropped: XX(name, stable word, kept, text).
+ * The words are part of the interface (llmgr explain --json).
+ */
+#define LR_REASON_MAP(XX)                                                                          \
+    XX(SELECTED, "selected", true, N_("stored as the choice for this slot"))                       \
+    XX(SELECTED_MAIN, "selected_main", true, N_("stored as the choice for the slot main"))         \
+    XX(FALLBACK, "fallback", true, N_("a system platform with a model and a usable key"))          \
+    XX(PLATFORM_DISPLAY, "platform_display_name", true, N_("named by platform and display name"))  \
+    XX(PLATFORM_MODEL, "platform_model_name", true, N_("named by platform and model name"))        \
+    XX(DISPLAY, "display_name", true, N_("named by its display name"))                             \
+    XX(MODEL, "model_name", true, N_("named by its model name"))                                   \
+    XX(NOT_NAMED, "not_named", false, N_("the request names another model"))                       \
+    XX(NO_MODEL, "no_model", false, N_("the platform has no model"))                               \
+    XX(NO_KEY, "no_key", false, N_("no API key is stored"))                                        \
+    XX(KEY_UNREADABLE, "key_unreadable", false,                                                    \
+       N_("the stored API key cannot be opened, or is a placeholder: store it again"))             \
+    XX(AUTO_KEY_OFF, "auto_key_off", false,                                                        \
+       N_("the server has a key, but auto_key is off and the user has none"))                      \
+    XX(HIDDEN_BY_MODE, "hidden_by_mode", false,                                                    \
+       N_("a private platform; this mode allows system platforms only"))                           \
+    XX(GONE, "gone", false, N_("the stored choice no longer exists"))
+
+enum lr_reason {
+#define LR_REASON_ENUM(name, word, kept, text) LR_REASON_##name,
+    LR_REASON_MAP(LR_REASON_ENUM)
+#undef LR_REASON_ENUM
+};
+
+const char *lr_reason_word(enum lr_reason reason);
+bool lr_reason_kept(enum lr_reason reason);
+const char *lr_reason_text(enum lr_reason reason); /* translated */
+
+/* The key that resolve would use on a platform. */
+struct lr_key_choice {
+    enum lm_payer payer;   /* NONE: there is no usable key */
+    struct lb_str record;  /* sealed; empty if payer is NONE */
+    enum lr_reason reason; /* if payer is NONE: NO_KEY, KEY_UNREADABLE or AUTO_KEY_OFF */
+};
+struct lr_key_choice lr_choose_key(const struct lr_scene *scene,
+                                   const struct lm_platform *platform);
+
+/* May this user's private platforms be seen and used? */
+bool lr_private_allowed(const struct lm_options *options);
+
+struct lr_choice {
+    const struct lm_platform *platform; /* NULL: nothing was found */
+    const struct lm_model *model;
+    struct lr_key_choice key;
+    enum lr_reason reason;          /* by which rule it was found */
+    struct lb_str slot;             /* the slot asked for; empty if a model was named */
+    bool is_default;                /* nothing is stored for the slot or main */
+    bool fell_back;                 /* a stored choice is kept, but not used */
+    struct lr_selection *gone;      /* a stored choice to repair, or NULL */
+    struct lr_selection *selection; /* the stored choice that was used, or NULL */
+};
+
+/* Is the choice's target there? Fills *platform and *model if so: SELECTED, HIDDEN_BY_MODE, GONE.
+ */
+enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
+                                    const struct lr_selection *selection,
+                                    const struct lm_platform **platform,
+                                    const struct lm_model **model);
+/* The first choice; platform is NULL if no system platform has a model. */
+void lr_choose_first(const struct lr_scene *scene, struct lr_choice *choice);
+
+/* `slot` is not empty. */
+void lr_choose_by_slot(const struct lr_scene *scene, struct lb_str slot, struct lr_choice *choice);
+/* The slot that `model` stands for, or the empty slice: "auto", "main", a slot with a choice. */
+struct lb_str lr_slot_named(const struct lr_scene *scene, struct lb_str model);
+/* `model` is not the name of a slot. */
+void lr_choose_by_model(const struct lr_scene *scene, struct lb_str model,
+                        struct lr_choice *choice);
+/* How `name` names this model of this platform: one of four reasons, or NOT_NAMED. */
+enum lr_reason lr_how_named(const struct lm_platform *platform, const struct lm_model *model,
+                            struct lb_str name);
+/* A platform that this user sees, his own or a system platform; NULL: there is none. */
+const struct lm_platform *lr_platform_seen(const struct lr_scene *scene, int64_t id);
+/* choice->platform is NULL if this user sees no such platform. */
+void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_choice *choice);
+/* By slot, by model or by platform, as the request says. */
+void lr_choose(const struct lr_scene *scene, const struct lr_request *request,
+               struct lr_choice *choice);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* The lists that a front end renders: platforms, and the seed's flat list of models. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "manager/handle.h"
+#include "manager/models.h"
+#include "manager/platforms.h"
+#include "resolve/scene.h"
+#include "store/store.h"
+
+/* ---- The platforms a user sees --------------------------------------------------------------- */
+
+/* System platforms in order, then own ones: the i-th of both, or NULL. */
+static const struct lm_platform *platform_at(const struct lr_scene *scene, uint32_t i)
+{
+    uint32_t count;
+    const struct lm_platform *platforms = lm_catalogue_platforms(scene->catalogue, &count);
+
+    if (i < count)
+        return &platforms[i];
+    if (!lr_private_allowed(scene->options) || i - count >= scene->profile->platform_count)
+        return NULL;
+    return &lr_profile_platforms(scene->profile)[i - count];
+}
+
+static bool is_hidden(const struct lr_scene *scene, const struct lm_platform *platform)
+{
+    if (!platform->is_sys)
+        return platform->hide;
+    const struct lr_own_key *own = lr_profile_key(scene->profile, platform->id);
+    return own != NULL && own->hide;
+}
+
+static llmgr_status fill_platform(struct lm_manager *manager, const struct lr_scene *scene,
+                                  const struct lm_platform *platform, struct lb_arena *arena,
+                                  struct llmgr_platform *item, struct llmgr_error *err)
+{
+    struct lr_key_choice key = lr_choose_key(scene, platform);
+
+    *item = (struct llmgr_platform){
+        .platform_id = platform->id,
+        .platform_name = lr_keep_text(arena, platform->name),
+        .base_url = lr_keep_text(arena, platform->base_url),
+        .protocol = lr_keep_text(arena, platform->protocol),
+        .platform_is_sys = platform->is_sys,
+        .platform_hide = is_hidden(scene, platform),
+        .api_key_set = key.payer != LM_PAYER_NONE,
+        .payer = lm_payer_name(key.payer),
+        .no_stream_options_until_ms =
+            lm_verdict_until(platform->no_stream_options, lb_now_ms(lm_host(manager))),
+        .native_paths =
+            platform->native_paths.size > 0 ? lr_keep_text(arena, platform->native_paths) : NULL,
+    };
+    if (item->platform_name == NULL || item->base_url == NULL || item->protocol == NULL ||
+        (platform->native_paths.size > 0 && item->native_paths == NULL))
+        return lb_fail_memory(err);
+    return lr_choice_fingerprint(manager, scene, platform, &key, arena, &item->key_fingerprint,
+                                 err);
+}
+
+static llmgr_status list_platforms(struct lm_manager *manager, const struct lr_scene *scene,
+                                   struct lb_arena *arena, struct llmgr_platform **items,
+                                   size_t *count, struct llmgr_error *err)
+{
+    uint32_t total = 0;
+
+    while (platform_at(scene, total) != NULL)
+        total++;
+    struct llmgr_platform *list = lb_arena_calloc(arena, (size_t)total + 1, sizeof *list);
+    if (list == NULL)
+        return lb_fail_memory(err);
+    for (uint32_t i = 0; i < total; i++) {
+        llmgr_status status =
+            fill_platform(manager, scene, platform_at(scene, i), arena, &list[i], err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    *items = list;
+    *count = total;
+    return LLMGR_OK;
+}
+
+llmgr_status lr_platforms(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
+                          struct llmgr_platform **items, size_t *count, struct llmgr_error *err)
+{
+    char first[LM_SCRATCH_SIZE];
+    struct lb_arena scratch;
+    struct lr_scene scene;
+
+    llmgr_status status = lm_keep_fresh(manager, err);
+    if (status != LLMGR_OK)
+        return status;
+    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
+    status = lr_scene_open(manager, lm_effective_user(manager, user), &scratch, &scene, err);
+    if (status == LLMGR_OK) {
+        status = list_platforms(manager, &scene, arena, items, count, err);
+        lr_scene_close(&scene);
+    }
+    lb_arena_free(&scratch);
+    return status;
+}
+
+/* ---- The models a user sees ------------------------------------------------------------------ */
+
+struct hidden {
+    int64_t *ids; /* ascending */
+    size_t count;
+    size_t room;
+};
+
+static bool add_hidden(struct hidden *hidden, struct lb_arena *arena, int64_t id)
+{
+    if (hidden->count == hidden->room) {
+        size_t room = hidden->room != 0 ? hidden->room * 2 : 64;
+        int64_t *ids = lb_arena_calloc(arena, room, sizeof *ids);
+        if (ids == NULL)
+            return false;
+        for (size_t i = 0; i < hidden->count; i++)
+            ids[i] = hidden->ids[i];
+        hidden->ids = ids;
+        hidden->room = room;
+    }
+    hidden->ids[hidden->count++] = id;
+    return true;
+}
+
+static llmgr_status read_hidden(struct lm_manager *manager, struct lb_str user,
+                                struct lb_arena *arena, struct hidden *hidden,
+                                struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    struct ls_tx *tx;
+    struct llmgr_error own = {0};
+    enum ls_found found = LS_ERROR;
+
+    llmgr_status status = ls_begin(manager->store, LS_READ_ONE, &tx, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = ls_query(tx, LS_PROFILE_HIDDEN_MODELS, LS_ARGS(ls_text(user)), &rows, &own);
+    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
+        if (!add_hidden(hidden, arena, ls_column_int(&rows, 0)))
+            status = lb_fail_memory(&own);
+    }
+    ls_rows_end(&rows);
+    ls_rollback(tx);
+    if (status == LLMGR_OK && found == LS_ERROR)
+        status = own.status;
+    if (status != LLMGR_OK && err != NULL)
+        *err = own;
+    return status;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static bool has_hidden(const struct hidden *hidden, int64_t id)
+{
+    return hidden->count != 0 &&
+           bsearch(&id, hidden->ids, hidden->count, sizeof *hidden->ids, compare_ids) != NULL;
+}
+
+/* Fills the models of one platform; they share its texts. False when memory is short. */
+static bool fill_models(const struct lr_scene *scene, const struct lm_platform *platform,
+                        const struct hidden *hidden, struct lb_arena *arena,
+                        struct llmgr_model *items)
+{
+    uint32_t unused;
+    const struct lm_model *models = platform->is_sys
+                                        ? lm_catalogue_models(scene->catalogue, &unused)
+                                        : lr_profile_models(scene->profile);
+    struct llmgr_model row = {
+        .platform_id = platform->id,
+        .platform_name = lr_keep_text(arena, platform->name),
+        .platform_is_sys = platform->is_sys,
+        .platform_hide = is_hidden(scene, platform),
+        .base_url = lr_keep_text(arena, platform->base_url),
+        .api_key_set = lr_choose_key(scene, platform).payer != LM_PAYER_NONE,
+    };
+
+    if (row.platform_name == NULL || row.base_url == NULL)
+        return false;
+    for (uint32_t i = 0; i < platform->model_count; i++) {
+        const struct lm_model *model = &models[platform->first_model + i];
+        row.model_id = model->id;
+        row.model_name = lr_keep_text(arena, model->model_name);
+        row.display_name = lr_keep_text(arena, model->display_name);
+        row.extra_body =
+            model->extra_body.size != 0 ? lr_keep_text(arena, model->extra_body) : NULL;
+        row.model_hide = has_hidden(hidden, model->id);
+        if (row.model_name == NULL || row.display_name == NULL ||
+            (model->extra_body.size != 0 && row.extra_body == NULL))
+            return false;
+        items[i] = row;
+    }
+    return true;
+}
+
+static llmgr_status list_models(const struct lr_scene *scene, const struct hidden *hidden,
+                                struct lb_arena *arena, struct llmgr_model **items, size_t *count,
+                                struct llmgr_error *err)
+{
+    const struct lm_platform *platform;
+    size_t total = 0;
+    size_t at = 0;
+
+    for (uint32_t i = 0; (platform = platform_at(scene, i)) != NULL; i++)
+        total += platform->model_count;
+    struct llmgr_model *list = lb_arena_calloc(arena, total + 1, sizeof *list);
+    if (list == NULL)
+        return lb_fail_memory(err);
+    for (uint32_t i = 0; (platform = platform_at(scene, i)) != NULL; i++) {
+        if (!fill_models(scene, platform, hidden, arena, list + at))
+            return lb_fail_memory(err);
+        at += platform->model_count;
+    }
+    *items = list;
+    *count = total;
+    return LLMGR_OK;
+}
+
+llmgr_status lr_models(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
+                       struct llmgr_model **items, size_t *count, struct llmgr_error *err)
+{
+    struct lb_str acting = lm_effective_user(manager, user);
+    struct hidden hidden = {0};
+    char first[LM_SCRATCH_SIZE];
+    struct lb_arena scratch;
+    struct lr_scene scene;
+
+    llmgr_status status = lm_keep_fresh(manager, err);
+    if (status != LLMGR_OK)
+        return status;
+    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
+    status = lr_scene_open(manager, acting, &scratch, &scene, err);
+    if (status == LLMGR_OK) {
+        status = read_hidden(manager, acting, &scratch, &hidden, err);
+        if (status == LLMGR_OK)
+            status = list_models(&scene, &hidden, arena, items, count, err);
+        lr_scene_close(&scene);
+    }
+    lb_arena_free(&scratch);
+    return status;
+}
+
+/* ---- Their age ------------------------------------------------------------------------------- */
+
+enum { TIMES_PAGE = 1000 };
+
+struct times {
+    struct lb_str user;
+    struct lb_arena *arena;
+    struct lm_model_time *items;
+    size_t count;
+    size_t room;
+};
+
+static bool add_time(struct times *times, int64_t id, int64_t created_at)
+{
+    if (times->count == times->room) {
+        size_t room = times->room != 0 ? times->room * 2 : 64;
+        struct lm_model_time *items = lb_arena_calloc(times->arena, room, sizeof *items);
+        if (items == NULL)
+            return false;
+        for (size_t i = 0; i < times->count; i++)
+            items[i] = times->items[i];
+        times->items = items;
+        times->room = room;
+    }
+    times->items[times->count++] = (struct lm_model_time){id, created_at};
+    return true;
+}
+
+static llmgr_status read_times(struct ls_tx *tx, struct times *times, bool *more,
+                               struct llmgr_error *err)
+{
+    int64_t after = times->count != 0 ? times->items[times->count - 1].model_id : 0;
+    size_t before = times->count;
+    struct ls_rows rows = {0};
+    enum ls_found found = LS_ABSENT;
+
+    llmgr_status status =
+        ls_query(tx, LS_MODEL_TIMES,
+                 LS_ARGS(ls_text(times->user), ls_int(after), ls_int(TIMES_PAGE)), &rows, err);
+    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND) {
+        if (!add_time(times, ls_column_int(&rows, 0), ls_column_int(&rows, 1)))
+            status = lb_fail_memory(err);
+    }
+    ls_rows_end(&rows);
+    if (status == LLMGR_OK && found == LS_ERROR)
+        status = err->status;
+    *more = times->count - before == TIMES_PAGE;
+    return status;
+}
+
+static llmgr_status all_times(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    struct times *times = context;
+    llmgr_status status = LLMGR_OK;
+    bool more = true;
+
+    times->count = 0;
+    while (status == LLMGR_OK && more)
+        status = read_times(tx, times, &more, err);
+    return status;
+}
+
+llmgr_status lr_model_times(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
+                            struct lm_model_time **items, size_t *count, struct llmgr_error *err)
+{
+    struct times times = {.user = lm_effective_user(manager, user), .arena = arena};
+    struct llmgr_error own = {0};
+
+    llmgr_status status = ls_transact(manager->store, LS_READ, all_times, &times, &own);
+    if (status != LLMGR_OK) {
+        if (err != NULL)
+            *err = own;
+        return status;
+    }
+    *items = times.items;
+    *count = times.count;
+    return LLMGR_OK;
+}

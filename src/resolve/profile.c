@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a user's rows (one statement; two if there are private platforms) and packing them into
+ * one block. Rows are kept in a scratch list first, because only when all are there are their sizes
+ * known.
+ */
+#include "resolve/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "keys/origin.h"
+#include "manager/handle.h"
+#include "store/store.h"
+
+/* The first column of PROFILE_READ; models come from a statement of their own. */
+enum kind { KIND_HISTORY = 0, KIND_PLATFORM, KIND_KEY, KIND_SELECTION, KIND_MODEL, KIND_COUNT };
+
+/* A row; what its columns mean depends on the kind (see store/statements.def). */
+struct row {
+    struct row *next;
+    int64_t id;
+    int64_t other;
+    struct lb_str text[3];
+    struct lb_str record;
+    struct lb_str origin; /* platforms */
+    enum lm_key_state state;
+};
+
+struct draft {
+    struct lb_str user;
+    struct lb_arena *arena;
+    struct row *rows[KIND_COUNT];
+    struct row **tails[KIND_COUNT]; /* NULL: no row yet */
+    size_t counts[KIND_COUNT];
+    size_t texts;          /* bytes */
+    struct lm_point known; /* when reading began */
+    bool stale;            /* where it was read that change is not there */
+};
+
+/* ---- From the database to the draft ---------------------------------------------------------- */
+
+static bool keep(struct draft *draft, struct lb_str column, struct lb_str *kept)
+{
+    if (column.size == 0)
+        return true;
+    char *copy = lb_arena_bytes(draft->arena, column.size);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, column.p, column.size);
+    *kept = lb_str(copy, column.size);
+    draft->texts += column.size;
+    return true;
+}
+
+static struct row *add_row(struct draft *draft, enum kind kind)
+{
+    struct row *row = lb_arena_calloc(draft->arena, 1, sizeof *row);
+
+    if (row == NULL)
+        return NULL;
+    if (draft->tails[kind] == NULL)
+        draft->tails[kind] = &draft->rows[kind];
+    *draft->tails[kind] = row;
+    draft->tails[kind] = &row->next;
+    draft->counts[kind]++;
+    return row;
+}
+
+static bool take_row(struct draft *draft, const struct ls_rows *rows)
+{
+    enum kind kind = (enum kind)ls_column_int(rows, 0);
+    int64_t id = ls_column_int(rows, 1);
+    int64_t other = ls_column_int(rows, 2);
+    int texts = kind == KIND_PLATFORM ? 3 : kind == KIND_SELECTION ? 1 : 0;
+
+    if (kind == KIND_HISTORY) {
+        draft->stale = draft->stale || id != draft->known.mark;
+        return true;
+    }
+
+    /* A choice of nothing, as a legacy database may hold, is no choice. */
+    if (kind == KIND_SELECTION && (id == 0 || other == 0))
+        return true;
+    struct row *row = add_row(draft, kind);
+    if (row == NULL)
+        return false;
+    row->id = id;
+    row->other = other;
+    for (int i = 0; i < texts; i++) {
+        if (!keep(draft, ls_column_text(rows, 3 + i), &row->text[i]))
+            return false;
+    }
+    return kind == KIND_SELECTION || keep(draft, ls_column_blob(rows, 6), &row->record);
+}
+
+static bool take_model(struct draft *draft, const struct ls_rows *rows)
+{
+    struct row *row = add_row(draft, KIND_MODEL);
+
+    if (row == NULL)
+        return false;
+    draft->stale = draft->stale || ls_column_int(rows, 5) != draft->known.mark;
+    row->id = ls_column_int(rows, 0);
+    row->other = ls_column_int(rows, 1);
+    for (int i = 0; i < 3; i++) {
+        if (!keep(draft, ls_column_text(rows, 2 + i), &row->text[i]))
+            return false;
+    }
+    return true;
+}
+
+static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
+                              enum ls_statement statement,
+                              bool (*take)(struct draft *, const struct ls_rows *),
+                              struct llmgr_error *err)
+{
+    struct ls_rows rows = {0};
+    struct ls_tx *tx;
+    struct llmgr_error own = {0};
+    enum ls_found found = LS_ERROR;
+
+    llmgr_status status = ls_begin(manager->store, LS_READ_SOON, &tx, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = ls_query(tx, statement, LS_ARGS(ls_text(draft->user), ls_int(draft->known.revision)),
+                      &rows, &own);
+    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
+        if (!take(draft, &rows))
+            status = lb_fail_memory(&own);
+    }
+    ls_rows_end(&rows);
+    ls_rollback(tx);
+    if (status == LLMGR_OK && found == LS_ERROR)
+        status = own.status;
+    if (status != LLMGR_OK && err != NULL)
+        *err = own;
+    return status;
+}
+
+/* ---- Order ----------------------------------------------------------------------------------- */
+
+static int compare_platforms(const void *a, const void *b)
+{
+    const struct row *left = *(const struct row *const *)a;
+    const struct row *right = *(const struct row *const *)b;
+
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+/* Platforms by id, as their models come. False when memory is short. */
+static bool sort_platforms(struct draft *draft)
+{
+    size_t count = draft->counts[KIND_PLATFORM];
+
+    if (count < 2)
+        return true;
+    struct row **rows = lb_arena_calloc(draft->arena, count, sizeof(struct row *));
+    if (rows == NULL)
+        return false;
+    size_t at = 0;
+    for (struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next)
+        rows[at++] = row;
+    qsort(rows, count, sizeof(struct row *), compare_platforms);
+    for (at = 0; at < count; at++)
+        rows[at]->next = at + 1 < count ? rows[at + 1] : NULL;
+    draft->rows[KIND_PLATFORM] = rows[0];
+    return true;
+}
+
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+/* From the record to what is held in memory, which is shorter. */
+static llmgr_status take_key(struct lm_manager *manager, struct draft *draft,
+                             const struct lk_key_place *place, struct row *row,
+                             struct llmgr_error *err)
+{
+    const size_t size = row->record.size;
+    llmgr_status status = lk_key_take(manager, place, draft->arena, &row->record, &row->state, err);
+
+    draft->texts -= size - row->record.size;
+    return status;
+}
+
+static llmgr_status judge_keys(struct lm_manager *manager, const struct lm_catalogue *catalogue,
+                               struct draft *draft, struct llmgr_error *err)
+{
+    for (struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next) {
+        if (!lk_origin(draft->arena, row->text[1], &row->origin))
+            return lb_fail_memory(err);
+        draft->texts += row->origin.size;
+        struct lk_key_place place = {LK_KEY_OF_PLATFORM, draft->user, row->id, row->origin};
+        llmgr_status status = take_key(manager, draft, &place, row, err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    for (struct row **at = &draft->rows[KIND_KEY]; *at != NULL;) {
+        struct row *row = *at;
+        const struct lm_platform *platform = lm_catalogue_platform(catalogue, row->id);
+        if (platform == NULL) {
+            *at = row->next;
+            draft->counts[KIND_KEY]--;
+            continue;
+        }
+        struct lk_key_place place = {LK_KEY_OF_USER, draft->user, row->id, platform->origin};
+        llmgr_status status = take_key(manager, draft, &place, row, err);
+        if (status != LLMGR_OK)
+            return status;
+        at = &row->next;
+    }
+    return LLMGR_OK;
+}
+
+/* ---- From the draft to the block ------------------------------------------------------------- */
+
+static struct lm_platform *platforms_of(struct lr_profile *profile)
+{
+    char *at = (char *)(profile + 1);
+
+    at += profile->selection_count * sizeof(struct lr_selection);
+    return (void *)(at + profile->key_count * sizeof(struct lr_own_key));
+}
+
+struct packer {
+    struct lr_profile *profile;
+    char *texts; /* next free byte */
+};
+
+static uint32_t pack_bytes(struct packer *packer, struct lb_str bytes)
+{
+    uint32_t at = (uint32_t)(packer->texts - (char *)packer->profile);
+
+    if (bytes.size != 0)
+        memcpy(packer->texts, bytes.p, bytes.size);
+    packer->texts += bytes.size;
+    return at;
+}
+
+static struct lb_str pack_text(struct packer *packer, struct lb_str text)
+{
+    if (text.size == 0)
+        return (struct lb_str){0};
+    return lb_str((char *)packer->profile + pack_bytes(packer, text), text.size);
+}
+
+static void pack_choices(struct packer *packer, const struct draft *draft)
+{
+    struct lr_selection *selection = lr_profile_selections(packer->profile);
+    struct lr_own_key *key = (void *)(selection + draft->counts[KIND_SELECTION]);
+
+    for (const struct row *row = draft->rows[KIND_SELECTION]; row != NULL; row = row->next)
+        *selection++ = (struct lr_selection){
+            .platform_id = row->id,
+            .model_id = row->other,
+            .slot_at = pack_bytes(packer, row->text[0]),
+            .slot_size = (uint8_t)row->text[0].size,
+        };
+    for (const struct row *row = draft->rows[KIND_KEY]; row != NULL; row = row->next)
+        *key++ = (struct lr_own_key){
+            .platform_id = row->id,
+            .record_at = pack_bytes(packer, row->record),
+            .record_size = (uint16_t)row->record.size,
+            .state = (uint8_t)row->state,
+            .hide = row->other != 0,
+        };
+}
+
+static void pack_platforms(struct packer *packer, const struct draft *draft)
+{
+    struct lm_platform *platforms = platforms_of(packer->profile);
+    struct lm_model *model = (void *)(platforms + draft->counts[KIND_PLATFORM]);
+    struct lm_platform *platform = platforms;
+    const struct row *at = draft->rows[KIND_MODEL];
+    uint32_t models = 0;
+
+    for (const struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next) {
+        *platform = (struct lm_platform){
+            .id = row->id,
+            .name = pack_text(packer, row->text[0]),
+            .base_url = pack_text(packer, row->text[1]),
+            .origin = pack_text(packer, row->origin),
+            .protocol = pack_text(packer, row->text[2]),
+            .key = pack_text(packer, row->record),
+            .key_state = row->state,
+            .no_stream_options = row->other & ~INT64_C(2),
+            .hide = (row->other & 2) != 0,
+            .first_model = models,
+        };
+        /* A model of a platform that was made between the two statements has none here. */
+        while (at != NULL && at->other < row->id)
+            at = at->next;
+        for (; at != NULL && at->other == row->id; at = at->next) {
+            *model++ = (struct lm_model){
+                .id = at->id,
+                .platform = (uint32_t)(platform - platforms),
+                .model_name = pack_text(packer, at->text[0]),
+                .display_name = pack_text(packer, at->text[1]),
+                .extra_body = pack_text(packer, at->text[2]),
+            };
+            platform->model_count++;
+            models++;
+        }
+        platform++;
+    }
+    packer->profile->model_count = models;
+}
+
+static struct lr_profile *pack(const struct draft *draft)
+{
+    size_t texts_at = sizeof(struct lr_profile) +
+                      draft->counts[KIND_SELECTION] * sizeof(struct lr_selection) +
+                      draft->counts[KIND_KEY] * sizeof(struct lr_own_key) +
+                      draft->counts[KIND_PLATFORM] * sizeof(struct lm_platform) +
+                      draft->counts[KIND_MODEL] * sizeof(struct lm_model);
+    size_t size = (texts_at + draft->user.size + draft->texts + 7) / 8 * 8;
+    struct lr_profile *profile = lb_arena_calloc(draft->arena, 1, size);
+
+    if (profile == NULL)
+        return NULL;
+    profile->size = (uint32_t)size;
+    profile->texts_at = (uint32_t)texts_at;
+    profile->user_size = (uint8_t)draft->user.size;
+    profile->selection_count = (uint16_t)draft->counts[KIND_SELECTION];
+    profile->key_count = (uint16_t)draft->counts[KIND_KEY];
+    profile->platform_count = (uint16_t)draft->counts[KIND_PLATFORM];
+    struct packer packer = {profile, (char *)profile + texts_at};
+    pack_bytes(&packer, draft->user);
+    pack_choices(&packer, draft);
+    pack_platforms(&packer, draft);
+    return profile;
+}
+
+/* Counts that a block cannot hold come from a database that was not written by us. */
+static bool fits(const struct draft *draft)
+{
+    for (int kind = KIND_PLATFORM; kind < KIND_COUNT; kind++) {
+        if (kind != KIND_MODEL && draft->counts[kind] > UINT16_MAX)
+            return false;
+    }
+    for (const struct row *row = draft->rows[KIND_SELECTION]; row != NULL; row = row->next) {
+        if (row->text[0].size > UINT8_MAX)
+            return false;
+    }
+    for (const struct row *row = draft->rows[KIND_KEY]; row != NULL; row = row->next) {
+        if (row->record.size > UINT16_MAX)
+            return false;
+    }
+    return true;
+}
+
+llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalogue *catalogue,
+                             struct lb_str user, struct lb_arena *arena, struct lr_profile **out,
+                             struct llmgr_error *err)
+{
+    struct draft draft;
+
+    llmgr_status status = lm_check_user(user, err);
+    if (status != LLMGR_OK)
+        return status;
+    for (int tries = 0;; tries++) {
+        draft = (struct draft){.user = user, .arena = arena, .known = lm_known(manager)};
+        status = read_rows(manager, &draft, LS_PROFILE_READ, take_row, err);
+        if (status == LLMGR_OK && draft.counts[KIND_PLATFORM] != 0)
+            status = read_rows(manager, &draft, LS_PROFILE_MODELS, take_model, err);
+        if (status != LLMGR_OK || !draft.stale)
+            break;
+        status = lm_read_stale(manager, tries, err);
+        if (status != LLMGR_OK)
+            break;
+    }
+    if (status != LLMGR_OK)
+        return status;
+    if (!sort_platforms(&draft))
+        return lb_fail_memory(err);
+    status = judge_keys(manager, catalogue, &draft, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (!fits(&draft))
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                       "the user has more rows, or longer ones, than a profile holds");
+    struct lr_profile *profile = pack(&draft);
+    if (profile == NULL)
+        return lb_fail_memory(err);
+    profile->hash = lm_user_hash(manager, user);
+    *out = profile;
+    return LLMGR_OK;
+}
+
+/* ---- The block ------------------------------------------------------------------------------- */
+
+static void rebase(struct lb_str *text, const char *from, const char *to)
+{
+    if (text->p != NULL)
+        text->p = to + (text->p - from);
+}
+
+struct lr_profile *lr_profile_copy(void *to, const struct lr_profile *profile)
+{
+    const char *from = (const char *)profile;
+    struct lr_profile *copy = memmove(to, profile, profile->size);
+
+    if (copy->platform_count == 0 || from == (const char *)copy)
+        return copy;
+    struct lm_platform *platforms = platforms_of(copy);
+    struct lm_model *models = (void *)(platforms + copy->platform_count);
+    for (uint32_t i = 0; i < copy->platform_count; i++) {
+        rebase(&platforms[i].name, from, to);
+        rebase(&platforms[i].base_url, from, to);
+        rebase(&platforms[i].origin, from, to);
+        rebase(&platforms[i].protocol, from, to);
+        rebase(&platforms[i].key, from, to);
+    }
+    for (uint32_t i = 0; i < copy->model_count; i++) {
+        rebase(&models[i].model_name, from, to);
+        rebase(&models[i].display_name, from, to);
+        rebase(&models[i].extra_body, from, to);
+    }
+    return copy;
+}
+
+struct lb_str lr_profile_user(const struct lr_profile *profile)
+{
+    return lb_str((const char *)profile + profile->texts_at, profile->user_size);
+}
+
+struct lr_selection *lr_profile_selections(const struct lr_profile *profile)
+{
+    return (struct lr_selection *)(uintptr_t)(profile + 1);
+}
+
+const struct lr_own_key *lr_profile_keys(const struct lr_profile *profile)
+{
+    return (const void *)(lr_profile_selections(profile) + profile->selection_count);
+}
+
+const struct lm_platform *lr_profile_platforms(const struct lr_profile *profile)
+{
+    return (const void *)(lr_profile_keys(profile) + profile->key_count);
+}
+
+const struct lm_model *lr_profile_models(const struct lr_profile *profile)
+{
+    return (const void *)(lr_profile_platforms(profile) + profile->platform_count);
+}
+
+struct lb_str lr_profile_slot(const struct lr_profile *profile,
+                              const struct lr_selection *selection)
+{
+    return lb_str((const char *)profile + selection->slot_at, selection->slot_size);
+}
+
+struct lb_str lr_profile_record(const struct lr_profile *profile, const struct lr_own_key *key)
+{
+    return lb_str((const char *)profile + key->record_at, key->record_size);
+}
+
+struct lr_selection *lr_profile_selection(const struct lr_profile *profile, struct lb_str slot)
+{
+    struct lr_selection *selection = lr_profile_selections(profile);
+
+    for (uint32_t i = 0; i < profile->selection_count; i++, selection++) {
+        if (lb_str_eq(lr_profile_slot(profile, selection), slot))
+            return selection;
+    }
+    return NULL;
+}
+
+const struct lr_own_key *lr_profile_key(const struct lr_profile *profile, int64_t platform_id)
+{
+    const struct lr_own_key *key = lr_profile_keys(profile);
+
+    for (uint32_t i = 0; i < profile->key_count; i++, key++) {
+        if (key->platform_id == platform_id)
+            return key;
+    }
+    return NULL;
+}

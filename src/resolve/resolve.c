@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Resolve, as any thread calls it. Users are spread over shards, each a view under its lock; a warm
+ * resolve holds one lock for a fifth of a microsecond. A miss leaves the lock, reads the user's
+ * rows with one statement, repairs what is gone, and keeps the profile.
+ */
+#include "resolve/resolve.h"
+
+#include "base/error.h"
+#include "manager/handle.h"
+#include "resolve/scene.h"
+#include "resolve/view.h"
+
+static struct lm_shard *shard_of(struct lm_manager *manager, uint64_t hash)
+{
+    return &manager->shards[hash % LM_SHARDS]; /* the cache uses the upper bits */
+}
+
+static llmgr_status resolve_cold(struct lm_manager *manager, const struct lr_request *request,
+                                 struct lb_str user, struct lb_arena *arena,
+                                 struct lr_target *target, struct llmgr_error *err)
+{
+    char first[LM_SCRATCH_SIZE];
+    struct lb_arena scratch;
+    struct lr_scene scene;
+    struct lr_choice choice;
+
+    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
+    llmgr_status status = lr_scene_open_repaired(manager, user, request, &scratch, &scene, err);
+    if (status == LLMGR_OK) {
+        lr_choose(&scene, request, &choice);
+        status = lr_choice_answer(&scene, request, &choice, arena, target, err);
+        struct lm_shard *shard = shard_of(manager, scene.profile->hash);
+        pthread_mutex_lock(&shard->lock);
+        lr_view_keep(shard->view, scene.profile);
+        pthread_mutex_unlock(&shard->lock);
+        lr_scene_close(&scene);
+    }
+    lb_arena_free(&scratch);
+    return status;
+}
+
+llmgr_status lr_resolve(struct lm_manager *manager, const struct lr_request *request,
+                        struct lb_arena *arena, struct lr_target *target, struct llmgr_error *err)
+{
+    struct lb_str user = lm_effective_user(manager, request->user);
+    enum lr_view_result result;
+
+    llmgr_status status = lr_request_check(request, err);
+    if (status == LLMGR_OK)
+        status = lm_keep_fresh(manager, err);
+    if (status != LLMGR_OK)
+        return status;
+    uint64_t hash = lm_user_hash(manager, user);
+    struct lm_shard *shard = shard_of(manager, hash);
+    pthread_mutex_lock(&shard->lock);
+    lr_view_refresh(shard->view);
+    status = lr_view_answer(shard->view, hash, user, request, arena, target, &result, err);
+    pthread_mutex_unlock(&shard->lock);
+    if (status != LLMGR_OK || result == LR_VIEW_DONE)
+        return status;
+    return resolve_cold(manager, request, user, arena, target, err);
+}
+
+llmgr_status lr_resolve_system(struct lm_manager *manager, struct lb_str platform_name,
+                               struct lb_str display_name, struct lb_arena *arena,
+                               struct lr_target *target, struct llmgr_error *err)
+{
+    struct lr_request request = {.user = LB_STR(LLMGR_SYSTEM_USER), .model = display_name};
+    struct lr_choice choice = {.reason = LR_REASON_PLATFORM_DISPLAY};
+    char first[LM_SCRATCH_SIZE];
+    struct lb_arena scratch;
+    struct lr_scene scene;
+    uint32_t unused;
+
+    llmgr_status status = lm_keep_fresh(manager, err);
+    if (status != LLMGR_OK)
+        return status;
+    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
+    status = lr_scene_open(manager, request.user, &scratch, &scene, err);
+    if (status != LLMGR_OK)
+        goto out;
+    const struct lm_platform *platform =
+        lm_catalogue_platform_named(scene.catalogue, platform_name);
+    const struct lm_model *models = lm_catalogue_models(scene.catalogue, &unused);
+    for (uint32_t i = 0; platform != NULL && i < platform->model_count; i++) {
+        const struct lm_model *model = &models[platform->first_model + i];
+        if (!lb_str_eq(model->display_name, display_name))
+            continue;
+        choice.platform = platform;
+        choice.model = model;
+        choice.key = lr_choose_key(&scene, platform);
+        break;
+    }
+    if (choice.platform == NULL)
+        status = lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                         "there is no system platform '%.*s' with a model shown as '%.*s': see "
+                         "`llmgr model list`",
+                         (int)lb_utf8_cut(platform_name, LM_PLATFORM_NAME_MAX), platform_name.p,
+                         (int)lb_utf8_cut(display_name, LM_MODEL_NAME_MAX), display_name.p);
+    else
+        status = lr_choice_answer(&scene, &request, &choice, arena, target, err);
+    lr_scene_close(&scene);
+out:
+    lb_arena_free(&scratch);
+    return status;
+}
+
+llmgr_status lr_resolve_platform(struct lm_manager *manager, struct lb_str user,
+                                 int64_t platform_id, struct lb_arena *arena,
+                                 struct lr_target *target, struct llmgr_error *err)
+{
+    struct lr_request request = {.user = lm_effective_user(manager, user)};
+    struct lr_choice choice = {.reason = LR_REASON_SELECTED};
+    char first[LM_SCRATCH_SIZE];
+    struct lb_arena scratch;
+    struct lr_scene scene;
+
+    llmgr_status status = lm_keep_fresh(manager, err);
+    if (status != LLMGR_OK)
+        return status;
+    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
+    status = lr_scene_open(manager, request.user, &scratch, &scene, err);
+    if (status == LLMGR_OK) {
+        choice.platform = lr_platform_seen(&scene, platform_id);
+        if (choice.platform == NULL) {
+            status = lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                             "there is no platform %lld: see `llmgr platform list`",
+                             (long long)platform_id);
+        } else {
+            choice.key = lr_choose_key(&scene, choice.platform);
+            status = lr_choice_answer(&scene, &request, &choice, arena, target, err);
+        }
+        lr_scene_close(&scene);
+    }
+    lb_arena_free(&scratch);
+    return status;
+}
+
+llmgr_status lr_profile_load(struct lm_manager *manager, struct lb_str user,
+                             struct lr_profile **profile, struct llmgr_error *err)
+{
+    char first[LM_SCRATCH_SIZE];
+    struct lb_arena scratch;
+    struct lr_scene scene;
+
+    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
+    llmgr_status status = lr_scene_open_repaired(manager, lm_effective_user(manager, user), NULL,
+                                                 &scratch, &scene, err);
+    if (status == LLMGR_OK) {
+        void *block = lb_alloc(manager->host, scene.profile->size);
+        if (block != NULL)
+            *profile = lr_profile_copy(block, scene.profile);
+        else
+            status = lb_fail_memory(err);
+        lr_scene_close(&scene);
+    }
+    lb_arena_free(&scratch);
+    return status;
+}
+
+void lr_profile_free(struct lm_manager *manager, struct lr_profile *profile)
+{
+    lb_free(manager->host, profile);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * (user, slot or model) -> platform, model, address, key, payer. The only code that yields a key.
+ *
+ * Warm, a resolve reads the catalogue snapshot and the user's cached profile: no SQL, one
+ * uncontended lock (none in a worker's own view), everything copied into the caller's arena. The
+ * key stays sealed in the target and is opened by lr_target_open_key at the last moment.
+ */
+#ifndef LR_RESOLVE_H
+#define LR_RESOLVE_H
+
+#include "base/arena.h"
+#include "manager/manager.h"
+
+struct lr_view;
+struct lv_secret;
+
+enum lm_payer { LM_PAYER_NONE = 0, LM_PAYER_USER, LM_PAYER_SYSTEM };
+
+/* "user", "system", or NULL. */
+const char *lm_payer_name(enum lm_payer payer);
+
+struct lr_request {
+    struct lb_str user;  /* effective user is derived; empty: the system user */
+    struct lb_str slot;  /* empty: "main"; ignored if model is given */
+    struct lb_str model; /* empty: by slot; else a name, see below */
+    int64_t platform_id; /* not 0, and no model: this platform, for what it keeps */
+};
+
+/*
+ * By slot: the choice stored for the slot; else that of "main"; else the first system platform, in
+ * order, with a model and a usable key; else the first with a model, whose missing key is then
+ * the error. A choice whose target is gone is replaced by such a first choice. One that the mode
+ * hides is kept and passed over. Hidden (by the user) platforms and models resolve all the same.
+ *
+ * By model, the first of these that finds anything:
+ *   1  "auto" or "main": the slot main; the name of a slot with a stored choice: that slot
+ *   2  "platform/display name", then 3 "platform/model name" (each '/' is tried as the border)
+ *   4  a display name
+ *   5  a model name
+ * Within one of them: models with a usable key before those without, then own platforms before
+ * system platforms, then the order in which people see them.
+ *
+ * By platform: the choice of the slot main if it stands there, else the platform's first model, or
+ * none.
+ */
+
+/* What was resolved. Strings live in the arena given, NUL-terminated; the key is sealed. */
+struct lr_target {
+    struct lb_str user; /* the effective one */
+    struct lb_str slot; /* the slot that answered; empty if named by model */
+    int64_t platform_id;
+    struct lb_str platform_name;
+    struct lb_str base_url; /* as written */
+    struct lb_str origin;   /* scheme://host:port */
+    struct lb_str protocol; /* "openai" */
+    bool platform_is_sys;
+    bool no_stream_options; /* learnt less than a day ago: the platform rejects stream_options */
+    int64_t model_id;
+    struct lb_str model_name;
+    struct lb_str display_name;
+    struct lb_str extra_body;   /* JSON object; empty: none */
+    struct lb_str native_paths; /* what the operator has opened, "POST /a, GET /b/{id}" */
+    enum lm_payer payer;        /* NONE: no usable key */
+    struct lb_str sealed_key;   /* held, for lr_target_open_key; empty: no usable key */
+    struct lb_str key_env; /* variable the server key would come from, for messages; may be empty */
+    bool is_default;       /* nothing was stored for slot or main */
+    bool repaired;         /* the stored choice was gone and has been replaced */
+    bool fell_back; /* the stored choice is kept, not used: hidden by the mode, or gone and the
+                       database could not be written */
+};
+
+/*
+ * Is the key the operator's, and not the caller's own? Then what the platform keeps is shared by
+ * all who use that key, and each may have only what is his. For the system user, who is the
+ * operator, the server key is his own.
+ */
+static inline bool lr_target_is_borrowed(const struct lr_target *target)
+{
+    return target->platform_is_sys && target->payer != LM_PAYER_USER &&
+           !lb_str_eq(target->user, LB_STR(LLMGR_SYSTEM_USER));
+}
+
+/*
+ * Resolves through the manager's shared views; any thread. Errors: ERR_NOT_FOUND (no such model
+ * or slot target, nothing to fall back to), ERR_NO_KEY (the text says which variable to set or
+ * where to store a key; the target is filled all the same), ERR_DATABASE…, ERR_NO_MEMORY.
+ */
+LLMGR_MUST_CHECK llmgr_status lr_resolve(struct lm_manager *manager,
+                                         const struct lr_request *request, struct lb_arena *arena,
+                                         struct lr_target *target, struct llmgr_error *err);
+
+/* A system model by platform name and display name, for the system user (get_spec_sys_llm). */
+LLMGR_MUST_CHECK llmgr_status lr_resolve_system(struct lm_manager *manager,
+                                                struct lb_str platform_name,
+                                                struct lb_str display_name, struct lb_arena *arena,
+                                                struct lr_target *target, struct llmgr_error *err);
+
+/* A platform the user can see with the key resolve would use (for probe); no model. */
+LLMGR_MUST_CHECK llmgr_status lr_resolve_platform(struct lm_manager *manager, struct lb_str user,
+                                                  int64_t platform_id, struct lb_arena *arena,
+                                                  struct lr_target *target,
+                                                  struct llmgr_error *err);
+
+/* Opens the key for the moment the request head is written; wipe it with lv_secret_clear. */
+LLMGR_MUST_CHECK llmgr_status lr_target_open_key(const struct lm_manager *manager,
+                                                 const struct lr_target *target,
+                                                 struct lv_secret *key, struct llmgr_error *err);
+
+/*
+ * A view of one's own for a worker thread: the same answers without a lock. Not thread-safe; the
+ * worker calls lr_view_refresh between requests (cheap: one atomic load when nothing changed).
+ * A miss that needs the database is told by LR_VIEW_MISS so that the worker can load the profile
+ * off its loop with lr_profile_load and hand it in with lr_view_put.
+ */
+struct lr_profile;
+enum lr_view_result { LR_VIEW_DONE = 0, LR_VIEW_MISS };
+LLMGR_MUST_CHECK llmgr_status lr_view_new(struct lm_manager *manager, size_t cache_size,
+                                          struct lr_view **view, struct llmgr_error *err);
+void lr_view_free(struct lr_view *view);
+void lr_view_refresh(struct lr_view *view);
+/*
+ * Asks the processor for what a resolve of this user will read. Called as soon as the user is
+ * known, some hundred nanoseconds of other work before lr_view_resolve, it hides the cost of a
+ * memory larger than the processor's caches. Never needed, never wrong.
+ */
+void lr_view_hint(struct lr_view *view, struct lb_str user);
+LLMGR_MUST_CHECK llmgr_status lr_view_resolve(struct lr_view *view,
+                                              const struct lr_request *request,
+                                              struct lb_arena *arena, struct lr_target *target,
+                                              enum lr_view_result *result, struct llmgr_error *err);
+/* Reads (and repairs) a user's rows; blocking, any thread. The profile is handed to one view. */
+LLMGR_MUST_CHECK llmgr_status lr_profile_load(struct lm_manager *manager, struct lb_str user,
+                                              struct lr_profile **profile, struct llmgr_error *err);
+void lr_profile_free(struct lm_manager *manager, struct lr_profile *profile); /* NULL is fine */
+void lr_view_put(struct lr_view *view, struct lr_profile *profile);
+
+/* Fills the candidates in resolve's order; strings in `arena`. See llmgr_explain. */
+LLMGR_MUST_CHECK llmgr_status lr_explain(struct lm_manager *manager,
+                                         const struct lr_request *request, struct lb_arena *arena,
+                                         struct llmgr_explanation *explanation,
+                                         struct llmgr_error *err);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A scene read from the database for one question: explain, the lists, and every resolve that
+ * finds nothing in memory.
+ */
+#ifndef LR_SCENE_H
+#define LR_SCENE_H
+
+#include "resolve/choose.h"
+
+/*
+ * Reads the user's rows into `arena` and holds the catalogue. `user` is effective, and borrowed as
+ * long as the scene is open.
+ */
+LLMGR_MUST_CHECK llmgr_status lr_scene_open(struct lm_manager *manager, struct lb_str user,
+                                            struct lb_arena *arena, struct lr_scene *scene,
+                                            struct llmgr_error *err);
+/*
+ * The same, and replaces stored choices whose target is gone: those that `request` depends on, or
+ * all of them if it is NULL. A choice that was replaced is marked `repaired`, one that could not
+ * be is marked `stuck`.
+ */
+LLMGR_MUST_CHECK llmgr_status lr_scene_open_repaired(struct lm_manager *manager, struct lb_str user,
+                                                     const struct lr_request *request,
+                                                     struct lb_arena *arena, struct lr_scene *scene,
+                                                     struct llmgr_error *err);
+void lr_scene_close(struct lr_scene *scene);
+
+/* ---- The answer (target.c) ------------------------------------------------------------------- */
+
+/* ERR_INVALID for a slot or model that cannot be a name. */
+LLMGR_MUST_CHECK llmgr_status lr_request_check(const struct lr_request *request,
+                                               struct llmgr_error *err);
+/*
+ * Copies the choice into `arena`; the status and text of ERR_NOT_FOUND and ERR_NO_KEY are those
+ * of lr_resolve. Tells a repair, which is then told.
+ */
+LLMGR_MUST_CHECK llmgr_status lr_choice_answer(const struct lr_scene *scene,
+                                               const struct lr_request *request,
+                                               const struct lr_choice *choice,
+                                               struct lb_arena *arena, struct lr_target *target,
+                                               struct llmgr_error *err);
+/* What lr_choice_answer returns, without copying: OK, ERR_NOT_FOUND or ERR_NO_KEY. */
+llmgr_status lr_choice_status(const struct lr_scene *scene, const struct lr_request *request,
+                              const struct lr_choice *choice, struct llmgr_error *err);
+
+/*
+ * "key:1a2b3c4d" of the key chosen on a platform, in `arena`; *text is NULL if there is none or it
+ * does not open any more.
+ */
+LLMGR_MUST_CHECK llmgr_status lr_choice_fingerprint(struct lm_manager *manager,
+                                                    const struct lr_scene *scene,
+                                                    const struct lm_platform *platform,
+                                                    const struct lr_key_choice *key,
+                                                    struct lb_arena *arena, const char **text,
+                                                    struct llmgr_error *err);
+
+/* A borrowed text as a C string in `arena`, "" if it is empty; NULL when memory is short. */
+const char *lr_keep_text(struct lb_arena *arena, struct lb_str text);
+
+#endif

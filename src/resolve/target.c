@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The answer of resolve: a choice copied out of shared memory, or the error that says what to do.
+ * All texts of a target are one allocation; the key stays sealed until lr_target_open_key.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "keys/ring.h"
+#include "resolve/scene.h"
+#include "vault/secret.h"
+#include "vault/vault.h"
+
+enum {
+    SHOWN_MAX = 120, /* bytes of a name in an error */
+    MODEL_MAX = LM_PLATFORM_NAME_MAX + 1 + LM_MODEL_NAME_MAX,
+};
+
+const char *lm_payer_name(enum lm_payer payer)
+{
+    if (payer == LM_PAYER_NONE)
+        return NULL;
+    return payer == LM_PAYER_USER ? "user" : "system";
+}
+
+/* ---- The question ---------------------------------------------------------------------------- */
+
+llmgr_status lr_request_check(const struct lr_request *request, struct llmgr_error *err)
+{
+    if (request->model.size != 0 && !lb_utf8_name(request->model, 4 * MODEL_MAX))
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       "the model is not a name: it must be UTF-8 without control characters and "
+                       "not longer than a platform's name, '/' and a model's name");
+    if (request->slot.size != 0 && !lb_utf8_name(request->slot, LM_SLOT_MAX))
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       "the slot is not a name: it must be 1 to %d bytes of UTF-8 without control "
+                       "characters",
+                       LM_SLOT_MAX);
+    return LLMGR_OK;
+}
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+/* A slice as two arguments of "%.*s", cut to what an error shows. */
+#define SHOW(s) (int)lb_utf8_cut((s), SHOWN_MAX), (s).p
+
+static llmgr_status fail_not_found(const struct lr_scene *scene, const struct lr_request *request,
+                                   const struct lr_choice *choice, struct llmgr_error *err)
+{
+    uint32_t count;
+
+    if (choice->slot.size == 0)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                       "there is no model '%.*s': give 'auto', a slot with a stored choice, "
+                       "'platform/model', a display name or a model name of `llmgr model list`",
+                       SHOW(request->model));
+    lm_catalogue_platforms(scene->catalogue, &count);
+    if (count == 0)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                       "there is no system platform to choose from: add platforms to llmgr.yaml "
+                       "and run `llmgr sync`");
+    return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                   "no system platform has a model: add models to llmgr.yaml and run `llmgr sync`");
+}
+
+static llmgr_status fail_no_key(const struct lr_scene *scene, const struct lr_choice *choice,
+                                struct llmgr_error *err)
+{
+    const struct lm_platform *platform = choice->platform;
+    long long id = platform->id;
+
+    if (choice->key.reason == LR_REASON_KEY_UNREADABLE && !scene->is_system)
+        return lb_fail(err, LLMGR_ERR_NO_KEY,
+                       "the API key stored for platform '%.*s' cannot be used (the address has "
+                       "changed, or it was sealed with a lost key): store it again with `llmgr "
+                       "platform set-key %lld`",
+                       SHOW(platform->name), id);
+    if (!platform->is_sys)
+        return lb_fail(err, LLMGR_ERR_NO_KEY,
+                       "platform '%.*s' has no API key: store one with `llmgr platform set-key "
+                       "%lld`",
+                       SHOW(platform->name), id);
+    if (choice->key.reason == LR_REASON_AUTO_KEY_OFF ||
+        !(scene->options->auto_key || scene->is_system))
+        return lb_fail(err, LLMGR_ERR_NO_KEY,
+                       "you have no API key for platform '%.*s', and auto_key is off: store your "
+                       "own with `llmgr platform set-key %lld`",
+                       SHOW(platform->name), id);
+    if (platform->key_env.size != 0)
+        return lb_fail(err, LLMGR_ERR_NO_KEY,
+                       "platform '%.*s' has no usable API key: set %.*s and run `llmgr sync`, or "
+                       "store a key with `llmgr platform set-key %lld`",
+                       SHOW(platform->name), SHOW(platform->key_env), id);
+    return lb_fail(err, LLMGR_ERR_NO_KEY,
+                   "platform '%.*s' has no usable API key: give it an api_key in llmgr.yaml and "
+                   "run `llmgr sync`, or store a key with `llmgr platform set-key %lld`",
+                   SHOW(platform->name), id);
+}
+
+llmgr_status lr_choice_status(const struct lr_scene *scene, const struct lr_request *request,
+                              const struct lr_choice *choice, struct llmgr_error *err)
+{
+    if (choice->platform == NULL)
+        return fail_not_found(scene, request, choice, err);
+    if (choice->key.payer == LM_PAYER_NONE)
+        return fail_no_key(scene, choice, err);
+    return LLMGR_OK;
+}
+
+/* ---- Copying --------------------------------------------------------------------------------- */
+
+/* Moves the texts into the arena, in one allocation, each followed by a NUL. */
+static bool own_texts(struct lb_arena *arena, struct lb_str *const *texts, size_t count)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++)
+        size += texts[i]->size + 1;
+    char *at = lb_arena_bytes(arena, size);
+    if (at == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = texts[i]->size;
+        if (bytes != 0)
+            memcpy(at, texts[i]->p, bytes);
+        at[bytes] = '\0';
+        texts[i]->p = at;
+        at += bytes + 1;
+    }
+    return true;
+}
+
+/* Only platforms of which it was ever said cost a look at the clock. */
+static bool rejects_options(const struct lm_platform *platform, const struct lb_host *host)
+{
+    return platform->no_stream_options != 0 &&
+           lm_verdict_until(platform->no_stream_options, lb_now_ms(host)) != 0;
+}
+
+llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_request *request,
+                              const struct lr_choice *choice, struct lb_arena *arena,
+                              struct lr_target *target, struct llmgr_error *err)
+{
+    const struct lm_platform *platform = choice->platform;
+    const struct lm_model *model = choice->model;
+
+    if (platform == NULL)
+        return lr_choice_status(scene, request, choice, err);
+    struct lr_target copy = {
+        .user = scene->user,
+        .slot = choice->slot,
+        .platform_id = platform->id,
+        .platform_name = platform->name,
+        .base_url = platform->base_url,
+        .origin = platform->origin,
+        .protocol = platform->protocol,
+        .native_paths = platform->native_paths,
+        .platform_is_sys = platform->is_sys,
+        .no_stream_options = rejects_options(platform, arena->host),
+        .payer = choice->key.payer,
+        .sealed_key = choice->key.record,
+        .key_env = platform->key_env,
+        .is_default = choice->is_default,
+        .repaired = choice->selection != NULL && choice->selection->repaired,
+        .fell_back = choice->fell_back,
+    };
+    if (model != NULL) {
+        copy.model_id = model->id;
+        copy.model_name = model->model_name;
+        copy.display_name = model->display_name;
+        copy.extra_body = model->extra_body;
+    }
+    struct lb_str *const texts[] = {
+        &copy.user,       &copy.slot,       &copy.platform_name, &copy.base_url,
+        &copy.origin,     &copy.protocol,   &copy.model_name,    &copy.display_name,
+        &copy.extra_body, &copy.sealed_key, &copy.key_env,       &copy.native_paths,
+    };
+    if (!own_texts(arena, texts, sizeof texts / sizeof *texts))
+        return lb_fail_memory(err);
+    if (copy.repaired)
+        choice->selection->repaired = 0;
+    *target = copy;
+    return lr_choice_status(scene, request, choice, err);
+}
+
+/* ---- The key --------------------------------------------------------------------------------- */
+
+llmgr_status lr_target_open_key(const struct lm_manager *manager, const struct lr_target *target,
+                                struct lv_secret *key, struct llmgr_error *err)
+{
+    bool own_on_system = target->platform_is_sys && target->payer == LM_PAYER_USER;
+    struct lk_key_place place = {
+        .column = own_on_system ? LK_KEY_OF_USER : LK_KEY_OF_PLATFORM,
+        .owner = target->payer == LM_PAYER_SYSTEM ? LB_STR(LLMGR_SYSTEM_USER) : target->user,
+        .platform_id = target->platform_id,
+        .origin = target->origin,
+    };
+
+    if (target->payer == LM_PAYER_NONE) {
+        lv_secret_init(key);
+        return lb_fail(err, LLMGR_ERR_NO_KEY, "platform '%.*s' has no usable API key",
+                       SHOW(target->platform_name));
+    }
+    return lk_key_open_held(manager, &place, target->sealed_key, key, err);
+}
+
+llmgr_status lr_choice_fingerprint(struct lm_manager *manager, const struct lr_scene *scene,
+                                   const struct lm_platform *platform,
+                                   const struct lr_key_choice *choice, struct lb_arena *arena,
+                                   const char **text, struct llmgr_error *err)
+{
+    struct lr_target target = {
+        .user = scene->user,
+        .platform_id = platform->id,
+        .platform_is_sys = platform->is_sys,
+        .origin = platform->origin,
+        .payer = choice->payer,
+        .sealed_key = choice->record,
+    };
+    char shown[LV_FINGERPRINT_SIZE];
+    struct lv_secret key;
+    struct llmgr_error own = {0};
+
+    *text = NULL;
+    if (choice->payer == LM_PAYER_NONE)
+        return LLMGR_OK;
+    llmgr_status status = lr_target_open_key(manager, &target, &key, &own);
+    if (status == LLMGR_OK)
+        status = lv_fingerprint(lm_vault(manager), lv_secret_str(&key), shown, &own);
+    lv_secret_clear(&key);
+    if (status == LLMGR_ERR_VAULT)
+        return LLMGR_OK;
+    if (status == LLMGR_OK) {
+        *text = lb_arena_strdup(arena, shown);
+        return *text != NULL ? LLMGR_OK : lb_fail_memory(err);
+    }
+    if (err != NULL)
+        *err = own;
+    return status;
+}
+
+const char *lr_keep_text(struct lb_arena *arena, struct lb_str text)
+{
+    return text.size != 0 ? lb_arena_str(arena, text).p : "";
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* Tokens: stored as digests only, found without SQL, gone at once when they are revoked. */
+#include <sodium.h>
+#include <time.h>
+
+#include "accounts/tokens.h"
+#include "vault/token.h"
+
+#include "../manager/world.h"
+
+struct issued {
+    char text[LLMGR_TOKEN_ROOM];
+    int64_t id;
+};
+
+static int setup(void **state)
+{
+    static struct world world;
+
+    world_setup(&world);
+    *state = &world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_teardown(*state);
+    return 0;
+}
+
+static llmgr_status try_issue(struct world *w, llmgr_token_kind kind, const char *user,
+                              const char *prefix, struct issued *issued)
+{
+    const struct lw_token_spec spec = {
+        .kind = kind, .name = S("a name"), .user = lb_cstr(user), .prefix = lb_cstr(prefix)};
+
+    return lw_token_create(w->manager, &spec, issued->text, &issued->id, &w->err);
+}
+
+static struct issued issue(struct world *w, llmgr_token_kind kind, const char *user,
+                           const char *prefix)
+{
+    struct issued issued;
+
+    WANT(LLMGR_OK, try_issue(w, kind, user, prefix, &issued));
+    return issued;
+}
+
+static struct lw_token_cache *new_cache(struct lm_manager *manager)
+{
+    struct lw_token_cache *cache = NULL;
+
+    assert_int_equal(lw_token_cache_new(manager, 0, &cache, NULL), LLMGR_OK);
+    return cache;
+}
+
+/* Looks it up, loading it on a miss as a worker does; whether it had to. */
+static enum lw_token_result look(struct lm_manager *manager, struct lw_token_cache *cache,
+                                 const char *text, bool *missed, const struct lw_token **token)
+{
+    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
+    struct lw_token *loaded = NULL;
+
+    enum lw_token_result result = lw_token_cache_find(cache, lb_cstr(text), digest, token);
+    *missed = result == LW_TOKEN_MISS;
+    if (!*missed)
+        return result;
+    assert_int_equal(lw_token_load(manager, digest, &loaded, NULL), LLMGR_OK);
+    result = loaded->known ? LW_TOKEN_FOUND : LW_TOKEN_UNKNOWN;
+    lw_token_cache_put(cache, loaded);
+    return result;
+}
+
+static void a_token_is_found_with_what_it_may_do_and_warm_without_a_load(void **state)
+{
+    struct world *w = *state;
+    struct issued issued = issue(w, LLMGR_TOKEN_APP, NULL, "team-");
+    struct lw_token_cache *cache = new_cache(w->manager);
+    const struct lw_token *token = NULL;
+    bool missed;
+
+    assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
+    assert_true(missed);
+    assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
+    assert_false(missed);
+    assert_true(token->known);
+    assert_int_equal(token->id, issued.id);
+    assert_int_equal(token->kind, LLMGR_TOKEN_APP);
+    assert_true(lb_str_eq_c(token->name, "a name"));
+    assert_true(lb_str_eq_c(token->prefix, "team-"));
+    assert_int_equal(token->user.size, 0);
+    lw_token_cache_free(cache);
+}
+
+static void a_token_never_exceeds_what_it_was_made_for(void **state)
+{
+    struct world *w = *state;
+    const struct lw_token user = {.known = true, .kind = LLMGR_TOKEN_USER, .user = S("alice")};
+    const struct lw_token app = {.known = true, .kind = LLMGR_TOKEN_APP, .prefix = S("team-")};
+    const struct lw_token any = {.known = true, .kind = LLMGR_TOKEN_APP};
+    const struct lw_token admin = {.known = true, .kind = LLMGR_TOKEN_ADMIN};
+    const struct lw_token unknown = {.known = false, .kind = LLMGR_TOKEN_ADMIN};
+    struct lb_str acting = {0};
+
+    WANT(LLMGR_OK, lw_token_acts_as(&user, S(""), &acting, &w->err));
+    assert_true(lb_str_eq_c(acting, "alice"));
+    WANT(LLMGR_OK, lw_token_acts_as(&user, S("alice"), &acting, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN, lw_token_acts_as(&user, S("bob"), &acting, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN, lw_token_acts_as(&user, S("-1"), &acting, &w->err));
+    WANT(LLMGR_ERR_INVALID, lw_token_acts_as(&app, S(""), &acting, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN, lw_token_acts_as(&app, S("bob"), &acting, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN, lw_token_acts_as(&any, S("-1"), &acting, &w->err));
+    WANT(LLMGR_ERR_INVALID, lw_token_acts_as(&any, S("a\nb"), &acting, &w->err));
+    WANT(LLMGR_OK, lw_token_acts_as(&app, S("team-7"), &acting, &w->err));
+    assert_true(lb_str_eq_c(acting, "team-7"));
+    WANT(LLMGR_OK, lw_token_acts_as(&admin, S(""), &acting, &w->err));
+    assert_true(lb_str_eq_c(acting, "-1"));
+    WANT(LLMGR_OK, lw_token_acts_as(&admin, S("bob"), &acting, &w->err));
+    WANT(LLMGR_ERR_UNAUTHORIZED, lw_token_acts_as(&unknown, S(""), &acting, &w->err));
+}
+
+static void what_makes_no_sense_is_not_issued(void **state)
+{
+    struct world *w = *state;
+    struct issued issued;
+
+    WANT(LLMGR_ERR_INVALID, try_issue(w, LLMGR_TOKEN_USER, "", NULL, &issued));
+    WANT(LLMGR_ERR_INVALID, try_issue(w, LLMGR_TOKEN_USER, "a\x01", NULL, &issued));
+    WANT(LLMGR_ERR_INVALID, try_issue(w, LLMGR_TOKEN_USER, "alice", "a", &issued));
+    WANT(LLMGR_ERR_INVALID, try_issue(w, LLMGR_TOKEN_ADMIN, "alice", NULL, &issued));
+    WANT(LLMGR_ERR_INVALID, try_issue(w, (llmgr_token_kind)7, NULL, NULL, &issued));
+    assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_tokens"), 0);
+}
+
+/* Does a file of the database hold these bytes? */
+static bool holds(const struct world *w, const char *suffix, const char *text)
+{
+    static char bytes[8 << 20];
+    char path[400];
+
+    snprintf(path, sizeof path, "%s%s", w->db.path, suffix);
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return false;
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    return memmem(bytes, size, text, strlen(text)) != NULL;
+}
+
+static void a_token_is_never_stored_in_clear(void **state)
+{
+    struct world *w = *state;
+    struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
+    char sql[300];
+
+    if (!w->db.postgres) {
+        assert_true(holds(w, "", "a name") || holds(w, "-wal", "a name"));
+        /* Not the whole, and not the random part alone. */
+        assert_false(holds(w, "", issued.text + sizeof LV_TOKEN_PREFIX - 1));
+        assert_false(holds(w, "-wal", issued.text + sizeof LV_TOKEN_PREFIX - 1));
+    }
+    snprintf(sql, sizeof sql,
+             "SELECT COUNT(*) FROM llm_tokens WHERE CAST(digest AS TEXT) LIKE '%%%.20s%%'",
+             issued.text + 12);
+    assert_int_equal(db_number(&w->db, sql), 0);
+    assert_int_equal(db_number(&w->db, "SELECT length(digest) FROM llm_tokens"), 32);
+    assert_null(strstr(w->db.log, issued.text));
+}
+
+static void a_revoked_token_is_gone_at_once_here(void **state)
+{
+    struct world *w = *state;
+    struct issued kept = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
+    struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
+    struct lw_token_cache *cache = new_cache(w->manager);
+    const struct lw_token *token = NULL;
+    bool missed;
+
+    assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
+    assert_int_equal(look(w->manager, cache, kept.text, &missed, &token), LW_TOKEN_FOUND);
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, &w->err));
+    assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_UNKNOWN);
+    assert_true(missed);
+    /* Others need not be read again for it. */
+    assert_int_equal(look(w->manager, cache, kept.text, &missed, &token), LW_TOKEN_FOUND);
+    assert_false(missed);
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, &w->err));
+    lw_token_cache_free(cache);
+}
+
+static void what_was_read_before_a_revocation_is_not_kept_after_it(void **state)
+{
+    struct world *w = *state;
+    struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
+    struct lw_token_cache *cache = new_cache(w->manager);
+    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
+    const struct lw_token *token = NULL;
+    struct lw_token *loaded = NULL;
+
+    assert_int_equal(lw_token_cache_find(cache, lb_cstr(issued.text), digest, &token),
+                     LW_TOKEN_MISS);
+    WANT(LLMGR_OK, lw_token_load(w->manager, digest, &loaded, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, &w->err));
+    lw_token_cache_put(cache, loaded);
+    assert_int_equal(lw_token_cache_find(cache, lb_cstr(issued.text), digest, &token),
+                     LW_TOKEN_MISS);
+    lw_token_cache_free(cache);
+}
+
+static void a_revocation_reaches_another_manager_with_its_next_poll(void **state)
+{
+    struct world *w = *state;
+    struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
+    struct lm_manager *first = w->manager;
+    const struct lw_token *token = NULL;
+    bool missed;
+
+    world_open(w);
+    struct lm_manager *second = w->manager;
+    struct lw_token_cache *cache = new_cache(second);
+    assert_int_equal(look(second, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
+    WANT(LLMGR_OK, lw_token_revoke(first, S(""), issued.id, &w->err));
+    WANT(LLMGR_OK, lm_poll(second, &w->err));
+    assert_int_equal(look(second, cache, issued.text, &missed, &token), LW_TOKEN_UNKNOWN);
+    lw_token_cache_free(cache);
+    lm_close(first);
+}
+
+static void memory_that_no_poll_has_confirmed_answers_nothing(void **state)
+{
+    struct world *w = *state;
+    const struct lw_token *token = NULL;
+    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
+    bool missed;
+
+    world_close(w);
+    w->options.poll_ms = 20;
+    world_open(w);
+    struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
+    struct lw_token_cache *cache = new_cache(w->manager);
+    assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    assert_int_equal(lw_token_cache_find(cache, lb_cstr(issued.text), digest, &token),
+                     LW_TOKEN_MISS);
+    lw_token_cache_free(cache);
+}
+
+static void invented_tokens_are_refused_by_form_or_remembered_within_bounds(void **state)
+{
+    struct world *w = *state;
+    struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
+    struct lw_token_cache *cache = new_cache(w->manager);
+    const struct lw_token *token = NULL;
+    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
+    char invented[LLMGR_TOKEN_ROOM];
+    bool missed;
+
+    assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
+    assert_int_equal(lw_token_cache_find(cache, S("sk-llmgr-nonsense"), digest, &token),
+                     LW_TOKEN_UNKNOWN);
+    assert_int_equal(lw_token_cache_find(cache, S(""), digest, &token), LW_TOKEN_UNKNOWN);
+    memcpy(invented, issued.text, sizeof invented);
+    invented[20] = invented[20] == 'A' ? 'B' : 'A';
+    assert_int_equal(lw_token_cache_find(cache, lb_cstr(invented), digest, &token),
+                     LW_TOKEN_UNKNOWN);
+    lv_token_new(invented);
+    assert_int_equal(look(w->manager, cache, invented, &missed, &token), LW_TOKEN_UNKNOWN);
+    assert_true(missed);
+    assert_int_equal(look(w->manager, cache, invented, &missed, &token), LW_TOKEN_UNKNOWN);
+    assert_false(missed);
+    /* A flood: bounded, and the good token stays. */
+    for (int i = 0; i < 3 * LW_TOKEN_UNKNOWN_MAX; i++) {
+        struct lw_token *fake = lb_calloc(&w->host, 1, sizeof *fake);
+        assert_non_null(fake);
+        randombytes_buf(fake->digest, sizeof fake->digest);
+        lw_token_cache_put(cache, fake);
+    }
+    assert_true(lw_token_cache_unknown(cache) <= LW_TOKEN_UNKNOWN_MAX);
+    assert_int_equal(lw_token_cache_count(cache), 1);
+    assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
+    lw_token_cache_free(cache);
+}
+
+static void known_tokens_are_bounded_by_bytes(void **state)
+{
+    struct world *w = *state;
+    struct lw_token_cache *cache = NULL;
+    enum { SIZE = 64 << 10 };
+
+    assert_int_equal(lw_token_cache_new(w->manager, SIZE, &cache, NULL), LLMGR_OK);
+    for (int i = 0; i < 5000; i++) {
+        struct lw_token *token = lb_calloc(&w->host, 1, sizeof *token + 200);
+        assert_non_null(token);
+        randombytes_buf(token->digest, sizeof token->digest);
+        token->known = true;
+        token->user = lb_str((const char *)(token + 1), 200);
+        lw_token_cache_put(cache, token);
+        assert_true(lw_token_cache_count(cache) * (sizeof *token + 200) <= SIZE);
+    }
+    assert_true(lw_token_cache_count(cache) > 20);
+    lw_token_cache_free(cache);
+}
+
+static void lists_show_everything_but_the_token_and_foreign_ones_do_not_exist(void **state)
+{
+    struct world *w = *state;
+    struct issued alices = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
+    struct issued bobs = issue(w, LLMGR_TOKEN_USER, "bob", NULL);
+    struct llmgr_token *items = NULL;
+    size_t count = 0;
+    bool has = true;
+
+    WANT(LLMGR_OK, lw_token_has_admin(w->manager, &has, &w->err));
+    assert_false(has);
+    struct issued admins = issue(w, LLMGR_TOKEN_ADMIN, NULL, NULL);
+    WANT(LLMGR_OK, lw_token_has_admin(w->manager, &has, &w->err));
+    assert_true(has);
+    WANT(LLMGR_ERR_NOT_FOUND, lw_token_revoke(w->manager, S("alice"), bobs.id, &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND, lw_token_revoke(w->manager, S(""), 999, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S("alice"), alices.id, &w->err));
+    WANT(LLMGR_OK, lw_token_list(w->manager, S("alice"), 0, 0, &w->arena, &items, &count, &w->err));
+    assert_int_equal(count, 1);
+    assert_string_equal(items[0].user, "alice");
+    assert_true(items[0].revoked && items[0].revoked_at_ms >= items[0].created_at_ms);
+    WANT(LLMGR_OK,
+         lw_token_list(w->manager, S(""), alices.id, 1, &w->arena, &items, &count, &w->err));
+    assert_int_equal(count, 1);
+    assert_int_equal(items[0].token_id, bobs.id);
+    WANT(LLMGR_OK, lw_token_list(w->manager, S(""), 0, 0, &w->arena, &items, &count, &w->err));
+    assert_int_equal(count, 3);
+    assert_null(items[2].user);
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), admins.id, &w->err));
+    WANT(LLMGR_OK, lw_token_has_admin(w->manager, &has, &w->err));
+    assert_false(has);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_token_is_found_with_what_it_may_do_and_warm_without_a_load),
+        CASE(a_token_never_exceeds_what_it_was_made_for),
+        CASE(what_makes_no_sense_is_not_issued),
+        CASE(a_token_is_never_stored_in_clear),
+        CASE(a_revoked_token_is_gone_at_once_here),
+        CASE(what_was_read_before_a_revocation_is_not_kept_after_it),
+        CASE(a_revocation_reaches_another_manager_with_its_next_poll),
+        CASE(memory_that_no_poll_has_confirmed_answers_nothing),
+        CASE(invented_tokens_are_refused_by_form_or_remembered_within_bounds),
+        CASE(known_tokens_are_bounded_by_bytes),
+        CASE(lists_show_everything_but_the_token_and_foreign_ones_do_not_exist),
+    };
+
+    return cmocka_run_group_tests_name("tokens", tests, NULL, NULL);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* A ledger on a fresh database, its journals beside it, and short forms of what tests do with it.
+ */
+#ifndef TESTS_LEDGER_BOOKS_H
+#define TESTS_LEDGER_BOOKS_H
+
+#include "ledger/ledger.h"
+#include "ledger/rows.h"
+
+#include "../manager/world.h"
+
+enum { FLUSH_MS = 60000 };
+
+struct books {
+    struct world w;
+    char dir[300]; /* of the journals */
+    struct ll_ledger_options options;
+    struct ll_ledger *ledger;
+};
+
+static inline void books_setup(struct books *b)
+{
+    *b = (struct books){.ledger = NULL};
+    world_setup(&b->w);
+    snprintf(b->dir, sizeof b->dir, "%s/journal", b->w.db.dir);
+    b->options = (struct ll_ledger_options){.journal_dir = b->dir, .segment_size = 64 << 10};
+}
+
+static inline void books_open(struct books *b)
+{
+    if (ll_ledger_open(b->w.manager, &b->options, &b->ledger, &b->w.err) != LLMGR_OK)
+        fail_msg("ll_ledger_open: %s", b->w.err.message);
+}
+
+static inline struct ll_journal *books_journal(struct books *b)
+{
+    struct ll_journal *journal = NULL;
+
+    if (ll_journal_open(b->ledger, &journal, &b->w.err) != LLMGR_OK)
+        fail_msg("ll_journal_open: %s", b->w.err.message);
+    return journal;
+}
+
+static inline void books_flush(struct books *b)
+{
+    if (ll_ledger_flush(b->ledger, FLUSH_MS, &b->w.err) != LLMGR_OK)
+        fail_msg("ll_ledger_flush: %s", b->w.err.message);
+}
+
+static inline void books_close(struct books *b)
+{
+    if (ll_ledger_close(b->ledger, FLUSH_MS, &b->w.err) != LLMGR_OK)
+        fail_msg("ll_ledger_close: %s", b->w.err.message);
+    b->ledger = NULL;
+}
+
+/* Files of the journals' directory whose name contains `part`; optionally the path of one. */
+static inline int books_files(const struct books *b, const char *part, char *path, size_t size)
+{
+    DIR *dir = opendir(b->dir);
+    const struct dirent *entry;
+    int count = 0;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.' || strstr(entry->d_name, part) == NULL)
+            continue;
+        count++;
+        if (path != NULL)
+            snprintf(path, size, "%s/%s", b->dir, entry->d_name);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return count;
+}
+
+static inline void books_teardown(struct books *b)
+{
+    char path[700];
+
+    while (books_files(b, "", path, sizeof path) != 0)
+        (void)unlink(path);
+    (void)rmdir(b->dir);
+    world_teardown(&b->w);
+}
+
+/* An attempt of alice's, all of it known; `id` is borrowed. */
+static inline struct ll_usage attempt(const char *id)
+{
+    struct ll_usage usage;
+
+    ll_usage_init(&usage);
+    usage.request_id = lb_cstr(id);
+    usage.user = LB_STR("alice");
+    usage.platform_id = 3;
+    usage.platform_name = LB_STR("Mock");
+    usage.model_id = 7;
+    usage.model_name = LB_STR("mock-1");
+    usage.slot = LB_STR("main");
+    usage.endpoint = LB_STR("chat/completions");
+    usage.payer = LM_PAYER_SYSTEM;
+    usage.prompt_tokens = 100;
+    usage.completion_tokens = 20;
+    usage.cached_tokens = 10;
+    usage.reasoning_tokens = 5;
+    usage.provenance = LLMGR_PROVENANCE_REPORTED;
+    usage.upstream_status = 200;
+    usage.latency_ms = 1234;
+    usage.first_byte_ms = 321;
+    usage.bytes_in = 1000;
+    usage.bytes_out = 2000;
+    return usage;
+}
+
+static inline llmgr_status try_append(struct ll_journal *journal, const char *id,
+                                      struct llmgr_error *err)
+{
+    struct ll_usage usage = attempt(id);
+
+    if (!ll_journal_admit(journal))
+        return LLMGR_ERR_DATABASE_FULL;
+    return ll_journal_append(journal, &usage, err);
+}
+
+static inline void append(struct books *b, struct ll_journal *journal, const char *id)
+{
+    if (try_append(journal, id, &b->w.err) != LLMGR_OK)
+        fail_msg("append: %s", b->w.err.message);
+}
+
+static inline int64_t books_number(struct books *b, const char *sql)
+{
+    return db_number(&b->w.db, sql);
+}
+
+#define ROWS "SELECT COUNT(*) FROM llm_usage"
+#define DISTINCT_ROWS "SELECT COUNT(DISTINCT request_id) FROM llm_usage"
+#define SUMMED "SELECT COALESCE(SUM(attempts), 0) FROM llm_usage_hours"
+
+/* Of cmocka: the state of each test is the one pair of books. */
+static inline int books_begin(void **state)
+{
+    static struct books books;
+
+    books_setup(&books);
+    *state = &books;
+    return 0;
+}
+
+static inline int books_end(void **state)
+{
+    books_teardown(*state);
+    return 0;
+}
+
+static inline void append_many(struct books *b, struct ll_journal *journal, const char *prefix,
+                               int count)
+{
+    char id[64];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(id, sizeof id, "%s-%d", prefix, i);
+        append(b, journal, id);
+    }
+}
+
+/* The same numbers in every run. */
+static inline int draw(int below)
+{
+    static uint64_t seed = 42;
+
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (int)(seed % (uint64_t)below);
+}
+
+static inline int64_t count_or_not(int below)
+{
+    return draw(4) == 0 ? (int64_t)LL_UNKNOWN : draw(below);
+}
+
+#endif

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: MIT */
+/* The ledger through its face: nothing lost that an append returned for, nothing doubled. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sodium.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "books.h"
+#include "ledger/segment.h"
+
+enum { KILLS = 60 };
+/* Of a journal's head: byte order, head's size and the file's size stand before the id. */
+enum {
+    AT_HEAD_FORM = 6,
+    AT_HEAD_KEY = 24,
+    AT_HEAD_CHECK = 24 + LL_RECORD_KEY_SIZE + LL_LEDGER_ID_SIZE
+};
+
+/* ---- The plain way --------------------------------------------------------------------------- */
+
+static void what_is_appended_becomes_one_row_and_is_summed(void **state)
+{
+    struct books *b = *state;
+
+    books_open(b);
+    struct ll_journal *journal = books_journal(b);
+    append(b, journal, "one");
+    books_flush(b);
+    ll_journal_close(journal);
+    books_close(b);
+    assert_int_equal(
+        books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = 'one' AND attempt = 1"
+                        " AND user_id = 'alice' AND platform_id = 3 AND platform_name = 'Mock'"
+                        " AND model_id = 7 AND model_name = 'mock-1' AND slot = 'main'"
+                        " AND endpoint = 'chat/completions' AND payer = 'system'"
+                        " AND prompt_tokens = 100 AND completion_tokens = 20"
+                        " AND cached_tokens = 10 AND reasoning_tokens = 5"
+                        " AND provenance = 'reported' AND end_state = 'completed'"
+                        " AND upstream_status = 200 AND latency_ms = 1234 AND first_byte_ms = 321"
+                        " AND bytes_in = 1000 AND bytes_out = 2000 AND token_id IS NULL"
+                        " AND created_at > 0"),
+        1);
+    assert_int_equal(books_number(b, ROWS), 1);
+    assert_int_equal(
+        books_number(b, "SELECT COUNT(*) FROM llm_usage_hours WHERE user_id = 'alice'"
+                        " AND requests = 1 AND attempts = 1 AND completed = 1 AND unknown = 0"
+                        " AND prompt_tokens = 100 AND completion_tokens = 20"),
+        1);
+}
+
+static void unknown_counts_are_null_and_never_zero(void **state)
+{
+    struct books *b = *state;
+    struct ll_usage usage;
+
+    books_open(b);
+    struct ll_journal *journal = books_journal(b);
+    ll_usage_init(&usage);
+    usage.request_id = S("unknown");
+    usage.user = S("bob");
+    usage.end_state = LLMGR_END_CLIENT_GONE;
+    assert_true(ll_journal_admit(journal));
+    assert_int_equal(ll_journal_append(journal, &usage, NULL), LLMGR_OK);
+    /* More than any upstream can mean is not known either. */
+    usage.prompt_tokens = INT64_MAX;
+    assert_true(ll_journal_admit(journal));
+    assert_int_equal(ll_journal_append(journal, &usage, NULL), LLMGR_OK);
+    assert_int_equal(ll_usage_add(b->w.manager, &usage, NULL), LLMGR_OK);
+    books_flush(b);
+    ll_journal_close(journal);
+    books_close(b);
+    assert_int_equal(
+        books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE prompt_tokens IS NULL"
+                        " AND completion_tokens IS NULL AND cached_tokens IS NULL"
+                        " AND reasoning_tokens IS NULL AND provenance = 'unknown'"
+                        " AND first_byte_ms IS NULL AND latency_ms IS NULL AND bytes_in IS NULL"
+                        " AND upstream_status IS NULL AND payer IS NULL AND slot IS NULL"),
+        3);
+    assert_int_equal(
+        books_number(b, "SELECT COUNT(*) FROM llm_usage_hours WHERE prompt_tokens IS NULL"
+                        " AND completion_tokens IS NULL AND unknown = 3 AND attempts = 3"),
+        1);
+}
+
+static void a_text_that_is_none_spoils_no_batch(void **state)
+{
+    struct books *b = *state;
+    char longer[600];
+
+    memset(longer, 'x', sizeof longer);
+    books_open(b);
+    struct ll_journal *journal = books_journal(b);
+    struct ll_usage usage = attempt("bad");
+    usage.request_id = lb_str("a\0b\xff", 4);
+    usage.platform_name = lb_str(longer, sizeof longer);
+    usage.model_name = S("\xe6\xa8");
+    usage.slot = lb_str(longer, sizeof longer);
+    assert_true(ll_journal_admit(journal));
+    assert_int_equal(ll_journal_append(journal, &usage, NULL), LLMGR_OK);
+    append(b, journal, "good");
+    usage.user = lb_str(longer, sizeof longer);
+    assert_true(ll_journal_admit(journal));
+    assert_int_equal(ll_journal_append(journal, &usage, NULL), LLMGR_ERR_INVALID);
+    books_flush(b);
+    ll_journal_close(journal);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 2);
+    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = '?'"
+                                     " AND length(platform_name) = 80 AND length(slot) = 64"),
+                     1);
+}
+
+static void files_follow_one_another_and_go_when_they_are_done(void **state)
+{
+    struct books *b = *state;
+    struct ll_ledger_stats stats;
+
+    b->options.segment_size = 8 << 10;
+    b->options.batch = 7;
+    books_open(b);
+    struct ll_journal *one = books_journal(b);
+    struct ll_journal *two = books_journal(b);
+    for (int i = 0; i < 1000; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "r%d", i);
+        /* The spare is made by another thread: an admission may have to wait for it. */
+        while (try_append(i % 3 == 0 ? two : one, id, &b->w.err) == LLMGR_ERR_DATABASE_FULL)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    books_flush(b);
+    ll_ledger_stats(b->ledger, &stats);
+    assert_int_equal(stats.appended, 1000);
+    assert_int_equal(stats.written, 1000);
+    assert_int_equal(stats.adopted, 0);
+    assert_int_equal(stats.lag_records, 0);
+    ll_journal_close(one);
+    ll_journal_close(two);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 1000);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), 1000);
+    assert_int_equal(books_number(b, SUMMED), 1000);
+    assert_int_equal(books_files(b, "", NULL, 0), 0);
+    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'hours'"), 0);
+}
+
+/* ---- Death ----------------------------------------------------------------------------------- */
+
+struct shared {
+    _Atomic int appended; /* appends that have returned */
+    _Atomic int ready;
+};
+
+/* A process that appends until it is killed. */
+static void live(struct books *b, struct shared *shared, int round)
+{
+    char id[64];
+
+    world_open(&b->w);
+    books_open(b);
+    struct ll_journal *journal = books_journal(b);
+    atomic_store(&shared->ready, 1);
+    for (int i = 0;; i++) {
+        snprintf(id, sizeof id, "k%d-%d", round, i);
+        if (try_append(journal, id, NULL) == LLMGR_OK)
+            atomic_store(&shared->appended, i + 1);
+        else
+            i--;
+        if (i % 16 == 0)
+            nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+    }
+}
+
+static int kill_one(struct books *b, struct shared *shared, int round)
+{
+    int status = 0;
+
+    atomic_store(&shared->appended, 0);
+    atomic_store(&shared->ready, 0);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        live(b, shared, round);
+        _exit(1);
+    }
+    while (atomic_load(&shared->ready) == 0 && waitpid(child, &status, WNOHANG) == 0)
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = (long)(random() % 15000) * 1000}, NULL);
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    return atomic_load(&shared->appended);
+}
+
+static void a_killed_process_loses_nothing_and_doubles_nothing(void **state)
+{
+    struct books *b = *state;
+    struct shared *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int appended[KILLS];
+
+    assert_ptr_not_equal(shared, MAP_FAILED);
+    b->options.segment_size = 16 << 10;
+    b->options.batch = 50;
+    b->options.flush_ms = 1;
+    b->options.sync_ms = 1;
+    world_close(&b->w);
+    srandom(7);
+    for (int round = 0; round < KILLS; round++)
+        appended[round] = kill_one(b, shared, round);
+    world_open(&b->w);
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+    int64_t rows = books_number(b, ROWS);
+    int64_t least = 0;
+    for (int round = 0; round < KILLS; round++) {
+        char sql[200];
+        /* What was appended last may not have been told any more; nothing else is uncertain. */
+        snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM llm_usage WHERE request_id LIKE 'k%d-%%'",
+                 round);
+        int64_t found = books_number(b, sql);
+        if (found < appended[round] || found > appended[round] + 1)
+            fail_msg("round %d: %lld rows of %d", round, (long long)found, appended[round]);
+        least += appended[round];
+    }
+    assert_true(least > 0);
+    assert_true(rows >= least && rows <= least + KILLS);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), rows);
+    assert_int_equal(books_number(b, SUMMED), rows);
+    /* What was killed while it was made stays for a minute. */
+    assert_int_equal(books_files(b, ".journal", NULL, 0), books_files(b, ".new", NULL, 0));
+    munmap(shared, sizeof *shared);
+}
+
+/* Leaves a journal with `count` records, as a process that died would; none is in the database. */
+static void leave_orphan(struct books *b, int count)
+{
+    int status = 0;
+
+    world_close(&b->w);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        b->options.flush_ms = 600000;
+        world_open(&b->w);
+        books_open(b);
+        struct ll_journal *journal = books_journal(b);
+        /* The writer's first look is over, and the next one far. */
+        append(b, journal, "first");
+        books_flush(b);
+        append_many(b, journal, "o", count);
+        kill(getpid(), SIGKILL);
+    }
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    world_open(&b->w);
+}
+
+static void an_orphan_is_adopted_where_the_database_left_it(void **state)
+{
+    struct books *b = *state;
+    struct ll_ledger_stats stats;
+
+    leave_orphan(b, 20);
+    assert_int_equal(books_number(b, ROWS), 1);
+    books_open(b);
+    books_flush(b);
+    ll_ledger_stats(b->ledger, &stats);
+    assert_int_equal(stats.adopted, 20);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 21);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), 21);
+    assert_int_equal(books_files(b, "", NULL, 0), 0);
+    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'hours'"), 0);
+}
+
+/* The orphan with records in it: the largest offset with a byte that is not zero. */
+static void find_used(const struct books *b, char *path, size_t size, long *used)
+{
+    DIR *dir = opendir(b->dir);
+    const struct dirent *entry;
+
+    *used = 0;
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        static char bytes[64 << 10];
+        char name[700];
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(name, sizeof name, "%s/%s", b->dir, entry->d_name);
+        FILE *file = fopen(name, "rb");
+        assert_non_null(file);
+        long at = (long)fread(bytes, 1, sizeof bytes, file);
+        fclose(file);
+        while (at > 0 && bytes[at - 1] == 0)
+            at--;
+        if (at > *used) {
+            *used = at;
+            snprintf(path, size, "%s", name);
+        }
+    }
+    closedir(dir);
+}
+
+/*
+ * Makes of a journal file one as the first form was written, all sums SipHash, but with this digit
+ * in its magic.
+ */
+static void make_first_form(const char *path, char digit)
+{
+    static unsigned char bytes[64 << 10];
+    struct ll_record_key key = {.form = LL_FORM_MURMUR};
+    struct ll_usage usage;
+    FILE *file = fopen(path, "r+b");
+
+    assert_non_null(file);
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    memcpy(key.bytes, bytes + AT_HEAD_KEY, sizeof key.bytes);
+    size_t got;
+    for (size_t at = LL_SEGMENT_HEAD; (got = ll_record_read(bytes, size, at, &key, &usage)) != 0;
+         at += got)
+        crypto_shorthash(bytes + at, bytes + at + 8, got - 8, key.bytes);
+    assert_memory_equal(bytes, "llmgrJ2\n", 8);
+    bytes[AT_HEAD_FORM] = (unsigned char)digit;
+    crypto_shorthash(bytes + AT_HEAD_CHECK, bytes, AT_HEAD_CHECK, key.bytes);
+    rewind(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Leaves 20 records and one that is committed; opens again where they stand in such a journal. */
+static void adopt_first_form(struct books *b, char digit)
+{
+    char path[700];
+    long used;
+
+    b->options.segment_size = 32 << 10;
+    leave_orphan(b, 20);
+    find_used(b, path, sizeof path, &used);
+    make_first_form(path, digit);
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+}
+
+static void an_orphan_of_the_first_form_is_adopted(void **state)
+{
+    struct books *b = *state;
+
+    adopt_first_form(b, '1');
+    assert_int_equal(books_number(b, ROWS), 21);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), 21);
+    assert_int_equal(books_files(b, "", NULL, 0), 0);
+}
+
+static void an_orphan_of_a_later_form_is_put_aside(void **state)
+{
+    struct books *b = *state;
+
+    adopt_first_form(b, '3');
+    assert_int_equal(books_files(b, ".bad", NULL, 0), 1);
+    assert_int_equal(books_number(b, ROWS), 1);
+}
+
+static void a_second_forms_digit_does_not_make_first_records_second(void **state)
+{
+    struct books *b = *state;
+
+    adopt_first_form(b, '2');
+    assert_int_equal(books_number(b, ROWS), 1);
+}
+
+static void of_a_torn_tail_the_valid_prefix_counts(void **state)
+{
+    struct books *b = *state;
+    char path[700];
+    long used;
+
+    leave_orphan(b, 20);
+    find_used(b, path, sizeof path, &used);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    /* Within the last record's texts. */
+    assert_int_equal(pwrite(fd, "\x55", 1, used - 3), 1);
+    close(fd);
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 20);
+    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = 'o-18'"),
+                     1);
+    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = 'o-19'"),
+                     0);
+}
+
+static void a_file_cut_short_gives_what_it_still_holds(void **state)
+{
+    struct books *b = *state;
+    char path[700];
+    long used;
+
+    leave_orphan(b, 20);
+    find_used(b, path, sizeof path, &used);
+    assert_int_equal(truncate(path, used - 100), 0);
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 20);
+}
+
+static void a_file_that_is_no_journal_is_put_aside(void **state)
+{
+    struct books *b = *state;
+    char path[700];
+
+    books_open(b);
+    books_close(b);
+    snprintf(path, sizeof path, "%s/%032d.journal", b->dir, 7);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    for (int i = 0; i < 1000; i++)
+        fputc(i, file);
+    fclose(file);
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+    assert_int_equal(books_files(b, ".bad", NULL, 0), 1);
+    assert_int_equal(books_number(b, ROWS), 0);
+}
+
+static void journals_of_another_database_are_left_alone(void **state)
+{
+    struct books *b = *state;
+    struct books other;
+
+    leave_orphan(b, 5);
+    int files = books_files(b, ".journal", NULL, 0);
+    books_setup(&other);
+    other.options.journal_dir = b->dir;
+    books_open(&other);
+    books_flush(&other);
+    books_close(&other);
+    assert_int_equal(books_number(&other, ROWS), 0);
+    books_teardown(&other);
+    assert_int_equal(books_files(b, ".journal", NULL, 0), files);
+    books_open(b);
+    books_flush(b);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 6);
+}
+
+/* ---- Company --------------------------------------------------------------------------------- */
+
+static void run_beside(struct books *b, int number)
+{
+    char prefix[16];
+
+    world_open(&b->w);
+    books_open(b);
+    struct ll_journal *journal = books_journal(b);
+    snprintf(prefix, sizeof prefix, "p%d", number);
+    append_many(b, journal, prefix, 150);
+    books_flush(b);
+    ll_journal_close(journal);
+    books_close(b);
+    world_close(&b->w);
+}
+
+static void processes_write_side_by_side(void **state)
+{
+    struct books *b = *state;
+    pid_t children[3];
+
+    b->options.batch = 10;
+    world_close(&b->w);
+    fflush(NULL);
+    for (int i = 0; i < 3; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            run_beside(b, i);
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        int status = 0;
+        waitpid(children[i], &status, 0);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    world_open(&b->w);
+    assert_int_equal(books_number(b, ROWS), 450);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), 450);
+    assert_int_equal(books_number(b, SUMMED), 450);
+}
+
+/* ---- A database that goes back in time ------------------------------------------------------- */
+
+/* The last two rows were never there, nor what says that they were taken in. */
+static void lose_two(struct books *b, int64_t position)
+{
+    char text[200];
+
+    if (position != 0)
+        snprintf(text, sizeof text, "UPDATE llm_journals SET position = %lld WHERE name <> 'hours'",
+                 (long long)position);
+    else
+        snprintf(text, sizeof text, "DELETE FROM llm_journals WHERE name <> 'hours'");
+    db_sql(&b->w.db, text);
+    db_sql(&b->w.db, "DELETE FROM llm_usage WHERE request_id IN ('three', 'four')");
+    db_sql(&b->w.db, "DELETE FROM llm_usage_hours");
+    db_sql(&b->w.db, "UPDATE llm_journals SET position = 0 WHERE name = 'hours'");
+    if (position == 0)
+        db_sql(&b->w.db, "DELETE FROM llm_usage");
+}
+
+static void rows_that_were_lost_are_written_again(void **state)
+{
+    struct books *b = *state;
+    struct ll_ledger_stats stats;
+
+    books_open(b);
+    struct ll_journal *journal = books_journal(b);
+    append(b, journal, "one");
+    append(b, journal, "two");
+    books_flush(b);
+    int64_t position = books_number(b, "SELECT position FROM llm_journals WHERE name <> 'hours'");
+    append(b, journal, "three");
+    append(b, journal, "four");
+    books_flush(b);
+    /* Seen by the next row that is written, before the manager polls; and with no trace left. */
+    lose_two(b, position);
+    append(b, journal, "five");
+    books_flush(b);
+    for (int i = 0; i < 500 && books_number(b, ROWS) != 5; i++)
+        usleep(20000);
+    assert_int_equal(books_number(b, ROWS), 5);
+    lose_two(b, 0);
+    append(b, journal, "six");
+    books_flush(b);
+    for (int i = 0; i < 500 && books_number(b, ROWS) != 6; i++)
+        usleep(20000);
+    assert_int_equal(books_number(b, ROWS), 6);
+    assert_int_equal(books_number(b, DISTINCT_ROWS), 6);
+    books_flush(b);
+    ll_ledger_stats(b->ledger, &stats);
+    assert_int_equal(stats.lag_records, 0);
+    ll_journal_close(journal);
+    books_close(b);
+    assert_int_equal(books_number(b, ROWS), 6);
+    assert_int_equal(books_number(b, SUMMED), 6);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, books_begin, books_end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_appended_becomes_one_row_and_is_summed),
+        CASE(unknown_counts_are_null_and_never_zero),
+        CASE(a_text_that_is_none_spoils_no_batch),
+        CASE(files_follow_one_another_and_go_when_they_are_done),
+        CASE(a_killed_process_loses_nothing_and_doubles_nothing),
+        CASE(an_orphan_is_adopted_where_the_database_left_it),
+        CASE(an_orphan_of_the_first_form_is_adopted),
+        CASE(an_orphan_of_a_later_form_is_put_aside),
+        CASE(a_second_forms_digit_does_not_make_first_records_second),
+        CASE(of_a_torn_tail_the_valid_prefix_counts),
+        CASE(a_file_cut_short_gives_what_it_still_holds),
+        CASE(a_file_that_is_no_journal_is_put_aside),
+        CASE(journals_of_another_database_are_left_alone),
+        CASE(processes_write_side_by_side),
+        CASE(rows_that_were_lost_are_written_again),
+    };
+
+    return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Sums made in memory are those that the database would make, and stand for no row twice. */
+#include "books.h"
+#include "ledger/sums.h"
+#include "manager/handle.h"
+
+enum { ATTEMPTS = 600, CROWD = 17000 /* more users than sums are kept */, HOUR = LL_HOUR_MS };
+#define START_MS (INT64_C(20000) * 24 * HOUR)
+
+static struct ll_sums *sums;
+
+static int setup(void **state)
+{
+    (void)books_begin(state);
+    struct books *b = *state;
+    sums = ll_sums_new(&b->w.db.host);
+    assert_non_null(sums);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    ll_sums_free(sums);
+    return books_end(state);
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+static struct ll_usage any_attempt(void)
+{
+    static const char *const USERS[] = {"alice", "bob", "al", "用户", "-1"};
+    static const char *const SLOTS[] = {"", "main", "icemain", "Main"};
+    struct ll_usage usage = attempt("any");
+
+    usage.attempt = 1 + draw(2);
+    usage.time_ms = START_MS + (int64_t)draw(3) * HOUR + draw(HOUR);
+    usage.user = lb_cstr(USERS[draw(5)]);
+    usage.slot = lb_cstr(SLOTS[draw(4)]);
+    usage.platform_id = draw(3);
+    usage.platform_name = usage.platform_id == 0 ? LB_STR("") : LB_STR("Mock");
+    usage.model_id = draw(3);
+    usage.payer = (enum lm_payer)draw(3);
+    usage.prompt_tokens = count_or_not(1000);
+    usage.completion_tokens = count_or_not(500);
+    usage.cached_tokens = count_or_not(100);
+    usage.reasoning_tokens = usage.model_id == 1 ? LL_UNKNOWN : count_or_not(100);
+    usage.provenance = (llmgr_provenance)draw(4);
+    usage.end_state = (llmgr_end_state)draw(5);
+    return usage;
+}
+
+static llmgr_status write_batch(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return ll_usage_batch_write(context, tx, err);
+}
+
+static void write_and_sum(struct books *b, struct ll_usage_batch *batch)
+{
+    if (ls_transact(b->w.manager->store, LS_WRITE, write_batch, batch, &b->w.err) != LLMGR_OK)
+        fail_msg("write: %s", b->w.err.message);
+    ll_usage_batch_sum(batch, sums);
+}
+
+static void write_any(struct books *b, int count)
+{
+    struct ll_usage_batch *batch = ll_usage_batch_new(&b->w.db.host, (size_t)count);
+
+    for (int i = 0; i < count; i++) {
+        struct ll_usage usage = any_attempt();
+        assert_true(ll_usage_batch_add(batch, &usage));
+    }
+    write_and_sum(b, batch);
+    ll_usage_batch_free(batch);
+}
+
+static void roll_up(struct books *b, struct ll_sums *with)
+{
+    if (ll_usage_roll_up(b->w.manager, with, &b->w.err) != LLMGR_OK)
+        fail_msg("ll_usage_roll_up: %s", b->w.err.message);
+}
+
+static bool stand_for_something(void)
+{
+    int64_t from, to;
+
+    return ll_sums_range(sums, &from, &to);
+}
+
+/* What was summed so far is what the database makes of all rows. */
+static void as_the_database(struct books *b)
+{
+    static const char DIFFERENT[] =
+        "SELECT (SELECT COUNT(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM llm_usage_hours)"
+        " AS a) + (SELECT COUNT(*) FROM (SELECT * FROM llm_usage_hours EXCEPT SELECT * FROM kept)"
+        " AS b)";
+
+    db_sql(&b->w.db, "CREATE TABLE kept AS SELECT * FROM llm_usage_hours");
+    db_sql(&b->w.db, "DELETE FROM llm_usage_hours");
+    db_sql(&b->w.db, "DELETE FROM llm_journals WHERE name = 'hours'");
+    roll_up(b, NULL);
+    assert_int_equal(books_number(b, DIFFERENT), 0);
+    assert_true(books_number(b, "SELECT COUNT(*) FROM kept") > 0);
+    db_sql(&b->w.db, "DROP TABLE kept");
+}
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+static void sums_in_memory_are_those_of_the_database(void **state)
+{
+    struct books *b = *state;
+
+    for (int i = 0; i < 3; i++) {
+        write_any(b, ATTEMPTS);
+        write_any(b, 1);
+        assert_true(stand_for_something());
+        roll_up(b, sums);
+        assert_false(stand_for_something());
+        assert_int_equal(books_number(b, SUMMED), (i + 1) * (ATTEMPTS + 1));
+    }
+    as_the_database(b);
+}
+
+static void rows_of_others_are_summed_once(void **state)
+{
+    struct books *b = *state;
+    struct ll_usage other = any_attempt();
+
+    assert_int_equal(ll_usage_add(b->w.manager, &other, NULL), LLMGR_OK);
+    write_any(b, 100); /* behind a row that is not ours */
+    assert_int_equal(ll_usage_add(b->w.manager, &other, NULL), LLMGR_OK);
+    write_any(b, 100); /* does not follow on what is ours */
+    roll_up(b, sums);
+    assert_int_equal(books_number(b, SUMMED), 202);
+    write_any(b, 10);
+    roll_up(b, sums);
+    assert_int_equal(books_number(b, SUMMED), 212);
+    as_the_database(b);
+}
+
+static void what_another_has_summed_is_not_summed_again(void **state)
+{
+    struct books *b = *state;
+
+    write_any(b, 100);
+    roll_up(b, NULL);
+    assert_true(stand_for_something());
+    write_any(b, 50);
+    roll_up(b, sums);
+    assert_int_equal(books_number(b, SUMMED), 150);
+    as_the_database(b);
+}
+
+static void what_does_not_fit_is_left_to_the_database(void **state)
+{
+    struct books *b = *state;
+    struct ll_usage_batch *batch = ll_usage_batch_new(&b->w.db.host, CROWD);
+    char(*users)[16] = calloc(CROWD, sizeof *users);
+
+    assert_true(batch != NULL && users != NULL);
+    write_any(b, 100);
+    for (int i = 0; i < CROWD; i++) {
+        struct ll_usage usage = any_attempt();
+        snprintf(users[i], sizeof users[i], "user-%d", i);
+        usage.user = lb_cstr(users[i]);
+        assert_true(ll_usage_batch_add(batch, &usage));
+    }
+    write_and_sum(b, batch);
+    assert_false(stand_for_something());
+    write_any(b, 100);
+    assert_false(stand_for_something());
+    roll_up(b, sums);
+    assert_int_equal(books_number(b, SUMMED), CROWD + 200);
+    write_any(b, 100);
+    assert_true(stand_for_something());
+    ll_usage_batch_free(batch);
+    free(users);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(sums_in_memory_are_those_of_the_database),
+        CASE(rows_of_others_are_summed_once),
+        CASE(what_another_has_summed_is_not_summed_again),
+        CASE(what_does_not_fit_is_left_to_the_database),
+    };
+
+    return cmocka_run_group_tests_name("sums", tests, NULL, NULL);
+}

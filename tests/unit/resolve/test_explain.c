@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* Explain and the lists say what resolve does, and write nothing. */
+#include "manager/models.h"
+#include "manager/platforms.h"
+
+#include "../manager/house.h"
+
+#define URL_A "https://a.example.com/v1"
+#define URL_B "https://b.example.com/v1"
+#define URL_OWN "https://own.example.org/v1"
+
+static struct house h;
+static int64_t a, b, empty, own;
+static int64_t a1, b1, own1;
+
+static int set_up(void **state)
+{
+    (void)state;
+    house_setup(&h);
+    empty = sys_platform(&h, "Empty", "https://e.example.com", 0, "sk-e");
+    a = sys_platform(&h, "A", URL_A, 1, NULL);
+    b = sys_platform(&h, "B", URL_B, 2, "sk-server-b");
+    a1 = add_model(&h, NULL, a, "Alpha", "m-1");
+    b1 = add_model(&h, NULL, b, "Beta", "m-1");
+    own = own_platform(&h, "ann", "Own", URL_OWN, "sk-private");
+    own1 = add_model(&h, "ann", own, "Mine", "m-1");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    house_teardown(&h);
+    return 0;
+}
+
+static struct llmgr_explanation explain(const char *user, const char *slot, const char *model)
+{
+    struct lr_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model), 0};
+    struct llmgr_explanation told = {0};
+
+    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    return told;
+}
+
+static void assert_candidate(const struct llmgr_candidate *item, int64_t platform, int64_t model,
+                             const char *reason, bool chosen, const char *payer)
+{
+    assert_int_equal(item->platform_id, platform);
+    assert_int_equal(item->model_id, model);
+    assert_string_equal(item->reason, reason);
+    assert_int_equal(item->chosen, chosen);
+    if (payer == NULL) {
+        assert_null(item->payer);
+        assert_null(item->key_fingerprint);
+    } else {
+        assert_string_equal(item->payer, payer);
+        assert_int_equal(strlen(item->key_fingerprint), 12);
+    }
+    assert_true(item->text[0] != '\0');
+}
+
+static void every_candidate_of_a_slot_has_its_reason(void **state)
+{
+    (void)state;
+    struct llmgr_explanation told = explain("bob", NULL, NULL);
+    assert_int_equal(told.status, LLMGR_OK);
+    assert_string_equal(told.message, "");
+    assert_int_equal(told.count, 3);
+    assert_candidate(&told.items[0], empty, 0, "no_model", false, "system");
+    assert_candidate(&told.items[1], a, a1, "no_key", false, NULL);
+    assert_candidate(&told.items[2], b, b1, "fallback", true, "system");
+    assert_true(told.items[2].kept);
+    assert_false(told.items[1].kept);
+}
+
+static void stored_choices_stand_first(void **state)
+{
+    (void)state;
+    pick(&h, "ann", "main", own, own1);
+    struct llmgr_explanation told = explain("ann", "fast", NULL);
+    assert_int_equal(told.count, 4);
+    assert_candidate(&told.items[0], own, own1, "selected_main", true, "user");
+    house_mode(&h, LLMGR_MODE_FIXED);
+    told = explain("ann", NULL, NULL);
+    assert_candidate(&told.items[0], own, own1, "hidden_by_mode", false, "user");
+    assert_candidate(&told.items[3], b, b1, "fallback", true, "system");
+}
+
+static void explain_repairs_nothing(void **state)
+{
+    (void)state;
+    pick(&h, "ann", "main", own, 12345);
+    struct llmgr_explanation told = explain("ann", NULL, NULL);
+    assert_candidate(&told.items[0], own, 12345, "gone", false, NULL);
+    assert_candidate(&told.items[3], b, b1, "fallback", true, "system");
+    assert_int_equal(db_number(&h.db, "SELECT selected_model_id FROM user_ai_configs"), 12345);
+    ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, NULL));
+    assert_true(h.target.repaired);
+    told = explain("ann", NULL, NULL);
+    assert_candidate(&told.items[0], b, b1, "selected", true, "system");
+}
+
+static void a_name_lists_those_it_names_in_order_and_then_the_others(void **state)
+{
+    (void)state;
+    struct llmgr_explanation told = explain("ann", NULL, "m-1");
+    assert_int_equal(told.count, 3);
+    assert_candidate(&told.items[0], own, own1, "model_name", true, "user");
+    assert_candidate(&told.items[1], a, a1, "no_key", false, NULL);
+    assert_candidate(&told.items[2], b, b1, "model_name", false, "system");
+    told = explain("ann", NULL, "B/m-1");
+    assert_candidate(&told.items[0], b, b1, "platform_model_name", true, "system");
+    assert_candidate(&told.items[1], own, own1, "not_named", false, "user");
+    told = explain("bob", NULL, "Mine");
+    assert_int_equal(told.count, 2);
+    assert_int_equal(told.status, LLMGR_ERR_NOT_FOUND);
+    assert_true(told.message[0] != '\0');
+}
+
+static void a_missing_key_is_told_with_its_cause(void **state)
+{
+    (void)state;
+    own_key(&h, "bob", a, URL_B, "sk-bob"); /* for another origin */
+    house_auto_key(&h, false);
+    struct llmgr_explanation told = explain("bob", NULL, NULL);
+    assert_int_equal(told.status, LLMGR_ERR_NO_KEY);
+    assert_candidate(&told.items[1], a, a1, "key_unreadable", false, NULL);
+    assert_candidate(&told.items[2], b, b1, "auto_key_off", false, NULL);
+}
+
+static void the_lists_show_system_platforms_in_order_then_own(void **state)
+{
+    struct llmgr_platform *platforms = NULL;
+    struct llmgr_model *models = NULL;
+    size_t count = 0;
+
+    (void)state;
+    OK(&h, lr_platforms(h.manager, LB_STR("ann"), &h.arena, &platforms, &count, &h.err));
+    assert_int_equal(count, 4);
+    assert_int_equal(platforms[0].platform_id, empty);
+    assert_int_equal(platforms[1].platform_id, a);
+    assert_false(platforms[1].api_key_set);
+    assert_null(platforms[1].payer);
+    assert_string_equal(platforms[2].payer, "system");
+    assert_int_equal(platforms[3].platform_id, own);
+    assert_false(platforms[3].platform_is_sys);
+    assert_string_equal(platforms[3].payer, "user");
+    assert_string_equal(platforms[3].base_url, URL_OWN);
+    assert_string_not_equal(platforms[2].key_fingerprint, platforms[3].key_fingerprint);
+    act(&h, "ann",
+        (struct act){
+            .statement = LS_MODEL_HIDE, .values = {ls_cstr("ann"), ls_int(b1)}, .count = 2});
+    act(&h, "ann",
+        (struct act){.statement = LS_OWN_HIDE_SET,
+                     .values = {ls_cstr("ann"), ls_int(a), ls_int(1)},
+                     .count = 3});
+    OK(&h, lr_models(h.manager, LB_STR("ann"), &h.arena, &models, &count, &h.err));
+    assert_int_equal(count, 3);
+    assert_int_equal(models[0].model_id, a1);
+    assert_true(models[0].platform_hide);
+    assert_false(models[0].model_hide);
+    assert_true(models[1].model_hide);
+    assert_int_equal(models[2].model_id, own1);
+    assert_string_equal(models[2].platform_name, "Own");
+    assert_true(models[2].api_key_set);
+    assert_null(models[2].extra_body);
+    OK(&h, lr_models(h.manager, LB_STR("bob"), &h.arena, &models, &count, &h.err));
+    assert_int_equal(count, 2);
+    assert_false(models[0].platform_hide);
+    house_mode(&h, LLMGR_MODE_FIXED);
+    OK(&h, lr_platforms(h.manager, LB_STR("ann"), &h.arena, &platforms, &count, &h.err));
+    assert_int_equal(count, 3);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(every_candidate_of_a_slot_has_its_reason),
+        CASE(stored_choices_stand_first),
+        CASE(explain_repairs_nothing),
+        CASE(a_name_lists_those_it_names_in_order_and_then_the_others),
+        CASE(a_missing_key_is_told_with_its_cause),
+        CASE(the_lists_show_system_platforms_in_order_then_own),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

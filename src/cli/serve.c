@@ -16,6 +16,7 @@
 #include "base/host.h"
 #include "cli/cli.h"
 #include "gateway/server.h"
+#include "management/call.h"
 #include "net/addr_range.h"
 #include "net/loop.h"
 
@@ -32,7 +33,7 @@ struct serve {
     uv_signal_t signals[SIGNALS];
     bool draining;
     int64_t drain_timeout_ms;
-    struct lg_config_hooks config;
+    struct lp_config_hooks config;
 };
 
 /* ---- Options --------------------------------------------------------------------------------- */
@@ -332,7 +333,7 @@ llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
 {
     struct serve serve = {.app = app, .drain_timeout_ms = app->options.drain_timeout_ms};
 
-    serve.config = (struct lg_config_hooks){sync_now, check_now, &serve};
+    serve.config = (struct lp_config_hooks){sync_now, check_now, &serve};
     raise_limits();
     lb_give_memory_back();
     /* Who read our log may leave: that ends the log, not the gateway. */

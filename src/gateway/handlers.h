@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Every handler that routes.def names. */
+/*
+ * Every handler of our own that routes.def names. Those of kind OPERATION are management's
+ * (management/operations.def).
+ */
 #ifndef LG_HANDLERS_H
 #define LG_HANDLERS_H
 
 #include "management/call.h"
 
+struct lg_server;
+
 #define LG_DECLARE_RELAY(target)
-#define LG_DECLARE_LOOP(target) void lg_run_##target(struct lp_call *call);
+#define LG_DECLARE_LOOP(target)                                                                    \
+    void lg_run_##target(const struct lg_server *server, struct lp_call *call);
 #define LG_DECLARE_WORK(target) void lg_run_##target(struct lp_call *call);
+#define LG_DECLARE_OPERATION(target)
 #define LG_ROUTE(method, path, kind, scope, target, ...) LG_DECLARE_##kind(target)
 #include "gateway/routes.def"
 #undef LG_ROUTE
 #undef LG_DECLARE_RELAY
 #undef LG_DECLARE_LOOP
 #undef LG_DECLARE_WORK
+#undef LG_DECLARE_OPERATION
 
 #endif

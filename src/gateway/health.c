@@ -13,8 +13,9 @@
 #include "management/call.h"
 #include "manager/manager.h"
 
-void lg_run_healthz(struct lp_call *call)
+void lg_run_healthz(const struct lg_server *server, struct lp_call *call)
 {
+    (void)server;
     lb_buf_add_c(&call->out, "{\"status\":\"ok\"}");
 }
 
@@ -28,9 +29,9 @@ static const char *unready(const struct lg_server *server)
     return lg_server_has_room(server) ? NULL : "room";
 }
 
-void lg_run_readyz(struct lp_call *call)
+void lg_run_readyz(const struct lg_server *server, struct lp_call *call)
 {
-    const char *why = unready(call->server);
+    const char *why = unready(server);
 
     call->status = why == NULL ? 200 : 503;
     lb_buf_addf(&call->out, "{\"status\":\"%s\"}", why != NULL ? why : "ready");
@@ -143,11 +144,11 @@ static void write_process(const struct lg_server *server, struct lb_buf *out)
     lb_buf_addf(out, "llmgr_ready %d\n", unready(server) == NULL);
 }
 
-void lg_run_metrics(struct lp_call *call)
+void lg_run_metrics(const struct lg_server *server, struct lp_call *call)
 {
     call->type = LB_STR("text/plain; version=0.0.4; charset=utf-8");
-    write_process(call->server, &call->out);
-    write_metrics(call->server, &call->out);
+    write_process(server, &call->out);
+    write_metrics(server, &call->out);
     for (size_t i = 0; i < LG_HISTOGRAM_COUNT; i++)
-        write_histogram(call->server, i, &call->out);
+        write_histogram(server, i, &call->out);
 }

@@ -11,10 +11,12 @@
 #include "dialect/endpoint.h"
 #include "gateway/handlers.h"
 #include "http/hex.h"
+#include "management/operations.h"
 
 #define LG_TARGET_RELAY(target) .endpoint = LD_ENDPOINT_##target
-#define LG_TARGET_LOOP(target) .handler = lg_run_##target
+#define LG_TARGET_LOOP(target) .answer = lg_run_##target
 #define LG_TARGET_WORK(target) .handler = lg_run_##target
+#define LG_TARGET_OPERATION(target) .handler = lp_run_##target
 
 static const struct lg_route ROUTES[] = {
 #define LG_ROUTE(method_, path_, kind_, scope_, target, tag_, operation_, summary_)                \

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "http/head.h"
 
+struct lg_server;
 struct lp_call;
 
 enum lg_scope {
@@ -24,11 +25,13 @@ enum lg_scope {
 };
 
 enum lg_route_kind {
-    LG_ROUTE_RELAY, /* goes to a platform */
-    LG_ROUTE_LOOP,  /* answered at once, on the worker's loop: never blocks, no SQL */
-    LG_ROUTE_WORK   /* answered by a function on the thread pool, which may block */
+    LG_ROUTE_RELAY,    /* goes to a platform */
+    LG_ROUTE_LOOP,     /* answered at once, on the worker's loop: never blocks, no SQL */
+    LG_ROUTE_WORK,     /* answered by a function on the thread pool, which may block */
+    LG_ROUTE_OPERATION /* the same, of the management API */
 };
 
+typedef void (*lg_answer_fn)(const struct lg_server *server, struct lp_call *call);
 typedef void (*lg_handler_fn)(struct lp_call *call);
 
 struct lg_route {
@@ -37,7 +40,8 @@ struct lg_route {
     enum lg_route_kind kind;
     enum lg_scope scope;
     unsigned endpoint;     /* RELAY: enum ld_endpoint_id */
-    lg_handler_fn handler; /* LOOP, WORK */
+    lg_answer_fn answer;   /* LOOP */
+    lg_handler_fn handler; /* WORK, OPERATION */
     const char *tag;       /* of the OpenAPI document; NULL: not in it */
     const char *operation; /* operationId */
     const char *summary;

@@ -43,7 +43,7 @@ struct lg_server {
     struct lg_share *looks;
     struct ll_ledger *ledger;
     struct lg_log *log;
-    const struct lg_config_hooks *config;
+    const struct lp_config_hooks *config;
     bool need_token;
     char *tls_cert;
     char *tls_key;
@@ -527,7 +527,7 @@ struct llmgr *lg_server_manager(const struct lg_server *server)
     return server->manager;
 }
 
-const struct lg_config_hooks *lg_server_config(const struct lg_server *server)
+const struct lp_config_hooks *lg_server_config(const struct lg_server *server)
 {
     return server->config;
 }

@@ -23,18 +23,11 @@
 struct lg_server;
 struct lg_worker;
 struct llmgr;
+struct lp_config_hooks;
 
 enum {
     LG_WORKERS_MAX = 256,
     LG_LISTENERS_MAX = 16,
-};
-
-/* The program's configuration file, for /api/sync: read anew for each call, from any thread. */
-struct lg_config_hooks {
-    llmgr_status (*sync)(void *context, bool dry_run, struct llmgr_sync_report *report,
-                         struct llmgr_error *err);
-    llmgr_status (*check)(void *context, llmgr_sync_state *state, struct llmgr_error *err);
-    void *context;
 };
 
 struct lg_server_options {
@@ -52,7 +45,7 @@ struct lg_server_options {
     const char *journal_dir;              /* of the usage ledger; NULL: beside the database */
     int64_t journal_max;                  /* bytes of all its files; 0: the ledger's default */
     const char *state_home;               /* where that is for a database without a file */
-    const struct lg_config_hooks *config; /* outlives the server; NULL: there is no file */
+    const struct lp_config_hooks *config; /* outlives the server; NULL: there is no file */
     void (*ended)(void *context);         /* from a worker's thread: all workers have ended */
     void *ended_context;
 };
@@ -83,7 +76,7 @@ void lg_server_free(struct lg_server *server);
 
 /* ---- For handlers and workers ---------------------------------------------------------------- */
 
-const struct lg_config_hooks *lg_server_config(const struct lg_server *server); /* or NULL */
+const struct lp_config_hooks *lg_server_config(const struct lg_server *server); /* or NULL */
 struct llmgr *lg_server_manager(const struct lg_server *server);
 bool lg_server_draining(const struct lg_server *server);
 /* Has the database been heard of lately? False: what is remembered may be too old to act on. */

@@ -10,16 +10,22 @@
 #include "gateway/work.h"
 #include "http/write.h"
 
+/* A handler on its way through the thread pool. */
+struct handling {
+    lg_handler_fn handler;
+    struct lp_call call;
+};
+
 static void fill_call(struct lg_request *request, struct lp_call *call)
 {
     struct lg_worker *worker = request->worker;
 
     *call = (struct lp_call){
-        .server = worker->server,
-        .worker = worker,
         .manager = lg_server_manager(worker->server),
         .arena = &request->arena,
-        .route = request->match.route,
+        .config = lg_server_config(worker->server),
+        .method = request->match.route->method,
+        .admin_only = request->match.route->scope == LG_SCOPE_ADMIN,
         .head = request->head,
         .params = request->match.params,
         .param_count = request->match.param_count,
@@ -53,14 +59,15 @@ static enum lg_verdict answer_call(struct lg_request *request, struct lp_call *c
 
 static void run_handler(void *context)
 {
-    struct lp_call *call = context;
+    struct handling *handling = context;
 
-    call->route->handler(call);
+    handling->handler(&handling->call);
 }
 
 static enum lg_verdict handled(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct lp_call *call = context;
+    struct handling *handling = context;
+    struct lp_call *call = &handling->call;
 
     if (request->gone || status != LLMGR_OK) {
         lb_buf_free(&call->out);
@@ -75,11 +82,12 @@ static enum lg_verdict start_handler(struct lg_request *request)
     /* The handler reads the head on another thread: it must not lie in the worker's scratch. */
     if (!request->kept && lg_request_keep(request) != LLMGR_OK)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    struct lp_call *call = lb_arena_alloc(&request->arena, sizeof *call);
-    if (call == NULL)
+    struct handling *handling = lb_arena_alloc(&request->arena, sizeof *handling);
+    if (handling == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    fill_call(request, call);
-    return lg_work_start(request, run_handler, handled, call);
+    handling->handler = request->match.route->handler;
+    fill_call(request, &handling->call);
+    return lg_work_start(request, run_handler, handled, handling);
 }
 
 static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_status status)
@@ -98,7 +106,7 @@ enum lg_verdict lg_step_handle(struct lg_request *request)
     if (route->kind == LG_ROUTE_LOOP) {
         struct lp_call call;
         fill_call(request, &call);
-        route->handler(&call);
+        route->answer(request->worker->server, &call);
         return answer_call(request, &call);
     }
     if (lg_work_is_done(request))
@@ -110,8 +118,9 @@ enum lg_verdict lg_step_handle(struct lg_request *request)
 }
 
 /* HEAD / and GET /: some clients look whether anybody is there before they speak. */
-void lg_run_root(struct lp_call *call)
+void lg_run_root(const struct lg_server *server, struct lp_call *call)
 {
+    (void)server;
     lb_buf_add_c(&call->out, "{\"name\":\"llmgr\",\"version\":\"");
     lb_buf_add_c(&call->out, llmgr_version());
     lb_buf_add_c(&call->out, "\"}");

@@ -4,10 +4,9 @@
  * configuration file, the database's health, the key ring.
  */
 #include "documents/write.h"
-#include "gateway/handlers.h"
-#include "gateway/server.h"
 #include "library/library.h"
 #include "management/operation.h"
+#include "management/operations.h"
 #include "manager/manager.h"
 #include "resolve/choose.h"
 
@@ -49,12 +48,10 @@ static llmgr_status info(struct lp_api *api, struct llmgr_error *err)
 
 /* ---- Synchronisation ------------------------------------------------------------------------- */
 
-static llmgr_status hooks(const struct lp_api *api, const struct lg_config_hooks **config,
+static llmgr_status hooks(const struct lp_api *api, const struct lp_config_hooks **config,
                           struct llmgr_error *err)
 {
-    const struct lg_server *server = api->call->server;
-
-    *config = server != NULL ? lg_server_config(server) : NULL;
+    *config = api->call->config;
     if (*config != NULL)
         return LLMGR_OK;
     return lb_fail(err, LLMGR_ERR_CONFLICT,
@@ -69,7 +66,7 @@ static llmgr_status get_sync(struct lp_api *api, struct llmgr_error *err)
         [LLMGR_SYNC_CURRENT] = "current",
         [LLMGR_SYNC_STALE] = "stale",
     };
-    const struct lg_config_hooks *config;
+    const struct lp_config_hooks *config;
     llmgr_sync_state state;
 
     llmgr_status status = hooks(api, &config, err);
@@ -82,7 +79,7 @@ static llmgr_status get_sync(struct lp_api *api, struct llmgr_error *err)
 
 static llmgr_status run_sync(struct lp_api *api, struct llmgr_error *err)
 {
-    const struct lg_config_hooks *config;
+    const struct lp_config_hooks *config;
     struct llmgr_sync_report report;
     bool dry_run;
 

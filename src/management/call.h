@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A request that we answer ourselves, as its handler sees it: who asks what, and where the answer
- * goes. A LOOP handler runs on the worker's loop and must not block; a WORK handler runs on the
- * thread pool with the request to itself. Either way it fills status and body and returns; the
- * gateway writes the head (x-request-id, CORS, date, length), the access log and the metrics.
+ * goes. The handler fills status and body and returns; the gateway writes the head (x-request-id,
+ * CORS, date, length), the access log and the metrics. Whether a handler may block is said where
+ * its route is declared: the operations of /api have a thread of the pool to themselves.
  */
 #ifndef LP_CALL_H
 #define LP_CALL_H
@@ -13,11 +13,10 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "gateway/route.h"
+#include "http/head.h"
+#include "llmgr.h"
 
 struct llmgr;
-struct lg_server;
-struct lg_worker;
 
 enum lp_caller_kind {
     LP_CALLER_NONE,   /* PUBLIC routes, before or without a token */
@@ -38,15 +37,23 @@ static inline bool lp_caller_is_admin(const struct lp_caller *caller)
     return caller->kind == LP_CALLER_ADMIN || caller->kind == LP_CALLER_SINGLE;
 }
 
+/* The program's configuration file, for /api/sync: read anew for each call, from any thread. */
+struct lp_config_hooks {
+    llmgr_status (*sync)(void *context, bool dry_run, struct llmgr_sync_report *report,
+                         struct llmgr_error *err);
+    llmgr_status (*check)(void *context, llmgr_sync_state *state, struct llmgr_error *err);
+    void *context;
+};
+
 enum { LP_ANSWER_FIELDS = 8, LP_ANSWER_MAX = 64 << 20 };
 
 struct lp_call {
     /* What is asked. */
-    struct lg_server *server;
-    struct lg_worker *worker; /* LOOP handlers only */
     struct llmgr *manager;
-    struct lb_arena *arena; /* the request's; the handler's alone while it runs */
-    const struct lg_route *route;
+    const struct lp_config_hooks *config; /* NULL: there is no configuration file */
+    struct lb_arena *arena;               /* the request's; the handler's alone while it runs */
+    enum lh_method method;
+    bool admin_only;            /* the route asks for an administrator */
     const struct lh_head *head; /* fields, query; valid while the handler runs */
     const struct lb_str *params;
     size_t param_count;

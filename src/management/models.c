@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* /api/models: the flat list a front end renders, and the models of private platforms. */
 #include "documents/write.h"
-#include "gateway/handlers.h"
 #include "json/write.h"
 #include "library/library.h"
 #include "management/operation.h"
+#include "management/operations.h"
 #include "manager/manager.h"
 #include "manager/models.h"
 

@@ -20,7 +20,7 @@ enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
 
 static bool changes(const struct lp_call *call)
 {
-    return call->route->method != LH_METHOD_GET && call->route->method != LH_METHOD_HEAD;
+    return call->method != LH_METHOD_GET && call->method != LH_METHOD_HEAD;
 }
 
 /*
@@ -49,7 +49,7 @@ static llmgr_status refuse_forged(const struct lp_call *call, struct llmgr_error
 
 static llmgr_status check_scope(const struct lp_api *api, struct llmgr_error *err)
 {
-    if (api->call->route->scope == LG_SCOPE_ADMIN && !api->is_admin)
+    if (api->call->admin_only && !api->is_admin)
         return lb_fail(err, LLMGR_ERR_FORBIDDEN, N_("only an administrator's token may do this"));
     return refuse_forged(api->call, err);
 }
@@ -116,8 +116,6 @@ static llmgr_status start(struct lp_api *api, struct llmgr_error *err)
 {
     struct lp_call *call = api->call;
 
-    if (api->operation == NULL)
-        return lb_fail(err, LLMGR_ERR_INTERNAL, N_("the operation of this route is not declared"));
     llmgr_status status = check_scope(api, err);
     if (status == LLMGR_OK)
         status = lp_queries_read(call->head->query, api->operation->queries, call->arena,
@@ -262,12 +260,12 @@ static void wipe_secrets(struct lp_api *api)
         sodium_memzero((char *)(uintptr_t)text.p, text.size);
 }
 
-void lp_api_run(struct lp_call *call, lp_api_fn run)
+void lp_api_run(struct lp_call *call, const struct lp_operation *operation, lp_api_fn run)
 {
     struct llmgr_error err = {0};
     struct lp_api api = {
         .call = call,
-        .operation = lp_operation_find(call->route->operation),
+        .operation = operation,
         .manager = call->manager,
         .core = call->manager->manager,
         .is_admin = lp_caller_is_admin(call->caller),
@@ -279,8 +277,7 @@ void lp_api_run(struct lp_call *call, lp_api_fn run)
         status = perform_once(&api, run, &err);
     if (status != LLMGR_OK)
         write_problem(&api, &err);
-    if (api.operation != NULL)
-        wipe_secrets(&api);
+    wipe_secrets(&api);
     json_decref(api.body);
     json_decref(api.answer);
 }

@@ -45,14 +45,14 @@ struct lp_api {
 
 typedef llmgr_status (*lp_api_fn)(struct lp_api *api, struct llmgr_error *err);
 
-/* Runs one operation: the body of an lg_run_ function. */
-void lp_api_run(struct lp_call *call, lp_api_fn run);
+/* Runs one operation: the body of its handler. */
+void lp_api_run(struct lp_call *call, const struct lp_operation *operation, lp_api_fn run);
 
-/* Defines the handler of a target of routes.def. */
+/* Defines the handler of a target of operations.def. */
 #define LP_API_HANDLER(target, function)                                                           \
-    void lg_run_##target(struct lp_call *call)                                                     \
+    void lp_run_##target(struct lp_call *call)                                                     \
     {                                                                                              \
-        lp_api_run(call, function);                                                                \
+        lp_api_run(call, lp_operation(LP_OPERATION_##target), function);                           \
     }
 
 /* ---- For the operations ---------------------------------------------------------------------- */

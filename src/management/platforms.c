@@ -4,9 +4,9 @@
  * another user is not found, as one that never was. A key goes in; its fingerprint comes out.
  */
 #include "documents/write.h"
-#include "gateway/handlers.h"
 #include "library/library.h"
 #include "management/operation.h"
+#include "management/operations.h"
 #include "management/probe.h"
 #include "manager/platforms.h"
 

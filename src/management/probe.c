@@ -6,7 +6,7 @@
 #include "management/probe.h"
 
 #include "documents/write.h"
-#include "gateway/handlers.h"
+#include "management/operations.h"
 
 /* The same failure without what only the operator should know. */
 static llmgr_status plain(llmgr_status status, struct llmgr_error *err)

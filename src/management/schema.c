@@ -52,8 +52,9 @@ const struct lp_query LP_QUERIES[LP_QUERY_COUNT] = {
 #include "management/queries.def"
 };
 
-static const struct lp_operation OPERATIONS[] = {
-#define LP_OPERATION(operation_, request_, shape_, response_, status_, queries_, options_)         \
+static const struct lp_operation OPERATIONS[LP_OPERATION_COUNT] = {
+#define LP_OPERATION(target_, ...) LP_DESCRIBED(__VA_ARGS__)
+#define LP_DESCRIBED(operation_, request_, shape_, response_, status_, queries_, options_)         \
     {.name = #operation_,                                                                          \
      .request = LX_SCHEMA_##request_,                                                              \
      .shape = LP_SHAPE_##shape_,                                                                   \
@@ -64,17 +65,14 @@ static const struct lp_operation OPERATIONS[] = {
 #include "management/operations.def"
 };
 
-enum { OPERATION_COUNT = sizeof OPERATIONS / sizeof OPERATIONS[0] };
-
-const struct lp_operation *lp_operations(size_t *count)
+const struct lp_operation *lp_operation(enum lp_operation_id id)
 {
-    *count = OPERATION_COUNT;
-    return OPERATIONS;
+    return &OPERATIONS[id];
 }
 
 const struct lp_operation *lp_operation_find(const char *name)
 {
-    for (size_t i = 0; i < OPERATION_COUNT; i++) {
+    for (size_t i = 0; i < LP_OPERATION_COUNT; i++) {
         if (strcmp(OPERATIONS[i].name, name) == 0)
             return &OPERATIONS[i];
     }

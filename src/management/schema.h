@@ -86,7 +86,14 @@ struct lp_operation {
 
 extern const struct lp_query LP_QUERIES[LP_QUERY_COUNT];
 
-const struct lp_operation *lp_operations(size_t *count);
+/* By the target of its row, for its handler. */
+enum lp_operation_id {
+#define LP_OPERATION(target, ...) LP_OPERATION_##target,
+#define LP_DESCRIBED(operation, ...) LP_DESCRIBED_##operation,
+#include "management/operations.def"
+    LP_OPERATION_COUNT
+};
+const struct lp_operation *lp_operation(enum lp_operation_id id);
 /* By operationId; NULL if there is none. */
 const struct lp_operation *lp_operation_find(const char *name);
 /* Members in their order; NONE has no members. */

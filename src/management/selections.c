@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "documents/write.h"
-#include "gateway/handlers.h"
 #include "management/operation.h"
+#include "management/operations.h"
 
 static llmgr_status show(struct lp_api *api, const char *slot, json_t **row,
                          struct llmgr_error *err)

@@ -4,8 +4,8 @@
  * administrator makes the others, and an application makes none, for what it made would outlive it.
  */
 #include "documents/write.h"
-#include "gateway/handlers.h"
 #include "management/operation.h"
+#include "management/operations.h"
 
 static llmgr_status read_after(const struct lp_api *api, int64_t *after, struct llmgr_error *err)
 {

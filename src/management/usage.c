@@ -4,8 +4,8 @@
 
 #include "base/when.h"
 #include "documents/write.h"
-#include "gateway/handlers.h"
 #include "management/operation.h"
+#include "management/operations.h"
 
 static llmgr_status read_when(const struct lp_api *api, enum lp_query_id id, int64_t *ms,
                               struct llmgr_error *err)

@@ -9,6 +9,7 @@
 
 #include "../library/host.h"
 #include "library/library.h"
+#include "gateway/route.h"
 #include "management/call.h"
 #include "manager/manager.h"
 
@@ -70,7 +71,8 @@ static bool ask(const struct asked *asked, struct answer *answer)
     snprintf(body, sizeof body, "%s", asked->body != NULL ? asked->body : "");
     struct lp_call call = {.manager = HOST.manager,
                            .arena = &arena,
-                           .route = match.route,
+                           .method = match.route->method,
+                           .admin_only = match.route->scope == LG_SCOPE_ADMIN,
                            .head = &head,
                            .params = match.params,
                            .param_count = match.param_count,

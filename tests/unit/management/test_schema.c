@@ -12,11 +12,10 @@
 
 static void each_documented_route_has_its_operation_and_the_other_way_round(void **state)
 {
-    size_t route_count, operation_count, documented = 0;
+    size_t route_count, documented = 0;
     const struct lg_route *routes = lg_routes(&route_count);
     (void)state;
 
-    (void)lp_operations(&operation_count);
     for (size_t i = 0; i < route_count; i++) {
         if (routes[i].tag == NULL)
             continue;
@@ -27,7 +26,7 @@ static void each_documented_route_has_its_operation_and_the_other_way_round(void
             if (routes[k].tag != NULL && strcmp(routes[k].operation, routes[i].operation) == 0)
                 fail_msg("%s stands twice in routes.def", routes[i].operation);
     }
-    assert_int_equal(documented, operation_count);
+    assert_int_equal(documented, LP_OPERATION_COUNT);
 }
 
 static void members_stand_behind_their_schema_and_refer_to_schemas(void **state)

@@ -184,7 +184,7 @@ static llmgr_status find_value(struct lb_str body, struct lb_str dashed, size_t 
         return ld_form_bad(err, "it does not end with its boundary");
     if (end - start < 2 || end[-2] != '\r' || end[-1] != '\n')
         return ld_form_bad(err, "the boundary stands within a part");
-    part->value = (struct ld_span){*at, (size_t)(end - start) - 2};
+    part->value = (struct lj_span){*at, (size_t)(end - start) - 2};
     *at = (size_t)(end - body.p) + dashed.size;
     return LLMGR_OK;
 }

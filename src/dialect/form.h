@@ -14,7 +14,7 @@ enum { LD_FORM_PARTS_MAX = 1024 };
 struct ld_form {
     struct lb_str model; /* part of the body; p NULL: no such field */
     bool stream;         /* a field `stream` that says true */
-    struct ld_span model_at;
+    struct lj_span model_at;
     struct lb_str boundary; /* without the dashes; part of content_type */
     size_t first;           /* where the first delimiter's dashes stand */
 };

@@ -10,7 +10,7 @@ enum { LD_FORM_BOUNDARY_MAX = 70 };
 struct ld_form_part {
     struct lb_str name; /* p NULL: none */
     bool file;          /* it has a filename */
-    struct ld_span value;
+    struct lj_span value;
 };
 
 /* ERR_INVALID: this is no form. */

@@ -145,7 +145,7 @@ static llmgr_status take_model(struct look *look, const struct lj_member *member
 }
 
 /* true, false or null (as false). */
-static llmgr_status take_bool(struct look *look, const char *name, struct ld_span at, bool *flag)
+static llmgr_status take_bool(struct look *look, const char *name, struct lj_span at, bool *flag)
 {
     char c = look->body.p[at.at];
 
@@ -191,7 +191,7 @@ static llmgr_status take_options(struct look *look, const struct lj_member *memb
 }
 
 /* A limit that is no count is the platform's to refuse. */
-static void take_limit(struct look *look, struct ld_span at, int64_t *limit)
+static void take_limit(struct look *look, struct lj_span at, int64_t *limit)
 {
     int64_t value;
 

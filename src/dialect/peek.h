@@ -4,7 +4,7 @@
  * for. What is found is what any conforming parser finds, whichever the platform has:
  *
  *   - the whole text is checked against RFC 8259 (but for UTF-8 outside of the model's name),
- *     LD_DEPTH_MAX levels deep, LD_MEMBERS_MAX members at the top;
+ *     LJ_DEPTH_MAX levels deep, LD_MEMBERS_MAX members at the top;
  *   - names may be written with escapes ("mod\u0065l" is the model);
  *   - a member we act on may stand there once, and not a second time in other letter case, for
  *     some parsers take "Model" for "model".
@@ -20,17 +20,11 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "json/scan.h"
 
 enum {
-    LD_DEPTH_MAX = 64,
     LD_MEMBERS_MAX = 1024,    /* of the top-level object */
     LD_MODEL_NAME_MAX = 1024, /* bytes of a model's name */
-};
-
-/* A value's place; size 0: it is not there. */
-struct ld_span {
-    size_t at;
-    size_t size;
 };
 
 struct ld_peek {
@@ -44,9 +38,9 @@ struct ld_peek {
     bool ids;           /* there are members `id` (or may be) below the top: items have such */
 
     /* For splice.h. Spans are of values. */
-    struct ld_span model_at;
-    struct ld_span options_at; /* stream_options: an object or null */
-    struct ld_span usage_at;   /* include_usage within it */
+    struct lj_span model_at;
+    struct lj_span options_at; /* stream_options: an object or null */
+    struct lj_span usage_at;   /* include_usage within it */
     size_t options_name;       /* where the quote of its name stands */
     size_t options_before;     /* where the member before it ends; 0: it is the first */
     bool options_object;       /* an object, not null */

@@ -259,7 +259,7 @@ static bool open_level(struct ld_refs *refs, bool object)
 {
     enum place here = place_here(refs);
 
-    if (refs->depth == LD_DEPTH_MAX) {
+    if (refs->depth == LJ_DEPTH_MAX) {
         refs->why = "it is nested too deeply";
         return false;
     }

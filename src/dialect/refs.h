@@ -61,7 +61,7 @@ enum { LD_REF_ID_MAX = 512 }; /* bytes of an id */
 
 struct ld_ref {
     enum ld_ref_kind kind;
-    struct ld_span at; /* its bytes in the text: between the quotes, or of the number */
+    struct lj_span at; /* its bytes in the text: between the quotes, or of the number */
     struct lb_str id;  /* decoded, until the next call; p NULL: no text, or longer than an id is */
 };
 
@@ -78,7 +78,7 @@ struct ld_refs {
         uint8_t row;
         uint8_t place;
         bool object;
-    } level[LD_DEPTH_MAX];
+    } level[LJ_DEPTH_MAX];
     char id[LD_REF_ID_MAX];
 };
 

@@ -19,7 +19,7 @@ enum {
 static const struct lb_str ASK = {"{\"include_usage\":true}", 22};
 
 struct edit {
-    struct ld_span from; /* of the body */
+    struct lj_span from; /* of the body */
     struct lb_str to;
 };
 
@@ -92,7 +92,7 @@ static struct lb_str quote(struct lb_arena *arena, struct lb_str s)
     return quoted;
 }
 
-static llmgr_status add_edit(struct job *job, struct ld_span from, struct lb_str to)
+static llmgr_status add_edit(struct job *job, struct lj_span from, struct lb_str to)
 {
     size_t at = job->edit_count++;
 
@@ -273,7 +273,7 @@ static llmgr_status drop_options(struct job *job)
         if (!job->emptied)
             end = lj_scan_space(job->body.p, comma + 1, job->body.size);
     }
-    return add_edit(job, (struct ld_span){from, end - from}, LB_STR(""));
+    return add_edit(job, (struct lj_span){from, end - from}, LB_STR(""));
 }
 
 /* The extra_body's stream_options with include_usage set. */
@@ -312,7 +312,7 @@ static llmgr_status ask_in_place(struct job *job)
         return LLMGR_OK;
     if (peek->usage_at.size > 0)
         return add_edit(job, peek->usage_at, LB_STR("true"));
-    return add_edit(job, (struct ld_span){peek->options_at.at + 1, 0},
+    return add_edit(job, (struct lj_span){peek->options_at.at + 1, 0},
                     peek->options_empty ? LB_STR("\"include_usage\":true")
                                         : LB_STR("\"include_usage\":true,"));
 }
@@ -356,7 +356,7 @@ static llmgr_status merge_model(struct job *job)
 /* What is added goes before the closing brace, behind a comma if something stands there. */
 static llmgr_status place_added(struct job *job)
 {
-    struct ld_span here = {job->peek->close, 0};
+    struct lj_span here = {job->peek->close, 0};
 
     if (job->added.size == 0)
         return LLMGR_OK;

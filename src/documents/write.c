@@ -2,7 +2,10 @@
 /* Each function is one schema of schemas.def, member by member; a test holds them to it. */
 #include "documents/write.h"
 
-#include "management/operation.h"
+bool lx_append(json_t *list, json_t *row)
+{
+    return row != NULL && json_array_append_new(list, row) == 0;
+}
 
 json_t *lx_json_platform(const struct llmgr_platform *platform)
 {
@@ -71,7 +74,7 @@ json_t *lx_json_explanation(const struct llmgr_explanation *explanation)
     bool good = true;
 
     for (size_t i = 0; i < explanation->count && good; i++)
-        good = lp_api_append(list, candidate_json(&explanation->items[i]));
+        good = lx_append(list, candidate_json(&explanation->items[i]));
     list = whole(list, good);
     if (list == NULL)
         return NULL;
@@ -91,7 +94,7 @@ json_t *lx_json_probe(const struct llmgr_probe *probe)
     bool good = true;
 
     for (size_t i = 0; i < probe->count && good; i++)
-        good = lp_api_append(list, probed_json(&probe->models[i]));
+        good = lx_append(list, probed_json(&probe->models[i]));
     list = whole(list, good);
     return list != NULL ? json_pack("{s:o}", "data", list) : NULL;
 }
@@ -140,7 +143,7 @@ json_t *lx_json_sync(const struct llmgr_sync_report *report, bool dry_run)
     bool good = true;
 
     for (size_t i = 0; i < report->count && good; i++)
-        good = lp_api_append(list, change_json(&report->changes[i]));
+        good = lx_append(list, change_json(&report->changes[i]));
     list = whole(list, good);
     return list != NULL ? json_pack("{s:b,s:o}", "dry_run", dry_run, "changes", list) : NULL;
 }
@@ -168,7 +171,7 @@ json_t *lx_json_keys(const struct llmgr_key_report *report)
     bool good = true;
 
     for (size_t i = 0; i < report->count && good; i++)
-        good = lp_api_append(list, data_key_json(&report->keys[i]));
+        good = lx_append(list, data_key_json(&report->keys[i]));
     list = whole(list, good);
     if (list == NULL)
         return NULL;

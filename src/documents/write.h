@@ -7,8 +7,12 @@
 #define LX_WRITE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "llmgr.h"
+
+/* Appends a row; false (and the row is gone) when memory is short. */
+bool lx_append(json_t *list, json_t *row);
 
 json_t *lx_json_platform(const struct llmgr_platform *platform);
 json_t *lx_json_model(const struct llmgr_model *model);

@@ -373,7 +373,7 @@ static bool open_level(struct lj_walk *walk, struct nest *nest, bool *empty)
 {
     bool object = walk->p[walk->at] == '{';
 
-    if (walk->level + nest->depth >= LD_DEPTH_MAX)
+    if (walk->level + nest->depth >= LJ_DEPTH_MAX)
         return bad(walk, walk->at, "it is nested too deeply");
     walk->at++;
     skip_space(walk);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON text walked in place (RFC 8259), without a tree, recursion or memory. Private to dialect/.
+ * JSON text walked in place (RFC 8259), without a tree, recursion or memory.
  * A walk goes over the members of one object; each value is checked to its end and handed out as a
  * span. Offsets are from the text's first byte.
  *
@@ -18,7 +18,18 @@
 #include <emmintrin.h>
 #endif
 
-#include "dialect/peek.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/str.h"
+
+enum { LJ_DEPTH_MAX = 64 }; /* levels of nesting that a text may have */
+
+/* A value's place; size 0: it is not there. */
+struct lj_span {
+    size_t at;
+    size_t size;
+};
 
 struct lj_walk {
     const char *p;
@@ -37,7 +48,7 @@ struct lj_member {
     bool escaped;       /* the name has escapes */
     size_t name_at;     /* of its opening quote */
     size_t before;      /* where the member before it ends; 0: it is the first */
-    struct ld_span value;
+    struct lj_span value;
 };
 
 /* Space (RFC 8259 section 2) from `at` on is skipped; returns where it ends. */
@@ -131,7 +142,7 @@ static inline uint64_t lj_scan_block(const char *p)
     return bits;
 }
 
-static inline struct lb_str lj_span_of(struct lb_str text, struct ld_span span)
+static inline struct lb_str lj_span_of(struct lb_str text, struct lj_span span)
 {
     return lb_str(text.p + span.at, span.size);
 }

@@ -18,7 +18,7 @@ static json_t *page_of(const struct llmgr_model_list *list, const struct lp_rang
     json_t *data = json_array();
 
     for (size_t i = range->from; i < range->to; i++) {
-        if (!lp_api_append(data, lx_json_model(&list->items[i]))) {
+        if (!lx_append(data, lx_json_model(&list->items[i]))) {
             json_decref(data);
             return NULL;
         }

@@ -324,11 +324,6 @@ llmgr_status lp_api_answer(struct lp_api *api, json_t *answer, struct llmgr_erro
     return answer != NULL ? LLMGR_OK : lb_fail_memory(err);
 }
 
-bool lp_api_append(json_t *list, json_t *row)
-{
-    return row != NULL && json_array_append_new(list, row) == 0;
-}
-
 /* ---- Pages ----------------------------------------------------------------------------------- */
 
 /* "ID.PLACE": the last row that was given, and how many stood up to it. */

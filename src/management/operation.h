@@ -71,8 +71,6 @@ const bool *lp_api_flag(const struct lp_api *api, const char *member, bool *flag
 /* Takes over what the operation answers; NULL (memory was short) is the error. */
 LLMGR_MUST_CHECK llmgr_status lp_api_answer(struct lp_api *api, json_t *answer,
                                             struct llmgr_error *err);
-/* Appends a row; false (and the row is gone) when memory is short. */
-bool lp_api_append(json_t *list, json_t *row);
 
 /* A part of a list that lies in memory as a whole. */
 struct lp_range {

@@ -20,7 +20,7 @@ static json_t *page_of(const struct llmgr_platform_list *list, const struct lp_r
     json_t *data = json_array();
 
     for (size_t i = range->from; i < range->to; i++) {
-        if (!lp_api_append(data, lx_json_platform(&list->items[i]))) {
+        if (!lx_append(data, lx_json_platform(&list->items[i]))) {
             json_decref(data);
             return NULL;
         }

@@ -46,7 +46,7 @@ static llmgr_status fill(struct lp_api *api, char *const *slots, size_t count, j
         if (status == LLMGR_OK && json_is_object(row))
             /* A slot that fell back says main; its row is its own. */
             json_object_set_new(row, "slot", json_string(slots[i]));
-        if (status == LLMGR_OK && !lp_api_append(data, row))
+        if (status == LLMGR_OK && !lx_append(data, row))
             status = lb_fail_memory(err);
     }
     return status;

@@ -64,7 +64,7 @@ static json_t *page_of(struct lp_api *api, const struct llmgr_usage_list *list)
     json_t *data = json_array();
 
     for (size_t i = 0; i < list->count; i++) {
-        if (!lp_api_append(data, lx_json_sum(&list->items[i]))) {
+        if (!lx_append(data, lx_json_sum(&list->items[i]))) {
             json_decref(data);
             return NULL;
         }

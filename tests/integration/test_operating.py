@@ -83,7 +83,7 @@ def test_both_pages_say_the_same():
 NUMBERS = [
     (r'Fixed: (\d+) KiB', r'请求头 (\d+) KiB', '.head', 1024),
     (r'and (\d+) fields of head', r'、(\d+) 个字段', 'LH_FIELDS', 1),
-    (r'(\d+) levels of JSON', r'JSON (\d+) 层', 'LD_DEPTH_MAX', 1),
+    (r'(\d+) levels of JSON', r'JSON (\d+) 层', 'LJ_DEPTH_MAX', 1),
     (r'(\d+) look-ups of unknown tokens', r'同时 (\d+) 次未知令牌查询', 'LOOK_UPS_MAX', 1),
     (r'a buffer of (\d+) MiB', r'有 (\d+) MiB 的缓冲区', 'LG_LOG_RING', 1 << 20),
     (r'up to (\d+) ms of lines', r'最多缺少 (\d+) 毫秒的行', 'LG_LOG_MS', 1),

@@ -240,8 +240,8 @@ static void nesting_ends_at_the_cap(void **state)
     struct ld_peek found;
 
     (void)state;
-    assert_int_equal(peek(nested(text, LD_DEPTH_MAX - 1), &found, NULL), LLMGR_OK);
-    assert_int_equal(peek(nested(text, LD_DEPTH_MAX), &found, NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(peek(nested(text, LJ_DEPTH_MAX - 1), &found, NULL), LLMGR_OK);
+    assert_int_equal(peek(nested(text, LJ_DEPTH_MAX), &found, NULL), LLMGR_ERR_INVALID);
     assert_int_equal(peek(nested(text, 200), &found, NULL), LLMGR_ERR_INVALID);
 }
 

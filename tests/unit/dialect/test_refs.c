@@ -187,7 +187,7 @@ static void some_values_are_references_by_how_they_begin(void **state)
 
 static void malformed_text_hides_nothing(void **state)
 {
-    char deep[3 * LD_DEPTH_MAX + 64] = "";
+    char deep[3 * LJ_DEPTH_MAX + 64] = "";
 
     (void)state;
     told("{\"file_id\":\"f1\"", "file:f1 ");
@@ -196,7 +196,7 @@ static void malformed_text_hides_nothing(void **state)
     told("}]}{\"x\":1,,\"file_id\":\"f1\"}", "file:f1 ");
     told("{\"a\" \"file_id\":\"f1\" \"b\":}", "file:f1 ");
     told("{\"file_id\":\"f\n1\"}", "file:f\n1 ");
-    for (int i = 0; i <= LD_DEPTH_MAX; i++)
+    for (int i = 0; i <= LJ_DEPTH_MAX; i++)
         strcat(deep, "[");
     strcat(deep, "{\"file_id\":\"f\"}");
     told(deep, "(it is nested too deeply)");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr platform: the platforms a user sees, and those the user owns. */
-#include <time.h>
 
+#include "base/when.h"
 #include "cli/cli.h"
 #include "documents/write.h"
 
@@ -29,15 +29,11 @@ static bool some_reject_options(const struct llmgr_platform_list *list)
 }
 
 /* "2026-01-31 08:15Z"; NULL: usage is asked for. */
-static const char *no_usage_until(const struct llmgr_platform *platform, char text[24])
+static const char *no_usage_until(const struct llmgr_platform *platform, char text[LB_WHEN_TEXT])
 {
-    time_t seconds = (time_t)(platform->no_stream_options_until_ms / 1000);
-    struct tm utc;
+    int64_t until_ms = platform->no_stream_options_until_ms;
 
-    if (seconds == 0 || gmtime_r(&seconds, &utc) == NULL ||
-        strftime(text, 24, "%Y-%m-%d %H:%MZ", &utc) == 0)
-        return NULL;
-    return text;
+    return until_ms != 0 ? lb_when_print(until_ms, LB_WHEN_MINUTE, text) : NULL;
 }
 
 static llmgr_status print_table(const struct cli_app *app, const struct llmgr_platform_list *list,
@@ -48,7 +44,7 @@ static llmgr_status print_table(const struct cli_app *app, const struct llmgr_pl
                                            N_("SHOWN"),    N_("NO USAGE UNTIL")};
     struct cli_table *table = cli_table_new(HEADINGS, some_reject_options(list) ? 8 : 7);
     bool all = cli_flag(app, CLI_FLAG_all) != NULL;
-    char id[24], until[24];
+    char id[24], until[LB_WHEN_TEXT];
 
     for (size_t i = 0; i < list->count; i++) {
         const struct llmgr_platform *platform = &list->items[i];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr token: who may call the gateway. */
 #include <string.h>
-#include <time.h>
 
+#include "base/when.h"
 #include "cli/cli.h"
 #include "documents/write.h"
 
@@ -65,27 +65,18 @@ static const char *whose(const struct cli_app *app)
     return strcmp(user, LLMGR_SYSTEM_USER) == 0 ? NULL : user;
 }
 
-/* "2026-01-31", in UTC. */
-static const char *day_of(int64_t ms, char text[16])
-{
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm utc;
-
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, 16, "%Y-%m-%d", &utc) == 0)
-        text[0] = '\0';
-    return text;
-}
-
 static void table_page(struct cli_table *table, const struct llmgr_token_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct llmgr_token *token = &list->items[i];
-        char id[24], created[16], revoked[16];
+        char id[24], created[LB_WHEN_TEXT], revoked[LB_WHEN_TEXT];
         cli_table_row(
-            table, (const char *[]){cli_number(token->token_id, id),
-                                    llmgr_token_kind_name(token->kind), token->user, token->prefix,
-                                    token->name, day_of(token->created_at_ms, created),
-                                    token->revoked ? day_of(token->revoked_at_ms, revoked) : NULL});
+            table,
+            (const char *[]){
+                cli_number(token->token_id, id), llmgr_token_kind_name(token->kind), token->user,
+                token->prefix, token->name,
+                lb_when_print(token->created_at_ms, LB_WHEN_DAY, created),
+                token->revoked ? lb_when_print(token->revoked_at_ms, LB_WHEN_DAY, revoked) : NULL});
     }
 }
 

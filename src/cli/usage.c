@@ -1,69 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr usage: the ledger's sums. */
 #include <string.h>
-#include <time.h>
 
+#include "base/when.h"
 #include "cli/cli.h"
 #include "documents/write.h"
 
-enum { HOUR_MS = 3600000, SECOND_MS = 1000 };
-
 /* ---- Times ----------------------------------------------------------------------------------- */
-
-/* "90m", "24h", "7d": that long before now. */
-static bool parse_age(struct lb_str text, int64_t now_ms, int64_t *ms)
-{
-    static const struct {
-        char unit;
-        int64_t ms;
-    } UNITS[] = {{'m', 60 * SECOND_MS}, {'h', HOUR_MS}, {'d', INT64_C(24) * HOUR_MS}};
-    uint64_t count;
-
-    if (text.size < 2 || !lb_str_to_u64(lb_str_sub(text, 0, text.size - 1), &count))
-        return false;
-    for (size_t i = 0; i < sizeof UNITS / sizeof UNITS[0]; i++) {
-        if (text.p[text.size - 1] != UNITS[i].unit)
-            continue;
-        if (count > (uint64_t)(now_ms / UNITS[i].ms))
-            return false;
-        *ms = now_ms - (int64_t)count * UNITS[i].ms;
-        return true;
-    }
-    return false;
-}
-
-/* "2026-01-31" and "2026-01-31T12:00", in UTC; a final Z is fine. */
-static bool parse_date(const char *text, int64_t *ms)
-{
-    static const char *const FORMS[] = {"%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S",
-                                        "%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ"};
-
-    for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++) {
-        struct tm utc = {.tm_mday = 1};
-        const char *end = strptime(text, FORMS[i], &utc);
-        if (end == NULL || *end != '\0')
-            continue;
-        int day = utc.tm_mday;
-        time_t seconds = timegm(&utc);
-        /* The 31st of February would become a day of March. */
-        if (seconds < 0 || utc.tm_mday != day)
-            return false;
-        *ms = (int64_t)seconds * SECOND_MS;
-        return true;
-    }
-    return false;
-}
 
 static llmgr_status read_time(const struct cli_app *app, enum cli_flag_id flag, const char *name,
                               int64_t *ms, struct llmgr_error *err)
 {
     const char *text = cli_flag(app, flag);
 
-    if (text == NULL || parse_age(lb_cstr(text), lb_now_ms(&app->host), ms) || parse_date(text, ms))
+    if (text == NULL || lb_when_parse(lb_cstr(text), lb_now_ms(&app->host), ms))
         return LLMGR_OK;
     return lb_fail(err, LLMGR_ERR_INVALID,
-                   N_("%s \"%s\" is no time: write 2026-01-31, 2026-01-31T12:00 (UTC), or an age "
-                      "such as 90m, 24h, 7d"),
+                   N_("%s \"%s\" is no time: write 2026-01-31, 2026-01-31T12:00 (UTC), "
+                      "2026-01-31T12:00:00+08:00, or an age such as 90m, 24h, 7d"),
                    name, text);
 }
 

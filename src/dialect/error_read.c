@@ -6,6 +6,7 @@
 #include "dialect/error_read.h"
 
 #include "base/error.h"
+#include "base/when.h"
 #include "json/write.h"
 
 /* What an HTTP status means; rows are looked through in order, ranges inclusive. */
@@ -188,17 +189,6 @@ void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text)
 
 enum { RETRY_MAX_S = 366 * 24 * 3600 };
 
-/* Days from 1970-01-01 to a date of the Gregorian calendar. */
-static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
-{
-    year -= month <= 2;
-    int64_t era = year / 400;
-    int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
-}
-
 /* 1 to 12, or 0. */
 static int64_t month_number(struct lb_str word)
 {
@@ -252,9 +242,8 @@ static int64_t http_date(struct lb_str s)
             clock = clock_seconds(word);
         }
     }
-    if (day < 1 || day > 31 || month == 0 || year < 1970 || clock < 0)
-        return -1;
-    return days_from_civil(year, month, day) * 86400 + clock;
+    int64_t begins;
+    return clock >= 0 && lb_when_day(year, month, day, &begins) ? begins + clock : -1;
 }
 
 int64_t ld_retry_after_value(struct lb_str value, int64_t now_ms)

@@ -3,33 +3,21 @@
 #include "gateway/access_line.h"
 
 #include <stdio.h>
-#include <time.h>
 
+#include "base/when.h"
+#include "gateway/client.h"
 #include "gateway/log_file.h"
 #include "gateway/origin.h"
 #include "gateway/relay.h"
 #include "gateway/request.h"
 
-enum { LINE_MAX_SIZE = 1024, TIME_SIZE = 32, GONE = 499 };
+enum { LINE_MAX_SIZE = 1024, GONE = 499 };
 
 static const char *const METHODS[] = {[LH_METHOD_OTHER] = "-",
 #define LG_METHOD_NAME(name) [LH_METHOD_##name] = #name,
                                       LH_METHOD_MAP(LG_METHOD_NAME)
 #undef LG_METHOD_NAME
 };
-
-/* "2026-11-23T08:15:30.123Z" */
-static const char *write_time(int64_t now_ms, char text[TIME_SIZE])
-{
-    time_t seconds = (time_t)(now_ms / 1000);
-    struct tm parts;
-
-    gmtime_r(&seconds, &parts);
-    (void)snprintf(text, TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
-                   parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                   (int)(now_ms % 1000));
-    return text;
-}
 
 static int write_line(const struct lg_request *request, char *line)
 {
@@ -38,7 +26,7 @@ static int write_line(const struct lg_request *request, char *line)
     const struct lg_relay *relay = request->relay;
     const struct lr_target *target = &request->target;
     bool told = relay != NULL && relay->started;
-    char at[TIME_SIZE], peer[LN_PEER_TEXT];
+    char at[LB_WHEN_TEXT], peer[LN_PEER_TEXT];
 
     return snprintf(
         line, LINE_MAX_SIZE,
@@ -47,8 +35,8 @@ static int write_line(const struct lg_request *request, char *line)
         "\"bytes_in\":%llu,\"bytes_out\":%llu,\"token_id\":%lld,\"platform_id\":%lld,"
         "\"model_id\":%lld,\"payer\":\"%s\",\"attempts\":%u,\"upstream_status\":%d,"
         "\"end\":\"%s\"}\n",
-        write_time(lb_now_ms(worker->host), at), (int)request->id.size, request->id.p,
-        lg_origin_text(request->client, peer), METHODS[request->method],
+        lb_when_print(lb_now_ms(worker->host), LB_WHEN_TIME_MS, at), (int)request->id.size,
+        request->id.p, lg_origin_text(request->client, peer), METHODS[request->method],
         route != NULL ? route->path : "-",
         request->gone && request->status == 0 ? GONE : request->status,
         (long long)(ln_loop_now(worker->loop) - request->began_at),

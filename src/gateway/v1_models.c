@@ -8,8 +8,8 @@
  * is asked, so that the list cannot promise what a request does not keep.
  */
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/when.h"
 #include "dialect/error_write.h"
 #include "gateway/handlers.h"
 #include "json/write.h"
@@ -95,12 +95,9 @@ static json_t *openai_row(struct lb_str id, const struct llmgr_model *model, int
 
 static json_t *anthropic_row(struct lb_str id, const struct llmgr_model *model, int64_t created)
 {
-    char text[32] = "";
-    time_t seconds = (time_t)created;
-    struct tm parts;
+    char text[LB_WHEN_TEXT];
 
-    if (gmtime_r(&seconds, &parts) != NULL)
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    lb_when_print(created * 1000, LB_WHEN_TIME, text);
     return json_pack("{s:s,s:s%,s:s,s:s}", "type", "model", "id", id.p, id.size, "display_name",
                      model->display_name, "created_at", text);
 }

@@ -8,11 +8,11 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "accounts/tokens.h"
 #include "base/magic.h"
 #include "base/thread.h"
+#include "base/when.h"
 #include "gateway/body.h"
 #include "gateway/client.h"
 #include "gateway/request.h"
@@ -193,15 +193,7 @@ struct lb_str lg_worker_date(struct lg_worker *worker)
     int64_t now = ln_loop_now(worker->loop);
 
     if (now >= worker->date_at) {
-        time_t seconds = (time_t)(lb_now_ms(worker->host) / 1000);
-        struct tm parts;
-        gmtime_r(&seconds, &parts);
-        /* Not strftime's names, which follow the locale. */
-        static const char DAYS[] = "SunMonTueWedThuFriSat";
-        static const char MONTHS[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-        (void)snprintf(worker->date, sizeof worker->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-                       DAYS + 3 * parts.tm_wday, parts.tm_mday, MONTHS + 3 * parts.tm_mon,
-                       parts.tm_year + 1900, parts.tm_hour, parts.tm_min, parts.tm_sec);
+        (void)lb_when_print_http(lb_now_ms(worker->host), worker->date);
         worker->date_at = now + DATE_MS;
     }
     return lb_cstr(worker->date);

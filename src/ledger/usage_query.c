@@ -5,16 +5,16 @@
  */
 #include <limits.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/error.h"
+#include "base/when.h"
 #include "ledger/rows.h"
 #include "manager/access.h"
 #include "manager/handle.h"
 #include "resolve/scene.h"
 #include "store/store.h"
 
-enum { LIMIT_MAX = 1000, COUNTS = 10, DAY_S = 86400, HOURS_OF_DAY = 24 };
+enum { LIMIT_MAX = 1000, COUNTS = 10, HOURS_OF_DAY = 24, DAY_MS = LB_DAY_S * 1000 };
 #define HOUR_MAX (INT64_MAX / LL_HOUR_MS)
 
 static const struct group {
@@ -44,34 +44,21 @@ struct reading {
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-/* Days since 1970 of "2026-01-31"; timegm is no C or POSIX, so by the civil calendar's rule. */
 static bool parse_day(const char *text, int64_t *day)
 {
-    struct lb_str s = lb_cstr(text);
-    uint64_t year, month, of_month;
+    int64_t ms;
 
-    if (s.size != 10 || s.p[4] != '-' || s.p[7] != '-' ||
-        !lb_str_to_u64(lb_str_sub(s, 0, 4), &year) || !lb_str_to_u64(lb_str_sub(s, 5, 7), &month) ||
-        !lb_str_to_u64(lb_str_sub(s, 8, 10), &of_month) || year < 1970 || month < 1 || month > 12 ||
-        of_month < 1 || of_month > 31)
+    if (!lb_when_parse_day(lb_cstr(text), &ms))
         return false;
-    /* Years that begin in March, so that the leap day is a year's last. */
-    int64_t y = (int64_t)year - (month <= 2 ? 1 : 0);
-    int64_t m = ((int64_t)month + 9) % 12;
-    int64_t of_year = (153 * m + 2) / 5 + (int64_t)of_month - 1;
-    *day = 365 * y + y / 4 - y / 100 + y / 400 + of_year - 719468;
+    *day = ms / DAY_MS;
     return true;
 }
 
 static const char *print_day(struct lb_arena *arena, int64_t day)
 {
-    time_t seconds = (time_t)(day * DAY_S);
-    char text[32];
-    struct tm utc;
+    char text[LB_WHEN_TEXT];
 
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(text, sizeof text, "%Y-%m-%d", &utc) == 0)
-        return lb_arena_strdup(arena, "");
-    return lb_arena_strdup(arena, text);
+    return lb_arena_strdup(arena, lb_when_print(day * DAY_MS, LB_WHEN_DAY, text));
 }
 
 static llmgr_status read_after(struct reading *run, struct llmgr_error *err)

@@ -6,18 +6,20 @@
 #include "documents/write.h"
 #include "management/operation.h"
 #include "management/operations.h"
+#include "manager/manager.h"
 
 static llmgr_status read_when(const struct lp_api *api, enum lp_query_id id, int64_t *ms,
                               struct llmgr_error *err)
 {
     struct lb_str text = api->query[id];
 
-    if (text.p == NULL || lb_when_parse(text, ms))
+    if (text.p == NULL || lb_when_parse(text, lb_now_ms(lm_host(api->core)), ms))
         return LLMGR_OK;
-    return lb_fail(err, LLMGR_ERR_INVALID,
-                   N_("'%s' must be a day (2026-01-31), a time (2026-01-31T18:00:00Z) or "
-                      "milliseconds since 1970"),
-                   LP_QUERIES[id].name);
+    return lb_fail(
+        err, LLMGR_ERR_INVALID,
+        N_("'%s' must be a day (2026-01-31), a time (2026-01-31T18:00:00Z), an age (90m, "
+           "24h, 7d) or milliseconds since 1970"),
+        LP_QUERIES[id].name);
 }
 
 static llmgr_status read_by(const struct lp_api *api, llmgr_usage_by *by, struct llmgr_error *err)

@@ -12,10 +12,10 @@
 #include "store/postgres.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/when.h"
 
 /* Beyond a statement's own time: the way there and back, and a busy server. */
 enum { CONNECT_MIN_S = 2, IDLE_IN_TRANSACTION_MS = 120000, GRACE_MS = 5000 };
@@ -273,15 +273,11 @@ static llmgr_status postgres_backup_before(struct ls_conn *base, int64_t version
     struct ls_store *store = base->store;
     char schema[64];
     char sql[256];
-    char stamp[32];
-    struct tm utc;
+    char stamp[LB_WHEN_TEXT];
     int64_t now_ms = lb_now_ms(store->host);
-    time_t now = (time_t)(now_ms / 1000);
 
-    if (gmtime_r(&now, &utc) == NULL || strftime(stamp, sizeof stamp, "%Y%m%dt%H%M%S", &utc) == 0)
-        stamp[0] = '\0';
-    snprintf(schema, sizeof schema, "llmgr_backup_v%lld_%s_%03d", (long long)version, stamp,
-             (int)(now_ms % 1000));
+    snprintf(schema, sizeof schema, "llmgr_backup_v%lld_%s_%03d", (long long)version,
+             lb_when_print(now_ms, LB_WHEN_STAMP, stamp), (int)(now_ms % 1000));
     snprintf(sql, sizeof sql, "CREATE SCHEMA %s", schema);
     llmgr_status status = ls_postgres_script(base, sql, err);
     for (size_t i = 0; i < LS_TABLE_COUNT && status == LLMGR_OK; i++) {

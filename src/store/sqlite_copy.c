@@ -8,11 +8,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/when.h"
 #include "store/sqlite.h"
 
 enum { PATH_LIMIT = 8192, NAMES_TRIED = 100 };
@@ -226,21 +226,18 @@ llmgr_status ls_sqlite_backup(struct ls_conn *base, const char *path, struct llm
 /* "<folder>/<file>.backup-v<version>-<time>", with a number behind it from the second try on. */
 static char *backup_path(const struct ls_store *store, int64_t version, int tried)
 {
-    char stamp[32];
-    struct tm utc;
+    char stamp[LB_WHEN_TEXT];
     struct lb_buf buf;
-    time_t now = (time_t)(lb_now_ms(store->host) / 1000);
     const char *slash = strrchr(store->target, '/');
     const char *name = slash != NULL ? slash + 1 : store->target;
 
-    if (gmtime_r(&now, &utc) == NULL || strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc) == 0)
-        return NULL;
     lb_buf_init(&buf, store->host, PATH_LIMIT);
     if (store->backup_dir != NULL)
         lb_buf_addf(&buf, "%s/%s", store->backup_dir, name);
     else
         lb_buf_add_c(&buf, store->target);
-    lb_buf_addf(&buf, ".backup-v%lld-%s", (long long)version, stamp);
+    lb_buf_addf(&buf, ".backup-v%lld-%s", (long long)version,
+                lb_when_print(lb_now_ms(store->host), LB_WHEN_STAMP, stamp));
     if (tried > 0)
         lb_buf_addf(&buf, "-%d", tried + 1);
     char *path = lb_buf_take(&buf);

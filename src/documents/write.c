@@ -113,15 +113,22 @@ static json_t *known(int64_t count)
     return count >= 0 ? json_integer((json_int_t)count) : json_null();
 }
 
+/* False when memory is short. */
+static bool add(json_t *object, const char *name, json_t *value)
+{
+    return value != NULL && json_object_set_new(object, name, value) == 0;
+}
+
 json_t *lx_json_sum(const struct llmgr_usage_sum *sum)
 {
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "key", sum->key, "name",
-                     sum->name, "requests", (json_int_t)sum->requests, "attempts",
-                     (json_int_t)sum->attempts, "completed", (json_int_t)sum->completed, "unknown",
-                     (json_int_t)sum->unknown, "inexact", (json_int_t)sum->inexact, "system_paid",
-                     (json_int_t)sum->system_paid, "prompt_tokens", known(sum->prompt_tokens),
-                     "completion_tokens", known(sum->completion_tokens), "cached_tokens",
-                     known(sum->cached_tokens), "reasoning_tokens", known(sum->reasoning_tokens));
+    json_t *json = json_pack("{s:s,s:s}", "key", sum->key, "name", sum->name);
+    bool good = json != NULL;
+
+#define LL_TALLY(name, counts) good = good && add(json, #name, json_integer((json_int_t)sum->name));
+#define LL_PAID(name) LL_TALLY(name, )
+#define LL_SUMMED(name) good = good && add(json, #name, known(sum->name));
+#include "ledger/usage.def"
+    return whole(json, good);
 }
 
 static json_t *change_json(const struct llmgr_change *change)

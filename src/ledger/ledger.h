@@ -38,33 +38,16 @@ enum {
 #define LL_UNKNOWN (-1)                  /* a count nobody told us: NULL in the database, never 0 */
 
 /*
- * One attempt. Strings are borrowed for the call; longer ones are cut at a character (but the user
- * never: over LM_USER_MAX bytes is ERR_INVALID). An empty string and id 0 mean "none".
+ * One attempt; usage.def says what each member is. Strings are borrowed for the call; longer ones
+ * are cut at a character (but the user never: over LM_USER_MAX bytes is ERR_INVALID). An empty
+ * string and id 0 mean "none".
  */
 struct ll_usage {
-    struct lb_str request_id;
-    int attempt;     /* from 1 */
-    int64_t time_ms; /* when the attempt began, since 1970; 0: now */
-    struct lb_str user;
-    int64_t token_id;
-    int64_t platform_id;
-    struct lb_str platform_name; /* the names at the time */
-    int64_t model_id;
-    struct lb_str model_name;
-    struct lb_str slot;
-    struct lb_str endpoint;
-    enum lm_payer payer;
-    int64_t prompt_tokens; /* LL_UNKNOWN, also below */
-    int64_t completion_tokens;
-    int64_t cached_tokens;
-    int64_t reasoning_tokens;
-    llmgr_provenance provenance;
-    llmgr_end_state end_state;
-    int upstream_status;   /* HTTP status of the upstream; 0: none came */
-    int64_t latency_ms;    /* LL_UNKNOWN allowed */
-    int64_t first_byte_ms; /* to the first byte of the answer; LL_UNKNOWN: none came */
-    int64_t bytes_in;      /* of the request's body */
-    int64_t bytes_out;     /* of the answer's body */
+#define LL_TEXT(name, max, always) struct lb_str name;
+#define LL_COUNT(name, kind) int64_t name;
+#define LL_NUMBER(name, kind) int name;
+#define LL_KIND(name, type, text) type name;
+#include "ledger/usage.def"
 };
 
 /* Everything unknown, nothing counted. */

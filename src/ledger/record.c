@@ -11,22 +11,39 @@
 enum {
     HEAD_SIZE = 16,
     CHECKED_FROM = 8,
-    COUNTS = 12,
+#define LL_COUNT(name, kind) +1
+    COUNTS = 0
+#include "ledger/usage.def"
+    ,
+#define LL_NUMBER(name, kind) +1
+    NUMBERS = 0
+#include "ledger/usage.def"
+    ,
+#define LL_KIND(name, type, text) +1
+    KINDS = 0
+#include "ledger/usage.def"
+    ,
+#define LL_TEXT(name, max, always) +max
+    TEXTS_MAX = 0
+#include "ledger/usage.def"
+    ,
     AT_COUNTS = HEAD_SIZE,
-    AT_ATTEMPT = AT_COUNTS + COUNTS * 8,
-    AT_KINDS = AT_ATTEMPT + 8,
-    AT_LENGTHS = AT_KINDS + 3,
+    AT_NUMBERS = AT_COUNTS + COUNTS * 8,
+    AT_KINDS = AT_NUMBERS + NUMBERS * 4,
+    AT_LENGTHS = AT_KINDS + KINDS,
 };
 
 _Static_assert((int)crypto_shorthash_KEYBYTES == (int)LL_RECORD_KEY_SIZE, "SipHash");
-_Static_assert(LL_RECORD_FIXED + LL_REQUEST_ID_MAX + LM_USER_MAX + LM_PLATFORM_NAME_MAX +
-                       LM_MODEL_NAME_MAX + LM_SLOT_MAX + LL_ENDPOINT_MAX + LL_RECORD_ALIGN <=
-                   LL_RECORD_MAX,
+/* A member more is a new form of records. */
+_Static_assert(AT_LENGTHS + LL_RECORD_TEXTS + 3 == LL_RECORD_FIXED,
+               "the part of a record that all have");
+_Static_assert(LL_RECORD_FIXED + TEXTS_MAX + LL_RECORD_ALIGN <= LL_RECORD_MAX,
                "the longest record");
 
-static const size_t TEXT_MAX[LL_RECORD_TEXTS] = {LL_REQUEST_ID_MAX,    LM_USER_MAX,
-                                                 LM_PLATFORM_NAME_MAX, LM_MODEL_NAME_MAX,
-                                                 LM_SLOT_MAX,          LL_ENDPOINT_MAX};
+static const size_t TEXT_MAX[LL_RECORD_TEXTS] = {
+#define LL_TEXT(name, max, always) max,
+#include "ledger/usage.def"
+};
 
 /*
  * MurmurHash64A of the key's second half and then the bytes, whose size is a multiple of 8, seeded
@@ -70,9 +87,11 @@ static size_t aligned(size_t size)
 
 size_t ll_record_size(const struct ll_usage *tidy)
 {
-    return aligned(LL_RECORD_FIXED + tidy->request_id.size + tidy->user.size +
-                   tidy->platform_name.size + tidy->model_name.size + tidy->slot.size +
-                   tidy->endpoint.size);
+    size_t size = LL_RECORD_FIXED;
+
+#define LL_TEXT(name, max, always) size += tidy->name.size;
+#include "ledger/usage.def"
+    return aligned(size);
 }
 
 /* The check is written last: what is killed before has left no record. */
@@ -80,23 +99,29 @@ size_t ll_record_write(unsigned char *at, size_t offset, const struct ll_record_
                        const struct ll_usage *tidy)
 {
     const int64_t counts[COUNTS] = {
-        tidy->time_ms,       tidy->token_id,          tidy->platform_id,   tidy->model_id,
-        tidy->prompt_tokens, tidy->completion_tokens, tidy->cached_tokens, tidy->reasoning_tokens,
-        tidy->latency_ms,    tidy->first_byte_ms,     tidy->bytes_in,      tidy->bytes_out,
+#define LL_COUNT(name, kind) tidy->name,
+#include "ledger/usage.def"
     };
-    const struct lb_str texts[LL_RECORD_TEXTS] = {tidy->request_id, tidy->user, tidy->platform_name,
-                                                  tidy->model_name, tidy->slot, tidy->endpoint};
-    const int32_t numbers[2] = {tidy->attempt, tidy->upstream_status};
+    const int32_t numbers[NUMBERS] = {
+#define LL_NUMBER(name, kind) tidy->name,
+#include "ledger/usage.def"
+    };
+    const unsigned char kinds[KINDS] = {
+#define LL_KIND(name, type, text) (unsigned char)tidy->name,
+#include "ledger/usage.def"
+    };
+    const struct lb_str texts[LL_RECORD_TEXTS] = {
+#define LL_TEXT(name, max, always) tidy->name,
+#include "ledger/usage.def"
+    };
     const uint32_t head[2] = {(uint32_t)ll_record_size(tidy), (uint32_t)offset};
     unsigned char *text = at + LL_RECORD_FIXED;
 
     memcpy(at + CHECKED_FROM, head, sizeof head);
     memcpy(at + AT_COUNTS, counts, sizeof counts);
-    memcpy(at + AT_ATTEMPT, numbers, sizeof numbers);
+    memcpy(at + AT_NUMBERS, numbers, sizeof numbers);
     memset(at + AT_KINDS, 0, LL_RECORD_FIXED - AT_KINDS);
-    at[AT_KINDS] = (unsigned char)tidy->payer;
-    at[AT_KINDS + 1] = (unsigned char)tidy->provenance;
-    at[AT_KINDS + 2] = (unsigned char)tidy->end_state;
+    memcpy(at + AT_KINDS, kinds, sizeof kinds);
     for (size_t i = 0; i < LL_RECORD_TEXTS; i++) {
         at[AT_LENGTHS + i] = (unsigned char)texts[i].size;
         if (texts[i].size != 0)
@@ -123,9 +148,10 @@ static bool at_character(unsigned char byte)
  */
 static bool read_texts(const unsigned char *record, size_t size, struct ll_usage *usage)
 {
-    struct lb_str *const to[LL_RECORD_TEXTS] = {&usage->request_id,    &usage->user,
-                                                &usage->platform_name, &usage->model_name,
-                                                &usage->slot,          &usage->endpoint};
+    struct lb_str *const to[LL_RECORD_TEXTS] = {
+#define LL_TEXT(name, max, always) &usage->name,
+#include "ledger/usage.def"
+    };
     size_t at = LL_RECORD_FIXED;
 
     for (size_t i = 0; i < LL_RECORD_TEXTS; i++) {
@@ -143,22 +169,22 @@ static bool read_texts(const unsigned char *record, size_t size, struct ll_usage
 
 static void read_counts(const unsigned char *record, struct ll_usage *usage)
 {
-    int64_t *const to[COUNTS] = {
-        &usage->time_ms,       &usage->token_id,         &usage->platform_id,
-        &usage->model_id,      &usage->prompt_tokens,    &usage->completion_tokens,
-        &usage->cached_tokens, &usage->reasoning_tokens, &usage->latency_ms,
-        &usage->first_byte_ms, &usage->bytes_in,         &usage->bytes_out,
-    };
-    int32_t numbers[2];
+    const unsigned char *at = record + AT_COUNTS;
 
-    for (size_t i = 0; i < COUNTS; i++)
-        memcpy(to[i], record + AT_COUNTS + i * sizeof(int64_t), sizeof(int64_t));
-    memcpy(numbers, record + AT_ATTEMPT, sizeof numbers);
-    usage->attempt = numbers[0];
-    usage->upstream_status = numbers[1];
-    usage->payer = (enum lm_payer)record[AT_KINDS];
-    usage->provenance = (llmgr_provenance)record[AT_KINDS + 1];
-    usage->end_state = (llmgr_end_state)record[AT_KINDS + 2];
+#define LL_COUNT(name, kind)                                                                       \
+    memcpy(&usage->name, at, sizeof usage->name);                                                  \
+    at += sizeof usage->name;
+#include "ledger/usage.def"
+#define LL_NUMBER(name, kind)                                                                      \
+    {                                                                                              \
+        int32_t number;                                                                            \
+        memcpy(&number, at, sizeof number);                                                        \
+        usage->name = number;                                                                      \
+        at += sizeof number;                                                                       \
+    }
+#include "ledger/usage.def"
+#define LL_KIND(name, type, text) usage->name = (type)*at++;
+#include "ledger/usage.def"
 }
 
 size_t ll_record_read(const unsigned char *file, size_t file_size, size_t offset,

@@ -2,8 +2,10 @@
 /*
  * One attempt as bytes in a journal:
  *
- *     check 8 | size 4 | offset 4 | 12 counts of 8 | attempt 4 | status 4 | 3 kinds, 6 lengths,
+ *     check 8 | size 4 | offset 4 | 12 counts of 8 | 2 numbers of 4 | 3 kinds, 6 lengths,
  *     3 zero | texts | zeroes up to a multiple of 8
+ *
+ * Counts, numbers, kinds and texts are those of usage.def, in its order; a length is one byte.
  *
  * in the machine's own byte order (a journal never leaves it). `check` is a sum of all that
  * follows, seeded with the journal file's own random id; `offset` is where in the file the record
@@ -26,7 +28,6 @@ enum {
     LL_RECORD_KEY_SIZE = 16,
     LL_RECORD_ALIGN = 8,
     LL_RECORD_FIXED = 16 + 12 * 8 + 8 + 12,
-    /* Texts: request id, user, platform, model, slot, endpoint; the lengths are bytes. */
     LL_RECORD_TEXTS = 6,
     LL_RECORD_MAX = 768, /* of a tidy attempt: 132 + 64 + 255 + 80 + 120 + 64 + 32, rounded up */
 };

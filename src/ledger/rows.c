@@ -25,7 +25,7 @@ enum {
 };
 /* Above these a count is no count: sums of it must not overflow, whatever an upstream says. */
 #define TOKENS_MAX (INT64_C(1) << 32)
-#define SIZE_OR_TIME_MAX (INT64_C(1) << 48)
+#define AMOUNT_MAX (INT64_C(1) << 48)
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
@@ -57,16 +57,12 @@ const char *llmgr_end_name(llmgr_end_state end_state)
 
 void ll_usage_init(struct ll_usage *usage)
 {
+    enum { begin_time = 0, begin_id = 0, begin_tokens = LL_UNKNOWN, begin_amount = LL_UNKNOWN };
+
     *usage = (struct ll_usage){
+#define LL_COUNT(name_, kind) .name_ = begin_##kind,
+#include "ledger/usage.def"
         .attempt = 1,
-        .prompt_tokens = LL_UNKNOWN,
-        .completion_tokens = LL_UNKNOWN,
-        .cached_tokens = LL_UNKNOWN,
-        .reasoning_tokens = LL_UNKNOWN,
-        .latency_ms = LL_UNKNOWN,
-        .first_byte_ms = LL_UNKNOWN,
-        .bytes_in = LL_UNKNOWN,
-        .bytes_out = LL_UNKNOWN,
     };
 }
 
@@ -78,14 +74,40 @@ static struct lb_str tidy_text(struct lb_str text, size_t max)
     return lb_utf8_valid(text) ? text : LB_STR("?");
 }
 
+static int64_t tidy_id(int64_t id)
+{
+    return id < 0 ? 0 : id;
+}
+
 static int64_t tidy_count(int64_t count, int64_t max)
 {
     return count < 0 || count > max ? LL_UNKNOWN : count;
 }
 
-static int64_t tidy_id(int64_t id)
+static int64_t tidy_tokens(int64_t count)
 {
-    return id < 0 ? 0 : id;
+    return tidy_count(count, TOKENS_MAX);
+}
+
+static int64_t tidy_amount(int64_t amount)
+{
+    return tidy_count(amount, AMOUNT_MAX);
+}
+
+/* A time that is none becomes 0, and that becomes now. */
+static int64_t tidy_time(int64_t ms)
+{
+    return ms < 0 || ms >= AMOUNT_MAX ? 0 : ms;
+}
+
+static int tidy_nth(int number)
+{
+    return number <= 0 ? 1 : number;
+}
+
+static int tidy_http(int status)
+{
+    return status < 100 || status >= 1000 ? 0 : status;
 }
 
 static bool kinds_known(const struct ll_usage *usage)
@@ -96,23 +118,11 @@ static bool kinds_known(const struct ll_usage *usage)
 
 static void tidy_numbers(struct ll_usage *usage, int64_t now_ms)
 {
-    if (usage->attempt <= 0)
-        usage->attempt = 1;
-    if (usage->time_ms <= 0 || usage->time_ms >= SIZE_OR_TIME_MAX)
+#define LL_COUNT(name, kind) usage->name = tidy_##kind(usage->name);
+#define LL_NUMBER(name, kind) usage->name = tidy_##kind(usage->name);
+#include "ledger/usage.def"
+    if (usage->time_ms == 0)
         usage->time_ms = now_ms;
-    usage->token_id = tidy_id(usage->token_id);
-    usage->platform_id = tidy_id(usage->platform_id);
-    usage->model_id = tidy_id(usage->model_id);
-    usage->prompt_tokens = tidy_count(usage->prompt_tokens, TOKENS_MAX);
-    usage->completion_tokens = tidy_count(usage->completion_tokens, TOKENS_MAX);
-    usage->cached_tokens = tidy_count(usage->cached_tokens, TOKENS_MAX);
-    usage->reasoning_tokens = tidy_count(usage->reasoning_tokens, TOKENS_MAX);
-    if (usage->upstream_status < 100 || usage->upstream_status >= 1000)
-        usage->upstream_status = 0;
-    usage->latency_ms = tidy_count(usage->latency_ms, SIZE_OR_TIME_MAX);
-    usage->first_byte_ms = tidy_count(usage->first_byte_ms, SIZE_OR_TIME_MAX);
-    usage->bytes_in = tidy_count(usage->bytes_in, SIZE_OR_TIME_MAX);
-    usage->bytes_out = tidy_count(usage->bytes_out, SIZE_OR_TIME_MAX);
 }
 
 bool ll_usage_tidy_numbers(struct ll_usage *usage, int64_t now_ms)
@@ -135,11 +145,8 @@ llmgr_status ll_usage_tidy(const struct ll_usage *usage, int64_t now_ms, struct 
                        N_("provenance, end state or payer of the usage is not one there is"));
     *tidy = *usage;
     tidy_numbers(tidy, now_ms);
-    tidy->request_id = tidy_text(usage->request_id, LL_REQUEST_ID_MAX);
-    tidy->platform_name = tidy_text(usage->platform_name, LM_PLATFORM_NAME_MAX);
-    tidy->model_name = tidy_text(usage->model_name, LM_MODEL_NAME_MAX);
-    tidy->slot = tidy_text(usage->slot, LM_SLOT_MAX);
-    tidy->endpoint = tidy_text(usage->endpoint, LL_ENDPOINT_MAX);
+#define LL_TEXT(name, max, always) tidy->name = tidy_text(usage->name, max);
+#include "ledger/usage.def"
     return LLMGR_OK;
 }
 
@@ -182,19 +189,45 @@ size_t ll_usage_batch_count(const struct ll_usage_batch *batch)
     return batch->count;
 }
 
-static struct ls_value known(int64_t count)
+/* How a value of each sort stands in its column. */
+static struct ls_value text_always(struct lb_str text)
 {
-    return count != LL_UNKNOWN ? ls_int(count) : ls_null();
+    return ls_text(text);
 }
 
-static struct ls_value id_or_null(int64_t id)
+static struct ls_value text_maybe(struct lb_str text)
+{
+    return text.size != 0 ? ls_text(text) : ls_null();
+}
+
+static struct ls_value number_time(int64_t ms)
+{
+    return ls_int(ms);
+}
+
+static struct ls_value number_id(int64_t id)
 {
     return id != 0 ? ls_int(id) : ls_null();
 }
 
-static struct ls_value text_or_null(struct lb_str text)
+static struct ls_value number_tokens(int64_t count)
 {
-    return text.size != 0 ? ls_text(text) : ls_null();
+    return count != LL_UNKNOWN ? ls_int(count) : ls_null();
+}
+
+static struct ls_value number_amount(int64_t amount)
+{
+    return amount != LL_UNKNOWN ? ls_int(amount) : ls_null();
+}
+
+static struct ls_value number_nth(int64_t number)
+{
+    return ls_int(number);
+}
+
+static struct ls_value number_http(int64_t status)
+{
+    return status != 0 ? ls_int(status) : ls_null();
 }
 
 /* Written where they are wanted: a row made first and copied would cost as much again. */
@@ -205,29 +238,11 @@ static void fill_row(const void *context, size_t run, struct ls_value *values)
 
     if (batch->restful)
         lb_thread_rest(run, REST_ROWS);
-    *values++ = ls_text(usage->request_id);
-    *values++ = ls_int(usage->attempt);
-    *values++ = ls_int(usage->time_ms);
-    *values++ = ls_text(usage->user);
-    *values++ = id_or_null(usage->token_id);
-    *values++ = id_or_null(usage->platform_id);
-    *values++ = text_or_null(usage->platform_name);
-    *values++ = id_or_null(usage->model_id);
-    *values++ = text_or_null(usage->model_name);
-    *values++ = text_or_null(usage->slot);
-    *values++ = text_or_null(usage->endpoint);
-    *values++ = ls_cstr(lm_payer_name(usage->payer));
-    *values++ = known(usage->prompt_tokens);
-    *values++ = known(usage->completion_tokens);
-    *values++ = known(usage->cached_tokens);
-    *values++ = known(usage->reasoning_tokens);
-    *values++ = ls_cstr(llmgr_provenance_name(usage->provenance));
-    *values++ = ls_cstr(llmgr_end_name(usage->end_state));
-    *values++ = id_or_null(usage->upstream_status);
-    *values++ = known(usage->latency_ms);
-    *values++ = known(usage->first_byte_ms);
-    *values++ = known(usage->bytes_in);
-    *values++ = known(usage->bytes_out);
+#define LL_TEXT(name, max, always) *values++ = text_##always(usage->name);
+#define LL_COUNT(name, kind) *values++ = number_##kind(usage->name);
+#define LL_NUMBER(name, kind) *values++ = number_##kind(usage->name);
+#define LL_KIND(name, type, text) *values++ = ls_cstr(text(usage->name));
+#include "ledger/usage.def"
 }
 
 struct ll_usage *ll_usage_batch_next(struct ll_usage_batch *batch)

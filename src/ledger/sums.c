@@ -30,15 +30,9 @@ struct sum {
     enum lm_payer payer;
     struct lb_str platform_name; /* of the first attempt */
     struct lb_str model_name;
-    int64_t requests;
-    int64_t attempts;
-    int64_t completed;
-    int64_t unknown;
-    int64_t inexact;
-    int64_t prompt_tokens; /* LL_UNKNOWN until something known is added, also below */
-    int64_t completion_tokens;
-    int64_t cached_tokens;
-    int64_t reasoning_tokens;
+#define LL_TALLY(name, counts) int64_t name;
+#define LL_SUMMED(name) int64_t name;
+#include "ledger/usage.def"
 };
 
 struct ll_sums {
@@ -126,10 +120,8 @@ static struct sum *begin_sum(struct ll_sums *sums, const struct ll_usage *attemp
         .payer = attempt->payer,
         .platform_name = lb_arena_str(&sums->arena, attempt->platform_name),
         .model_name = lb_arena_str(&sums->arena, attempt->model_name),
-        .prompt_tokens = LL_UNKNOWN,
-        .completion_tokens = LL_UNKNOWN,
-        .cached_tokens = LL_UNKNOWN,
-        .reasoning_tokens = LL_UNKNOWN,
+#define LL_SUMMED(name_) .name_ = LL_UNKNOWN,
+#include "ledger/usage.def"
     };
     if (sum->user.p == NULL || sum->slot.p == NULL || sum->platform_name.p == NULL ||
         sum->model_name.p == NULL || lb_map_put(sums->by_key, key, sum, NULL) != LLMGR_OK)
@@ -154,17 +146,9 @@ static bool add_one(struct ll_sums *sums, const struct ll_usage *attempt)
         sum = begin_sum(sums, attempt, key);
     if (sum == NULL)
         return false;
-    sum->requests += attempt->attempt == 1;
-    sum->attempts++;
-    sum->completed += attempt->end_state == LLMGR_END_COMPLETED;
-    sum->unknown +=
-        attempt->prompt_tokens == LL_UNKNOWN && attempt->completion_tokens == LL_UNKNOWN;
-    sum->inexact += attempt->provenance == LLMGR_PROVENANCE_ESTIMATED ||
-                    attempt->provenance == LLMGR_PROVENANCE_PARTIAL;
-    add_known(&sum->prompt_tokens, attempt->prompt_tokens);
-    add_known(&sum->completion_tokens, attempt->completion_tokens);
-    add_known(&sum->cached_tokens, attempt->cached_tokens);
-    add_known(&sum->reasoning_tokens, attempt->reasoning_tokens);
+#define LL_TALLY(name, counts) sum->name += (counts) ? 1 : 0;
+#define LL_SUMMED(name) add_known(&sum->name, attempt->name);
+#include "ledger/usage.def"
     return true;
 }
 
@@ -234,23 +218,13 @@ static void fill_sum(const void *context, size_t run, struct ls_value *values)
     const struct sum *sum = sums->sums[run];
     const char *payer = lm_payer_name(sum->payer);
     const struct ls_value row[] = {
-        ls_int(sum->hour),
-        ls_text(sum->user),
-        ls_int(sum->platform_id),
-        ls_int(sum->model_id),
-        ls_text(sum->slot),
-        ls_text(lb_cstr(payer != NULL ? payer : "")),
-        ls_text(sum->platform_name),
-        ls_text(sum->model_name),
-        ls_int(sum->requests),
-        ls_int(sum->attempts),
-        ls_int(sum->completed),
-        ls_int(sum->unknown),
-        ls_int(sum->inexact),
-        known(sum->prompt_tokens),
-        known(sum->completion_tokens),
-        known(sum->cached_tokens),
-        known(sum->reasoning_tokens),
+        ls_int(sum->hour),           ls_text(sum->user),
+        ls_int(sum->platform_id),    ls_int(sum->model_id),
+        ls_text(sum->slot),          ls_text(lb_cstr(payer != NULL ? payer : "")),
+        ls_text(sum->platform_name), ls_text(sum->model_name),
+#define LL_TALLY(name, counts) ls_int(sum->name),
+#define LL_SUMMED(name) known(sum->name),
+#include "ledger/usage.def"
     };
 
     lb_thread_rest(run, REST_WRITTEN + sums->count / REST_WRITTEN);

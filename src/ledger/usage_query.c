@@ -14,7 +14,7 @@
 #include "resolve/scene.h"
 #include "store/store.h"
 
-enum { LIMIT_MAX = 1000, COUNTS = 10, HOURS_OF_DAY = 24, DAY_MS = LB_DAY_S * 1000 };
+enum { LIMIT_MAX = 1000, HOURS_OF_DAY = 24, DAY_MS = LB_DAY_S * 1000 };
 #define HOUR_MAX (INT64_MAX / LL_HOUR_MS)
 
 static const struct group {
@@ -86,15 +86,15 @@ static llmgr_status read_after(struct reading *run, struct llmgr_error *err)
 
 static void read_counts(const struct ls_rows *rows, int at, struct llmgr_usage_sum *sum)
 {
-    int64_t *const to[COUNTS] = {
-        &sum->requests,      &sum->attempts,         &sum->completed,     &sum->unknown,
-        &sum->inexact,       &sum->system_paid,      &sum->prompt_tokens, &sum->completion_tokens,
-        &sum->cached_tokens, &sum->reasoning_tokens,
+    int64_t *const to[] = {
+#define LL_TALLY(name, counts) &sum->name,
+#define LL_PAID(name) &sum->name,
+#define LL_SUMMED(name) &sum->name,
+#include "ledger/usage.def"
     };
 
-    for (int i = 0; i < COUNTS; i++)
-        *to[i] =
-            ls_column_is_null(rows, at + i) ? (int64_t)LL_UNKNOWN : ls_column_int(rows, at + i);
+    for (size_t i = 0; i < sizeof to / sizeof to[0]; i++, at++)
+        *to[i] = ls_column_is_null(rows, at) ? (int64_t)LL_UNKNOWN : ls_column_int(rows, at);
 }
 
 static bool name_group(const struct reading *run, const struct ls_rows *rows,

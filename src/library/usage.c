@@ -9,17 +9,14 @@
 
 void llmgr_usage_record_init(struct llmgr_usage_record *record)
 {
+    struct ll_usage usage;
+
+    ll_usage_init(&usage);
     *record = (struct llmgr_usage_record){
         .size = sizeof *record,
-        .attempt = 1,
-        .prompt_tokens = LLMGR_UNSET,
-        .completion_tokens = LLMGR_UNSET,
-        .cached_tokens = LLMGR_UNSET,
-        .reasoning_tokens = LLMGR_UNSET,
-        .latency_ms = LLMGR_UNSET,
-        .first_byte_ms = LLMGR_UNSET,
-        .bytes_in = LLMGR_UNSET,
-        .bytes_out = LLMGR_UNSET,
+#define LL_COUNT(name_, kind) .name_ = usage.name_,
+#define LL_NUMBER(name_, kind) .name_ = usage.name_,
+#include "ledger/usage.def"
     };
 }
 
@@ -56,11 +53,8 @@ static llmgr_status check_record(const struct llmgr_usage_record *record, struct
         const char *text;
         size_t max;
     } texts[] = {
-        {"request_id", record->request_id, LL_REQUEST_ID_MAX},
-        {"platform_name", record->platform_name, LM_PLATFORM_NAME_MAX},
-        {"model_name", record->model_name, LM_MODEL_NAME_MAX},
-        {"slot", record->slot, LM_SLOT_MAX},
-        {"endpoint", record->endpoint, LL_ENDPOINT_MAX},
+#define LL_TEXT(name, max, always) {#name, record->name, max},
+#include "ledger/usage.def"
     };
     llmgr_status status = LLMGR_OK;
 
@@ -86,31 +80,14 @@ llmgr_status llmgr_usage_add(struct llmgr *manager, const struct llmgr_usage_rec
         status = read_payer(record->payer, &payer, err);
     if (status != LLMGR_OK)
         return status;
-    const struct ll_usage usage = {
-        .request_id = lb_cstr(record->request_id),
-        .attempt = record->attempt,
-        .time_ms = record->time_ms,
-        .user = lm_effective_user(manager->manager, la_user(record->user)),
-        .token_id = record->token_id,
-        .platform_id = record->platform_id,
-        .platform_name = lb_cstr(record->platform_name),
-        .model_id = record->model_id,
-        .model_name = lb_cstr(record->model_name),
-        .slot = lb_cstr(record->slot),
-        .endpoint = lb_cstr(record->endpoint),
-        .payer = payer,
-        .prompt_tokens = record->prompt_tokens,
-        .completion_tokens = record->completion_tokens,
-        .cached_tokens = record->cached_tokens,
-        .reasoning_tokens = record->reasoning_tokens,
-        .provenance = record->provenance,
-        .end_state = record->end_state,
-        .upstream_status = record->upstream_status,
-        .latency_ms = record->latency_ms,
-        .first_byte_ms = record->first_byte_ms,
-        .bytes_in = record->bytes_in,
-        .bytes_out = record->bytes_out,
-    };
+    struct ll_usage usage = {.payer = payer};
+#define LL_TEXT(name, max, always) usage.name = lb_cstr(record->name);
+#define LL_COUNT(name, kind) usage.name = record->name;
+#define LL_NUMBER(name, kind) usage.name = record->name;
+#include "ledger/usage.def"
+    usage.user = lm_effective_user(manager->manager, la_user(record->user));
+    usage.provenance = record->provenance;
+    usage.end_state = record->end_state;
     return ll_usage_add(manager->manager, &usage, err);
 }
 

@@ -46,7 +46,7 @@ llmgr_status lw_objects_owned(struct lm_manager *manager, int64_t platform_id, s
     bool theirs = true;
     size_t at = 0;
 
-    llmgr_status status = ls_begin(lm_store(manager), LS_READ, &tx, err);
+    llmgr_status status = ls_begin(lm_store(manager), LS_READ_SOON, &tx, err);
     if (status != LLMGR_OK)
         return status;
     while (at < count) {
@@ -77,7 +77,7 @@ llmgr_status lw_object_platform(struct lm_manager *manager, struct lb_str user, 
     *platform_id = 0;
     if (!is_id(id))
         return LLMGR_OK;
-    llmgr_status status = ls_begin(lm_store(manager), LS_READ_ONE, &tx, err);
+    llmgr_status status = ls_begin(lm_store(manager), LS_READ_SOON, &tx, err);
     if (status != LLMGR_OK)
         return status;
     enum ls_found found =

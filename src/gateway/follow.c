@@ -2,6 +2,8 @@
 /* See the header. What has an id that says its platform itself is followed by shown_ids.h. */
 #include "gateway/follow.h"
 
+#include <string.h>
+
 #include "accounts/objects.h"
 #include "gateway/ask.h"
 #include "gateway/native.h"
@@ -9,10 +11,11 @@
 #include "gateway/work.h"
 #include "manager/manager.h"
 
+/* Holds nothing of the request's, which may go on without it. */
 struct follow {
-    struct lg_request *request;
+    struct lm_manager *manager;
     enum lg_verdict (*go_on)(struct lg_request *request);
-    struct lb_str id;
+    struct lb_str user, id; /* behind the struct */
     int64_t platform_id;
     llmgr_status status;
     struct llmgr_error err;
@@ -54,11 +57,16 @@ bool lg_follow_suits(const struct lg_request *request)
 static void look_up(void *context)
 {
     struct follow *follow = context;
-    struct lm_manager *manager = follow->request->worker->manager;
 
-    follow->status =
-        lw_object_platform(manager, lm_effective_user(manager, follow->request->caller.user),
-                           follow->id, &follow->platform_id, &follow->err);
+    follow->status = lw_object_platform(follow->manager, follow->user, follow->id,
+                                        &follow->platform_id, &follow->err);
+}
+
+static void drop_follow(void *context)
+{
+    struct follow *follow = context;
+
+    lb_free(lm_host(follow->manager), follow);
 }
 
 static enum lg_verdict looked_up(struct lg_request *request, void *context, llmgr_status status)
@@ -83,11 +91,15 @@ enum lg_verdict lg_follow(struct lg_request *request,
     request->followed = true;
     if (id.p == NULL)
         return go_on(request);
-    struct follow *follow = lb_arena_calloc(&request->arena, 1, sizeof *follow);
+    struct lm_manager *manager = request->worker->manager;
+    struct lb_str user = lm_effective_user(manager, request->caller.user);
+    struct follow *follow = lb_calloc(lm_host(manager), 1, sizeof *follow + user.size + id.size);
     if (follow == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    follow->request = request;
+    char *texts = (char *)(follow + 1);
+    follow->manager = manager;
     follow->go_on = go_on;
-    follow->id = id;
-    return lg_work_start(request, look_up, looked_up, follow);
+    follow->user = lb_str(memcpy(texts, user.p, user.size), user.size);
+    follow->id = lb_str(memcpy(texts + user.size, id.p, id.size), id.size);
+    return lg_work_start_bounded(request, look_up, looked_up, drop_follow, follow);
 }

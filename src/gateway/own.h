@@ -21,8 +21,9 @@
 #define LG_OWN_BATCH_FILE "batch file"
 
 enum {
-    LG_OWN_IDS_MAX = 256,      /* different objects that one request may name */
-    LG_OWN_HELD_MAX = 1 << 20, /* bytes of an answer that is held */
+    LG_OWN_IDS_MAX = 256,       /* different objects that one request may name */
+    LG_OWN_HELD_MAX = 1 << 20,  /* bytes of an answer that is held */
+    LG_OWN_LOOK_MAX = 64 << 10, /* of a body that is looked through on the loop */
 };
 
 struct lg_own {

@@ -11,6 +11,7 @@
 #include "gateway/upload.h"
 #include "gateway/work.h"
 #include "http/url.h"
+#include "manager/manager.h"
 
 /* ---- Refusals -------------------------------------------------------------------------------- */
 
@@ -31,14 +32,13 @@ static llmgr_status no_such(struct llmgr_error *err, const char *kind, struct lb
                    (int)lb_utf8_cut(id, 100), id.p);
 }
 
-/* ---- Gathering what is named, off the loop --------------------------------------------------- */
+/* ---- Gathering what is named ----------------------------------------------------------------- */
 
 struct gather {
     struct lg_request *request;
     const struct lg_native *row;
     struct lw_object *objects;
     size_t count;
-    size_t missing;
     llmgr_status status;
     struct llmgr_error err;
 };
@@ -289,45 +289,116 @@ static bool add_body(struct gather *gather)
     return !looks_like_json(body) || add_json(gather, body, false);
 }
 
-static void look_up(void *context)
+static void gather_all(void *context)
 {
     struct gather *gather = context;
     const struct lg_request *request = gather->request;
     const struct lg_own *own = request->own;
-    const struct lr_target *target = &request->target;
     bool native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
 
     if (own->id.size > 0 && !lg_id_is_signed(own->row->kind) &&
         !add(gather, own->row->kind, own->id))
         return;
-    if (!add_body(gather) || (native && !add_pairs(gather, request->head->query)))
-        return;
-    if (gather->count == 0)
-        return;
-    gather->status =
-        lw_objects_owned(request->worker->manager, target->platform_id, target->user,
-                         gather->objects, gather->count, &gather->missing, &gather->err);
-    if (gather->status == LLMGR_OK && gather->missing < gather->count) {
-        const struct lw_object *object = &gather->objects[gather->missing];
-        gather->status = no_such(&gather->err, object->kind.p, object->id);
-    }
+    if (add_body(gather) && native)
+        (void)add_pairs(gather, request->head->query);
+}
+
+/* ---- Whose is it? ---------------------------------------------------------------------------- */
+
+/* Holds nothing of the request's, which goes on without it when the database does not answer. */
+struct look_up {
+    struct lm_manager *manager;
+    int64_t platform_id;
+    struct lb_str user; /* as the ids, behind the objects */
+    size_t count;
+    llmgr_status status;
+    struct llmgr_error err;
+    struct lw_object objects[];
+};
+
+static void look_up(void *context)
+{
+    struct look_up *look = context;
+    size_t missing = 0;
+
+    look->status = lw_objects_owned(look->manager, look->platform_id, look->user, look->objects,
+                                    look->count, &missing, &look->err);
+    if (look->status == LLMGR_OK && missing < look->count)
+        look->status =
+            no_such(&look->err, look->objects[missing].kind.p, look->objects[missing].id);
+}
+
+static void drop_look_up(void *context)
+{
+    struct look_up *look = context;
+
+    lb_free(lm_host(look->manager), look);
+}
+
+static enum lg_verdict refuse(struct lg_request *request, const struct llmgr_error *err)
+{
+    request->error_object = err->status == LLMGR_ERR_NOT_FOUND;
+    return lg_request_fail_with(request, err);
 }
 
 static enum lg_verdict looked_up(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct gather *gather = context;
+    struct look_up *look = context;
 
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
     if (request->gone)
         return LG_DONE;
-    if (gather->status == LLMGR_OK)
-        return LG_NEXT;
-    request->error_object = gather->status == LLMGR_ERR_NOT_FOUND;
-    return lg_request_fail_with(request, &gather->err);
+    return look->status == LLMGR_OK ? LG_NEXT : refuse(request, &look->err);
 }
 
-static enum lg_verdict start_look_up(struct lg_request *request)
+static struct lb_str put(char **texts, struct lb_str text)
+{
+    char *to = *texts;
+
+    *texts += text.size;
+    return lb_str(text.size > 0 ? memcpy(to, text.p, text.size) : to, text.size);
+}
+
+static enum lg_verdict start_look_up(struct lg_request *request, const struct gather *gather)
+{
+    struct lm_manager *manager = request->worker->manager;
+    const struct lr_target *target = &request->target;
+    size_t size = sizeof(struct look_up) + gather->count * sizeof(struct lw_object);
+    size_t texts_size = target->user.size;
+
+    for (size_t i = 0; i < gather->count; i++)
+        texts_size += gather->objects[i].id.size;
+    struct look_up *look = lb_calloc(lm_host(manager), 1, size + texts_size);
+    if (look == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    char *texts = (char *)look + size;
+    look->manager = manager;
+    look->platform_id = target->platform_id;
+    look->user = put(&texts, target->user);
+    look->count = gather->count;
+    for (size_t i = 0; i < gather->count; i++) {
+        look->objects[i] = gather->objects[i]; /* kinds are constants */
+        look->objects[i].id = put(&texts, gather->objects[i].id);
+    }
+    return lg_work_start_bounded(request, look_up, looked_up, drop_look_up, look);
+}
+
+static enum lg_verdict gathered(struct lg_request *request, void *context, llmgr_status status)
+{
+    const struct gather *gather = context;
+
+    if (status != LLMGR_OK)
+        return lg_request_fail(request, status, N_("the server is closing"));
+    if (request->gone || request->cut)
+        return LG_DONE;
+    if (gather->status != LLMGR_OK)
+        return refuse(request, &gather->err);
+    return gather->count > 0 ? start_look_up(request, gather) : LG_NEXT;
+}
+
+/* A short body is looked through at once; a long one beside the loop. */
+static enum lg_verdict start_gathering(struct lg_request *request)
 {
     struct gather *gather = lb_arena_calloc(&request->arena, 1, sizeof *gather);
 
@@ -335,7 +406,10 @@ static enum lg_verdict start_look_up(struct lg_request *request)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     gather->request = request;
     gather->row = request->own->row;
-    return lg_work_start(request, look_up, looked_up, gather);
+    if (request->body.size > LG_OWN_LOOK_MAX)
+        return lg_work_start(request, gather_all, gathered, gather);
+    gather_all(gather);
+    return gathered(request, gather, LLMGR_OK);
 }
 
 /* ---- The step -------------------------------------------------------------------------------- */
@@ -458,7 +532,7 @@ static enum lg_verdict native(struct lg_request *request)
         return refuse_type(request);
     bool named = own->id.size > 0 || request->head->query.size > 0 || may_name(request) ||
                  (own->row != NULL && own->row->kind == LD_REF_BATCH);
-    return named ? start_look_up(request) : LG_NEXT;
+    return named ? start_gathering(request) : LG_NEXT;
 }
 
 enum lg_verdict lg_step_own(struct lg_request *request)
@@ -479,5 +553,5 @@ enum lg_verdict lg_step_own(struct lg_request *request)
     }
     if (verdict != LG_NEXT)
         return verdict;
-    return is_native ? native(request) : start_look_up(request);
+    return is_native ? native(request) : start_gathering(request);
 }

@@ -248,10 +248,15 @@ def test_a_database_that_says_nothing(house, pair, door, seconds, way):
         door.deaf = True
     try:
         with concurrent.futures.ThreadPoolExecutor(8) as threads:
-            strange = [threads.submit(house.nodes[0].chat, fields=fields) for fields in cold]
+            strange = [threads.submit(house.nodes[0].chat, fields=fields) for fields in cold[:5]]
+            # Whose a file is can only be asked of the database, also where the caller is known.
+            strange += [threads.submit(node.ask, '/v1/files/file-1', method='GET', fields=ann)
+                        for node in house.nodes]
             seen = every_chat_ends(house, ann, seconds)
             for answer in strange:
+                assert answer.done()
                 assert answer.result().status == 503
+                assert int(answer.result().fields['retry-after']) >= 1
         for node in house.nodes:
             assert node.ask('/readyz', method='GET').status == 503
             assert node.ask('/healthz', method='GET').status == 200

@@ -136,7 +136,7 @@ static llmgr_status plant_key(struct plant *plant, struct ls_tx *tx,
 
     snprintf(key, sizeof key, "sk-%048" PRIu64, draw());
     lb_buf_reset(record);
-    return lk_key_seal(plant->manager, tx, place, lb_str(key, 51), record, err);
+    return lk_key_seal(lm_keys(plant->manager), tx, place, lb_str(key, 51), record, err);
 }
 
 static llmgr_status plant_all(struct ls_tx *tx, void *context, struct llmgr_error *err)

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "keys/ring.h"
 #include "manager/access.h"
+#include "manager/manager.h"
 #include "store/store.h"
 #include "vault/vault.h"
 
@@ -47,7 +48,7 @@ static llmgr_status open_answer(struct asking *asking, struct ls_tx *tx, struct 
     char owner[40];
     const struct lk_key_place place = place_of(asking->key->token_id, asking->answer.id, owner);
 
-    llmgr_status status = lk_key_open(asking->manager, tx, &place, record, &secret, err);
+    llmgr_status status = lk_key_open(lm_keys(asking->manager), tx, &place, record, &secret, err);
     if (status != LLMGR_OK)
         return lb_fail(err, LLMGR_ERR_CONFLICT,
                        N_("the answer kept for this idempotency key can no longer be opened; look "
@@ -90,7 +91,7 @@ static llmgr_status make_room(const struct asking *asking, struct ls_tx *tx,
     int64_t dropped = 1;
 
     if (ls_find(tx, LS_ANSWER_COUNT, LS_ARGS(ls_int(token_id)), &rows, err) != LS_FOUND)
-        return lm_row_status(err);
+        return ls_row_status(err);
     int64_t count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     if (count < LW_ANSWERS_PER_TOKEN)
@@ -125,7 +126,7 @@ static llmgr_status begin(struct ls_tx *tx, void *context, struct llmgr_error *e
     if (found == LS_FOUND)
         return status;
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     status = make_room(asking, tx, err);
     if (status != LLMGR_OK)
         return status;
@@ -187,7 +188,8 @@ static llmgr_status keep(struct ls_tx *tx, void *context, struct llmgr_error *er
         return store(keeping, tx, answer->body, err);
     const struct lk_key_place place = place_of(keeping->key->token_id, answer->id, owner);
     lb_buf_init(&record, lm_host(keeping->manager), LV_RECORD_MAX);
-    llmgr_status status = lk_key_seal(keeping->manager, tx, &place, answer->body, &record, err);
+    llmgr_status status =
+        lk_key_seal(lm_keys(keeping->manager), tx, &place, answer->body, &record, err);
     if (status == LLMGR_OK)
         status = store(keeping, tx, lb_buf_str(&record), err);
     lb_buf_free(&record);

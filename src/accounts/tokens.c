@@ -133,7 +133,7 @@ static llmgr_status issue(struct ls_tx *tx, void *context, struct llmgr_error *e
     struct ls_rows rows;
 
     if (ls_find(tx, LS_TOKEN_COUNT, LS_ARGS(ls_text(spec->user)), &rows, err) != LS_FOUND)
-        return lm_row_status(err);
+        return ls_row_status(err);
     int64_t count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     if (count >= LW_TOKENS_PER_USER)
@@ -224,7 +224,7 @@ static llmgr_status list(struct ls_tx *tx, void *context, struct llmgr_error *er
     }
     ls_rows_end(&rows);
     if (status == LLMGR_OK && found == LS_ERROR)
-        status = lm_row_status(&own);
+        status = ls_row_status(&own);
     if (status != LLMGR_OK && err != NULL)
         *err = own;
     return status;
@@ -266,7 +266,7 @@ static llmgr_status revoke(struct ls_tx *tx, void *context, struct llmgr_error *
     enum ls_found found = ls_find(tx, LS_TOKEN_OWNER, LS_ARGS(ls_int(run->id)), &rows, err);
 
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     bool theirs = found == LS_FOUND &&
                   (run->user.size == 0 || lb_str_eq(ls_column_text(&rows, 0), run->user));
     if (found == LS_FOUND)
@@ -295,7 +295,7 @@ static llmgr_status count_admins(struct ls_tx *tx, void *context, struct llmgr_e
     if (ls_find(tx, LS_TOKEN_ADMINS, NULL, 0, &rows, &own) != LS_FOUND) {
         if (err != NULL)
             *err = own;
-        return lm_row_status(&own);
+        return ls_row_status(&own);
     }
     *(int64_t *)context = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
@@ -380,7 +380,7 @@ static llmgr_status find(struct ls_tx *tx, void *context, struct llmgr_error *er
         ls_find(tx, LS_TOKEN_FIND,
                 LS_ARGS(ls_blob(run->digest, LW_TOKEN_DIGEST_SIZE), ls_int(run->known.revision)),
                 &rows, &own);
-    llmgr_status status = found == LS_FOUND ? read_token(&rows, run, &own) : lm_row_status(&own);
+    llmgr_status status = found == LS_FOUND ? read_token(&rows, run, &own) : ls_row_status(&own);
     if (found == LS_FOUND)
         ls_rows_end(&rows);
     if (status != LLMGR_OK && err != NULL)

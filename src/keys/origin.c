@@ -19,31 +19,31 @@ bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *or
 }
 
 /* A placeholder is no key. */
-static llmgr_status hold(struct lm_manager *manager, const struct lk_key_place *place,
+static llmgr_status hold(const struct lk_keys *keys, const struct lk_key_place *place,
                          struct lb_arena *arena, struct lb_str clear, struct lb_str *key,
-                         enum lm_key_state *state, struct llmgr_error *err)
+                         enum lk_key_state *state, struct llmgr_error *err)
 {
     if (lc_is_placeholder(clear)) {
-        *state = LM_KEY_UNREADABLE;
+        *state = LK_KEY_UNREADABLE;
         return LLMGR_OK;
     }
-    *state = LM_KEY_USABLE;
-    return lk_key_hold(manager, place, clear, arena, key, err);
+    *state = LK_KEY_USABLE;
+    return lk_key_hold(keys, place, clear, arena, key, err);
 }
 
-llmgr_status lk_key_take(struct lm_manager *manager, const struct lk_key_place *place,
-                         struct lb_arena *arena, struct lb_str *key, enum lm_key_state *state,
+llmgr_status lk_key_take(const struct lk_keys *keys, const struct lk_key_place *place,
+                         struct lb_arena *arena, struct lb_str *key, enum lk_key_state *state,
                          struct llmgr_error *err)
 {
     struct lv_secret clear;
     struct llmgr_error own = {0};
 
-    *state = key->size == 0 ? LM_KEY_ABSENT : LM_KEY_UNREADABLE;
+    *state = key->size == 0 ? LK_KEY_ABSENT : LK_KEY_UNREADABLE;
     if (key->size == 0 || place->origin.size == 0)
         return LLMGR_OK;
-    llmgr_status status = lk_key_open(manager, NULL, place, *key, &clear, &own);
+    llmgr_status status = lk_key_open(keys, NULL, place, *key, &clear, &own);
     if (status == LLMGR_OK)
-        status = hold(manager, place, arena, lv_secret_str(&clear), key, state, err);
+        status = hold(keys, place, arena, lv_secret_str(&clear), key, state, err);
     else if (status == LLMGR_ERR_VAULT)
         status = LLMGR_OK;
     else if (err != NULL)

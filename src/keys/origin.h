@@ -6,7 +6,6 @@
 #include "base/arena.h"
 #include "base/str.h"
 #include "keys/ring.h"
-#include "manager/catalogue.h"
 
 /* "scheme://host:port" of a base URL, in `arena`; empty if it is none. False: memory is short. */
 bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *origin);
@@ -14,11 +13,11 @@ bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *or
 /*
  * Takes a key from its record into memory: *key, a record as the database has it, becomes what
  * lk_key_open_held opens (in `arena`) if it can be used. A record that does not open, or holds a
- * placeholder, is LM_KEY_UNREADABLE, stays as it is and is no error; a database that fails is one.
+ * placeholder, is LK_KEY_UNREADABLE, stays as it is and is no error; a database that fails is one.
  */
-LLMGR_MUST_CHECK llmgr_status lk_key_take(struct lm_manager *manager,
+LLMGR_MUST_CHECK llmgr_status lk_key_take(const struct lk_keys *keys,
                                           const struct lk_key_place *place, struct lb_arena *arena,
-                                          struct lb_str *key, enum lm_key_state *state,
+                                          struct lb_str *key, enum lk_key_state *state,
                                           struct llmgr_error *err);
 
 #endif

@@ -11,9 +11,9 @@
 
 #include "base/error.h"
 #include "config/placeholder.h"
+#include "keys/key_text.h"
 #include "keys/ring_rows.h"
-#include "manager/access.h"
-#include "manager/rules.h"
+#include "store/store.h"
 
 /* ---- Sealing and opening --------------------------------------------------------------------- */
 
@@ -78,11 +78,11 @@ static llmgr_status seal(const struct lb_host *host, struct lv_vault *vault, str
     return lv_seal(vault, &binding, key, record, err);
 }
 
-llmgr_status lk_key_seal(struct lm_manager *manager, struct ls_tx *tx,
+llmgr_status lk_key_seal(const struct lk_keys *keys, struct ls_tx *tx,
                          const struct lk_key_place *place, struct lb_str key, struct lb_buf *record,
                          struct llmgr_error *err)
 {
-    return seal(lm_host(manager), lm_vault(manager), tx, place, key, record, err);
+    return seal(keys->host, keys->vault, tx, place, key, record, err);
 }
 
 struct reading {
@@ -96,21 +96,21 @@ static llmgr_status reload_alone(struct ls_tx *tx, void *context, struct llmgr_e
     return reload(reading->host, reading->vault, tx, err);
 }
 
-llmgr_status lk_key_open(const struct lm_manager *manager, struct ls_tx *tx,
+llmgr_status lk_key_open(const struct lk_keys *keys, struct ls_tx *tx,
                          const struct lk_key_place *place, struct lb_str record,
                          struct lv_secret *key, struct llmgr_error *err)
 {
     struct llmgr_error unseen = {0};
     err = err != NULL ? err : &unseen;
-    struct lv_vault *vault = lm_vault(manager);
+    struct lv_vault *vault = keys->vault;
     lv_secret_init(key);
 
     uint32_t id;
     if (lv_record_key_id(record, &id) && !lv_ring_has(vault, id)) {
-        struct reading reading = {lm_host(manager), vault};
+        struct reading reading = {keys->host, vault};
         llmgr_status status =
             tx != NULL ? reload_alone(tx, &reading, err)
-                       : ls_transact(lm_store(manager), LS_READ_ONE, reload_alone, &reading, err);
+                       : ls_transact(keys->store, LS_READ_ONE, reload_alone, &reading, err);
         if (status != LLMGR_OK)
             return status;
     }
@@ -118,7 +118,7 @@ llmgr_status lk_key_open(const struct lm_manager *manager, struct ls_tx *tx,
     return lv_open(vault, &binding, record, key, err);
 }
 
-llmgr_status lk_key_hold(const struct lm_manager *manager, const struct lk_key_place *place,
+llmgr_status lk_key_hold(const struct lk_keys *keys, const struct lk_key_place *place,
                          struct lb_str key, struct lb_arena *arena, struct lb_str *held,
                          struct llmgr_error *err)
 {
@@ -128,18 +128,18 @@ llmgr_status lk_key_hold(const struct lm_manager *manager, const struct lk_key_p
 
     if (record == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = lv_hold(lm_vault(manager), &binding, key, record, err);
+    llmgr_status status = lv_hold(keys->vault, &binding, key, record, err);
     if (status == LLMGR_OK)
         *held = lb_str(record, size);
     return status;
 }
 
-llmgr_status lk_key_open_held(const struct lm_manager *manager, const struct lk_key_place *place,
+llmgr_status lk_key_open_held(const struct lk_keys *keys, const struct lk_key_place *place,
                               struct lb_str held, struct lv_secret *key, struct llmgr_error *err)
 {
     const struct lv_binding binding = bind(place);
 
-    return lv_open_held(lm_vault(manager), &binding, held, key, err);
+    return lv_open_held(keys->vault, &binding, held, key, err);
 }
 
 /* ---- Opening the ring ------------------------------------------------------------------------ */
@@ -151,7 +151,7 @@ static llmgr_status refuse_orphans(struct ls_tx *tx, struct llmgr_error *err)
     enum ls_found found = ls_find(tx, LS_RING_COUNTS, NULL, 0, &rows, err);
     ls_rows_end(&rows);
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     if (found == LS_FOUND)
         return lb_fail(err, LLMGR_ERR_VAULT,
                        "the database holds sealed API keys but not the data keys that open them "
@@ -203,25 +203,25 @@ static bool is_complete(const struct lv_vault *vault)
     return true;
 }
 
-llmgr_status lk_ring_open(struct lm_manager *manager, struct llmgr_error *err)
+llmgr_status lk_ring_open(const struct lk_keys *keys, struct llmgr_error *err)
 {
     struct llmgr_error unseen = {0};
     err = err != NULL ? err : &unseen;
-    struct reading reading = {lm_host(manager), lm_vault(manager)};
-    llmgr_status status = ls_transact(lm_store(manager), LS_READ, load_ring, &reading, err);
-    if (status != LLMGR_OK || is_complete(reading.vault) || lm_options(manager)->read_only)
+    struct reading reading = {keys->host, keys->vault};
+    llmgr_status status = ls_transact(keys->store, LS_READ, load_ring, &reading, err);
+    if (status != LLMGR_OK || is_complete(reading.vault) || keys->read_only)
         return status;
-    status = ls_transact(lm_store(manager), LS_WRITE, make_ring, &reading, err);
+    status = ls_transact(keys->store, LS_WRITE, make_ring, &reading, err);
     if (status == LLMGR_OK)
-        status = ls_transact(lm_store(manager), LS_READ, load_ring, &reading, err);
+        status = ls_transact(keys->store, LS_READ, load_ring, &reading, err);
     return status;
 }
 
-llmgr_status lk_ring_follow(struct lm_manager *manager, struct llmgr_error *err)
+llmgr_status lk_ring_follow(const struct lk_keys *keys, struct llmgr_error *err)
 {
-    struct reading reading = {lm_host(manager), lm_vault(manager)};
+    struct reading reading = {keys->host, keys->vault};
 
-    return ls_transact(lm_store(manager), LS_READ, load_ring, &reading, err);
+    return ls_transact(keys->store, LS_READ, load_ring, &reading, err);
 }
 
 /* ---- The Python original's clear keys -------------------------------------------------------- */
@@ -235,7 +235,7 @@ static const char *reason_to_drop(struct lb_str key, struct lb_str base_url, boo
         return "keys of system platforms come from the configuration";
     if (lc_is_placeholder(key))
         return "it is a placeholder";
-    if (lm_rule_key(key, NULL) != LLMGR_OK)
+    if (lk_rule_key(key, NULL) != LLMGR_OK)
         return "it is no possible key";
     if (lh_url_parse(base_url, &url) != LH_URL_OK)
         return "the platform's address is not valid";
@@ -249,7 +249,7 @@ static llmgr_status is_system_platform(struct ls_tx *tx, int64_t id, bool *is_sy
     struct ls_rows rows = {0};
     enum ls_found found = ls_find(tx, LS_PLATFORM_OWNER, LS_ARGS(ls_int(id)), &rows, err);
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     *is_sys = found == LS_FOUND && ls_column_int(&rows, 0) != 0;
     ls_rows_end(&rows);
     return LLMGR_OK;
@@ -268,7 +268,7 @@ static llmgr_status store_legacy(struct ls_tx *tx, const struct ls_legacy_key *k
     llmgr_status status = make_missing(legacy->host, legacy->vault, tx, err);
     if (status == LLMGR_OK)
         status =
-            seal(legacy->host, legacy->vault, tx, &place, lm_trim_key(key->api_key), &record, err);
+            seal(legacy->host, legacy->vault, tx, &place, lk_trim_key(key->api_key), &record, err);
     const struct ls_value sealed = ls_blob(record.data, record.size);
     if (status == LLMGR_OK && key->is_own)
         status = ls_exec(tx, LS_OWN_KEY_SET,
@@ -295,7 +295,7 @@ llmgr_status lk_ring_seal_legacy(struct ls_tx *tx, const struct ls_legacy_key *k
     }
     char origin[LH_ORIGIN_SIZE];
     const char *reason =
-        reason_to_drop(lm_trim_key(key->api_key), key->base_url, is_sys && !key->is_own, origin);
+        reason_to_drop(lk_trim_key(key->api_key), key->base_url, is_sys && !key->is_own, origin);
     if (reason != NULL) {
         lb_warn(legacy->host, "migration: the API key %s platform %lld is not taken over: %s",
                 key->is_own ? "a user stored for" : "of", (long long)key->platform_id, reason);

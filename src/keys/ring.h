@@ -6,13 +6,43 @@
 #ifndef LK_RING_H
 #define LK_RING_H
 
-#include "manager/manager.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "llmgr.h"
 
 struct ls_legacy_key;
+struct ls_store;
+struct ls_tx;
 struct lv_master;
 struct lv_secret;
 struct lv_vault;
 struct lb_buf;
+
+/*
+ * What stored keys need, lent by whoever opened the database. `announce` runs a change in a write
+ * transaction of which everybody hears, so that they forget the sealed keys they remember.
+ */
+struct lk_keys {
+    const struct lb_host *host;
+    struct ls_store *store;
+    struct lv_vault *vault;
+    bool read_only;
+    llmgr_status (*announce)(void *owner,
+                             llmgr_status (*change)(struct ls_tx *tx, void *context,
+                                                    struct llmgr_error *err),
+                             void *context, struct llmgr_error *err);
+    void *owner;
+};
+
+/* What became of a stored key when it was loaded. */
+enum lk_key_state {
+    LK_KEY_ABSENT = 0, /* nothing is stored */
+    LK_KEY_USABLE,     /* it opened when it was loaded */
+    LK_KEY_UNREADABLE  /* a placeholder, or sealed for another address or by a lost data key */
+};
 
 enum lk_key_column {
     LK_KEY_OF_PLATFORM, /* llm_platforms.api_key: server key, or a private platform's own key */
@@ -33,7 +63,7 @@ struct lk_key_place {
  * use is the one the database calls active in that very transaction, so a record can never be
  * sealed with a data key that another process has just retired.
  */
-LLMGR_MUST_CHECK llmgr_status lk_key_seal(struct lm_manager *manager, struct ls_tx *tx,
+LLMGR_MUST_CHECK llmgr_status lk_key_seal(const struct lk_keys *keys, struct ls_tx *tx,
                                           const struct lk_key_place *place, struct lb_str key,
                                           struct lb_buf *record, struct llmgr_error *err);
 /*
@@ -41,7 +71,7 @@ LLMGR_MUST_CHECK llmgr_status lk_key_seal(struct lm_manager *manager, struct ls_
  * once: in `tx` if one is given, else in a transaction of its own. LLMGR_ERR_VAULT if the record
  * does not open for this place. *key is initialised here, whatever is returned.
  */
-LLMGR_MUST_CHECK llmgr_status lk_key_open(const struct lm_manager *manager, struct ls_tx *tx,
+LLMGR_MUST_CHECK llmgr_status lk_key_open(const struct lk_keys *keys, struct ls_tx *tx,
                                           const struct lk_key_place *place, struct lb_str record,
                                           struct lv_secret *key, struct llmgr_error *err);
 
@@ -49,12 +79,12 @@ LLMGR_MUST_CHECK llmgr_status lk_key_open(const struct lm_manager *manager, stru
  * A key in memory: held under the key of this process, bound to the same place as its record. In
  * `arena`; LLMGR_ERR_NO_MEMORY if that has no room.
  */
-LLMGR_MUST_CHECK llmgr_status lk_key_hold(const struct lm_manager *manager,
+LLMGR_MUST_CHECK llmgr_status lk_key_hold(const struct lk_keys *keys,
                                           const struct lk_key_place *place, struct lb_str key,
                                           struct lb_arena *arena, struct lb_str *held,
                                           struct llmgr_error *err);
 /* Opens what lk_key_hold made, for the same place; LLMGR_ERR_VAULT for any other, or a record. */
-LLMGR_MUST_CHECK llmgr_status lk_key_open_held(const struct lm_manager *manager,
+LLMGR_MUST_CHECK llmgr_status lk_key_open_held(const struct lk_keys *keys,
                                                const struct lk_key_place *place, struct lb_str held,
                                                struct lv_secret *key, struct llmgr_error *err);
 
@@ -63,9 +93,9 @@ LLMGR_MUST_CHECK llmgr_status lk_key_open_held(const struct lm_manager *manager,
  * that open it at once, one makes them and both load them). A database opened for reading that has
  * no ring yet is left without one.
  */
-LLMGR_MUST_CHECK llmgr_status lk_ring_open(struct lm_manager *manager, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lk_ring_open(const struct lk_keys *keys, struct llmgr_error *err);
 /* Loads the ring as it is now; makes no keys, for the database may just be being restored. */
-LLMGR_MUST_CHECK llmgr_status lk_ring_follow(struct lm_manager *manager, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lk_ring_follow(const struct lk_keys *keys, struct llmgr_error *err);
 
 /*
  * For ls_options.on_legacy: seals a clear-text key of the Python original's database and stores it
@@ -81,14 +111,14 @@ LLMGR_MUST_CHECK llmgr_status lk_ring_seal_legacy(struct ls_tx *tx, const struct
                                                   void *context, struct llmgr_error *err);
 
 /* The report's arrays and texts live in `arena`. */
-LLMGR_MUST_CHECK llmgr_status lk_ring_status(struct lm_manager *manager, struct lb_arena *arena,
+LLMGR_MUST_CHECK llmgr_status lk_ring_status(const struct lk_keys *keys, struct lb_arena *arena,
                                              struct llmgr_key_report *report,
                                              struct llmgr_error *err);
 /*
  * See llmgr_key_rotate. Records that do not open (their platform moved to another address) stay as
  * they are, are counted in the log, and keep their data key from being dropped.
  */
-LLMGR_MUST_CHECK llmgr_status lk_ring_rotate(struct lm_manager *manager, bool dry_run,
+LLMGR_MUST_CHECK llmgr_status lk_ring_rotate(const struct lk_keys *keys, bool dry_run,
                                              struct lb_arena *arena,
                                              struct llmgr_key_report *report,
                                              struct llmgr_error *err);
@@ -96,11 +126,11 @@ LLMGR_MUST_CHECK llmgr_status lk_ring_rotate(struct lm_manager *manager, bool dr
  * Wraps the whole ring with `master` in one transaction, and makes it this vault's master key. The
  * caller has stored `master` durably before.
  */
-LLMGR_MUST_CHECK llmgr_status lk_ring_rewrap(struct lm_manager *manager,
+LLMGR_MUST_CHECK llmgr_status lk_ring_rewrap(const struct lk_keys *keys,
                                              const struct lv_master *master,
                                              struct llmgr_error *err);
 /* Opens every sealed key; counts those that do not open for their row and address. */
-LLMGR_MUST_CHECK llmgr_status lk_ring_check(struct lm_manager *manager, int64_t *unreadable,
+LLMGR_MUST_CHECK llmgr_status lk_ring_check(const struct lk_keys *keys, int64_t *unreadable,
                                             struct llmgr_error *err);
 
 #endif

@@ -3,7 +3,7 @@
 #include "keys/ring_rows.h"
 
 #include "base/error.h"
-#include "manager/access.h"
+#include "store/store.h"
 
 static llmgr_status take_key(struct lk_ring_list *list, const struct ls_rows *rows,
                              struct llmgr_error *err)
@@ -43,7 +43,7 @@ llmgr_status lk_ring_read(struct ls_tx *tx, struct lk_ring_list *list, struct ll
     while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND)
         status = take_key(list, &rows, err);
     ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? lm_row_status(err) : status;
+    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
 }
 
 static bool in_list(const struct lk_ring_list *list, uint32_t id)
@@ -114,7 +114,7 @@ llmgr_status lk_ring_active(struct ls_tx *tx, lv_purpose purpose, uint32_t *id,
     enum ls_found found =
         ls_find(tx, LS_RING_ACTIVE, LS_ARGS(ls_cstr(lv_purpose_text(purpose))), &rows, err);
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     int64_t value = found == LS_FOUND ? ls_column_int(&rows, 0) : 0;
     ls_rows_end(&rows);
     *id = value > 0 && value <= INT32_MAX ? (uint32_t)value : 0;
@@ -159,7 +159,7 @@ llmgr_status lk_sealed_page(struct ls_tx *tx, enum lk_key_column column, int64_t
     }
     ls_rows_end(&rows);
     if (status == LLMGR_OK && found == LS_ERROR)
-        status = lm_row_status(err);
+        status = ls_row_status(err);
     if (status != LLMGR_OK)
         return status;
     *items = page;

@@ -18,7 +18,7 @@
 
 #include "base/error.h"
 #include "keys/ring_rows.h"
-#include "manager/access.h"
+#include "store/store.h"
 
 enum {
     BATCH = 200,                 /* records per write transaction: a few milliseconds */
@@ -31,7 +31,7 @@ enum {
 /* ---- Counts ---------------------------------------------------------------------------------- */
 
 struct counting {
-    struct lm_manager *manager;
+    const struct lk_keys *keys;
     struct lk_ring_list *list;
     int64_t counts[LV_RING_MAX]; /* records per list item */
     int64_t total;               /* of all records, also under keys that are not in the list */
@@ -63,23 +63,23 @@ static llmgr_status count_records(struct ls_tx *tx, void *context, struct llmgr_
                 counting->counts[i] += count;
     }
     ls_rows_end(&rows);
-    return found == LS_ERROR ? lm_row_status(err) : LLMGR_OK;
+    return found == LS_ERROR ? ls_row_status(err) : LLMGR_OK;
 }
 
 /* Fills `counting` (freed by free_counting whatever is returned). */
-static llmgr_status count(struct lm_manager *manager, struct counting *counting,
+static llmgr_status count(const struct lk_keys *keys, struct counting *counting,
                           struct llmgr_error *err)
 {
-    *counting = (struct counting){.manager = manager};
-    counting->list = lb_alloc(lm_host(manager), sizeof *counting->list);
+    *counting = (struct counting){.keys = keys};
+    counting->list = lb_alloc(keys->host, sizeof *counting->list);
     if (counting->list == NULL)
         return lb_fail_memory(err);
-    return ls_transact(lm_store(manager), LS_READ, count_records, counting, err);
+    return ls_transact(keys->store, LS_READ, count_records, counting, err);
 }
 
 static void free_counting(struct counting *counting)
 {
-    lb_free(lm_host(counting->manager), counting->list);
+    lb_free(counting->keys->host, counting->list);
 }
 
 static bool is_sealing(const struct lk_ring_key *key)
@@ -95,7 +95,7 @@ static llmgr_status fill_report(const struct counting *counting, struct lb_arena
     char *master_id = lb_arena_bytes(arena, LV_MASTER_ID_SIZE);
     if (keys == NULL || master_id == NULL)
         return lb_fail_memory(err);
-    lv_vault_master_id(lm_vault(counting->manager), master_id);
+    lv_vault_master_id(counting->keys->vault, master_id);
     size_t filled = 0;
     for (size_t i = 0; i < list->count; i++) {
         if (!is_sealing(&list->items[i]))
@@ -111,13 +111,13 @@ static llmgr_status fill_report(const struct counting *counting, struct lb_arena
     return LLMGR_OK;
 }
 
-llmgr_status lk_ring_status(struct lm_manager *manager, struct lb_arena *arena,
+llmgr_status lk_ring_status(const struct lk_keys *keys, struct lb_arena *arena,
                             struct llmgr_key_report *report, struct llmgr_error *err)
 {
     struct llmgr_error unseen = {0};
     err = err != NULL ? err : &unseen;
     struct counting counting;
-    llmgr_status status = count(manager, &counting, err);
+    llmgr_status status = count(keys, &counting, err);
     if (status == LLMGR_OK)
         status = fill_report(&counting, arena, report, err);
     free_counting(&counting);
@@ -154,7 +154,7 @@ static llmgr_status read_progress(struct ls_tx *tx, struct progress *progress,
     struct ls_rows rows = {0};
     enum ls_found found = ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr(PROGRESS_NAME)), &rows, err);
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     *progress = (struct progress){0};
     if (found == LS_FOUND)
         parse_progress(ls_column_text(&rows, 0), progress);
@@ -183,7 +183,7 @@ static llmgr_status write_progress(const struct lb_host *host, struct ls_tx *tx,
 /* ---- Rotation -------------------------------------------------------------------------------- */
 
 struct rotation {
-    struct lm_manager *manager;
+    const struct lk_keys *keys;
     struct progress at;
     struct counting *counting; /* for retire */
     bool is_done;
@@ -200,7 +200,7 @@ static llmgr_status judge_ring(const struct rotation *rotation, const struct lk_
                                struct llmgr_error *err)
 {
     char mine[LV_MASTER_ID_SIZE];
-    lv_vault_master_id(lm_vault(rotation->manager), mine);
+    lv_vault_master_id(rotation->keys->vault, mine);
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->items[i].row.master_id, mine) != 0)
             return lb_fail(err, LLMGR_ERR_VAULT,
@@ -237,10 +237,10 @@ static llmgr_status store_key(struct ls_tx *tx, void *context, struct llmgr_erro
         return status;
 
     rotation->at = (struct progress){.column = LK_KEY_OF_PLATFORM};
-    status = lk_ring_make(lm_host(rotation->manager), lm_vault(rotation->manager), tx,
-                          LV_PURPOSE_SEAL, LK_RING_STORED, &rotation->at.target, err);
+    status = lk_ring_make(rotation->keys->host, rotation->keys->vault, tx, LV_PURPOSE_SEAL,
+                          LK_RING_STORED, &rotation->at.target, err);
     if (status == LLMGR_OK)
-        status = write_progress(lm_host(rotation->manager), tx, &rotation->at, err);
+        status = write_progress(rotation->keys->host, tx, &rotation->at, err);
     return status;
 }
 
@@ -282,17 +282,17 @@ static llmgr_status reseal(struct rotation *rotation, struct ls_tx *tx,
     const struct lk_key_place place = lk_sealed_place(rotation->at.column, row);
     struct llmgr_error why = {0};
     struct lv_secret key;
-    llmgr_status status = lk_key_open(rotation->manager, tx, &place, row->record, &key, &why);
+    llmgr_status status = lk_key_open(rotation->keys, tx, &place, row->record, &key, &why);
     if (status == LLMGR_ERR_VAULT) {
         rotation->batch_unreadable++;
         return LLMGR_OK;
     }
     struct lb_buf record;
-    lb_buf_init(&record, lm_host(rotation->manager), LV_RECORD_MAX);
+    lb_buf_init(&record, rotation->keys->host, LV_RECORD_MAX);
     if (status != LLMGR_OK)
         *err = why;
     else
-        status = lk_key_seal(rotation->manager, tx, &place, lv_secret_str(&key), &record, err);
+        status = lk_key_seal(rotation->keys, tx, &place, lv_secret_str(&key), &record, err);
     lv_secret_clear(&key);
 
     int64_t changed = 0;
@@ -342,11 +342,11 @@ static llmgr_status run_batch(struct ls_tx *tx, void *context, struct llmgr_erro
         return status;
 
     struct lb_arena arena;
-    lb_arena_init(&arena, lm_host(rotation->manager), NULL, 0, BATCH_MEMORY_MAX);
+    lb_arena_init(&arena, rotation->keys->host, NULL, 0, BATCH_MEMORY_MAX);
     status = reseal_page(rotation, tx, &arena, &batch->next, err);
     lb_arena_free(&arena);
     if (status == LLMGR_OK)
-        status = write_progress(lm_host(rotation->manager), tx, &batch->next, err);
+        status = write_progress(rotation->keys->host, tx, &batch->next, err);
     return status;
 }
 
@@ -355,8 +355,7 @@ static llmgr_status sweep(struct rotation *rotation, struct llmgr_error *err)
 {
     for (;;) {
         struct batch batch = {.rotation = rotation};
-        llmgr_status status =
-            ls_transact(lm_store(rotation->manager), LS_REVOKE, run_batch, &batch, err);
+        llmgr_status status = ls_transact(rotation->keys->store, LS_REVOKE, run_batch, &batch, err);
         if (status != LLMGR_OK || !batch.ours)
             return status;
         rotation->rotated += rotation->batch_rotated;
@@ -396,13 +395,13 @@ static llmgr_status retire_keys(struct ls_tx *tx, void *context, struct llmgr_er
     bool ours = false;
     llmgr_status status = still_ours(rotation, tx, &ours, err);
     if (status == LLMGR_OK && ours)
-        status = write_progress(lm_host(rotation->manager), tx, &(struct progress){0}, err);
+        status = write_progress(rotation->keys->host, tx, &(struct progress){0}, err);
     return status;
 }
 
 static llmgr_status rotate(struct rotation *rotation, struct llmgr_error *err)
 {
-    struct ls_store *store = lm_store(rotation->manager);
+    struct ls_store *store = rotation->keys->store;
     llmgr_status status = ls_transact(store, LS_REVOKE, store_key, rotation, err);
     if (status == LLMGR_OK)
         status = ls_transact(store, LS_REVOKE, promote_key, rotation, err);
@@ -412,7 +411,7 @@ static llmgr_status rotate(struct rotation *rotation, struct llmgr_error *err)
         status = ls_transact(store, LS_READ, count_records, rotation->counting, err);
     /* A change of the catalogue: everybody drops the sealed keys they remember. */
     if (status == LLMGR_OK)
-        status = lm_revoke(rotation->manager, LB_STR(""), retire_keys, rotation, err);
+        status = rotation->keys->announce(rotation->keys->owner, retire_keys, rotation, err);
     if (status == LLMGR_OK)
         status = ls_transact(store, LS_READ, count_records, rotation->counting, err);
     return status;
@@ -429,7 +428,7 @@ static llmgr_status count_left(const struct counting *counting, int64_t *left,
 {
     struct progress progress;
     llmgr_status status =
-        ls_transact(lm_store(counting->manager), LS_READ_ONE, peek_progress, &progress, err);
+        ls_transact(counting->keys->store, LS_READ_ONE, peek_progress, &progress, err);
     if (status != LLMGR_OK)
         return status;
     *left = counting->total;
@@ -439,15 +438,15 @@ static llmgr_status count_left(const struct counting *counting, int64_t *left,
     return LLMGR_OK;
 }
 
-llmgr_status lk_ring_rotate(struct lm_manager *manager, bool dry_run, struct lb_arena *arena,
+llmgr_status lk_ring_rotate(const struct lk_keys *keys, bool dry_run, struct lb_arena *arena,
                             struct llmgr_key_report *report, struct llmgr_error *err)
 {
     struct llmgr_error unseen = {0};
     err = err != NULL ? err : &unseen;
     struct counting counting;
-    struct rotation rotation = {.manager = manager, .counting = &counting};
+    struct rotation rotation = {.keys = keys, .counting = &counting};
     struct llmgr_key_report filled = {0};
-    llmgr_status status = count(manager, &counting, err);
+    llmgr_status status = count(keys, &counting, err);
     if (status == LLMGR_OK)
         status = dry_run ? count_left(&counting, &rotation.rotated, err) : rotate(&rotation, err);
     if (status == LLMGR_OK)
@@ -457,7 +456,7 @@ llmgr_status lk_ring_rotate(struct lm_manager *manager, bool dry_run, struct lb_
         return status;
 
     if (rotation.unreadable > 0)
-        lb_warn(lm_host(manager),
+        lb_warn(keys->host,
                 "%lld API keys were left under their old data key because they do not open for "
                 "their platform's address; their owners must store them again",
                 (long long)rotation.unreadable);
@@ -470,7 +469,7 @@ llmgr_status lk_ring_rotate(struct lm_manager *manager, bool dry_run, struct lb_
 /* ---- Another master key ---------------------------------------------------------------------- */
 
 struct rewrap {
-    struct lm_manager *manager;
+    const struct lk_keys *keys;
     const struct lv_master *master;
     struct lk_ring_list *list;
 };
@@ -481,8 +480,8 @@ static llmgr_status rewrap_rows(struct ls_tx *tx, void *context, struct llmgr_er
     llmgr_status status = lk_ring_read(tx, rewrap->list, err);
     for (size_t i = 0; status == LLMGR_OK && i < rewrap->list->count; i++) {
         struct lv_ring_row row;
-        status = lv_ring_rewrap(lm_vault(rewrap->manager), &rewrap->list->items[i].row,
-                                rewrap->master, &row, err);
+        status = lv_ring_rewrap(rewrap->keys->vault, &rewrap->list->items[i].row, rewrap->master,
+                                &row, err);
         if (status == LLMGR_OK)
             status = ls_exec(tx, LS_RING_REWRAP,
                              LS_ARGS(ls_int(row.id), ls_blob(row.wrapped, sizeof row.wrapped),
@@ -492,24 +491,24 @@ static llmgr_status rewrap_rows(struct ls_tx *tx, void *context, struct llmgr_er
     return status;
 }
 
-llmgr_status lk_ring_rewrap(struct lm_manager *manager, const struct lv_master *master,
+llmgr_status lk_ring_rewrap(const struct lk_keys *keys, const struct lv_master *master,
                             struct llmgr_error *err)
 {
     struct llmgr_error unseen = {0};
     err = err != NULL ? err : &unseen;
-    struct rewrap rewrap = {.manager = manager, .master = master};
-    rewrap.list = lb_alloc(lm_host(manager), sizeof *rewrap.list);
+    struct rewrap rewrap = {.keys = keys, .master = master};
+    rewrap.list = lb_alloc(keys->host, sizeof *rewrap.list);
     if (rewrap.list == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = ls_transact(lm_store(manager), LS_REVOKE, rewrap_rows, &rewrap, err);
-    lb_free(lm_host(manager), rewrap.list);
-    return status == LLMGR_OK ? lv_vault_set_master(lm_vault(manager), master, err) : status;
+    llmgr_status status = ls_transact(keys->store, LS_REVOKE, rewrap_rows, &rewrap, err);
+    lb_free(keys->host, rewrap.list);
+    return status == LLMGR_OK ? lv_vault_set_master(keys->vault, master, err) : status;
 }
 
 /* ---- Check ----------------------------------------------------------------------------------- */
 
 struct check {
-    struct lm_manager *manager;
+    const struct lk_keys *keys;
     enum lk_key_column column;
     int64_t after;
     int64_t next;
@@ -527,7 +526,7 @@ static llmgr_status check_rows(struct check *check, struct ls_tx *tx, struct lb_
         const struct lk_key_place place = lk_sealed_place(check->column, &rows[i]);
         struct llmgr_error why = {0};
         struct lv_secret key;
-        status = lk_key_open(check->manager, tx, &place, rows[i].record, &key, &why);
+        status = lk_key_open(check->keys, tx, &place, rows[i].record, &key, &why);
         lv_secret_clear(&key);
         if (status == LLMGR_ERR_VAULT) {
             check->unreadable++;
@@ -546,22 +545,22 @@ static llmgr_status check_page(struct ls_tx *tx, void *context, struct llmgr_err
     check->unreadable = 0;
     check->count = 0;
     struct lb_arena arena;
-    lb_arena_init(&arena, lm_host(check->manager), NULL, 0, BATCH_MEMORY_MAX);
+    lb_arena_init(&arena, check->keys->host, NULL, 0, BATCH_MEMORY_MAX);
     llmgr_status status = check_rows(check, tx, &arena, err);
     lb_arena_free(&arena);
     return status;
 }
 
-llmgr_status lk_ring_check(struct lm_manager *manager, int64_t *unreadable, struct llmgr_error *err)
+llmgr_status lk_ring_check(const struct lk_keys *keys, int64_t *unreadable, struct llmgr_error *err)
 {
     struct llmgr_error unseen = {0};
     err = err != NULL ? err : &unseen;
     int64_t sum = 0;
     for (int column = LK_KEY_OF_PLATFORM; column <= LK_KEY_OF_USER; column++) {
-        struct check check = {.manager = manager, .column = (enum lk_key_column)column};
+        struct check check = {.keys = keys, .column = (enum lk_key_column)column};
         do {
             check.after = check.next;
-            llmgr_status status = ls_transact(lm_store(manager), LS_READ, check_page, &check, err);
+            llmgr_status status = ls_transact(keys->store, LS_READ, check_page, &check, err);
             if (status != LLMGR_OK)
                 return status;
             sum += check.unreadable;

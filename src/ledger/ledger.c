@@ -131,7 +131,7 @@ static llmgr_status read_id(struct ls_tx *tx, void *context, struct llmgr_error 
     if (ls_find(tx, LS_META_GET, LS_ARGS(ls_text(META_LEDGER)), &rows, &own) != LS_FOUND) {
         if (err != NULL)
             *err = own;
-        return lm_row_status(&own);
+        return ls_row_status(&own);
     }
     struct lb_str id = ls_column_text(&rows, 0);
     bool sound = id.size == LL_LEDGER_ID_SIZE;

@@ -51,7 +51,7 @@ static llmgr_status locate(struct ls_tx *tx, void *context, struct llmgr_error *
     if (found == LS_ERROR) {
         if (err != NULL)
             *err = own;
-        return lm_row_status(&own);
+        return ls_row_status(&own);
     }
     run->position = 0;
     if (found == LS_FOUND) {

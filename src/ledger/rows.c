@@ -277,7 +277,7 @@ static llmgr_status read_pending(struct ls_tx *tx, int64_t *from, int64_t *to,
     if (ls_find(tx, LS_USAGE_PENDING, NULL, 0, &rows, &own) != LS_FOUND) {
         if (err != NULL)
             *err = own;
-        return lm_row_status(&own);
+        return ls_row_status(&own);
     }
     *from = ls_column_int(&rows, 0);
     *to = ls_column_int(&rows, 1);

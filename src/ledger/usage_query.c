@@ -142,7 +142,7 @@ static llmgr_status read_groups(struct ls_tx *tx, struct reading *run, struct ll
             status = lb_fail_memory(err);
     }
     ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? lm_row_status(err) : status;
+    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
 }
 
 static llmgr_status read_total(struct ls_tx *tx, struct reading *run, struct llmgr_error *err)
@@ -152,7 +152,7 @@ static llmgr_status read_total(struct ls_tx *tx, struct reading *run, struct llm
     if (ls_find(tx, LS_USAGE_TOTAL,
                 LS_ARGS(ls_int(run->since), ls_int(run->until), ls_cstr(run->query->user)), &rows,
                 err) != LS_FOUND)
-        return lm_row_status(err);
+        return ls_row_status(err);
     read_counts(&rows, 0, &run->total);
     ls_rows_end(&rows);
     run->total.key = "";

@@ -62,7 +62,7 @@ static llmgr_status fill_report(struct llmgr *manager, struct lb_arena *arena,
         return lb_fail_memory(err);
     status = count_rows(store, report, err);
     if (status == LLMGR_OK)
-        status = lk_ring_check(manager->manager, &report->unreadable_keys, err);
+        status = lk_ring_check(lm_keys(manager->manager), &report->unreadable_keys, err);
     return status;
 }
 
@@ -98,7 +98,7 @@ llmgr_status llmgr_key_status(struct llmgr *manager, struct llmgr_key_report *re
 
     if (result == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = lk_ring_status(manager->manager, &result->arena, &made, err);
+    llmgr_status status = lk_ring_status(lm_keys(manager->manager), &result->arena, &made, err);
     if (status != LLMGR_OK) {
         la_result_free(result);
         return status;
@@ -116,7 +116,8 @@ llmgr_status llmgr_key_rotate(struct llmgr *manager, bool dry_run, struct llmgr_
 
     if (result == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = lk_ring_rotate(manager->manager, dry_run, &result->arena, &made, err);
+    llmgr_status status =
+        lk_ring_rotate(lm_keys(manager->manager), dry_run, &result->arena, &made, err);
     made.memory = result;
     if (status != LLMGR_OK || report == NULL)
         la_result_free(result);
@@ -131,7 +132,7 @@ llmgr_status llmgr_key_rewrap(struct llmgr *manager, const char *key_file, struc
 
     llmgr_status status = lv_master_create_file(key_file, &master, NULL, err);
     if (status == LLMGR_OK)
-        status = lk_ring_rewrap(manager->manager, &master, err);
+        status = lk_ring_rewrap(lm_keys(manager->manager), &master, err);
     lv_master_clear(&master);
     return status;
 }

@@ -63,7 +63,7 @@ llmgr_status lm_access_platform(const struct lm_manager *manager, struct ls_tx *
     enum ls_found found =
         ls_find(tx, LS_PLATFORM_FIND, LS_ARGS(ls_int(platform_id), ls_text(user)), &rows, err);
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     struct lm_platform_row read = {0};
     if (found == LS_FOUND) {
         set_row(&read, &rows);
@@ -85,7 +85,7 @@ llmgr_status lm_access_model(const struct lm_manager *manager, struct ls_tx *tx,
     enum ls_found found =
         ls_find(tx, LS_MODEL_FIND, LS_ARGS(ls_int(model_id), ls_text(user)), &rows, err);
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     int64_t platform = 0;
     bool is_sys = false;
     if (found == LS_FOUND) {
@@ -149,7 +149,7 @@ static llmgr_status look_for_key(struct ls_tx *tx, void *context, struct llmgr_e
     held->held = found == LS_FOUND;
     if (found == LS_ERROR && err != NULL)
         *err = own;
-    return found == LS_ERROR ? lm_row_status(&own) : LLMGR_OK;
+    return found == LS_ERROR ? ls_row_status(&own) : LLMGR_OK;
 }
 
 llmgr_status lm_access_has_key(struct lm_manager *manager, struct lb_str user, int64_t platform_id,

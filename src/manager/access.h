@@ -46,7 +46,7 @@ LLMGR_MUST_CHECK llmgr_status lm_access_create(const struct lm_manager *manager,
 LLMGR_MUST_CHECK llmgr_status lm_access_user(const struct lm_manager *manager, struct lb_str *user,
                                              struct llmgr_error *err);
 
-/* lm_write with an `err` that is never NULL for `change`, so that lm_row_status can read it. */
+/* lm_write with an `err` that is never NULL for `change`, so that ls_row_status can read it. */
 LLMGR_MUST_CHECK llmgr_status lm_access_write(struct lm_manager *manager, struct lb_str user,
                                               lm_change_fn change, void *context,
                                               struct llmgr_error *err);
@@ -55,11 +55,5 @@ LLMGR_MUST_CHECK llmgr_status lm_access_write(struct lm_manager *manager, struct
 LLMGR_MUST_CHECK llmgr_status lm_access_has_key(struct lm_manager *manager, struct lb_str user,
                                                 int64_t platform_id, bool *has,
                                                 struct llmgr_error *err);
-
-/* The status behind an LS_ERROR of ls_find or ls_next, which only `err` tells. */
-static inline llmgr_status lm_row_status(const struct llmgr_error *err)
-{
-    return err != NULL && err->status != LLMGR_OK ? err->status : LLMGR_ERR_DATABASE;
-}
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "keys/origin.h"
 #include "manager/handle.h"
+#include "manager/manager.h"
 #include "store/store.h"
 
 /* Open addressing, at most half full; entries are indexes plus one. */
@@ -360,8 +361,8 @@ static llmgr_status complete(struct lm_manager *manager, struct lm_catalogue *ca
             return lb_fail_memory(err);
         struct lk_key_place place = {LK_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platform->id,
                                      platform->origin};
-        llmgr_status status = lk_key_take(manager, &place, &catalogue->memory, &platform->key,
-                                          &platform->key_state, err);
+        llmgr_status status = lk_key_take(lm_keys(manager), &place, &catalogue->memory,
+                                          &platform->key, &platform->key_state, err);
         if (status != LLMGR_OK)
             return status;
     }

@@ -12,18 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "keys/ring.h"
 #include "base/str.h"
 #include "llmgr.h"
 
 struct lm_catalogue;
 struct lm_manager;
 struct lm_point;
-
-enum lm_key_state {
-    LM_KEY_ABSENT = 0, /* nothing is stored */
-    LM_KEY_USABLE,     /* it opened when it was loaded */
-    LM_KEY_UNREADABLE  /* a placeholder, or sealed for another address or by a lost data key */
-};
 
 enum {
     LM_CATALOGUE_PLATFORMS_MAX = 10000,
@@ -41,7 +36,7 @@ struct lm_platform {
     struct lb_str native_paths; /* of system platforms; empty: none */
     struct lb_str key_env;      /* system platforms: where the server key would come from */
     struct lb_str key;          /* sealed: server key, or a private platform's own */
-    enum lm_key_state key_state;
+    enum lk_key_state key_state;
     bool is_sys;
     bool hide;                 /* private platforms */
     int64_t no_stream_options; /* the column: when it was found to reject them; 0, 1: not */

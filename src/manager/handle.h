@@ -58,6 +58,7 @@ struct lm_manager {
     struct lm_options options;
     struct ls_store *store;
     struct lv_vault *vault;
+    struct lk_keys keys; /* of the three above */
     unsigned char hash_key[LM_HASH_KEY_SIZE];
 
     struct lm_changes changes;

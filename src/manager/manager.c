@@ -40,9 +40,16 @@ changes:
     return false;
 }
 
+/* A change of the catalogue: everybody drops the sealed keys they remember. */
+static llmgr_status announce(void *owner, lm_change_fn change, void *context,
+                             struct llmgr_error *err)
+{
+    return lm_revoke(owner, LB_STR(""), change, context, err);
+}
+
 static llmgr_status load(struct lm_manager *manager, struct llmgr_error *err)
 {
-    llmgr_status status = lk_ring_open(manager, err);
+    llmgr_status status = lk_ring_open(lm_keys(manager), err);
     if (status != LLMGR_OK)
         return status;
     status = lm_catalogue_load(manager, NULL, &manager->catalogue, err);
@@ -77,6 +84,12 @@ llmgr_status lm_open(const struct lb_host *host, const struct lm_options *option
     manager->options = *options;
     manager->store = store;
     manager->vault = vault;
+    manager->keys = (struct lk_keys){.host = host,
+                                     .store = store,
+                                     .vault = vault,
+                                     .read_only = options->read_only,
+                                     .announce = announce,
+                                     .owner = manager};
     if (manager->options.poll_ms == 0)
         manager->options.poll_ms = LM_POLL_MS;
     if (manager->options.cache_size == 0)
@@ -105,6 +118,11 @@ void lm_close(struct lm_manager *manager)
     lv_vault_free(manager->vault);
     ls_close(manager->store);
     lb_free_secret(manager->host, manager, sizeof *manager);
+}
+
+const struct lk_keys *lm_keys(const struct lm_manager *manager)
+{
+    return &manager->keys;
 }
 
 const struct lb_host *lm_host(const struct lm_manager *manager)
@@ -265,7 +283,7 @@ static llmgr_status look_before(struct change *change, struct ls_tx *tx, struct 
     if (ls_find(tx, LS_HISTORY_BEFORE,
                 LS_ARGS(ls_int(change->after.revision), ls_int(change->point.revision)), &rows,
                 err) != LS_FOUND)
-        return lm_row_status(err);
+        return ls_row_status(err);
     change->follows = ls_column_int(&rows, 0) == change->after.revision &&
                       ls_column_int(&rows, 1) == change->after.mark;
     ls_rows_end(&rows);

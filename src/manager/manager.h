@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "llmgr.h"
 
+struct lk_keys;
 struct lm_manager;
 struct ls_store;
 struct ls_tx;
@@ -27,7 +28,6 @@ enum {
     LM_MODEL_NAME_MAX = 120,   /* bytes, model_name and display_name */
     LM_SLOT_MAX = 64,          /* bytes */
     LM_EXTRA_BODY_MAX = 16384, /* bytes of JSON */
-    LM_KEY_MAX = 4096,         /* bytes of an API key */
     LM_PLATFORMS_PER_USER = 100,
     LM_MODELS_PER_PLATFORM = 1000,
     LM_SLOTS_PER_USER = 32
@@ -54,6 +54,8 @@ void lm_close(struct lm_manager *manager);
 const struct lb_host *lm_host(const struct lm_manager *manager);
 struct ls_store *lm_store(const struct lm_manager *manager);
 struct lv_vault *lm_vault(const struct lm_manager *manager);
+/* For keys/ring.h. */
+const struct lk_keys *lm_keys(const struct lm_manager *manager);
 const struct lm_options *lm_options(const struct lm_manager *manager);
 
 /* The user who really acts: the system user for an empty id and in single mode. */

@@ -39,7 +39,7 @@ static llmgr_status judge_display(const struct change *change, struct ls_tx *tx,
     if (found == LS_ABSENT)
         return LLMGR_OK;
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     struct lb_str platform = ls_column_text(&rows, 0);
     llmgr_status status = lb_fail(
         err, LLMGR_ERR_CONFLICT,
@@ -60,7 +60,7 @@ static llmgr_status judge_name(const struct change *change, struct ls_tx *tx,
     if (found == LS_ABSENT)
         return LLMGR_OK;
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     llmgr_status status = lb_fail(
         err, LLMGR_ERR_CONFLICT, "the platform already has the model '%.*s' (%lld)",
         (int)change->model_name.size, change->model_name.p, (long long)ls_column_int(&rows, 0));
@@ -75,7 +75,7 @@ static llmgr_status judge_count(const struct change *change, struct ls_tx *tx,
     enum ls_found found =
         ls_find(tx, LS_MODEL_COUNT, LS_ARGS(ls_int(change->platform_id)), &rows, err);
     if (found != LS_FOUND)
-        return lm_row_status(err);
+        return ls_row_status(err);
     int64_t count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     if (count >= LM_MODELS_PER_PLATFORM)

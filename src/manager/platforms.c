@@ -8,9 +8,8 @@
  */
 #include "manager/platforms.h"
 
-#include "manager/catalogue.h"
-
 #include "base/error.h"
+#include "keys/key_text.h"
 #include "keys/ring.h"
 #include "manager/access.h"
 #include "manager/rules.h"
@@ -110,7 +109,7 @@ static llmgr_status judge_rows(const struct change *change, struct ls_tx *tx,
     }
     ls_rows_end(&rows);
     if (status == LLMGR_OK && found == LS_ERROR)
-        status = lm_row_status(err);
+        status = ls_row_status(err);
     if (status == LLMGR_OK && count != NULL)
         *count = seen;
     return status;
@@ -140,7 +139,8 @@ static llmgr_status seal_own(const struct change *change, struct ls_tx *tx, int6
                                        .origin = lb_cstr(origin)};
     struct lb_buf record;
     lb_buf_init(&record, lm_host(change->manager), LV_RECORD_MAX);
-    llmgr_status status = lk_key_seal(change->manager, tx, &place, change->api_key, &record, err);
+    llmgr_status status =
+        lk_key_seal(lm_keys(change->manager), tx, &place, change->api_key, &record, err);
     if (status == LLMGR_OK)
         status = ls_exec(
             tx, LS_PLATFORM_SET_KEY,
@@ -197,7 +197,7 @@ llmgr_status lm_platform_add(struct lm_manager *manager, struct lb_str user, str
     if (status == LLMGR_OK)
         status = lm_rule_name(name, LM_NAME_PLATFORM, err);
     if (status == LLMGR_OK && api_key.size > 0)
-        status = lm_rule_key(api_key, err);
+        status = lk_rule_key(api_key, err);
     if (status != LLMGR_OK)
         return status;
 
@@ -289,7 +289,7 @@ llmgr_status lm_platform_set_url(struct lm_manager *manager, struct lb_str user,
     err = err != NULL ? err : &unseen;
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status == LLMGR_OK && api_key.size > 0)
-        status = lm_rule_key(api_key, err);
+        status = lk_rule_key(api_key, err);
     if (status != LLMGR_OK)
         return status;
 
@@ -405,7 +405,7 @@ static llmgr_status set_key(struct ls_tx *tx, void *context, struct llmgr_error 
                                        .origin = lb_cstr(row.origin)};
     struct lb_buf record;
     lb_buf_init(&record, lm_host(change->manager), LV_RECORD_MAX);
-    status = lk_key_seal(change->manager, tx, &place, change->api_key, &record, err);
+    status = lk_key_seal(lm_keys(change->manager), tx, &place, change->api_key, &record, err);
     if (status == LLMGR_OK)
         status = ls_exec(tx, LS_OWN_KEY_SET,
                          LS_ARGS(ls_text(change->user), ls_int(change->platform_id),
@@ -433,7 +433,7 @@ llmgr_status lm_platform_set_key(struct lm_manager *manager, struct lb_str user,
 {
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status == LLMGR_OK && api_key.size > 0)
-        status = lm_rule_key(api_key, err);
+        status = lk_rule_key(api_key, err);
     if (status != LLMGR_OK)
         return status;
     struct change change = {
@@ -530,7 +530,7 @@ llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, in
     if (status == LLMGR_OK && edit.rename)
         status = lm_rule_name(wanted->name, LM_NAME_PLATFORM, err);
     if (status == LLMGR_OK && wanted->api_key.size > 0)
-        status = lm_rule_key(wanted->api_key, err);
+        status = lk_rule_key(wanted->api_key, err);
     if (status != LLMGR_OK)
         return status;
     lb_buf_init(&edit.change.normal, lm_host(manager), NORMAL_URL_MAX);
@@ -540,61 +540,4 @@ llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, in
         status = lm_access_write(manager, told(&edit.change, edit.ask_usage), edit_row, &edit, err);
     lb_buf_free(&edit.change.normal);
     return status;
-}
-
-/* ---- What the road upstream learnt ----------------------------------------------------------- */
-
-static llmgr_status mark_no_stream_options(struct ls_tx *tx, void *context, struct llmgr_error *err)
-{
-    const struct change *change = context;
-    int64_t now = lb_now_ms(lm_host(change->manager));
-
-    /* One above a multiple of 4: see migrations.def. */
-    return ls_exec(tx, LS_PLATFORM_NO_STREAM_OPTIONS,
-                   LS_ARGS(ls_int(change->platform_id), ls_int((now & ~INT64_C(3)) | 1)), NULL,
-                   err);
-}
-
-struct owner {
-    int64_t platform_id;
-    int64_t now_ms;
-    bool is_known; /* nothing to write */
-    size_t size;   /* of the user id; 0: the catalogue */
-    char user[LM_USER_MAX];
-};
-
-static llmgr_status read_owner(struct ls_tx *tx, void *context, struct llmgr_error *err)
-{
-    struct owner *owner = context;
-    struct ls_rows rows = {0};
-    enum ls_found found =
-        ls_find(tx, LS_PLATFORM_OWNER, LS_ARGS(ls_int(owner->platform_id)), &rows, err);
-    if (found == LS_ERROR)
-        return lm_row_status(err);
-    if (found == LS_ABSENT)
-        return lb_fail(err, LLMGR_ERR_NOT_FOUND, "there is no platform %lld",
-                       (long long)owner->platform_id);
-    struct lb_str user = ls_column_text(&rows, 1);
-    owner->is_known = lm_verdict_until(ls_column_int(&rows, 2), owner->now_ms) != 0;
-    /* A system platform, or an id no user of ours can have: everybody is told. */
-    owner->size = 0;
-    if (ls_column_int(&rows, 0) == 0 && user.size <= sizeof owner->user) {
-        memcpy(owner->user, user.p, user.size);
-        owner->size = user.size;
-    }
-    ls_rows_end(&rows);
-    return LLMGR_OK;
-}
-
-llmgr_status lm_platform_learn_no_stream_options(struct lm_manager *manager, int64_t platform_id,
-                                                 struct llmgr_error *err)
-{
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
-    struct owner owner = {.platform_id = platform_id, .now_ms = lb_now_ms(lm_host(manager))};
-    llmgr_status status = ls_transact(lm_store(manager), LS_READ_ONE, read_owner, &owner, err);
-    if (status != LLMGR_OK || owner.is_known)
-        return status;
-    struct change change = {.manager = manager, .platform_id = platform_id};
-    return lm_write(manager, lb_str(owner.user, owner.size), mark_no_stream_options, &change, err);
 }

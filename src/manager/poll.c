@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "keys/ring.h"
 #include "manager/handle.h"
+#include "manager/manager.h"
 #include "store/store.h"
 
 enum { AGAIN_FIRST_MS = 1000, AGAIN_LAST_MS = 3600 * 1000 };
@@ -138,7 +139,7 @@ static llmgr_status read_history(struct lm_manager *manager, struct llmgr_error 
 {
     struct lm_catalogue *fresh;
 
-    llmgr_status status = lk_ring_follow(manager, err);
+    llmgr_status status = lk_ring_follow(lm_keys(manager), err);
     if (status == LLMGR_OK)
         status = lm_catalogue_load(manager, NULL, &fresh, err);
     if (status != LLMGR_OK)

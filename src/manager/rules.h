@@ -17,12 +17,6 @@ enum { LM_EXTRA_BODY_DEPTH_MAX = 64 }; /* nested objects and arrays, the outermo
 LLMGR_MUST_CHECK llmgr_status lm_rule_name(struct lb_str name, enum lm_name_kind kind,
                                            struct llmgr_error *err);
 
-/* 1 to LM_KEY_MAX bytes of visible ASCII, no {PLACEHOLDER}. The text never shows the key. */
-LLMGR_MUST_CHECK llmgr_status lm_rule_key(struct lb_str key, struct llmgr_error *err);
-
-/* A key from a file or variable, without the blanks and line ends that cling to such. */
-struct lb_str lm_trim_key(struct lb_str key);
-
 /*
  * The address of a private platform: a URL (ERR_INVALID) that the egress policy lets a user store
  * (ERR_ADDRESS). A literal address is judged in full, a name by its form only.

@@ -24,11 +24,11 @@ static llmgr_status judge_count(const struct choice *choice, struct ls_tx *tx,
         tx, LS_SELECTION_HAS, LS_ARGS(ls_text(choice->user), ls_text(choice->slot)), &rows, err);
     ls_rows_end(&rows);
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     if (found == LS_FOUND)
         return LLMGR_OK;
     if (ls_find(tx, LS_SELECTION_COUNT, LS_ARGS(ls_text(choice->user)), &rows, err) != LS_FOUND)
-        return lm_row_status(err);
+        return ls_row_status(err);
     int64_t count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     if (count >= LM_SLOTS_PER_USER)
@@ -122,7 +122,7 @@ static llmgr_status read_slots(struct ls_tx *tx, void *context, struct llmgr_err
         if (!add_slot(slots, ls_column_text(&rows, 0)))
             status = lb_fail_memory(err);
     ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? lm_row_status(err) : status;
+    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
 }
 
 llmgr_status lm_selection_slots(struct lm_manager *manager, struct lb_str user,

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "keys/ring.h"
 #include "manager/access.h"
+#include "manager/manager.h"
 #include "manager/sync_plan.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -91,7 +92,8 @@ static llmgr_status write_key(const struct lm_sync_plan *plan, struct ls_tx *tx,
                                        .origin = lb_cstr(entry->origin)};
     struct lb_buf record;
     lb_buf_init(&record, lm_host(plan->manager), LV_RECORD_MAX);
-    llmgr_status status = lk_key_seal(plan->manager, tx, &place, entry->api_key, &record, err);
+    llmgr_status status =
+        lk_key_seal(lm_keys(plan->manager), tx, &place, entry->api_key, &record, err);
     if (status == LLMGR_OK)
         status = ls_exec(tx, LS_PLATFORM_SET_KEY,
                          LS_ARGS(ls_int(id), system, ls_blob(record.data, record.size)), NULL, err);

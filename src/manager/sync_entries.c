@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "config/placeholder.h"
+#include "keys/key_text.h"
 #include "manager/rules.h"
 #include "manager/sync_plan.h"
 #include "net/policy.h"
@@ -63,10 +64,10 @@ static llmgr_status judge_url(const struct checking *checking, struct lm_sync_en
 static llmgr_status judge_key(struct lm_sync_entry *entry, struct lb_str key,
                               struct llmgr_error *err)
 {
-    key = lm_trim_key(key);
+    key = lk_trim_key(key);
     if (key.size == 0 || entry->base_url.size == 0 || lc_is_placeholder(key))
         return LLMGR_OK;
-    llmgr_status status = lm_rule_key(key, err);
+    llmgr_status status = lk_rule_key(key, err);
     if (status == LLMGR_OK)
         entry->api_key = key;
     return status;

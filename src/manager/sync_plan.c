@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "keys/ring.h"
 #include "manager/access.h"
+#include "manager/manager.h"
 #include "manager/rules.h"
 #include "store/store.h"
 #include "vault/secret.h"
@@ -110,7 +111,7 @@ static llmgr_status read_rows(struct lm_sync_plan *plan, struct ls_tx *tx, struc
         if (!take_row(plan, arena, &rows))
             status = lb_fail_memory(err);
     ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? lm_row_status(err) : status;
+    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
 }
 
 static llmgr_status read_models(struct lm_sync_plan *plan, struct ls_tx *tx, struct lb_arena *arena,
@@ -130,7 +131,7 @@ static llmgr_status read_models(struct lm_sync_plan *plan, struct ls_tx *tx, str
             status = lb_fail_memory(err);
     }
     ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? lm_row_status(err) : status;
+    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
 }
 
 /* ---- Who is who ------------------------------------------------------------------------------ */
@@ -237,7 +238,8 @@ static llmgr_status compare_key(const struct lm_sync_plan *plan, struct ls_tx *t
                                        .origin = lb_cstr(entry->origin)};
     struct llmgr_error why = {0};
     struct lv_secret key;
-    llmgr_status status = lk_key_open(plan->manager, tx, &place, entry->row->record, &key, &why);
+    llmgr_status status =
+        lk_key_open(lm_keys(plan->manager), tx, &place, entry->row->record, &key, &why);
     if (status == LLMGR_OK)
         *differs = key.size != entry->api_key.size ||
                    sodium_memcmp(key.bytes, entry->api_key.p, key.size) != 0;
@@ -370,7 +372,7 @@ llmgr_status lm_sync_digest(struct ls_tx *tx, char digest[LM_SYNC_DIGEST_SIZE],
     enum ls_found found =
         ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr(LM_SYNC_DIGEST_NAME)), &rows, err);
     if (found == LS_ERROR)
-        return lm_row_status(err);
+        return ls_row_status(err);
     struct lb_str value = found == LS_FOUND ? ls_column_text(&rows, 0) : LB_STR("");
     size_t size = value.size < LM_SYNC_DIGEST_SIZE ? value.size : 0;
     if (size > 0)

@@ -38,32 +38,32 @@ bool lr_private_allowed(const struct lm_options *options)
     return options->mode == LLMGR_MODE_CUSTOM;
 }
 
-static struct lr_key_choice no_key(enum lm_key_state state)
+static struct lr_key_choice no_key(enum lk_key_state state)
 {
-    return (struct lr_key_choice){.reason = state == LM_KEY_UNREADABLE ? LR_REASON_KEY_UNREADABLE
+    return (struct lr_key_choice){.reason = state == LK_KEY_UNREADABLE ? LR_REASON_KEY_UNREADABLE
                                                                        : LR_REASON_NO_KEY};
 }
 
 struct lr_key_choice lr_choose_key(const struct lr_scene *scene, const struct lm_platform *platform)
 {
     if (!platform->is_sys) {
-        if (platform->key_state != LM_KEY_USABLE)
+        if (platform->key_state != LK_KEY_USABLE)
             return no_key(platform->key_state);
         return (struct lr_key_choice){.payer = LM_PAYER_USER, .record = platform->key};
     }
     const struct lr_own_key *own = lr_profile_key(scene->profile, platform->id);
-    enum lm_key_state own_state = own != NULL ? (enum lm_key_state)own->state : LM_KEY_ABSENT;
-    if (own_state == LM_KEY_USABLE)
+    enum lk_key_state own_state = own != NULL ? (enum lk_key_state)own->state : LK_KEY_ABSENT;
+    if (own_state == LK_KEY_USABLE)
         return (struct lr_key_choice){.payer = LM_PAYER_USER,
                                       .record = lr_profile_record(scene->profile, own)};
     bool allowed = scene->options->auto_key || scene->is_system;
-    if (platform->key_state == LM_KEY_USABLE && allowed)
+    if (platform->key_state == LK_KEY_USABLE && allowed)
         return (struct lr_key_choice){.payer = LM_PAYER_SYSTEM, .record = platform->key};
-    if (own_state == LM_KEY_UNREADABLE)
+    if (own_state == LK_KEY_UNREADABLE)
         return no_key(own_state);
-    if (platform->key_state == LM_KEY_USABLE)
+    if (platform->key_state == LK_KEY_USABLE)
         return (struct lr_key_choice){.reason = LR_REASON_AUTO_KEY_OFF};
-    return no_key(allowed ? platform->key_state : LM_KEY_ABSENT);
+    return no_key(allowed ? platform->key_state : LK_KEY_ABSENT);
 }
 
 /* ---- By slot --------------------------------------------------------------------------------- */

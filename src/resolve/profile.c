@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "keys/origin.h"
 #include "manager/handle.h"
+#include "manager/manager.h"
 #include "store/store.h"
 
 /* The first column of PROFILE_READ; models come from a statement of their own. */
@@ -25,7 +26,7 @@ struct row {
     struct lb_str text[3];
     struct lb_str record;
     struct lb_str origin; /* platforms */
-    enum lm_key_state state;
+    enum lk_key_state state;
 };
 
 struct draft {
@@ -177,7 +178,8 @@ static llmgr_status take_key(struct lm_manager *manager, struct draft *draft,
                              struct llmgr_error *err)
 {
     const size_t size = row->record.size;
-    llmgr_status status = lk_key_take(manager, place, draft->arena, &row->record, &row->state, err);
+    llmgr_status status =
+        lk_key_take(lm_keys(manager), place, draft->arena, &row->record, &row->state, err);
 
     draft->texts -= size - row->record.size;
     return status;

@@ -32,7 +32,7 @@ struct lr_own_key {
     int64_t platform_id;
     uint32_t record_at;
     uint16_t record_size;
-    uint8_t state; /* enum lm_key_state */
+    uint8_t state; /* enum lk_key_state */
     uint8_t hide;  /* the user hides this system platform */
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "keys/ring.h"
+#include "manager/manager.h"
 #include "resolve/scene.h"
 #include "vault/secret.h"
 #include "vault/vault.h"
@@ -201,7 +202,7 @@ llmgr_status lr_target_open_key(const struct lm_manager *manager, const struct l
         return lb_fail(err, LLMGR_ERR_NO_KEY, "platform '%.*s' has no usable API key",
                        SHOW(target->platform_name));
     }
-    return lk_key_open_held(manager, &place, target->sealed_key, key, err);
+    return lk_key_open_held(lm_keys(manager), &place, target->sealed_key, key, err);
 }
 
 llmgr_status lr_choice_fingerprint(struct lm_manager *manager, const struct lr_scene *scene,

@@ -252,6 +252,11 @@ LLMGR_MUST_CHECK llmgr_status ls_query(struct ls_tx *tx, enum ls_statement id,
 LLMGR_MUST_CHECK enum ls_found ls_next(struct ls_rows *rows, struct llmgr_error *err);
 /* Harmless when repeated, and on zeroed rows. */
 void ls_rows_end(struct ls_rows *rows);
+/* The status behind an LS_ERROR of ls_find or ls_next, which only `err` tells. */
+static inline llmgr_status ls_row_status(const struct llmgr_error *err)
+{
+    return err != NULL && err->status != LLMGR_OK ? err->status : LLMGR_ERR_DATABASE;
+}
 /* ls_query and the first ls_next in one; the rows need ls_rows_end only after LS_FOUND. */
 LLMGR_MUST_CHECK enum ls_found ls_find(struct ls_tx *tx, enum ls_statement id,
                                        const struct ls_value *values, size_t count,

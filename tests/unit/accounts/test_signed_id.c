@@ -3,6 +3,7 @@
 #include "../manager/world.h"
 
 #include "accounts/signed_id.h"
+#include "manager/manager.h"
 
 #define ORIGIN S("https://alpha.example:443")
 
@@ -176,10 +177,10 @@ static void it_outlives_rotations_and_restarts(void **state)
     struct shown shown, again;
 
     struct lb_str text = show(w, &ann, "resp_68a1f0", &shown);
-    WANT(LLMGR_OK, lk_ring_rotate(w->manager, false, &w->arena, &report, &w->err));
+    WANT(LLMGR_OK, lk_ring_rotate(lm_keys(w->manager), false, &w->arena, &report, &w->err));
     assert_true(opens(w, &ann, text));
     lv_master_generate(&fresh);
-    WANT(LLMGR_OK, lk_ring_rewrap(w->manager, &fresh, &w->err));
+    WANT(LLMGR_OK, lk_ring_rewrap(lm_keys(w->manager), &fresh, &w->err));
     assert_true(opens(w, &ann, text));
     w->master = fresh;
     world_close(w);

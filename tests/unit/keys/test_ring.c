@@ -2,6 +2,7 @@
 /* The key ring: first keys, wrong master keys, other processes, moved records, legacy keys. */
 #include "../manager/world.h"
 
+#include "manager/manager.h"
 #include "resolve/resolve.h"
 
 #include <sys/wait.h>
@@ -131,17 +132,17 @@ static void another_processs_rotation_is_learnt_on_demand(void **state)
 
     other_open(&other, w);
     set_key(w, "ann", beta, "sk-ann");
-    assert_int_equal(lk_ring_rotate(other.manager, false, &other.arena, &report, &other.err),
-                     LLMGR_OK);
+    assert_int_equal(
+        lk_ring_rotate(lm_keys(other.manager), false, &other.arena, &report, &other.err), LLMGR_OK);
     assert_int_equal(report.rotated, 2);
     assert_int_equal(report.retired, 1);
     /* Reading meets the unknown key; writing follows the database's active one. */
     assert_true(key_is(w, LK_KEY_OF_USER, beta, "ann", "sk-ann"));
-    assert_int_equal(lk_ring_rotate(other.manager, false, &other.arena, &report, &other.err),
-                     LLMGR_OK);
+    assert_int_equal(
+        lk_ring_rotate(lm_keys(other.manager), false, &other.arena, &report, &other.err), LLMGR_OK);
     set_key(w, "bob", beta, "sk-bob");
     assert_true(key_is(&other, LK_KEY_OF_USER, beta, "bob", "sk-bob"));
-    WANT(LLMGR_OK, lk_ring_status(w->manager, &w->arena, &report, &w->err));
+    WANT(LLMGR_OK, lk_ring_status(lm_keys(w->manager), &w->arena, &report, &w->err));
     assert_int_equal(report.count, 1);
     assert_int_equal(report.keys[0].records, 3);
     other_close(&other);
@@ -179,7 +180,7 @@ static int64_t unreadable(struct world *w)
 {
     int64_t count = -1;
 
-    WANT(LLMGR_OK, lk_ring_check(w->manager, &count, &w->err));
+    WANT(LLMGR_OK, lk_ring_check(lm_keys(w->manager), &count, &w->err));
     return count;
 }
 
@@ -282,9 +283,9 @@ static void after_a_rewrap_only_the_new_master_key_opens(void **state)
 
     set_key(w, "ann", beta, "sk-ann");
     lv_master_generate(&fresh);
-    WANT(LLMGR_OK, lk_ring_rewrap(w->manager, &fresh, &w->err));
+    WANT(LLMGR_OK, lk_ring_rewrap(lm_keys(w->manager), &fresh, &w->err));
     /* The handle goes on, rotation included. */
-    WANT(LLMGR_OK, lk_ring_rotate(w->manager, false, &w->arena, &report, &w->err));
+    WANT(LLMGR_OK, lk_ring_rotate(lm_keys(w->manager), false, &w->arena, &report, &w->err));
     lv_master_id(&fresh, id);
     assert_string_equal(report.master_id, id);
     world_close(w);
@@ -305,9 +306,10 @@ static void a_rotation_under_a_replaced_master_key_is_refused(void **state)
 
     other_open(&other, w);
     lv_master_generate(&fresh);
-    WANT(LLMGR_OK, lk_ring_rewrap(w->manager, &fresh, &w->err));
-    assert_int_equal(lk_ring_rotate(other.manager, false, &other.arena, &report, &other.err),
-                     LLMGR_ERR_VAULT);
+    WANT(LLMGR_OK, lk_ring_rewrap(lm_keys(w->manager), &fresh, &w->err));
+    assert_int_equal(
+        lk_ring_rotate(lm_keys(other.manager), false, &other.arena, &report, &other.err),
+        LLMGR_ERR_VAULT);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_data_keys"), 2);
     other_close(&other);
     w->master = fresh;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Rotation of the data key: complete, beside traffic, and killed anywhere. */
 #include "../manager/world.h"
+#include "manager/manager.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -59,7 +60,7 @@ static llmgr_status store_many(struct ls_tx *tx, void *context, struct llmgr_err
         const struct lk_key_place place = {LK_KEY_OF_USER, lb_cstr(name), alpha,
                                            S("https://alpha.example:443")};
         lb_buf_init(&record, &w->host, LV_RECORD_MAX);
-        status = lk_key_seal(w->manager, tx, &place, lb_cstr(key), &record, err);
+        status = lk_key_seal(lm_keys(w->manager), tx, &place, lb_cstr(key), &record, err);
         if (status == LLMGR_OK)
             status =
                 ls_exec(tx, LS_OWN_KEY_SET,
@@ -79,14 +80,14 @@ static void fill(struct world *w)
 
 static void rotate(struct world *w, bool dry_run, struct llmgr_key_report *report)
 {
-    WANT(LLMGR_OK, lk_ring_rotate(w->manager, dry_run, &w->arena, report, &w->err));
+    WANT(LLMGR_OK, lk_ring_rotate(lm_keys(w->manager), dry_run, &w->arena, report, &w->err));
 }
 
 static void want_all_readable(struct world *w)
 {
     int64_t unreadable = -1;
 
-    WANT(LLMGR_OK, lk_ring_check(w->manager, &unreadable, &w->err));
+    WANT(LLMGR_OK, lk_ring_check(lm_keys(w->manager), &unreadable, &w->err));
     assert_int_equal(unreadable, 0);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_sys_platform_keys WHERE "
                                        "api_key IS NOT NULL"),
@@ -112,7 +113,7 @@ static void a_rotation_reseals_everything_and_drops_the_old_key(void **state)
     struct llmgr_key_report before, after;
 
     fill(w);
-    WANT(LLMGR_OK, lk_ring_status(w->manager, &w->arena, &before, &w->err));
+    WANT(LLMGR_OK, lk_ring_status(lm_keys(w->manager), &w->arena, &before, &w->err));
     assert_int_equal(before.keys[0].records, KEYS + 1);
     rotate(w, false, &after);
     assert_int_equal(after.rotated, KEYS + 1);

@@ -106,7 +106,8 @@ static inline llmgr_status act_run(struct ls_tx *tx, void *context, struct llmgr
     lb_host_init(&host);
     lb_buf_init(&record, &host, 8192);
     if (act->key != NULL) {
-        status = lk_key_seal(act->manager, tx, &act->place, lb_cstr(act->key), &record, err);
+        status =
+            lk_key_seal(lm_keys(act->manager), tx, &act->place, lb_cstr(act->key), &record, err);
         act->values[act->key_at] = ls_blob(record.data, record.size);
     }
     if (status == LLMGR_OK && act->id != NULL)

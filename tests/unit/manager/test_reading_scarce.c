@@ -5,6 +5,7 @@
  * another, and nothing leaked.
  */
 #include "house.h"
+#include "keys/key_text.h"
 #include "manager/models.h"
 #include "manager/platforms.h"
 
@@ -55,7 +56,7 @@ static void scarce_free(void *p, void *context)
 /* As long as keys may be: memory grows for it, however it was left. */
 static const char *long_key(void)
 {
-    static char key[LM_KEY_MAX + 1];
+    static char key[LK_KEY_MAX + 1];
 
     memset(key, 'k', sizeof key - 1);
     return key;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "world.h"
 
+#include "keys/key_text.h"
 #include "manager/rules.h"
 
 static llmgr_status name(const char *text, size_t size)
@@ -28,18 +29,18 @@ static void names_are_utf8_of_bounded_length_without_blanks_at_the_ends(void **s
 
 static void keys_are_visible_ascii_and_no_placeholder(void **state)
 {
-    static char longest[LM_KEY_MAX + 1];
+    static char longest[LK_KEY_MAX + 1];
 
     (void)state;
     memset(longest, 'k', sizeof longest);
-    assert_int_equal(lm_rule_key(S("sk-1"), NULL), LLMGR_OK);
-    assert_int_equal(lm_rule_key(lb_str(longest, LM_KEY_MAX), NULL), LLMGR_OK);
-    assert_int_equal(lm_rule_key(lb_str(longest, LM_KEY_MAX + 1), NULL), LLMGR_ERR_INVALID);
-    assert_int_equal(lm_rule_key(S(""), NULL), LLMGR_ERR_INVALID);
-    assert_int_equal(lm_rule_key(S("sk 1"), NULL), LLMGR_ERR_INVALID);
-    assert_int_equal(lm_rule_key(S("sk-1\n"), NULL), LLMGR_ERR_INVALID);
-    assert_int_equal(lm_rule_key(S("sk-é"), NULL), LLMGR_ERR_INVALID);
-    assert_int_equal(lm_rule_key(S("{OPENAI_API_KEY}"), NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(lk_rule_key(S("sk-1"), NULL), LLMGR_OK);
+    assert_int_equal(lk_rule_key(lb_str(longest, LK_KEY_MAX), NULL), LLMGR_OK);
+    assert_int_equal(lk_rule_key(lb_str(longest, LK_KEY_MAX + 1), NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(lk_rule_key(S(""), NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(lk_rule_key(S("sk 1"), NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(lk_rule_key(S("sk-1\n"), NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(lk_rule_key(S("sk-é"), NULL), LLMGR_ERR_INVALID);
+    assert_int_equal(lk_rule_key(S("{OPENAI_API_KEY}"), NULL), LLMGR_ERR_INVALID);
 }
 
 static void a_refused_key_is_not_shown(void **state)
@@ -47,9 +48,9 @@ static void a_refused_key_is_not_shown(void **state)
     struct llmgr_error err = {0};
 
     (void)state;
-    assert_int_equal(lm_rule_key(S("sk-CANARY bad"), &err), LLMGR_ERR_INVALID);
+    assert_int_equal(lk_rule_key(S("sk-CANARY bad"), &err), LLMGR_ERR_INVALID);
     assert_null(strstr(err.message, "CANARY"));
-    assert_int_equal(lm_rule_key(S("{CANARY}"), &err), LLMGR_ERR_INVALID);
+    assert_int_equal(lk_rule_key(S("{CANARY}"), &err), LLMGR_ERR_INVALID);
     assert_null(strstr(err.message, "CANARY"));
 }
 

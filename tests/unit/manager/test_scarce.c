@@ -4,6 +4,7 @@
  * error value, nothing lost, nothing half done, nothing leaked.
  */
 #include "world.h"
+#include "manager/manager.h"
 
 static const struct conf SYSTEM[] = {
     {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", "{\"x\":1}"},
@@ -135,7 +136,7 @@ static void want_sound(struct world *w)
 {
     int64_t unreadable = -1;
 
-    WANT(LLMGR_OK, lk_ring_check(w->manager, &unreadable, &w->err));
+    WANT(LLMGR_OK, lk_ring_check(lm_keys(w->manager), &unreadable, &w->err));
     assert_int_equal(unreadable, 0);
 }
 
@@ -216,19 +217,19 @@ static void a_sync_is_whole_or_not_at_all(void **state)
 static llmgr_status run_rotate(struct world *w)
 {
     struct llmgr_key_report report;
-    return lk_ring_rotate(w->manager, false, &w->arena, &report, &w->err);
+    return lk_ring_rotate(lm_keys(w->manager), false, &w->arena, &report, &w->err);
 }
 
 static llmgr_status run_status(struct world *w)
 {
     struct llmgr_key_report report;
-    return lk_ring_status(w->manager, &w->arena, &report, &w->err);
+    return lk_ring_status(lm_keys(w->manager), &w->arena, &report, &w->err);
 }
 
 static llmgr_status run_check(struct world *w)
 {
     int64_t unreadable;
-    return lk_ring_check(w->manager, &unreadable, &w->err);
+    return lk_ring_check(lm_keys(w->manager), &unreadable, &w->err);
 }
 
 static llmgr_status run_rewrap(struct world *w)
@@ -236,7 +237,7 @@ static llmgr_status run_rewrap(struct world *w)
     struct lv_master fresh;
 
     lv_master_generate(&fresh);
-    llmgr_status status = lk_ring_rewrap(w->manager, &fresh, &w->err);
+    llmgr_status status = lk_ring_rewrap(lm_keys(w->manager), &fresh, &w->err);
     if (status == LLMGR_OK)
         w->master = fresh;
     return status;
@@ -252,7 +253,7 @@ static void a_rotation_that_runs_out_of_memory_goes_on_later(void **state)
     sweep(w, run_check, true);
     sweep(w, run_rewrap, false);
     want_sound(w);
-    WANT(LLMGR_OK, lk_ring_rotate(w->manager, false, &w->arena, &report, &w->err));
+    WANT(LLMGR_OK, lk_ring_rotate(lm_keys(w->manager), false, &w->arena, &report, &w->err));
     assert_int_equal(report.count, 1);
     assert_true(key_is(w, LK_KEY_OF_USER, alpha, "ann", "sk-ann"));
     world_close(w);

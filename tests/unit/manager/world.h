@@ -200,9 +200,9 @@ static inline llmgr_status look_key(struct ls_tx *tx, void *context, struct llmg
         const struct lk_key_place place = lk_sealed_place(looking->column, &rows[i]);
         struct lv_secret key;
         looking->found = true;
-        looking->opened =
-            lk_key_open(looking->w->manager, tx, &place, rows[i].record, &key, NULL) == LLMGR_OK &&
-            lb_str_eq(lv_secret_str(&key), looking->want);
+        looking->opened = lk_key_open(lm_keys(looking->w->manager), tx, &place, rows[i].record,
+                                      &key, NULL) == LLMGR_OK &&
+                          lb_str_eq(lv_secret_str(&key), looking->want);
         lv_secret_clear(&key);
     }
     return status;

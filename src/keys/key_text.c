@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules of an API key's text. See the header. */
+#include "keys/key_text.h"
+
+#include "base/error.h"
+#include "config/placeholder.h"
+
+llmgr_status lk_rule_key(struct lb_str key, struct llmgr_error *err)
+{
+    if (key.size == 0 || key.size > LK_KEY_MAX)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       "invalid API key: it is %zu bytes long; give 1 to %d bytes", key.size,
+                       (int)LK_KEY_MAX);
+    for (size_t i = 0; i < key.size; i++) {
+        if (key.p[i] <= ' ' || key.p[i] >= 0x7f)
+            return lb_fail(err, LLMGR_ERR_INVALID,
+                           "invalid API key: byte %zu is a blank, a line end or no ASCII; give the "
+                           "key alone",
+                           i + 1);
+    }
+    if (lc_is_placeholder(key))
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       "invalid API key: it is a {PLACEHOLDER}; those belong into the "
+                       "configuration file, here the key itself is needed");
+    return LLMGR_OK;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct lb_str lk_trim_key(struct lb_str key)
+{
+    size_t from = 0, to = key.size;
+    while (from < to && is_blank(key.p[from]))
+        from++;
+    while (to > from && is_blank(key.p[to - 1]))
+        to--;
+    return lb_str_sub(key, from, to);
+}

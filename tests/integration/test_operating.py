@@ -57,7 +57,7 @@ def test_its_limits_are_the_options(name):
 
 @pytest.mark.parametrize('name', PAGES)
 def test_its_metrics_fields_and_messages_exist(name):
-    text, metrics = page(name), source('*.def') + source('ops.c')
+    text, metrics = page(name), source('*.def') + source('health.c')
     for metric in re.findall(r'\b(?:llmgr|gen_ai)_[a-z_]+?(?=_bucket|\[|\{|`| )', text):
         if not metric.startswith('gen_ai_token_type'):
             assert f'"{metric}"' in metrics, metric

@@ -2,8 +2,10 @@
 """Clients that send one request behind another and read late, or slowly, or not at all."""
 import json
 import re
+import select
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -44,10 +46,47 @@ def places_fixture(tmp_path_factory):
     mock.stop()
 
 
+class Shared:
+    """A TLS connection that one thread writes to while another reads it: one of them at a time, as
+    OpenSSL demands (without, now and then a record is spoilt)."""
+
+    def __init__(self, connection):
+        self.connection, self.lock = connection, threading.Lock()
+        connection.settimeout(0)
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+    def settimeout(self, _):
+        pass
+
+    def turn(self, act, writes=False):
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            with self.lock:
+                try:
+                    return act()
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    pass
+            select.select([self.connection], [self.connection] if writes else [], [], 0.02)
+        raise TimeoutError
+
+    def recv(self, size):
+        return self.turn(lambda: self.connection.recv(size))
+
+    def sendall(self, data):
+        rest = memoryview(data)
+        while rest:
+            piece = rest[:16384]
+            rest = rest[self.turn(lambda: self.connection.send(piece), writes=True):]
+
+
 def late(server, **more):
     """A connection whose client has little room for answers."""
     wire = server.wire(receive=4096, tls=server.certificate, **more)
     wire.socket.settimeout(PATIENCE_S)
+    if server.certificate:
+        wire.socket = Shared(wire.socket)
     return wire
 
 

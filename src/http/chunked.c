@@ -80,14 +80,12 @@ static enum state extension_next(enum state state, char c)
     case QUOTED_PAIR:
         return QUOTED;
     case VALUE_MORE:
-        if (in_token)
-            return VALUE_MORE;
-        /* fall through */
     case QUOTED_END:
-        if (c == '\r')
-            return SIZE_LF;
-        /* fall through */
     case VALUE_BLANK:
+        if (in_token && state == VALUE_MORE)
+            return VALUE_MORE;
+        if (c == '\r' && state != VALUE_BLANK)
+            return SIZE_LF;
         return blank ? VALUE_BLANK : c == ';' ? NAME_FIRST : BROKEN;
     default:
         return BROKEN;

@@ -10,6 +10,7 @@ import pytest
 
 from conftest import PATIENCE_S
 from serving import CHAT, Serving, configure
+from siege import SANITIZED
 
 MIB = 1 << 20
 MODELS = {'Mock': 'mock-small', 'Echo': 'mock-echo',
@@ -93,9 +94,10 @@ def test_many_large_bodies_stay_within_their_budget_and_all_are_answered(start):
     assert all(answer.status == 200 or is_refused(answer) for answer in answers)
     assert any(answer.status == 200 for answer in answers)
     assert 20 * MIB < most <= 64 * MIB
-    assert peak - began < 64 + 24  # what was read ahead of those that waited is some of it
+    # What was read ahead of those that waited is some of it.
+    assert SANITIZED or peak - began < 64 + 24
     eventually(lambda: metric(server, 'llmgr_bodies_bytes') <= 2 * MIB, 'bodies are still held')
-    eventually(lambda: rss(server) - began < 16, 'the memory is not given back')
+    eventually(lambda: SANITIZED or rss(server) - began < 16, 'the memory is not given back')
     assert server.ask(raw=body).status == 200
 
 

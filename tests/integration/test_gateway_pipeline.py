@@ -14,6 +14,7 @@ import pytest
 
 from conftest import PATIENCE_S, Llmgr, Mockllm
 from serving import ASK, CHAT, Serving, configure
+from siege import SANITIZED
 
 MANY = 10_000
 ARGS = {'plain': [], 'tls': ['--tls-cert', 'own.pem', '--tls-key', 'own.key']}
@@ -163,7 +164,7 @@ def test_thousands_of_pipelined_chats_read_late_are_all_answered_in_order(places
     run = still(server) - before
     assert run < MANY, 'all of it was run for a client that reads nothing'
     assert metric(server, 'llmgr_requests_in_flight') <= 1 + 1
-    assert rss(server) - began < 16 * 1024
+    assert SANITIZED or rss(server) - began < 16 * 1024
     for n, answer in enumerate(answers(wire, MANY)):
         assert answer.status == 200 and said(answer) == f'number {n}', n
     sender.join(PATIENCE_S)

@@ -275,8 +275,7 @@ static void every_row_of_the_table_is_hinted_at(void **state)
         "CONVERSATION",
         "Container",
         "FILE_ID",
-        "conver\xc5\xbf"
-        "ation",
+        "conver\xc5\xbf\x61tion", /* \x61: an a that does not continue the escape before it */
         "from_chec\xe2\x84\xaapoint",
         "file_id\xc5\xbf",
         "training_file\xc5\xbf",

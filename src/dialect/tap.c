@@ -17,8 +17,9 @@
 #include "http/sse.h"
 
 enum {
-    KEEP_MAX = 4096, /* a carry that grew beyond this is given back after its event */
-    BLANK_MAX = 8,   /* bytes without data that hold no key: empty lines come by the million */
+    KEEP_MAX = 4096,     /* a carry that grew beyond this is given back after its event */
+    TYPE_LINE_MAX = 128, /* bytes of a long event in which its type is looked for */
+    BLANK_MAX = 8,       /* bytes without data that hold no key: empty lines come by the million */
 };
 
 /* One call of ld_tap_feed. */
@@ -229,6 +230,18 @@ static void sniff_loose(struct ld_sniff *sniff, struct lb_str bytes)
     ld_sniff_feed(sniff, bytes.p + from, bytes.size - from);
 }
 
+/* The first bytes of both, one behind the other. */
+static struct lb_str joined(struct lb_str first, struct lb_str then, char room[TYPE_LINE_MAX])
+{
+    first = lb_str_sub(first, 0, TYPE_LINE_MAX);
+    then = lb_str_sub(then, 0, TYPE_LINE_MAX - first.size);
+    if (first.size > 0)
+        memcpy(room, first.p, first.size);
+    if (then.size > 0)
+        memcpy(room + first.size, then.p, then.size);
+    return lb_str(room, first.size + then.size);
+}
+
 /*
  * The current event is too long to be held, or memory is short: from here on it passes in pieces,
  * and is read as it passes.
@@ -241,7 +254,8 @@ static void let_loose(struct pass *pass)
     size_t known = carry->size < tap->event_max ? tap->event_max - carry->size : 0;
     struct lb_str more = lb_str_sub(pass->in, pass->event, pass->in.size);
     more = lb_str_sub(more, 0, known);
-    struct lb_str start = carry->size > 0 ? lb_buf_str(carry) : more;
+    char room[TYPE_LINE_MAX];
+    struct lb_str start = joined(lb_buf_str(carry), more, room);
 
     tap->loose = true;
     ld_sniff_reset(&tap->sniff);

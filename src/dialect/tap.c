@@ -193,16 +193,10 @@ static bool take_event(struct ld_tap *tap, struct lb_str raw)
 
 /* ---- Handing out ----------------------------------------------------------------------------- */
 
-static void put(struct ld_tap_out *out, struct lb_str slice)
-{
-    if (slice.size > 0)
-        out->slice[out->count++] = slice;
-}
-
 /* What may pass up to `end` goes out; what follows starts at `next`. */
 static void flush(struct pass *pass, size_t end, size_t next)
 {
-    put(pass->out, lb_str_sub(pass->in, pass->run, end));
+    ld_tap_put(pass->out, lb_str_sub(pass->in, pass->run, end));
     pass->run = next;
 }
 
@@ -218,7 +212,7 @@ static void flush_carry(struct pass *pass)
 {
     struct ld_tap *tap = pass->tap;
 
-    put(pass->out, lb_buf_str(&tap->carry[tap->current]));
+    ld_tap_put(pass->out, lb_buf_str(&tap->carry[tap->current]));
     tap->current ^= 1;
 }
 

@@ -73,12 +73,6 @@ bool ld_tap_judge_event(struct ld_tap *tap, struct lb_str raw, struct lb_str eve
 
 /* ---- Whole answers --------------------------------------------------------------------------- */
 
-static void put(struct ld_tap_out *out, struct lb_str slice)
-{
-    if (slice.size > 0)
-        out->slice[out->count++] = slice;
-}
-
 /* What native paths answer may be anything; of the others, what is no object is no answer. */
 static bool is_good(const struct ld_tap *tap)
 {
@@ -89,7 +83,7 @@ static bool is_good(const struct ld_tap *tap)
 
 static void hand_out_held(struct ld_tap *tap, struct ld_tap_out *out)
 {
-    put(out, lb_buf_str(&tap->carry[0]));
+    ld_tap_put(out, lb_buf_str(&tap->carry[0]));
     tap->handed = true;
 }
 
@@ -111,7 +105,7 @@ static void give_up(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *out
         return;
     }
     look_at(tap, in);
-    put(out, in);
+    ld_tap_put(out, in);
     tap->good = true; /* unless an error follows */
 }
 
@@ -131,12 +125,12 @@ void ld_tap_feed_whole(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *
     tap->good = (tap->good || is_good(tap)) && !refusal;
     if (tap->good) {
         hand_out_held(tap, out);
-        put(out, in);
+        ld_tap_put(out, in);
         return;
     }
     if (held->size == 0 && tap->sniff.whole && in.size <= LD_TAP_HOLD_MAX) {
         look_at(tap, in);
-        put(out, in);
+        ld_tap_put(out, in);
         return;
     }
     size_t before = held->size;

@@ -151,7 +151,7 @@ static void bench_tap(enum ld_endpoint_id id, struct lb_str frame, size_t frames
     enum { REPEATS = 20000 };
     struct lb_buf read;
     struct ld_tap tap;
-    struct ld_tap_out out;
+    struct ld_filter_out out;
     double best = 1e18;
 
     lb_buf_init(&read, &host, 1 << 20);
@@ -160,14 +160,14 @@ static void bench_tap(enum ld_endpoint_id id, struct lb_str frame, size_t frames
     const struct lb_str in = lb_str_sub(lb_buf_str(&read), cut, cut + frames * frame.size);
     for (int round = 0; round < ROUNDS; round++) {
         ld_tap_init(&tap, &options);
-        ld_tap_feed(&tap, lb_str(read.data, cut), &out);
+        ld_filter_feed(&tap.filter, lb_str(read.data, cut), &out);
         int64_t start = lb_monotonic_ns();
         for (size_t i = 0; i < REPEATS; i++) {
-            ld_tap_feed(&tap, in, &out);
+            ld_filter_feed(&tap.filter, in, &out);
             sink = out.count;
         }
         best = least(best, start, REPEATS * frames);
-        ld_tap_free(&tap);
+        ld_filter_free(&tap.filter);
     }
     report("tap", name, best, frame.size);
     lb_buf_free(&read);

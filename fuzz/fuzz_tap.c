@@ -7,15 +7,15 @@
 #include "dialect/tap.h"
 
 struct run {
-    struct ld_tap_report report;
+    struct ld_filter_report report;
     struct lb_buf forwarded;
     bool boundary;
     bool complete;
 };
 
-static void forward(struct run *run, const struct ld_tap_out *out)
+static void forward(struct run *run, const struct ld_filter_out *out)
 {
-    FUZZ_CHECK(out->count <= LD_TAP_SLICES);
+    FUZZ_CHECK(out->count <= LD_FILTER_SLICES);
     for (size_t i = 0; i < out->count; i++) {
         FUZZ_CHECK(out->slice[i].size > 0);
         lb_buf_add_str(&run->forwarded, out->slice[i]);
@@ -26,7 +26,7 @@ static void go(struct run *run, const struct ld_tap_options *options, struct lb_
                uint32_t seed, size_t step_max)
 {
     struct ld_tap tap;
-    struct ld_tap_out out;
+    struct ld_filter_out out;
 
     lb_buf_init(&run->forwarded, options->host, text.size + 1);
     ld_tap_init(&tap, options);
@@ -39,7 +39,7 @@ static void go(struct run *run, const struct ld_tap_options *options, struct lb_
         memcpy(piece, text.p + at, step);
         struct lb_str in = {piece, step};
         while (in.size > 0) {
-            size_t used = ld_tap_feed(&tap, in, &out);
+            size_t used = ld_filter_feed(&tap.filter, in, &out);
             FUZZ_CHECK(used > 0 && used <= in.size);
             forward(run, &out);
             in = lb_str_sub(in, used, in.size);
@@ -47,19 +47,19 @@ static void go(struct run *run, const struct ld_tap_options *options, struct lb_
         free(piece);
         at += step;
     }
-    ld_tap_finish(&tap, &out);
+    ld_filter_finish(&tap.filter, &out);
     forward(run, &out);
-    run->boundary = ld_tap_at_boundary(&tap);
-    run->complete = ld_tap_complete(&tap);
-    run->report = tap.report;
-    ld_tap_free(&tap);
+    run->boundary = ld_filter_at_boundary(&tap.filter);
+    run->complete = ld_filter_complete(&tap.filter);
+    run->report = tap.filter.report;
+    ld_filter_free(&tap.filter);
     FUZZ_CHECK(run->forwarded.failed == LLMGR_OK);
     FUZZ_CHECK(run->forwarded.size + run->report.withheld == text.size);
 }
 
 static void compare(const struct run *a, const struct run *b)
 {
-    const struct ld_tap_report *x = &a->report, *y = &b->report;
+    const struct ld_filter_report *x = &a->report, *y = &b->report;
 
     FUZZ_CHECK(lb_str_eq(lb_buf_str(&a->forwarded), lb_buf_str(&b->forwarded)));
     FUZZ_CHECK(memcmp(&x->usage, &y->usage, sizeof x->usage) == 0);

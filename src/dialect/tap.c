@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/list.h"
 #include "dialect/tap_refusal.h"
 #include "http/scan.h"
 #include "http/sse.h"
@@ -22,11 +23,11 @@ enum {
     BLANK_MAX = 8,       /* bytes without data that hold no key: empty lines come by the million */
 };
 
-/* One call of ld_tap_feed. */
+/* One call of feed. */
 struct pass {
     struct ld_tap *tap;
     struct lb_str in;
-    struct ld_tap_out *out;
+    struct ld_filter_out *out;
     size_t run;   /* bytes of `in` before this are handed out or withheld */
     size_t event; /* where the current event's bytes in `in` start */
 };
@@ -38,40 +39,19 @@ static bool is_stream(struct lb_str content_type)
     return lb_str_eq_nocase(lb_str_trim(type), LB_STR("text/event-stream"));
 }
 
-void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
+static struct ld_tap *tap_of(struct ld_filter *filter)
 {
-    *tap = (struct ld_tap){
-        .stream = is_stream(options->content_type),
-        .unframed = options->unframed,
-        .withhold = options->withhold_usage && options->endpoint->stream_options,
-        .blank = true,
-        .read_all = options->read_all,
-        .rule = options->endpoint->usage,
-        .event_max = options->event_max > 0 ? options->event_max : LD_TAP_EVENT_MAX,
-        .host = options->host,
-        .native = options->endpoint->id == LD_ENDPOINT_NATIVE,
-        .good = options->coded,
-        .refusal = options->refusal,
-        .context = options->context,
-    };
-    ld_usage_init(&tap->report.usage);
-    ld_usage_parts_init(&tap->parts);
-    tap->report.failed = options->http_status >= 400;
-    ld_sniff_init(&tap->sniff, options->host, options->endpoint, tap->stream);
-    for (size_t i = 0; i < 2; i++)
-        lb_buf_init(&tap->carry[i], options->host, tap->event_max + 1);
+    return LB_CONTAINER(filter, struct ld_tap, filter);
 }
 
-void ld_tap_free(struct ld_tap *tap)
+static const struct ld_tap *looked_at(const struct ld_filter *filter)
 {
-    ld_sniff_free(&tap->sniff);
-    for (size_t i = 0; i < 2; i++)
-        lb_buf_free(&tap->carry[i]);
+    return (const void *)filter; /* its first member */
 }
 
 /* ---- What was found -------------------------------------------------------------------------- */
 
-static void take_type(struct ld_tap_report *report, struct lb_str type)
+static void take_type(struct ld_filter_report *report, struct lb_str type)
 {
     if (lb_str_eq_c(type, "message_stop") || lb_str_eq_c(type, "response.completed") ||
         lb_str_eq_c(type, "response.incomplete")) {
@@ -88,7 +68,7 @@ static void take_type(struct ld_tap_report *report, struct lb_str type)
 /* Adds to the report what the sniff found in one event, or in all of a whole answer. */
 static void absorb(struct ld_tap *tap, struct lb_str event_type)
 {
-    struct ld_tap_report *report = &tap->report;
+    struct ld_filter_report *report = &tap->filter.report;
     const struct ld_sniff *sniff = &tap->sniff;
 
     if (sniff->usage_found &&
@@ -99,7 +79,7 @@ static void absorb(struct ld_tap *tap, struct lb_str event_type)
     report->content |= sniff->text_size > 0;
     report->output_size += sniff->text_size;
     /* An event without its empty line may be cut: it must be whole to say that all is. */
-    if (tap->stream && (!tap->ended || sniff->whole))
+    if (tap->filter.stream && (!tap->ended || sniff->whole))
         take_type(report, sniff->type[0] != '\0' ? lb_cstr(sniff->type) : event_type);
 }
 
@@ -144,19 +124,19 @@ static bool take_echo(struct ld_tap *tap, struct lb_str raw)
 
     if (!ld_echo_is(&tap->echo, raw, &text_size) || tap->read_all)
         return false;
-    tap->report.events++;
-    tap->report.content |= text_size > 0;
-    tap->report.output_size += text_size;
+    tap->filter.report.events++;
+    tap->filter.report.content |= text_size > 0;
+    tap->filter.report.output_size += text_size;
     return true;
 }
 
 /* Reads the data of the event `raw`. False: it is to be withheld. */
 static bool take_data(struct ld_tap *tap, struct lb_str raw, struct lb_str data, struct lb_str type)
 {
-    tap->report.events++;
+    tap->filter.report.events++;
     data = lb_str_trim(data);
     if (lb_str_eq(data, LB_STR("[DONE]"))) {
-        tap->report.terminal = true;
+        tap->filter.report.terminal = true;
         return true;
     }
     ld_sniff_reset(&tap->sniff);
@@ -196,7 +176,7 @@ static bool take_event(struct ld_tap *tap, struct lb_str raw)
 /* What may pass up to `end` goes out; what follows starts at `next`. */
 static void flush(struct pass *pass, size_t end, size_t next)
 {
-    ld_tap_put(pass->out, lb_str_sub(pass->in, pass->run, end));
+    ld_filter_put(pass->out, lb_str_sub(pass->in, pass->run, end));
     pass->run = next;
 }
 
@@ -212,7 +192,7 @@ static void flush_carry(struct pass *pass)
 {
     struct ld_tap *tap = pass->tap;
 
-    ld_tap_put(pass->out, lb_buf_str(&tap->carry[tap->current]));
+    ld_filter_put(pass->out, lb_buf_str(&tap->carry[tap->current]));
     tap->current ^= 1;
 }
 
@@ -257,8 +237,8 @@ static void let_loose(struct pass *pass)
     sniff_loose(&tap->sniff, more);
     tap->drop = ld_tap_is_refusal(tap, ld_tap_event_type(start));
     if (tap->drop) {
-        tap->cut = tap->report.failed = true;
-        tap->report.withheld += carry->size + more.size;
+        tap->cut = tap->filter.report.failed = true;
+        tap->filter.report.withheld += carry->size + more.size;
         flush(pass, pass->event, pass->event + more.size);
         empty(carry);
     } else if (carry->size > 0) {
@@ -278,7 +258,7 @@ static void take_loose(struct pass *pass, size_t end)
     sniff_loose(&tap->sniff, piece);
     if (!tap->drop)
         return;
-    tap->report.withheld += piece.size;
+    tap->filter.report.withheld += piece.size;
     pass->run = end;
 }
 
@@ -287,7 +267,7 @@ static void end_loose(struct pass *pass, size_t next)
     struct ld_tap *tap = pass->tap;
 
     take_loose(pass, next);
-    tap->report.events += tap->sniff.started;
+    tap->filter.report.events += tap->sniff.started;
     absorb(tap, LB_STR(""));
     tap->loose = false;
     tap->dropped = tap->drop;
@@ -302,7 +282,7 @@ static void end_carried(struct pass *pass, size_t next)
 
     tap->dropped = !take_event(tap, lb_buf_str(carry));
     if (tap->dropped) {
-        tap->report.withheld += carry->size;
+        tap->filter.report.withheld += carry->size;
         empty(carry);
     } else {
         flush_carry(pass);
@@ -332,7 +312,7 @@ static void end_event(struct pass *pass, size_t end, size_t next)
     } else if (!tap->loose) {
         tap->dropped = !take_event(tap, lb_str_sub(pass->in, pass->event, next));
         if (tap->dropped) {
-            tap->report.withheld += next - pass->event;
+            tap->filter.report.withheld += next - pass->event;
             flush(pass, pass->event, next);
         }
     }
@@ -380,7 +360,7 @@ static size_t skip_lf(struct pass *pass)
         return 1; /* within an event */
     pass->event = 1;
     if (tap->dropped) {
-        tap->report.withheld++;
+        tap->filter.report.withheld++;
         pass->run = 1;
     }
     return 1;
@@ -408,7 +388,7 @@ static size_t feed_stream(struct pass *pass)
         if (!blank)
             continue;
         end_event(pass, end, at);
-        if (pass->out->count >= LD_TAP_SLICES - 3) { /* a carry, its rest and a run still fit */
+        if (pass->out->count >= LD_FILTER_SLICES - 3) { /* a carry, its rest and a run still fit */
             flush(pass, at, at);
             return at;
         }
@@ -417,14 +397,15 @@ static size_t feed_stream(struct pass *pass)
     return size;
 }
 
-size_t ld_tap_feed(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *out)
+static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_out *out)
 {
+    struct ld_tap *tap = tap_of(filter);
     struct pass pass = {.tap = tap, .in = in, .out = out};
 
     out->count = 0;
     if (in.size == 0)
         return 0;
-    if (!tap->stream) {
+    if (!tap->filter.stream) {
         ld_tap_feed_whole(tap, in, out);
         return in.size;
     }
@@ -434,8 +415,9 @@ size_t ld_tap_feed(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *out)
     return feed_stream(&pass);
 }
 
-void ld_tap_finish(struct ld_tap *tap, struct ld_tap_out *out)
+static void finish(struct ld_filter *filter, struct ld_filter_out *out)
 {
+    struct ld_tap *tap = tap_of(filter);
     struct lb_buf *carry = &tap->carry[tap->current];
     struct pass pass = {.tap = tap, .out = out};
 
@@ -443,10 +425,10 @@ void ld_tap_finish(struct ld_tap *tap, struct ld_tap_out *out)
     if (tap->ended)
         return;
     tap->ended = true;
-    if (!tap->stream) {
+    if (!tap->filter.stream) {
         absorb(tap, LB_STR(""));
         ld_tap_finish_whole(tap, out);
-        tap->report.terminal = true;
+        tap->filter.report.terminal = true;
     } else if (tap->loose) {
         end_loose(&pass, 0);
         tap->open = true;
@@ -456,23 +438,70 @@ void ld_tap_finish(struct ld_tap *tap, struct ld_tap_out *out)
     }
 }
 
-bool ld_tap_at_boundary(const struct ld_tap *tap)
+static bool at_boundary(const struct ld_filter *filter)
 {
-    return tap->stream && !tap->loose && !tap->open;
+    const struct ld_tap *tap = looked_at(filter);
+
+    return tap->filter.stream && !tap->loose && !tap->open;
 }
 
-bool ld_tap_complete(const struct ld_tap *tap)
+static bool complete(const struct ld_filter *filter)
 {
+    const struct ld_tap *tap = looked_at(filter);
     bool must_say = tap->rule == LD_USAGE_MESSAGES || tap->rule == LD_USAGE_RESPONSES;
 
     if (tap->cut)
         return false;
-    if (!tap->stream)
+    if (!tap->filter.stream)
         return tap->ended && (!tap->unframed || tap->sniff.whole ||
                               (!tap->sniff.started && tap->rule == LD_USAGE_ANY));
-    if (tap->report.terminal)
+    if (tap->filter.report.terminal)
         return true;
     /* Of streams that we do not know, the connection's word has to do. */
     return tap->rule == LD_USAGE_ANY ? tap->ended
-                                     : tap->report.finish && !must_say && !tap->unframed;
+                                     : tap->filter.report.finish && !must_say && !tap->unframed;
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+static void give_back(struct ld_filter *filter)
+{
+    struct ld_tap *tap = tap_of(filter);
+
+    ld_sniff_free(&tap->sniff);
+    for (size_t i = 0; i < 2; i++)
+        lb_buf_free(&tap->carry[i]);
+}
+
+static const struct ld_filter_face TAP_FACE = {
+    .size = sizeof(struct ld_tap),
+    .feed = feed,
+    .finish = finish,
+    .at_boundary = at_boundary,
+    .complete = complete,
+    .free = give_back,
+};
+
+void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
+{
+    *tap = (struct ld_tap){
+        .filter = {.face = &TAP_FACE, .stream = is_stream(options->content_type)},
+        .unframed = options->unframed,
+        .withhold = options->withhold_usage && options->endpoint->stream_options,
+        .blank = true,
+        .read_all = options->read_all,
+        .rule = options->endpoint->usage,
+        .event_max = options->event_max > 0 ? options->event_max : LD_TAP_EVENT_MAX,
+        .host = options->host,
+        .native = options->endpoint->id == LD_ENDPOINT_NATIVE,
+        .good = options->coded,
+        .refusal = options->refusal,
+        .context = options->context,
+    };
+    ld_usage_init(&tap->filter.report.usage);
+    ld_usage_parts_init(&tap->parts);
+    tap->filter.report.failed = options->http_status >= 400;
+    ld_sniff_init(&tap->sniff, options->host, options->endpoint, tap->filter.stream);
+    for (size_t i = 0; i < 2; i++)
+        lb_buf_init(&tap->carry[i], options->host, tap->event_max + 1);
 }

@@ -64,7 +64,7 @@ bool ld_tap_judge_event(struct ld_tap *tap, struct lb_str raw, struct lb_str eve
     if (!ld_tap_is_suspect(tap, event_type))
         return true;
     if (raw.size > LD_TAP_HOLD_MAX) {
-        tap->cut = tap->report.failed = true;
+        tap->cut = tap->filter.report.failed = true;
         return false;
     }
     ld_tap_refuse(tap, raw);
@@ -81,9 +81,9 @@ static bool is_good(const struct ld_tap *tap)
     return is_answer(sniff) || (tap->native && sniff->deaf && !sniff->started);
 }
 
-static void hand_out_held(struct ld_tap *tap, struct ld_tap_out *out)
+static void hand_out_held(struct ld_tap *tap, struct ld_filter_out *out)
 {
-    ld_tap_put(out, lb_buf_str(&tap->carry[0]));
+    ld_filter_put(out, lb_buf_str(&tap->carry[0]));
     tap->handed = true;
 }
 
@@ -95,21 +95,21 @@ static void look_at(struct ld_tap *tap, struct lb_str text)
 }
 
 /* `in` and what is held are more than may be, or memory is short. */
-static void give_up(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *out)
+static void give_up(struct ld_tap *tap, struct lb_str in, struct ld_filter_out *out)
 {
     look_at(tap, lb_buf_str(&tap->carry[0]));
     hand_out_held(tap, out);
     if (!tap->native && ld_tap_is_refusal(tap, LB_STR(""))) {
         tap->cut = true;
-        tap->report.withheld += in.size;
+        tap->filter.report.withheld += in.size;
         return;
     }
     look_at(tap, in);
-    ld_tap_put(out, in);
+    ld_filter_put(out, in);
     tap->good = true; /* unless an error follows */
 }
 
-void ld_tap_feed_whole(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *out)
+void ld_tap_feed_whole(struct ld_tap *tap, struct lb_str in, struct ld_filter_out *out)
 {
     struct lb_buf *held = &tap->carry[0];
 
@@ -118,19 +118,19 @@ void ld_tap_feed_whole(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *
     tap->handed = false;
     ld_sniff_feed(&tap->sniff, in.p, in.size);
     if (tap->cut) {
-        tap->report.withheld += in.size;
+        tap->filter.report.withheld += in.size;
         return;
     }
     bool refusal = ld_tap_is_refusal(tap, LB_STR(""));
     tap->good = (tap->good || is_good(tap)) && !refusal;
     if (tap->good) {
         hand_out_held(tap, out);
-        ld_tap_put(out, in);
+        ld_filter_put(out, in);
         return;
     }
     if (held->size == 0 && tap->sniff.whole && in.size <= LD_TAP_HOLD_MAX) {
         look_at(tap, in);
-        ld_tap_put(out, in);
+        ld_filter_put(out, in);
         return;
     }
     size_t before = held->size;
@@ -142,7 +142,7 @@ void ld_tap_feed_whole(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *
     }
 }
 
-void ld_tap_finish_whole(struct ld_tap *tap, struct ld_tap_out *out)
+void ld_tap_finish_whole(struct ld_tap *tap, struct ld_filter_out *out)
 {
     if (tap->handed || tap->cut)
         return;

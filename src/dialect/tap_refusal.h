@@ -19,15 +19,8 @@ bool ld_tap_judge_event(struct ld_tap *tap, struct lb_str raw, struct lb_str eve
 /* The type that the first line of an event gives it, or nothing. */
 struct lb_str ld_tap_event_type(struct lb_str raw);
 
-/* Hands out one slice more, if there is anything in it. */
-static inline void ld_tap_put(struct ld_tap_out *out, struct lb_str slice)
-{
-    if (slice.size > 0)
-        out->slice[out->count++] = slice;
-}
-
 /* Of answers that are no stream. */
-void ld_tap_feed_whole(struct ld_tap *tap, struct lb_str in, struct ld_tap_out *out);
-void ld_tap_finish_whole(struct ld_tap *tap, struct ld_tap_out *out);
+void ld_tap_feed_whole(struct ld_tap *tap, struct lb_str in, struct ld_filter_out *out);
+void ld_tap_finish_whole(struct ld_tap *tap, struct ld_filter_out *out);
 
 #endif

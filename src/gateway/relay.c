@@ -12,7 +12,9 @@
 #include "gateway/ask.h"
 #include "gateway/body.h"
 #include "gateway/client.h"
+#include "gateway/filter.h"
 #include "gateway/own.h"
+#include "gateway/refusal.h"
 #include "gateway/relay_head.h"
 #include "gateway/signing.h"
 #include "gateway/upload.h"
@@ -21,8 +23,6 @@
 #include "http/write.h"
 #include "manager/platforms.h"
 #include "net/conn.h"
-#include "upstream/mask.h"
-#include "vault/secret.h"
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
@@ -54,9 +54,9 @@ void lg_relay_free(struct lg_request *request)
     lb_buf_free(&relay->refusal);
     lg_signing_free(relay->signing);
     relay->signing = NULL;
-    if (relay->tapped)
-        ld_tap_free(&relay->tap);
-    relay->tapped = false;
+    if (relay->filter != NULL)
+        ld_filter_free(relay->filter);
+    relay->filter = NULL;
 }
 
 /* ---- Keeping it alive ------------------------------------------------------------------------ */
@@ -95,7 +95,7 @@ static void ping(void *context)
         lg_answer_head_end(request, -1);
         relay->head_sent = relay->pinged = relay->events = true;
         head = lb_buf_str(out);
-    } else if (!relay->events || (relay->tapped && !ld_tap_at_boundary(&relay->tap))) {
+    } else if (!relay->events || (relay->filter != NULL && !ld_filter_at_boundary(relay->filter))) {
         return;
     }
     write_chunk(request, head, text);
@@ -116,24 +116,6 @@ void lg_relay_start(struct lg_request *request)
         ping_again(request);
 }
 
-/* ---- Keys that are quoted -------------------------------------------------------------------- */
-
-/* Overwrites the key that was sent in what a platform says of it; also while a stream goes on. */
-static void mask_key(void *context, char *text, size_t size)
-{
-    const struct lg_request *request = context;
-    struct lv_secret key;
-
-    if (request->target.sealed_key.size == 0 || size == 0)
-        return;
-    lv_secret_init(&key);
-    if (lr_target_open_key(request->worker->manager, &request->target, &key, NULL) == LLMGR_OK)
-        lu_mask_key(request->worker->host, lv_secret_str(&key), text, size);
-    else
-        memset(text, '*', size);
-    lv_secret_clear(&key);
-}
-
 /* ---- The head -------------------------------------------------------------------------------- */
 
 /* A 2xx: our head, into the worker's buffer; it leaves with the first bytes of the body. */
@@ -141,36 +123,27 @@ static void begin_answer(struct lg_request *request, const struct lh_head *head)
 {
     struct lg_relay *relay = request->relay;
     struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
-    struct lb_str coding = lb_str_trim(lh_head_get(head, LH_HEADER_CONTENT_ENCODING));
-    const struct ld_tap_options options = {
-        .host = request->worker->host,
-        .endpoint = lg_request_endpoint(request),
-        .content_type = type,
-        .http_status = head->status,
-        .withhold_usage = relay->withhold,
-        .coded = coding.size > 0 && !lb_str_eq_nocase(coding, LB_STR("identity")),
-        .refusal = mask_key,
-        .context = request,
-        .unframed = head->body == LH_BODY_UNTIL_CLOSE,
-    };
 
     relay->relayed = true;
-    ld_tap_init(&relay->tap, &options);
-    relay->tapped = true;
+    relay->filter = lg_filter_new(request, head);
+    if (relay->filter == NULL) {
+        lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return;
+    }
     if (relay->signs) {
-        relay->signing = lg_signing_new(request, relay->family, relay->tap.stream);
+        relay->signing = lg_signing_new(request, relay->family, relay->filter->stream);
         if (relay->signing == NULL) {
             lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
             return;
         }
     }
     if (relay->pinged) {
-        if (!relay->tap.stream)
+        if (!relay->filter->stream)
             lg_relay_fail(request, LLMGR_ERR_PROTOCOL,
                           N_("the platform answers a stream that has begun with a whole answer"));
         return;
     }
-    relay->events = relay->tap.stream;
+    relay->events = relay->filter->stream;
     struct lb_buf *out = lg_answer_head(request, head->status);
     if (relay->events)
         lg_relay_stream_fields(out);
@@ -242,7 +215,7 @@ static void flush(struct lg_request *request, bool last)
 }
 
 /*
- * One slice more that is to leave. What lies elsewhere than in `fed` is the tap's own memory and
+ * One slice more that is to leave. What lies elsewhere than in `fed` is the filter's own memory and
  * lives until it is fed again: such slices leave before.
  */
 static void gather(struct lg_request *request, struct lb_str slice, struct lb_str fed)
@@ -274,8 +247,8 @@ static void sign(struct lg_request *request, struct lb_str slice, struct lb_str 
     }
 }
 
-/* Gathers what the tap lets through of `fed`. */
-static void pass(struct lg_request *request, const struct ld_tap_out *out, struct lb_str fed)
+/* Gathers what the filter lets through of `fed`. */
+static void pass(struct lg_request *request, const struct ld_filter_out *out, struct lb_str fed)
 {
     for (size_t i = 0; i < out->count; i++) {
         if (request->relay->signing != NULL)
@@ -289,7 +262,7 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
 {
     struct lg_request *request = context;
     struct lg_relay *relay = request->relay;
-    struct ld_tap_out out;
+    struct ld_filter_out out;
 
     (void)exchange;
     if (relay->refused) {
@@ -306,7 +279,7 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
     while (bytes.size > 0) {
         if (request->worker->pass_short_lived)
             flush(request, false);
-        size_t used = ld_tap_feed(&relay->tap, bytes, &out);
+        size_t used = ld_filter_feed(relay->filter, bytes, &out);
         pass(request, &out, bytes);
         bytes = lb_str_sub(bytes, used, bytes.size);
     }
@@ -337,15 +310,15 @@ void lg_request_drained(struct lg_request *request)
 static void finish(struct lg_request *request)
 {
     struct lg_relay *relay = request->relay;
-    struct ld_tap_out out;
+    struct ld_filter_out out;
 
     relay->is_over = true;
     if (relay->relayed) {
         if (request->worker->pass_short_lived)
             flush(request, false);
-        ld_tap_finish(&relay->tap, &out);
+        ld_filter_finish(relay->filter, &out);
         pass(request, &out, lb_str(NULL, 0));
-        bool whole = ld_tap_complete(&relay->tap);
+        bool whole = ld_filter_complete(relay->filter);
         relay->end = whole ? LLMGR_END_COMPLETED : LLMGR_END_UPSTREAM_CUT;
         lg_settle_attempt(request);
         request->answered = whole;
@@ -450,7 +423,7 @@ static enum lg_verdict learned(struct lg_request *request, void *context, llmgr_
  */
 static enum lg_verdict answered(struct lg_request *request)
 {
-    if (!request->may_learn || request->relay->tap.report.failed || request->cut)
+    if (!request->may_learn || request->relay->filter->report.failed || request->cut)
         return LG_DONE;
     request->may_learn = false;
     enum lg_verdict verdict = lg_work_start(request, learn, learned, request);
@@ -501,7 +474,7 @@ static void fill_error(struct lg_request *request)
 
     struct llmgr_error *err = lg_request_error(request);
     ld_fail_http(err, &refusal);
-    mask_key(request, err->message, strlen(err->message)); /* cleaned, it may be one again */
+    lg_refusal_mask(request, err->message, strlen(err->message)); /* cleaned, it may be one again */
 }
 
 /* The platform's own words, in the shape of the endpoint and under the status it gave. */
@@ -522,7 +495,7 @@ static enum lg_verdict pass_refusal(struct lg_request *request)
         ld_error_reshape(shape, relay->upstream_status, said, lg_request_public_id(request), body);
     if (body->failed == LLMGR_ERR_NO_MEMORY)
         return lg_request_fail(request, body->failed, N_("out of memory"));
-    mask_key(request, body->data, body->size);
+    lg_refusal_mask(request, body->data, body->size);
     struct lb_buf *out = lg_answer_head(request, relay->upstream_status);
     if (relay->retry_after_ms >= 0)
         lh_write_named_u64(out, LH_NAME("retry-after"),
@@ -538,7 +511,7 @@ static enum lg_verdict refuse(struct lg_request *request)
 {
     struct lg_relay *relay = request->relay;
 
-    mask_key(request, relay->refusal.data, relay->refusal.size);
+    lg_refusal_mask(request, relay->refusal.data, relay->refusal.size);
     if (may_retry(request)) {
         request->no_options = true;
         request->may_learn = may_teach(request);
@@ -595,6 +568,7 @@ enum lg_verdict lg_step_relay(struct lg_request *request)
     if (!relay->head_sent)
         return LG_FAIL;
     lg_settle_attempt(request);
-    lg_answer_cut(request, relay->events && (!relay->tapped || ld_tap_at_boundary(&relay->tap)));
+    lg_answer_cut(request,
+                  relay->events && (relay->filter == NULL || ld_filter_at_boundary(relay->filter)));
     return LG_DONE;
 }

@@ -2,8 +2,8 @@
 /*
  * RELAY: the platform's answer on its way to the client.
  *
- *   exchange --head--> [2xx: our head | else: collected] --payload--> tap --> signing --> client
- *        ^                                                            (or none)            |
+ *   exchange --head--> [2xx: our head | else: collected] --payload--> filter --> signing --> client
+ *        ^                                                               (or none)         |
  *        +------------------ pause while more than LG_OUT_HIGH wait <----------------------+
  *
  * Slices of one read leave in one write, together with the head if it came in the same read. The
@@ -15,9 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dialect/filter.h"
 #include "dialect/signer.h"
 #include "dialect/splice.h"
-#include "dialect/tap.h"
 #include "gateway/request.h"
 #include "upstream/exchange.h"
 
@@ -32,7 +32,6 @@ struct lg_relay {
     bool relayed;   /* a 2xx: it passes */
     bool refused;   /* an error: collected */
     bool head_sent; /* our head has left */
-    bool tapped;    /* the tap was made */
     bool events;    /* an event stream leaves */
     bool is_over;   /* nothing more comes from the platform */
     bool is_held;   /* all of it is here and waits to be recorded */
@@ -46,8 +45,8 @@ struct lg_relay {
     int64_t retry_after_ms;
     llmgr_end_state end;
     struct lb_buf refusal;
-    struct lg_signing *signing; /* behind the tap; NULL: nothing is signed */
-    struct ld_tap tap;
+    struct lg_signing *signing; /* behind the filter; NULL: nothing is signed */
+    struct ld_filter *filter;   /* of a 2xx; NULL: its head has not come */
 };
 
 extern const struct lu_face lg_relay_face;

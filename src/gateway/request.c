@@ -247,12 +247,14 @@ void lg_request_settle_in(struct lg_request *request)
                                     &target.model_name, &target.origin, &target.sealed_key,
                                     &request->client_id};
     enum { TEXTS = sizeof texts / sizeof *texts };
-    size_t size = sizeof *request->relay;
+    struct ld_filter *filter = request->relay->filter;
 
     /* The rest of the request is still to be sent from there, or a step has something there. */
     if (lu_exchange_stats(request->exchange)->sent_at < 0 || request->error != NULL ||
-        request->job != NULL || request->room == NULL || lg_own_holds(request->own))
+        request->job != NULL || request->room == NULL || lg_own_holds(request->own) ||
+        filter == NULL)
         return;
+    size_t size = sizeof *request->relay + filter->face->size;
     for (size_t i = 0; i < TEXTS; i++)
         size += texts[i]->size + 1;
     char *nest = lb_alloc(request->worker->host, size);
@@ -260,6 +262,8 @@ void lg_request_settle_in(struct lg_request *request)
         return;
     request->relay = memcpy(nest, request->relay, sizeof *request->relay);
     char *at = nest + sizeof *request->relay;
+    request->relay->filter = memcpy(at, filter, filter->face->size);
+    at += filter->face->size;
     for (size_t i = 0; i < TEXTS; i++)
         at = move_text(at, texts[i]);
     request->target = target;

@@ -54,7 +54,7 @@ struct lg_upload;
     XX(OPEN, open)         /* shown ids become the platform's, shown_ids.h */                      \
     XX(CONNECT, connect)   /* what is sent: splice, fields */                                      \
     XX(SEND, send)         /* the exchange starts, streamed bodies are fed */                      \
-    XX(RELAY, relay)       /* platform -> taps -> client */                                        \
+    XX(RELAY, relay)       /* platform -> filter -> client */                                      \
     XX(SETTLE, settle)     /* one usage record per attempt; a retry goes back to CONNECT */        \
     XX(FINISH, finish)     /* access log, metrics, keep-alive or close */
 

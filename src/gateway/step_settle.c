@@ -37,10 +37,9 @@ static enum lg_metric metric_of(llmgr_end_state end)
 /* What the answer reported, or what can be said without. */
 static void fill_tokens(const struct lg_relay *relay, struct ll_usage *usage)
 {
-    const struct ld_tap_report *report = &relay->tap.report;
-
-    if (!relay->relayed)
+    if (relay->filter == NULL)
         return;
+    const struct ld_filter_report *report = &relay->filter->report;
     usage->prompt_tokens = report->usage.prompt_tokens;
     usage->completion_tokens = report->usage.completion_tokens;
     usage->cached_tokens = report->usage.cached_tokens;

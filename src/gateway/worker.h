@@ -117,7 +117,7 @@ struct lg_worker {
     struct lg_portion purse_portion;
     struct lb_str pass[LG_PASS_MAX]; /* payload of one read on its way out */
     size_t pass_count;
-    bool pass_short_lived;         /* some of it lives only until the tap is fed again */
+    bool pass_short_lived;         /* some of it lives only until the filter is fed again */
     struct llmgr_error last_error; /* of a request without memory for its own */
     char id_text[32];
     char date[32];     /* "Sun, 06 Nov 1994 08:49:37 GMT" */

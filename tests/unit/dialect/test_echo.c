@@ -13,11 +13,11 @@
     "\"type\":\"text_delta\",\"text\":\"" text "\"}}\r\n\r\n"
 
 static void run(enum ld_endpoint_id endpoint, bool read_all, struct lb_str in,
-                struct ld_tap_report *report)
+                struct ld_filter_report *report)
 {
     struct lb_host host;
     struct ld_tap tap;
-    struct ld_tap_out out;
+    struct ld_filter_out out;
 
     lb_host_init(&host);
     const struct ld_tap_options options = {
@@ -30,10 +30,10 @@ static void run(enum ld_endpoint_id endpoint, bool read_all, struct lb_str in,
     };
     ld_tap_init(&tap, &options);
     while (in.size > 0)
-        in = lb_str_sub(in, ld_tap_feed(&tap, in, &out), in.size);
-    ld_tap_finish(&tap, &out);
-    *report = tap.report;
-    ld_tap_free(&tap);
+        in = lb_str_sub(in, ld_filter_feed(&tap.filter, in, &out), in.size);
+    ld_filter_finish(&tap.filter, &out);
+    *report = tap.filter.report;
+    ld_filter_free(&tap.filter);
 }
 
 static void an_event_known_by_its_echo_counts_as_if_it_was_read(void **state)
@@ -59,7 +59,7 @@ static void an_event_known_by_its_echo_counts_as_if_it_was_read(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof STREAMS / sizeof STREAMS[0]; i++) {
-        struct ld_tap_report known, read;
+        struct ld_filter_report known, read;
         run(STREAMS[i].endpoint, false, lb_cstr(STREAMS[i].in), &known);
         run(STREAMS[i].endpoint, true, lb_cstr(STREAMS[i].in), &read);
         if (memcmp(&known, &read, sizeof known) != 0)

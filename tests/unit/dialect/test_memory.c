@@ -307,7 +307,7 @@ static void a_stream_is_summed_up_whole_or_not_at_all(void **state)
 static llmgr_status pass_through(const struct ld_endpoint *endpoint, struct lb_str in)
 {
     struct ld_tap tap;
-    struct ld_tap_out out;
+    struct ld_filter_out out;
     char passed[4096];
     size_t size = 0;
     const struct lb_str all = in;
@@ -318,7 +318,7 @@ static llmgr_status pass_through(const struct ld_endpoint *endpoint, struct lb_s
                                                .http_status = 200,
                                                .withhold_usage = true});
     while (in.size > 0) {
-        size_t used = ld_tap_feed(&tap, lb_str_sub(in, 0, 7), &out);
+        size_t used = ld_filter_feed(&tap.filter, lb_str_sub(in, 0, 7), &out);
         assert_true(used > 0);
         for (size_t i = 0; i < out.count; i++) {
             memcpy(passed + size, out.slice[i].p, out.slice[i].size);
@@ -326,18 +326,19 @@ static llmgr_status pass_through(const struct ld_endpoint *endpoint, struct lb_s
         }
         in = lb_str_sub(in, used, in.size);
     }
-    ld_tap_finish(&tap, &out);
+    ld_filter_finish(&tap.filter, &out);
     for (size_t i = 0; i < out.count; i++) {
         memcpy(passed + size, out.slice[i].p, out.slice[i].size);
         size += out.slice[i].size;
     }
-    assert_int_equal(size + tap.report.withheld, all.size);
-    if (tap.report.withheld == 0)
+    assert_int_equal(size + tap.filter.report.withheld, all.size);
+    if (tap.filter.report.withheld == 0)
         assert_memory_equal(passed, all.p, size);
-    assert_true(tap.report.usage.prompt_tokens == 3 || tap.report.usage.prompt_tokens == -1);
+    assert_true(tap.filter.report.usage.prompt_tokens == 3 ||
+                tap.filter.report.usage.prompt_tokens == -1);
     if (!memory.struck)
-        assert_int_equal(tap.report.usage.prompt_tokens, 3);
-    ld_tap_free(&tap);
+        assert_int_equal(tap.filter.report.usage.prompt_tokens, 3);
+    ld_filter_free(&tap.filter);
     return LLMGR_OK;
 }
 

@@ -427,7 +427,7 @@ static void an_error_passes_although_it_holds_usage_alone(void **state)
     static const struct lb_str EVENT =
         LB_STR("data: {\"error\":{\"message\":\"m\"},\"usage\":{\"prompt_tokens\":1}}\n\n");
     struct ld_tap tap;
-    struct ld_tap_out out;
+    struct ld_filter_out out;
 
     (void)state;
     ld_tap_init(&tap, &(struct ld_tap_options){.host = &host,
@@ -435,15 +435,15 @@ static void an_error_passes_although_it_holds_usage_alone(void **state)
                                                .content_type = LB_STR("text/event-stream"),
                                                .http_status = 200,
                                                .withhold_usage = true});
-    assert_int_equal(ld_tap_feed(&tap, EVENT, &out), EVENT.size);
+    assert_int_equal(ld_filter_feed(&tap.filter, EVENT, &out), EVENT.size);
     assert_int_equal(out.count, 1);
     assert_true(lb_str_eq(out.slice[0], EVENT));
-    assert_true(tap.report.failed);
-    assert_int_equal(tap.report.usage.prompt_tokens, 1);
-    ld_tap_finish(&tap, &out);
-    ld_tap_finish(&tap, &out); /* once is enough, twice does no harm */
+    assert_true(tap.filter.report.failed);
+    assert_int_equal(tap.filter.report.usage.prompt_tokens, 1);
+    ld_filter_finish(&tap.filter, &out);
+    ld_filter_finish(&tap.filter, &out); /* once is enough, twice does no harm */
     assert_int_equal(out.count, 0);
-    ld_tap_free(&tap);
+    ld_filter_free(&tap.filter);
 }
 
 /* ---- Names with escapes (scan.c) ------------------------------------------------------------- */

@@ -47,7 +47,7 @@ static void begin(struct relay *relay, enum ld_endpoint_id endpoint, bool stream
                             }};
 }
 
-static void forward(struct relay *relay, const struct ld_tap_out *out)
+static void forward(struct relay *relay, const struct ld_filter_out *out)
 {
     bool hungry = out_of_memory;
 
@@ -59,10 +59,10 @@ static void forward(struct relay *relay, const struct ld_tap_out *out)
 
 static void feed(struct relay *relay, struct lb_str in)
 {
-    struct ld_tap_out out;
+    struct ld_filter_out out;
 
     while (in.size > 0) {
-        size_t used = ld_tap_feed(&relay->tap, in, &out);
+        size_t used = ld_filter_feed(&relay->tap.filter, in, &out);
         assert_in_range(used, 1, in.size);
         forward(relay, &out);
         in = lb_str_sub(in, used, in.size);
@@ -77,15 +77,15 @@ static void start(struct relay *relay)
 
 static void finish(struct relay *relay)
 {
-    struct ld_tap_out out;
+    struct ld_filter_out out;
 
-    ld_tap_finish(&relay->tap, &out);
+    ld_filter_finish(&relay->tap.filter, &out);
     forward(relay, &out);
 }
 
 static void end(struct relay *relay)
 {
-    ld_tap_free(&relay->tap);
+    ld_filter_free(&relay->tap.filter);
     lb_buf_free(&relay->forwarded);
 }
 
@@ -326,7 +326,7 @@ static const struct expected ANSWERS[] = {
 
 static void check(struct relay *relay, const struct expected *want)
 {
-    const struct ld_tap_report *got = &relay->tap.report;
+    const struct ld_filter_report *got = &relay->tap.filter.report;
     const char *out = want->out != NULL ? want->out : want->in;
 
     if (strcmp(lb_buf_c(&relay->forwarded), out) != 0)
@@ -339,7 +339,7 @@ static void check(struct relay *relay, const struct expected *want)
                  (long long)got->usage.reasoning_tokens);
     if (got->finish != want->finish || got->terminal != want->terminal ||
         got->failed != want->failed || got->content != want->content ||
-        ld_tap_complete(&relay->tap) != want->complete)
+        ld_filter_complete(&relay->tap.filter) != want->complete)
         fail_msg("%s\n  finish %d, terminal %d, failed %d, content %d", want->in, got->finish,
                  got->terminal, got->failed, got->content);
     if (got->events != want->events || got->output_size != want->output_size)
@@ -393,9 +393,9 @@ static void every_line_end_is_understood(void **state)
             for (size_t at = 0; at < in.size; at += step)
                 feed(&relay, lb_str_sub(lb_buf_str(&in), at, at + step));
             finish(&relay);
-            assert_true(relay.tap.report.withheld > 0 && relay.tap.report.terminal);
+            assert_true(relay.tap.filter.report.withheld > 0 && relay.tap.filter.report.terminal);
             assert_null(strstr(lb_buf_c(&relay.forwarded), "prompt_tokens"));
-            assert_int_equal(relay.forwarded.size + relay.tap.report.withheld, in.size);
+            assert_int_equal(relay.forwarded.size + relay.tap.filter.report.withheld, in.size);
             lb_buf_free(&in);
             end(&relay);
         }
@@ -426,7 +426,7 @@ static void what_was_forwarded_ends_between_events(void **state)
     start(&relay);
     for (size_t i = 0; i < in.size; i++) {
         feed(&relay, lb_str_sub(in, i, i + 1));
-        assert_true(ld_tap_at_boundary(&relay.tap));
+        assert_true(ld_filter_at_boundary(&relay.tap.filter));
         assert_int_equal(relay.forwarded.size, i + 1 < first     ? 0
                                                : i + 1 < in.size ? first
                                                                  : in.size);
@@ -434,8 +434,8 @@ static void what_was_forwarded_ends_between_events(void **state)
     feed(&relay, LB_STR("data: [DONE]")); /* some servers end so */
     assert_int_equal(relay.forwarded.size, in.size);
     finish(&relay);
-    assert_true(relay.tap.report.terminal);
-    assert_false(ld_tap_at_boundary(&relay.tap));
+    assert_true(relay.tap.filter.report.terminal);
+    assert_false(ld_filter_at_boundary(&relay.tap.filter));
     end(&relay);
 }
 
@@ -482,14 +482,14 @@ static void an_event_beyond_the_cap_passes_and_is_still_read(void **state)
         bool loose = false;
         for (size_t at = 0; at < in.size; at += step) {
             feed(&relay, lb_str_sub(lb_buf_str(&in), at, at + step));
-            loose |= !ld_tap_at_boundary(&relay.tap);
+            loose |= !ld_filter_at_boundary(&relay.tap.filter);
             assert_true(relay.tap.carry[0].capacity + relay.tap.carry[1].capacity <=
                         3 * LD_TAP_EVENT_MAX);
         }
-        assert_true(loose && ld_tap_at_boundary(&relay.tap));
+        assert_true(loose && ld_filter_at_boundary(&relay.tap.filter));
         assert_true(lb_str_eq(lb_buf_str(&relay.forwarded), lb_buf_str(&in)));
-        assert_int_equal(relay.tap.report.usage.prompt_tokens, 5);
-        assert_true(relay.tap.report.terminal);
+        assert_int_equal(relay.tap.filter.report.usage.prompt_tokens, 5);
+        assert_true(relay.tap.filter.report.terminal);
         end(&relay);
     }
     lb_buf_free(&in);
@@ -509,8 +509,8 @@ static void short_of_memory_bytes_pass_unread_but_pass(void **state)
         feed(&relay, lb_str_sub(in, cut, in.size));
         out_of_memory = false;
         finish(&relay);
-        assert_int_equal(relay.forwarded.size + relay.tap.report.withheld, in.size);
-        assert_true(ld_tap_complete(&relay.tap)); /* by one of its two signs */
+        assert_int_equal(relay.forwarded.size + relay.tap.filter.report.withheld, in.size);
+        assert_true(ld_filter_complete(&relay.tap.filter)); /* by one of its two signs */
         end(&relay);
     }
 }
@@ -530,7 +530,7 @@ static void a_usage_object_beyond_its_cap_is_not_read(void **state)
     lb_buf_add_c(&in, "\"}}");
     feed(&relay, lb_buf_str(&in));
     finish(&relay);
-    assert_false(relay.tap.report.usage_reported);
+    assert_false(relay.tap.filter.report.usage_reported);
     lb_buf_free(&in);
     end(&relay);
 }
@@ -549,6 +549,38 @@ static void a_quiet_stream_holds_no_memory(void **state)
     end(&relay);
 }
 
+/* Its owner moves it to where a long stream stays. */
+static void a_filter_goes_on_where_its_bytes_were_moved(void **state)
+{
+    const struct lb_str in = lb_cstr(HELLO STOP EXTRA DONE);
+    struct relay relay;
+
+    (void)state;
+    for (size_t cut = 0; cut <= in.size; cut++) {
+        begin(&relay, LD_ENDPOINT_CHAT, true);
+        start(&relay);
+        feed(&relay, lb_str_sub(in, 0, cut));
+        struct ld_filter *moved = malloc(relay.tap.filter.face->size);
+        assert_non_null(moved);
+        memcpy(moved, &relay.tap.filter, relay.tap.filter.face->size);
+        memset(&relay.tap, 0xee, sizeof relay.tap);
+        struct ld_filter_out out;
+        for (struct lb_str rest = lb_str_sub(in, cut, in.size); rest.size > 0;) {
+            size_t used = ld_filter_feed(moved, rest, &out);
+            forward(&relay, &out);
+            rest = lb_str_sub(rest, used, rest.size);
+        }
+        ld_filter_finish(moved, &out);
+        forward(&relay, &out);
+        assert_true(ld_filter_complete(moved) && ld_filter_at_boundary(moved));
+        ld_filter_free(moved);
+        assert_int_equal(moved->report.usage.prompt_tokens, 3); /* readable to the end */
+        assert_true(moved->report.withheld + relay.forwarded.size == in.size);
+        free(moved);
+        lb_buf_free(&relay.forwarded);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,6 +593,7 @@ int main(void)
         cmocka_unit_test(short_of_memory_bytes_pass_unread_but_pass),
         cmocka_unit_test(a_usage_object_beyond_its_cap_is_not_read),
         cmocka_unit_test(a_quiet_stream_holds_no_memory),
+        cmocka_unit_test(a_filter_goes_on_where_its_bytes_were_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static void begin(struct relay *relay, enum ld_endpoint_id endpoint, bool stream
         }};
 }
 
-static void forward(struct relay *relay, const struct ld_tap_out *out)
+static void forward(struct relay *relay, const struct ld_filter_out *out)
 {
     for (size_t i = 0; i < out->count; i++)
         lb_buf_add_str(&relay->forwarded, out->slice[i]);
@@ -34,10 +34,10 @@ static void forward(struct relay *relay, const struct ld_tap_out *out)
 
 static void feed(struct relay *relay, struct lb_str in)
 {
-    struct ld_tap_out out;
+    struct ld_filter_out out;
 
     while (in.size > 0) {
-        size_t used = ld_tap_feed(&relay->tap, in, &out);
+        size_t used = ld_filter_feed(&relay->tap.filter, in, &out);
         assert_in_range(used, 1, in.size);
         forward(relay, &out);
         in = lb_str_sub(in, used, in.size);
@@ -52,15 +52,15 @@ static void start(struct relay *relay)
 
 static void finish(struct relay *relay)
 {
-    struct ld_tap_out out;
+    struct ld_filter_out out;
 
-    ld_tap_finish(&relay->tap, &out);
+    ld_filter_finish(&relay->tap.filter, &out);
     forward(relay, &out);
 }
 
 static void end(struct relay *relay)
 {
-    ld_tap_free(&relay->tap);
+    ld_filter_free(&relay->tap.filter);
     lb_buf_free(&relay->forwarded);
 }
 
@@ -203,9 +203,9 @@ static void an_error_beyond_what_may_be_held_is_cut(void **state)
         assert_true(relay.forwarded.size >= seen);
         if (relay.forwarded.size > seen)
             assert_null(memchr(relay.forwarded.data + seen, 'K', relay.forwarded.size - seen));
-        assert_int_equal(relay.forwarded.size + relay.tap.report.withheld, size);
-        assert_true(relay.tap.report.failed);
-        assert_false(ld_tap_complete(&relay.tap));
+        assert_int_equal(relay.forwarded.size + relay.tap.filter.report.withheld, size);
+        assert_true(relay.tap.filter.report.failed);
+        assert_false(ld_filter_complete(&relay.tap.filter));
         end(&relay);
     }
     free(text);

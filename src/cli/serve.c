@@ -16,6 +16,7 @@
 #include "base/host.h"
 #include "cli/cli.h"
 #include "gateway/server.h"
+#include "gateway/shared.h"
 #include "management/call.h"
 #include "net/addr_range.h"
 #include "net/loop.h"

@@ -54,7 +54,7 @@ static int write_line(const struct lg_request *request, char *line)
 void lg_access_log(const struct lg_request *request)
 {
     struct lg_worker *worker = request->worker;
-    struct lg_log *log = lg_server_log(worker->server);
+    struct lg_log *log = worker->shared->log;
     char line[LINE_MAX_SIZE];
 
     if (!lg_log_is_on(log))

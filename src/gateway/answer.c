@@ -26,7 +26,7 @@ static enum lg_metric class_of(int status)
 /* A page needs a token to call with: without one, whatever is open in a browser here could call. */
 bool lg_answer_to_pages(const struct lg_request *request)
 {
-    return request->settings->cors && lg_server_needs_token(request->worker->server);
+    return request->settings->cors && request->worker->shared->need_token;
 }
 
 static void write_cors(struct lg_request *request, struct lb_buf *out)

@@ -20,12 +20,12 @@ struct lg_hold {
 
 static struct lg_share *memory_of(const struct lg_request *request)
 {
-    return lg_server_bodies(request->worker->server);
+    return request->worker->shared->bodies;
 }
 
 static struct lg_share *turns_of(const struct lg_request *request)
 {
-    return lg_server_looks(request->worker->server);
+    return request->worker->shared->looks;
 }
 
 /* ---- Small ones ------------------------------------------------------------------------------ */
@@ -33,7 +33,7 @@ static struct lg_share *turns_of(const struct lg_request *request)
 static bool fill_purse(struct lg_worker *worker, size_t size)
 {
     size_t more = size > LG_PURSE_UNIT ? size : LG_PURSE_UNIT;
-    struct lg_share *share = lg_server_bodies(worker->server);
+    struct lg_share *share = worker->shared->bodies;
 
     if (!lg_share_try(share, &worker->purse_portion, more, LG_SHARE_SMALL))
         return false;
@@ -59,12 +59,12 @@ void lg_body_empty_purse(struct lg_worker *worker)
 
     worker->purse -= much;
     lg_count(worker, LG_METRIC_BODIES_HELD, -(int64_t)much);
-    lg_share_give(lg_server_bodies(worker->server), &worker->purse_portion, much);
+    lg_share_give(worker->shared->bodies, &worker->purse_portion, much);
 }
 
 void lg_body_close_purse(struct lg_worker *worker)
 {
-    struct lg_share *share = lg_server_bodies(worker->server);
+    struct lg_share *share = worker->shared->bodies;
 
     if (share != NULL)
         lg_share_give(share, &worker->purse_portion, lg_portion_held(&worker->purse_portion));

@@ -8,7 +8,6 @@
 #include "gateway/answer.h"
 #include "gateway/origin.h"
 #include "gateway/request.h"
-#include "gateway/server_int.h"
 #include "gateway/worker.h"
 #include "net/conn.h"
 

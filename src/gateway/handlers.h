@@ -8,11 +8,11 @@
 
 #include "management/call.h"
 
-struct lg_server;
+struct lg_shared;
 
 #define LG_DECLARE_RELAY(target)
 #define LG_DECLARE_LOOP(target)                                                                    \
-    void lg_run_##target(const struct lg_server *server, struct lp_call *call);
+    void lg_run_##target(const struct lg_shared *shared, struct lp_call *call);
 #define LG_DECLARE_WORK(target) void lg_run_##target(struct lp_call *call);
 #define LG_DECLARE_OPERATION(target)
 #define LG_ROUTE(method, path, kind, scope, target, ...) LG_DECLARE_##kind(target)

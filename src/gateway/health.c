@@ -7,31 +7,31 @@
 
 #include "base/host.h"
 #include "gateway/handlers.h"
-#include "gateway/server.h"
 #include "gateway/worker.h"
+#include "ledger/ledger.h"
 #include "library/library.h"
 #include "management/call.h"
 #include "manager/manager.h"
 
-void lg_run_healthz(const struct lg_server *server, struct lp_call *call)
+void lg_run_healthz(const struct lg_shared *shared, struct lp_call *call)
 {
-    (void)server;
+    (void)shared;
     lb_buf_add_c(&call->out, "{\"status\":\"ok\"}");
 }
 
 /* Why no new request should come here; NULL: they may. */
-static const char *unready(const struct lg_server *server)
+static const char *unready(const struct lg_shared *shared)
 {
-    if (lg_server_draining(server))
+    if (atomic_load_explicit(&shared->drain->begun, memory_order_relaxed))
         return "draining";
-    if (!lg_server_fresh(server))
+    if (!lm_is_fresh(shared->manager->manager))
         return "database";
-    return lg_server_has_room(server) ? NULL : "room";
+    return ll_ledger_refuses(shared->ledger) ? "room" : NULL;
 }
 
-void lg_run_readyz(const struct lg_server *server, struct lp_call *call)
+void lg_run_readyz(const struct lg_shared *shared, struct lp_call *call)
 {
-    const char *why = unready(server);
+    const char *why = unready(shared);
 
     call->status = why == NULL ? 200 : 503;
     lb_buf_addf(&call->out, "{\"status\":\"%s\"}", why != NULL ? why : "ready");
@@ -73,16 +73,16 @@ static uint64_t read_counter(const _Atomic uint64_t *counter)
 
 /* A gauge goes up on one worker and down on the same, so a sum that wraps is a sum of differences.
  */
-static uint64_t sum_metric(const struct lg_server *server, size_t id)
+static uint64_t sum_metric(const struct lg_shared *shared, size_t id)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < lg_server_workers(server); i++)
-        sum += read_counter(&lg_server_worker(server, i)->counters[id]);
+    for (size_t i = 0; i < shared->worker_count; i++)
+        sum += read_counter(&shared->workers[i]->counters[id]);
     return sum;
 }
 
-static void write_metrics(const struct lg_server *server, struct lb_buf *out)
+static void write_metrics(const struct lg_shared *shared, struct lb_buf *out)
 {
     for (size_t i = 0; i < LG_METRIC_COUNT; i++) {
         const struct metric *metric = &METRICS[i];
@@ -91,20 +91,20 @@ static void write_metrics(const struct lg_server *server, struct lb_buf *out)
         lb_buf_add_c(out, metric->name);
         if (metric->labels[0] != '\0')
             lb_buf_addf(out, "{%s}", metric->labels);
-        lb_buf_addf(out, " %lld\n", (long long)(int64_t)sum_metric(server, i));
+        lb_buf_addf(out, " %lld\n", (long long)(int64_t)sum_metric(shared, i));
     }
 }
 
-static uint64_t sum_bucket(const struct lg_server *server, size_t id, size_t bucket)
+static uint64_t sum_bucket(const struct lg_shared *shared, size_t id, size_t bucket)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < lg_server_workers(server); i++)
-        sum += read_counter(&lg_server_worker(server, i)->histograms[id].bucket[bucket]);
+    for (size_t i = 0; i < shared->worker_count; i++)
+        sum += read_counter(&shared->workers[i]->histograms[id].bucket[bucket]);
     return sum;
 }
 
-static void write_histogram(const struct lg_server *server, size_t id, struct lb_buf *out)
+static void write_histogram(const struct lg_shared *shared, size_t id, struct lb_buf *out)
 {
     const char *name = HISTOGRAMS[id].name;
     uint64_t below = 0, sum_ms = 0;
@@ -112,22 +112,22 @@ static void write_histogram(const struct lg_server *server, size_t id, struct lb
     add_head(name, "histogram", HISTOGRAMS[id].help, out);
     for (size_t b = 0; b + 1 < LG_BUCKETS; b++) {
         uint64_t bound = UINT64_C(1) << b; /* ms */
-        below += sum_bucket(server, id, b);
+        below += sum_bucket(shared, id, b);
         lb_buf_addf(out, "%s_bucket{le=\"%llu.%03llu\"} %llu\n", name,
                     (unsigned long long)(bound / 1000), (unsigned long long)(bound % 1000),
                     (unsigned long long)below);
     }
-    below += sum_bucket(server, id, LG_BUCKETS - 1);
-    for (size_t i = 0; i < lg_server_workers(server); i++)
-        sum_ms += read_counter(&lg_server_worker(server, i)->histograms[id].sum_ms);
+    below += sum_bucket(shared, id, LG_BUCKETS - 1);
+    for (size_t i = 0; i < shared->worker_count; i++)
+        sum_ms += read_counter(&shared->workers[i]->histograms[id].sum_ms);
     lb_buf_addf(out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %llu.%03llu\n%s_count %llu\n", name,
                 (unsigned long long)below, name, (unsigned long long)(sum_ms / 1000),
                 (unsigned long long)(sum_ms % 1000), name, (unsigned long long)below);
 }
 
-static void write_process(const struct lg_server *server, struct lb_buf *out)
+static void write_process(const struct lg_shared *shared, struct lb_buf *out)
 {
-    int64_t started = lg_server_started_ms(server);
+    int64_t started = shared->started_ms;
 
     add_head("llmgr_build_info", "gauge", "the version that runs", out);
     lb_buf_addf(out, "llmgr_build_info{version=\"%s\"} 1\n", llmgr_version());
@@ -135,20 +135,20 @@ static void write_process(const struct lg_server *server, struct lb_buf *out)
     lb_buf_addf(out, "process_start_time_seconds %lld.%03lld\n", (long long)(started / 1000),
                 (long long)(started % 1000));
     add_head("llmgr_workers", "gauge", "worker threads", out);
-    lb_buf_addf(out, "llmgr_workers %zu\n", lg_server_workers(server));
+    lb_buf_addf(out, "llmgr_workers %zu\n", shared->worker_count);
     add_head("llmgr_database_history_resets_total", "counter",
              "the database went back in time or was another one, and all was read anew", out);
     lb_buf_addf(out, "llmgr_database_history_resets_total %llu\n",
-                (unsigned long long)lm_history_resets(lg_server_manager(server)->manager));
+                (unsigned long long)lm_history_resets(shared->manager->manager));
     add_head("llmgr_ready", "gauge", "1 if the server takes new requests", out);
-    lb_buf_addf(out, "llmgr_ready %d\n", unready(server) == NULL);
+    lb_buf_addf(out, "llmgr_ready %d\n", unready(shared) == NULL);
 }
 
-void lg_run_metrics(const struct lg_server *server, struct lp_call *call)
+void lg_run_metrics(const struct lg_shared *shared, struct lp_call *call)
 {
     call->type = LB_STR("text/plain; version=0.0.4; charset=utf-8");
-    write_process(server, &call->out);
-    write_metrics(server, &call->out);
+    write_process(shared, &call->out);
+    write_metrics(shared, &call->out);
     for (size_t i = 0; i < LG_HISTOGRAM_COUNT; i++)
-        write_histogram(server, i, &call->out);
+        write_histogram(shared, i, &call->out);
 }

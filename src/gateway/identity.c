@@ -10,6 +10,7 @@
 #include "accounts/tokens.h"
 #include "gateway/work.h"
 #include "http/url.h"
+#include "manager/manager.h"
 
 /*
  * Of a worker at once; tokens in use need none. A restart before thousands of clients must not
@@ -259,8 +260,8 @@ enum lg_verdict lg_identify_token(struct lg_request *request)
     case LW_TOKEN_FOUND:
         return admit_token(request, token);
     case LW_TOKEN_MISS:
-        return lg_server_fresh(request->worker->server) ? start_load(request, digest)
-                                                        : await_word(request, digest);
+        return lm_is_fresh(request->worker->manager) ? start_load(request, digest)
+                                                     : await_word(request, digest);
     case LW_TOKEN_UNKNOWN:
     default:
         return unknown(request);

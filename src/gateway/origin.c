@@ -32,7 +32,7 @@ static bool is_trusted(const struct lg_settings *settings, const struct ln_addr1
 static bool enter(struct lg_client *client, const struct ln_addr16 *address)
 {
     unsigned limit = client->worker->settings->connections_per_address;
-    struct lg_gauge *gauge = lg_server_addresses(client->worker->server);
+    struct lg_gauge *gauge = client->worker->shared->addresses;
     struct lb_str key = lb_str((const char *)address->b, ln_addr16_is_v4(address) ? 16 : 8);
 
     if (limit == 0)
@@ -49,7 +49,7 @@ static void leave(struct lg_client *client)
     struct lg_origin *origin = client->origin;
 
     if (origin->hash != 0)
-        lg_gauge_leave(lg_server_addresses(client->worker->server), origin->hash);
+        lg_gauge_leave(client->worker->shared->addresses, origin->hash);
     origin->hash = 0;
 }
 

@@ -26,7 +26,6 @@
 #include "base/error.h"
 #include "dialect/endpoint.h"
 #include "gateway/route.h"
-#include "gateway/server_int.h"
 #include "gateway/worker.h"
 #include "http/body.h"
 #include "management/call.h"

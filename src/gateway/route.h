@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "http/head.h"
 
-struct lg_server;
+struct lg_shared;
 struct lp_call;
 
 enum lg_scope {
@@ -31,7 +31,7 @@ enum lg_route_kind {
     LG_ROUTE_OPERATION /* the same, of the management API */
 };
 
-typedef void (*lg_answer_fn)(const struct lg_server *server, struct lp_call *call);
+typedef void (*lg_answer_fn)(const struct lg_shared *shared, struct lp_call *call);
 typedef void (*lg_handler_fn)(struct lp_call *call);
 
 struct lg_route {

@@ -3,9 +3,8 @@
  * The server as a whole: its listeners, its workers, and what changes while it runs.
  *
  *   main thread (signals) --> lg_server_reload / _drain / _stop --> posts --> each worker's loop
- *   keeper thread: lm_poll, so that no worker ever asks the database whether something changed
- *   worker threads: one loop each, nothing shared but the manager, the gauges and the listeners'
- * ports
+ *   keeper thread (keeper.h): no worker ever asks the database whether something changed
+ *   worker threads: one loop each, nothing shared but what stands in shared.h
  *
  * Signals are the program's business; the server only has functions to call.
  */
@@ -21,14 +20,8 @@
 #include "llmgr.h"
 
 struct lg_server;
-struct lg_worker;
 struct llmgr;
 struct lp_config_hooks;
-
-enum {
-    LG_WORKERS_MAX = 256,
-    LG_LISTENERS_MAX = 16,
-};
 
 struct lg_server_options {
     const char *const *listen; /* addresses as ln_listen_open takes them; ends with NULL */
@@ -73,18 +66,5 @@ LLMGR_MUST_CHECK llmgr_status lg_server_reload(struct lg_server *server,
 void lg_server_drain(struct lg_server *server, int64_t limit_ms);
 /* Waits for the workers to end (asks them to, without a limit, if nobody has) and frees. */
 void lg_server_free(struct lg_server *server);
-
-/* ---- For handlers and workers ---------------------------------------------------------------- */
-
-const struct lp_config_hooks *lg_server_config(const struct lg_server *server); /* or NULL */
-struct llmgr *lg_server_manager(const struct lg_server *server);
-bool lg_server_draining(const struct lg_server *server);
-/* Has the database been heard of lately? False: what is remembered may be too old to act on. */
-bool lg_server_fresh(const struct lg_server *server);
-/* False while requests are refused because what they cost could not be recorded. */
-bool lg_server_has_room(const struct lg_server *server);
-size_t lg_server_workers(const struct lg_server *server);
-struct lg_worker *lg_server_worker(const struct lg_server *server, size_t index);
-int64_t lg_server_started_ms(const struct lg_server *server); /* wall clock */
 
 #endif

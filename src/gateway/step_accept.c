@@ -84,7 +84,7 @@ static enum lg_verdict judge_length(struct lg_request *request)
  */
 static enum lg_verdict judge_hops(struct lg_request *request)
 {
-    struct lb_str ours = lg_server_hop(request->worker->server);
+    struct lb_str ours = request->worker->shared->hop;
     struct lh_loop loop;
 
     if (!lh_loop_read(request->head, ours, &loop))

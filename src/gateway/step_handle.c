@@ -9,6 +9,7 @@
 #include "gateway/handlers.h"
 #include "gateway/work.h"
 #include "http/write.h"
+#include "manager/manager.h"
 
 /* A handler on its way through the thread pool. */
 struct handling {
@@ -21,9 +22,9 @@ static void fill_call(struct lg_request *request, struct lp_call *call)
     struct lg_worker *worker = request->worker;
 
     *call = (struct lp_call){
-        .manager = lg_server_manager(worker->server),
+        .manager = worker->shared->manager,
         .arena = &request->arena,
-        .config = lg_server_config(worker->server),
+        .config = worker->shared->config,
         .method = request->match.route->method,
         .admin_only = request->match.route->scope == LG_SCOPE_ADMIN,
         .head = request->head,
@@ -106,21 +107,21 @@ enum lg_verdict lg_step_handle(struct lg_request *request)
     if (route->kind == LG_ROUTE_LOOP) {
         struct lp_call call;
         fill_call(request, &call);
-        route->answer(request->worker->server, &call);
+        route->answer(request->worker->shared, &call);
         return answer_call(request, &call);
     }
     if (lg_work_is_done(request))
         return lg_work_finish(request);
     /* A database that does not answer would hold up the threads that all share. */
-    if (route->scope != LG_SCOPE_PUBLIC && !lg_server_fresh(request->worker->server))
+    if (route->scope != LG_SCOPE_PUBLIC && !lm_is_fresh(request->worker->manager))
         return lg_work_await_fresh(request, heard, NULL);
     return start_handler(request);
 }
 
 /* HEAD / and GET /: some clients look whether anybody is there before they speak. */
-void lg_run_root(const struct lg_server *server, struct lp_call *call)
+void lg_run_root(const struct lg_shared *shared, struct lp_call *call)
 {
-    (void)server;
+    (void)shared;
     lb_buf_add_c(&call->out, "{\"name\":\"llmgr\",\"version\":\"");
     lb_buf_add_c(&call->out, llmgr_version());
     lb_buf_add_c(&call->out, "\"}");

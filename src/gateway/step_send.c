@@ -191,7 +191,7 @@ static void add_field(struct lh_field *fields, size_t *count, struct lb_str name
  */
 static struct lb_str hops_of(struct lg_request *request)
 {
-    struct lb_str ours = lg_server_hop(request->worker->server);
+    struct lb_str ours = request->worker->shared->hop;
     struct lh_loop loop;
 
     if (!lh_loop_read(request->head, ours, &loop) || loop.size == ours.size)

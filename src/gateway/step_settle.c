@@ -115,7 +115,7 @@ void lg_settle_attempt(struct lg_request *request)
 
 enum lg_verdict lg_step_settle(struct lg_request *request)
 {
-    struct lg_gauge *gauge = lg_server_gauge(request->worker->server);
+    struct lg_gauge *gauge = request->worker->shared->gauge;
 
     if (request->head != NULL)
         lg_identity_hide(request->head); /* of requests that never were identified */

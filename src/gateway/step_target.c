@@ -100,7 +100,7 @@ static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_st
 static enum lg_verdict resolve_fresh(struct lg_request *request)
 {
     /* Else the keeper has not heard from the database for a while: what we remember may be old. */
-    if (!lg_server_fresh(request->worker->server))
+    if (!lm_is_fresh(request->worker->manager))
         return lg_work_await_fresh(request, heard, NULL);
     return resolve(request);
 }
@@ -117,7 +117,7 @@ enum lg_verdict lg_step_target(struct lg_request *request)
 static bool enter(struct lg_request *request, char kind, struct lb_str key, unsigned limit,
                   uint64_t *held)
 {
-    struct lg_gauge *gauge = lg_server_gauge(request->worker->server);
+    struct lg_gauge *gauge = request->worker->shared->gauge;
 
     if (limit == 0 || key.size == 0)
         return true;

@@ -7,7 +7,7 @@
  */
 #include "gateway/work.h"
 
-#include "gateway/server_int.h"
+#include "manager/manager.h"
 
 struct lg_job {
     struct ln_work work;
@@ -162,7 +162,7 @@ enum lg_verdict lg_work_await_fresh(struct lg_request *request, lg_work_done_fn 
     ln_timer_start(worker->loop, &job->timer, request->settings->freshness_wait_ms, on_no_word,
                    job);
     /* The word may have come between the caller's look and the count. */
-    if (lg_server_fresh(worker->server))
+    if (lm_is_fresh(worker->manager))
         ln_loop_post(worker->loop, &worker->fresh_post);
     return LG_WAIT;
 }
@@ -171,7 +171,7 @@ void lg_work_wake(void *context)
 {
     struct lg_worker *worker = context;
 
-    while (!lb_list_empty(&worker->waiters) && lg_server_fresh(worker->server)) {
+    while (!lb_list_empty(&worker->waiters) && lm_is_fresh(worker->manager)) {
         struct lg_job *job = LB_CONTAINER(worker->waiters.next, struct lg_job, node);
         end_wait(job);
         job->is_done = true;

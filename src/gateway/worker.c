@@ -16,7 +16,6 @@
 #include "gateway/body.h"
 #include "gateway/client.h"
 #include "gateway/request.h"
-#include "gateway/server_int.h"
 #include "gateway/work.h"
 #include "ledger/ledger.h"
 #include "library/library.h"
@@ -69,27 +68,25 @@ static void take_news(void *context)
 {
     struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
     struct llmgr_error err = {0};
-    struct lg_settings *news = lg_server_take_news(worker->server, worker->index);
+    struct lg_settings *coming = atomic_exchange(&worker->coming, NULL);
 
-    if (news != NULL) {
+    if (coming != NULL) {
         lg_settings_drop(worker, worker->settings);
-        worker->settings = news;
+        worker->settings = coming;
     }
     if (worker->tls_in == NULL)
         return;
-    const struct ln_tls_server_options options = lg_server_tls(worker->server);
-    if (ln_tls_server_reload(worker->tls_in, &options, &err) != LLMGR_OK)
+    if (ln_tls_server_reload(worker->tls_in, &worker->shared->tls, &err) != LLMGR_OK)
         lb_warn(worker->host, "the certificate is not reloaded: %s", err.message);
 }
 
-/* Readable copies of the settings wait in the server; this worker fetches its own. */
 llmgr_status lg_worker_tell(struct lg_worker *worker, const struct lg_settings *settings)
 {
     struct lg_settings *copy = copy_settings(worker->host, settings);
 
     if (copy == NULL)
         return LLMGR_ERR_NO_MEMORY;
-    lg_server_put_news(worker->server, worker->index, copy);
+    lb_free(worker->host, atomic_exchange(&worker->coming, copy)); /* overtaken before it looked */
     ln_loop_post(worker->loop, &worker->reload_post);
     return LLMGR_OK;
 }
@@ -169,7 +166,7 @@ static void grace_over(void *context)
 static void begin_drain(void *context)
 {
     struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
-    int64_t limit = lg_server_drain_ms(worker->server);
+    int64_t limit = atomic_load(&worker->shared->drain->limit_ms);
 
     if (!worker->draining) {
         worker->draining = true;
@@ -258,19 +255,13 @@ void lg_observe(struct lg_worker *worker, enum lg_histogram_id id, int64_t ms)
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-static llmgr_status open_net(struct lg_worker *worker, const struct lg_server_options *options,
-                             struct llmgr_error *err)
+static llmgr_status open_net(struct lg_worker *worker, struct llmgr_error *err)
 {
-    const struct llmgr *manager = lg_server_manager(worker->server);
+    const struct lg_shared *shared = worker->shared;
+    const struct llmgr *manager = shared->manager;
     const struct ln_tls_client_options tls = {.ca_file = manager->ca_file};
-    unsigned workers = (unsigned)lg_server_workers(worker->server);
-    const struct ln_loop_options loop = {
-        .spin_us = options->spin_us,
-        .accepted_max =
-            options->connections_max == 0 ? 0 : (options->connections_max + workers - 1) / workers,
-    };
 
-    llmgr_status status = ln_loop_new(worker->host, &loop, &worker->loop, err);
+    llmgr_status status = ln_loop_new(worker->host, &shared->loop, &worker->loop, err);
     if (status == LLMGR_OK)
         status = ln_tls_client_new(worker->host, &tls, &worker->tls_out, err);
     if (status != LLMGR_OK)
@@ -283,37 +274,35 @@ static llmgr_status open_net(struct lg_worker *worker, const struct lg_server_op
         .idle_total = IDLE_TOTAL,
     };
     status = lu_pool_new(worker->loop, &pool, &worker->pool, err);
-    if (status == LLMGR_OK && options->tls_cert != NULL) {
-        const struct ln_tls_server_options server = lg_server_tls(worker->server);
-        status = ln_tls_server_new(worker->host, &server, &worker->tls_in, err);
-    }
+    if (status == LLMGR_OK && shared->tls.cert_file != NULL)
+        status = ln_tls_server_new(worker->host, &shared->tls, &worker->tls_in, err);
     return status;
 }
 
 static llmgr_status open_manager(struct lg_worker *worker, struct llmgr_error *err)
 {
-    size_t cache = lm_options(worker->manager)->cache_size / lg_server_workers(worker->server);
+    size_t cache = lm_options(worker->manager)->cache_size / worker->shared->worker_count;
 
     llmgr_status status = lr_view_new(worker->manager, cache, &worker->view, err);
     if (status == LLMGR_OK)
         status = lw_token_cache_new(worker->manager, 0, &worker->tokens, err);
     if (status == LLMGR_OK)
-        status = ll_journal_open(lg_server_ledger(worker->server), &worker->journal, err);
+        status = ll_journal_open(worker->shared->ledger, &worker->journal, err);
     return status;
 }
 
-llmgr_status lg_worker_new(struct lg_server *server, unsigned index,
-                           const struct lg_server_options *options, struct lg_worker **out,
+llmgr_status lg_worker_new(const struct lg_shared *shared, unsigned index,
+                           const struct lg_settings *settings, struct lg_worker **out,
                            struct llmgr_error *err)
 {
-    struct llmgr *manager = lg_server_manager(server);
+    struct llmgr *manager = shared->manager;
     struct lg_worker *worker = lb_calloc(&manager->host, 1, sizeof *worker);
 
     if (worker == NULL)
         return lb_fail_memory(err);
     worker->magic = WORKER_MAGIC;
     worker->index = index;
-    worker->server = server;
+    worker->shared = shared;
     worker->host = &manager->host;
     worker->manager = manager->manager;
     worker->fresh_post = (struct ln_post){.fn = lg_work_wake, .context = worker};
@@ -325,13 +314,13 @@ llmgr_status lg_worker_new(struct lg_server *server, unsigned index,
     lb_buf_init(&worker->out, worker->host, HEAD_OUT_MAX);
     lb_buf_init(&worker->words, worker->host, LG_REFUSAL_MAX);
     randombytes_buf(&worker->id_base, sizeof worker->id_base);
-    worker->settings = copy_settings(worker->host, &options->settings);
+    worker->settings = copy_settings(worker->host, settings);
     /* That memory is short can be said without any. */
     bool room = lb_buf_reserve(&worker->out, WORDS_ROOM) != NULL &&
                 lb_buf_reserve(&worker->words, WORDS_ROOM) != NULL;
     llmgr_status status = room && worker->settings != NULL ? LLMGR_OK : lb_fail_memory(err);
     if (status == LLMGR_OK)
-        status = open_net(worker, options, err);
+        status = open_net(worker, err);
     if (status == LLMGR_OK)
         status = open_manager(worker, err);
     if (status != LLMGR_OK) {
@@ -361,7 +350,7 @@ void lg_worker_run(void *context)
 
     lb_thread_prompt();
     ln_loop_run(worker->loop);
-    lg_server_worker_ended(worker->server);
+    worker->shared->worker_ended(worker->shared->server);
 }
 
 void lg_worker_free(struct lg_worker *worker)
@@ -403,6 +392,7 @@ void lg_worker_free(struct lg_worker *worker)
     lb_buf_free(&worker->out);
     lb_buf_free(&worker->words);
     lg_settings_drop(worker, worker->settings);
+    lb_free(worker->host, atomic_load(&worker->coming));
     worker->magic = 0;
     lb_free(worker->host, worker);
 }

@@ -13,8 +13,9 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "dialect/splice.h"
-#include "gateway/server.h"
+#include "gateway/settings.h"
 #include "gateway/share.h"
+#include "gateway/shared.h"
 #include "http/head.h"
 #include "net/loop.h"
 
@@ -71,7 +72,7 @@ enum {
 struct lg_worker {
     unsigned magic;
     unsigned index;
-    struct lg_server *server;
+    const struct lg_shared *shared;
     const struct lb_host *host;
     struct lm_manager *manager;
     uv_thread_t thread;
@@ -83,6 +84,7 @@ struct lg_worker {
     struct lw_token_cache *tokens;
     struct ll_journal *journal;
     struct lg_settings *settings;
+    _Atomic(struct lg_settings *) coming; /* those of a reload, until the loop takes them */
     struct ln_listener *listeners[LG_LISTENERS_MAX];
     size_t listener_count;
     struct lb_list clients;
@@ -139,8 +141,8 @@ static inline void lg_count(struct lg_worker *worker, enum lg_metric metric, int
 void lg_observe(struct lg_worker *worker, enum lg_histogram_id id, int64_t ms);
 
 /* worker.c */
-LLMGR_MUST_CHECK llmgr_status lg_worker_new(struct lg_server *server, unsigned index,
-                                            const struct lg_server_options *options,
+LLMGR_MUST_CHECK llmgr_status lg_worker_new(const struct lg_shared *shared, unsigned index,
+                                            const struct lg_settings *settings,
                                             struct lg_worker **worker, struct llmgr_error *err);
 /* Takes over the socket. Before the thread starts. */
 LLMGR_MUST_CHECK llmgr_status lg_worker_listen(struct lg_worker *worker, int fd, bool keep_file,

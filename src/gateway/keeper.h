@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A thread that looks whether the database has changed, so that no worker ever has to ask, and
+ * that says in the log when requests begin to be refused and when that is over.
+ */
+#ifndef LG_KEEPER_H
+#define LG_KEEPER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "gateway/shared.h"
+#include "llmgr.h"
+
+struct lg_keeper {
+    const struct lg_shared *shared;
+    pthread_t thread;
+    bool runs;
+    bool told_of_room;    /* the thread's: it has said that requests are refused */
+    pthread_mutex_t lock; /* of `closing` */
+    pthread_cond_t wake;
+    bool closing;
+};
+
+/* Zeroed memory becomes a keeper that does not run yet. */
+void lg_keeper_init(struct lg_keeper *keeper, const struct lg_shared *shared);
+LLMGR_MUST_CHECK llmgr_status lg_keeper_start(struct lg_keeper *keeper, struct llmgr_error *err);
+/* Waits for the thread, if it was started, and ends what lg_keeper_init began. */
+void lg_keeper_end(struct lg_keeper *keeper);
+
+#endif

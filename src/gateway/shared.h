@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all workers have together. The server fills it before the first thread starts; from then on
+ * it is constant. What changes while the server runs stands behind its pointers, and has locks or
+ * atomic members of its own.
+ */
+#ifndef LG_SHARED_H
+#define LG_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+struct lg_gauge;
+struct lg_log;
+struct lg_share;
+struct lg_worker;
+struct ll_ledger;
+struct llmgr;
+struct lp_config_hooks;
+
+enum {
+    LG_WORKERS_MAX = 256,
+    LG_LISTENERS_MAX = 16,
+};
+
+/* The server's to write. */
+struct lg_drain {
+    atomic_bool begun;        /* no more connections; readiness is red */
+    _Atomic int64_t limit_ms; /* that requests under way have left */
+};
+
+struct lg_shared {
+    struct llmgr *manager;
+    struct ll_ledger *ledger;
+    struct lg_log *log;                   /* the access log */
+    struct lg_gauge *gauge;               /* requests under way, of users and tokens */
+    struct lg_gauge *addresses;           /* connections */
+    struct lg_share *bodies;              /* bytes of memory */
+    struct lg_share *looks;               /* threads */
+    const struct lp_config_hooks *config; /* NULL: there is no file */
+    /* Our name in CDN-Loop: that of every gateway on this database, and of no other. */
+    struct lb_str hop;
+    struct ln_tls_server_options tls; /* cert_file NULL: plain */
+    struct ln_loop_options loop;      /* of each worker */
+    bool need_token;                  /* false: callers without a token are the system user */
+    int64_t started_ms;               /* wall clock */
+    const struct lg_drain *drain;
+    struct lg_worker *workers[LG_WORKERS_MAX];
+    size_t worker_count;
+    /* A worker's thread is about to end. */
+    void (*worker_ended)(void *server);
+    void *server;
+};
+
+#endif

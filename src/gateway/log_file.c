@@ -17,7 +17,7 @@
 
 enum {
     NO_FILE = -1,
-    NO_NEWS = -2,
+    UNCHANGED = -2,
     FILE_MODE = 0640,
     PIPE_PIECE = 4096, /* what a pipe that is ready takes without blocking (PIPE_BUF) */
 };
@@ -31,7 +31,7 @@ struct ring {
 struct lg_log {
     const struct lb_host *host;
     atomic_bool on;
-    atomic_int news; /* a file to go on with, NO_FILE: with none, NO_NEWS: as before */
+    atomic_int next_fd; /* a file to go on with, NO_FILE: with none, UNCHANGED: as before */
     pthread_t thread;
     pthread_mutex_t lock; /* of the next */
     pthread_cond_t wake;
@@ -170,24 +170,24 @@ static void drop_torn(struct lg_log *log)
     }
 }
 
-static void take_news(struct lg_log *log)
+static void take_next_file(struct lg_log *log)
 {
     struct stat stat;
-    int news = atomic_exchange(&log->news, NO_NEWS);
+    int next_fd = atomic_exchange(&log->next_fd, UNCHANGED);
 
-    if (news == NO_NEWS)
+    if (next_fd == UNCHANGED)
         return;
     close_file(log->fd);
     drop_torn(log);
-    log->fd = news;
+    log->fd = next_fd;
     log->failing = false;
-    log->is_pipe = news >= 0 && fstat(news, &stat) == 0 && !S_ISREG(stat.st_mode);
+    log->is_pipe = next_fd >= 0 && fstat(next_fd, &stat) == 0 && !S_ISREG(stat.st_mode);
 }
 
 /* True: nothing is left. */
 static bool write_all(struct lg_log *log)
 {
-    take_news(log);
+    take_next_file(log);
     if (log->fd < 0) {
         for (size_t i = 0; i < log->ring_count; i++)
             atomic_store(&log->rings[i].tail, atomic_load(&log->rings[i].head));
@@ -237,7 +237,7 @@ llmgr_status lg_log_reopen(struct lg_log *log, const char *path, struct llmgr_er
     llmgr_status status = open_file(path, &fd, err);
     if (status != LLMGR_OK)
         return status;
-    int overtaken = atomic_exchange(&log->news, fd);
+    int overtaken = atomic_exchange(&log->next_fd, fd);
     close_file(overtaken);
     atomic_store(&log->on, fd >= 0);
     return LLMGR_OK;
@@ -250,7 +250,7 @@ static void free_log(struct lg_log *log)
     pthread_mutex_destroy(&log->lock);
     pthread_cond_destroy(&log->wake);
     close_file(log->fd);
-    close_file(atomic_load(&log->news));
+    close_file(atomic_load(&log->next_fd));
     lb_free(log->host, log);
 }
 
@@ -265,7 +265,7 @@ static struct lg_log *make_log(const struct lb_host *host, size_t workers)
     log->host = host;
     log->fd = NO_FILE;
     log->torn = log->ring_count = workers;
-    atomic_store(&log->news, NO_NEWS);
+    atomic_store(&log->next_fd, UNCHANGED);
     pthread_mutex_init(&log->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -338,42 +338,42 @@ static bool skip_inner_name(struct lj_walk *walk)
 
 /* Levels that are open inside the value: bit `depth - 1` says whether the innermost is an object.
  */
-struct nest {
+struct nesting {
     uint64_t objects;
     unsigned depth;
 };
 
-static bool in_object(const struct nest *nest)
+static bool in_object(const struct nesting *nesting)
 {
-    return (nest->objects >> (nest->depth - 1) & 1) != 0;
+    return (nesting->objects >> (nesting->depth - 1) & 1) != 0;
 }
 
 /* After a value: closes what ends here, and goes to where the next value starts. */
-static bool to_next_value(struct lj_walk *walk, struct nest *nest)
+static bool to_next_value(struct lj_walk *walk, struct nesting *nesting)
 {
-    while (nest->depth > 0) {
+    while (nesting->depth > 0) {
         skip_space(walk);
         if (walk->at == walk->size)
             return bad(walk, walk->at, "it ends too early");
         char c = walk->p[walk->at];
         if (c == ',') {
             walk->at++;
-            return !in_object(nest) || skip_inner_name(walk);
+            return !in_object(nesting) || skip_inner_name(walk);
         }
-        if (c != (in_object(nest) ? '}' : ']'))
+        if (c != (in_object(nesting) ? '}' : ']'))
             return bad(walk, walk->at, "a comma or a closing bracket is missing");
         walk->at++;
-        nest->depth--;
+        nesting->depth--;
     }
     return true;
 }
 
 /* An opening bracket; *empty if its closing one follows. */
-static bool open_level(struct lj_walk *walk, struct nest *nest, bool *empty)
+static bool open_level(struct lj_walk *walk, struct nesting *nesting, bool *empty)
 {
     bool object = walk->p[walk->at] == '{';
 
-    if (walk->level + nest->depth >= LJ_DEPTH_MAX)
+    if (walk->level + nesting->depth >= LJ_DEPTH_MAX)
         return bad(walk, walk->at, "it is nested too deeply");
     walk->at++;
     skip_space(walk);
@@ -382,15 +382,15 @@ static bool open_level(struct lj_walk *walk, struct nest *nest, bool *empty)
         walk->at++;
         return true;
     }
-    uint64_t bit = UINT64_C(1) << nest->depth;
-    nest->objects = object ? nest->objects | bit : nest->objects & ~bit;
-    nest->depth++;
+    uint64_t bit = UINT64_C(1) << nesting->depth;
+    nesting->objects = object ? nesting->objects | bit : nesting->objects & ~bit;
+    nesting->depth++;
     return !object || skip_inner_name(walk);
 }
 
 static bool skip_value(struct lj_walk *walk)
 {
-    struct nest nest = {0};
+    struct nesting nesting = {0};
 
     do {
         bool closed = true;
@@ -399,16 +399,16 @@ static bool skip_value(struct lj_walk *walk)
             return bad(walk, walk->at, "it ends too early");
         char c = walk->p[walk->at];
         if (c == '{' || c == '[') {
-            if (!open_level(walk, &nest, &closed))
+            if (!open_level(walk, &nesting, &closed))
                 return false;
         } else if (!skip_scalar(walk)) {
             return false;
         }
-        if (closed && nest.depth > 0) {
-            if (!to_next_value(walk, &nest))
+        if (closed && nesting.depth > 0) {
+            if (!to_next_value(walk, &nesting))
                 return false;
         }
-    } while (nest.depth > 0);
+    } while (nesting.depth > 0);
     return true;
 }
 

@@ -86,8 +86,8 @@ bool ll_journal_admit(struct ll_journal *journal)
                   per_file * atomic_load_explicit(&journal->spare_count, memory_order_acquire);
 
     if (room < journal->reserved + 1 + per_file / 2 &&
-        !atomic_load_explicit(&journal->hungry, memory_order_relaxed)) {
-        atomic_store(&journal->hungry, true);
+        !atomic_load_explicit(&journal->wants_spare, memory_order_relaxed)) {
+        atomic_store(&journal->wants_spare, true);
         ll_ledger_wake(journal->ledger);
     }
     if (room <= journal->reserved)

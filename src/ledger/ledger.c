@@ -467,11 +467,11 @@ static bool wants_more(const struct ll_ledger *ledger, const struct ll_journal *
     if (count < journal->spares_wanted)
         return ledger->bytes + (int64_t)ledger->options.segment_size <=
                (int64_t)ledger->options.journal_max / 2;
-    return count < LL_SPARES_MAX && atomic_load(&journal->hungry);
+    return count < LL_SPARES_MAX && atomic_load(&journal->wants_spare);
 }
 
 /* A journal that wants a spare and may have one. The lock is held. */
-static struct ll_journal *hungry(struct ll_ledger *ledger)
+static struct ll_journal *next_wanting(struct ll_ledger *ledger)
 {
     struct lb_list *at, *after;
 
@@ -506,7 +506,7 @@ static void feed(struct ll_ledger *ledger)
         struct llmgr_error err = {0};
         struct ll_segment *segment = NULL;
         pthread_mutex_lock(&ledger->lock);
-        struct ll_journal *journal = hungry(ledger);
+        struct ll_journal *journal = next_wanting(ledger);
         pthread_mutex_unlock(&ledger->lock);
         if (journal == NULL)
             return;
@@ -527,7 +527,7 @@ static void feed(struct ll_ledger *ledger)
             /* Before: who is admitted by it finds it told. After: for one refused meanwhile. */
             atomic_store(&journal->refused, false);
             atomic_store(&journal->spare_count, count + 1);
-            atomic_store(&journal->hungry, false);
+            atomic_store(&journal->wants_spare, false);
             atomic_store(&journal->refused, false);
         } else {
             atomic_store(&segment->sealed, true);
@@ -542,7 +542,7 @@ static void sleep_until_woken(struct ll_ledger *ledger)
     atomic_store(&ledger->asleep, true);
     atomic_thread_fence(memory_order_seq_cst);
     ledger->round++;
-    if (unsynced(ledger) == NULL && hungry(ledger) == NULL)
+    if (unsynced(ledger) == NULL && next_wanting(ledger) == NULL)
         ll_ledger_wait(ledger, &ledger->tend_wake, IDLE_MS);
     atomic_store(&ledger->asleep, false);
 }

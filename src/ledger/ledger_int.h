@@ -41,7 +41,7 @@ struct ll_journal {
     size_t reserved;
     struct ll_segment *spares[LL_SPARES_MAX]; /* ledger's lock */
     atomic_uint spare_count;                  /* changed under the lock, read without */
-    atomic_bool hungry;                       /* another spare is wanted */
+    atomic_bool wants_spare;                  /* another spare is wanted */
     atomic_bool refused;                      /* since the last spare a request was */
     unsigned spares_wanted;                   /* ledger's lock */
     int64_t turned_ms;                        /* the worker's: when it began with its file */

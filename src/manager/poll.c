@@ -68,7 +68,7 @@ static llmgr_status read_changes(struct lm_manager *manager, struct poll *poll,
     struct ls_tx *tx;
     enum ls_found found = LS_ERROR;
 
-    llmgr_status status = ls_begin(manager->store, LS_READ_NEWS, &tx, err);
+    llmgr_status status = ls_begin(manager->store, LS_READ_CHANGES, &tx, err);
     if (status != LLMGR_OK)
         return status;
     struct llmgr_error own = {0};

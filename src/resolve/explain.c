@@ -15,7 +15,7 @@ struct list {
     struct lb_arena *arena; /* the caller's: what is shown lives there */
     struct llmgr_candidate *items;
     size_t count;
-    size_t room;
+    size_t capacity;
     struct llmgr_error *err;
 };
 
@@ -49,7 +49,7 @@ static llmgr_status add(struct list *list, const struct subject *subject)
     struct lr_key_choice key = {.payer = LM_PAYER_NONE};
     enum lr_reason reason = subject->reason;
 
-    if (list->count == list->room)
+    if (list->count == list->capacity)
         return lb_fail(list->err, LLMGR_ERR_INTERNAL, "more candidates than were counted");
     struct llmgr_candidate *item = &list->items[list->count];
     *item = (struct llmgr_candidate){
@@ -187,9 +187,9 @@ static llmgr_status make_list(struct list *list, const struct lr_request *reques
     lm_catalogue_platforms(list->scene->catalogue, &platforms);
     lm_catalogue_models(list->scene->catalogue, &models);
     bool by_slot = list->choice->slot.size != 0;
-    list->room =
+    list->capacity =
         by_slot ? 2 + (size_t)platforms : (size_t)models + list->scene->profile->model_count;
-    list->items = lb_arena_calloc(list->arena, list->room + 1, sizeof *list->items);
+    list->items = lb_arena_calloc(list->arena, list->capacity + 1, sizeof *list->items);
     if (list->items == NULL)
         return lb_fail_memory(list->err);
     return by_slot ? list_by_slot(list) : list_by_model(list, request->model);

@@ -106,20 +106,20 @@ llmgr_status lr_platforms(struct lm_manager *manager, struct lb_str user, struct
 struct hidden {
     int64_t *ids; /* ascending */
     size_t count;
-    size_t room;
+    size_t capacity;
 };
 
 static bool add_hidden(struct hidden *hidden, struct lb_arena *arena, int64_t id)
 {
-    if (hidden->count == hidden->room) {
-        size_t room = hidden->room != 0 ? hidden->room * 2 : 64;
-        int64_t *ids = lb_arena_calloc(arena, room, sizeof *ids);
+    if (hidden->count == hidden->capacity) {
+        size_t capacity = hidden->capacity != 0 ? hidden->capacity * 2 : 64;
+        int64_t *ids = lb_arena_calloc(arena, capacity, sizeof *ids);
         if (ids == NULL)
             return false;
         for (size_t i = 0; i < hidden->count; i++)
             ids[i] = hidden->ids[i];
         hidden->ids = ids;
-        hidden->room = room;
+        hidden->capacity = capacity;
     }
     hidden->ids[hidden->count++] = id;
     return true;
@@ -257,20 +257,20 @@ struct times {
     struct lb_arena *arena;
     struct lm_model_time *items;
     size_t count;
-    size_t room;
+    size_t capacity;
 };
 
 static bool add_time(struct times *times, int64_t id, int64_t created_at)
 {
-    if (times->count == times->room) {
-        size_t room = times->room != 0 ? times->room * 2 : 64;
-        struct lm_model_time *items = lb_arena_calloc(times->arena, room, sizeof *items);
+    if (times->count == times->capacity) {
+        size_t capacity = times->capacity != 0 ? times->capacity * 2 : 64;
+        struct lm_model_time *items = lb_arena_calloc(times->arena, capacity, sizeof *items);
         if (items == NULL)
             return false;
         for (size_t i = 0; i < times->count; i++)
             items[i] = times->items[i];
         times->items = items;
-        times->room = room;
+        times->capacity = capacity;
     }
     times->items[times->count++] = (struct lm_model_time){id, created_at};
     return true;

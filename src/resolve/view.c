@@ -26,17 +26,17 @@ llmgr_status lr_view_new(struct lm_manager *manager, size_t cache_size, struct l
     return LLMGR_OK;
 }
 
-static void drop_guest(struct lr_view *view)
+static void drop_oversized(struct lr_view *view)
 {
-    lb_free(view->manager->host, view->guest);
-    view->guest = NULL;
+    lb_free(view->manager->host, view->oversized);
+    view->oversized = NULL;
 }
 
 void lr_view_free(struct lr_view *view)
 {
     if (view == NULL)
         return;
-    drop_guest(view);
+    drop_oversized(view);
     lr_cache_free(view->cache);
     lm_catalogue_drop(view->catalogue);
     lb_free(view->manager->host, view);
@@ -50,8 +50,8 @@ static void see_change(uint64_t user, void *context)
         view->drop_all = true;
     else if (!view->drop_all)
         lr_cache_drop(view->cache, user);
-    if (view->guest != NULL && (user == LM_CHANGE_ALL || user == view->guest->hash))
-        drop_guest(view);
+    if (view->oversized != NULL && (user == LM_CHANGE_ALL || user == view->oversized->hash))
+        drop_oversized(view);
 }
 
 void lr_view_refresh(struct lr_view *view)
@@ -94,9 +94,9 @@ static const struct lr_profile *find(const struct lr_view *view, uint64_t hash, 
 {
     const struct lr_profile *profile = lr_cache_get(view->cache, hash, user);
 
-    if (profile != NULL || view->guest == NULL || view->guest->hash != hash)
+    if (profile != NULL || view->oversized == NULL || view->oversized->hash != hash)
         return profile;
-    return lb_str_eq(lr_profile_user(view->guest), user) ? view->guest : NULL;
+    return lb_str_eq(lr_profile_user(view->oversized), user) ? view->oversized : NULL;
 }
 
 llmgr_status lr_view_answer(struct lr_view *view, uint64_t hash, struct lb_str user,
@@ -156,8 +156,8 @@ void lr_view_put(struct lr_view *view, struct lr_profile *profile)
     if (profile == NULL)
         return;
     if (may_keep(view, profile) && !lr_cache_put(view->cache, profile)) {
-        drop_guest(view);
-        view->guest = profile;
+        drop_oversized(view);
+        view->oversized = profile;
         return;
     }
     lr_profile_free(view->manager, profile);

@@ -15,7 +15,7 @@ struct lr_view {
     struct lr_cache *cache;
     struct lm_catalogue *catalogue; /* held */
     uint64_t sequence;              /* of lm_changes: changes up to here are taken in */
-    struct lr_profile *guest;       /* the last profile that was too large for the cache */
+    struct lr_profile *oversized;   /* the last profile that was too large for the cache */
     uint64_t hinted;                /* of the user of the last hint */
     bool drop_all;                  /* while catching up */
 };

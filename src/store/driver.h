@@ -217,7 +217,7 @@ LLMGR_MUST_CHECK llmgr_status ls_legacy_copy(struct ls_conn *conn, struct llmgr_
 /* No snapshot is held between the statements. */
 static inline bool ls_is_single(enum ls_mode mode)
 {
-    return mode == LS_READ_ONE || mode == LS_READ_SOON || mode == LS_READ_NEWS;
+    return mode == LS_READ_ONE || mode == LS_READ_SOON || mode == LS_READ_CHANGES;
 }
 
 /* Opens a transaction struct on a connection that is inside one already (migrations). */

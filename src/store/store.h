@@ -165,12 +165,12 @@ const char *ls_file(const struct ls_store *store);
 enum { LS_SOON_MS = 2000 };
 
 enum ls_mode {
-    LS_READ,      /* one consistent snapshot for all its statements */
-    LS_READ_ONE,  /* for a single SELECT: no snapshot is held, which saves the round trips */
-    LS_READ_SOON, /* the same, where somebody waits for it: LS_SOON_MS in all, then it fails */
-    LS_READ_NEWS, /* as that, and it finds a connection when all are in use: one more is made */
-    LS_WRITE,     /* writers are serialised over all processes: commit order is revision order */
-    LS_REVOKE,    /* a write that takes power away: it may use the room kept on a full disk */
+    LS_READ,         /* one consistent snapshot for all its statements */
+    LS_READ_ONE,     /* for a single SELECT: no snapshot is held, which saves the round trips */
+    LS_READ_SOON,    /* the same, where somebody waits for it: LS_SOON_MS in all, then it fails */
+    LS_READ_CHANGES, /* as that, and it finds a connection when all are in use: one more is made */
+    LS_WRITE,        /* writers are serialised over all processes: commit order is revision order */
+    LS_REVOKE,       /* a write that takes power away: it may use the room kept on a full disk */
 };
 
 /*

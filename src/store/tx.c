@@ -44,9 +44,9 @@ static llmgr_status try_begin(struct ls_store *store, enum ls_mode mode, struct 
         return lb_fail(err, LLMGR_ERR_DATABASE_READONLY,
                        N_("%s was opened for reading only, so nothing can be changed"),
                        store->place);
-    const bool news = mode == LS_READ_NEWS;
-    const int more = news && store->kind != LS_SQLITE_MEMORY ? 1 : 0;
-    const int64_t until_ms = news || mode == LS_READ_SOON ? lb_monotonic_ms() + LS_SOON_MS : 0;
+    const bool changes = mode == LS_READ_CHANGES;
+    const int more = changes && store->kind != LS_SQLITE_MEMORY ? 1 : 0;
+    const int64_t until_ms = changes || mode == LS_READ_SOON ? lb_monotonic_ms() + LS_SOON_MS : 0;
     llmgr_status status =
         ls_pool_take_until(ls_store_pool(store, mode), until_ms, more, &conn, err);
     if (status != LLMGR_OK)

@@ -35,7 +35,7 @@ static void deliver_end(struct lu_exchange *exchange)
     if (exchange->why != lu_pool_spare_error(exchange->pool))
         lb_free(exchange->host, exchange->why);
     exchange->magic = 0;
-    lu_head_room_free(exchange);
+    lu_partial_head_free(exchange);
     lu_pool_count(exchange->pool, -1);
     lb_free(exchange->host, exchange);
 }

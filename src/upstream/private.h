@@ -106,7 +106,7 @@ enum lu_state {
 };
 
 /* A head that came in pieces. */
-struct lu_head_room {
+struct lu_partial_head {
     struct lb_buf bytes;
     struct lh_head head;
     struct lh_field fields[LH_FIELDS];
@@ -138,7 +138,7 @@ struct lu_exchange {
     size_t offset; /* bytes of it that are gone */
 
     /* The answer. */
-    struct lu_head_room *room; /* while a head is incomplete */
+    struct lu_partial_head *partial; /* while a head is incomplete */
     struct lh_body body;
     struct lb_buf held; /* bytes that came in the read during which the owner paused */
     uint64_t answer_max;
@@ -204,6 +204,6 @@ void lu_send_more(struct lu_exchange *exchange);
 void lu_feed(struct lu_exchange *exchange, struct lb_str bytes);
 /* After resume: what was held, then the socket again. */
 void lu_feed_held(struct lu_exchange *exchange);
-void lu_head_room_free(struct lu_exchange *exchange);
+void lu_partial_head_free(struct lu_exchange *exchange);
 
 #endif

@@ -10,13 +10,13 @@
 #include "net/conn.h"
 #include "upstream/private.h"
 
-void lu_head_room_free(struct lu_exchange *exchange)
+void lu_partial_head_free(struct lu_exchange *exchange)
 {
-    if (exchange->room == NULL)
+    if (exchange->partial == NULL)
         return;
-    lb_buf_free(&exchange->room->bytes);
-    lb_free(exchange->host, exchange->room);
-    exchange->room = NULL;
+    lb_buf_free(&exchange->partial->bytes);
+    lb_free(exchange->host, exchange->partial);
+    exchange->partial = NULL;
 }
 
 static void bad_http(struct lu_exchange *exchange, enum lh_error error)
@@ -61,7 +61,7 @@ static void take_head(struct lu_exchange *exchange, const struct lh_head *head)
     exchange->face->head(exchange, exchange->context, head);
 }
 
-/* The head as it lies in the read; the room if it is not all there. */
+/* The head as it lies in the read; what came of it is kept if it is not all there. */
 static enum lh_result parse_in_place(struct lu_exchange *exchange, struct lb_str *bytes)
 {
     LB_RAW struct lh_field fields[LH_FIELDS];
@@ -75,15 +75,15 @@ static enum lh_result parse_in_place(struct lu_exchange *exchange, struct lb_str
     } else if (result == LH_FAILED) {
         bad_http(exchange, head.error);
     } else {
-        struct lu_head_room *room = lb_calloc(exchange->host, 1, sizeof *room);
-        if (room == NULL) {
+        struct lu_partial_head *partial = lb_calloc(exchange->host, 1, sizeof *partial);
+        if (partial == NULL) {
             bad_http(exchange, LH_ERR_NO_MEMORY);
             return LH_FAILED;
         }
-        lb_buf_init(&room->bytes, exchange->host, lh_limits_default.head + LN_READ_SIZE);
-        lb_buf_add_str(&room->bytes, *bytes);
-        init_head(exchange, &room->head, room->fields);
-        exchange->room = room;
+        lb_buf_init(&partial->bytes, exchange->host, lh_limits_default.head + LN_READ_SIZE);
+        lb_buf_add_str(&partial->bytes, *bytes);
+        init_head(exchange, &partial->head, partial->fields);
+        exchange->partial = partial;
         *bytes = lb_str(NULL, 0);
     }
     return result;
@@ -91,28 +91,28 @@ static enum lh_result parse_in_place(struct lu_exchange *exchange, struct lb_str
 
 static enum lh_result parse_collected(struct lu_exchange *exchange, struct lb_str *bytes)
 {
-    struct lu_head_room *room = exchange->room;
+    struct lu_partial_head *partial = exchange->partial;
 
-    lb_buf_add_str(&room->bytes, *bytes);
-    if (room->bytes.failed != LLMGR_OK) {
-        bad_http(exchange,
-                 room->bytes.failed == LLMGR_ERR_NO_MEMORY ? LH_ERR_NO_MEMORY : LH_ERR_HEAD_LONG);
+    lb_buf_add_str(&partial->bytes, *bytes);
+    if (partial->bytes.failed != LLMGR_OK) {
+        bad_http(exchange, partial->bytes.failed == LLMGR_ERR_NO_MEMORY ? LH_ERR_NO_MEMORY
+                                                                        : LH_ERR_HEAD_LONG);
         return LH_FAILED;
     }
-    enum lh_result result = lh_head_parse(&room->head, room->bytes.data, room->bytes.size);
+    enum lh_result result = lh_head_parse(&partial->head, partial->bytes.data, partial->bytes.size);
     if (result == LH_MORE) {
         *bytes = lb_str(NULL, 0);
         return LH_MORE;
     }
     /* What stands behind the head is the tail of these bytes, for it was not done before them. */
-    size_t behind = room->bytes.size - room->head.size;
+    size_t behind = partial->bytes.size - partial->head.size;
     if (result == LH_FAILED) {
-        bad_http(exchange, room->head.error);
+        bad_http(exchange, partial->head.error);
     } else {
         *bytes = lb_str_sub(*bytes, bytes->size - behind, bytes->size);
-        take_head(exchange, &room->head);
+        take_head(exchange, &partial->head);
     }
-    lu_head_room_free(exchange);
+    lu_partial_head_free(exchange);
     return result;
 }
 
@@ -188,8 +188,8 @@ void lu_feed(struct lu_exchange *exchange, struct lb_str bytes)
 {
     exchange->got_byte = true;
     while (!exchange->got_head) {
-        enum lh_result result = exchange->room != NULL ? parse_collected(exchange, &bytes)
-                                                       : parse_in_place(exchange, &bytes);
+        enum lh_result result = exchange->partial != NULL ? parse_collected(exchange, &bytes)
+                                                          : parse_in_place(exchange, &bytes);
         if (result != LH_DONE || exchange->state == LU_ENDING)
             return;
         if (!exchange->got_head && bytes.size == 0)

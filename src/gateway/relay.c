@@ -7,7 +7,6 @@
 #include "base/raw.h"
 #include "dialect/error_read.h"
 #include "dialect/error_write.h"
-#include "dialect/reject.h"
 #include "gateway/answer.h"
 #include "gateway/ask.h"
 #include "gateway/body.h"
@@ -23,6 +22,7 @@
 #include "http/write.h"
 #include "manager/platforms.h"
 #include "net/conn.h"
+#include "routing/verdict.h"
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
@@ -433,31 +433,29 @@ static enum lg_verdict answered(struct lg_request *request)
     return LG_DONE;
 }
 
-/*
- * Can it be a verdict for others? Not if the caller said anything about stream_options, for then
- * the refusal may be of his own, or quote him.
- */
+/* Can it be a verdict for others? */
 static bool may_teach(const struct lg_request *request)
 {
-    const struct ld_peek *peek = &request->ask->peek;
+    const struct lb_str said[] = {request->target.extra_body, lb_buf_str(&request->body)};
 
-    return peek->options_at.size == 0 && !ld_mentions_stream_options(request->target.extra_body) &&
-           !ld_mentions_stream_options(lb_buf_str(&request->body));
+    return request->ask->peek.options_at.size == 0 && lo_may_teach(said, 2);
 }
 
 /* ---- A refusal ------------------------------------------------------------------------------- */
 
-/*
- * Nothing has gone out yet and the platform did not do anything: once more without the member. Not
- * if the caller gave it members that we would not have asked for: he is to hear what is wrong.
- */
-static bool may_retry(const struct lg_request *request)
+static struct lo_verdict judge(const struct lg_request *request)
 {
     const struct lg_relay *relay = request->relay;
+    const struct lo_outcome outcome = {
+        .http_status = relay->upstream_status,
+        .refusal = lb_buf_str(&relay->refusal),
+        .attempt = request->attempt,
+        .answer_has_begun = relay->head_sent,
+        .asked_usage = relay->asked_usage,
+        .options_have_more = relay->asked_usage && request->ask->peek.options_more,
+    };
 
-    return relay->asked_usage && !request->no_options && !relay->head_sent &&
-           request->attempt < LG_ATTEMPTS_MAX && !request->ask->peek.options_more &&
-           ld_rejects_stream_options(relay->upstream_status, lb_buf_str(&relay->refusal));
+    return lo_judge(&outcome);
 }
 
 static void fill_error(struct lg_request *request)
@@ -512,7 +510,8 @@ static enum lg_verdict refuse(struct lg_request *request)
     struct lg_relay *relay = request->relay;
 
     lg_refusal_mask(request, relay->refusal.data, relay->refusal.size);
-    if (may_retry(request)) {
+    const struct lo_verdict verdict = judge(request);
+    if (verdict.next == LO_NEXT_WITHOUT_OPTIONS) {
         request->no_options = true;
         request->may_learn = may_teach(request);
         request->retry = !request->gone;
@@ -524,8 +523,7 @@ static enum lg_verdict refuse(struct lg_request *request)
         lg_answer_cut(request, true);
         return LG_DONE;
     }
-    if (relay->upstream_status != 401 && relay->upstream_status != 403 &&
-        relay->upstream_status != 407)
+    if (verdict.fault != LO_FAULT_KEY)
         return pass_refusal(request);
     /* Their word about our key must not read like a word about the caller's token. */
     fill_error(request);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Chat, whole and streamed. A platform that does not know stream_options says so with a 400; it is
- * asked once more without, and if that succeeds it is remembered, unless the caller wrote of them.
+ * Chat, whole and streamed. Whether a stream that was refused is asked for once more is decided in
+ * routing/verdict; if it then succeeds, what was learnt of the platform is remembered.
  * A platform that answers a request for a stream with a whole answer is taken at its word: the
  * caller gets it as one chunk.
  */
 #include "base/error.h"
 #include "dialect/chat.h"
-#include "dialect/reject.h"
 #include "llm/run.h"
+#include "routing/verdict.h"
 
 /* The state of a streamed call. */
 struct streaming {
@@ -16,11 +16,12 @@ struct streaming {
     struct lh_sse sse;
     llmgr_chunk_fn on_chunk;
     void *context;
-    bool mentions; /* the request, without our asking, names stream_options somewhere */
+    unsigned attempts;
+    bool may_teach; /* the request, without our asking, says nothing of stream_options */
 };
 
 static llmgr_status ask_chat(struct li_run *run, const struct llmgr_request *request, bool stream,
-                             bool include_usage, bool *mentions, struct llmgr_error *err)
+                             bool include_usage, bool *may_teach, struct llmgr_error *err)
 {
     const struct li_peer *peer = run->peer;
     struct lb_buf body;
@@ -33,13 +34,14 @@ static llmgr_status ask_chat(struct li_run *run, const struct llmgr_request *req
 
     lb_buf_init(&body, li_call_host(run->call), LD_REQUEST_MAX);
     llmgr_status status = ld_chat_build(request, &options, &body, err);
-    if (status == LLMGR_OK && mentions != NULL && !include_usage)
-        *mentions = ld_mentions_stream_options(lb_buf_str(&body));
+    const struct lb_str written = lb_buf_str(&body);
+    if (status == LLMGR_OK && may_teach != NULL && !include_usage)
+        *may_teach = lo_may_teach(&written, 1);
     if (status == LLMGR_OK) {
         const struct li_ask ask = {
             .method = LB_STR("POST"),
             .path = LB_STR("/chat/completions"),
-            .body = lb_buf_str(&body),
+            .body = written,
             .accept =
                 stream ? LB_STR("text/event-stream, application/json") : LB_STR("application/json"),
             .answer_max = stream ? 16 * (uint64_t)LD_ANSWER_MAX : LD_ANSWER_MAX,
@@ -205,10 +207,15 @@ static llmgr_status attempt(struct li_run *run, const struct llmgr_request *requ
 {
     struct streaming *streaming = run->context;
 
-    llmgr_status status = ask_chat(run, request, true, include_usage, &streaming->mentions, err);
+    llmgr_status status = ask_chat(run, request, true, include_usage, &streaming->may_teach, err);
     if (status == LLMGR_OK && !li_run_is_2xx(run)) {
-        *again =
-            include_usage && ld_rejects_stream_options(run->http_status, lb_buf_str(&run->body));
+        const struct lo_outcome outcome = {
+            .http_status = run->http_status,
+            .refusal = lb_buf_str(&run->body),
+            .attempt = streaming->attempts,
+            .asked_usage = include_usage,
+        };
+        *again = lo_judge(&outcome).next == LO_NEXT_WITHOUT_OPTIONS;
         return li_run_refused(run, true, err);
     }
     if (status == LLMGR_OK && !run->is_events)
@@ -242,6 +249,7 @@ static llmgr_status one_stream(struct li_call *call, const struct li_peer *peer,
     li_run_init(&run, call, peer);
     run.on_bytes = take_bytes;
     run.context = streaming;
+    streaming->attempts++;
     status = attempt(&run, request, include_usage, answer, again, err);
     if (status != LLMGR_OK)
         li_run_redact(&run, err);
@@ -267,9 +275,9 @@ llmgr_status li_call_stream(struct li_call *call, const struct li_peer *peer,
     if (again) {
         status = one_stream(call, peer, request, false, &streaming, answer, &again, &why);
         /* Only a success shows that it was really the parameter, and not what was asked. */
-        if (status == LLMGR_OK && peer->learn_no_stream_options != NULL && !streaming.mentions &&
-            !ld_mentions_stream_options(lb_cstr(request->extra_json)) &&
-            !ld_mentions_stream_options(peer->extra_body))
+        const struct lb_str brought[] = {lb_cstr(request->extra_json), peer->extra_body};
+        if (status == LLMGR_OK && peer->learn_no_stream_options != NULL && streaming.may_teach &&
+            lo_may_teach(brought, 2))
             peer->learn_no_stream_options(peer->context);
     }
     li_call_end(call);

@@ -25,6 +25,7 @@
 #include "accounts/tokens.h"
 #include "base/host.h"
 #include "ledger/ledger.h"
+#include "library/open.h"
 #include "manager/manager.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -108,7 +109,7 @@ static struct lm_manager *open_manager(const struct lb_host *host, const struct 
 
     check(ls_open(host, &options, &store, &err), &err, "open the database");
     check(lv_vault_new(host, master, &vault, &err), &err, "open the vault");
-    check(lm_open(host, &wanted, store, vault, &manager, &err), &err, "open the manager");
+    check(la_manager_open(host, &wanted, store, vault, &manager, &err), &err, "open the manager");
     return manager;
 }
 
@@ -277,7 +278,7 @@ int main(int argc, char **argv)
            place.postgres ? "PostgreSQL" : "SQLite " SQLITE_VERSION);
     compare(manager, &place, rows);
     look_up(manager);
-    lm_close(manager);
+    la_manager_close(manager);
     char path[300];
     snprintf(path, sizeof path, "%s/journal", place.dir);
     (void)rmdir(path);

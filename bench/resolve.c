@@ -33,6 +33,7 @@
 #include "base/buf.h"
 #include "base/host.h"
 #include "keys/ring.h"
+#include "library/open.h"
 #include "manager/manager.h"
 #include "resolve/resolve.h"
 #include "store/store.h"
@@ -211,7 +212,7 @@ static struct lm_manager *open_manager(struct lb_host *host, const char *path,
 
     check(ls_open(host, &options, &store, &err), &err, "open the database");
     check(lv_vault_new(host, master, &vault, &err), &err, "open the vault");
-    check(lm_open(host, &wanted, store, vault, &manager, &err), &err, "open the manager");
+    check(la_manager_open(host, &wanted, store, vault, &manager, &err), &err, "open the manager");
     return manager;
 }
 
@@ -459,9 +460,9 @@ static void measure(struct lb_host *host, const char *path, const struct lv_mast
     sqlite3_close(db);
     lr_view_free(few_view);
     lr_view_free(many_view);
-    lm_close(with_few);
-    lm_close(with_many);
-    lm_close(with_none);
+    la_manager_close(with_few);
+    la_manager_close(with_many);
+    la_manager_close(with_none);
 }
 
 int main(int argc, char **argv)
@@ -486,7 +487,7 @@ int main(int argc, char **argv)
     struct lm_manager *manager = open_manager(&host, path, &master, 0);
     struct plant plant = {.manager = manager, .host = &host, .users = users};
     check(lm_write(manager, (struct lb_str){0}, plant_all, &plant, &err), &err, "plant");
-    lm_close(manager);
+    la_manager_close(manager);
     measure(&host, path, &master, users);
     for (int i = 0; i < 3; i++) {
         static const char *const tails[] = {"", "-wal", "-shm"};

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "keys/ring.h"
+#include "library/open.h"
 #include "manager/manager.h"
 #include "net/policy.h"
 #include "net/proxy.h"
@@ -196,7 +197,7 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
         .cache_size = options->cache_size,
         .policy = made->policy,
     };
-    return lm_open(&made->host, &manager, store, vault, &made->manager, err);
+    return la_manager_open(&made->host, &manager, store, vault, &made->manager, err);
 }
 
 llmgr_status llmgr_open(const struct llmgr_options *options, struct llmgr **manager,
@@ -239,7 +240,7 @@ void llmgr_close(struct llmgr *manager)
     if (manager == NULL)
         return;
     struct lb_host host = manager->host;
-    lm_close(manager->manager);
+    la_manager_close(manager->manager);
     ln_proxy_free(manager->proxy);
     ln_policy_free(manager->policy);
     lb_free(&host, manager->ca_file);

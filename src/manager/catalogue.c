@@ -12,7 +12,6 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "keys/origin.h"
 #include "manager/handle.h"
 #include "manager/manager.h"
 #include "store/store.h"
@@ -308,6 +307,14 @@ static llmgr_status read_table(struct lm_catalogue *catalogue, struct ls_tx *tx,
     return status;
 }
 
+llmgr_status lm_fail_older(const struct ls_store *store, struct llmgr_error *err)
+{
+    return lb_fail(err, LLMGR_ERR_DATABASE_BUSY,
+                   N_("%s shows an older state than it did before; it is read anew, try again in a "
+                      "moment"),
+                   ls_place(store));
+}
+
 /* Where the database is; its past must hold the change that is known. */
 static llmgr_status read_point(struct lm_catalogue *catalogue, struct ls_tx *tx,
                                const struct lm_point *must, struct llmgr_error *err)
@@ -357,12 +364,8 @@ static llmgr_status complete(struct lm_manager *manager, struct lm_catalogue *ca
     for (uint32_t i = 0; i < catalogue->platform_count; i++) {
         struct lm_platform *platform = &catalogue->platforms[i];
         id_index_add(&catalogue->platform_ids, platform->id, i);
-        if (!lk_origin(&catalogue->memory, platform->base_url, &platform->origin))
-            return lb_fail_memory(err);
-        struct lk_key_place place = {LK_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platform->id,
-                                     platform->origin};
-        llmgr_status status = lk_key_take(lm_keys(manager), &place, &catalogue->memory,
-                                          &platform->key, &platform->key_state, err);
+        llmgr_status status = manager->judge(&manager->keys, LB_STR(LLMGR_SYSTEM_USER),
+                                             &catalogue->memory, platform, err);
         if (status != LLMGR_OK)
             return status;
     }

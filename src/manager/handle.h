@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The manager's inside, for manager.c and the reading side (catalogue, profile, view, resolve).
+ * The manager's inside, for this folder and the reading side (resolve).
  *
  *     lm_write, lm_poll --> changes (counter, ring) --> views, each catching up before it answers
  *                       \-> catalogue (swapped whole)
@@ -25,11 +25,9 @@
 #include "manager/changes.h"
 #include "manager/manager.h"
 
-struct lr_view;
-struct lr_profile;
+struct lr_shards;
 
 enum {
-    LM_SHARDS = 16, /* a power of two */
     LM_HASH_KEY_SIZE = 16,
     LM_POLL_MS = 500,           /* default of lm_options.poll_ms */
     LM_CACHE_SIZE = 16 << 20,   /* default of lm_options.cache_size */
@@ -47,18 +45,13 @@ struct lm_point {
     int64_t mark; /* random; 0: written by a release without marks; -1: there is no such change */
 };
 
-struct lm_shard {
-    pthread_mutex_t lock;
-    struct lr_view *view;
-    char apart[48]; /* no two locks on one cache line */
-};
-
 struct lm_manager {
     const struct lb_host *host;
     struct lm_options options;
     struct ls_store *store;
     struct lv_vault *vault;
     struct lk_keys keys; /* of the three above */
+    lm_judge_fn judge;
     unsigned char hash_key[LM_HASH_KEY_SIZE];
 
     struct lm_changes changes;
@@ -76,7 +69,7 @@ struct lm_manager {
     int64_t poll_failed_ms;        /* guarded by poll_lock: the last failed one; 0: none */
     struct llmgr_error poll_error; /* and what it said */
 
-    struct lm_shard shards[LM_SHARDS];
+    struct lr_shards *shards; /* the resolver's; library/open.c has them made */
 };
 
 /* SipHash of the id under a random key of this process; never LM_CHANGE_ALL. */

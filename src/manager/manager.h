@@ -16,6 +16,7 @@
 
 struct lk_keys;
 struct lm_manager;
+struct lm_platform;
 struct ls_store;
 struct ls_tx;
 struct lv_vault;
@@ -43,12 +44,23 @@ struct lm_options {
 };
 
 /*
+ * Decides about a system platform that was read: fills its origin, and takes its key from the
+ * record into memory or tells why not. It is the resolver's (lr_judge_platform), for only that may
+ * know keys.
+ */
+typedef llmgr_status (*lm_judge_fn)(const struct lk_keys *keys, struct lb_str owner,
+                                    struct lb_arena *arena, struct lm_platform *platform,
+                                    struct llmgr_error *err);
+
+/*
  * Takes over `store` and `vault` (closed by lm_close, also when opening fails). `vault` holds the
  * master key and no data keys yet; the ring is read from the store, or made if there is none.
+ * library/open.h opens a manager that can be asked.
  */
 LLMGR_MUST_CHECK llmgr_status lm_open(const struct lb_host *host, const struct lm_options *options,
                                       struct ls_store *store, struct lv_vault *vault,
-                                      struct lm_manager **manager, struct llmgr_error *err);
+                                      lm_judge_fn judge, struct lm_manager **manager,
+                                      struct llmgr_error *err);
 void lm_close(struct lm_manager *manager);
 
 const struct lb_host *lm_host(const struct lm_manager *manager);

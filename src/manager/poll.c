@@ -103,14 +103,6 @@ static enum history judge(const struct lm_manager *manager, const struct poll *p
     return poll->there < 0 && poll->oldest > poll->known.revision ? PRUNED : ANOTHER;
 }
 
-llmgr_status lm_fail_older(const struct ls_store *store, struct llmgr_error *err)
-{
-    return lb_fail(err, LLMGR_ERR_DATABASE_BUSY,
-                   N_("%s shows an older state than it did before; it is read anew, try again in a "
-                      "moment"),
-                   ls_place(store));
-}
-
 static bool is_void(const struct lm_manager *manager)
 {
     return atomic_load(&manager->catalogue_history) != atomic_load(&manager->history);
@@ -139,7 +131,7 @@ static llmgr_status read_history(struct lm_manager *manager, struct llmgr_error 
 {
     struct lm_catalogue *fresh;
 
-    llmgr_status status = lk_ring_follow(lm_keys(manager), err);
+    llmgr_status status = lk_ring_follow(&manager->keys, err);
     if (status == LLMGR_OK)
         status = lm_catalogue_load(manager, NULL, &fresh, err);
     if (status != LLMGR_OK)

@@ -13,6 +13,7 @@
 #include "keys/origin.h"
 #include "manager/handle.h"
 #include "manager/manager.h"
+#include "resolve/resolve.h"
 #include "store/store.h"
 
 /* The first column of PROFILE_READ; models come from a statement of their own. */
@@ -172,15 +173,39 @@ static bool sort_platforms(struct draft *draft)
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-/* From the record to what is held in memory, which is shorter. */
-static llmgr_status take_key(struct lm_manager *manager, struct draft *draft,
-                             const struct lk_key_place *place, struct row *row,
-                             struct llmgr_error *err)
+llmgr_status lr_judge_platform(const struct lk_keys *keys, struct lb_str owner,
+                               struct lb_arena *arena, struct lm_platform *platform,
+                               struct llmgr_error *err)
 {
-    const size_t size = row->record.size;
-    llmgr_status status =
-        lk_key_take(lm_keys(manager), place, draft->arena, &row->record, &row->state, err);
+    if (!lk_origin(arena, platform->base_url, &platform->origin))
+        return lb_fail_memory(err);
+    const struct lk_key_place place = {LK_KEY_OF_PLATFORM, owner, platform->id, platform->origin};
+    return lk_key_take(keys, &place, arena, &platform->key, &platform->key_state, err);
+}
 
+/* What is held in memory is shorter than the record that it came from. */
+static llmgr_status judge_private(struct lm_manager *manager, struct draft *draft, struct row *row,
+                                  struct llmgr_error *err)
+{
+    struct lm_platform platform = {.id = row->id, .base_url = row->text[1], .key = row->record};
+
+    llmgr_status status =
+        lr_judge_platform(lm_keys(manager), draft->user, draft->arena, &platform, err);
+    draft->texts += platform.origin.size + platform.key.size - row->record.size;
+    row->origin = platform.origin;
+    row->record = platform.key;
+    row->state = platform.key_state;
+    return status;
+}
+
+static llmgr_status judge_own(struct lm_manager *manager, struct draft *draft, struct row *row,
+                              struct lb_str origin, struct llmgr_error *err)
+{
+    const struct lk_key_place place = {LK_KEY_OF_USER, draft->user, row->id, origin};
+    const size_t size = row->record.size;
+
+    llmgr_status status =
+        lk_key_take(lm_keys(manager), &place, draft->arena, &row->record, &row->state, err);
     draft->texts -= size - row->record.size;
     return status;
 }
@@ -189,11 +214,7 @@ static llmgr_status judge_keys(struct lm_manager *manager, const struct lm_catal
                                struct draft *draft, struct llmgr_error *err)
 {
     for (struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next) {
-        if (!lk_origin(draft->arena, row->text[1], &row->origin))
-            return lb_fail_memory(err);
-        draft->texts += row->origin.size;
-        struct lk_key_place place = {LK_KEY_OF_PLATFORM, draft->user, row->id, row->origin};
-        llmgr_status status = take_key(manager, draft, &place, row, err);
+        llmgr_status status = judge_private(manager, draft, row, err);
         if (status != LLMGR_OK)
             return status;
     }
@@ -205,8 +226,7 @@ static llmgr_status judge_keys(struct lm_manager *manager, const struct lm_catal
             draft->counts[KIND_KEY]--;
             continue;
         }
-        struct lk_key_place place = {LK_KEY_OF_USER, draft->user, row->id, platform->origin};
-        llmgr_status status = take_key(manager, draft, &place, row, err);
+        llmgr_status status = judge_own(manager, draft, row, platform->origin, err);
         if (status != LLMGR_OK)
             return status;
         at = &row->next;
@@ -477,4 +497,9 @@ const struct lr_own_key *lr_profile_key(const struct lr_profile *profile, int64_
             return key;
     }
     return NULL;
+}
+
+void lr_profile_free(struct lm_manager *manager, struct lr_profile *profile)
+{
+    lb_free(manager->host, profile);
 }

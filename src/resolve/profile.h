@@ -19,6 +19,8 @@
 #include "base/str.h"
 #include "manager/catalogue.h"
 
+struct lk_keys;
+
 struct lr_selection {
     int64_t platform_id;
     int64_t model_id;
@@ -50,6 +52,15 @@ struct lr_profile {
     uint8_t dead; /* the cache's: dropped, its room not yet reclaimed */
     uint8_t unused[3];
 };
+
+/*
+ * Decides about a platform that was read: computes its origin, and takes its key from the record
+ * into memory. The opening of a manager hands it down to the catalogue (lm_judge_fn).
+ */
+LLMGR_MUST_CHECK llmgr_status lr_judge_platform(const struct lk_keys *keys, struct lb_str owner,
+                                                struct lb_arena *arena,
+                                                struct lm_platform *platform,
+                                                struct llmgr_error *err);
 
 /*
  * Reads a user's rows into one block in `arena`. Own keys are opened once to know whether they can

@@ -6,15 +6,69 @@
  */
 #include "resolve/resolve.h"
 
+#include <pthread.h>
+
 #include "base/error.h"
 #include "manager/handle.h"
 #include "resolve/scene.h"
 #include "resolve/view.h"
 
-static struct lm_shard *shard_of(struct lm_manager *manager, uint64_t hash)
+enum { SHARDS = 16 }; /* a power of two */
+
+struct shard {
+    pthread_mutex_t lock;
+    struct lr_view *view;
+    char apart[48]; /* no two locks on one cache line */
+};
+
+struct lr_shards {
+    int count; /* that are made */
+    struct shard shard[SHARDS];
+};
+
+static struct shard *shard_of(const struct lm_manager *manager, uint64_t hash)
 {
-    return &manager->shards[hash % LM_SHARDS]; /* the cache uses the upper bits */
+    return &manager->shards->shard[hash % SHARDS]; /* the cache uses the upper bits */
 }
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+llmgr_status lr_open(struct lm_manager *manager, struct llmgr_error *err)
+{
+    struct lr_shards *shards = lb_calloc(manager->host, 1, sizeof *shards);
+
+    if (shards == NULL)
+        return lb_fail_memory(err);
+    manager->shards = shards;
+    for (; shards->count < SHARDS; shards->count++) {
+        struct shard *shard = &shards->shard[shards->count];
+        llmgr_status status =
+            lr_view_new(manager, manager->options.cache_size / SHARDS, &shard->view, err);
+        if (status != LLMGR_OK)
+            return status;
+        if (pthread_mutex_init(&shard->lock, NULL) != 0) {
+            lr_view_free(shard->view);
+            return lb_fail_memory(err);
+        }
+    }
+    return LLMGR_OK;
+}
+
+void lr_close(struct lm_manager *manager)
+{
+    struct lr_shards *shards = manager->shards;
+
+    if (shards == NULL)
+        return;
+    for (int i = 0; i < shards->count; i++) {
+        lr_view_free(shards->shard[i].view);
+        pthread_mutex_destroy(&shards->shard[i].lock);
+    }
+    manager->shards = NULL;
+    lb_free(manager->host, shards);
+}
+
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 static llmgr_status resolve_cold(struct lm_manager *manager, const struct lr_request *request,
                                  struct lb_str user, struct lb_arena *arena,
@@ -30,7 +84,7 @@ static llmgr_status resolve_cold(struct lm_manager *manager, const struct lr_req
     if (status == LLMGR_OK) {
         lr_choose(&scene, request, &choice);
         status = lr_choice_answer(&scene, request, &choice, arena, target, err);
-        struct lm_shard *shard = shard_of(manager, scene.profile->hash);
+        struct shard *shard = shard_of(manager, scene.profile->hash);
         pthread_mutex_lock(&shard->lock);
         lr_view_keep(shard->view, scene.profile);
         pthread_mutex_unlock(&shard->lock);
@@ -52,7 +106,7 @@ llmgr_status lr_resolve(struct lm_manager *manager, const struct lr_request *req
     if (status != LLMGR_OK)
         return status;
     uint64_t hash = lm_user_hash(manager, user);
-    struct lm_shard *shard = shard_of(manager, hash);
+    struct shard *shard = shard_of(manager, hash);
     pthread_mutex_lock(&shard->lock);
     lr_view_refresh(shard->view);
     status = lr_view_answer(shard->view, hash, user, request, arena, target, &result, err);
@@ -157,9 +211,4 @@ llmgr_status lr_profile_load(struct lm_manager *manager, struct lb_str user,
     }
     lb_arena_free(&scratch);
     return status;
-}
-
-void lr_profile_free(struct lm_manager *manager, struct lr_profile *profile)
-{
-    lb_free(manager->host, profile);
 }

@@ -82,6 +82,13 @@ static inline bool lr_target_is_borrowed(const struct lr_target *target)
 }
 
 /*
+ * The manager's shared views, once it is open (lm_open) and until it is closed. lr_close also after
+ * a failure, and if they were never made.
+ */
+LLMGR_MUST_CHECK llmgr_status lr_open(struct lm_manager *manager, struct llmgr_error *err);
+void lr_close(struct lm_manager *manager);
+
+/*
  * Resolves through the manager's shared views; any thread. Errors: ERR_NOT_FOUND (no such model
  * or slot target, nothing to fall back to), ERR_NO_KEY (the text says which variable to set or
  * where to store a key; the target is filled all the same), ERR_DATABASE…, ERR_NO_MEMORY.

@@ -28,18 +28,21 @@ def house_fixture(tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text, encoding='utf-8')
         return tmp_path
-    write('docs/ARCHITECTURE.md', '```floors\n3 upstream -store\n1 store\n1 http\n0 base\n```\n')
+    write('docs/ARCHITECTURE.md', '```floors\n3 upstream -store\n3 keys\n1 store\n1 http\n0 base\n'
+          'only keys http/origin.h\n```\n')
     write('include/llmgr.h', STORY)
     write('src/base/str.h', STORY)
     write('src/http/url.h', STORY + '#include "base/str.h"\n#include "llmgr.h"\n')
     write('src/http/url.c', STORY + '#include "http/url.h"\n')
+    write('src/http/origin.h', STORY)
+    write('src/keys/ring.c', STORY + '#include "http/origin.h"\n')
     write('src/store/store.h', STORY)
     return write
 
 
 def test_a_clean_tree_passes(house):
     root = house('src/base/str.c', STORY + '#include "base/str.h"\n')
-    assert check('check-includes', root) == (0, '6 files, 0 faults\n')
+    assert check('check-includes', root) == (0, '8 files, 0 faults\n')
     assert check('check-banned', root)[0] == 0
 
 
@@ -47,6 +50,7 @@ def test_a_clean_tree_passes(house):
     ('src/base/up.c', '#include "http/url.h"\n', 'base may not include "http/url.h"'),
     ('src/http/side.c', '#include "store/store.h"\n', 'http may not include "store/store.h"'),
     ('src/upstream/sql.c', '#include "store/store.h"\n', 'upstream may not include'),
+    ('src/upstream/origin.c', '#include "http/origin.h"\n', 'upstream may not include "http/ori'),
     ('src/http/dots.c', '#include "../base/str.h"\n', 'is not written from src/'),
     ('src/http/gone.c', '#include "base/gone.h"\n', 'or does not exist'),
     ('src/attic/a.c', '', 'src/attic has no row'),

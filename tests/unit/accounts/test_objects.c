@@ -3,6 +3,7 @@
 #include "../manager/house.h"
 
 #include "accounts/objects.h"
+#include "library/open.h"
 
 #define ID(text) ((struct lw_object){.id = {text, sizeof(text) - 1}, .kind = {"file", 4}})
 
@@ -71,7 +72,7 @@ static void an_object_is_its_makers_at_one_platform(void **state)
     struct lw_object object = ID("f-1");
     OK(&h, lw_objects_owned(other, a, lb_cstr("ann"), &object, 1, &missing, &h.err));
     assert_int_equal(missing, 1);
-    lm_close(other);
+    la_manager_close(other);
 }
 
 static void an_id_is_not_taken_twice(void **state)

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "accounts/tokens.h"
+#include "library/open.h"
 #include "vault/token.h"
 
 #include "../manager/world.h"
@@ -223,7 +224,7 @@ static void a_revocation_reaches_another_manager_with_its_next_poll(void **state
     WANT(LLMGR_OK, lm_poll(second, &w->err));
     assert_int_equal(look(second, cache, issued.text, &missed, &token), LW_TOKEN_UNKNOWN);
     lw_token_cache_free(cache);
-    lm_close(first);
+    la_manager_close(first);
 }
 
 static void memory_that_no_poll_has_confirmed_answers_nothing(void **state)

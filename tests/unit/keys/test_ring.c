@@ -2,6 +2,7 @@
 /* The key ring: first keys, wrong master keys, other processes, moved records, legacy keys. */
 #include "../manager/world.h"
 
+#include "library/open.h"
 #include "manager/manager.h"
 #include "resolve/resolve.h"
 
@@ -350,7 +351,7 @@ static void sqlite_keys_of_the_original_are_sealed_while_it_is_migrated(void **s
     struct lk_legacy legacy = {&w->db.host, vault};
     struct ls_store *store = db_open_with(
         &w->db, (struct ls_options){.on_legacy = lk_ring_seal_legacy, .legacy_context = &legacy});
-    WANT(LLMGR_OK, lm_open(&w->host, &w->options, store, vault, &w->manager, &w->err));
+    WANT(LLMGR_OK, la_manager_open(&w->host, &w->options, store, vault, &w->manager, &w->err));
     assert_true(key_is(w, LK_KEY_OF_PLATFORM, 2, "ann", "sk-mine"));
     assert_true(key_is(w, LK_KEY_OF_USER, 1, "bob", "sk-bob"));
     assert_int_equal(db_number(&w->db, "SELECT hide FROM llm_sys_platform_keys"), 1);

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "http/url.h"
 #include "keys/ring.h"
+#include "library/open.h"
 #include "manager/manager.h"
 #include "resolve/resolve.h"
 #include "vault/vault.h"
@@ -42,7 +43,7 @@ static inline struct lm_manager *house_open_another(struct house *h)
     struct lm_manager *manager = NULL;
 
     OK(h, lv_vault_new(&h->host, &h->master, &vault, &h->err));
-    OK(h, lm_open(&h->host, &h->options, store, vault, &manager, &h->err));
+    OK(h, la_manager_open(&h->host, &h->options, store, vault, &manager, &h->err));
     return manager;
 }
 
@@ -59,14 +60,14 @@ static inline void house_setup(struct house *h)
 static inline void house_teardown(struct house *h)
 {
     lb_arena_free(&h->arena);
-    lm_close(h->manager);
+    la_manager_close(h->manager);
     db_teardown(&h->db);
 }
 
 /* The same database with h->options as they are now. */
 static inline void house_reopen(struct house *h)
 {
-    lm_close(h->manager);
+    la_manager_close(h->manager);
     h->manager = house_open_another(h);
 }
 

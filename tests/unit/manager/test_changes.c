@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "house.h"
+#include "library/open.h"
 
 #define URL_A "https://a.example.com/v1"
 #define URL_B "https://b.example.com/v1"
@@ -78,7 +79,7 @@ static void another_process_is_seen_within_the_poll(void **state)
     pause_ms(2 * POLL_MS);
     assert_resolves_to(h.manager, a1);
     assert_false(h.target.repaired);
-    lm_close(other);
+    la_manager_close(other);
 }
 
 static void a_reader_that_missed_pruned_changes_reads_all_anew(void **state)
@@ -91,7 +92,7 @@ static void a_reader_that_missed_pruned_changes_reads_all_anew(void **state)
     db_sql(&h.db, "DELETE FROM llm_changes WHERE user_id = 'ann'");
     OK(&h, lm_poll(other, &h.err));
     assert_resolves_to(other, b1);
-    lm_close(other);
+    la_manager_close(other);
 }
 
 static void a_failed_write_changes_nothing_that_is_remembered(void **state)
@@ -295,7 +296,7 @@ static void of_many_repairs_at_once_one_says_so(void **state)
         assert_int_equal(atomic_load(&repaired), 1);
         OK(&h, lm_poll(managers[1], &h.err));
     }
-    lm_close(managers[1]);
+    la_manager_close(managers[1]);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -6,6 +6,7 @@
 #include "house.h"
 
 #include "accounts/tokens.h"
+#include "library/open.h"
 #include "manager/handle.h"
 #include "vault/token.h"
 
@@ -48,7 +49,7 @@ static int tear_down(void **state)
     for (int i = 0; i < MANAGERS; i++) {
         lw_token_cache_free(caches[i]);
         if (i > 0)
-            lm_close(managers[i]);
+            la_manager_close(managers[i]);
     }
     house_teardown(&h);
     return 0;

@@ -6,6 +6,7 @@
  */
 #include "house.h"
 #include "keys/key_text.h"
+#include "library/open.h"
 #include "manager/models.h"
 #include "manager/platforms.h"
 
@@ -76,7 +77,7 @@ static int set_up(void **state)
     }
     own_key(&h, "ann", a, URL_A, long_key());
     pick(&h, "ann", "main", own, own1);
-    lm_close(h.manager);
+    la_manager_close(h.manager);
     h.host.memory = (struct llmgr_allocator){scarce_alloc, scarce_realloc, scarce_free, NULL};
     h.manager = house_open_another(&h);
     return 0;
@@ -95,7 +96,7 @@ static int tear_down(void **state)
 static int sweep_so(bool once, llmgr_status (*operation)(void))
 {
     for (int run = 0; run < 2000; run++) {
-        lm_close(h.manager); /* nothing is in memory: each run starts cold */
+        la_manager_close(h.manager); /* nothing is in memory: each run starts cold */
         h.manager = house_open_another(&h);
         memory.once = once;
         memory.budget = run;
@@ -196,8 +197,8 @@ static llmgr_status open_another(void)
     struct ls_store *store = db_open(&h.db);
     OK(&h, lv_vault_new(&h.host, &h.master, &vault, &h.err));
     memory.armed = true;
-    llmgr_status status = lm_open(&h.host, &h.options, store, vault, &manager, NULL);
-    lm_close(manager);
+    llmgr_status status = la_manager_open(&h.host, &h.options, store, vault, &manager, NULL);
+    la_manager_close(manager);
     return status;
 }
 

@@ -4,6 +4,7 @@
  * error value, nothing lost, nothing half done, nothing leaked.
  */
 #include "world.h"
+#include "library/open.h"
 #include "manager/manager.h"
 
 static const struct conf SYSTEM[] = {
@@ -276,7 +277,8 @@ static void a_failed_open_leaks_nothing(void **state)
         assert_int_equal(lv_vault_new(&w->host, &w->master, &vault, &w->err), LLMGR_OK);
         memory.budget = nth;
         memory.armed = true;
-        llmgr_status status = lm_open(&w->host, &w->options, store, vault, &w->manager, &w->err);
+        llmgr_status status =
+            la_manager_open(&w->host, &w->options, store, vault, &w->manager, &w->err);
         memory.armed = false;
         if (status == LLMGR_OK)
             break;

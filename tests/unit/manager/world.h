@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "keys/ring.h"
 #include "keys/ring_rows.h"
+#include "library/open.h"
 #include "manager/defaults.h"
 #include "manager/manager.h"
 #include "manager/models.h"
@@ -40,7 +41,7 @@ static inline llmgr_status world_try_open(struct world *w)
 
     w->err = (struct llmgr_error){0};
     assert_int_equal(lv_vault_new(&w->host, &w->master, &vault, &w->err), LLMGR_OK);
-    return lm_open(&w->host, &w->options, store, vault, &w->manager, &w->err);
+    return la_manager_open(&w->host, &w->options, store, vault, &w->manager, &w->err);
 }
 
 static inline void world_open(struct world *w)
@@ -51,7 +52,7 @@ static inline void world_open(struct world *w)
 
 static inline void world_close(struct world *w)
 {
-    lm_close(w->manager);
+    la_manager_close(w->manager);
     w->manager = NULL;
 }
 
@@ -78,7 +79,7 @@ static inline void world_setup(struct world *w)
 static inline void world_teardown(struct world *w)
 {
     lb_arena_free(&w->arena);
-    lm_close(w->manager);
+    la_manager_close(w->manager);
     ln_policy_free(w->policy);
     db_teardown(&w->db);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules of DESIGN's section 4 as resolve keeps them: keys, choices, modes, repair, names. */
+#include "library/open.h"
 #include "resolve/resolve.h"
 
 #include "../manager/house.h"
@@ -311,7 +312,7 @@ static void a_stale_catalogue_repairs_nothing_that_exists(void **state)
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, NULL));
     assert_target(c, fresh, LM_PAYER_SYSTEM, "sk-server-c");
     assert_false(h.target.repaired);
-    lm_close(other);
+    la_manager_close(other);
 }
 
 static void a_read_only_manager_uses_the_first_choice_and_writes_nothing(void **state)

@@ -115,11 +115,13 @@ static void close_curtains(void)
 #endif
 }
 
+/* Also one without a scheme, or with half of it, that is refused later. */
 static bool bears_password(struct lb_str url)
 {
-    size_t scheme = lb_str_starts(url, LB_STR("postgres://"))     ? 11
+    size_t scheme = lb_str_starts(url, LB_STR("sqlite:"))         ? url.size
+                    : lb_str_starts(url, LB_STR("postgres://"))   ? 11
                     : lb_str_starts(url, LB_STR("postgresql://")) ? 13
-                                                                  : url.size;
+                                                                  : 0;
     struct lb_str rest = lb_str_sub(url, scheme, url.size);
 
     return lb_str_find(rest, ':') < lb_str_find(rest, '@') && lb_str_find(rest, '@') < rest.size;
@@ -128,7 +130,8 @@ static bool bears_password(struct lb_str url)
 /* In a query, or where the word stands: "?password=", "&sslpassword=". */
 static bool names_password(const char *url)
 {
-    return strncmp(url, "postgres", 8) == 0 && strstr(url, "password=") != NULL;
+    return strncmp(url, "sqlite:", 7) != 0 && strstr(url, "password") != NULL &&
+           strchr(url, '=') != NULL;
 }
 
 /*

@@ -8,35 +8,38 @@
 
 enum { NAMES_MAX = 28, INDENT = 2, GAP = 2, COLUMNS_MIN = 40 };
 
-/* A URL's password, between the first ':' after "//" and the '@' before the path. */
+/*
+ * A URL without its password, which is what stands between the first ':' and the last '@'; without
+ * its query, which may hold one (postgres://host/name?password=...). A '@' behind a '?' may belong
+ * to either: nothing of it is shown then, nor of libpq's list of names and values.
+ */
 static void add_url(struct lb_str url, struct lb_buf *out)
 {
-    size_t start = 0;
-
-    while (start + 2 <= url.size && memcmp(url.p + start, "//", 2) != 0)
-        start++;
-    if (start + 2 > url.size) {
+    if (lb_str_starts(url, LB_STR("sqlite:"))) {
         lb_buf_add_str(out, url);
         return;
     }
-    start += 2;
-    size_t end = start + lb_str_find(lb_str_sub(url, start, url.size), '/');
-    struct lb_str authority = lb_str_sub(url, start, end);
-    size_t at = authority.size;
-    while (at != 0 && authority.p[at - 1] != '@')
-        at--;
-    size_t colon = lb_str_find(lb_str_sub(authority, 0, at), ':');
+    size_t start = 0;
+    while (start + 3 <= url.size && memcmp(url.p + start, "://", 3) != 0)
+        start++;
+    start = start + 3 <= url.size ? start + 3 : 0;
     lb_buf_add_str(out, lb_str_sub(url, 0, start));
-    if (at == 0 || colon == at) {
-        lb_buf_add_str(out, authority);
-    } else {
-        lb_buf_add_str(out, lb_str_sub(authority, 0, colon));
-        lb_buf_add_c(out, ":***@");
-        lb_buf_add_str(out, lb_str_sub(authority, at, authority.size));
-    }
-    struct lb_str rest = lb_str_sub(url, end, url.size);
-    /* postgres://host/name?password=... carries one in the query. */
+    struct lb_str rest = lb_str_sub(url, start, url.size);
     size_t query = lb_str_find(rest, '?');
+    size_t at = rest.size;
+    while (at != 0 && rest.p[at - 1] != '@')
+        at--;
+    if (at > query || (start == 0 && lb_str_find(rest, '=') < rest.size)) {
+        lb_buf_add_c(out, "***");
+        return;
+    }
+    size_t colon = lb_str_find(lb_str_sub(rest, 0, at), ':');
+    if (colon < at) {
+        lb_buf_add_str(out, lb_str_sub(rest, 0, colon));
+        lb_buf_add_c(out, ":***@");
+        rest = lb_str_sub(rest, at, rest.size);
+        query -= at;
+    }
     lb_buf_add_str(out, lb_str_sub(rest, 0, query));
     if (query != rest.size)
         lb_buf_add_c(out, "?***");

@@ -5,9 +5,9 @@
  * they are committed. A row lock, unlike an advisory one, also holds behind the databases that
  * speak PostgreSQL's protocol but are not it.
  *
- * A connection that was lost is replaced when it is next taken; a transaction it was lost in is
- * undone by the server and may be run again (ls_transact), save when the loss came in its COMMIT:
- * then nobody knows, and the caller is told so.
+ * Connections are made in postgres_session.c. One that was lost is replaced when it is next taken;
+ * a transaction it was lost in is undone by the server and may be run again (ls_transact), save
+ * when the loss came in its COMMIT: then nobody knows, and the caller is told so.
  */
 #include "store/postgres.h"
 
@@ -16,124 +16,6 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/when.h"
-
-/* Beyond a statement's own time: the way there and back, and a busy server. */
-enum { CONNECT_MIN_S = 2, IDLE_IN_TRANSACTION_MS = 120000, GRACE_MS = 5000 };
-
-/* ---- Connecting ---- */
-
-/* libpq would print notices to stderr. */
-static void notice(void *context, const PGresult *result)
-{
-    const struct ls_store *store = context;
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-
-    lb_debug(store->host, "%s: %s", store->place, message != NULL ? message : "notice");
-}
-
-static llmgr_status set_session(struct postgres_conn *conn, struct llmgr_error *err)
-{
-    const struct ls_options *options = &conn->base.store->options;
-    char sql[256];
-
-    snprintf(sql, sizeof sql,
-             "SET statement_timeout = %d; SET lock_timeout = %d;"
-             " SET idle_in_transaction_session_timeout = %d; SET standard_conforming_strings = on",
-             options->statement_timeout_ms, options->busy_timeout_ms, (int)IDLE_IN_TRANSACTION_MS);
-    return ls_postgres_script(&conn->base, sql, err);
-}
-
-/* On a connection that was just made, or was not. From here on it does not block. */
-static llmgr_status begin_session(struct postgres_conn *conn, struct llmgr_error *err)
-{
-    if (PQstatus(conn->pg) != CONNECTION_OK)
-        return ls_postgres_unreachable(conn->base.store->place, conn->pg, err);
-    if (PQsetnonblocking(conn->pg, 1) != 0)
-        return lb_fail_memory(err);
-    PQsetNoticeReceiver(conn->pg, notice, conn->base.store);
-    return set_session(conn, err);
-}
-
-static void postgres_disconnect(struct ls_conn *base)
-{
-    struct postgres_conn *conn = postgres_conn(base);
-
-    PQfinish(conn->pg);
-    lb_free(base->store->host, conn);
-}
-
-static int patience_ms(const struct ls_store *store)
-{
-    return store->options.statement_timeout_ms + GRACE_MS;
-}
-
-/* Where several hosts are named, each may take the time. */
-static PGconn *make_connection(const struct ls_store *store, bool soon)
-{
-    /* What stands before "dbname" may be overridden by the URL, what follows may not. */
-    static const char *const KEYWORDS[] = {"connect_timeout",
-                                           "fallback_application_name",
-                                           "keepalives_idle",
-                                           "keepalives_interval",
-                                           "keepalives_count",
-                                           "tcp_user_timeout",
-                                           "dbname",
-                                           "client_encoding",
-                                           NULL};
-    char timeout[16];
-    char unheard[16];
-    int seconds = soon ? CONNECT_MIN_S : store->options.busy_timeout_ms / 1000;
-
-    snprintf(timeout, sizeof timeout, "%d", seconds > CONNECT_MIN_S ? seconds : CONNECT_MIN_S);
-    snprintf(unheard, sizeof unheard, "%d", patience_ms(store));
-    /* The numbers find a host that is gone without a word, also where patience has no bound. */
-    const char *const values[] = {timeout, "llmgr",       "30",   "10", "3",
-                                  unheard, store->target, "UTF8", NULL};
-    return PQconnectdbParams(KEYWORDS, values, 1);
-}
-
-static llmgr_status postgres_connect(struct ls_store *store, bool writer, bool soon,
-                                     struct ls_conn **out, struct llmgr_error *err)
-{
-    struct postgres_conn *conn = lb_calloc(store->host, 1, sizeof *conn);
-
-    (void)writer;
-    if (conn == NULL)
-        return lb_fail_memory(err);
-    conn->base.store = store;
-    conn->base.until_ms = soon ? lb_monotonic_ms() + LS_SOON_MS : 0;
-    conn->patience_ms = patience_ms(store);
-    conn->pg = make_connection(store, soon);
-    llmgr_status status = begin_session(conn, err);
-    if (status != LLMGR_OK) {
-        postgres_disconnect(&conn->base);
-        return status;
-    }
-    *out = &conn->base;
-    return LLMGR_OK;
-}
-
-llmgr_status ls_postgres_reconnect(struct postgres_conn *conn, struct llmgr_error *err)
-{
-    PQfinish(conn->pg);
-    memset(conn->prepared, 0, sizeof conn->prepared);
-    conn->silent = false;
-    conn->pg = make_connection(conn->base.store, conn->base.until_ms != 0);
-    conn->base.made_ms = lb_monotonic_coarse_ms();
-    return begin_session(conn, err);
-}
-
-/*
- * A server that went away has sent its farewell while the connection idled: one read takes that,
- * the next one finds the end.
- */
-static bool postgres_usable(struct ls_conn *base)
-{
-    PGconn *pg = postgres_conn(base)->pg;
-
-    return PQstatus(pg) == CONNECTION_OK && PQtransactionStatus(pg) == PQTRANS_IDLE &&
-           PQconsumeInput(pg) == 1 && PQconsumeInput(pg) == 1 && PQstatus(pg) == CONNECTION_OK;
-}
 
 static llmgr_status postgres_ready(struct ls_conn *base, struct llmgr_error *err)
 {
@@ -146,17 +28,19 @@ static llmgr_status postgres_ready(struct ls_conn *base, struct llmgr_error *err
 
 static llmgr_status postgres_begin(struct ls_conn *base, enum ls_mode mode, struct llmgr_error *err)
 {
+    char limits[LS_POSTGRES_LIMITS_SIZE];
+    char sql[LS_POSTGRES_LIMITS_SIZE + 256];
     int64_t locked = 0;
 
     if (ls_is_single(mode))
         return LLMGR_OK;
+    ls_postgres_limits(postgres_conn(base), limits);
+    snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL %s;%s%s",
+             mode == LS_READ ? "REPEATABLE READ READ ONLY" : "READ COMMITTED READ WRITE", limits,
+             mode == LS_READ ? "" : " SELECT 1 FROM llm_meta WHERE name = 'writer' FOR UPDATE");
     if (mode == LS_READ)
-        return ls_postgres_script(base, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
-    llmgr_status status =
-        ls_postgres_number(base,
-                           "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
-                           " SELECT 1 FROM llm_meta WHERE name = 'writer' FOR UPDATE",
-                           &locked, err);
+        return ls_postgres_script(base, sql, err);
+    llmgr_status status = ls_postgres_number(base, sql, &locked, err);
     if (status == LLMGR_OK && locked != 1)
         status = lb_fail(err, LLMGR_ERR_DATABASE,
                          N_("%s lacks the row 'writer' of llm_meta that writers queue at; restore "
@@ -217,8 +101,9 @@ static void postgres_end_migration(struct ls_conn *base, bool committed)
     struct postgres_conn *conn = postgres_conn(base);
 
     (void)committed;
-    conn->patience_ms = patience_ms(base->store);
-    if (PQstatus(conn->pg) == CONNECTION_OK)
+    conn->patience_ms = ls_postgres_patience_ms(base->store);
+    /* Behind a pooler nothing of ours is prepared, but something of somebody else's may be. */
+    if (PQstatus(conn->pg) == CONNECTION_OK && !conn->pooled)
         PQclear(ls_postgres_sql(conn, "DEALLOCATE ALL"));
     memset(conn->prepared, 0, sizeof conn->prepared);
 }
@@ -371,9 +256,9 @@ const struct ls_driver LS_POSTGRES_DRIVER = {
     .engine = "PostgreSQL",
     .count_tables = IN_SCHEMA " AND tablename IN (%s)",
     .count_anything = IN_SCHEMA " AND (tablename = 'user_ai_configs' OR tablename ~ '^llm_')",
-    .connect = postgres_connect,
-    .disconnect = postgres_disconnect,
-    .usable = postgres_usable,
+    .connect = ls_postgres_connect,
+    .disconnect = ls_postgres_disconnect,
+    .usable = ls_postgres_usable,
     .ready = postgres_ready,
     .begin = postgres_begin,
     .commit = postgres_commit,

@@ -13,7 +13,8 @@ struct postgres_conn {
     int patience_ms;    /* how long the server may be silent (postgres_wait.c); 0: for ever */
     bool silent;        /* it was, for longer: the connection was given up */
     int64_t silence_ms; /* how long */
-    bool prepared[LS_STATEMENT_COUNT]; /* on this connection */
+    bool pooled;        /* a session of the server lasts for one transaction (postgres_session.c) */
+    bool prepared[LS_STATEMENT_COUNT]; /* on this connection; nothing if it is pooled */
 };
 
 static inline struct postgres_conn *postgres_conn(struct ls_conn *conn)
@@ -30,6 +31,15 @@ llmgr_status ls_postgres_fail(struct postgres_conn *conn, const PGresult *result
 /* The same for a connection that did not come about; `pg` may be NULL. */
 llmgr_status ls_postgres_unreachable(const char *place, PGconn *pg, struct llmgr_error *err);
 
+/* Connections (postgres_session.c). */
+LLMGR_MUST_CHECK llmgr_status ls_postgres_connect(struct ls_store *store, bool writer, bool soon,
+                                                  struct ls_conn **out, struct llmgr_error *err);
+void ls_postgres_disconnect(struct ls_conn *conn);
+bool ls_postgres_usable(struct ls_conn *conn);
+int ls_postgres_patience_ms(const struct ls_store *store);
+/* What a transaction begins with where the session does not keep it; else an empty text. */
+enum { LS_POSTGRES_LIMITS_SIZE = 256 };
+void ls_postgres_limits(const struct postgres_conn *conn, char sql[LS_POSTGRES_LIMITS_SIZE]);
 /* Connects a lost connection anew; only where nothing has been done on it yet. */
 LLMGR_MUST_CHECK llmgr_status ls_postgres_reconnect(struct postgres_conn *conn,
                                                     struct llmgr_error *err);

@@ -36,8 +36,15 @@ llmgr_status ls_postgres_unreachable(const char *place, PGconn *pg, struct llmgr
                    place, text);
 }
 
-static llmgr_status lost(struct postgres_conn *conn, struct llmgr_error *err)
+/* What a pooler says before it ends a connection. */
+#define PROTOCOL_VIOLATION "08P01"
+
+static llmgr_status lost(struct postgres_conn *conn, const PGresult *result,
+                         struct llmgr_error *err)
 {
+    const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    char text[300];
+
     /* Whoever waited once for one that says nothing does not wait four times more. */
     conn->base.tx.retry = !conn->silent;
     if (conn->silent)
@@ -45,6 +52,14 @@ static llmgr_status lost(struct postgres_conn *conn, struct llmgr_error *err)
                        N_("the database %s did not answer for %d seconds and the connection to it "
                           "was given up; see whether the server and the network to it work"),
                        conn->base.store->place, (int)(conn->silence_ms / 1000));
+    if (state != NULL && strcmp(state, PROTOCOL_VIOLATION) == 0) {
+        one_line(text, sizeof text, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+        return lb_fail(err, LLMGR_ERR_DATABASE,
+                       N_("the pooler before the database %s ended the connection: %s; it must "
+                          "give whole transactions (pool_mode = transaction or session) and have "
+                          "connections left"),
+                       conn->base.store->place, text);
+    }
     return lb_fail(err, LLMGR_ERR_DATABASE,
                    N_("the connection to the database %s was lost; try again"),
                    conn->base.store->place);
@@ -90,7 +105,7 @@ llmgr_status ls_postgres_fail(struct postgres_conn *conn, const PGresult *result
         result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
     if (PQstatus(conn->pg) == CONNECTION_BAD)
-        return lost(conn, err);
+        return lost(conn, result, err);
     if (result == NULL)
         return lb_fail_memory(err);
     if (state == NULL)

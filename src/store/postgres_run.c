@@ -2,11 +2,14 @@
 /*
  * Statements on PostgreSQL. Each is prepared once per connection, with the argument types of the
  * statement table, and takes and gives values in binary form: nothing is quoted, parsed or
- * rounded on the way. A result arrives whole, which is why lists have a limit.
+ * rounded on the way. A result arrives whole, which is why lists have a limit. Behind a pooler
+ * (postgres_session.c) a statement bears no name: it is sent whole each time, and many runs of one
+ * are prepared for the transaction they are in.
  *
  * Wire forms: int2/int4/int8 big-endian, bool one byte, text and bytea as they are.
  */
 #include <endian.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -34,18 +37,12 @@ static bool succeeded(const PGresult *result)
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-static void statement_name(char name[16], enum ls_statement id)
+/* What a statement is prepared as. The empty name is taken anew by each: it is nobody's. */
+static void statement_name(char name[16], const struct postgres_conn *conn, enum ls_statement id)
 {
-    size_t at = 15;
-    unsigned number = (unsigned)id;
-
-    name[at] = '\0';
-    do {
-        name[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    name[--at] = 's';
-    memmove(name, name + at, 16 - at);
+    name[0] = '\0';
+    if (!conn->pooled)
+        snprintf(name, 16, "s%u", (unsigned)id);
 }
 
 /* ?1 becomes $1; a question mark inside a quoted text stays. */
@@ -60,37 +57,49 @@ static void rewrite(struct lb_buf *out, const char *sql)
     }
 }
 
+struct parsing {
+    struct lb_buf sql;
+    Oid types[LS_ARGS_MAX];
+    int count;
+};
+
+/* A statement as the server parses it; lb_buf_free(&parsing->sql) in any case. */
+static llmgr_status write_out(struct parsing *parsing, const struct postgres_conn *conn,
+                              enum ls_statement id, struct llmgr_error *err)
+{
+    const struct ls_statement_row *row = &LS_STATEMENTS[id];
+
+    parsing->count = (int)strlen(row->args);
+    for (int i = 0; i < parsing->count && i < LS_ARGS_MAX; i++) {
+        char type = (char)(row->args[i] | 0x20);
+        parsing->types[i] = type == 'i' ? OID_INT8 : type == 't' ? OID_TEXT : OID_BYTEA;
+    }
+    lb_buf_init(&parsing->sql, conn->base.store->host, SQL_LIMIT);
+    rewrite(&parsing->sql, row->postgres);
+    return parsing->sql.failed == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
+}
+
 static llmgr_status prepare(struct postgres_conn *conn, enum ls_statement id,
                             struct llmgr_error *err)
 {
-    const struct ls_statement_row *row = &LS_STATEMENTS[id];
-    Oid types[LS_ARGS_MAX] = {0};
-    int count = (int)strlen(row->args);
+    struct parsing parsing;
     char name[16];
-    struct lb_buf sql;
-    llmgr_status status = LLMGR_OK;
 
     if (conn->prepared[id])
         return LLMGR_OK;
-    for (int i = 0; i < count && i < LS_ARGS_MAX; i++) {
-        char type = (char)(row->args[i] | 0x20);
-        types[i] = type == 'i' ? OID_INT8 : type == 't' ? OID_TEXT : OID_BYTEA;
+    statement_name(name, conn, id);
+    llmgr_status status = write_out(&parsing, conn, id, err);
+    if (status == LLMGR_OK) {
+        PGresult *result =
+            ls_postgres_result(conn, PQsendPrepare(conn->pg, name, lb_buf_c(&parsing.sql),
+                                                   parsing.count, parsing.types));
+        if (succeeded(result))
+            conn->prepared[id] = !conn->pooled;
+        else
+            status = ls_postgres_fail(conn, result, err);
+        PQclear(result);
     }
-    lb_buf_init(&sql, conn->base.store->host, SQL_LIMIT);
-    rewrite(&sql, row->postgres);
-    if (sql.failed != LLMGR_OK) {
-        lb_buf_free(&sql);
-        return lb_fail_memory(err);
-    }
-    statement_name(name, id);
-    PGresult *result =
-        ls_postgres_result(conn, PQsendPrepare(conn->pg, name, lb_buf_c(&sql), count, types));
-    lb_buf_free(&sql);
-    if (succeeded(result))
-        conn->prepared[id] = true;
-    else
-        status = ls_postgres_fail(conn, result, err);
-    PQclear(result);
+    lb_buf_free(&parsing.sql);
     return status;
 }
 
@@ -124,22 +133,52 @@ static llmgr_status fill(struct arguments *args, const struct postgres_conn *con
     return LLMGR_OK;
 }
 
+/* Prepared and run in two steps; *result is what came, NULL if nothing did. */
+static llmgr_status run_prepared(struct postgres_conn *conn, enum ls_statement id,
+                                 const struct arguments *args, size_t count, PGresult **result,
+                                 struct llmgr_error *err)
+{
+    char name[16];
+    llmgr_status status = prepare(conn, id, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    statement_name(name, conn, id);
+    *result =
+        ls_postgres_result(conn, PQsendQueryPrepared(conn->pg, name, (int)count, args->pointers,
+                                                     args->sizes, args->formats, BINARY));
+    return LLMGR_OK;
+}
+
+/* In one step, for the next one may reach another session of the server. */
+static llmgr_status run_whole(struct postgres_conn *conn, enum ls_statement id,
+                              const struct arguments *args, size_t count, PGresult **result,
+                              struct llmgr_error *err)
+{
+    struct parsing parsing;
+    llmgr_status status = write_out(&parsing, conn, id, err);
+
+    if (status == LLMGR_OK)
+        *result = ls_postgres_result(
+            conn, PQsendQueryParams(conn->pg, lb_buf_c(&parsing.sql), (int)count, parsing.types,
+                                    args->pointers, args->sizes, args->formats, BINARY));
+    lb_buf_free(&parsing.sql);
+    return status;
+}
+
 static llmgr_status run(struct postgres_conn *conn, enum ls_statement id,
                         const struct ls_value *values, size_t count, PGresult **out,
                         struct llmgr_error *err)
 {
     struct arguments args;
-    char name[16];
-    llmgr_status status = prepare(conn, id, err);
+    PGresult *result = NULL;
+    llmgr_status status = fill(&args, conn, values, count, err);
 
     if (status == LLMGR_OK)
-        status = fill(&args, conn, values, count, err);
+        status = conn->pooled ? run_whole(conn, id, &args, count, &result, err)
+                              : run_prepared(conn, id, &args, count, &result, err);
     if (status != LLMGR_OK)
         return status;
-    statement_name(name, id);
-    PGresult *result =
-        ls_postgres_result(conn, PQsendQueryPrepared(conn->pg, name, (int)count, args.pointers,
-                                                     args.sizes, args.formats, BINARY));
     if (!succeeded(result)) {
         status = ls_postgres_fail(conn, result, err);
         PQclear(result);
@@ -229,7 +268,7 @@ llmgr_status ls_postgres_exec_many(struct ls_conn *base, const struct ls_runs *r
 
     if (status != LLMGR_OK)
         return status;
-    statement_name(name, runs->id);
+    statement_name(name, conn, runs->id);
     if (PQenterPipelineMode(conn->pg) != 1)
         return ls_postgres_fail(conn, NULL, err);
     for (size_t from = 0; from < runs->times && status == LLMGR_OK; from += BURST) {
@@ -336,7 +375,7 @@ llmgr_status ls_postgres_describe(struct ls_conn *base, enum ls_statement id, in
 
     if (status != LLMGR_OK)
         return status;
-    statement_name(name, id);
+    statement_name(name, conn, id);
     PGresult *result = ls_postgres_result(conn, PQsendDescribePrepared(conn->pg, name));
     if (succeeded(result)) {
         *args = PQnparams(result);

@@ -77,6 +77,11 @@ PGresult *ls_postgres_result(struct postgres_conn *conn, int sent)
     if (sent != 1)
         return NULL;
     while ((result = ls_postgres_next_result(conn)) != NULL) {
+        /* What ended the connection comes before the news that it ended. */
+        if (last != NULL && PQresultStatus(last) == PGRES_FATAL_ERROR) {
+            PQclear(result);
+            continue;
+        }
         PQclear(last);
         last = result;
         if (is_copy(result)) { /* we never ask for it, and it would have no end */

@@ -3,6 +3,10 @@
  * What a database is called: splits the option's text into what the driver opens and what people
  * may read. A password must never reach the second, so a PostgreSQL URL is taken apart by libpq
  * itself, and libpq's own message about a bad URL, which quotes pieces of it, is not passed on.
+ *
+ * libpq splits whatever it is given: a raw '@', '/' or '?' in a password makes the rest of it the
+ * name of a host or a database, which are shown. So what could be split in more than one way is
+ * refused before, and quoted nowhere.
  */
 #include <libpq-fe.h>
 
@@ -41,9 +45,43 @@ static char *postgres_place(const struct lb_host *host, const PQconninfoOption *
     return place;
 }
 
+static bool has(struct lb_str text, char c)
+{
+    return lb_str_find(text, c) < text.size;
+}
+
+/*
+ * Which '@' ends the password is certain if there is but one, before the path and the query: what
+ * follows a '?' may be a part of the password, unless a path or a name of its own says that it is
+ * the query.
+ */
+static bool is_certain(struct lb_str url)
+{
+    size_t scheme = lb_str_find(url, '/') + 2; /* "postgres://" was seen */
+    struct lb_str rest = lb_str_sub(url, scheme, url.size);
+    size_t query = lb_str_find(rest, '?');
+    struct lb_str before = lb_str_sub(rest, 0, query);
+    size_t slash = lb_str_find(before, '/');
+    size_t at = lb_str_find(before, '@');
+
+    if (at < before.size) /* one, and not in the path */
+        return at < slash && !has(lb_str_sub(before, at + 1, before.size), '@');
+    /* None: then the query may hold one, where a path stands before it. */
+    return slash < before.size || !has(rest, '@');
+}
+
+static llmgr_status fail_ambiguous(struct llmgr_error *err)
+{
+    return lb_fail(err, LLMGR_ERR_INVALID,
+                   N_("the database URL is ambiguous; write '/', '@', ':' and '?' in its password "
+                      "as %%2F, %%40, %%3A and %%3F"));
+}
+
 static llmgr_status parse_postgres(const struct lb_host *host, const char *text, struct ls_url *url,
                                    struct llmgr_error *err)
 {
+    if (!is_certain(lb_cstr(text)))
+        return fail_ambiguous(err);
     char *message = NULL;
     PQconninfoOption *options = PQconninfoParse(text, &message);
 
@@ -54,18 +92,11 @@ static llmgr_status parse_postgres(const struct lb_host *host, const char *text,
                        N_("the database URL is not one that PostgreSQL takes; write it as "
                           "postgres://USER@HOST/NAME"));
     }
-    /*
-     * A raw '/' in a password ends the host early: the rest of it shows up in the name, and its
-     * beginning as the port. So it does when the host was forgotten.
-     */
-    const char *name = conninfo_value(options, "dbname");
+    /* The beginning of a password as the port: its host was forgotten. */
     const char *port = conninfo_value(options, "port");
-    bool numeric = port == NULL || strspn(port, "0123456789,") == strlen(port);
-    if (!numeric || (name != NULL && strchr(name, '@') != NULL)) {
+    if (port != NULL && strspn(port, "0123456789,") != strlen(port)) {
         PQconninfoFree(options);
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       N_("the database URL is ambiguous; write '/', '@' and ':' in its password "
-                          "as %%2F, %%40 and %%3A"));
+        return fail_ambiguous(err);
     }
     url->kind = LS_POSTGRES;
     url->target = lb_strdup(host, text);
@@ -84,13 +115,28 @@ static llmgr_status parse_sqlite(const struct lb_host *host, const char *path, s
                        N_("the database has no usable file name; write sqlite:PATH"));
     if (lb_str_starts(s, LB_STR("//")) || lb_str_starts(s, LB_STR("file:")))
         return lb_fail(err, LLMGR_ERR_INVALID,
-                       N_("the database is given as \"%s\"; write sqlite:PATH, where PATH is a "
-                          "plain file name such as /var/lib/llmgr.db"),
-                       path);
+                       N_("a SQLite database is no URL; write sqlite:PATH, where PATH is a plain "
+                          "file name such as /var/lib/llmgr.db"));
     url->kind = strcmp(path, ":memory:") == 0 ? LS_SQLITE_MEMORY : LS_SQLITE;
     url->target = lb_strdup(host, path);
     url->place = lb_strdup(host, path);
     return LLMGR_OK;
+}
+
+/*
+ * A bare file name, or what was meant for PostgreSQL: a URL without or with half of its scheme, or
+ * libpq's list of names and values. A file that looks like one is written as sqlite:PATH.
+ */
+static bool is_bare_path(struct lb_str text)
+{
+    size_t colon = lb_str_find(text, ':');
+
+    if (text.size >= 8 && lb_str_eq_nocase(lb_str_sub(text, 0, 8), LB_STR("postgres")) &&
+        colon < text.size)
+        return false;
+    if (colon < text.size && has(lb_str_sub(text, colon, text.size), '@'))
+        return false;
+    return strstr(text.p, "password") == NULL || !has(text, '=');
 }
 
 llmgr_status ls_url_parse(const struct lb_host *host, const char *text, struct ls_url *url,
@@ -115,6 +161,10 @@ llmgr_status ls_url_parse(const struct lb_host *host, const char *text, struct l
                               "postgres://USER@HOST/NAME"),
                            (int)(scheme < 40 ? scheme : 40), text);
         }
+        if (!is_bare_path(s))
+            return lb_fail(err, LLMGR_ERR_INVALID,
+                           N_("the database is neither a file name nor a whole URL; write "
+                              "sqlite:PATH or postgres://USER@HOST/NAME"));
         status = parse_sqlite(host, text, &parsed, err);
     }
     if (status != LLMGR_OK)

@@ -229,7 +229,14 @@ static void passwords_are_not_shown(void **state)
         {"postgres://me@db:5432/llm", "postgres://me@db:5432/llm"},
         {"postgres://me:hun@ter2@db", "postgres://me:***@db"},
         {"postgres://db/llm?password=hunter2", "postgres://db/llm?***"},
-        {"sqlite:a:b@c.db", "sqlite:a:b@c.db"}};
+        {"sqlite:a:b@c.db", "sqlite:a:b@c.db"},
+        {"postgres://me:hun/ter2@db/llm", "postgres://me:***@db/llm"},
+        {"postgres://me:hun?ter2@db/llm", "postgres://***"},
+        {"postgres://me:hunter2@db/llm?user=a@b", "postgres://***"},
+        {"postgres:///llm?host=/run/pg&user=me@corp", "postgres://***"},
+        {"me:hunter2@proxy:3128", "me:***@proxy:3128"},
+        {"host=db password=hunter2", "***"},
+        {"/srv/a@b/llm.db", "/srv/a@b/llm.db"}};
     struct lc_options options;
     struct llmgr_error err = {0};
     struct lb_buf text;

@@ -253,6 +253,7 @@ static llmgr_status look_at_all(struct look *look)
 
     size_t open = lj_scan_space(look->body.p, 0, look->body.size);
     lj_walk_start(&walk, look->body, open, 1);
+    walk.wanted = &ld_refs_wanted;
     while (lj_walk_next(&walk, &member)) {
         if (++count > LD_MEMBERS_MAX) {
             return lb_fail(look->err, LLMGR_ERR_INVALID,

@@ -56,17 +56,34 @@ const char *ld_ref_kind_name(enum ld_ref_kind kind)
 #define FROM(size) (~UINT64_C(0) << (size))
 #define EXACT(size) (UINT64_C(1) << (size))
 
-const uint64_t ld_ref_sizes[64] = {
-    [LD_REF_PAIR('i', 'd')] = FROM(6),               /* file_id */
-    [LD_REF_PAIR('d', 's')] = FROM(7),               /* file_ids */
-    [LD_REF_PAIR('l', 'e')] = FROM(9),               /* input_file, training_file */
-    [LD_REF_PAIR('e', 's')] = FROM(10),              /* input_files, training_files */
-    [LD_REF_PAIR('o', 'n')] = EXACT(12) | EXACT(13), /* conversation */
-    [LD_REF_PAIR('e', 'r')] = EXACT(9),              /* container */
-    [LD_REF_PAIR('n', 't')] = FROM(13),              /* cached_content, from_checkpoint */
-    [LD_REF_PAIR('e', 'l')] = FROM(5),               /* model */
-    [LD_REF_PAIR('p', 't')] = EXACT(6),              /* prompt */
-    [LD_REF_PAIR('i', 'o')] = EXACT(5),              /* audio */
+/* What every chat with tools has, tool_call_id and properties, is none. */
+static bool is_wanted(struct lb_str name)
+{
+    const char *last = name.p + name.size - 1;
+
+    if (((unsigned char)last[0] | (unsigned char)last[-1] | (unsigned char)last[-2]) >= 0x80)
+        return true; /* letters beyond ASCII may stand for an s */
+    if ((last[0] | 0x20) == 's')
+        return (last[-1] | 0x20) != 'e' || (last[-2] | 0x20) == 'l';
+    return (last[0] | 0x20) != 'd' || last[-2] != '_' || (last[-3] | 0x20) != 'l' ||
+           (last[-5] | 0x20) != 'a';
+}
+
+const struct lj_wanted ld_refs_wanted = {
+    .is = is_wanted,
+    .sizes =
+        {
+            [LJ_ENDS('i', 'd')] = FROM(6),               /* file_id */
+            [LJ_ENDS('d', 's')] = FROM(7),               /* file_ids */
+            [LJ_ENDS('l', 'e')] = FROM(9),               /* input_file, training_file */
+            [LJ_ENDS('e', 's')] = FROM(10),              /* input_files, training_files */
+            [LJ_ENDS('o', 'n')] = EXACT(12) | EXACT(13), /* conversation */
+            [LJ_ENDS('e', 'r')] = EXACT(9),              /* container */
+            [LJ_ENDS('n', 't')] = FROM(13),              /* cached_content, from_checkpoint */
+            [LJ_ENDS('e', 'l')] = FROM(5),               /* model */
+            [LJ_ENDS('p', 't')] = EXACT(6),              /* prompt */
+            [LJ_ENDS('i', 'o')] = EXACT(5),              /* audio */
+        },
 };
 
 /* Lower case, without '_' and '-', and with an s and a k for U+017F and U+212A, which fold to them.

@@ -100,10 +100,8 @@ bool ld_refs_choose(struct lb_str body);
 /* "file", "vector store": for messages. */
 const char *ld_ref_kind_name(enum ld_ref_kind kind);
 
-/* The factors keep the names of an ordinary chat apart from those of the table. */
-#define LD_REF_PAIR(before, last) ((((last)&31) * 2 + ((before)&31) * 21) & 63)
-
-extern const uint64_t ld_ref_sizes[64];
+/* The table's names, as a walk over JSON passes over the others. */
+extern const struct lj_wanted ld_refs_wanted;
 
 /*
  * Might this name, without escapes, be one of the table's? Asked of every name of every body by
@@ -111,19 +109,7 @@ extern const uint64_t ld_ref_sizes[64];
  */
 static inline bool ld_ref_hint(struct lb_str name)
 {
-    if (name.size < 5)
-        return false;
-    const char *last = name.p + name.size - 1;
-    if (((unsigned char)last[0] | (unsigned char)last[-1] | (unsigned char)last[-2]) >= 0x80)
-        return true; /* letters beyond ASCII may stand for an s */
-    if ((ld_ref_sizes[LD_REF_PAIR(last[-1], last[0])] >> (name.size < 63 ? name.size : 63) & 1) ==
-        0)
-        return false;
-    /* What every chat with tools has, tool_call_id and properties, is none. */
-    if ((last[0] | 0x20) == 's')
-        return (last[-1] | 0x20) != 'e' || (last[-2] | 0x20) == 'l';
-    return (last[0] | 0x20) != 'd' || last[-2] != '_' || (last[-3] | 0x20) != 'l' ||
-           (last[-5] | 0x20) != 'a';
+    return lj_is_wanted(&ld_refs_wanted, name);
 }
 
 #endif

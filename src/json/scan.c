@@ -6,8 +6,6 @@
  */
 #include "json/scan.h"
 
-#include "dialect/refs.h"
-
 enum { LONG_TEXT = 128 }; /* bytes after which a string with escapes is run over in blocks */
 
 static bool bad(struct lj_walk *walk, size_t at, const char *why)
@@ -29,7 +27,8 @@ size_t lj_scan_space(const char *p, size_t at, size_t size)
     return at;
 }
 
-static void skip_space(struct lj_walk *walk)
+/* In line: it is asked twice for each name, and mostly there is none. */
+static inline __attribute__((always_inline)) void skip_space(struct lj_walk *walk)
 {
     size_t at = walk->at;
 
@@ -322,7 +321,7 @@ static inline bool skip_name(struct lj_walk *walk, struct lb_str *name, bool *es
     return true;
 }
 
-/* One within a value: who asks for what a body refers to needs to know whether it may. */
+/* One within a value: in the same look it is found whether it may be one that is looked for. */
 static bool skip_inner_name(struct lj_walk *walk)
 {
     struct lb_str name;
@@ -330,9 +329,15 @@ static bool skip_inner_name(struct lj_walk *walk)
 
     if (!skip_name(walk, &name, &escaped))
         return false;
-    walk->hint |= escaped || ld_ref_hint(name);
-    walk->ids |= escaped || (name.size == 2 && lb_ascii_lower(name.p[0]) == 'i' &&
-                             lb_ascii_lower(name.p[1]) == 'd');
+    const struct lj_wanted *wanted = walk->wanted;
+    if (wanted == NULL)
+        return true;
+    if (escaped)
+        walk->hint = walk->ids = true;
+    else if (name.size >= LJ_WANTED_MIN)
+        walk->hint |= lj_is_wanted(wanted, name);
+    else if (name.size == 2)
+        walk->ids |= (name.p[0] | 0x20) == 'i' && (name.p[1] | 0x20) == 'd';
     return true;
 }
 

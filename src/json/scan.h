@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 
@@ -31,6 +32,20 @@ struct lj_span {
     size_t size;
 };
 
+/*
+ * Names that somebody looks for at any depth. A name's last two letters and its size pass over
+ * nearly all others without a call.
+ */
+struct lj_wanted {
+    uint64_t sizes[64]; /* by LJ_ENDS: bit n, a name of n bytes may be one (63: or of more) */
+    bool (*is)(struct lb_str name); /* asked of these, and of names that end beyond ASCII */
+};
+
+enum { LJ_WANTED_MIN = 5 }; /* bytes of such a name */
+
+/* The factors keep the names of an ordinary chat apart from those that are looked for. */
+#define LJ_ENDS(before, last) ((((last)&31) * 2 + ((before)&31) * 21) & 63)
+
 struct lj_walk {
     const char *p;
     size_t size;
@@ -39,8 +54,9 @@ struct lj_walk {
     size_t before;   /* private: where the member before ended, 0 at the first */
     unsigned level;  /* of the object itself, from 1 */
     bool done;
-    bool hint; /* a name below the object's own may be one of refs.def */
-    bool ids;  /* or is `id` */
+    const struct lj_wanted *wanted; /* NULL: nobody asks for the next two */
+    bool hint;                      /* a name below the object's own may be a wanted one */
+    bool ids;                       /* or is `id` */
 };
 
 struct lj_member {
@@ -140,6 +156,19 @@ static inline uint64_t lj_scan_block(const char *p)
         bits |= (uint64_t)((unsigned char)p[i] < 0x20 || p[i] == '"' || p[i] == '\\') << i;
 #endif
     return bits;
+}
+
+/* Might this name, without escapes, be a wanted one? */
+static inline bool lj_is_wanted(const struct lj_wanted *wanted, struct lb_str name)
+{
+    if (name.size < LJ_WANTED_MIN)
+        return false;
+    const char *last = name.p + name.size - 1;
+    const size_t size = name.size < 63 ? name.size : 63;
+    if (((unsigned char)last[0] | (unsigned char)last[-1] | (unsigned char)last[-2]) < 0x80 &&
+        (wanted->sizes[LJ_ENDS(last[-1], last[0])] >> size & 1) == 0)
+        return false;
+    return wanted->is(name);
 }
 
 static inline struct lb_str lj_span_of(struct lb_str text, struct lj_span span)

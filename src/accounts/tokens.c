@@ -200,34 +200,28 @@ static bool read_item(const struct ls_rows *rows, struct lb_arena *arena, struct
            (prefix.size == 0 || item->prefix != NULL);
 }
 
+static llmgr_status take_item(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct listing *run = context;
+
+    if (run->count == run->limit)
+        return LLMGR_OK;
+    if (!read_item(row, run->arena, &run->items[run->count]))
+        return lb_fail_memory(err);
+    run->count++;
+    return LLMGR_OK;
+}
+
 static llmgr_status list(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct listing *run = context;
-    struct ls_rows rows = {0};
-    struct llmgr_error own = {0};
-    enum ls_found found = LS_ERROR;
-    llmgr_status status;
+    const struct ls_value values[] = {ls_int(run->after_id), ls_int((int64_t)run->limit),
+                                      ls_text(run->user)};
 
     run->count = 0;
     if (run->user.size != 0)
-        status = ls_query(
-            tx, LS_TOKEN_LIST_USER,
-            LS_ARGS(ls_int(run->after_id), ls_int((int64_t)run->limit), ls_text(run->user)), &rows,
-            &own);
-    else
-        status = ls_query(tx, LS_TOKEN_LIST,
-                          LS_ARGS(ls_int(run->after_id), ls_int((int64_t)run->limit)), &rows, &own);
-    while (status == LLMGR_OK && run->count < run->limit &&
-           (found = ls_next(&rows, &own)) == LS_FOUND) {
-        if (!read_item(&rows, run->arena, &run->items[run->count++]))
-            status = lb_fail_memory(&own);
-    }
-    ls_rows_end(&rows);
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = ls_row_status(&own);
-    if (status != LLMGR_OK && err != NULL)
-        *err = own;
-    return status;
+        return ls_each(tx, LS_TOKEN_LIST_USER, values, 3, take_item, run, err);
+    return ls_each(tx, LS_TOKEN_LIST, values, 2, take_item, run, err);
 }
 
 llmgr_status lw_token_list(struct lm_manager *manager, struct lb_str user, int64_t after_id,

@@ -5,9 +5,10 @@
 #include "base/error.h"
 #include "store/store.h"
 
-static llmgr_status take_key(struct lk_ring_list *list, const struct ls_rows *rows,
-                             struct llmgr_error *err)
+static llmgr_status take_key(const struct ls_rows *rows, void *context, struct llmgr_error *err)
 {
+    struct lk_ring_list *list = context;
+
     if (list->count == LV_RING_MAX)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
                        "the database has more than %d data keys; run llmgr key rotate to drop old "
@@ -35,15 +36,7 @@ static llmgr_status take_key(struct lk_ring_list *list, const struct ls_rows *ro
 llmgr_status lk_ring_read(struct ls_tx *tx, struct lk_ring_list *list, struct llmgr_error *err)
 {
     list->count = 0;
-    struct ls_rows rows = {0};
-    llmgr_status status = ls_query(tx, LS_RING_LIST, NULL, 0, &rows, err);
-    if (status != LLMGR_OK)
-        return status;
-    enum ls_found found = LS_ABSENT;
-    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND)
-        status = take_key(list, &rows, err);
-    ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
+    return ls_each(tx, LS_RING_LIST, NULL, 0, take_key, list, err);
 }
 
 static bool in_list(const struct lk_ring_list *list, uint32_t id)
@@ -121,7 +114,7 @@ llmgr_status lk_ring_active(struct ls_tx *tx, lv_purpose purpose, uint32_t *id,
     return LLMGR_OK;
 }
 
-static bool take_sealed(struct lk_sealed_row *row, const struct ls_rows *rows,
+static bool fill_sealed(struct lk_sealed_row *row, const struct ls_rows *rows,
                         struct lb_arena *arena)
 {
     row->id = ls_column_int(rows, 0);
@@ -136,34 +129,40 @@ static bool take_sealed(struct lk_sealed_row *row, const struct ls_rows *rows,
     return row->owner.p != NULL && row->record.p != NULL;
 }
 
+struct page {
+    struct lk_sealed_row *items;
+    size_t count;
+    size_t max;
+    struct lb_arena *arena;
+};
+
+static llmgr_status take_sealed(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct page *page = context;
+
+    if (page->count == page->max)
+        return LLMGR_OK;
+    if (!fill_sealed(&page->items[page->count], row, page->arena))
+        return lb_fail_memory(err);
+    page->count++;
+    return LLMGR_OK;
+}
+
 llmgr_status lk_sealed_page(struct ls_tx *tx, enum lk_key_column column, int64_t after, size_t max,
                             struct lb_arena *arena, struct lk_sealed_row **items, size_t *count,
                             struct llmgr_error *err)
 {
-    struct lk_sealed_row *page = lb_arena_calloc(arena, max, sizeof *page);
-    if (page == NULL)
+    struct page page = {
+        .items = lb_arena_calloc(arena, max, sizeof *page.items), .max = max, .arena = arena};
+    if (page.items == NULL)
         return lb_fail_memory(err);
-    struct ls_rows rows = {0};
     llmgr_status status =
-        ls_query(tx, column == LK_KEY_OF_PLATFORM ? LS_RING_PLATFORM_RECORDS : LS_RING_OWN_RECORDS,
-                 LS_ARGS(ls_int(after), ls_int((int64_t)max)), &rows, err);
+        ls_each(tx, column == LK_KEY_OF_PLATFORM ? LS_RING_PLATFORM_RECORDS : LS_RING_OWN_RECORDS,
+                LS_ARGS(ls_int(after), ls_int((int64_t)max)), take_sealed, &page, err);
     if (status != LLMGR_OK)
         return status;
-    size_t taken = 0;
-    enum ls_found found = LS_ABSENT;
-    while (status == LLMGR_OK && taken < max && (found = ls_next(&rows, err)) == LS_FOUND) {
-        if (take_sealed(&page[taken], &rows, arena))
-            taken++;
-        else
-            status = lb_fail_memory(err);
-    }
-    ls_rows_end(&rows);
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = ls_row_status(err);
-    if (status != LLMGR_OK)
-        return status;
-    *items = page;
-    *count = taken;
+    *items = page.items;
+    *count = page.count;
     return LLMGR_OK;
 }
 

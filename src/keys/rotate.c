@@ -37,6 +37,23 @@ struct counting {
     int64_t total;               /* of all records, also under keys that are not in the list */
 };
 
+static llmgr_status take_count(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct counting *counting = context;
+    struct lb_str bytes = ls_column_blob(row, 0);
+    int64_t count = ls_column_int(row, 1);
+    uint32_t id = 0;
+
+    (void)err;
+    for (size_t i = 0; i < bytes.size; i++)
+        id = id << 8 | (unsigned char)bytes.p[i];
+    counting->total += count;
+    for (size_t i = 0; i < counting->list->count; i++)
+        if (counting->list->items[i].row.id == id)
+            counting->counts[i] += count;
+    return LLMGR_OK;
+}
+
 static llmgr_status count_records(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct counting *counting = context;
@@ -45,25 +62,7 @@ static llmgr_status count_records(struct ls_tx *tx, void *context, struct llmgr_
     llmgr_status status = lk_ring_read(tx, counting->list, err);
     if (status != LLMGR_OK)
         return status;
-
-    struct ls_rows rows = {0};
-    status = ls_query(tx, LS_RING_COUNTS, NULL, 0, &rows, err);
-    if (status != LLMGR_OK)
-        return status;
-    enum ls_found found;
-    while ((found = ls_next(&rows, err)) == LS_FOUND) {
-        struct lb_str bytes = ls_column_blob(&rows, 0);
-        int64_t count = ls_column_int(&rows, 1);
-        uint32_t id = 0;
-        for (size_t i = 0; i < bytes.size; i++)
-            id = id << 8 | (unsigned char)bytes.p[i];
-        counting->total += count;
-        for (size_t i = 0; i < counting->list->count; i++)
-            if (counting->list->items[i].row.id == id)
-                counting->counts[i] += count;
-    }
-    ls_rows_end(&rows);
-    return found == LS_ERROR ? ls_row_status(err) : LLMGR_OK;
+    return ls_each(tx, LS_RING_COUNTS, NULL, 0, take_count, counting, err);
 }
 
 /* Fills `counting` (freed by free_counting whatever is returned). */

@@ -123,26 +123,24 @@ static bool name_group(const struct reading *run, const struct ls_rows *rows,
     return sum->key != NULL && sum->name != NULL;
 }
 
+static llmgr_status take_group(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct reading *run = context;
+
+    /* One more than is given tells that there are more. */
+    if (run->count > run->limit)
+        return LLMGR_OK;
+    struct llmgr_usage_sum *sum = &run->items[run->count++];
+    read_counts(row, 3, sum);
+    return name_group(run, row, sum) ? LLMGR_OK : lb_fail_memory(err);
+}
+
 static llmgr_status read_groups(struct ls_tx *tx, struct reading *run, struct llmgr_error *err)
 {
-    const struct llmgr_usage_query *query = run->query;
-    struct ls_rows rows = {0};
-    enum ls_found found = LS_ERROR;
-
-    llmgr_status status =
-        ls_query(tx, run->group->statement,
-                 LS_ARGS(ls_int(run->since), ls_int(run->until), ls_cstr(query->user), run->after,
-                         ls_int((int64_t)run->limit + 1)),
-                 &rows, err);
-    while (status == LLMGR_OK && run->count <= run->limit &&
-           (found = ls_next(&rows, err)) == LS_FOUND) {
-        struct llmgr_usage_sum *sum = &run->items[run->count++];
-        read_counts(&rows, 3, sum);
-        if (!name_group(run, &rows, sum))
-            status = lb_fail_memory(err);
-    }
-    ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
+    return ls_each(tx, run->group->statement,
+                   LS_ARGS(ls_int(run->since), ls_int(run->until), ls_cstr(run->query->user),
+                           run->after, ls_int((int64_t)run->limit + 1)),
+                   take_group, run, err);
 }
 
 static llmgr_status read_total(struct ls_tx *tx, struct reading *run, struct llmgr_error *err)

@@ -227,7 +227,7 @@ static bool make_room(const struct lb_host *host, void *items, size_t item_size,
     return true;
 }
 
-static bool take_platform(struct lm_catalogue *catalogue, const struct ls_rows *rows)
+static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *rows)
 {
     struct lb_arena *arena = &catalogue->memory;
     struct lm_platform platform = {.id = ls_column_int(rows, 0), .is_sys = true};
@@ -249,7 +249,7 @@ static bool take_platform(struct lm_catalogue *catalogue, const struct ls_rows *
 }
 
 /* Models come in the order of their platforms, so the platform reached only moves forward. */
-static bool take_model(struct lm_catalogue *catalogue, const struct ls_rows *rows)
+static bool add_model(struct lm_catalogue *catalogue, const struct ls_rows *rows)
 {
     struct lb_arena *arena = &catalogue->memory;
     struct lm_model model = {.id = ls_column_int(rows, 0)};
@@ -277,34 +277,33 @@ static bool take_model(struct lm_catalogue *catalogue, const struct ls_rows *row
     return true;
 }
 
+/* One table being read. */
+struct reading {
+    struct lm_catalogue *catalogue;
+    bool (*add)(struct lm_catalogue *, const struct ls_rows *);
+    int64_t left; /* rows that may still be taken */
+};
+
+static llmgr_status take_row(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct reading *reading = context;
+
+    if (reading->left-- == 0)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                       "the database holds more system platforms or models than the %d and "
+                       "%d that fit in memory",
+                       LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX);
+    return reading->add(reading->catalogue, row) ? LLMGR_OK : lb_fail_memory(err);
+}
+
 static llmgr_status read_table(struct lm_catalogue *catalogue, struct ls_tx *tx,
                                enum ls_statement statement, int64_t limit,
-                               bool (*take)(struct lm_catalogue *, const struct ls_rows *),
+                               bool (*add)(struct lm_catalogue *, const struct ls_rows *),
                                struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found = LS_ERROR;
+    struct reading reading = {catalogue, add, limit};
 
-    llmgr_status status = ls_query(tx, statement, LS_ARGS(ls_int(limit + 1)), &rows, err);
-    if (status != LLMGR_OK)
-        return status;
-    struct llmgr_error own = {0};
-    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
-        if (limit-- == 0)
-            status = lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                             "the database holds more system platforms or models than the %d and "
-                             "%d that fit in memory",
-                             LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX);
-        else if (!take(catalogue, &rows))
-            status = lb_fail_memory(err);
-    }
-    ls_rows_end(&rows);
-    if (status == LLMGR_OK && found == LS_ERROR) {
-        status = own.status;
-        if (err != NULL)
-            *err = own;
-    }
-    return status;
+    return ls_each(tx, statement, LS_ARGS(ls_int(limit + 1)), take_row, &reading, err);
 }
 
 llmgr_status lm_fail_older(const struct ls_store *store, struct llmgr_error *err)
@@ -348,10 +347,10 @@ static llmgr_status read_all(struct lm_catalogue *catalogue, struct ls_tx *tx,
     if (status != LLMGR_OK)
         return status;
     status = read_table(catalogue, tx, LS_CATALOGUE_PLATFORMS, LM_CATALOGUE_PLATFORMS_MAX,
-                        take_platform, err);
+                        add_platform, err);
     if (status != LLMGR_OK)
         return status;
-    return read_table(catalogue, tx, LS_CATALOGUE_MODELS, LM_CATALOGUE_MODELS_MAX, take_model, err);
+    return read_table(catalogue, tx, LS_CATALOGUE_MODELS, LM_CATALOGUE_MODELS_MAX, add_model, err);
 }
 
 /* What is not in the rows: origins, usable keys, indexes. No transaction is open. */

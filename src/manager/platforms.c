@@ -91,27 +91,30 @@ static llmgr_status judge_own(const struct change *change, const struct ls_rows 
 typedef llmgr_status (*judge_fn)(const struct change *change, const struct ls_rows *rows,
                                  struct llmgr_error *err);
 
+struct judging {
+    const struct change *change;
+    judge_fn judge;
+    size_t seen;
+};
+
+static llmgr_status judge_row(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct judging *judging = context;
+
+    judging->seen++;
+    return judging->judge(judging->change, row, err);
+}
+
 /* Runs `judge` over the statement's rows; *count (may be NULL) receives how many there are. */
 static llmgr_status judge_rows(const struct change *change, struct ls_tx *tx,
                                enum ls_statement statement, const struct ls_value *values,
                                size_t value_count, judge_fn judge, size_t *count,
                                struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    llmgr_status status = ls_query(tx, statement, values, value_count, &rows, err);
-    if (status != LLMGR_OK)
-        return status;
-    size_t seen = 0;
-    enum ls_found found = LS_ABSENT;
-    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND) {
-        status = judge(change, &rows, err);
-        seen++;
-    }
-    ls_rows_end(&rows);
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = ls_row_status(err);
+    struct judging judging = {.change = change, .judge = judge};
+    llmgr_status status = ls_each(tx, statement, values, value_count, judge_row, &judging, err);
     if (status == LLMGR_OK && count != NULL)
-        *count = seen;
+        *count = judging.seen;
     return status;
 }
 

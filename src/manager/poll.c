@@ -25,6 +25,7 @@
 enum { AGAIN_FIRST_MS = 1000, AGAIN_LAST_MS = 3600 * 1000 };
 
 struct poll {
+    const struct lm_manager *manager;
     struct lm_point known; /* when it was asked */
     struct lm_point last;  /* the newest of those that were read; `known` if there is none */
     int64_t there;         /* the mark of the known change as the database has it */
@@ -49,8 +50,7 @@ static void take_history(struct poll *poll, const struct ls_rows *rows)
              identity.p != NULL ? identity.p : "");
 }
 
-static void take_change(const struct lm_manager *manager, struct poll *poll,
-                        const struct ls_rows *rows)
+static void take_change(struct poll *poll, const struct ls_rows *rows)
 {
     poll->last = (struct lm_point){ls_column_int(rows, 1), ls_column_int(rows, 3)};
     if (poll->count == 0)
@@ -58,36 +58,26 @@ static void take_change(const struct lm_manager *manager, struct poll *poll,
     if (ls_column_is_null(rows, 2))
         poll->all = true;
     poll->revisions[poll->count] = poll->last.revision;
-    poll->users[poll->count++] = lm_user_hash(manager, ls_column_text(rows, 2));
+    poll->users[poll->count++] = lm_user_hash(poll->manager, ls_column_text(rows, 2));
+}
+
+static llmgr_status take_row(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    (void)err;
+    if (ls_column_int(row, 0) == 0)
+        take_history(context, row);
+    else
+        take_change(context, row);
+    return LLMGR_OK;
 }
 
 static llmgr_status read_changes(struct lm_manager *manager, struct poll *poll,
                                  struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    struct ls_tx *tx;
-    enum ls_found found = LS_ERROR;
-
-    llmgr_status status = ls_begin(manager->store, LS_READ_CHANGES, &tx, err);
-    if (status != LLMGR_OK)
-        return status;
-    struct llmgr_error own = {0};
-    status =
-        ls_query(tx, LS_CHANGES_SINCE,
-                 LS_ARGS(ls_int(poll->known.revision), ls_int(LM_POLL_CHANGES_MAX)), &rows, &own);
-    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
-        if (ls_column_int(&rows, 0) == 0)
-            take_history(poll, &rows);
-        else
-            take_change(manager, poll, &rows);
-    }
-    ls_rows_end(&rows);
-    ls_rollback(tx);
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = own.status;
-    if (status != LLMGR_OK && err != NULL)
-        *err = own;
-    return status;
+    poll->manager = manager;
+    return ls_read_each(manager->store, LS_READ_CHANGES, LS_CHANGES_SINCE,
+                        LS_ARGS(ls_int(poll->known.revision), ls_int(LM_POLL_CHANGES_MAX)),
+                        take_row, poll, err);
 }
 
 /* ---- Another history ------------------------------------------------------------------------- */

@@ -108,29 +108,22 @@ static bool add_slot(struct slots *slots, struct lb_str name)
     return true;
 }
 
+static llmgr_status take_slot(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    return add_slot(context, ls_column_text(row, 0)) ? LLMGR_OK : lb_fail_memory(err);
+}
+
 static llmgr_status read_slots(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct slots *slots = context;
     slots->count = 0;
-    struct ls_rows rows = {0};
-    llmgr_status status =
-        ls_query(tx, LS_SELECTION_SLOTS, LS_ARGS(ls_text(slots->user)), &rows, err);
-    if (status != LLMGR_OK)
-        return status;
-    enum ls_found found = LS_ABSENT;
-    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND)
-        if (!add_slot(slots, ls_column_text(&rows, 0)))
-            status = lb_fail_memory(err);
-    ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
+    return ls_each(tx, LS_SELECTION_SLOTS, LS_ARGS(ls_text(slots->user)), take_slot, slots, err);
 }
 
 llmgr_status lm_selection_slots(struct lm_manager *manager, struct lb_str user,
                                 struct lb_arena *arena, struct lb_str **slots, size_t *count,
                                 struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status != LLMGR_OK)
         return status;

@@ -57,7 +57,7 @@ static bool keep_normal(const struct lm_sync_plan *plan, struct lb_arena *arena,
     return kept;
 }
 
-static bool take_row(struct lm_sync_plan *plan, struct lb_arena *arena, const struct ls_rows *rows)
+static bool add_row(struct lm_sync_plan *plan, struct lb_arena *arena, const struct ls_rows *rows)
 {
     plan->rows = grow(arena, plan->rows, plan->row_count, sizeof *plan->rows);
     if (plan->rows == NULL)
@@ -83,7 +83,7 @@ static struct lm_sync_row *row_by_id(const struct lm_sync_plan *plan, int64_t id
     return NULL;
 }
 
-static bool take_model(struct lm_sync_row *row, struct lb_arena *arena, const struct ls_rows *rows)
+static bool add_model(struct lm_sync_row *row, struct lb_arena *arena, const struct ls_rows *rows)
 {
     row->models = grow(arena, row->models, row->model_count, sizeof *row->models);
     if (row->models == NULL)
@@ -97,41 +97,48 @@ static bool take_model(struct lm_sync_row *row, struct lb_arena *arena, const st
            keep(arena, ls_column_text(rows, 4), &model->extra_body);
 }
 
+/* The database's state being read. */
+struct reading {
+    struct lm_sync_plan *plan;
+    struct lb_arena *arena;
+    struct lm_sync_row *row; /* the platform whose models come */
+};
+
+static llmgr_status take_platform(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct reading *reading = context;
+
+    return add_row(reading->plan, reading->arena, row) ? LLMGR_OK : lb_fail_memory(err);
+}
+
+static llmgr_status take_model(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct reading *reading = context;
+    int64_t platform_id = ls_column_int(row, 1);
+
+    if (reading->row == NULL || reading->row->id != platform_id)
+        reading->row = row_by_id(reading->plan, platform_id);
+    if (reading->row == NULL || add_model(reading->row, reading->arena, row))
+        return LLMGR_OK;
+    return lb_fail_memory(err);
+}
+
 static llmgr_status read_rows(struct lm_sync_plan *plan, struct ls_tx *tx, struct lb_arena *arena,
                               struct llmgr_error *err)
 {
+    struct reading reading = {.plan = plan, .arena = arena};
+
     plan->rows = NULL;
     plan->row_count = 0;
-    struct ls_rows rows = {0};
-    llmgr_status status = ls_query(tx, LS_SYNC_PLATFORMS, NULL, 0, &rows, err);
-    if (status != LLMGR_OK)
-        return status;
-    enum ls_found found = LS_ABSENT;
-    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND)
-        if (!take_row(plan, arena, &rows))
-            status = lb_fail_memory(err);
-    ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
+    return ls_each(tx, LS_SYNC_PLATFORMS, NULL, 0, take_platform, &reading, err);
 }
 
 static llmgr_status read_models(struct lm_sync_plan *plan, struct ls_tx *tx, struct lb_arena *arena,
                                 struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    llmgr_status status = ls_query(tx, LS_SYNC_MODELS, NULL, 0, &rows, err);
-    if (status != LLMGR_OK)
-        return status;
-    enum ls_found found = LS_ABSENT;
-    struct lm_sync_row *row = NULL;
-    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND) {
-        int64_t platform_id = ls_column_int(&rows, 1);
-        if (row == NULL || row->id != platform_id)
-            row = row_by_id(plan, platform_id);
-        if (row != NULL && !take_model(row, arena, &rows))
-            status = lb_fail_memory(err);
-    }
-    ls_rows_end(&rows);
-    return status == LLMGR_OK && found == LS_ERROR ? ls_row_status(err) : status;
+    struct reading reading = {.plan = plan, .arena = arena};
+
+    return ls_each(tx, LS_SYNC_MODELS, NULL, 0, take_model, &reading, err);
 }
 
 /* ---- Who is who ------------------------------------------------------------------------------ */

@@ -107,13 +107,14 @@ struct hidden {
     int64_t *ids; /* ascending */
     size_t count;
     size_t capacity;
+    struct lb_arena *arena;
 };
 
-static bool add_hidden(struct hidden *hidden, struct lb_arena *arena, int64_t id)
+static bool add_hidden(struct hidden *hidden, int64_t id)
 {
     if (hidden->count == hidden->capacity) {
         size_t capacity = hidden->capacity != 0 ? hidden->capacity * 2 : 64;
-        int64_t *ids = lb_arena_calloc(arena, capacity, sizeof *ids);
+        int64_t *ids = lb_arena_calloc(hidden->arena, capacity, sizeof *ids);
         if (ids == NULL)
             return false;
         for (size_t i = 0; i < hidden->count; i++)
@@ -125,30 +126,9 @@ static bool add_hidden(struct hidden *hidden, struct lb_arena *arena, int64_t id
     return true;
 }
 
-static llmgr_status read_hidden(struct lm_manager *manager, struct lb_str user,
-                                struct lb_arena *arena, struct hidden *hidden,
-                                struct llmgr_error *err)
+static llmgr_status take_hidden(const struct ls_rows *row, void *context, struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    struct ls_tx *tx;
-    struct llmgr_error own = {0};
-    enum ls_found found = LS_ERROR;
-
-    llmgr_status status = ls_begin(manager->store, LS_READ_ONE, &tx, err);
-    if (status != LLMGR_OK)
-        return status;
-    status = ls_query(tx, LS_PROFILE_HIDDEN_MODELS, LS_ARGS(ls_text(user)), &rows, &own);
-    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
-        if (!add_hidden(hidden, arena, ls_column_int(&rows, 0)))
-            status = lb_fail_memory(&own);
-    }
-    ls_rows_end(&rows);
-    ls_rollback(tx);
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = own.status;
-    if (status != LLMGR_OK && err != NULL)
-        *err = own;
-    return status;
+    return add_hidden(context, ls_column_int(row, 0)) ? LLMGR_OK : lb_fail_memory(err);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -228,9 +208,9 @@ llmgr_status lr_models(struct lm_manager *manager, struct lb_str user, struct lb
                        struct llmgr_model **items, size_t *count, struct llmgr_error *err)
 {
     struct lb_str acting = lm_effective_user(manager, user);
-    struct hidden hidden = {0};
     char first[LM_SCRATCH_SIZE];
     struct lb_arena scratch;
+    struct hidden hidden = {.arena = &scratch};
     struct lr_scene scene;
 
     llmgr_status status = lm_keep_fresh(manager, err);
@@ -239,7 +219,8 @@ llmgr_status lr_models(struct lm_manager *manager, struct lb_str user, struct lb
     lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
     status = lr_scene_open(manager, acting, &scratch, &scene, err);
     if (status == LLMGR_OK) {
-        status = read_hidden(manager, acting, &scratch, &hidden, err);
+        status = ls_read_each(manager->store, LS_READ_ONE, LS_PROFILE_HIDDEN_MODELS,
+                              LS_ARGS(ls_text(acting)), take_hidden, &hidden, err);
         if (status == LLMGR_OK)
             status = list_models(&scene, &hidden, arena, items, count, err);
         lr_scene_close(&scene);
@@ -276,24 +257,22 @@ static bool add_time(struct times *times, int64_t id, int64_t created_at)
     return true;
 }
 
+static llmgr_status take_time(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    bool kept = add_time(context, ls_column_int(row, 0), ls_column_int(row, 1));
+
+    return kept ? LLMGR_OK : lb_fail_memory(err);
+}
+
 static llmgr_status read_times(struct ls_tx *tx, struct times *times, bool *more,
                                struct llmgr_error *err)
 {
     int64_t after = times->count != 0 ? times->items[times->count - 1].model_id : 0;
     size_t before = times->count;
-    struct ls_rows rows = {0};
-    enum ls_found found = LS_ABSENT;
 
-    llmgr_status status =
-        ls_query(tx, LS_MODEL_TIMES,
-                 LS_ARGS(ls_text(times->user), ls_int(after), ls_int(TIMES_PAGE)), &rows, err);
-    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND) {
-        if (!add_time(times, ls_column_int(&rows, 0), ls_column_int(&rows, 1)))
-            status = lb_fail_memory(err);
-    }
-    ls_rows_end(&rows);
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = err->status;
+    llmgr_status status = ls_each(tx, LS_MODEL_TIMES,
+                                  LS_ARGS(ls_text(times->user), ls_int(after), ls_int(TIMES_PAGE)),
+                                  take_time, times, err);
     *more = times->count - before == TIMES_PAGE;
     return status;
 }
@@ -314,14 +293,10 @@ llmgr_status lr_model_times(struct lm_manager *manager, struct lb_str user, stru
                             struct lm_model_time **items, size_t *count, struct llmgr_error *err)
 {
     struct times times = {.user = lm_effective_user(manager, user), .arena = arena};
-    struct llmgr_error own = {0};
 
-    llmgr_status status = ls_transact(manager->store, LS_READ, all_times, &times, &own);
-    if (status != LLMGR_OK) {
-        if (err != NULL)
-            *err = own;
+    llmgr_status status = ls_transact(manager->store, LS_READ, all_times, &times, err);
+    if (status != LLMGR_OK)
         return status;
-    }
     *items = times.items;
     *count = times.count;
     return LLMGR_OK;

@@ -70,7 +70,7 @@ static struct row *add_row(struct draft *draft, enum kind kind)
     return row;
 }
 
-static bool take_row(struct draft *draft, const struct ls_rows *rows)
+static bool add_choice(struct draft *draft, const struct ls_rows *rows)
 {
     enum kind kind = (enum kind)ls_column_int(rows, 0);
     int64_t id = ls_column_int(rows, 1);
@@ -97,7 +97,7 @@ static bool take_row(struct draft *draft, const struct ls_rows *rows)
     return kind == KIND_SELECTION || keep(draft, ls_column_blob(rows, 6), &row->record);
 }
 
-static bool take_model(struct draft *draft, const struct ls_rows *rows)
+static bool add_model(struct draft *draft, const struct ls_rows *rows)
 {
     struct row *row = add_row(draft, KIND_MODEL);
 
@@ -113,32 +113,22 @@ static bool take_model(struct draft *draft, const struct ls_rows *rows)
     return true;
 }
 
-static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
-                              enum ls_statement statement,
-                              bool (*take)(struct draft *, const struct ls_rows *),
-                              struct llmgr_error *err)
+static llmgr_status take_row(const struct ls_rows *row, void *context, struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    struct ls_tx *tx;
-    struct llmgr_error own = {0};
-    enum ls_found found = LS_ERROR;
+    return add_choice(context, row) ? LLMGR_OK : lb_fail_memory(err);
+}
 
-    llmgr_status status = ls_begin(manager->store, LS_READ_SOON, &tx, err);
-    if (status != LLMGR_OK)
-        return status;
-    status = ls_query(tx, statement, LS_ARGS(ls_text(draft->user), ls_int(draft->known.revision)),
-                      &rows, &own);
-    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND) {
-        if (!take(draft, &rows))
-            status = lb_fail_memory(&own);
-    }
-    ls_rows_end(&rows);
-    ls_rollback(tx);
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = own.status;
-    if (status != LLMGR_OK && err != NULL)
-        *err = own;
-    return status;
+static llmgr_status take_model(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    return add_model(context, row) ? LLMGR_OK : lb_fail_memory(err);
+}
+
+static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
+                              enum ls_statement statement, ls_row_fn take, struct llmgr_error *err)
+{
+    return ls_read_each(manager->store, LS_READ_SOON, statement,
+                        LS_ARGS(ls_text(draft->user), ls_int(draft->known.revision)), take, draft,
+                        err);
 }
 
 /* ---- Order ----------------------------------------------------------------------------------- */

@@ -39,36 +39,24 @@ llmgr_status ls_legacy_rename(struct ls_conn *conn, struct llmgr_error *err)
     return run(conn, SCRIPT_RENAME, err);
 }
 
-static llmgr_status seal_keys(struct ls_tx *tx, enum ls_statement id, bool is_own,
-                              struct llmgr_error *err)
+static llmgr_status seal_key(const struct ls_rows *row, void *context, struct llmgr_error *err)
 {
-    struct ls_store *store = ls_tx_store(tx);
-    struct ls_rows rows;
-    llmgr_status status = ls_query(tx, id, NULL, 0, &rows, err);
-    enum ls_found found = LS_ABSENT;
+    const struct ls_store *store = ls_tx_store(row->tx);
+    const bool *is_own = context;
+    const struct ls_legacy_key key = {
+        .is_own = *is_own,
+        .user = ls_column_text(row, 0),
+        .platform_id = ls_column_int(row, 1),
+        .base_url = ls_column_text(row, 2),
+        .api_key = ls_column_text(row, 3),
+    };
 
-    if (status != LLMGR_OK)
-        return status;
-    while (status == LLMGR_OK && (found = ls_next(&rows, err)) == LS_FOUND) {
-        struct ls_legacy_key key = {
-            .is_own = is_own,
-            .user = ls_column_text(&rows, 0),
-            .platform_id = ls_column_int(&rows, 1),
-            .base_url = ls_column_text(&rows, 2),
-            .api_key = ls_column_text(&rows, 3),
-        };
-        if (store->options.on_legacy == NULL)
-            status = lb_fail(err, LLMGR_ERR_INVALID,
-                             N_("%s was made by the Python original and holds API keys in clear "
-                                "text; a secret store is needed to open it"),
-                             store->place);
-        else
-            status = store->options.on_legacy(tx, &key, store->options.legacy_context, err);
-    }
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = tx->failed;
-    ls_rows_end(&rows);
-    return status;
+    if (store->options.on_legacy == NULL)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("%s was made by the Python original and holds API keys in clear "
+                          "text; a secret store is needed to open it"),
+                       store->place);
+    return store->options.on_legacy(row->tx, &key, store->options.legacy_context, err);
 }
 
 llmgr_status ls_legacy_copy(struct ls_conn *conn, struct llmgr_error *err)
@@ -85,9 +73,9 @@ llmgr_status ls_legacy_copy(struct ls_conn *conn, struct llmgr_error *err)
     if (status != LLMGR_OK)
         return status;
     struct ls_tx *tx = ls_tx_on(conn, LS_WRITE);
-    status = seal_keys(tx, LS_LEGACY_PLATFORM_KEYS, false, err);
+    status = ls_each(tx, LS_LEGACY_PLATFORM_KEYS, NULL, 0, seal_key, &(bool){false}, err);
     if (status == LLMGR_OK)
-        status = seal_keys(tx, LS_LEGACY_OWN_KEYS, true, err);
+        status = ls_each(tx, LS_LEGACY_OWN_KEYS, NULL, 0, seal_key, &(bool){true}, err);
     if (status == LLMGR_OK)
         status = run(conn, SCRIPT_DROP, err);
     if (status == LLMGR_OK && left_behind > 0)

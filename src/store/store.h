@@ -3,14 +3,15 @@
  * Rows. One face over SQLite and PostgreSQL: open a database, run statements of the one statement
  * table inside transactions, and keep the schema up to date.
  *
- *   struct ls_tx *tx;
- *   struct ls_rows rows;
- *   status = ls_begin(store, LS_READ, &tx, err);
+ *   static llmgr_status take(const struct ls_rows *row, void *context, struct llmgr_error *err)
+ *   {
+ *       return add(context, ls_column_text(row, 0)) ? LLMGR_OK : lb_fail_memory(err);
+ *   }
  *   ...
- *   status = ls_query(tx, LS_META_GET, LS_ARGS(ls_cstr("writer")), &rows, err);
- *   while ((found = ls_next(&rows, err)) == LS_FOUND)
- *       use(ls_column_text(&rows, 0));
- *   ls_rows_end(&rows);
+ *   status = ls_begin(store, LS_READ, &tx, err);
+ *   if (status != LLMGR_OK)
+ *       return status;
+ *   status = ls_each(tx, LS_SELECTION_SLOTS, LS_ARGS(ls_text(user)), take, &slots, err);
  *   ls_rollback(tx);                           the end of a reading transaction
  *
  * Statements are rows of store/statements.def; nothing outside this folder writes SQL. A new
@@ -250,6 +251,18 @@ LLMGR_MUST_CHECK llmgr_status ls_query(struct ls_tx *tx, enum ls_statement id,
                                        const struct ls_value *values, size_t count,
                                        struct ls_rows *rows, struct llmgr_error *err);
 LLMGR_MUST_CHECK enum ls_found ls_next(struct ls_rows *rows, struct llmgr_error *err);
+/* Takes one row of several; a failure, which it tells in `err`, is the last row that is read. */
+typedef llmgr_status (*ls_row_fn)(const struct ls_rows *row, void *context,
+                                  struct llmgr_error *err);
+/* Calls `take` for each row of a statement with result columns, and ends its rows. */
+LLMGR_MUST_CHECK llmgr_status ls_each(struct ls_tx *tx, enum ls_statement id,
+                                      const struct ls_value *values, size_t count, ls_row_fn take,
+                                      void *context, struct llmgr_error *err);
+/* ls_each in a reading transaction of its own, which is run once: `mode` is none that writes. */
+LLMGR_MUST_CHECK llmgr_status ls_read_each(struct ls_store *store, enum ls_mode mode,
+                                           enum ls_statement id, const struct ls_value *values,
+                                           size_t count, ls_row_fn take, void *context,
+                                           struct llmgr_error *err);
 /* Harmless when repeated, and on zeroed rows. */
 void ls_rows_end(struct ls_rows *rows);
 /* The status behind an LS_ERROR of ls_find or ls_next, which only `err` tells. */

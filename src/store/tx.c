@@ -391,6 +391,38 @@ void ls_rows_end(struct ls_rows *rows)
     rows->on_row = false;
 }
 
+llmgr_status ls_each(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
+                     size_t count, ls_row_fn take, void *context, struct llmgr_error *err)
+{
+    struct llmgr_error own = {0};
+    struct ls_rows rows;
+    enum ls_found found = LS_ABSENT;
+
+    llmgr_status status = ls_query(tx, id, values, count, &rows, &own);
+    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND)
+        status = take(&rows, context, &own);
+    ls_rows_end(&rows);
+    if (status == LLMGR_OK && found == LS_ERROR)
+        status = ls_row_status(&own);
+    if (status != LLMGR_OK && err != NULL)
+        *err = own;
+    return status;
+}
+
+llmgr_status ls_read_each(struct ls_store *store, enum ls_mode mode, enum ls_statement id,
+                          const struct ls_value *values, size_t count, ls_row_fn take,
+                          void *context, struct llmgr_error *err)
+{
+    struct ls_tx *tx;
+
+    llmgr_status status = ls_begin(store, mode, &tx, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = ls_each(tx, id, values, count, take, context, err);
+    ls_rollback(tx);
+    return status;
+}
+
 enum ls_found ls_find(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
                       size_t count, struct ls_rows *rows, struct llmgr_error *err)
 {

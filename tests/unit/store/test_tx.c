@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "../db.h"
+#include "base/error.h"
 #include "store/driver.h"
 
 static struct db db;
@@ -170,6 +171,64 @@ static void values_survive_a_round_trip(void **state)
                      LLMGR_OK);
     assert_int_equal(changed, 2);
     commit(tx);
+}
+
+struct seen {
+    int count;
+    int stop_at; /* 0: never */
+};
+
+static llmgr_status see(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct seen *seen = context;
+
+    if (++seen->count == seen->stop_at)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE, "row %lld is enough",
+                       (long long)ls_column_int(row, 1));
+    return LLMGR_OK;
+}
+
+#define ALL_CHANGES LS_CHANGES_SINCE, LS_ARGS(ls_int(INT64_MIN), ls_int(INT64_MAX))
+
+static void each_row_is_taken_until_one_fails(void **state)
+{
+    struct llmgr_error err = {0};
+    struct seen seen = {0};
+    (void)state;
+
+    struct ls_tx *tx = begin(store, LS_WRITE);
+    (void)add_revision(tx, NULL);
+    (void)add_revision(tx, "user");
+    assert_int_equal(ls_each(tx, ALL_CHANGES, see, &seen, &err), LLMGR_OK);
+    assert_int_equal(seen.count, 3);
+    /* The rows are ended: the statement can be started again, and the transaction goes on. */
+    seen = (struct seen){.stop_at = 2};
+    assert_int_equal(ls_each(tx, ALL_CHANGES, see, &seen, &err), LLMGR_ERR_TOO_LARGE);
+    assert_int_equal(seen.count, 2);
+    assert_non_null(strstr(err.message, "is enough"));
+    seen = (struct seen){.stop_at = 1};
+    assert_int_equal(ls_each(tx, ALL_CHANGES, see, &seen, NULL), LLMGR_ERR_TOO_LARGE);
+    commit(tx);
+
+    seen = (struct seen){0};
+    assert_int_equal(ls_read_each(store, LS_READ_ONE, ALL_CHANGES, see, &seen, &err), LLMGR_OK);
+    assert_int_equal(seen.count, 3);
+}
+
+static void a_reading_that_fails_says_why_also_without_an_error_to_fill(void **state)
+{
+    struct seen seen = {0};
+    (void)state;
+
+    struct ls_tx *tx = begin(store, LS_READ);
+    assert_int_equal(ls_each(tx, LS_CHANGES_SINCE, NULL, 0, see, &seen, NULL), LLMGR_ERR_INTERNAL);
+    assert_int_equal(ls_each(tx, ALL_CHANGES, see, &seen, NULL), LLMGR_ERR_INTERNAL);
+    ls_rollback(tx);
+    assert_int_equal(ls_read_each(store, LS_READ_SOON, LS_META_GET, NULL, 0, see, &seen, NULL),
+                     LLMGR_ERR_INTERNAL);
+    assert_int_equal(seen.count, 0);
+    /* Its connection is free again. */
+    ls_rollback(begin(store, LS_READ));
 }
 
 static void an_id_is_never_used_twice(void **state)
@@ -487,6 +546,8 @@ int main(void)
         FRESH(a_reader_keeps_its_snapshot_while_others_write),
         FRESH(a_reader_does_not_wait_for_an_open_writer),
         FRESH(values_survive_a_round_trip),
+        FRESH(each_row_is_taken_until_one_fails),
+        FRESH(a_reading_that_fails_says_why_also_without_an_error_to_fill),
         FRESH(an_id_is_never_used_twice),
         FRESH(wrong_arguments_are_an_internal_error),
         FRESH(a_broken_unique_constraint_is_a_conflict_and_not_retried),

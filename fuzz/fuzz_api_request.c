@@ -7,6 +7,7 @@
 
 #include "base/when.h"
 #include "check.h"
+#include "documents/read.h"
 #include "management/schema.h"
 
 static void check_body(enum lx_schema_id id, struct lb_str text)

@@ -155,10 +155,16 @@ struct llmgr;        /* an open manager: database, secrets, caches, connections 
 struct llmgr_llm;    /* one user's LLM: a resolved platform, model and key */
 struct llmgr_config; /* a configuration file that was read and checked */
 
+/* What users may do: XX(NAME, number, "name"). */
+#define LLMGR_MODE_MAP(XX)                                                                         \
+    XX(SINGLE, 0, "single") /* every request is the system user's */                               \
+    XX(FIXED, 1, "fixed") /* users see system platforms only; they may store own keys for them */  \
+    XX(CUSTOM, 2, "custom") /* users also own private platforms and models */
+
 typedef enum llmgr_mode {
-    LLMGR_MODE_SINGLE = 0, /* every request is the system user's */
-    LLMGR_MODE_FIXED = 1,  /* users see system platforms only; they may store own keys for them */
-    LLMGR_MODE_CUSTOM = 2  /* users also own private platforms and models */
+#define LLMGR_MODE_ENUM(name, number, text) LLMGR_MODE_##name = number,
+    LLMGR_MODE_MAP(LLMGR_MODE_ENUM)
+#undef LLMGR_MODE_ENUM
 } llmgr_mode;
 
 /*
@@ -260,10 +266,13 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_config_read(const struct llmgr_con
 LLMGR_API void llmgr_config_apply(const struct llmgr_config *config, struct llmgr_options *options);
 LLMGR_API void llmgr_config_free(struct llmgr_config *config);
 
+/* What is done: XX(NAME, number, "name"). */
+#define LLMGR_CHANGE_MAP(XX) XX(ADD, 0, "add") XX(UPDATE, 1, "update") XX(REMOVE, 2, "remove")
+
 typedef enum llmgr_change_action {
-    LLMGR_CHANGE_ADD = 0,
-    LLMGR_CHANGE_UPDATE = 1,
-    LLMGR_CHANGE_REMOVE = 2
+#define LLMGR_CHANGE_ENUM(name, number, text) LLMGR_CHANGE_##name = number,
+    LLMGR_CHANGE_MAP(LLMGR_CHANGE_ENUM)
+#undef LLMGR_CHANGE_ENUM
 } llmgr_change_action;
 
 struct llmgr_change {
@@ -291,10 +300,16 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_sync(struct llmgr *manager,
                                                    struct llmgr_error *err);
 LLMGR_API void llmgr_sync_report_clear(struct llmgr_sync_report *report);
 
+/* How a database stands to a configuration: XX(NAME, number, "name"). */
+#define LLMGR_SYNC_MAP(XX)                                                                         \
+    XX(NEVER, 0, "never")     /* this database was never synchronised */                           \
+    XX(CURRENT, 1, "current") /* its platforms are those of the configuration */                   \
+    XX(STALE, 2, "stale")     /* the configuration changed since (names, addresses, models) */
+
 typedef enum llmgr_sync_state {
-    LLMGR_SYNC_NEVER = 0,   /* this database was never synchronised */
-    LLMGR_SYNC_CURRENT = 1, /* its platforms are those of the configuration */
-    LLMGR_SYNC_STALE = 2    /* the configuration changed since (names, addresses, models) */
+#define LLMGR_SYNC_ENUM(name, number, text) LLMGR_SYNC_##name = number,
+    LLMGR_SYNC_MAP(LLMGR_SYNC_ENUM)
+#undef LLMGR_SYNC_ENUM
 } llmgr_sync_state;
 
 /* How the database stands to `config`, by a digest; server keys are not compared. */

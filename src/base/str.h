@@ -16,6 +16,13 @@ struct lb_str {
     size_t size;   /* bytes */
 };
 
+/*
+ * The names of a map of llmgr.h, XX(NAME, number, "name"), as "a|b|c": numbers from 0, so that the
+ * i-th is that of the number i.
+ */
+#define LB_NAMES(MAP) (&("" MAP(LB_NAMES_ROW))[1])
+#define LB_NAMES_ROW(NAME, number, text) "|" text
+
 #define LB_STR(literal) ((struct lb_str){(literal), sizeof(literal) - 1})
 
 static inline struct lb_str lb_str(const char *p, size_t size)

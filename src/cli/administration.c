@@ -44,7 +44,7 @@ llmgr_status cli_run_db_backup(struct cli_app *app, struct llmgr_error *err)
         status = llmgr_db_backup(app->manager, path, err);
     if (status != LLMGR_OK)
         return status;
-    return cli_done(app, json_pack("{s:s}", "backup", path), err,
+    return cli_done(app, lx_json_backup(&(struct lx_file){path}), err,
                     _("Wrote %s and checked it. Its keys open with the same master key only."),
                     path);
 }
@@ -59,11 +59,8 @@ llmgr_status cli_run_db_migrate(struct cli_app *app, struct llmgr_error *err)
         status = llmgr_db_check(app->manager, &report, err);
     if (status != LLMGR_OK)
         return status;
-    status =
-        cli_done(app,
-                 json_pack("{s:s,s:I}", "database", report.database, "schema_version",
-                           (json_int_t)report.schema_version),
-                 err, _("%s has schema %lld."), report.database, (long long)report.schema_version);
+    status = cli_done(app, lx_json_migrated(&report), err, _("%s has schema %lld."),
+                      report.database, (long long)report.schema_version);
     llmgr_db_report_clear(&report);
     return status;
 }
@@ -111,7 +108,7 @@ static llmgr_status rewrap(struct cli_app *app, const char *key_file, struct llm
     llmgr_status status = llmgr_key_rewrap(app->manager, key_file, err);
     if (status != LLMGR_OK)
         return status;
-    return cli_done(app, json_pack("{s:s}", "master_key_file", key_file), err,
+    return cli_done(app, lx_json_rewrapped(&(struct lx_file){key_file}), err,
                     _("The database now opens with the master key in %s only: name it as "
                       "master_key_file, and keep a copy apart from the database."),
                     key_file);

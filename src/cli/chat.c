@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "documents/write.h"
+
 enum { PROMPT_MAX = 16 << 20 };
 
 /* ---- The prompt ------------------------------------------------------------------------------ */
@@ -132,52 +134,6 @@ static int print_chunk(const struct llmgr_chunk *chunk, void *context)
     return ferror(stdout);
 }
 
-/* Gives it back, or drops it if a part is missing for want of memory. */
-static json_t *unless_short(json_t *value, bool good)
-{
-    if (good)
-        return value;
-    json_decref(value);
-    return NULL;
-}
-
-static json_t *usage_json(const struct llmgr_usage *usage)
-{
-    const struct {
-        const char *name;
-        int64_t count;
-    } rows[] = {
-        {"prompt_tokens", usage->prompt_tokens},
-        {"completion_tokens", usage->completion_tokens},
-        {"total_tokens", usage->total_tokens},
-        {"cached_tokens", usage->cached_tokens},
-        {"reasoning_tokens", usage->reasoning_tokens},
-    };
-    json_t *object = json_object();
-    bool good = object != NULL;
-
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && good; i++)
-        good = json_object_set_new(object, rows[i].name,
-                                   rows[i].count >= 0 ? json_integer(rows[i].count)
-                                                      : json_null()) == 0;
-    return unless_short(object, good);
-}
-
-static json_t *tool_calls_json(const struct llmgr_answer *answer)
-{
-    json_t *array = json_array();
-    bool good = array != NULL;
-
-    for (size_t i = 0; i < answer->tool_call_count && good; i++) {
-        const struct llmgr_tool_call *call = &answer->tool_calls[i];
-        json_t *row = json_pack("{s:I,s:o,s:o,s:o}", "index", (json_int_t)call->index, "id",
-                                cli_json_text(call->id), "name", cli_json_text(call->name),
-                                "arguments", cli_json_text(call->arguments));
-        good = row != NULL && json_array_append_new(array, row) == 0;
-    }
-    return unless_short(array, good);
-}
-
 static void write_text(const char *text)
 {
     if (text != NULL)
@@ -203,16 +159,7 @@ static llmgr_status print_answer(const struct cli_app *app, const struct llmgr_a
                                  const struct llmgr_selection *by, struct llmgr_error *err)
 {
     if (cli_json(app))
-        return cli_print_json(
-            json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:I,s:I,s:o}", "content",
-                      cli_json_text(answer->content), "reasoning_content",
-                      cli_json_text(answer->reasoning_content), "tool_calls",
-                      tool_calls_json(answer), "finish_reason",
-                      cli_json_text(answer->finish_reason), "model", cli_json_text(answer->model),
-                      "id", cli_json_text(answer->id), "platform", by->platform, "platform_id",
-                      (json_int_t)by->platform_id, "model_id", (json_int_t)by->model_id, "usage",
-                      usage_json(&answer->usage)),
-            err);
+        return cli_print_json(lx_json_chat(&(struct lx_chat){*answer, *by}), err);
     print_tool_calls(answer);
     putchar('\n');
     return LLMGR_OK;

@@ -140,8 +140,6 @@ void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * cursor or worse, become '?'; line ends and tabs stay.
  */
 void cli_write_shown(FILE *to, const char *text, size_t size);
-/* JSON string or null. */
-json_t *cli_json_text(const char *text);
 
 /* A table that fits the terminal: wide characters aligned, the widest column cut if need be. */
 struct cli_table;

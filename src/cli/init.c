@@ -26,7 +26,7 @@ static llmgr_status print_report(const struct cli_app *app, bool dry_run,
                                  const struct llmgr_sync_report *report, struct llmgr_error *err)
 {
     if (cli_json(app))
-        return cli_print_json(lx_json_sync(report, dry_run), err);
+        return cli_print_json(lx_json_sync(&(struct lx_sync){dry_run, *report}), err);
     for (size_t i = 0; i < report->count; i++)
         say_change(&report->changes[i]);
     if (report->count == 0)

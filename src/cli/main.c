@@ -14,6 +14,7 @@
 #endif
 
 #include "cli/cli.h"
+#include "documents/write.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define LLMGR_SANITIZED
@@ -73,8 +74,8 @@ static int fail(const struct cli_app *app, llmgr_status status, const struct llm
         cli_note("%s", text);
         return code;
     }
-    json_t *document = json_pack("{s:{s:s,s:i,s:s}}", "error", "code", llmgr_status_name(status),
-                                 "exit_code", code, "message", text);
+    const struct lx_failure_report report = {{status, code, text}};
+    json_t *document = lx_json_failure_report(&report);
     if (document == NULL || json_dumpf(document, stderr, JSON_COMPACT) != 0)
         cli_note("%s", text);
     fputc('\n', stderr);

@@ -3,19 +3,6 @@
 #include "cli/cli.h"
 #include "documents/write.h"
 
-static llmgr_status print_json(const struct llmgr_model_list *list, struct llmgr_error *err)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < list->count; i++) {
-        if (json_array_append_new(array, lx_json_model(&list->items[i])) != 0) {
-            json_decref(array);
-            return lb_fail_memory(err);
-        }
-    }
-    return cli_print_json(array, err);
-}
-
 static llmgr_status print_table(const struct cli_app *app, const struct llmgr_model_list *list,
                                 struct llmgr_error *err)
 {
@@ -47,7 +34,8 @@ llmgr_status cli_run_model_list(struct cli_app *app, struct llmgr_error *err)
         status = llmgr_models(app->manager, cli_user(app), &list, err);
     if (status != LLMGR_OK)
         return status;
-    status = cli_json(app) ? print_json(&list, err) : print_table(app, &list, err);
+    status = cli_json(app) ? cli_print_json(lx_list_model(NULL, list.items, list.count), err)
+                           : print_table(app, &list, err);
     llmgr_model_list_clear(&list);
     return status;
 }
@@ -111,8 +99,7 @@ llmgr_status cli_run_model_delete(struct cli_app *app, struct llmgr_error *err)
         status = llmgr_model_delete(app->manager, cli_user(app), id, err);
     if (status != LLMGR_OK)
         return status;
-    return cli_done(app, json_pack("{s:I,s:b}", "model_id", (json_int_t)id, "deleted", 1), err,
-                    "%s", _("Deleted."));
+    return cli_done(app, lx_json_model_gone(&(struct lx_gone){id, true}), err, "%s", _("Deleted."));
 }
 
 static llmgr_status set_hidden(struct cli_app *app, bool hide, struct llmgr_error *err)

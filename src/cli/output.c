@@ -31,11 +31,6 @@ llmgr_status cli_print_json(json_t *document, struct llmgr_error *err)
     return LLMGR_OK;
 }
 
-json_t *cli_json_text(const char *text)
-{
-    return text != NULL ? json_string(text) : json_null();
-}
-
 llmgr_status cli_done(const struct cli_app *app, json_t *document, struct llmgr_error *err,
                       const char *format, ...)
 {

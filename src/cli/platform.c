@@ -5,19 +5,6 @@
 #include "cli/cli.h"
 #include "documents/write.h"
 
-static llmgr_status print_json(const struct llmgr_platform_list *list, struct llmgr_error *err)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < list->count; i++) {
-        if (json_array_append_new(array, lx_json_platform(&list->items[i])) != 0) {
-            json_decref(array);
-            return lb_fail_memory(err);
-        }
-    }
-    return cli_print_json(array, err);
-}
-
 /* The column stands there only if there is something to say: tables are wide enough. */
 static bool some_reject_options(const struct llmgr_platform_list *list)
 {
@@ -71,7 +58,8 @@ llmgr_status cli_run_platform_list(struct cli_app *app, struct llmgr_error *err)
         status = llmgr_platforms(app->manager, cli_user(app), &list, err);
     if (status != LLMGR_OK)
         return status;
-    status = cli_json(app) ? print_json(&list, err) : print_table(app, &list, err);
+    status = cli_json(app) ? cli_print_json(lx_list_platform(NULL, list.items, list.count), err)
+                           : print_table(app, &list, err);
     llmgr_platform_list_clear(&list);
     return status;
 }
@@ -149,8 +137,8 @@ llmgr_status cli_run_platform_delete(struct cli_app *app, struct llmgr_error *er
         status = llmgr_platform_delete(app->manager, cli_user(app), id, err);
     if (status != LLMGR_OK)
         return status;
-    return cli_done(app, json_pack("{s:I,s:b}", "platform_id", (json_int_t)id, "deleted", 1), err,
-                    "%s", _("Deleted."));
+    return cli_done(app, lx_json_platform_gone(&(struct lx_gone){id, true}), err, "%s",
+                    _("Deleted."));
 }
 
 static llmgr_status set_hidden(struct cli_app *app, bool hide, struct llmgr_error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* llmgr probe and llmgr platform probe: which models does an address offer? */
 #include "cli/cli.h"
+#include "documents/write.h"
 
 static llmgr_status print_probe(const struct cli_app *app, const struct llmgr_probe *probe,
                                 struct llmgr_error *err)
@@ -12,16 +13,7 @@ static llmgr_status print_probe(const struct cli_app *app, const struct llmgr_pr
             puts(_("The address answers, but lists no models."));
         return LLMGR_OK;
     }
-    json_t *array = json_array();
-    for (size_t i = 0; i < probe->count; i++) {
-        json_t *row = json_pack("{s:s,s:o}", "id", probe->models[i].id, "raw",
-                                json_loads(probe->models[i].raw, JSON_DECODE_ANY, NULL));
-        if (json_array_append_new(array, row) != 0) {
-            json_decref(array);
-            return lb_fail_memory(err);
-        }
-    }
-    return cli_print_json(array, err);
+    return cli_print_json(lx_list_probe_model(NULL, probe->models, probe->count), err);
 }
 
 llmgr_status cli_run_probe(struct cli_app *app, struct llmgr_error *err)

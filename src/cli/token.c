@@ -21,14 +21,8 @@ static llmgr_status read_kind(const struct cli_app *app, llmgr_token_kind *kind,
 static llmgr_status print_created(const struct cli_app *app, const struct llmgr_token *token,
                                   const char *text, struct llmgr_error *err)
 {
-    if (cli_json(app)) {
-        json_t *document = lx_json_token(token);
-        if (document != NULL && json_object_set_new(document, "token", json_string(text)) != 0) {
-            json_decref(document);
-            document = NULL;
-        }
-        return cli_print_json(document, err);
-    }
+    if (cli_json(app))
+        return cli_print_json(lx_json_new_token(&(struct lx_new_token){*token, text}), err);
     printf("%s\n", text);
     cli_note(_("This is token %lld. It is shown this once: keep it where secrets are kept."),
              (long long)token->token_id);
@@ -80,18 +74,8 @@ static void table_page(struct cli_table *table, const struct llmgr_token_list *l
     }
 }
 
-static llmgr_status json_page(json_t *array, const struct llmgr_token_list *list,
-                              struct llmgr_error *err)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (json_array_append_new(array, lx_json_token(&list->items[i])) != 0)
-            return lb_fail_memory(err);
-    }
-    return LLMGR_OK;
-}
-
 /* Page by page into the table or the array; the other is NULL. */
-static llmgr_status each_page(struct cli_app *app, struct cli_table *table, json_t *array,
+static llmgr_status each_page(struct cli_app *app, struct cli_table *table, json_t **array,
                               struct llmgr_error *err)
 {
     llmgr_status status = LLMGR_OK;
@@ -106,10 +90,10 @@ static llmgr_status each_page(struct cli_app *app, struct cli_table *table, json
         count = list.count;
         if (count != 0)
             after_id = list.items[count - 1].token_id;
-        if (array != NULL)
-            status = json_page(array, &list, err);
-        else
+        if (array == NULL)
             table_page(table, &list);
+        else if ((*array = lx_list_token(*array, list.items, list.count)) == NULL)
+            status = lb_fail_memory(err);
         llmgr_token_list_clear(&list);
     }
     return status;
@@ -124,8 +108,8 @@ llmgr_status cli_run_token_list(struct cli_app *app, struct llmgr_error *err)
     if (status != LLMGR_OK)
         return status;
     if (cli_json(app)) {
-        json_t *array = json_array();
-        status = each_page(app, NULL, array, err);
+        json_t *array = NULL;
+        status = each_page(app, NULL, &array, err);
         if (status == LLMGR_OK)
             return cli_print_json(array, err);
         json_decref(array);
@@ -149,7 +133,7 @@ llmgr_status cli_run_token_revoke(struct cli_app *app, struct llmgr_error *err)
         status = llmgr_token_revoke(app->manager, whose(app), token_id, err);
     if (status != LLMGR_OK)
         return status;
-    return cli_done(
-        app, json_pack("{s:I,s:b}", "token_id", (json_int_t)token_id, "revoked", (int)true), err,
-        _("Token %lld is revoked; running gateways know within a second."), (long long)token_id);
+    return cli_done(app, lx_json_token_gone(&(struct lx_gone){token_id, true}), err,
+                    _("Token %lld is revoked; running gateways know within a second."),
+                    (long long)token_id);
 }

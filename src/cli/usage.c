@@ -82,7 +82,7 @@ static void sum_row(struct cli_table *table, const char *name, const struct llmg
 
 struct output {
     struct cli_table *table; /* or */
-    json_t *array;
+    json_t **items;
     struct llmgr_usage_sum total; /* key and name are static */
     size_t groups;
 };
@@ -90,16 +90,16 @@ struct output {
 static llmgr_status put_page(const struct llmgr_usage_list *list, struct output *out,
                              struct llmgr_error *err)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        const struct llmgr_usage_sum *sum = &list->items[i];
-        const char *name = sum->name[0] != '\0' ? sum->name : NULL;
-        if (out->array == NULL)
-            sum_row(out->table, name, sum);
-        else if (json_array_append_new(out->array, lx_json_sum(sum)) != 0)
-            return lb_fail_memory(err);
-    }
     out->groups += list->count;
     out->total = list->total;
+    if (out->items != NULL) {
+        *out->items = lx_list_sum(*out->items, list->items, list->count);
+        return *out->items != NULL ? LLMGR_OK : lb_fail_memory(err);
+    }
+    for (size_t i = 0; i < list->count; i++) {
+        const char *name = list->items[i].name;
+        sum_row(out->table, name[0] != '\0' ? name : NULL, &list->items[i]);
+    }
     return LLMGR_OK;
 }
 
@@ -130,16 +130,16 @@ static llmgr_status each_page(struct cli_app *app, struct llmgr_usage_query *que
 static llmgr_status print_json(struct cli_app *app, struct llmgr_usage_query *query,
                                const struct by_row *by, struct llmgr_error *err)
 {
-    struct output out = {.array = json_array()};
+    struct lx_usage_report report = {.by = by->name};
+    struct output out = {.items = &report.items};
 
     llmgr_status status = each_page(app, query, &out, err);
     if (status != LLMGR_OK) {
-        json_decref(out.array);
+        json_decref(report.items);
         return status;
     }
-    return cli_print_json(json_pack("{s:s,s:o,s:o}", "by", by->name, "items", out.array, "total",
-                                    lx_json_sum(&out.total)),
-                          err);
+    report.total = out.total;
+    return cli_print_json(lx_json_usage_report(&report), err);
 }
 
 static llmgr_status print_table(struct cli_app *app, struct llmgr_usage_query *query,

@@ -1,187 +1,147 @@
 /* SPDX-License-Identifier: MIT */
-/* Each function is one schema of schemas.def, member by member; a test holds them to it. */
+/*
+ * One writer for all documents: it goes along the rows of a schema and takes each member from its
+ * place. schema.c has seen to it that what stands there is of the type that is read here.
+ */
 #include "documents/write.h"
 
-bool lx_append(json_t *list, json_t *row)
+#include <string.h>
+
+static int64_t number_at(const char *place)
 {
-    return row != NULL && json_array_append_new(list, row) == 0;
+    int64_t number;
+
+    memcpy(&number, place, sizeof number);
+    return number;
 }
 
-json_t *lx_json_platform(const struct llmgr_platform *platform)
+static size_t size_at(const char *place)
 {
-    json_t *until = platform->no_stream_options_until_ms != 0
-                        ? json_integer((json_int_t)platform->no_stream_options_until_ms)
-                        : json_null();
+    size_t size;
 
-    return json_pack("{s:I,s:s,s:b,s:b,s:s,s:s,s:b,s:s?,s:s?,s:o,s:s?}", "platform_id",
-                     (json_int_t)platform->platform_id, "platform_name", platform->platform_name,
-                     "platform_is_sys", platform->platform_is_sys, "platform_hide",
-                     platform->platform_hide, "base_url", platform->base_url, "protocol",
-                     platform->protocol, "api_key_set", platform->api_key_set, "key_fingerprint",
-                     platform->key_fingerprint, "payer", platform->payer,
-                     "no_stream_options_until_ms", until, "native_paths", platform->native_paths);
+    memcpy(&size, place, sizeof size);
+    return size;
 }
 
-json_t *lx_json_model(const struct llmgr_model *model)
+static const void *pointer_at(const char *place)
 {
-    json_t *extra =
-        model->extra_body != NULL ? json_loads(model->extra_body, 0, NULL) : json_null();
+    const void *pointer;
 
-    return json_pack("{s:I,s:s,s:b,s:b,s:s,s:b,s:I,s:s,s:s,s:b,s:o}", "platform_id",
-                     (json_int_t)model->platform_id, "platform_name", model->platform_name,
-                     "platform_is_sys", model->platform_is_sys, "platform_hide",
-                     model->platform_hide, "base_url", model->base_url, "api_key_set",
-                     model->api_key_set, "model_id", (json_int_t)model->model_id, "model_name",
-                     model->model_name, "display_name", model->display_name, "model_hide",
-                     model->model_hide, "extra_body", extra);
+    memcpy(&pointer, place, sizeof pointer);
+    return pointer;
 }
 
-json_t *lx_json_selection(const struct llmgr_selection *selection)
+static unsigned chosen_at(const char *place)
 {
-    return json_pack(
-        "{s:s,s:s,s:I,s:b,s:s,s:s,s:I,s:s,s:b,s:b,s:b}", "slot", selection->slot, "platform",
-        selection->platform, "platform_id", (json_int_t)selection->platform_id, "platform_is_sys",
-        selection->platform_is_sys, "base_url", selection->base_url, "model_display_name",
-        selection->model_display_name, "model_id", (json_int_t)selection->model_id, "model_name",
-        selection->model_name, "api_key_set", selection->api_key_set, "is_default",
-        selection->is_default, "repaired", selection->repaired);
+    unsigned number;
+
+    _Static_assert(sizeof(llmgr_mode) == sizeof number, "enumerations are ints");
+    memcpy(&number, place, sizeof number);
+    return number;
 }
 
-static json_t *candidate_json(const struct llmgr_candidate *candidate)
+static json_t *integer_or_null(int64_t number, bool known)
 {
-    return json_pack("{s:I,s:s,s:b,s:s,s:I,s:s?,s:s?,s:b,s:b,s:s,s:s,s:s?,s:s?}", "platform_id",
-                     (json_int_t)candidate->platform_id, "platform_name", candidate->platform_name,
-                     "platform_is_sys", candidate->platform_is_sys, "base_url", candidate->base_url,
-                     "model_id", (json_int_t)candidate->model_id, "model_name",
-                     candidate->model_name, "display_name", candidate->display_name, "kept",
-                     candidate->kept, "chosen", candidate->chosen, "reason", candidate->reason,
-                     "text", candidate->text, "key_fingerprint", candidate->key_fingerprint,
-                     "payer", candidate->payer);
+    return known ? json_integer((json_int_t)number) : json_null();
 }
 
-/* Gives the list back, or drops it when a row did not fit. */
-static json_t *whole(json_t *list, bool good)
+static json_t *text_or_null(const char *text)
 {
+    return text != NULL ? json_string(text) : json_null();
+}
+
+static json_t *chosen(const char *choices, unsigned number)
+{
+    size_t size;
+    const char *name = lx_choice(choices, number, &size);
+
+    return name != NULL ? json_stringn(name, size) : NULL;
+}
+
+static json_t *text_value(const struct lx_member *member, const char *text)
+{
+    switch (member->type) {
+    case LX_TYPE_TEXT_OR_NULL:
+    case LX_TYPE_CHOICE_OR_NULL:
+        return text_or_null(text);
+    case LX_TYPE_OBJECT_OR_NULL:
+        return text != NULL ? json_loads(text, 0, NULL) : json_null();
+    case LX_TYPE_ANY:
+        return json_loads(text, JSON_DECODE_ANY, NULL);
+    default:
+        return json_string(text);
+    }
+}
+
+static json_t *value(const struct lx_member *member, const char *object)
+{
+    const char *place = object + member->place;
+
+    switch (member->type) {
+    case LX_TYPE_ID:
+    case LX_TYPE_COUNT:
+        return integer_or_null(number_at(place), true);
+    case LX_TYPE_COUNT_OR_NULL:
+        return integer_or_null(number_at(place), number_at(place) >= 0);
+    case LX_TYPE_NONZERO_OR_NULL:
+        return integer_or_null(number_at(place), number_at(place) != 0);
+    case LX_TYPE_FLAG:
+        return json_boolean(*(const bool *)place);
+    case LX_TYPE_KIND:
+        return chosen(member->choices, chosen_at(place));
+    case LX_TYPE_STATUS:
+        return json_string(llmgr_status_name((llmgr_status)chosen_at(place)));
+    case LX_TYPE_ONE:
+        return lx_write(member->other, place);
+    case LX_TYPE_LIST:
+        return lx_write_list(member->other, NULL, pointer_at(place),
+                             size_at(object + member->count_place));
+    case LX_TYPE_MADE: /* a reference of its own: the structure's is dropped at the end */
+        return json_incref((json_t *)(uintptr_t)pointer_at(place));
+    default:
+        return text_value(member, pointer_at(place));
+    }
+}
+
+/* The references that the structure held are ours. */
+static void drop_made(const struct lx_schema *schema, const char *object)
+{
+    for (size_t i = 0; i < schema->count; i++) {
+        if (schema->members[i].type == LX_TYPE_MADE)
+            json_decref((json_t *)(uintptr_t)pointer_at(object + schema->members[i].place));
+    }
+}
+
+json_t *lx_write(enum lx_schema_id id, const void *object)
+{
+    const struct lx_schema schema = lx_schema(id);
+    json_t *document = json_object();
+    bool good = document != NULL;
+
+    for (size_t i = 0; i < schema.count && good; i++) {
+        /* A NULL value is refused: the names are ours, so there is no other reason to fail. */
+        json_t *member = value(&schema.members[i], object);
+        good = json_object_set_new(document, schema.members[i].name, member) == 0;
+    }
+    drop_made(&schema, object);
     if (good)
-        return list;
-    json_decref(list);
+        return document;
+    json_decref(document);
     return NULL;
 }
 
-json_t *lx_json_explanation(const struct llmgr_explanation *explanation)
+json_t *lx_write_list(enum lx_schema_id id, json_t *list, const void *items, size_t count)
 {
-    json_t *list = json_array();
-    bool good = true;
+    const size_t size = lx_schema(id).size;
+    const char *item = items;
 
-    for (size_t i = 0; i < explanation->count && good; i++)
-        good = lx_append(list, candidate_json(&explanation->items[i]));
-    list = whole(list, good);
     if (list == NULL)
-        return NULL;
-    return json_pack("{s:o,s:s,s:s}", "candidates", list, "status",
-                     llmgr_status_name(explanation->status), "message", explanation->message);
-}
-
-static json_t *probed_json(const struct llmgr_probe_model *model)
-{
-    return json_pack("{s:s,s:o}", "id", model->id, "raw",
-                     json_loads(model->raw, JSON_DECODE_ANY, NULL));
-}
-
-json_t *lx_json_probe(const struct llmgr_probe *probe)
-{
-    json_t *list = json_array();
-    bool good = true;
-
-    for (size_t i = 0; i < probe->count && good; i++)
-        good = lx_append(list, probed_json(&probe->models[i]));
-    list = whole(list, good);
-    return list != NULL ? json_pack("{s:o}", "data", list) : NULL;
-}
-
-json_t *lx_json_token(const struct llmgr_token *token)
-{
-    return json_pack("{s:I,s:s,s:s,s:s?,s:s?,s:I,s:b,s:o}", "token_id", (json_int_t)token->token_id,
-                     "kind", llmgr_token_kind_name(token->kind), "name", token->name, "user",
-                     token->user, "prefix", token->prefix, "created_at_ms",
-                     (json_int_t)token->created_at_ms, "revoked", token->revoked, "revoked_at_ms",
-                     token->revoked ? json_integer((json_int_t)token->revoked_at_ms) : json_null());
-}
-
-static json_t *known(int64_t count)
-{
-    return count >= 0 ? json_integer((json_int_t)count) : json_null();
-}
-
-/* False when memory is short. */
-static bool add(json_t *object, const char *name, json_t *value)
-{
-    return value != NULL && json_object_set_new(object, name, value) == 0;
-}
-
-json_t *lx_json_sum(const struct llmgr_usage_sum *sum)
-{
-    json_t *json = json_pack("{s:s,s:s}", "key", sum->key, "name", sum->name);
-    bool good = json != NULL;
-
-#define LL_TALLY(name, counts) good = good && add(json, #name, json_integer((json_int_t)sum->name));
-#define LL_PAID(name) LL_TALLY(name, )
-#define LL_SUMMED(name) good = good && add(json, #name, known(sum->name));
-#include "ledger/usage.def"
-    return whole(json, good);
-}
-
-static json_t *change_json(const struct llmgr_change *change)
-{
-    static const char *const ACTIONS[] = {
-        [LLMGR_CHANGE_ADD] = "add",
-        [LLMGR_CHANGE_UPDATE] = "update",
-        [LLMGR_CHANGE_REMOVE] = "remove",
-    };
-
-    return json_pack("{s:s,s:s,s:s?,s:s?}", "action", ACTIONS[change->action], "platform_name",
-                     change->platform_name, "display_name", change->display_name, "detail",
-                     change->detail);
-}
-
-json_t *lx_json_sync(const struct llmgr_sync_report *report, bool dry_run)
-{
-    json_t *list = json_array();
-    bool good = true;
-
-    for (size_t i = 0; i < report->count && good; i++)
-        good = lx_append(list, change_json(&report->changes[i]));
-    list = whole(list, good);
-    return list != NULL ? json_pack("{s:b,s:o}", "dry_run", dry_run, "changes", list) : NULL;
-}
-
-json_t *lx_json_db(const struct llmgr_db_report *report)
-{
-    return json_pack("{s:s,s:s,s:s,s:s?,s:I,s:o,s:I,s:I,s:I,s:I}", "database", report->database,
-                     "kind", report->kind, "version", report->version, "warning", report->warning,
-                     "schema_version", (json_int_t)report->schema_version, "size",
-                     known(report->size), "platforms", (json_int_t)report->platforms, "models",
-                     (json_int_t)report->models, "users", (json_int_t)report->users,
-                     "unreadable_keys", (json_int_t)report->unreadable_keys);
-}
-
-static json_t *data_key_json(const struct llmgr_data_key *key)
-{
-    return json_pack("{s:I,s:b,s:I,s:I}", "id", (json_int_t)key->id, "active", key->active,
-                     "records", (json_int_t)key->records, "created_at_ms",
-                     (json_int_t)key->created_at_ms);
-}
-
-json_t *lx_json_keys(const struct llmgr_key_report *report)
-{
-    json_t *list = json_array();
-    bool good = true;
-
-    for (size_t i = 0; i < report->count && good; i++)
-        good = lx_append(list, data_key_json(&report->keys[i]));
-    list = whole(list, good);
-    if (list == NULL)
-        return NULL;
-    return json_pack("{s:s,s:o,s:I,s:I}", "master_id", report->master_id, "keys", list, "rotated",
-                     (json_int_t)report->rotated, "retired", (json_int_t)report->retired);
+        list = json_array();
+    for (size_t i = 0; i < count && list != NULL; i++) {
+        if (json_array_append_new(list, lx_write(id, item + i * size)) == 0)
+            continue;
+        json_decref(list);
+        list = NULL;
+    }
+    return list;
 }

@@ -1,28 +1,122 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's structures as the JSON of schemas.def, in the seed's field names. NULL when memory
- * is short. No function here is given a key.
+ * Structures as the JSON of schemas.def, in the seed's field names:
+ *
+ *   json_t *lx_json_platform(const struct llmgr_platform *platform);
+ *   json_t *lx_list_platform(json_t *list, const struct llmgr_platform *items, size_t count);
+ *
+ * and so for each document there. The first is NULL when memory is short. The second appends to
+ * `list`, of which it takes over the reference (NULL: to a new one), and gives it back; when memory
+ * is short it gives NULL, and the list is gone. No function here is given a key.
  */
 #ifndef LX_WRITE_H
 #define LX_WRITE_H
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "base/str.h"
+#include "documents/schema.h"
 #include "llmgr.h"
 
-/* Appends a row; false (and the row is gone) when memory is short. */
-bool lx_append(json_t *list, json_t *row);
+/* ---- What is written and stands in no structure of llmgr.h ----------------------------------- */
 
-json_t *lx_json_platform(const struct llmgr_platform *platform);
-json_t *lx_json_model(const struct llmgr_model *model);
-json_t *lx_json_selection(const struct llmgr_selection *selection);
-json_t *lx_json_explanation(const struct llmgr_explanation *explanation);
-json_t *lx_json_probe(const struct llmgr_probe *probe);
-json_t *lx_json_token(const struct llmgr_token *token);
-json_t *lx_json_sum(const struct llmgr_usage_sum *sum);
-json_t *lx_json_sync(const struct llmgr_sync_report *report, bool dry_run);
-json_t *lx_json_db(const struct llmgr_db_report *report);
-json_t *lx_json_keys(const struct llmgr_key_report *report);
+/* The choices that llmgr.h knows. */
+#define LX_TOKEN_KINDS LB_NAMES(LLMGR_TOKEN_KIND_MAP)
+#define LX_MODES LB_NAMES(LLMGR_MODE_MAP)
+#define LX_SYNC_STATES LB_NAMES(LLMGR_SYNC_MAP)
+#define LX_CHANGES LB_NAMES(LLMGR_CHANGE_MAP)
+#define LX_USAGE_BY LB_NAMES(LLMGR_USAGE_BY_MAP)
+
+struct lx_new_token {
+    struct llmgr_token token;
+    const char *text; /* the token itself */
+};
+
+struct lx_me {
+    const char *user;
+    const char *kind;
+    int64_t token_id; /* 0: none */
+    bool is_admin;
+    bool may_create;
+};
+
+struct lx_info {
+    const char *version;
+    llmgr_mode mode;
+    bool auto_key;
+};
+
+struct lx_sync_state {
+    llmgr_sync_state state;
+};
+
+struct lx_sync {
+    bool dry_run;
+    struct llmgr_sync_report report;
+};
+
+struct lx_usage {
+    struct llmgr_usage_list list;
+    const char *next;
+};
+
+struct lx_page {
+    json_t *data;
+    bool has_more;
+    const char *next; /* NULL: this is the last */
+};
+
+struct lx_usage_report {
+    const char *by;
+    json_t *items;
+    struct llmgr_usage_sum total;
+};
+
+struct lx_chat {
+    struct llmgr_answer answer;
+    struct llmgr_selection by;
+};
+
+struct lx_gone {
+    int64_t id;
+    bool gone;
+};
+
+struct lx_file {
+    const char *path;
+};
+
+struct lx_failure {
+    llmgr_status status;
+    int64_t exit_code;
+    const char *message;
+};
+
+struct lx_failure_report {
+    struct lx_failure error;
+};
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+/*
+ * The document of that structure. What is MADE is taken over in any case. NULL when memory is
+ * short, or a text is not UTF-8.
+ */
+json_t *lx_write(enum lx_schema_id id, const void *object);
+/* Of `count` structures that lie side by side; see above. */
+json_t *lx_write_list(enum lx_schema_id id, json_t *list, const void *items, size_t count);
+
+#define LX_DOCUMENT(Name, name, structure, text)                                                   \
+    static inline json_t *lx_json_##name(const structure *object)                                  \
+    {                                                                                              \
+        return lx_write(LX_SCHEMA_##Name, object);                                                 \
+    }                                                                                              \
+    static inline json_t *lx_list_##name(json_t *list, const structure *items, size_t count)       \
+    {                                                                                              \
+        return lx_write_list(LX_SCHEMA_##Name, list, items, count);                                \
+    }
+#include "documents/schemas.def"
 
 #endif

@@ -33,13 +33,14 @@ static void add_reference(const char *schema, struct lb_buf *out)
 
 static void add_choices(const char *choices, bool or_null, struct lb_buf *out)
 {
+    const char *choice;
+    size_t size;
+
     lb_buf_add_c(out, ",\"enum\":[");
-    for (const char *at = choices; *at != '\0';) {
-        size_t size = strcspn(at, "|");
-        if (at != choices)
+    for (unsigned i = 0; (choice = lx_choice(choices, i, &size)) != NULL; i++) {
+        if (i != 0)
             lb_buf_add_byte(out, ',');
-        lj_json_write_str(lb_str(at, size), out);
-        at += size + (at[size] == '|');
+        lj_json_write_str(lb_str(choice, size), out);
     }
     lb_buf_add_c(out, or_null ? ",null]" : "]");
 }
@@ -51,12 +52,15 @@ static const char *type_of(enum lx_type type)
     case LX_TYPE_COUNT:
         return "\"type\":\"integer\",\"format\":\"int64\"";
     case LX_TYPE_COUNT_OR_NULL:
+    case LX_TYPE_NONZERO_OR_NULL:
         return "\"type\":[\"integer\",\"null\"],\"format\":\"int64\",\"minimum\":0";
     case LX_TYPE_FLAG:
         return "\"type\":\"boolean\"";
     case LX_TYPE_TEXT:
     case LX_TYPE_TOKEN:
     case LX_TYPE_CHOICE:
+    case LX_TYPE_KIND:
+    case LX_TYPE_STATUS:
         return "\"type\":\"string\"";
     case LX_TYPE_SECRET:
         return "\"type\":\"string\",\"format\":\"password\",\"writeOnly\":true";
@@ -85,13 +89,13 @@ static void add_member(const struct lx_member *member, struct lb_buf *out)
         lb_buf_add_c(out, ",\"minimum\":1");
     if (member->type == LX_TYPE_COUNT)
         lb_buf_add_c(out, ",\"minimum\":0");
-    if (member->type == LX_TYPE_CHOICE || member->type == LX_TYPE_CHOICE_OR_NULL)
-        add_choices(member->detail, member->type == LX_TYPE_CHOICE_OR_NULL, out);
+    if (member->choices != NULL)
+        add_choices(member->choices, member->type == LX_TYPE_CHOICE_OR_NULL, out);
     if (member->type == LX_TYPE_ONE) /* 3.1: a reference may have a description beside it */
-        lb_buf_addf(out, ",\"$ref\":\"#/components/schemas/%s\"", member->detail);
+        lb_buf_addf(out, ",\"$ref\":\"#/components/schemas/%s\"", lx_schema(member->other).name);
     if (member->type == LX_TYPE_LIST) {
         lb_buf_add_c(out, ",\"items\":");
-        add_reference(member->detail, out);
+        add_reference(lx_schema(member->other).name, out);
     }
     if (member->max != 0)
         lb_buf_addf(out, ",\"maxLength\":%zu", member->max);
@@ -135,6 +139,8 @@ static void add_components(struct lb_buf *out)
                  "{\"$ref\":\"#/components/schemas/Problem\"}}}}},"
                  "\"schemas\":{");
     for (int id = 1; id < LX_SCHEMA_COUNT; id++) {
+        if (!lx_schema((enum lx_schema_id)id).shown)
+            continue;
         lb_buf_add_c(out, id == 1 ? "" : ",");
         add_schema((enum lx_schema_id)id, out);
     }

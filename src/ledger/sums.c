@@ -30,8 +30,8 @@ struct sum {
     enum lm_payer payer;
     struct lb_str platform_name; /* of the first attempt */
     struct lb_str model_name;
-#define LL_TALLY(name, counts) int64_t name;
-#define LL_SUMMED(name) int64_t name;
+#define LL_TALLY(name, ...) int64_t name;
+#define LL_SUMMED(name, ...) int64_t name;
 #include "ledger/usage.def"
 };
 
@@ -120,7 +120,7 @@ static struct sum *begin_sum(struct ll_sums *sums, const struct ll_usage *attemp
         .payer = attempt->payer,
         .platform_name = lb_arena_str(&sums->arena, attempt->platform_name),
         .model_name = lb_arena_str(&sums->arena, attempt->model_name),
-#define LL_SUMMED(name_) .name_ = LL_UNKNOWN,
+#define LL_SUMMED(name_, ...) .name_ = LL_UNKNOWN,
 #include "ledger/usage.def"
     };
     if (sum->user.p == NULL || sum->slot.p == NULL || sum->platform_name.p == NULL ||
@@ -146,8 +146,8 @@ static bool add_one(struct ll_sums *sums, const struct ll_usage *attempt)
         sum = begin_sum(sums, attempt, key);
     if (sum == NULL)
         return false;
-#define LL_TALLY(name, counts) sum->name += (counts) ? 1 : 0;
-#define LL_SUMMED(name) add_known(&sum->name, attempt->name);
+#define LL_TALLY(name, counts, ...) sum->name += (counts) ? 1 : 0;
+#define LL_SUMMED(name, ...) add_known(&sum->name, attempt->name);
 #include "ledger/usage.def"
     return true;
 }
@@ -222,8 +222,8 @@ static void fill_sum(const void *context, size_t run, struct ls_value *values)
         ls_int(sum->platform_id),    ls_int(sum->model_id),
         ls_text(sum->slot),          ls_text(lb_cstr(payer != NULL ? payer : "")),
         ls_text(sum->platform_name), ls_text(sum->model_name),
-#define LL_TALLY(name, counts) ls_int(sum->name),
-#define LL_SUMMED(name) known(sum->name),
+#define LL_TALLY(name, ...) ls_int(sum->name),
+#define LL_SUMMED(name, ...) known(sum->name),
 #include "ledger/usage.def"
     };
 

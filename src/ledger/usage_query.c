@@ -87,9 +87,9 @@ static llmgr_status read_after(struct reading *run, struct llmgr_error *err)
 static void read_counts(const struct ls_rows *rows, int at, struct llmgr_usage_sum *sum)
 {
     int64_t *const to[] = {
-#define LL_TALLY(name, counts) &sum->name,
-#define LL_PAID(name) &sum->name,
-#define LL_SUMMED(name) &sum->name,
+#define LL_TALLY(name, ...) &sum->name,
+#define LL_PAID(name, ...) &sum->name,
+#define LL_SUMMED(name, ...) &sum->name,
 #include "ledger/usage.def"
     };
 

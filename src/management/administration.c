@@ -20,30 +20,27 @@ static llmgr_status me(struct lp_api *api, struct llmgr_error *err)
     };
     const struct lp_caller *caller = api->call->caller;
     struct lb_str user = lm_effective_user(api->core, la_user(api->user));
-    bool may_create = lr_private_allowed(lm_options(api->core)) && !lm_is_system_user(user);
+    const struct lx_me answer = {
+        .user = user.p,
+        .kind = KINDS[caller->kind],
+        .token_id = caller->token_id,
+        .is_admin = api->is_admin,
+        .may_create = lr_private_allowed(lm_options(api->core)) && !lm_is_system_user(user),
+    };
 
-    return lp_api_answer(
-        api,
-        json_pack("{s:s%,s:s,s:o,s:b,s:b}", "user", user.p, user.size, "kind", KINDS[caller->kind],
-                  "token_id",
-                  caller->token_id != 0 ? json_integer((json_int_t)caller->token_id) : json_null(),
-                  "is_admin", api->is_admin, "may_create", may_create),
-        err);
+    return lp_api_answer(api, lx_json_me(&answer), err);
 }
 
 static llmgr_status info(struct lp_api *api, struct llmgr_error *err)
 {
-    static const char *const MODES[] = {
-        [LLMGR_MODE_SINGLE] = "single",
-        [LLMGR_MODE_FIXED] = "fixed",
-        [LLMGR_MODE_CUSTOM] = "custom",
-    };
     const struct lm_options *options = lm_options(api->core);
+    const struct lx_info answer = {
+        .version = llmgr_version(),
+        .mode = options->mode,
+        .auto_key = options->auto_key,
+    };
 
-    return lp_api_answer(api,
-                         json_pack("{s:s,s:s,s:b}", "version", llmgr_version(), "mode",
-                                   MODES[options->mode], "auto_key", options->auto_key),
-                         err);
+    return lp_api_answer(api, lx_json_info(&answer), err);
 }
 
 /* ---- Synchronisation ------------------------------------------------------------------------- */
@@ -61,36 +58,30 @@ static llmgr_status hooks(const struct lp_api *api, const struct lp_config_hooks
 
 static llmgr_status get_sync(struct lp_api *api, struct llmgr_error *err)
 {
-    static const char *const STATES[] = {
-        [LLMGR_SYNC_NEVER] = "never",
-        [LLMGR_SYNC_CURRENT] = "current",
-        [LLMGR_SYNC_STALE] = "stale",
-    };
     const struct lp_config_hooks *config;
-    llmgr_sync_state state;
+    struct lx_sync_state answer;
 
     llmgr_status status = hooks(api, &config, err);
     if (status == LLMGR_OK)
-        status = config->check(config->context, &state, err);
+        status = config->check(config->context, &answer.state, err);
     if (status != LLMGR_OK)
         return status;
-    return lp_api_answer(api, json_pack("{s:s}", "state", STATES[state]), err);
+    return lp_api_answer(api, lx_json_sync_state(&answer), err);
 }
 
 static llmgr_status run_sync(struct lp_api *api, struct llmgr_error *err)
 {
     const struct lp_config_hooks *config;
-    struct llmgr_sync_report report;
-    bool dry_run;
+    struct lx_sync answer;
 
-    (void)lp_api_flag(api, "dry_run", &dry_run);
+    (void)lp_api_flag(api, "dry_run", &answer.dry_run);
     llmgr_status status = hooks(api, &config, err);
     if (status == LLMGR_OK)
-        status = config->sync(config->context, dry_run, &report, err);
+        status = config->sync(config->context, answer.dry_run, &answer.report, err);
     if (status != LLMGR_OK)
         return status;
-    status = lp_api_answer(api, lx_json_sync(&report, dry_run), err);
-    llmgr_sync_report_clear(&report);
+    status = lp_api_answer(api, lx_json_sync(&answer), err);
+    llmgr_sync_report_clear(&answer.report);
     return status;
 }
 

@@ -13,19 +13,6 @@ static int64_t id_at(const void *items, size_t i)
     return ((const struct llmgr_model *)items)[i].model_id;
 }
 
-static json_t *page_of(const struct llmgr_model_list *list, const struct lp_range *range)
-{
-    json_t *data = json_array();
-
-    for (size_t i = range->from; i < range->to; i++) {
-        if (!lx_append(data, lx_json_model(&list->items[i]))) {
-            json_decref(data);
-            return NULL;
-        }
-    }
-    return data;
-}
-
 static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
 {
     struct llmgr_model_list models;
@@ -36,7 +23,8 @@ static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
         return status;
     status = lp_api_range(api, models.items, models.count, id_at, &range, err);
     if (status == LLMGR_OK)
-        status = lp_api_page(api, page_of(&models, &range), err);
+        status = lp_api_page(
+            api, lx_list_model(NULL, models.items + range.from, range.to - range.from), err);
     llmgr_model_list_clear(&models);
     return status;
 }

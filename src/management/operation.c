@@ -8,6 +8,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "documents/read.h"
+#include "documents/write.h"
 #include "json/write.h"
 #include "library/library.h"
 #include "management/once.h"
@@ -376,8 +378,6 @@ llmgr_status lp_api_page(struct lp_api *api, json_t *data, struct llmgr_error *e
 {
     if (data == NULL)
         return lb_fail_memory(err);
-    return lp_api_answer(
-        api,
-        json_pack("{s:o,s:b,s:s?}", "data", data, "has_more", api->next != NULL, "next", api->next),
-        err);
+    const struct lx_page page = {.data = data, .has_more = api->next != NULL, .next = api->next};
+    return lp_api_answer(api, lx_json_page(&page), err);
 }

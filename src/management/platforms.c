@@ -15,19 +15,6 @@ static int64_t id_at(const void *items, size_t i)
     return ((const struct llmgr_platform *)items)[i].platform_id;
 }
 
-static json_t *page_of(const struct llmgr_platform_list *list, const struct lp_range *range)
-{
-    json_t *data = json_array();
-
-    for (size_t i = range->from; i < range->to; i++) {
-        if (!lx_append(data, lx_json_platform(&list->items[i]))) {
-            json_decref(data);
-            return NULL;
-        }
-    }
-    return data;
-}
-
 static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
 {
     struct llmgr_platform_list platforms;
@@ -38,7 +25,8 @@ static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
         return status;
     status = lp_api_range(api, platforms.items, platforms.count, id_at, &range, err);
     if (status == LLMGR_OK)
-        status = lp_api_page(api, page_of(&platforms, &range), err);
+        status = lp_api_page(
+            api, lx_list_platform(NULL, platforms.items + range.from, range.to - range.from), err);
     llmgr_platform_list_clear(&platforms);
     return status;
 }

@@ -21,18 +21,11 @@ static llmgr_status read_after(const struct lp_api *api, int64_t *after, struct 
 static json_t *page_of(struct lp_api *api, const struct llmgr_token_list *list)
 {
     size_t count = list->count > api->limit ? api->limit : list->count;
-    json_t *data = json_array();
 
-    for (size_t i = 0; i < count; i++) {
-        if (!lx_append(data, lx_json_token(&list->items[i]))) {
-            json_decref(data);
-            return NULL;
-        }
-    }
     if (count < list->count)
         api->next =
             lb_arena_printf(api->call->arena, "%lld", (long long)list->items[count - 1].token_id);
-    return data;
+    return lx_list_token(NULL, list->items, count);
 }
 
 static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
@@ -73,7 +66,7 @@ static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
     const char *kind_name = lp_api_text(api, "kind");
     llmgr_token_kind kind = LLMGR_TOKEN_USER;
     char text[LLMGR_TOKEN_ROOM];
-    struct llmgr_token token;
+    struct lx_new_token made = {.text = text};
 
     if (kind_name != NULL && !llmgr_token_kind_parse(kind_name, &kind))
         return lb_fail(err, LLMGR_ERR_INVALID, N_("'kind' must be user, app or admin"));
@@ -81,18 +74,14 @@ static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
     if (status == LLMGR_OK)
         status = llmgr_token_create(api->manager, kind, kind == LLMGR_TOKEN_USER ? api->user : NULL,
                                     lp_api_text(api, "name"), lp_api_text(api, "prefix"), text,
-                                    sizeof text, &token, err);
+                                    sizeof text, &made.token, err);
     if (status != LLMGR_OK)
         return status;
-    json_t *answer = lx_json_token(&token);
-    if (answer != NULL && json_object_set_new(answer, "token", json_string(text)) != 0) {
-        json_decref(answer);
-        answer = NULL;
-    }
+    json_t *answer = lx_json_new_token(&made);
     llmgr_wipe(text, sizeof text);
     api->location =
-        lb_arena_printf(api->call->arena, "/api/tokens/%lld", (long long)token.token_id);
-    llmgr_token_clear(&token);
+        lb_arena_printf(api->call->arena, "/api/tokens/%lld", (long long)made.token.token_id);
+    llmgr_token_clear(&made.token);
     return lp_api_answer(api, answer, err);
 }
 

@@ -61,36 +61,25 @@ static llmgr_status read_query(const struct lp_api *api, struct llmgr_usage_quer
     return status;
 }
 
-static json_t *page_of(struct lp_api *api, const struct llmgr_usage_list *list)
-{
-    json_t *data = json_array();
-
-    for (size_t i = 0; i < list->count; i++) {
-        if (!lx_append(data, lx_json_sum(&list->items[i]))) {
-            json_decref(data);
-            return NULL;
-        }
-    }
-    if (list->more && list->count > 0)
-        api->next = lb_arena_strdup(api->call->arena, list->items[list->count - 1].key);
-    return data;
-}
-
 static llmgr_status usage(struct lp_api *api, struct llmgr_error *err)
 {
     struct llmgr_usage_query query;
-    struct llmgr_usage_list list;
+    struct lx_usage answer;
+    const struct llmgr_usage_list *list = &answer.list;
 
     llmgr_status status = read_query(api, &query, err);
     if (status == LLMGR_OK)
-        status = llmgr_usage_query(api->manager, &query, &list, err);
+        status = llmgr_usage_query(api->manager, &query, &answer.list, err);
     if (status != LLMGR_OK)
         return status;
-    status = lp_api_page(api, page_of(api, &list), err);
-    if (status == LLMGR_OK &&
-        json_object_set_new(api->answer, "total", lx_json_sum(&list.total)) != 0)
+    if (list->more)
+        api->next = lb_arena_strdup(api->call->arena, list->items[list->count - 1].key);
+    answer.next = api->next;
+    if (list->more && api->next == NULL)
         status = lb_fail_memory(err);
-    llmgr_usage_list_clear(&list);
+    else
+        status = lp_api_answer(api, lx_json_usage(&answer), err);
+    llmgr_usage_list_clear(&answer.list);
     return status;
 }
 

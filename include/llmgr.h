@@ -206,7 +206,7 @@ struct llmgr_options {
     int64_t idle_timeout_ms;       /* between two reads of a running answer */
     int64_t total_timeout_ms;      /* whole exchange; 0: no limit */
 
-    size_t cache_size; /* bytes of user profiles kept in memory */
+    size_t cache_size; /* bytes for what is known of users; in the gateway also of tokens in use */
 
     const struct llmgr_allocator *allocator; /* NULL: the C library's */
     llmgr_log_fn log;                        /* NULL: nothing is logged */

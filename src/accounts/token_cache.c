@@ -5,7 +5,8 @@
  *
  *     known     sets of WAYS tokens, found by the first bytes of the digest; a tag of 16 bits
  *               spares most wrong comparisons; in a full set a hand drops the first token that
- *               was not asked for since it last passed
+ *               was not asked for since it last passed; the table begins small and doubles when a
+ *               set is full and half of all places are taken, as far as its limit allows
  *     unknown   UNKNOWN_MAX places, one per digest's low bits, the newer wins; each counts for
  *               LW_TOKEN_UNKNOWN_MS
  *
@@ -24,7 +25,7 @@ enum {
     WAYS = 8,
     SIZE_DEFAULT = 4 << 20,
     SIZE_MIN = 64 << 10,
-    TOKEN_SIZE_GUESS = 192, /* a token with short texts, and its share of a set */
+    SETS_MIN = 16, /* a power of two */
 };
 
 struct set {
@@ -44,11 +45,12 @@ struct lw_token_cache {
     struct lm_manager *manager;
     uint64_t sequence; /* changes up to here are taken in */
     size_t set_count;  /* a power of two */
-    size_t limit;      /* bytes of the tokens themselves */
+    size_t limit;      /* bytes of sets and tokens */
     size_t bytes;
     size_t count;
+    size_t sweep; /* the set looked at next when bytes are short */
     struct unknown *unknown;
-    struct set sets[];
+    struct set *sets;
 };
 
 static size_t size_of(const struct lw_token *token)
@@ -59,25 +61,23 @@ static size_t size_of(const struct lw_token *token)
 llmgr_status lw_token_cache_new(struct lm_manager *manager, size_t size,
                                 struct lw_token_cache **out, struct llmgr_error *err)
 {
-    size_t set_count = 1;
-
-    if (size == 0)
-        size = SIZE_DEFAULT;
-    if (size < SIZE_MIN)
-        size = SIZE_MIN;
-    while (set_count * 2 * WAYS * TOKEN_SIZE_GUESS <= size)
-        set_count *= 2;
-    struct lw_token_cache *cache =
-        lb_calloc(manager->host, 1, sizeof *cache + set_count * sizeof(struct set));
+    struct lw_token_cache *cache = lb_calloc(manager->host, 1, sizeof *cache);
     struct unknown *unknown = lb_calloc(manager->host, LW_TOKEN_UNKNOWN_MAX, sizeof *unknown);
-    if (cache == NULL || unknown == NULL) {
+    struct set *sets = lb_calloc(manager->host, SETS_MIN, sizeof *sets);
+
+    if (cache == NULL || unknown == NULL || sets == NULL) {
         lb_free(manager->host, cache);
         lb_free(manager->host, unknown);
+        lb_free(manager->host, sets);
         return lb_fail_memory(err);
     }
+    if (size == 0)
+        size = SIZE_DEFAULT;
     cache->manager = manager;
-    cache->set_count = set_count;
-    cache->limit = size - set_count * sizeof(struct set);
+    cache->sets = sets;
+    cache->set_count = SETS_MIN;
+    cache->bytes = SETS_MIN * sizeof *sets;
+    cache->limit = size > SIZE_MIN ? size : SIZE_MIN;
     cache->unknown = unknown;
     cache->sequence = lm_changes_sequence(&manager->changes);
     *out = cache;
@@ -111,6 +111,7 @@ void lw_token_cache_free(struct lw_token_cache *cache)
     const struct lb_host *host = cache->manager->host;
     drop_all(cache);
     lb_free(host, cache->unknown);
+    lb_free(host, cache->sets);
     lb_free(host, cache);
 }
 
@@ -274,13 +275,59 @@ static void remember_unknown(struct lw_token_cache *cache, const struct lw_token
     unknown->until_ms = lb_monotonic_coarse_ms() + LW_TOKEN_UNKNOWN_MS;
 }
 
-/* A free way of the set, made free if need be. */
-static unsigned make_way(struct lw_token_cache *cache, struct set *set)
+static int free_way(const struct set *set)
 {
-    for (unsigned way = 0; way < WAYS; way++) {
+    for (int way = 0; way < WAYS; way++) {
         if (set->tokens[way] == NULL)
             return way;
     }
+    return -1;
+}
+
+/* Moves a token with all that its set knows of it to a free way of another set. */
+static void move_way(struct set *from, unsigned way, struct set *to, unsigned at)
+{
+    to->tokens[at] = from->tokens[way];
+    to->tags[at] = from->tags[way];
+    to->changes[at] = from->changes[way];
+    to->asked |= (uint8_t)((from->asked >> way & 1) << at);
+    from->tokens[way] = NULL;
+    from->asked &= (uint8_t) ~(1u << way);
+}
+
+/*
+ * Twice as many sets: one bit more of each digest decides whether its token stays or goes to the
+ * same place of the new half. Without memory, or at the limit, the table stays as it is.
+ */
+static void grow(struct lw_token_cache *cache)
+{
+    const size_t count = cache->set_count, added = count * sizeof(struct set);
+
+    if (cache->count < count * WAYS / 2 || cache->bytes + added > cache->limit)
+        return;
+    struct set *sets = lb_realloc_array(cache->manager->host, cache->sets, count * 2, sizeof *sets);
+    if (sets == NULL)
+        return;
+    memset(sets + count, 0, added);
+    cache->sets = sets;
+    cache->set_count = count * 2;
+    cache->bytes += added;
+    for (size_t i = 0; i < count; i++) {
+        for (unsigned way = 0; way < WAYS; way++) {
+            const struct lw_token *token = sets[i].tokens[way];
+            if (token != NULL && set_of(cache, token->digest) != &sets[i])
+                move_way(&sets[i], way, &sets[i + count], way);
+        }
+    }
+}
+
+/* A free way of the set, made free if need be. */
+static unsigned make_way(struct lw_token_cache *cache, struct set *set)
+{
+    int at = free_way(set);
+
+    if (at >= 0)
+        return (unsigned)at;
     for (;;) {
         unsigned way = set->hand;
         set->hand = (uint8_t)((set->hand + 1) % WAYS);
@@ -289,6 +336,25 @@ static unsigned make_way(struct lw_token_cache *cache, struct set *set)
             return way;
         }
         set->asked &= (uint8_t) ~(1u << way);
+    }
+}
+
+/*
+ * Drops tokens, set after set, until `size` more bytes fit; those that were asked for since it last
+ * passed stay. May empty every set.
+ */
+static void make_bytes(struct lw_token_cache *cache, size_t size)
+{
+    for (size_t i = 0; i < cache->set_count * 2; i++) {
+        struct set *set = &cache->sets[cache->sweep & (cache->set_count - 1)];
+        for (unsigned way = 0; way < WAYS; way++) {
+            if (cache->bytes + size <= cache->limit)
+                return;
+            if (set->tokens[way] != NULL && (set->asked >> way & 1) == 0)
+                drop(cache, set, way);
+        }
+        set->asked = 0;
+        cache->sweep++;
     }
 }
 
@@ -304,27 +370,27 @@ void lw_token_cache_put(struct lw_token_cache *cache, struct lw_token *token)
         return;
     }
     struct set *set = set_of(cache, token->digest);
-    int way = find_way(set, token->digest);
-    if (way >= 0)
-        drop(cache, set, (unsigned)way);
+    int old = find_way(set, token->digest);
+    if (old >= 0)
+        drop(cache, set, (unsigned)old);
     if (lm_changes_concern(&manager->changes, token->sequence, token->change)) {
         lw_token_free(manager, token);
         return;
     }
-    unsigned free_way = make_way(cache, set);
-    /* Texts longer than guessed: the set pays with its other tokens, else the token is not kept. */
-    for (unsigned i = 0; i < WAYS && cache->bytes + size_of(token) > cache->limit; i++) {
-        if (set->tokens[i] != NULL)
-            drop(cache, set, i);
+    if (free_way(set) < 0) {
+        grow(cache);
+        set = set_of(cache, token->digest);
     }
+    unsigned way = make_way(cache, set);
+    make_bytes(cache, size_of(token));
     if (cache->bytes + size_of(token) > cache->limit) {
         lw_token_free(manager, token);
         return;
     }
-    set->tokens[free_way] = token;
-    set->tags[free_way] = tag_of(token->digest);
-    set->changes[free_way] = (uint32_t)token->change;
-    set->asked &= (uint8_t) ~(1u << free_way);
+    set->tokens[way] = token;
+    set->tags[way] = tag_of(token->digest);
+    set->changes[way] = (uint32_t)token->change;
+    set->asked &= (uint8_t) ~(1u << way);
     cache->bytes += size_of(token);
     cache->count++;
 }

@@ -110,7 +110,11 @@ void lw_token_free(struct lm_manager *manager, struct lw_token *token); /* NULL 
 struct lw_token_cache;
 enum lw_token_result { LW_TOKEN_UNKNOWN = 0, LW_TOKEN_FOUND, LW_TOKEN_MISS };
 
-/* `size` bounds its bytes (0: 4 MiB), unknown tokens included. */
+/*
+ * `size` bounds the bytes of known tokens and of the table that finds them (0: 4 MiB); it begins
+ * with a few KiB and grows with the tokens in use. Unknown ones take 40 bytes each besides, at most
+ * LW_TOKEN_UNKNOWN_MAX of them.
+ */
 LLMGR_MUST_CHECK llmgr_status lw_token_cache_new(struct lm_manager *manager, size_t size,
                                                  struct lw_token_cache **cache,
                                                  struct llmgr_error *err);

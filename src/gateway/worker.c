@@ -30,6 +30,7 @@ enum {
     DATE_MS = 500,
     IDLE_PER_ORIGIN = 256,
     IDLE_TOTAL = 4096,
+    TOKENS_SHARE = 3,     /* one part in so many of a worker's cache is for tokens */
     GRACE_MS = 100,       /* of a drain: for what clients have sent to be read */
     GRACE_FRESH_MS = 900, /* more, for clients that have not asked anything yet */
 };
@@ -281,11 +282,12 @@ static llmgr_status open_net(struct lg_worker *worker, struct llmgr_error *err)
 
 static llmgr_status open_manager(struct lg_worker *worker, struct llmgr_error *err)
 {
-    size_t cache = lm_options(worker->manager)->cache_size / worker->shared->worker_count;
+    const size_t cache = lm_options(worker->manager)->cache_size / worker->shared->worker_count;
+    const size_t tokens = cache / TOKENS_SHARE;
 
-    llmgr_status status = lr_view_new(worker->manager, cache, &worker->view, err);
+    llmgr_status status = lr_view_new(worker->manager, cache - tokens, &worker->view, err);
     if (status == LLMGR_OK)
-        status = lw_token_cache_new(worker->manager, 0, &worker->tokens, err);
+        status = lw_token_cache_new(worker->manager, tokens, &worker->tokens, err);
     if (status == LLMGR_OK)
         status = ll_journal_open(worker->shared->ledger, &worker->journal, err);
     return status;

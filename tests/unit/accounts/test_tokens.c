@@ -282,6 +282,19 @@ static void invented_tokens_are_refused_by_form_or_remembered_within_bounds(void
     lw_token_cache_free(cache);
 }
 
+/* Keeps a known token of that digest, whose texts have so many bytes. */
+static void keep_token(struct world *w, struct lw_token_cache *cache, const void *digest,
+                       size_t texts)
+{
+    struct lw_token *token = lb_calloc(&w->host, 1, sizeof *token + texts);
+
+    assert_non_null(token);
+    memcpy(token->digest, digest, sizeof token->digest);
+    token->known = true;
+    token->user = lb_str((const char *)(token + 1), texts);
+    lw_token_cache_put(cache, token);
+}
+
 static void known_tokens_are_bounded_by_bytes(void **state)
 {
     struct world *w = *state;
@@ -290,15 +303,59 @@ static void known_tokens_are_bounded_by_bytes(void **state)
 
     assert_int_equal(lw_token_cache_new(w->manager, SIZE, &cache, NULL), LLMGR_OK);
     for (int i = 0; i < 5000; i++) {
-        struct lw_token *token = lb_calloc(&w->host, 1, sizeof *token + 200);
-        assert_non_null(token);
-        randombytes_buf(token->digest, sizeof token->digest);
-        token->known = true;
-        token->user = lb_str((const char *)(token + 1), 200);
-        lw_token_cache_put(cache, token);
+        const struct lw_token *token;
+        unsigned char digest[LW_TOKEN_DIGEST_SIZE];
+        randombytes_buf(digest, sizeof digest);
+        keep_token(w, cache, digest, 200);
+        assert_int_equal(lw_token_cache_get(cache, digest, &token), LW_TOKEN_FOUND);
         assert_true(lw_token_cache_count(cache) * (sizeof *token + 200) <= SIZE);
     }
     assert_true(lw_token_cache_count(cache) > 20);
+    lw_token_cache_free(cache);
+}
+
+/* As many as the limit allows are kept, each found at once, and one that comes later still is. */
+static void the_table_grows_with_the_tokens_in_use(void **state)
+{
+    struct world *w = *state;
+    struct lw_token_cache *cache = NULL;
+    enum { COUNT = 100000, EACH = 300 };
+    unsigned char(*digests)[LW_TOKEN_DIGEST_SIZE] = calloc(COUNT, sizeof *digests);
+    const struct lw_token *token;
+    size_t found = 0;
+
+    assert_non_null(digests);
+    randombytes_buf(digests, COUNT * sizeof *digests);
+    assert_int_equal(lw_token_cache_new(w->manager, (size_t)COUNT * EACH, &cache, NULL), LLMGR_OK);
+    for (int i = 0; i < COUNT; i++) {
+        keep_token(w, cache, digests[i], 30);
+        assert_int_equal(lw_token_cache_get(cache, digests[i], &token), LW_TOKEN_FOUND);
+    }
+    for (int i = 0; i < COUNT; i++)
+        found += lw_token_cache_get(cache, digests[i], &token) == LW_TOKEN_FOUND ? 1 : 0;
+    assert_true(found > COUNT / 100 * 98);
+    assert_int_equal(found, lw_token_cache_count(cache));
+    lw_token_cache_free(cache);
+    free(digests);
+}
+
+/* Who is asked for again and again stays while others pass through a full cache. */
+static void a_token_in_use_stays_in_a_full_cache(void **state)
+{
+    struct world *w = *state;
+    struct lw_token_cache *cache = NULL;
+    unsigned char kept[LW_TOKEN_DIGEST_SIZE], digest[LW_TOKEN_DIGEST_SIZE];
+    const struct lw_token *token;
+
+    assert_int_equal(lw_token_cache_new(w->manager, 64 << 10, &cache, NULL), LLMGR_OK);
+    randombytes_buf(kept, sizeof kept);
+    keep_token(w, cache, kept, 100);
+    for (int i = 0; i < 5000; i++) {
+        assert_int_equal(lw_token_cache_get(cache, kept, &token), LW_TOKEN_FOUND);
+        randombytes_buf(digest, sizeof digest);
+        keep_token(w, cache, digest, 100);
+    }
+    assert_int_equal(lw_token_cache_get(cache, kept, &token), LW_TOKEN_FOUND);
     lw_token_cache_free(cache);
 }
 
@@ -350,6 +407,8 @@ int main(void)
         CASE(memory_that_no_poll_has_confirmed_answers_nothing),
         CASE(invented_tokens_are_refused_by_form_or_remembered_within_bounds),
         CASE(known_tokens_are_bounded_by_bytes),
+        CASE(the_table_grows_with_the_tokens_in_use),
+        CASE(a_token_in_use_stays_in_a_full_cache),
         CASE(lists_show_everything_but_the_token_and_foreign_ones_do_not_exist),
     };
 

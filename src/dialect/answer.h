@@ -22,7 +22,9 @@ struct lb_arena *ld_answer_arena(const struct llmgr_answer *answer);
 bool ld_content_text(const json_t *content, struct lb_buf *out);
 /* reasoning_content, else reasoning, of a message or delta; p NULL if neither is a string. */
 struct lb_str ld_reasoning_of(const json_t *message);
-/* Is there an error in this answer or event? Fills err (not NULL) from it if so. */
+/* The finish_reason of a choice; p NULL where it is none: absent, empty or the word null. */
+struct lb_str ld_finish_of(const json_t *choice);
+/* Is there an error that says something in this answer or event? Fills err (not NULL) from it if so. */
 bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_error *err);
 
 #endif

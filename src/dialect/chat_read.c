@@ -65,13 +65,64 @@ struct lb_str ld_reasoning_of(const json_t *message)
     return text.p != NULL ? text : lj_json_str(message, "reasoning");
 }
 
+struct lb_str ld_finish_of(const json_t *choice)
+{
+    struct lb_str finish = lj_json_str(choice, "finish_reason");
+    bool none = finish.size == 0 || lb_str_eq_c(finish, "null");
+
+    return none ? lb_str(NULL, 0) : finish;
+}
+
+/* Is it more than an empty value, or one that holds nothing but such? */
+static bool says_something(const json_t *value, int depth)
+{
+    const char *name;
+    json_t *member;
+
+    if (json_is_object(value) || json_is_array(value)) {
+        size_t i;
+        if (depth == 0)
+            return true;
+        json_array_foreach(value, i, member)
+        {
+            if (says_something(member, depth - 1))
+                return true;
+        }
+        json_object_foreach((json_t *)(uintptr_t)value, name, member)
+        {
+            if (says_something(member, depth - 1))
+                return true;
+        }
+        return false;
+    }
+    return json_string_length(value) > 0 || json_is_true(value) || json_number_value(value) != 0;
+}
+
+/*
+ * The error of an answer, or of its first choice; an object "error" is one itself. NULL: none.
+ * *holder: what it stands in.
+ */
+static const json_t *find_error(const json_t *root, const json_t **holder)
+{
+    enum { DEPTH = 2 }; /* as the gateway's reader looks (sniff.c) */
+
+    *holder = root;
+    if (says_something(json_object_get(root, "error"), DEPTH))
+        return json_object_get(root, "error");
+    if (lb_str_eq_c(lj_json_str(root, "object"), "error"))
+        return root;
+    *holder = json_array_get(json_object_get(root, "choices"), 0);
+    const json_t *error = json_object_get(*holder, "error");
+    return says_something(error, DEPTH) ? error : NULL;
+}
+
 bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_error *err)
 {
-    const json_t *error = json_object_get(root, "error");
+    const json_t *holder, *error = find_error(root, &holder);
     llmgr_status status = LLMGR_ERR_UPSTREAM;
     struct lb_buf json, text;
 
-    if (error == NULL || json_is_null(error) || json_is_false(error))
+    if (error == NULL)
         return false;
     int64_t code = lj_json_int(error, "code", lj_json_int(error, "status", 0));
     if (code >= 400 && code <= 599)
@@ -82,7 +133,7 @@ bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_er
         code = 0;
     lb_buf_init(&json, host, 1 << 20);
     lb_buf_init(&text, host, LD_SHOWN_MAX + 16);
-    lj_json_write(root, &json);
+    lj_json_write(holder, &json);
     if (json.failed == LLMGR_OK)
         ld_error_text(lb_buf_str(&json), LD_SHOWN_MAX, &text);
     lb_fail(err, status, N_("the platform reports an error in its answer: %s"),
@@ -164,7 +215,7 @@ static llmgr_status read_root(const struct lb_host *host, const json_t *root,
                           "OpenAI-compatible service?"));
     llmgr_status status = read_message(host, json_object_get(choice, "message"), answer);
     if (status == LLMGR_OK)
-        status = keep(arena, lj_json_str(choice, "finish_reason"), &answer->finish_reason);
+        status = keep(arena, ld_finish_of(choice), &answer->finish_reason);
     if (status == LLMGR_OK)
         status = keep(arena, lj_json_str(root, "model"), &answer->model);
     if (status == LLMGR_OK)

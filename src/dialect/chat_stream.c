@@ -210,7 +210,7 @@ static llmgr_status add_choice(struct ld_chat_stream *stream, const json_t *choi
                                struct llmgr_chunk *chunk)
 {
     const json_t *delta = json_object_get(choice, "delta");
-    struct lb_str content, reasoning, finish = lj_json_str(choice, "finish_reason");
+    struct lb_str content, reasoning, finish = ld_finish_of(choice);
 
     /* Some platforms put the last piece into a "message", as in a whole answer. */
     if (!json_is_object(delta))
@@ -223,7 +223,7 @@ static llmgr_status add_choice(struct ld_chat_stream *stream, const json_t *choi
     chunk->content_size = content.size;
     chunk->reasoning_content = reasoning.p;
     chunk->reasoning_content_size = reasoning.size;
-    chunk->finish_reason = finish.size > 0 ? finish.p : NULL;
+    chunk->finish_reason = finish.p;
     stream->has_content |= content.p != NULL;
     stream->has_reasoning |= reasoning.p != NULL;
     llmgr_status status = add_text(stream, &stream->content, content);

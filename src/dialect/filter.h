@@ -37,14 +37,16 @@ struct ld_filter_out {
 /* Read by the owner at any time, after the free as well; written by the filter alone. */
 struct ld_filter_report {
     struct llmgr_usage usage; /* -1: not reported */
-    bool usage_reported;
-    bool finish;   /* a finish_reason or stop_reason came */
-    bool terminal; /* [DONE], message_stop, response.completed|incomplete|failed; whole: the end */
-    bool failed;   /* an error event, response.failed, or a top-level "error" */
-    bool content;  /* output text (or tool arguments) came: the time to first token */
-    uint64_t events;      /* of the platform that held data */
-    uint64_t withheld;    /* bytes of the platform that were not forwarded */
-    uint64_t output_size; /* bytes of output text, for ld_usage_estimate */
+    bool usage_reported;      /* a prompt's or a completion's */
+    bool finish;              /* a finish_reason or stop_reason came */
+    bool terminal;            /* [DONE], message_stop, response.completed|incomplete|done|cancelled|
+                                 failed; whole: the end */
+    bool failed;           /* an error event, response.failed, or an "error" that says something */
+    bool content;          /* output text (or tool arguments) came: the time to first token */
+    uint64_t events;       /* of the platform that held data */
+    uint64_t withheld;     /* bytes of the platform that were not forwarded */
+    uint64_t output_size;  /* bytes of output text, for ld_usage_estimate */
+    uint64_t counted_size; /* of them, those that had come when the usage was reported */
 };
 
 struct ld_filter_face {
@@ -85,7 +87,10 @@ static inline bool ld_filter_at_boundary(const struct ld_filter *filter)
     return filter->face->at_boundary(filter);
 }
 
-/* Did the answer say that it is complete? Known for certain after the finish. */
+/*
+ * Did the answer say that it is complete? Known for certain after the finish. Whether what is
+ * complete has failed is in the report.
+ */
 static inline bool ld_filter_complete(const struct ld_filter *filter)
 {
     return filter->face->complete(filter);

@@ -9,46 +9,48 @@
 
 #include "json/scan.h"
 
-/* XX(NAME, "name", its last character): no two share both their size and that character. */
+/* XX(NAME, "name", its second character): no two share both their size and that character. */
 #define NAME_MAP(XX)                                                                               \
-    XX(USAGE, "usage", 'e')                                                                        \
-    XX(TYPE, "type", 'e')                                                                          \
+    XX(USAGE, "usage", 's')                                                                        \
+    XX(TYPE, "type", 'y')                                                                          \
+    XX(OBJECT, "object", 'b')                                                                      \
+    XX(STATUS, "status", 't')                                                                      \
     XX(ERROR, "error", 'r')                                                                        \
     XX(RESPONSE, "response", 'e')                                                                  \
     XX(MESSAGE, "message", 'e')                                                                    \
-    XX(CHOICES, "choices", 's')                                                                    \
-    XX(FINISH_REASON, "finish_reason", 'n')                                                        \
-    XX(STOP_REASON, "stop_reason", 'n')                                                            \
+    XX(CHOICES, "choices", 'h')                                                                    \
+    XX(FINISH_REASON, "finish_reason", 'i')                                                        \
+    XX(STOP_REASON, "stop_reason", 't')                                                            \
     XX(DATA, "data", 'a')                                                                          \
-    XX(DELTA, "delta", 'a')                                                                        \
-    XX(OUTPUT, "output", 't')                                                                      \
-    XX(CONTENT, "content", 't')                                                                    \
-    XX(REASONING_CONTENT, "reasoning_content", 't')                                                \
-    XX(REASONING, "reasoning", 'g')                                                                \
-    XX(TEXT, "text", 't')                                                                          \
-    XX(THINKING, "thinking", 'g')                                                                  \
-    XX(PARTIAL_JSON, "partial_json", 'n')                                                          \
-    XX(ARGUMENTS, "arguments", 's')
+    XX(DELTA, "delta", 'e')                                                                        \
+    XX(OUTPUT, "output", 'u')                                                                      \
+    XX(CONTENT, "content", 'o')                                                                    \
+    XX(REASONING_CONTENT, "reasoning_content", 'e')                                                \
+    XX(REASONING, "reasoning", 'e')                                                                \
+    XX(TEXT, "text", 'e')                                                                          \
+    XX(THINKING, "thinking", 'h')                                                                  \
+    XX(PARTIAL_JSON, "partial_json", 'a')                                                          \
+    XX(ARGUMENTS, "arguments", 'r')
 
 enum name {
     NAME_NONE, /* an array's level, or a name that is none of ours */
-#define NAME_ENUM(name, text, last) NAME_##name,
+#define NAME_ENUM(name, text, second) NAME_##name,
     NAME_MAP(NAME_ENUM)
 #undef NAME_ENUM
         NAME_COUNT
 };
 
 static const char *const NAMES[NAME_COUNT] = {
-#define NAME_TEXT(name, text, last) [NAME_##name] = text,
+#define NAME_TEXT(name, text, second) [NAME_##name] = text,
     NAME_MAP(NAME_TEXT)
 #undef NAME_TEXT
 };
 
-enum { NAME_SIZES = 18, LASTS = 16 };
+enum { NAME_SIZES = 18, SECONDS = 16 };
 
 /* Two names that meet in a slot are a compiler's warning (-Woverride-init). */
-static const uint8_t SLOTS[NAME_SIZES][LASTS] = {
-#define NAME_SLOT(name, text, last) [sizeof(text) - 1][(last) % LASTS] = NAME_##name,
+static const uint8_t SLOTS[NAME_SIZES][SECONDS] = {
+#define NAME_SLOT(name, text, second) [sizeof(text) - 1][(second) % SECONDS] = NAME_##name,
     NAME_MAP(NAME_SLOT)
 #undef NAME_SLOT
 };
@@ -75,11 +77,25 @@ static const struct ld_sniff_text TEXTS[2][LD_ENDPOINT_COUNT] = {
     },
 };
 
+/* Outside of strings, the bytes that take_members has a case for; no other changes anything. */
+static const bool SPEAKS[256] = {
+    ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true,
+    [']'] = true, [','] = true, ['t'] = true,
+};
+
+/* The same within an error, where a number says something unless it is 0. */
+static const bool ERROR_SPEAKS[256] = {
+    ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true, [','] = true,
+    ['t'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true,
+    ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true,
+};
+
 void ld_sniff_init(struct ld_sniff *sniff, const struct lb_host *host,
                    const struct ld_endpoint *endpoint, bool stream)
 {
     *sniff = (struct ld_sniff){
         .text = TEXTS[stream][endpoint->id],
+        .speaks = SPEAKS,
     };
     lb_buf_init(&sniff->usage, host, LD_SNIFF_USAGE_MAX);
 }
@@ -94,7 +110,9 @@ void ld_sniff_reset(struct ld_sniff *sniff)
     sniff->usage_found = sniff->error = sniff->finish = sniff->choices = sniff->whole = false;
     sniff->in_string = sniff->escape = sniff->is_name = sniff->expect_name = false;
     sniff->started = sniff->deaf = sniff->copying = sniff->idle = false;
-    sniff->error_inside = sniff->list = false;
+    sniff->error_inside = sniff->error_said = sniff->list = sniff->thing = false;
+    sniff->error_depth = 0;
+    sniff->speaks = SPEAKS;
     sniff->type[0] = '\0';
     sniff->text_size = 0;
     sniff->texts = 0;
@@ -146,11 +164,53 @@ static bool is_text(const struct ld_sniff *sniff)
                                          : at_level(sniff, 1) == (enum name)sniff->text.root;
 }
 
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+/* An error here is one of the whole answer or event: elsewhere it is only hidden (the key). */
+static bool is_error_place(const struct ld_sniff *sniff)
+{
+    const enum name outer = at_level(sniff, 1);
+
+    return sniff->error_depth == 1 || (sniff->error_depth == 2 && outer == NAME_RESPONSE) ||
+           (sniff->error_depth == 3 && outer == NAME_CHOICES);
+}
+
+/* A value that is not empty stands in it. */
+static void say_error(struct ld_sniff *sniff)
+{
+    sniff->error_inside = sniff->error_said = true;
+    sniff->error |= is_error_place(sniff);
+}
+
+/* The member `error` begins; its value is looked at down to the level below its own. */
+static void begin_error(struct ld_sniff *sniff)
+{
+    sniff->error_depth = sniff->depth;
+    sniff->speaks = ERROR_SPEAKS;
+}
+
+/* It is over. One that said nothing was none: some platforms have an empty one in each chunk. */
+static void end_error(struct ld_sniff *sniff)
+{
+    sniff->error_depth = 0;
+    sniff->speaks = SPEAKS;
+    sniff->error_inside = sniff->error_said;
+}
+
 /* ---- Strings --------------------------------------------------------------------------------- */
 
 static bool is_type(const struct ld_sniff *sniff)
 {
     return sniff->depth == 1 && here(sniff) == NAME_TYPE;
+}
+
+/* A string that is looked at, and not only counted. */
+static bool is_word(const struct ld_sniff *sniff)
+{
+    const uint32_t words =
+        BIT(TYPE) | BIT(OBJECT) | BIT(STATUS) | BIT(FINISH_REASON) | BIT(STOP_REASON);
+
+    return (words >> here(sniff) & 1) != 0;
 }
 
 static void begin_string(struct ld_sniff *sniff, const char *inside)
@@ -161,7 +221,7 @@ static void begin_string(struct ld_sniff *sniff, const char *inside)
     sniff->expect_name = false;
     sniff->string_size = 0;
     sniff->copy_size = 0;
-    sniff->copied = sniff->is_name || is_type(sniff);
+    sniff->copied = sniff->is_name || is_word(sniff);
     if (!sniff->is_name && here(sniff) == NAME_ERROR)
         sniff->error_inside = true;
 }
@@ -179,41 +239,67 @@ static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size
 
 static enum name find_name(struct lb_str name)
 {
-    if (name.size == 0 || name.size >= NAME_SIZES)
+    if (name.size < 2 || name.size >= NAME_SIZES)
         return NAME_NONE;
-    uint8_t id = SLOTS[name.size][(unsigned char)name.p[name.size - 1] % LASTS];
+    uint8_t id = SLOTS[name.size][(unsigned char)name.p[1] % SECONDS];
     bool same = id != NAME_NONE && memcmp(name.p, NAMES[id], name.size) == 0;
     return same ? (enum name)id : NAME_NONE;
 }
 
 static void end_name(struct ld_sniff *sniff, struct lb_str name)
 {
-    sniff->path[sniff->depth] = (uint8_t)find_name(name);
-    if (sniff->depth == 2 && at_level(sniff, 1) == NAME_ERROR)
-        sniff->error = true; /* an object that is not empty */
+    const enum name id = find_name(name);
+
+    if (sniff->error_depth > 0 && sniff->depth <= sniff->error_depth)
+        end_error(sniff);
+    sniff->path[sniff->depth] = (uint8_t)id;
+    if (id == NAME_ERROR && sniff->error_depth == 0)
+        begin_error(sniff);
 }
 
-/* `size`: of the whole string, of which `start` holds the first bytes if it is the type. */
+/* An empty reason, or the word null, is none: some platforms send it in each chunk. */
+static void end_finish(struct ld_sniff *sniff, struct lb_str reason)
+{
+    if (reason.size == 0 || lb_str_eq(reason, LB_STR("null")))
+        return;
+    sniff->finish = true;
+    if (here(sniff) == NAME_FINISH_REASON && lb_str_eq(reason, LB_STR("error")))
+        sniff->error = true;
+}
+
+/* What a word of the top level, or of the response that is wrapped in an event, says. */
+static void end_word(struct ld_sniff *sniff, struct lb_str word)
+{
+    if (is_type(sniff)) {
+        word = lb_str_sub(word, 0, sizeof sniff->type - 1);
+        memcpy(sniff->type, word.p, word.size);
+        sniff->type[word.size] = '\0';
+    } else if (here(sniff) == NAME_OBJECT && sniff->depth == 1) {
+        bool error = lb_str_eq(word, LB_STR("error"));
+        sniff->error |= error;
+        sniff->thing |= !error && word.size > 0;
+    } else if (here(sniff) == NAME_STATUS && sniff->depth == 2 &&
+               at_level(sniff, 1) == NAME_RESPONSE) {
+        sniff->error |= lb_str_eq(word, LB_STR("failed"));
+    } else if (is_finish(sniff)) {
+        end_finish(sniff, word);
+    }
+}
+
+/* `size`: of the whole string, of which `start` holds the first bytes if it is a word. */
 static void end_value(struct ld_sniff *sniff, struct lb_str start, size_t size, struct lb_str last)
 {
+    if (sniff->error_depth > 0 && size > 0)
+        say_error(sniff);
     if (here(sniff) == NAME_NONE)
         return;
-    if (is_type(sniff)) {
-        start = lb_str_sub(start, 0, sizeof sniff->type - 1);
-        memcpy(sniff->type, start.p, start.size);
-        sniff->type[start.size] = '\0';
-    }
+    if (is_word(sniff))
+        end_word(sniff, start);
     if (is_text(sniff)) {
         sniff->text_size += size;
         sniff->texts++;
         sniff->last = last;
     }
-    if (is_finish(sniff))
-        sniff->finish = true;
-    if (here(sniff) == NAME_ERROR && size > 0)
-        sniff->error_inside = true;
-    if (sniff->depth == 1 && here(sniff) == NAME_ERROR && size > 0)
-        sniff->error = true;
 }
 
 /* The string that begin_string began ends at `quote`. */
@@ -293,11 +379,22 @@ static uint32_t reach(const struct ld_sniff *sniff)
     case NAME_RESPONSE:
     case NAME_MESSAGE:
     case NAME_DELTA:
-    case NAME_ERROR:
         return 2;
     default:
         return 1;
     }
+}
+
+/* A level within an error opens: how deep it is looked at. What is deeper says something. */
+static uint32_t reach_of_error(struct ld_sniff *sniff)
+{
+    const uint32_t other = reach(sniff);
+    uint32_t most = sniff->error_depth + 2;
+
+    if (sniff->depth > most || sniff->depth > LD_SNIFF_LEVELS)
+        say_error(sniff);
+    most = most < LD_SNIFF_LEVELS ? most : LD_SNIFF_LEVELS;
+    return most > other ? most : other;
 }
 
 static bool go_deeper(struct ld_sniff *sniff)
@@ -323,7 +420,7 @@ static void open_level(struct ld_sniff *sniff, bool object)
     }
     if (!go_deeper(sniff))
         return;
-    sniff->idle = sniff->depth > reach(sniff);
+    sniff->idle = sniff->depth > (sniff->error_depth > 0 ? reach_of_error(sniff) : reach(sniff));
     sniff->idle_depth = sniff->depth;
     if (sniff->idle)
         return;
@@ -335,7 +432,9 @@ static void open_level(struct ld_sniff *sniff, bool object)
 static void close_level(struct ld_sniff *sniff)
 {
     sniff->expect_name = false;
-    if (--sniff->depth == 0) {
+    if (--sniff->depth < sniff->error_depth)
+        end_error(sniff);
+    if (sniff->depth == 0) {
         sniff->whole = true;
         sniff->deaf = true;
     }
@@ -352,15 +451,9 @@ static void take_first(struct ld_sniff *sniff, char c)
         open_level(sniff, true);
 }
 
-/* Outside of strings, the bytes that take_members has a case for; no other changes anything. */
-static size_t skip_silent(const char *bytes, size_t at, size_t size)
+static size_t skip_silent(const bool *speaks, const char *bytes, size_t at, size_t size)
 {
-    static const bool SPEAKS[256] = {
-        ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true,
-        [']'] = true, [','] = true, ['t'] = true,
-    };
-
-    while (at < size && !SPEAKS[(unsigned char)bytes[at]])
+    while (at < size && !speaks[(unsigned char)bytes[at]])
         at++;
     return at;
 }
@@ -392,7 +485,7 @@ static size_t skip_level(struct ld_sniff *sniff, const char *bytes, size_t at, s
 /* Outside of strings: over the members of a level, up to a bracket or to where a string is cut. */
 static size_t take_members(struct ld_sniff *sniff, const char *bytes, size_t at, size_t size)
 {
-    while ((at = skip_silent(bytes, at, size)) < size) {
+    while ((at = skip_silent(sniff->speaks, bytes, at, size)) < size) {
         const char c = bytes[at++];
         switch (c) {
         case '"':
@@ -403,17 +496,18 @@ static size_t take_members(struct ld_sniff *sniff, const char *bytes, size_t at,
         case ',':
             sniff->expect_name = sniff->object[sniff->depth];
             break;
-        case 't': /* "error": true; of the other words none has this letter */
-            if (sniff->depth == 1 && here(sniff) == NAME_ERROR)
-                sniff->error = true;
-            break;
         case '{':
         case '[':
             open_level(sniff, c == '{');
             return at;
-        default:
+        case '}':
+        case ']':
             close_level(sniff);
             return at;
+        default: /* a number within an error; or true: of the other words none has its letter */
+            if (sniff->error_depth > 0)
+                say_error(sniff);
+            break;
         }
     }
     return size;

@@ -24,13 +24,15 @@ struct ld_sniff_text {
 
 struct ld_sniff {
     /* What was found since the last reset. */
-    bool usage_found;              /* `usage` holds a whole object */
-    bool error;                    /* a top-level "error" that says something */
-    bool error_inside;             /* one that has begun, there or within what wraps an answer */
-    bool list;                     /* a top-level "data" that is an array */
-    bool finish;                   /* a finish_reason or stop_reason that is a string */
-    bool choices;                  /* a top-level "choices" with at least one object */
-    bool whole;                    /* the object was closed */
+    bool usage_found;  /* `usage` holds a whole object */
+    bool error;        /* an "error" that says something, of the answer, its response or a choice;
+                          an object "error", a response "failed", a finish_reason "error" */
+    bool error_inside; /* one that has begun and may say something, or has, in any place */
+    bool list;         /* a top-level "data" that is an array */
+    bool thing;        /* a top-level "object" of another name: the answer describes one */
+    bool finish;       /* a finish_reason or stop_reason that names one */
+    bool choices;      /* a top-level "choices" with at least one object */
+    bool whole;        /* the object was closed */
     char type[LD_SNIFF_TYPE_SIZE]; /* top-level; "" if absent */
     uint64_t text_size;            /* bytes of output text */
     unsigned texts;                /* strings that it came from */
@@ -39,6 +41,9 @@ struct ld_sniff {
 
     struct ld_sniff_text text; /* private, as all below */
     const char *string_at; /* where the current string's inside begins; NULL: in a feed before */
+    const bool *speaks;    /* the bytes that mean something at the moment */
+    uint32_t error_depth;  /* of the member `error` that we are in; 0: none */
+    bool error_said;       /* one of them said something */
     bool in_string;
     bool escape; /* the last byte was a backslash */
     bool is_name;

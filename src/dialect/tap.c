@@ -53,16 +53,29 @@ static const struct ld_tap *looked_at(const struct ld_filter *filter)
 
 static void take_type(struct ld_filter_report *report, struct lb_str type)
 {
-    if (lb_str_eq_c(type, "message_stop") || lb_str_eq_c(type, "response.completed") ||
-        lb_str_eq_c(type, "response.incomplete")) {
-        report->terminal = true;
-        report->finish = true;
-    } else if (lb_str_eq_c(type, "response.failed")) {
-        report->terminal = true;
-        report->failed = true;
-    } else if (lb_str_eq_c(type, "error")) {
-        report->failed = true;
+    static const struct {
+        struct lb_str type;
+        bool terminal, failed;
+    } ENDS[] = {
+        {LB_STR("message_stop"), true, false},        {LB_STR("response.completed"), true, false},
+        {LB_STR("response.incomplete"), true, false}, {LB_STR("response.done"), true, false},
+        {LB_STR("response.cancelled"), true, false},  {LB_STR("response.failed"), true, true},
+        {LB_STR("response.error"), false, true},      {LB_STR("error"), false, true},
+    };
+
+    for (size_t i = 0; type.size > 0 && i < sizeof ENDS / sizeof ENDS[0]; i++) {
+        if (!lb_str_eq(type, ENDS[i].type))
+            continue;
+        report->terminal |= ENDS[i].terminal;
+        report->failed |= ENDS[i].failed;
+        report->finish |= ENDS[i].terminal && !ENDS[i].failed;
     }
+}
+
+/* What describes a thing of a native path has an error of the thing's, not of this answer. */
+static bool is_failed(const struct ld_tap *tap)
+{
+    return tap->sniff.error && (!tap->native || tap->filter.stream || !tap->sniff.thing);
 }
 
 /* Adds to the report what the sniff found in one event, or in all of a whole answer. */
@@ -71,13 +84,16 @@ static void absorb(struct ld_tap *tap, struct lb_str event_type)
     struct ld_filter_report *report = &tap->filter.report;
     const struct ld_sniff *sniff = &tap->sniff;
 
-    if (sniff->usage_found &&
-        ld_usage_read_text(&report->usage, tap->rule, &tap->parts, lb_buf_str(&sniff->usage)))
-        report->usage_reported = true;
-    report->failed |= sniff->error;
+    report->failed |= is_failed(tap);
     report->finish |= sniff->finish;
     report->content |= sniff->text_size > 0;
     report->output_size += sniff->text_size;
+    if (sniff->usage_found &&
+        ld_usage_read_text(&report->usage, tap->rule, &tap->parts, lb_buf_str(&sniff->usage))) {
+        report->usage_reported =
+            report->usage.prompt_tokens >= 0 || report->usage.completion_tokens >= 0;
+        report->counted_size = report->output_size;
+    }
     /* An event without its empty line may be cut: it must be whole to say that all is. */
     if (tap->filter.stream && (!tap->ended || sniff->whole))
         take_type(report, sniff->type[0] != '\0' ? lb_cstr(sniff->type) : event_type);
@@ -448,7 +464,7 @@ static bool at_boundary(const struct ld_filter *filter)
 static bool complete(const struct ld_filter *filter)
 {
     const struct ld_tap *tap = looked_at(filter);
-    bool must_say = tap->rule == LD_USAGE_MESSAGES || tap->rule == LD_USAGE_RESPONSES;
+    bool must_say = tap->rule == LD_USAGE_RESPONSES;
 
     if (tap->cut)
         return false;

@@ -13,9 +13,9 @@
  * grows beyond LD_TAP_EVENT_MAX is let through in pieces, or withheld if it begins as an error.
  * Short of memory, bytes of an answer pass unread.
  *
- * When is an answer complete? A stream says so by its terminal event; of chat platforms, some of
- * which send no [DONE], a finish reason counts too if the body was framed. A whole answer is
- * complete with its last byte or, unframed, with the brace that closes its JSON.
+ * When is an answer complete? A stream says so by its terminal event; of chat and messages, as some
+ * platforms send no [DONE] or message_stop, a finish reason counts too if the body was framed. A
+ * whole answer is complete with its last byte or, unframed, with the brace that closes its JSON.
  */
 #ifndef LD_TAP_H
 #define LD_TAP_H

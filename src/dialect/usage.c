@@ -201,6 +201,25 @@ static bool take(int64_t *to, const struct counts *counts, enum count count)
     return true;
 }
 
+/*
+ * A total that is larger than its parts was used, too: thinking that counts for the completion, as
+ * Gemini's does, or what was cached where that is more than the prompt.
+ */
+static void take_surplus(struct llmgr_usage *usage, int64_t prompt, int64_t completion,
+                         int64_t total)
+{
+    if (prompt < 0 || completion < 0 || total <= prompt || total - prompt <= completion)
+        return;
+    int64_t surplus = total - prompt - completion;
+    if (usage->cached_tokens > prompt) {
+        usage->prompt_tokens = prompt + surplus;
+        return;
+    }
+    usage->completion_tokens = completion + surplus;
+    if (usage->reasoning_tokens < surplus)
+        usage->reasoning_tokens = surplus;
+}
+
 static bool read_chat(struct llmgr_usage *usage, const struct counts *counts)
 {
     bool any = take(&usage->prompt_tokens, counts, COUNT_PROMPT);
@@ -211,6 +230,8 @@ static bool read_chat(struct llmgr_usage *usage, const struct counts *counts)
     else
         any |= take(&usage->cached_tokens, counts, COUNT_CACHE_HIT);
     any |= take(&usage->reasoning_tokens, counts, COUNT_COMPLETION_REASONING);
+    take_surplus(usage, counts->n[COUNT_PROMPT], counts->n[COUNT_COMPLETION],
+                 counts->n[COUNT_TOTAL]);
     return any;
 }
 
@@ -231,6 +252,7 @@ static bool read_responses(struct llmgr_usage *usage, const struct counts *count
     any |= take(&usage->total_tokens, counts, COUNT_TOTAL);
     any |= take(&usage->cached_tokens, counts, COUNT_INPUT_CACHED);
     any |= take(&usage->reasoning_tokens, counts, COUNT_OUTPUT_REASONING);
+    take_surplus(usage, counts->n[COUNT_INPUT], counts->n[COUNT_OUTPUT], counts->n[COUNT_TOTAL]);
     return any;
 }
 
@@ -315,4 +337,13 @@ bool ld_usage_read_text(struct llmgr_usage *usage, enum ld_usage_rule rule,
 int64_t ld_usage_estimate(uint64_t output_size)
 {
     return (int64_t)(output_size / 4 + (output_size % 4 != 0));
+}
+
+bool ld_usage_outgrown(const struct llmgr_usage *usage, uint64_t output_size, uint64_t counted_size)
+{
+    const int64_t tokens = usage->completion_tokens;
+
+    if (output_size == 0)
+        return false;
+    return tokens <= 0 || (output_size > counted_size && tokens < ld_usage_estimate(output_size));
 }

@@ -9,7 +9,8 @@
 void ld_usage_init(struct llmgr_usage *usage);
 /*
  * Takes over what a chat "usage" object reports (OpenAI, DeepSeek's prompt_cache_hit_tokens);
- * later reports replace earlier ones. False if `object` reports nothing.
+ * later reports replace earlier ones, and what a total has beyond its parts is added to one of
+ * them. False if `object` reports nothing.
  */
 bool ld_usage_read(struct llmgr_usage *usage, const json_t *object);
 
@@ -37,5 +38,12 @@ bool ld_usage_read_text(struct llmgr_usage *usage, enum ld_usage_rule rule,
                         struct ld_usage_parts *parts, struct lb_str text);
 /* A rough count for an answer that reported none, from its output text: 4 bytes a token. */
 int64_t ld_usage_estimate(uint64_t output_size);
+/*
+ * Is the completion that was reported none of this output's? Some platforms put a 0 or a 1 there
+ * when an answer begins. `counted_size`: output text that had come when it was reported last. Then
+ * the estimate is the better word.
+ */
+bool ld_usage_outgrown(const struct llmgr_usage *usage, uint64_t output_size,
+                       uint64_t counted_size);
 
 #endif

@@ -44,12 +44,12 @@ static void fill_tokens(const struct lg_relay *relay, struct ll_usage *usage)
     usage->completion_tokens = report->usage.completion_tokens;
     usage->cached_tokens = report->usage.cached_tokens;
     usage->reasoning_tokens = report->usage.reasoning_tokens;
-    if (report->usage_reported) {
-        usage->provenance = relay->end == LLMGR_END_COMPLETED ? LLMGR_PROVENANCE_REPORTED
-                                                              : LLMGR_PROVENANCE_PARTIAL;
-    } else if (report->output_size > 0) {
+    if (ld_usage_outgrown(&report->usage, report->output_size, report->counted_size)) {
         usage->completion_tokens = ld_usage_estimate(report->output_size);
         usage->provenance = LLMGR_PROVENANCE_ESTIMATED;
+    } else if (report->usage_reported) {
+        usage->provenance = relay->end == LLMGR_END_COMPLETED ? LLMGR_PROVENANCE_REPORTED
+                                                              : LLMGR_PROVENANCE_PARTIAL;
     }
 }
 

@@ -252,14 +252,24 @@ static void an_error_is_told_by_its_code_wherever_it_stands(void **state)
         {"{\"error\":{\"code\":600}}", LLMGR_ERR_UPSTREAM, 0},
         {"{\"error\":{\"status\":429}}", LLMGR_ERR_RATE_LIMITED, 429},
         {"{\"error\":{\"code\":504}}", LLMGR_ERR_TIMEOUT, 504},
-        {"{\"error\":{}}", LLMGR_ERR_UPSTREAM, 0},
+        {"{\"error\":{}}", LLMGR_ERR_PROTOCOL, 0}, /* an empty one says nothing */
+        {"{\"error\":{\"message\":\"\",\"code\":0,\"more\":[null,0]},\"choices\":[{\"message\":{}}"
+         "]}",
+         LLMGR_OK, 0},
+        {"{\"error\":0,\"choices\":[{\"message\":{}}]}", LLMGR_OK, 0},
+        {"{\"error\":\"\",\"choices\":[{\"message\":{}}]}", LLMGR_OK, 0},
+        {"{\"error\":{\"details\":[{}]},\"choices\":[{\"message\":{}}]}", LLMGR_ERR_UPSTREAM, 0},
+        {"{\"error\":{\"details\":[\"x\"]},\"choices\":[{\"message\":{}}]}", LLMGR_ERR_UPSTREAM, 0},
+        {"{\"choices\":[{\"error\":{\"code\":429}}]}", LLMGR_ERR_RATE_LIMITED, 429},
+        {"{\"object\":\"error\",\"message\":\"m\",\"code\":401}", LLMGR_ERR_KEY_REFUSED, 401},
     };
 
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        struct llmgr_answer answer;
+        struct llmgr_answer answer = {0};
         struct llmgr_error err = {0};
         assert_int_equal(ld_chat_read(&host, lb_cstr(ROWS[i].body), &answer, &err), ROWS[i].status);
         assert_int_equal(err.upstream_status, ROWS[i].code);
+        ld_answer_clear(&answer);
     }
 }
 

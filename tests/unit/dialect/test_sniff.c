@@ -98,6 +98,12 @@ static void an_end_counts_where_its_dialect_says_it(void **state)
     } ROWS[] = {
         {"{\"choices\":[{\"finish_reason\":\"stop\"}]}", true},
         {"{\"choices\":[{\"finish_reason\":null}]}", false},
+        {"{\"choices\":[{\"finish_reason\":\"\"}]}", false},
+        {"{\"choices\":[{\"finish_reason\":\"null\"}]}", false},
+        {"{\"choices\":[{\"finish_reason\":\"nul\"}]}", true},
+        {"{\"stop_reason\":\"\"}", false},
+        {"{\"delta\":{\"stop_reason\":\"null\"}}", false},
+        {"{\"delta\":{\"stop_reason\":null}}", false},
         {"{\"choices\":[[{\"finish_reason\":\"stop\"}]]}", false},
         {"{\"others\":[{\"finish_reason\":\"stop\"}]}", false},
         {"{\"finish_reason\":\"stop\"}", false},
@@ -133,6 +139,33 @@ static void an_error_is_one_that_says_something(void **state)
         {"{\"a\":{\"error\":true}}", false},
         {"{\"a\":{\"error\":\"x\"}}", false},
         {"{\"error\":null,\"a\":true}", false},
+        /* Empty ones, as some platforms put them beside each piece of text. */
+        {"{\"error\":{\"message\":\"\",\"code\":null}}", false},
+        {"{\"error\":{\"message\":\"\",\"type\":\"\",\"param\":null,\"code\":0.0},\"a\":1}", false},
+        {"{\"error\":{\"message\":null,\"details\":[],\"more\":{\"a\":null}},\"b\":\"x\"}", false},
+        {"{\"error\":0,\"code\":1}", false},
+        {"{\"error\":500}", true},
+        {"{\"error\":{\"message\":\"\",\"code\":429}}", true},
+        {"{\"error\":{\"code\":-1}}", true},
+        {"{\"error\":{\"fatal\":true}}", true},
+        {"{\"error\":[\"x\"]}", true},
+        {"{\"error\":{\"details\":[{\"reason\":\"x\"}]}}", true},
+        {"{\"error\":{\"details\":{\"more\":\"x\"}}}", true},
+        {"{\"error\":{\"code\":null},\"error\":{\"code\":1}}", true},
+        {"{\"error\":{\"code\":1},\"error\":null}", true},
+        /* Of a choice or a response it is the answer's, too. */
+        {"{\"choices\":[{\"error\":{\"message\":\"x\"}}]}", true},
+        {"{\"choices\":[{\"error\":{\"message\":\"\"},\"delta\":{\"content\":\"x\"}}]}", false},
+        {"{\"choices\":[{\"delta\":{\"error\":\"x\"}}]}", false},
+        {"{\"response\":{\"error\":{\"code\":\"x\"}}}", true},
+        {"{\"response\":{\"error\":null,\"id\":\"x\"}}", false},
+        {"{\"response\":{\"status\":\"failed\"}}", true},
+        {"{\"response\":{\"status\":\"completed\"}}", false},
+        {"{\"status\":\"failed\"}", false},
+        {"{\"choices\":[{\"finish_reason\":\"error\"}]}", true},
+        {"{\"object\":\"error\",\"message\":\"x\"}", true},
+        {"{\"object\":\"chat.completion\"}", false},
+        {"{\"a\":{\"object\":\"error\"}}", false},
     };
 
     (void)state;
@@ -140,6 +173,8 @@ static void an_error_is_one_that_says_something(void **state)
         struct ld_sniff sniff = sniffed(LD_ENDPOINT_CHAT, false, ROWS[i].text);
         if (sniff.error != ROWS[i].error)
             fail_msg("%s", ROWS[i].text);
+        if (strncmp(ROWS[i].text, "{\"error\":", 9) == 0)
+            assert_int_equal(sniff.error_inside, ROWS[i].error);
         ld_sniff_free(&sniff);
     }
 }
@@ -283,6 +318,19 @@ static bool is_output(const struct story *story)
            (root == NULL ? story->depth == 1 : stands_in(story, 1, root));
 }
 
+/* Something that is not empty was told, `below` levels or more below the name of an error. */
+static void tell_error(struct story *story, int below)
+{
+    int outer = 1;
+
+    while (outer <= story->depth && strcmp(story->path[outer], "error") != 0)
+        outer++;
+    if (outer + below > story->depth)
+        return;
+    story->error |= outer == 1 || (outer == 2 && stands_in(story, 1, "response")) ||
+                    (outer == 3 && stands_in(story, 1, "choices"));
+}
+
 static void tell_string(struct story *story)
 {
     static const char *const INSIDES[] = {
@@ -308,10 +356,11 @@ static void tell_string(struct story *story)
         story->text_size += size;
         story->texts++;
     }
-    story->error |= story->depth == 1 && is_member(story, "error") && size > 0;
-    story->finish |=
-        is_member(story, "finish_reason") && story->depth == 3 && stands_in(story, 1, "choices");
-    story->finish |= is_member(story, "stop_reason") &&
+    if (size > 0)
+        tell_error(story, 0);
+    story->finish |= size > 0 && is_member(story, "finish_reason") && story->depth == 3 &&
+                     stands_in(story, 1, "choices");
+    story->finish |= size > 0 && is_member(story, "stop_reason") &&
                      (story->depth == 1 || (story->depth == 2 && stands_in(story, 1, "delta")));
 }
 
@@ -347,7 +396,6 @@ static void tell_members(struct story *story, bool object)
                 name = story->answer->root;
             story->path[story->depth] = name;
             lb_buf_addf(&story->text, "\"%s\"%s:%s", name, space, space);
-            story->error |= story->depth == 2 && stands_in(story, 1, "error");
         }
         tell_value(story);
     }
@@ -363,6 +411,7 @@ static void tell_level(struct story *story, bool object)
     lb_buf_add_byte(&story->text, object ? '{' : '[');
     story->depth++;
     story->path[story->depth] = "";
+    tell_error(story, 3); /* too deep to be looked at */
     tell_members(story, object);
     story->depth--;
     lb_buf_add_byte(&story->text, object ? '}' : ']');
@@ -386,7 +435,8 @@ static void tell_value(struct story *story)
         tell_string(story);
     } else {
         lb_buf_add_c(&story->text, word);
-        story->error |= word[0] == 't' && story->depth == 1 && is_member(story, "error");
+        if (word[0] == 't' || word[0] == '-' || word[0] == '1')
+            tell_error(story, 0);
     }
 }
 

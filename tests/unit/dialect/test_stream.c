@@ -148,6 +148,7 @@ static void the_end_is_judged_by_done_or_finish_reason(void **state)
         {"{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", LLMGR_ERR_CUT},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}", LLMGR_OK},
         {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"\"}]}", LLMGR_ERR_CUT},
+        {"{\"choices\":[{\"delta\":{},\"finish_reason\":\"null\"}]}", LLMGR_ERR_CUT},
         {"[DONE]", LLMGR_OK},
     };
 
@@ -175,6 +176,7 @@ static void errors_in_the_stream_end_it(void **state)
         {"[]", LLMGR_ERR_PROTOCOL},
         {"{\"error\":null,\"choices\":[]}", LLMGR_OK},
         {"{\"error\":false}", LLMGR_OK},
+        {"{\"error\":{\"message\":\"\",\"code\":null},\"choices\":[]}", LLMGR_OK},
         {"{}", LLMGR_OK},
         {"", LLMGR_OK},
     };

@@ -322,6 +322,68 @@ static const struct expected ANSWERS[] = {
      NULL},
     {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
      "RIFF{\"usage\":{\"input_tokens\":5}}", NULL},
+    /* An empty reason, as some servers put it into each chunk, and an empty error are none. */
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 1,
+     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"\"}],\"error\":{"
+     "\"message\":\"\",\"code\":null}}\n\n",
+     NULL},
+    {LD_ENDPOINT_MESSAGES, true, NO_USAGE, false, false, false, false, false, false, 1, 0,
+     "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"\"}}\n\n", NULL},
+    {LD_ENDPOINT_MESSAGES,
+     true,
+     {-1, 7, -1, -1, -1},
+     true,
+     true,
+     false,
+     false,
+     false,
+     true,
+     1,
+     0,
+     "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{"
+     "\"output_tokens\":7}}\n\n",
+     NULL},
+    /* An error is one where it says something, whatever comes behind it. */
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, true, true, true, false, true, 3, 0,
+     "data: {\"error\":{\"code\":500}}\n\n" STOP DONE, NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, true, false, true, false, true, 1, 0,
+     "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n", NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
+     "data: {\"object\":\"error\",\"message\":\"no\"}\n\n", NULL},
+    {LD_ENDPOINT_RESPONSES,
+     true,
+     {5, 2, -1, -1, -1},
+     true,
+     true,
+     true,
+     false,
+     false,
+     true,
+     1,
+     0,
+     "data: {\"type\":\"response.done\",\"response\":{\"status\":\"completed\",\"usage\":{"
+     "\"input_tokens\":5,\"output_tokens\":2}}}\n\n",
+     NULL},
+    {LD_ENDPOINT_RESPONSES, true, NO_USAGE, false, true, true, true, false, true, 1, 0,
+     "data: {\"type\":\"response.done\",\"response\":{\"status\":\"failed\"}}\n\n", NULL},
+    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     "{\"error\":{\"message\":\"no\"}}", NULL},
+    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
+     "{\"object\":\"fine_tuning.job\",\"error\":{\"message\":\"no data\"}}", NULL},
+    /* A total alone is nobody's count. */
+    {LD_ENDPOINT_NATIVE,
+     false,
+     {-1, -1, 30, -1, -1},
+     false,
+     false,
+     true,
+     false,
+     false,
+     true,
+     0,
+     0,
+     "{\"results\":[{\"index\":0}],\"usage\":{\"total_tokens\":30}}",
+     NULL},
 };
 
 static void check(struct relay *relay, const struct expected *want)
@@ -436,6 +498,28 @@ static void what_was_forwarded_ends_between_events(void **state)
     finish(&relay);
     assert_true(relay.tap.filter.report.terminal);
     assert_false(ld_filter_at_boundary(&relay.tap.filter));
+    end(&relay);
+}
+
+/* What message_start says of the output was said before there was any. */
+static void text_that_came_after_the_usage_is_told_apart(void **state)
+{
+    struct relay relay;
+
+    (void)state;
+    begin(&relay, LD_ENDPOINT_MESSAGES, true);
+    start(&relay);
+    feed(&relay, LB_STR("data: {\"type\":\"message_start\",\"message\":{\"usage\":{"
+                        "\"input_tokens\":10,\"output_tokens\":1}}}\n\n"));
+    for (int i = 0; i < 3; i++)
+        feed(&relay, LB_STR("data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":"
+                            "\"1234567\"}}\n\n"));
+    assert_int_equal(relay.tap.filter.report.usage.completion_tokens, 1);
+    assert_int_equal(relay.tap.filter.report.output_size, 21);
+    assert_int_equal(relay.tap.filter.report.counted_size, 0);
+    feed(&relay, LB_STR("data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"x\"},"
+                        "\"usage\":{\"output_tokens\":2}}\n\n"));
+    assert_int_equal(relay.tap.filter.report.counted_size, 21);
     end(&relay);
 }
 
@@ -588,6 +672,7 @@ int main(void)
         cmocka_unit_test(every_line_end_is_understood),
         cmocka_unit_test(the_extra_chunk_passes_to_those_who_asked),
         cmocka_unit_test(what_was_forwarded_ends_between_events),
+        cmocka_unit_test(text_that_came_after_the_usage_is_told_apart),
         cmocka_unit_test(many_withheld_chunks_in_one_read),
         cmocka_unit_test(an_event_beyond_the_cap_passes_and_is_still_read),
         cmocka_unit_test(short_of_memory_bytes_pass_unread_but_pass),

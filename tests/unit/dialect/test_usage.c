@@ -234,6 +234,56 @@ static void an_estimate_does_not_overflow(void **state)
     assert_int_equal(ld_usage_estimate(UINT64_MAX), (int64_t)(UINT64_MAX / 4) + 1);
 }
 
+/* Gemini's compatible face counts what was thought in the total alone. */
+static void a_total_beyond_its_parts_is_told(void **state)
+{
+    (void)state;
+    fresh();
+    reads(LD_USAGE_CHAT, "{\"prompt_tokens\":20,\"completion_tokens\":198,\"total_tokens\":623}",
+          USAGE(20, 603, 623, -1, 405));
+    fresh(); /* the thinking is told as well */
+    reads(LD_USAGE_ANY,
+          "{\"prompt_tokens\":20,\"completion_tokens\":198,\"total_tokens\":623,"
+          "\"completion_tokens_details\":{\"reasoning_tokens\":405}}",
+          USAGE(20, 603, 623, -1, 405));
+    fresh();
+    reads(LD_USAGE_RESPONSES, "{\"input_tokens\":5,\"output_tokens\":2,\"total_tokens\":9}",
+          USAGE(5, 4, 9, -1, 2));
+    fresh(); /* what was cached, where a platform does not count it for the prompt */
+    reads(LD_USAGE_CHAT,
+          "{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":1015,"
+          "\"prompt_tokens_details\":{\"cached_tokens\":1000}}",
+          USAGE(1010, 5, 1015, 1000, -1));
+    fresh(); /* no surplus: a total that is smaller, the same, or not of the same object */
+    reads(LD_USAGE_CHAT, "{\"prompt_tokens\":3,\"completion_tokens\":5,\"total_tokens\":7}",
+          USAGE(3, 5, 7, -1, -1));
+    reads(LD_USAGE_CHAT, "{\"prompt_tokens\":3,\"completion_tokens\":5,\"total_tokens\":8}",
+          USAGE(3, 5, 8, -1, -1));
+    reads(LD_USAGE_CHAT, "{\"prompt_tokens\":3,\"total_tokens\":99}", USAGE(3, 5, 99, -1, -1));
+    fresh();
+    reads(LD_USAGE_CHAT,
+          "{\"prompt_tokens\":9223372036854775807,\"completion_tokens\":9223372036854775807,"
+          "\"total_tokens\":9223372036854775807}",
+          USAGE(INT64_MAX, INT64_MAX, INT64_MAX, -1, -1));
+}
+
+static void a_placeholder_is_outgrown_by_what_comes_after_it(void **state)
+{
+    (void)state;
+    fresh();
+    assert_false(ld_usage_outgrown(&usage, 0, 0));
+    assert_true(ld_usage_outgrown(&usage, 1, 0)); /* nobody told */
+    usage.completion_tokens = 0;
+    assert_false(ld_usage_outgrown(&usage, 0, 0)); /* an embedding's */
+    assert_true(ld_usage_outgrown(&usage, 4, 4));
+    usage.completion_tokens = 1; /* message_start's */
+    assert_true(ld_usage_outgrown(&usage, 4000, 0));
+    assert_false(ld_usage_outgrown(&usage, 4, 0));
+    assert_false(ld_usage_outgrown(&usage, 4000, 4000)); /* all of it was there: it is believed */
+    usage.completion_tokens = 1000;
+    assert_false(ld_usage_outgrown(&usage, 4000, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +298,8 @@ int main(void)
         cmocka_unit_test(details_are_those_of_their_own_object),
         cmocka_unit_test(a_walk_and_a_tree_find_the_same_counts),
         cmocka_unit_test(an_estimate_does_not_overflow),
+        cmocka_unit_test(a_total_beyond_its_parts_is_told),
+        cmocka_unit_test(a_placeholder_is_outgrown_by_what_comes_after_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,10 +169,32 @@ def test_a_stream_that_the_connections_end_cuts_is_not(serving, platform, dialec
     assert total(serving.llmgr)['completed'] == 0
 
 
-@pytest.mark.parametrize('dialect', ['messages', 'responses'])
-def test_a_framed_stream_without_its_terminal_event_is_cut(serving, platform, dialect):
+def test_a_framed_stream_of_responses_without_its_terminal_event_is_cut(serving, platform):
+    client, peer = ask(serving, platform, 'responses')
+    peer.send(FRAMED + chunk(FIRST['responses']) + b'0\r\n\r\n')
+    answer = client.answer()
+    assert b'"error"' in answer.body
+    assert total(serving.llmgr)['completed'] == 0
+
+
+@pytest.mark.parametrize('dialect', ['chat', 'messages'])
+def test_a_framed_stream_with_its_reason_to_stop_needs_no_terminal_event(
+        serving, platform, dialect):
     client, peer = ask(serving, platform, dialect)
     peer.send(FRAMED + chunk(FIRST[dialect] + FINISH[dialect]) + b'0\r\n\r\n')
+    answer = client.answer()
+    assert answer.whole and answer.body.replace(PINGS[dialect], b'') == (
+        FIRST[dialect] + FINISH[dialect])
+    assert total(serving.llmgr)['completed'] == 1
+
+
+@pytest.mark.parametrize('dialect', ['chat', 'messages'])
+@pytest.mark.parametrize('reason', ['""', '"null"', 'null'])
+def test_a_reason_that_names_nothing_ends_no_stream(serving, platform, dialect, reason):
+    client, peer = ask(serving, platform, dialect)
+    finish = FINISH[dialect].replace(b'"stop"}', reason.encode() + b'}')
+    finish = finish.replace(b'"end_turn"', reason.encode())
+    peer.send(FRAMED + chunk(FIRST[dialect] + finish) + b'0\r\n\r\n')
     answer = client.answer()
     assert b'"error"' in answer.body
     assert total(serving.llmgr)['completed'] == 0

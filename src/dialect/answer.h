@@ -24,7 +24,7 @@ bool ld_content_text(const json_t *content, struct lb_buf *out);
 struct lb_str ld_reasoning_of(const json_t *message);
 /* The finish_reason of a choice; p NULL where it is none: absent, empty or the word null. */
 struct lb_str ld_finish_of(const json_t *choice);
-/* Is there an error that says something in this answer or event? Fills err (not NULL) from it if so. */
+/* Does this answer or event hold an error that says something? Fills err (not NULL) from it. */
 bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_error *err);
 
 #endif

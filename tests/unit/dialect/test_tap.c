@@ -1,118 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Relayed answers: what is read from them and what is withheld, split at every pair of offsets. */
-#include "dialect/tap.h"
-
-#include <stdlib.h>
-
-#include "../unit.h"
-
-static struct lb_host host;
-static bool out_of_memory;
-
-static void *scarce(size_t size, void *context)
-{
-    (void)context;
-    return out_of_memory ? NULL : malloc(size);
-}
-
-static void *scarce_again(void *p, size_t size, void *context)
-{
-    (void)context;
-    return out_of_memory ? NULL : realloc(p, size);
-}
-
-static void give_back(void *p, void *context)
-{
-    (void)context;
-    free(p);
-}
-
-struct relay {
-    struct ld_tap_options options;
-    struct ld_tap tap;
-    struct lb_buf forwarded;
-};
-
-static void begin(struct relay *relay, enum ld_endpoint_id endpoint, bool stream)
-{
-    lb_host_init(&host);
-    host.memory = (struct llmgr_allocator){scarce, scarce_again, give_back, NULL};
-    *relay = (struct relay){.options = {
-                                .host = &host,
-                                .endpoint = ld_endpoint(endpoint),
-                                .content_type = stream ? LB_STR("text/event-stream; charset=utf-8")
-                                                       : LB_STR("application/json"),
-                                .http_status = 200,
-                                .withhold_usage = true,
-                            }};
-}
-
-static void forward(struct relay *relay, const struct ld_filter_out *out)
-{
-    bool hungry = out_of_memory;
-
-    out_of_memory = false; /* the relay's own buffer */
-    for (size_t i = 0; i < out->count; i++)
-        lb_buf_add_str(&relay->forwarded, out->slice[i]);
-    out_of_memory = hungry;
-}
-
-static void feed(struct relay *relay, struct lb_str in)
-{
-    struct ld_filter_out out;
-
-    while (in.size > 0) {
-        size_t used = ld_filter_feed(&relay->tap.filter, in, &out);
-        assert_in_range(used, 1, in.size);
-        forward(relay, &out);
-        in = lb_str_sub(in, used, in.size);
-    }
-}
-
-static void start(struct relay *relay)
-{
-    lb_buf_init(&relay->forwarded, &host, 16 << 20);
-    ld_tap_init(&relay->tap, &relay->options);
-}
-
-static void finish(struct relay *relay)
-{
-    struct ld_filter_out out;
-
-    ld_filter_finish(&relay->tap.filter, &out);
-    forward(relay, &out);
-}
-
-static void end(struct relay *relay)
-{
-    ld_filter_free(&relay->tap.filter);
-    lb_buf_free(&relay->forwarded);
-}
-
-/* What an answer comes to. */
-struct expected {
-    enum ld_endpoint_id endpoint;
-    bool stream;
-    struct llmgr_usage usage;
-    bool reported, finish, terminal, failed, content, complete;
-    uint64_t events, output_size;
-    const char *in;
-    const char *out; /* NULL: as `in` */
-};
-
-#define NO_USAGE                                                                                   \
-    {                                                                                              \
-        -1, -1, -1, -1, -1                                                                         \
-    }
-#define CHUNK(rest) "data: {\"id\":\"c1\",\"model\":\"m\"," rest "}\n\n"
-#define HELLO CHUNK("\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hello\"}}],\"usage\":null")
-#define STOP CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]")
-#define EXTRA                                                                                      \
-    CHUNK(                                                                                         \
-        "\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5,\"total_tokens\":"  \
-        "8,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{"        \
-        "\"reasoning_tokens\":1}}")
-#define DONE "data: [DONE]\n\n"
+#include "tap_relay.h"
 
 static const struct expected ANSWERS[] = {
     {LD_ENDPOINT_CHAT,
@@ -322,115 +210,13 @@ static const struct expected ANSWERS[] = {
      NULL},
     {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
      "RIFF{\"usage\":{\"input_tokens\":5}}", NULL},
-    /* An empty reason, as some servers put it into each chunk, and an empty error are none. */
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 1,
-     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"\"}],\"error\":{"
-     "\"message\":\"\",\"code\":null}}\n\n",
-     NULL},
-    {LD_ENDPOINT_MESSAGES, true, NO_USAGE, false, false, false, false, false, false, 1, 0,
-     "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"\"}}\n\n", NULL},
-    {LD_ENDPOINT_MESSAGES,
-     true,
-     {-1, 7, -1, -1, -1},
-     true,
-     true,
-     false,
-     false,
-     false,
-     true,
-     1,
-     0,
-     "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{"
-     "\"output_tokens\":7}}\n\n",
-     NULL},
-    /* An error is one where it says something, whatever comes behind it. */
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, true, true, true, false, true, 3, 0,
-     "data: {\"error\":{\"code\":500}}\n\n" STOP DONE, NULL},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, true, false, true, false, true, 1, 0,
-     "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n", NULL},
-    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
-     "data: {\"object\":\"error\",\"message\":\"no\"}\n\n", NULL},
-    {LD_ENDPOINT_RESPONSES,
-     true,
-     {5, 2, -1, -1, -1},
-     true,
-     true,
-     true,
-     false,
-     false,
-     true,
-     1,
-     0,
-     "data: {\"type\":\"response.done\",\"response\":{\"status\":\"completed\",\"usage\":{"
-     "\"input_tokens\":5,\"output_tokens\":2}}}\n\n",
-     NULL},
-    {LD_ENDPOINT_RESPONSES, true, NO_USAGE, false, true, true, true, false, true, 1, 0,
-     "data: {\"type\":\"response.done\",\"response\":{\"status\":\"failed\"}}\n\n", NULL},
-    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
-     "{\"error\":{\"message\":\"no\"}}", NULL},
-    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
-     "{\"object\":\"fine_tuning.job\",\"error\":{\"message\":\"no data\"}}", NULL},
-    /* A total alone is nobody's count. */
-    {LD_ENDPOINT_NATIVE,
-     false,
-     {-1, -1, 30, -1, -1},
-     false,
-     false,
-     true,
-     false,
-     false,
-     true,
-     0,
-     0,
-     "{\"results\":[{\"index\":0}],\"usage\":{\"total_tokens\":30}}",
-     NULL},
 };
-
-static void check(struct relay *relay, const struct expected *want)
-{
-    const struct ld_filter_report *got = &relay->tap.filter.report;
-    const char *out = want->out != NULL ? want->out : want->in;
-
-    if (strcmp(lb_buf_c(&relay->forwarded), out) != 0)
-        fail_msg("%s\n  forwarded: %s", want->in, lb_buf_c(&relay->forwarded));
-    if (memcmp(&got->usage, &want->usage, sizeof got->usage) != 0 ||
-        got->usage_reported != want->reported)
-        fail_msg("%s\n  usage: %lld %lld %lld %lld %lld", want->in,
-                 (long long)got->usage.prompt_tokens, (long long)got->usage.completion_tokens,
-                 (long long)got->usage.total_tokens, (long long)got->usage.cached_tokens,
-                 (long long)got->usage.reasoning_tokens);
-    if (got->finish != want->finish || got->terminal != want->terminal ||
-        got->failed != want->failed || got->content != want->content ||
-        ld_filter_complete(&relay->tap.filter) != want->complete)
-        fail_msg("%s\n  finish %d, terminal %d, failed %d, content %d", want->in, got->finish,
-                 got->terminal, got->failed, got->content);
-    if (got->events != want->events || got->output_size != want->output_size)
-        fail_msg("%s\n  %d events, %d bytes of text", want->in, (int)got->events,
-                 (int)got->output_size);
-    assert_int_equal(got->withheld, strlen(want->in) - strlen(out));
-}
 
 static void any_split_reads_and_forwards_the_same(void **state)
 {
-    struct relay relay;
-
     (void)state;
-    for (size_t i = 0; i < sizeof ANSWERS / sizeof ANSWERS[0]; i++) {
-        const struct expected *want = &ANSWERS[i];
-        struct lb_str in = lb_cstr(want->in);
-        begin(&relay, want->endpoint, want->stream);
-        for (size_t a = 0; a <= in.size; a++) {
-            for (size_t b = a; b <= in.size; b += b % 7 + 1) {
-                start(&relay);
-                feed(&relay, lb_str_sub(in, 0, a));
-                feed(&relay, lb_str_sub(in, a, b));
-                feed(&relay, lb_str_sub(in, b, in.size));
-                finish(&relay);
-                check(&relay, want);
-                end(&relay);
-            }
-        }
-    }
+    for (size_t i = 0; i < sizeof ANSWERS / sizeof ANSWERS[0]; i++)
+        check_splits(&ANSWERS[i]);
 }
 
 static void every_line_end_is_understood(void **state)
@@ -498,28 +284,6 @@ static void what_was_forwarded_ends_between_events(void **state)
     finish(&relay);
     assert_true(relay.tap.filter.report.terminal);
     assert_false(ld_filter_at_boundary(&relay.tap.filter));
-    end(&relay);
-}
-
-/* What message_start says of the output was said before there was any. */
-static void text_that_came_after_the_usage_is_told_apart(void **state)
-{
-    struct relay relay;
-
-    (void)state;
-    begin(&relay, LD_ENDPOINT_MESSAGES, true);
-    start(&relay);
-    feed(&relay, LB_STR("data: {\"type\":\"message_start\",\"message\":{\"usage\":{"
-                        "\"input_tokens\":10,\"output_tokens\":1}}}\n\n"));
-    for (int i = 0; i < 3; i++)
-        feed(&relay, LB_STR("data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":"
-                            "\"1234567\"}}\n\n"));
-    assert_int_equal(relay.tap.filter.report.usage.completion_tokens, 1);
-    assert_int_equal(relay.tap.filter.report.output_size, 21);
-    assert_int_equal(relay.tap.filter.report.counted_size, 0);
-    feed(&relay, LB_STR("data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"x\"},"
-                        "\"usage\":{\"output_tokens\":2}}\n\n"));
-    assert_int_equal(relay.tap.filter.report.counted_size, 21);
     end(&relay);
 }
 
@@ -672,7 +436,6 @@ int main(void)
         cmocka_unit_test(every_line_end_is_understood),
         cmocka_unit_test(the_extra_chunk_passes_to_those_who_asked),
         cmocka_unit_test(what_was_forwarded_ends_between_events),
-        cmocka_unit_test(text_that_came_after_the_usage_is_told_apart),
         cmocka_unit_test(many_withheld_chunks_in_one_read),
         cmocka_unit_test(an_event_beyond_the_cap_passes_and_is_still_read),
         cmocka_unit_test(short_of_memory_bytes_pass_unread_but_pass),

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* What ends an answer, what fails it and what counts its tokens: the meaning, not the presence. */
+#include "tap_relay.h"
+
+static const struct expected ANSWERS[] = {
+    /* An empty reason, as some servers put it into each chunk, and an empty error are none. */
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 1,
+     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"\"}],\"error\":{"
+     "\"message\":\"\",\"code\":null}}\n\n",
+     NULL},
+    {LD_ENDPOINT_MESSAGES, true, NO_USAGE, false, false, false, false, false, false, 1, 0,
+     "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"\"}}\n\n", NULL},
+    {LD_ENDPOINT_MESSAGES,
+     true,
+     {-1, 7, -1, -1, -1},
+     true,
+     true,
+     false,
+     false,
+     false,
+     true,
+     1,
+     0,
+     "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{"
+     "\"output_tokens\":7}}\n\n",
+     NULL},
+    /* An error is one where it says something, whatever comes behind it. */
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, true, true, true, false, true, 3, 0,
+     "data: {\"error\":{\"code\":500}}\n\n" STOP DONE, NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, true, false, true, false, true, 1, 0,
+     "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n", NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
+     "data: {\"object\":\"error\",\"message\":\"no\"}\n\n", NULL},
+    {LD_ENDPOINT_RESPONSES,
+     true,
+     {5, 2, -1, -1, -1},
+     true,
+     true,
+     true,
+     false,
+     false,
+     true,
+     1,
+     0,
+     "data: {\"type\":\"response.done\",\"response\":{\"status\":\"completed\",\"usage\":{"
+     "\"input_tokens\":5,\"output_tokens\":2}}}\n\n",
+     NULL},
+    {LD_ENDPOINT_RESPONSES, true, NO_USAGE, false, true, true, true, false, true, 1, 0,
+     "data: {\"type\":\"response.done\",\"response\":{\"status\":\"failed\"}}\n\n", NULL},
+    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     "{\"error\":{\"message\":\"no\"}}", NULL},
+    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
+     "{\"object\":\"fine_tuning.job\",\"error\":{\"message\":\"no data\"}}", NULL},
+    /* A total alone is nobody's count. */
+    {LD_ENDPOINT_NATIVE,
+     false,
+     {-1, -1, 30, -1, -1},
+     false,
+     false,
+     true,
+     false,
+     false,
+     true,
+     0,
+     0,
+     "{\"results\":[{\"index\":0}],\"usage\":{\"total_tokens\":30}}",
+     NULL},
+};
+
+static void an_end_is_named_and_an_error_says_something(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ANSWERS / sizeof ANSWERS[0]; i++)
+        check_splits(&ANSWERS[i]);
+}
+
+/* What message_start says of the output was said before there was any. */
+static void text_that_came_after_the_usage_is_told_apart(void **state)
+{
+    struct relay relay;
+
+    (void)state;
+    begin(&relay, LD_ENDPOINT_MESSAGES, true);
+    start(&relay);
+    feed(&relay, LB_STR("data: {\"type\":\"message_start\",\"message\":{\"usage\":{"
+                        "\"input_tokens\":10,\"output_tokens\":1}}}\n\n"));
+    for (int i = 0; i < 3; i++)
+        feed(&relay, LB_STR("data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":"
+                            "\"1234567\"}}\n\n"));
+    assert_int_equal(relay.tap.filter.report.usage.completion_tokens, 1);
+    assert_int_equal(relay.tap.filter.report.output_size, 21);
+    assert_int_equal(relay.tap.filter.report.counted_size, 0);
+    feed(&relay, LB_STR("data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"x\"},"
+                        "\"usage\":{\"output_tokens\":2}}\n\n"));
+    assert_int_equal(relay.tap.filter.report.counted_size, 21);
+    end(&relay);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_is_named_and_an_error_says_something),
+        cmocka_unit_test(text_that_came_after_the_usage_is_told_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

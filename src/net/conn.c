@@ -16,8 +16,7 @@
 #include "base/error.h"
 #include "net/addr.h"
 #include "net/conn_int.h"
-#include "net/listen_int.h"
-#include "net/tls_int.h"
+#include "net/loop_int.h"
 
 enum {
     SEND_MAX = 256 * 1024, /* bytes offered to the kernel in one turn of the loop */
@@ -27,6 +26,11 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 static void linger_step(struct ln_conn *conn);
 
 /* ---- Birth ----------------------------------------------------------------------------------- */
+
+static void close_node(struct lb_list *node)
+{
+    ln_conn_close(LB_CONTAINER(node, struct ln_conn, node));
+}
 
 llmgr_status ln_conn_adopt(struct ln_loop *loop, int fd, struct ln_conn **out,
                            struct llmgr_error *err)
@@ -53,7 +57,7 @@ llmgr_status ln_conn_adopt(struct ln_loop *loop, int fd, struct ln_conn **out,
     conn->transport = &ln_plain;
     conn->poll.data = conn;
     conn->queue.cap = LN_QUEUE_MAX;
-    lb_list_add_tail(&loop->conns, &conn->node);
+    ln_loop_join(loop, LN_MEMBER_CONN, &conn->node, close_node);
     *out = conn;
     return LLMGR_OK;
 }
@@ -72,42 +76,6 @@ void *ln_conn_context(const struct ln_conn *conn)
 struct ln_loop *ln_conn_loop(const struct ln_conn *conn)
 {
     return conn->loop;
-}
-
-/* ---- Failure --------------------------------------------------------------------------------- */
-
-enum ln_io ln_conn_fail(struct ln_conn *conn, llmgr_status why, int sys)
-{
-    if (!conn->failed) {
-        conn->failed = true;
-        conn->why = why;
-        conn->sys = sys;
-    }
-    return LN_IO_FAIL;
-}
-
-enum ln_io ln_conn_fail_errno(struct ln_conn *conn, int sys)
-{
-    switch (sys) {
-    case ECONNRESET:
-    case ECONNABORTED:
-    case EPIPE:
-        return ln_conn_fail(conn, LLMGR_ERR_CUT, sys);
-    case ETIMEDOUT:
-        return ln_conn_fail(conn, LLMGR_ERR_TIMEOUT, sys);
-    case ENOMEM:
-        return ln_conn_fail(conn, LLMGR_ERR_NO_MEMORY, sys);
-    case ECONNREFUSED:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case ENETDOWN:
-    case ENOENT:
-    case EADDRNOTAVAIL:
-        return ln_conn_fail(conn, LLMGR_ERR_UNREACHABLE, sys);
-    default:
-        return ln_conn_fail(conn, LLMGR_ERR_IO, sys);
-    }
 }
 
 /* ---- Interest -------------------------------------------------------------------------------- */
@@ -493,8 +461,10 @@ static void on_closed(uv_handle_t *handle)
     bool accepted = conn->accepted;
     conn->magic = 0;
     lb_free(loop->host, conn);
-    if (accepted)
-        ln_listeners_release(loop);
+    if (!accepted)
+        return;
+    loop->accepted--;
+    loop->released(loop);
 }
 
 void ln_conn_close(struct ln_conn *conn)
@@ -554,8 +524,8 @@ llmgr_status ln_conn_explain(const struct ln_conn *conn, struct llmgr_error *err
 {
     char peer[LN_PEER_TEXT];
     (void)ln_conn_peer_text(conn, peer);
-    const char *detail =
-        conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys)) : ln_tls_reason(conn);
+    const char *detail = conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys))
+                                        : conn->transport->reason(conn);
     switch (conn->why) {
     case LLMGR_OK:
         return LLMGR_OK;

@@ -33,6 +33,8 @@ struct ln_transport {
     size_t (*held)(const struct ln_conn *conn);   /* bytes flush would send */
     bool (*readable)(const struct ln_conn *conn); /* can recv go on without the socket? */
     void (*finish)(struct ln_conn *conn);         /* says goodbye (close_notify) */
+    /* Why it failed where no errno says it, in words; "": nothing is known. Borrowed. */
+    const char *(*reason)(const struct ln_conn *conn);
     void (*free)(struct ln_conn *conn);
 };
 
@@ -67,7 +69,7 @@ struct ln_conn {
     const struct ln_conn_face *face;
     void *context;
     ln_step_fn step_done;
-    struct lb_list node; /* in loop->conns */
+    struct lb_list node; /* a member of the loop */
     struct ln_queue queue;
     struct ln_timer timer; /* limit of the handshake, then of lingering */
     struct ln_defer more;  /* reads on without a new socket event */
@@ -97,7 +99,7 @@ LLMGR_MUST_CHECK llmgr_status ln_conn_adopt(struct ln_loop *loop, int fd, struct
 void ln_conn_await_connect(struct ln_conn *conn, ln_step_fn done);
 /* Runs the transport's handshake (ln_tls_attach_* came before). */
 void ln_conn_handshake(struct ln_conn *conn, ln_step_fn done);
-/* Notes a failure once; returns LN_IO_FAIL. */
+/* failure.c: notes a failure once; returns LN_IO_FAIL. */
 enum ln_io ln_conn_fail(struct ln_conn *conn, llmgr_status why, int sys);
 /* As above, the status found from errno. */
 enum ln_io ln_conn_fail_errno(struct ln_conn *conn, int sys);

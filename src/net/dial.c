@@ -81,17 +81,14 @@ void ln_dial_fail_hidden(struct ln_dial *dial, const struct llmgr_error *err)
     ln_dial_fail(dial, &shown);
 }
 
-void ln_dial_abort(struct ln_dial *dial)
+/* The end of the loop. */
+static void abort_node(struct lb_list *node)
 {
+    struct ln_dial *dial = LB_CONTAINER(node, struct ln_dial, node);
     struct llmgr_error err = {0};
     (void)lb_fail(&err, LLMGR_ERR_CANCELLED, "the connection to %s was given up",
                   dial->request.host);
     ln_dial_fail(dial, &err);
-}
-
-struct ln_dial *ln_dial_of_node(struct lb_list *node)
-{
-    return LB_CONTAINER(node, struct ln_dial, node);
 }
 
 static void on_limit(void *context)
@@ -132,8 +129,8 @@ static void on_handshake(struct ln_conn *conn, void *context, llmgr_status statu
         succeed(dial);
         return;
     }
-    const char *reason =
-        conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys)) : ln_tls_reason(conn);
+    const char *reason = conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys))
+                                        : conn->transport->reason(conn);
     struct llmgr_error err = {0};
     (void)lb_fail(&err, LLMGR_ERR_TLS,
                   "TLS with %s:%u failed: %s; if the server uses an authority of its own, name its "
@@ -449,7 +446,7 @@ llmgr_status ln_dial(struct ln_loop *loop, const struct ln_dial_request *request
     if (dial->request.timeout_ms <= 0)
         dial->request.timeout_ms = LN_DIAL_TIMEOUT_MS;
     dial->proxied = ln_proxy_applies(request->proxy, lb_cstr(request->host), request->port);
-    lb_list_add_tail(&loop->dials, &dial->node);
+    ln_loop_join(loop, LN_MEMBER_DIAL, &dial->node, abort_node);
     ln_timer_start(loop, &dial->limit, dial->request.timeout_ms, on_limit, dial);
     ln_defer_start(loop, &dial->start, begin, dial);
     *out = dial;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a dial, for net/loop.c, net/dial.c and net/dial_tunnel.c. */
+/* The inside of a dial, for net/dial.c and net/dial_tunnel.c. */
 #ifndef LN_DIAL_INT_H
 #define LN_DIAL_INT_H
 
@@ -22,7 +22,7 @@ enum ln_dial_phase {
 struct ln_dial {
     unsigned magic;
     struct ln_loop *loop;
-    struct lb_list node; /* in loop->dials */
+    struct lb_list node; /* a member of the loop */
     ln_dial_fn done;
     void *context;
     struct ln_dial_request request; /* host and alpn are copies */
@@ -43,10 +43,6 @@ struct ln_dial {
     char *tunnel;                               /* the proxy's answer so far, LN_TUNNEL_MAX bytes */
     size_t tunnel_size;
 };
-
-/* Ends the dial with ERR_CANCELLED; `done` runs. For the end of the loop. */
-void ln_dial_abort(struct ln_dial *dial);
-struct ln_dial *ln_dial_of_node(struct lb_list *node);
 
 /* Ends the dial: `done` runs, `dial` is gone. `status` and what is said as ln_dial describes. */
 void ln_dial_fail(struct ln_dial *dial, const struct llmgr_error *err);

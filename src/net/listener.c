@@ -16,7 +16,7 @@
 
 #include "base/error.h"
 #include "net/conn_int.h"
-#include "net/listen_int.h"
+#include "net/loop_int.h"
 #include "net/tls_int.h"
 
 enum {
@@ -30,7 +30,7 @@ struct ln_listener {
     unsigned magic;
     int fd;
     struct ln_loop *loop;
-    struct lb_list node;    /* in loop->listeners */
+    struct lb_list node;    /* a member of the loop */
     struct lb_list shaking; /* conns in their TLS handshake */
     ln_accept_fn accept;
     void *context;
@@ -71,17 +71,22 @@ static void resume(void *context)
     set_watching(listener, listener->loop->accepted < listener->loop->accepted_max);
 }
 
-void ln_listeners_release(struct ln_loop *loop)
+/* Those that paused at the limit go on. */
+static void on_released(struct ln_loop *loop)
 {
-    loop->accepted--;
     struct lb_list *at;
     struct lb_list *after;
-    LB_LIST_EACH(at, after, &loop->listeners)
+    LB_LIST_EACH(at, after, &loop->members[LN_MEMBER_LISTENER].list)
     {
-        struct ln_listener *listener = ln_listener_of_node(at);
+        struct ln_listener *listener = LB_CONTAINER(at, struct ln_listener, node);
         if (!listener->watching && !ln_timer_running(&listener->pause))
             resume(listener);
     }
+}
+
+static void close_node(struct lb_list *node)
+{
+    ln_listener_close(LB_CONTAINER(node, struct ln_listener, node));
 }
 
 static void free_listener(struct ln_listener *listener)
@@ -258,7 +263,8 @@ llmgr_status ln_listener_start(struct ln_loop *loop, int fd,
             listener->handshake_ms = options->handshake_timeout_ms;
     }
     lb_list_init(&listener->shaking);
-    lb_list_add_tail(&loop->listeners, &listener->node);
+    ln_loop_join(loop, LN_MEMBER_LISTENER, &listener->node, close_node);
+    loop->released = on_released;
     resume(listener);
     *out = listener;
     return LLMGR_OK;
@@ -314,9 +320,4 @@ void ln_listener_end(struct ln_listener *listener)
             break;
     }
     close_socket(listener);
-}
-
-struct ln_listener *ln_listener_of_node(struct lb_list *node)
-{
-    return LB_CONTAINER(node, struct ln_listener, node);
 }

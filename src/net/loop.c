@@ -8,11 +8,6 @@
 #include "net/loop.h"
 
 #include "base/error.h"
-#include "net/conn.h"
-#include "net/conn_int.h"
-#include "net/dial_int.h"
-#include "net/listen.h"
-#include "net/listen_int.h"
 #include "net/loop_int.h"
 
 enum { ACCEPTED_MAX = 100000 };
@@ -246,9 +241,9 @@ llmgr_status ln_loop_new(const struct lb_host *host, const struct ln_loop_option
     loop->accepted_max =
         options != NULL && options->accepted_max != 0 ? options->accepted_max : ACCEPTED_MAX;
     lb_list_init(&loop->defers);
-    lb_list_init(&loop->conns);
-    lb_list_init(&loop->dials);
-    lb_list_init(&loop->listeners);
+    for (size_t kind = 0; kind < LN_MEMBERS; kind++)
+        lb_list_init(&loop->members[kind].list);
+    lb_list_init(&loop->leaving);
     ln_wheel_init(loop);
     *out = loop;
     return LLMGR_OK;
@@ -329,24 +324,22 @@ unsigned ln_loop_accepted(const struct ln_loop *loop)
 
 /* ---- The end --------------------------------------------------------------------------------- */
 
-/* Closes what hangs on the loop; true if there was anything. */
+/*
+ * Closes what hangs on the loop; true if there was anything. Who is closed may close others, so
+ * each time the first that is left is taken.
+ */
 static bool close_all(struct ln_loop *loop)
 {
     bool any = false;
-    while (!lb_list_empty(&loop->listeners)) {
-        ln_listener_close(ln_listener_of_node(loop->listeners.next));
-        any = true;
-    }
-    while (!lb_list_empty(&loop->dials)) {
-        ln_dial_abort(ln_dial_of_node(loop->dials.next));
-        any = true;
-    }
-    struct lb_list *at;
-    struct lb_list *after;
-    LB_LIST_EACH(at, after, &loop->conns)
-    {
-        ln_conn_close(LB_CONTAINER(at, struct ln_conn, node));
-        any = true;
+    for (size_t kind = 0; kind < LN_MEMBERS; kind++) {
+        struct ln_members *members = &loop->members[kind];
+        while (!lb_list_empty(&members->list)) {
+            struct lb_list *node = members->list.next;
+            lb_list_remove(node);
+            lb_list_add_tail(&loop->leaving, node);
+            members->close(node);
+            any = true;
+        }
     }
     return any;
 }

@@ -25,6 +25,14 @@ struct ln_wheel {
     struct lb_list slots[LN_WHEEL_LEVELS][LN_WHEEL_SLOTS];
 };
 
+/* What hangs on a loop, in the order in which it ends with it. */
+enum ln_member { LN_MEMBER_LISTENER, LN_MEMBER_DIAL, LN_MEMBER_CONN, LN_MEMBERS };
+
+struct ln_members {
+    struct lb_list list;
+    void (*close)(struct lb_list *node); /* may remove the node, and free what it is part of */
+};
+
 struct ln_loop {
     unsigned magic;
     const struct lb_host *host;
@@ -44,12 +52,22 @@ struct ln_loop {
     unsigned spin_us;
     unsigned busy; /* socket events and posts of this turn */
     unsigned accepted, accepted_max;
+    void (*released)(struct ln_loop *loop); /* the listeners': an accepted connection is gone */
     struct ln_wheel wheel;
     struct lb_list defers;
-    struct lb_list conns, dials, listeners;
-    char *read_buffer; /* LN_READ_SIZE bytes, for the length of one `data` call */
-    char *scratch;     /* LN_SCRATCH_SIZE bytes to gather small slices in */
+    struct ln_members members[LN_MEMBERS];
+    struct lb_list leaving; /* members that were closed with the loop and are not gone yet */
+    char *read_buffer;      /* LN_READ_SIZE bytes, for the length of one `data` call */
+    char *scratch;          /* LN_SCRATCH_SIZE bytes to gather small slices in */
 };
+
+/* From now until the node is removed the loop closes it when it ends. */
+static inline void ln_loop_join(struct ln_loop *loop, enum ln_member kind, struct lb_list *node,
+                                void (*close)(struct lb_list *node))
+{
+    loop->members[kind].close = close;
+    lb_list_add_tail(&loop->members[kind].list, node);
+}
 
 /*
  * Whether libuv will find what it aborts without (net/spare.c): 0 or one of its errors. Of

@@ -138,6 +138,12 @@ static bool plain_readable(const struct ln_conn *conn)
     return false; /* the poll is level-triggered: it tells again */
 }
 
+static const char *plain_reason(const struct ln_conn *conn)
+{
+    (void)conn;
+    return "";
+}
+
 static void plain_nothing(struct ln_conn *conn)
 {
     (void)conn;
@@ -150,5 +156,6 @@ const struct ln_transport ln_plain = {
     .held = plain_held,
     .readable = plain_readable,
     .finish = plain_nothing,
+    .reason = plain_reason,
     .free = plain_nothing,
 };

@@ -113,7 +113,7 @@ int ln_spare_watchers(struct ln_loop *loop)
         (void)uv_poll_start(&loop->widest, UV_READABLE, NULL);
         (void)uv_poll_stop(&loop->widest);
         uv_close((uv_handle_t *)&loop->widest, NULL);
-        ln_loop_turn(loop, false);
+        (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
     }
     if (high >= 0)
         close(high);

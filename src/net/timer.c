@@ -17,6 +17,11 @@ enum { SLOT_NONE = 0xffff };
 
 static const int64_t DELAY_MAX = (int64_t)30 * 24 * 3600 * 1000;
 
+static int64_t now_of(const struct ln_loop *loop)
+{
+    return (int64_t)uv_now(&loop->uv);
+}
+
 static unsigned slot_at(int64_t time, unsigned level)
 {
     return (unsigned)(time >> (LN_WHEEL_BITS * level)) & (LN_WHEEL_SLOTS - 1);
@@ -25,7 +30,7 @@ static unsigned slot_at(int64_t time, unsigned level)
 void ln_wheel_init(struct ln_loop *loop)
 {
     struct ln_wheel *wheel = &loop->wheel;
-    wheel->now = ln_loop_now(loop);
+    wheel->now = now_of(loop);
     wheel->alarm = INT64_MAX;
     for (unsigned level = 0; level < LN_WHEEL_LEVELS; level++) {
         for (unsigned slot = 0; slot < LN_WHEEL_SLOTS; slot++)
@@ -110,7 +115,7 @@ static void turn(struct ln_wheel *wheel)
 
 static void set_alarm(struct ln_loop *loop, int64_t at)
 {
-    int64_t now = ln_loop_now(loop);
+    int64_t now = now_of(loop);
     loop->wheel.alarm = at;
     /* Cannot fail: the handle is not closing and has a callback. */
     (void)uv_timer_start(&loop->alarm, ln_wheel_alarm, at > now ? (uint64_t)(at - now) : 0, 0);
@@ -120,7 +125,7 @@ void ln_wheel_alarm(uv_timer_t *alarm)
 {
     struct ln_loop *loop = LB_CAST(struct ln_loop, alarm->data, LN_LOOP_MAGIC);
     struct ln_wheel *wheel = &loop->wheel;
-    int64_t now = ln_loop_now(loop);
+    int64_t now = now_of(loop);
     /* Until it is set anew below: what callbacks start must not set it each for itself. */
     wheel->alarm = INT64_MIN;
     for (int64_t at; (at = next_turn(wheel)) <= now;) {
@@ -142,9 +147,9 @@ void ln_timer_start(struct ln_loop *loop, struct ln_timer *timer, int64_t delay_
     if (!loop->turning)
         uv_update_time(&loop->uv); /* the last turn may be long ago */
     if (wheel->count == 0 && wheel->alarm != INT64_MIN)
-        wheel->now = ln_loop_now(loop);
+        wheel->now = now_of(loop);
     int64_t delay = delay_ms < 0 ? 0 : delay_ms > DELAY_MAX ? DELAY_MAX : delay_ms;
-    timer->due = ln_loop_now(loop) + delay;
+    timer->due = now_of(loop) + delay;
     /* The present slot has had its turn; the next one is the earliest that can still come. */
     if (timer->due <= wheel->now)
         timer->due = wheel->now + 1;

@@ -76,8 +76,6 @@ LLMGR_MUST_CHECK llmgr_status ln_tls_attach_client(struct ln_conn *conn,
 LLMGR_MUST_CHECK llmgr_status ln_tls_attach_server(struct ln_conn *conn,
                                                    struct ln_tls_server *server,
                                                    struct llmgr_error *err);
-/* Why TLS failed, in words; "" if it did not. Borrowed. */
-const char *ln_tls_reason(const struct ln_conn *conn);
 
 LLMGR_MUST_CHECK bool ln_sessions_init(struct ln_sessions *sessions, const struct lb_host *host,
                                        unsigned max);

@@ -288,9 +288,9 @@ static enum ln_io outcome(struct ln_conn *conn, int rc)
     return ln_conn_fail(conn, tls->met_end && !shaking ? LLMGR_ERR_CUT : LLMGR_ERR_TLS, 0);
 }
 
-const char *ln_tls_reason(const struct ln_conn *conn)
+static const char *tls_reason(const struct ln_conn *conn)
 {
-    return conn->tls != NULL ? conn->tls->reason : "";
+    return conn->tls->reason;
 }
 
 /* ---- The transport --------------------------------------------------------------------------- */
@@ -450,6 +450,7 @@ const struct ln_transport ln_tls = {
     .held = tls_held,
     .readable = tls_readable,
     .finish = tls_finish,
+    .reason = tls_reason,
     .free = tls_free,
 };
 

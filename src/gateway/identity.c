@@ -71,9 +71,10 @@ void lg_identity_hide(const struct lh_head *head)
 
 static enum lg_verdict unknown(struct lg_request *request)
 {
-    return lg_request_fail(request, LLMGR_ERR_UNAUTHORIZED,
-                           N_("the token is not known here, or was revoked; `llmgr token create` "
-                              "makes one"));
+    return lg_request_fail(
+        request, LLMGR_ERR_UNAUTHORIZED,
+        N_("the token is not known here, or was revoked; ask the gateway's operator "
+           "for one"));
 }
 
 static enum lp_caller_kind kind_of(llmgr_token_kind kind)

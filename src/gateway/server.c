@@ -233,6 +233,7 @@ llmgr_status lg_server_start(struct llmgr *manager, const struct lg_server_optio
     if (server == NULL)
         return lb_fail_memory(err);
     server->host = &manager->host;
+    lm_speak_to_callers(manager->manager);
     server->ended = options->ended;
     server->ended_context = options->ended_context;
     lb_buf_init(&server->places, server->host, LG_PLACES_MAX);

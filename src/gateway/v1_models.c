@@ -86,11 +86,12 @@ static int64_t made_at(const struct listing *listing, int64_t model_id)
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
+/* `name` is what Open WebUI and others show. */
 static json_t *openai_row(struct lb_str id, const struct llmgr_model *model, int64_t created)
 {
-    return json_pack("{s:s%,s:s,s:I,s:s,s:s}", "id", id.p, id.size, "object", "model", "created",
-                     (json_int_t)created, "owned_by", model->platform_name, "display_name",
-                     model->display_name);
+    return json_pack("{s:s%,s:s,s:I,s:s,s:s,s:s}", "id", id.p, id.size, "object", "model",
+                     "created", (json_int_t)created, "owned_by", model->platform_name, "name",
+                     model->display_name, "display_name", model->display_name);
 }
 
 static json_t *anthropic_row(struct lb_str id, const struct llmgr_model *model, int64_t created)

@@ -27,8 +27,8 @@ void llmgr_options_init(struct llmgr_options *options)
         .mode = LLMGR_MODE_CUSTOM,
         .auto_key = true,
         .connect_timeout_ms = 10000,
-        .first_byte_timeout_ms = 120000,
-        .idle_timeout_ms = 300000,
+        .first_byte_timeout_ms = 600000,
+        .idle_timeout_ms = 600000,
         .cache_size = (size_t)64 << 20,
         .log_level = LLMGR_LOG_WARN,
     };

@@ -11,6 +11,10 @@
 
 static llmgr_status fail_mode(const struct lm_manager *manager, struct llmgr_error *err)
 {
+    if (lm_options(manager)->for_callers)
+        return lb_fail(err, LLMGR_ERR_MODE,
+                       "this gateway lets nobody have platforms of their own; GET /api/platforms "
+                       "lists those there are");
     if (lm_options(manager)->mode == LLMGR_MODE_SINGLE)
         return lb_fail(err, LLMGR_ERR_MODE,
                        "in mode single there are no private platforms; set mode: custom to let "
@@ -20,8 +24,11 @@ static llmgr_status fail_mode(const struct lm_manager *manager, struct llmgr_err
                    "store a key of your own for a system platform");
 }
 
-static llmgr_status fail_system(struct llmgr_error *err)
+static llmgr_status fail_system(const struct lm_manager *manager, struct llmgr_error *err)
 {
+    if (lm_options(manager)->for_callers)
+        return lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                       "system platforms and their models are the operator's to change");
     return lb_fail(err, LLMGR_ERR_FORBIDDEN,
                    "system platforms are changed in llmgr.yaml, followed by llmgr sync");
 }
@@ -31,7 +38,7 @@ static llmgr_status judge(const struct lm_manager *manager, bool found, bool is_
                           enum lm_access access, struct llmgr_error *err)
 {
     if (found && is_sys)
-        return access == LM_ACCESS_SEE ? LLMGR_OK : fail_system(err);
+        return access == LM_ACCESS_SEE ? LLMGR_OK : fail_system(manager, err);
     bool is_custom = lm_options(manager)->mode == LLMGR_MODE_CUSTOM;
     if (access == LM_ACCESS_CHANGE && !is_custom)
         return fail_mode(manager, err);
@@ -106,6 +113,9 @@ llmgr_status lm_access_create(const struct lm_manager *manager, struct lb_str us
 {
     if (lm_options(manager)->mode != LLMGR_MODE_CUSTOM)
         return fail_mode(manager, err);
+    if (lm_is_system_user(user) && lm_options(manager)->for_callers)
+        return lb_fail(err, LLMGR_ERR_MODE,
+                       "the system user has no private platforms; name a user with ?user=");
     if (lm_is_system_user(user))
         return lb_fail(err, LLMGR_ERR_MODE,
                        "the system user has no private platforms; add the platform to llmgr.yaml, "

@@ -119,3 +119,8 @@ const struct lm_options *lm_options(const struct lm_manager *manager)
 {
     return &manager->options;
 }
+
+void lm_speak_to_callers(struct lm_manager *manager)
+{
+    manager->options.for_callers = true;
+}

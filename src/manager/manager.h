@@ -41,6 +41,7 @@ struct lm_options {
     size_t cache_size;              /* bytes of profiles, all views together */
     unsigned poll_ms;               /* how stale another process's change may be seen; 0: 500 */
     const struct ln_policy *policy; /* judges private addresses; outlives the manager */
+    bool for_callers; /* errors are read by callers of a gateway: they say what those can do */
 };
 
 /*
@@ -69,6 +70,11 @@ struct lv_vault *lm_vault(const struct lm_manager *manager);
 /* For keys/ring.h. */
 const struct lk_keys *lm_keys(const struct lm_manager *manager);
 const struct lm_options *lm_options(const struct lm_manager *manager);
+/*
+ * From now on whoever reads an error has no shell here: it names paths of the API, and neither the
+ * command line nor llmgr.yaml. Called once, before threads ask.
+ */
+void lm_speak_to_callers(struct lm_manager *manager);
 
 /* The user who really acts: the system user for an empty id and in single mode. */
 struct lb_str lm_effective_user(const struct lm_manager *manager, struct lb_str user);

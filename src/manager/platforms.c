@@ -62,8 +62,11 @@ static llmgr_status judge_system(const struct change *change, const struct ls_ro
     llmgr_status status = compare_address(change, ls_column_text(rows, 2), &same, err);
     if (status == LLMGR_OK && same)
         status = lb_fail(err, LLMGR_ERR_CONFLICT,
-                         "this address is system platform %lld, '%.*s'; store a key of your own "
-                         "there: llmgr platform set-key %lld",
+                         lm_options(change->manager)->for_callers
+                             ? N_("this address is system platform %lld, '%.*s'; store a key of "
+                                  "your own there: PUT /api/platforms/%lld/key")
+                             : N_("this address is system platform %lld, '%.*s'; store a key of "
+                                  "your own there: llmgr platform set-key %lld"),
                          id, (int)name.size, name.p, id);
     return status;
 }

@@ -179,7 +179,9 @@ llmgr_status lr_resolve_platform(struct lm_manager *manager, struct lb_str user,
         choice.platform = lr_platform_seen(&scene, platform_id);
         if (choice.platform == NULL) {
             status = lb_fail(err, LLMGR_ERR_NOT_FOUND,
-                             "there is no platform %lld: see `llmgr platform list`",
+                             lm_options(manager)->for_callers
+                                 ? N_("there is no platform %lld: see GET /api/platforms")
+                                 : N_("there is no platform %lld: see `llmgr platform list`"),
                              (long long)platform_id);
         } else {
             choice.key = lr_choose_key(&scene, choice.platform);

@@ -52,9 +52,17 @@ static llmgr_status fail_not_found(const struct lr_scene *scene, const struct lr
 
     if (choice->slot.size == 0)
         return lb_fail(err, LLMGR_ERR_NOT_FOUND,
-                       "there is no model '%.*s': give 'auto', a slot with a stored choice, "
-                       "'platform/model', a display name or a model name of `llmgr model list`",
+                       scene->options->for_callers
+                           ? N_("there is no model '%.*s' that you can call; GET /v1/models lists "
+                                "them")
+                           : N_("there is no model '%.*s': give 'auto', a slot with a stored "
+                                "choice, 'platform/model', a display name or a model name of "
+                                "`llmgr model list`"),
                        SHOW(request->model));
+    if (scene->options->for_callers)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                       "nothing is chosen, and no model is set up to choose by default; name one "
+                       "of GET /v1/models, or ask the gateway's operator for one");
     lm_catalogue_platforms(scene->catalogue, &count);
     if (count == 0)
         return lb_fail(err, LLMGR_ERR_NOT_FOUND,
@@ -64,29 +72,11 @@ static llmgr_status fail_not_found(const struct lr_scene *scene, const struct lr
                    "no system platform has a model: add models to llmgr.yaml and run `llmgr sync`");
 }
 
-static llmgr_status fail_no_key(const struct lr_scene *scene, const struct lr_choice *choice,
-                                struct llmgr_error *err)
+/* What one needs to know who has a shell and llmgr.yaml. */
+static llmgr_status fail_server_key(const struct lm_platform *platform, struct llmgr_error *err)
 {
-    const struct lm_platform *platform = choice->platform;
     long long id = platform->id;
 
-    if (choice->key.reason == LR_REASON_KEY_UNREADABLE && !scene->is_system)
-        return lb_fail(err, LLMGR_ERR_NO_KEY,
-                       "the API key stored for platform '%.*s' cannot be used (the address has "
-                       "changed, or it was sealed with a lost key): store it again with `llmgr "
-                       "platform set-key %lld`",
-                       SHOW(platform->name), id);
-    if (!platform->is_sys)
-        return lb_fail(err, LLMGR_ERR_NO_KEY,
-                       "platform '%.*s' has no API key: store one with `llmgr platform set-key "
-                       "%lld`",
-                       SHOW(platform->name), id);
-    if (choice->key.reason == LR_REASON_AUTO_KEY_OFF ||
-        !(scene->options->auto_key || scene->is_system))
-        return lb_fail(err, LLMGR_ERR_NO_KEY,
-                       "you have no API key for platform '%.*s', and auto_key is off: store your "
-                       "own with `llmgr platform set-key %lld`",
-                       SHOW(platform->name), id);
     if (platform->key_env.size != 0)
         return lb_fail(err, LLMGR_ERR_NO_KEY,
                        "platform '%.*s' has no usable API key: set %.*s and run `llmgr sync`, or "
@@ -96,6 +86,46 @@ static llmgr_status fail_no_key(const struct lr_scene *scene, const struct lr_ch
                    "platform '%.*s' has no usable API key: give it an api_key in llmgr.yaml and "
                    "run `llmgr sync`, or store a key with `llmgr platform set-key %lld`",
                    SHOW(platform->name), id);
+}
+
+/* What this user can mend; in each pair the first text is for callers of a gateway. */
+static llmgr_status fail_no_key(const struct lr_scene *scene, const struct lr_choice *choice,
+                                struct llmgr_error *err)
+{
+    const struct lm_platform *platform = choice->platform;
+    const bool called = scene->options->for_callers;
+    long long id = platform->id;
+
+    if (choice->key.reason == LR_REASON_KEY_UNREADABLE && !scene->is_system)
+        return lb_fail(err, LLMGR_ERR_NO_KEY,
+                       called ? N_("the API key stored for platform '%.*s' cannot be used (the "
+                                   "address has changed, or it was sealed with a lost key): store "
+                                   "it again with PUT /api/platforms/%lld/key")
+                              : N_("the API key stored for platform '%.*s' cannot be used (the "
+                                   "address has changed, or it was sealed with a lost key): store "
+                                   "it again with `llmgr platform set-key %lld`"),
+                       SHOW(platform->name), id);
+    if (!platform->is_sys)
+        return lb_fail(err, LLMGR_ERR_NO_KEY,
+                       called ? N_("platform '%.*s' has no API key: store one with PUT "
+                                   "/api/platforms/%lld/key")
+                              : N_("platform '%.*s' has no API key: store one with `llmgr "
+                                   "platform set-key %lld`"),
+                       SHOW(platform->name), id);
+    if (choice->key.reason == LR_REASON_AUTO_KEY_OFF ||
+        !(scene->options->auto_key || scene->is_system))
+        return lb_fail(err, LLMGR_ERR_NO_KEY,
+                       called ? N_("you have no API key for platform '%.*s', and this gateway "
+                                   "lends none: store your own with PUT /api/platforms/%lld/key")
+                              : N_("you have no API key for platform '%.*s', and auto_key is off: "
+                                   "store your own with `llmgr platform set-key %lld`"),
+                       SHOW(platform->name), id);
+    if (called)
+        return lb_fail(err, LLMGR_ERR_NO_KEY,
+                       "platform '%.*s' has no usable API key: name a model of GET /v1/models, or "
+                       "store a key of your own with PUT /api/platforms/%lld/key",
+                       SHOW(platform->name), id);
+    return fail_server_key(platform, err);
 }
 
 llmgr_status lr_choice_status(const struct lr_scene *scene, const struct lr_request *request,

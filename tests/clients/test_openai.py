@@ -132,6 +132,13 @@ def test_responses(client):
     assert events[0].type == 'response.created'
     assert events[-1].type == 'response.completed'
     assert events[-1].response.usage.input_tokens_details.cached_tokens == 2
+    assert events[-1].response.output_text == HELLO + SAID
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    # What is opened is closed; Codex shows nothing but the items of output_item.done.
+    done = [event for event in events if event.type == 'response.output_item.done']
+    assert [item.item.content[0].text for item in done] == [HELLO + SAID]
+    with client.responses.stream(model='mock', input=SAID) as stream:
+        assert stream.get_final_response().output_text == HELLO + SAID
     assert ''.join(event.delta for event in events
                    if event.type == 'response.output_text.delta') == HELLO + SAID
 

@@ -36,6 +36,7 @@ def test_the_list_is_openais(api):
     assert listed['object'] == 'list'
     for row in listed['data']:
         assert row['object'] == 'model' and row['owned_by'] == 'House'
+        assert row['name'] == row['display_name'] != ''
         assert before - 60 < row['created'] <= time.time() + 1
     # Bare has no server key of its own name but shares no model with House.
     assert ids(api, 'ann')[:2] == ['mock', 'org/big:free']

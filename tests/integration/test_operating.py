@@ -53,6 +53,9 @@ def test_its_limits_are_the_options(name):
         key = key.strip('`')
         assert options[key] == default.strip('`'), key
         assert (when == 'reload') == (key in live), key
+    # Reasoning models say nothing for minutes; clients give up after 20 s of silence, or 600 s.
+    assert (options['first_byte_timeout'], options['idle_timeout']) == ('600s', '600s')
+    assert options['ping_interval'] == '10s'
 
 
 @pytest.mark.parametrize('name', PAGES)

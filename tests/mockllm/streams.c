@@ -289,40 +289,57 @@ static void messages_stream(const struct mock_request *request, struct mock_answ
     "\"usage\":{\"input_tokens\":9,\"input_tokens_details\":{\"cached_tokens\":2},"                \
     "\"output_tokens\":7,\"output_tokens_details\":{\"reasoning_tokens\":0},\"total_tokens\":16}"
 
+#define RESPONSE_ITEM                                                                              \
+    "{\"id\":\"msg_mock_1\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\"," \
+    "\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"text\":"
+
+/* An event of a Responses stream: its type and number, then `text` between `before` and `after`. */
+static void response_event(const struct mock_request *request, struct mock_answer *answer,
+                           const char *type, const char *before, struct lb_str text,
+                           const char *after)
+{
+    struct lb_buf head;
+
+    lb_buf_init(&head, answer->body.host, 4096);
+    /* Events before this one are counted by their marks. */
+    lb_buf_addf(&head, "{\"type\":\"%s\",\"sequence_number\":%zu,%s", type,
+                answer->marks.size / sizeof answer->body.size, before);
+    event_with(request, answer, type, lb_buf_c(&head), text, after);
+    lb_buf_free(&head);
+}
+
+/* What Codex, openai's SDKs and Vercel's read: each part is opened, grows, and is closed whole. */
 static void responses_stream(const struct mock_request *request, struct mock_answer *answer,
                              struct lb_str text)
 {
+#define AT_ITEM "\"item_id\":\"msg_mock_1\",\"output_index\":0,\"content_index\":0,"
     struct lb_str rest = text;
-    char before[320];
-    int number = 3;
 
-    mock_event(request, answer, "response.created",
-               LB_STR("{\"type\":\"response.created\",\"sequence_number\":0," RESPONSE_HEAD
-                      "\"in_progress\",\"output\":[]}}"));
-    mock_event(request, answer, "response.output_item.added",
-               LB_STR("{\"type\":\"response.output_item.added\",\"sequence_number\":1,"
-                      "\"output_index\":0,\"item\":{\"id\":\"msg_mock_1\",\"type\":\"message\","
-                      "\"role\":\"assistant\",\"status\":\"in_progress\",\"content\":[]}}"));
-    mock_event(request, answer, "response.content_part.added",
-               LB_STR("{\"type\":\"response.content_part.added\",\"sequence_number\":2,"
-                      "\"item_id\":\"msg_mock_1\",\"output_index\":0,\"content_index\":0,"
-                      "\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}}"));
-    while (rest.size > 0) {
-        snprintf(before, sizeof before,
-                 "{\"type\":\"response.output_text.delta\",\"sequence_number\":%d,\"item_id\":"
-                 "\"msg_mock_1\",\"output_index\":0,\"content_index\":0,\"delta\":",
-                 number++);
-        event_with(request, answer, "response.output_text.delta", before, next_piece(&rest), "}");
-    }
-    snprintf(before, sizeof before,
-             "{\"type\":\"response.output_text.done\",\"sequence_number\":%d,\"item_id\":"
-             "\"msg_mock_1\",\"output_index\":0,\"content_index\":0,\"text\":",
-             number++);
-    event_with(request, answer, "response.output_text.done", before, text, "}");
-    snprintf(before, sizeof before,
-             "{\"type\":\"response.completed\",\"sequence_number\":%d," RESPONSE_HEAD, number);
-    event_with(request, answer, "response.completed", before, LB_STR("completed"),
-               ",\"output\":[]," RESPONSE_USAGE "}}");
+    response_event(request, answer, "response.created", RESPONSE_HEAD, LB_STR("in_progress"),
+                   ",\"output\":[]}}");
+    response_event(request, answer, "response.in_progress", RESPONSE_HEAD, LB_STR("in_progress"),
+                   ",\"output\":[]}}");
+    response_event(
+        request, answer, "response.output_item.added",
+        "\"output_index\":0,\"item\":{\"id\":\"msg_mock_1\",\"type\":\"message\",\"role\":"
+        "\"assistant\",\"content\":[],\"status\":",
+        LB_STR("in_progress"), "}}");
+    response_event(request, answer, "response.content_part.added",
+                   AT_ITEM "\"part\":{\"type\":\"output_text\",\"annotations\":[],\"text\":",
+                   LB_STR(""), "}}");
+    while (rest.size > 0)
+        response_event(request, answer, "response.output_text.delta",
+                       AT_ITEM "\"delta\":", next_piece(&rest), "}");
+    response_event(request, answer, "response.output_text.done", AT_ITEM "\"text\":", text, "}");
+    response_event(request, answer, "response.content_part.done",
+                   AT_ITEM "\"part\":{\"type\":\"output_text\",\"annotations\":[],\"text\":", text,
+                   "}}");
+    response_event(request, answer, "response.output_item.done",
+                   "\"output_index\":0,\"item\":" RESPONSE_ITEM, text, "}]}}");
+    response_event(request, answer, "response.completed",
+                   RESPONSE_HEAD "\"completed\"," RESPONSE_USAGE ",\"output\":[" RESPONSE_ITEM,
+                   text, "}]}]}}");
+#undef AT_ITEM
 }
 
 static void completions_stream(const struct mock_request *request, struct mock_answer *answer,

@@ -57,6 +57,17 @@ static void options_that_no_init_made_are_refused(void **state)
     assert_int_equal(llmgr_open(&options, &manager, &err), LLMGR_ERR_VAULT);
 }
 
+/* Reasoning models think for minutes before they say anything, and in the middle of it. */
+static void by_default_a_model_may_think_for_ten_minutes(void **state)
+{
+    (void)state;
+    struct llmgr_options options;
+
+    llmgr_options_init(&options);
+    assert_int_equal(options.first_byte_timeout_ms, 600000);
+    assert_int_equal(options.idle_timeout_ms, 600000);
+}
+
 static void a_user_gets_an_answer_with_usage(void **state)
 {
     (void)state;
@@ -256,6 +267,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(options_that_no_init_made_are_refused),
+        TEST(by_default_a_model_may_think_for_ten_minutes),
         TEST(a_user_gets_an_answer_with_usage),
         TEST(the_upstream_gets_the_users_own_key_before_the_servers),
         TEST(extra_body_of_the_model_is_sent),

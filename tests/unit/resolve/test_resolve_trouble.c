@@ -110,6 +110,45 @@ static void a_missing_key_names_who_can_give_it_and_where(void **state)
                  "llmgr model list");
 }
 
+/* Who calls a gateway has neither its command line nor its file. */
+static void a_caller_is_told_what_callers_can_do(void **state)
+{
+    (void)state;
+    int64_t own = own_platform(&h, "ann", "Own", URL_OWN, NULL);
+    add_model(&h, "ann", own, "Mine", "mine-1");
+    server_key(&h, a, "https://elsewhere.example", "sk-moved");
+    lm_speak_to_callers(h.manager);
+    static const struct {
+        const char *model, *says, *hint;
+        llmgr_status status;
+    } ROWS[] = {
+        {"Own/Mine", "'Own' has no API key", "PUT /api/platforms/", LLMGR_ERR_NO_KEY},
+        {"Beta", "'B' has no usable API key", "GET /v1/models", LLMGR_ERR_NO_KEY},
+        {"Alpha", "'A' cannot be used", "PUT /api/platforms/", LLMGR_ERR_NO_KEY},
+        {"Nobody", "no model 'Nobody'", "GET /v1/models", LLMGR_ERR_NOT_FOUND},
+    };
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        want_message(ROWS[i].status, ask(&h, "ann", NULL, ROWS[i].model), ROWS[i].says,
+                     ROWS[i].hint);
+        assert_null(strstr(h.err.message, "llmgr "));
+        assert_null(strstr(h.err.message, "llmgr.yaml"));
+        assert_null(strstr(h.err.message, "SOME_API_KEY"));
+    }
+    house_auto_key(&h, false);
+    lm_speak_to_callers(h.manager);
+    want_message(LLMGR_ERR_NO_KEY, ask(&h, "ann", NULL, "Beta"), "this gateway lends none",
+                 "PUT /api/platforms/");
+    ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND,
+                  lr_resolve_platform(h.manager, LB_STR("ann"), 4711, &h.arena, &h.target, &h.err));
+    assert_non_null(strstr(h.err.message, "GET /api/platforms"));
+    db_sql(&h.db, "DELETE FROM llm_platforms");
+    house_reopen(&h);
+    lm_speak_to_callers(h.manager);
+    want_message(LLMGR_ERR_NOT_FOUND, ask(&h, "ann", NULL, NULL), "nothing is chosen",
+                 "GET /v1/models");
+}
+
 static void an_unreadable_key_is_to_be_stored_again_by_its_owner(void **state)
 {
     (void)state;
@@ -421,6 +460,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_missing_key_names_who_can_give_it_and_where),
+        CASE(a_caller_is_told_what_callers_can_do),
+        CASE(a_caller_is_told_what_callers_can_do),
         CASE(an_unreadable_key_is_to_be_stored_again_by_its_owner),
         CASE(a_question_that_is_no_name_is_refused_before_anything_is_read),
         CASE(a_target_without_a_payer_yields_no_key),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a gateway's callers are told to do is something that they can do: they have no shell there."""
+"""What callers of a gateway are told to do is something that they can do: they have no shell."""
 import re
 
 import pytest

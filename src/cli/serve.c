@@ -165,7 +165,7 @@ static void tell_restarts(const struct lc_options *now, const struct lc_options 
     const struct lc_option_row *rows = lc_option_rows(&count);
 
     for (size_t i = 0; i < count; i++) {
-        if (lc_option_is_live(rows[i].id) || !lc_option_differs(now, fresh, rows[i].id))
+        if (rows[i].reload == LC_RELOAD_LIVE || !lc_option_differs(now, fresh, rows[i].id))
             continue;
         cli_note(_("'%s' has changed: it takes effect at the next start"),
                  rows[i].key != NULL ? rows[i].key : rows[i].env);

@@ -18,13 +18,23 @@ enum { FLAG_ITEMS_MAX = 64 }; /* of a list given flag by flag */
 enum { POOL_MAX = 1 << 20, ITEMS_MAX = 1024 };
 
 static const struct lc_option_row ROWS[] = {
-#define LC_OPTION(member, type, key, env, other_env, short_flag, flag, label, section, fallback,   \
-                  min, max, choices, help)                                                         \
-    {LC_OPT_##member, LC_##type, LC_SECTION_##section,                                             \
-     short_flag,      key,       env,                                                              \
-     other_env,       flag,      label,                                                            \
-     fallback,        min,       max,                                                              \
-     choices,         help},
+#define LC_OPTION(member, type, key, env, other_env, short_flag, flag, label, section, reload,     \
+                  fallback, min, max, choices, help)                                               \
+    {LC_OPT_##member,                                                                              \
+     LC_##type,                                                                                    \
+     LC_SECTION_##section,                                                                         \
+     LC_RELOAD_##reload,                                                                           \
+     short_flag,                                                                                   \
+     key,                                                                                          \
+     env,                                                                                          \
+     other_env,                                                                                    \
+     flag,                                                                                         \
+     label,                                                                                        \
+     fallback,                                                                                     \
+     min,                                                                                          \
+     max,                                                                                          \
+     choices,                                                                                      \
+     help},
 #include "config/options.def"
 };
 

@@ -51,6 +51,12 @@ typedef enum lc_section {
         LC_SECTION_COUNT
 } lc_section;
 
+/* What a running server does with a value that has changed, when it reads its file anew. */
+typedef enum lc_reload {
+    LC_RELOAD_LIVE, /* it takes it over */
+    LC_RELOAD_START /* it goes on with the old one, and says so */
+} lc_reload;
+
 /* Where a value came from, weakest first. */
 typedef enum lc_origin { LC_FROM_DEFAULT, LC_FROM_FILE, LC_FROM_ENV, LC_FROM_FLAG } lc_origin;
 
@@ -65,6 +71,7 @@ struct lc_option_row {
     lc_option_id id;
     lc_type type;
     lc_section section;
+    lc_reload reload;
     char short_flag;       /* 0: none */
     const char *key;       /* in the file; NULL: not there */
     const char *env;       /* NULL: not there */
@@ -134,8 +141,6 @@ const struct lc_option_row *lc_option_by_key(struct lb_str key);
 /* The file key or the flag that resembles `wrong` most, or NULL: "did you mean ...?" */
 const char *lc_option_nearest_key(struct lb_str wrong);
 const char *lc_option_nearest_flag(struct lb_str wrong);
-/* Does a running server take it over at SIGHUP, or does it wait for a restart? */
-bool lc_option_is_live(lc_option_id id);
 /* Is the value in effect another one? Of secrets and of passwords in URLs nothing is known. */
 bool lc_option_differs(const struct lc_options *one, const struct lc_options *other,
                        lc_option_id id);

@@ -246,16 +246,6 @@ void lc_help(lc_section section, bool all, unsigned columns, struct lb_buf *out)
 
 /* ---- While a server runs --------------------------------------------------------------------- */
 
-bool lc_option_is_live(lc_option_id id)
-{
-    static const bool LIVE[LC_OPTION_COUNT] = {
-#define LC_LIVE(member) [LC_OPT_##member] = true,
-#include "config/options.def"
-    };
-
-    return LIVE[id];
-}
-
 bool lc_option_differs(const struct lc_options *one, const struct lc_options *other,
                        lc_option_id id)
 {

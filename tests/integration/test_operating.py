@@ -9,7 +9,7 @@ from conftest import PROGRAM, SOURCE
 from test_gateway_log import FIELDS
 
 PAGES = ['OPERATING.md', 'OPERATING.zh-CN.md']
-OPTION = re.compile(r'LC_OPTION\(\w+,\s*\w+,\s*"(\w+)",[^()]*?,\s*(?:SERVE|NETWORK),'
+OPTION = re.compile(r'LC_OPTION\(\w+,\s*\w+,\s*"(\w+)",[^()]*?,\s*(?:DATABASE|SERVE|NETWORK),'
                     r'\s*(LIVE|START),\s*("[^"]*"|NULL),')
 
 

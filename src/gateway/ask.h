@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a request's body asks for, read without changing it: by READ for TARGET and CONNECT. */
+/* What a request's body asks for, read without changing it: by READ for TARGET and PREPARE. */
 #ifndef LG_ASK_H
 #define LG_ASK_H
 

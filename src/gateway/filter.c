@@ -3,8 +3,8 @@
 #include "gateway/filter.h"
 
 #include "dialect/tap.h"
+#include "gateway/attempt.h"
 #include "gateway/refusal.h"
-#include "gateway/relay.h"
 #include "gateway/request.h"
 #include "http/head.h"
 
@@ -16,7 +16,7 @@ struct ld_filter *lg_filter_new(struct lg_request *request, const struct lh_head
         .endpoint = lg_request_endpoint(request),
         .content_type = lh_head_get(head, LH_HEADER_CONTENT_TYPE),
         .http_status = head->status,
-        .withhold_usage = request->relay->withhold,
+        .withhold_usage = request->attempt->withholds_usage,
         .coded = coding.size > 0 && !lb_str_eq_nocase(coding, LB_STR("identity")),
         .refusal = lg_refusal_mask,
         .context = request,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "accounts/objects.h"
+#include "gateway/attempt.h"
 #include "gateway/work.h"
 #include "json/write.h"
 
@@ -120,9 +121,10 @@ static void tell_lost(const struct record *record)
     for (size_t i = 0; i < record->count; i++)
         lb_error(request->worker->host,
                  "%.*s: platform %lld: the %.*s '%.*s' is not recorded, and so is nobody's: %s",
-                 (int)request->id.size, request->id.p, (long long)request->target.platform_id,
-                 (int)record->objects[i].kind.size, record->objects[i].kind.p,
-                 (int)record->objects[i].id.size, record->objects[i].id.p, record->err.message);
+                 (int)request->id.size, request->id.p,
+                 (long long)request->attempt->target.platform_id, (int)record->objects[i].kind.size,
+                 record->objects[i].kind.p, (int)record->objects[i].id.size,
+                 record->objects[i].id.p, record->err.message);
 }
 
 static void work(void *context)
@@ -130,7 +132,7 @@ static void work(void *context)
     struct record *record = context;
     const struct lg_request *request = record->request;
     const struct lg_own *own = request->own;
-    const struct lr_target *target = &request->target;
+    const struct lr_target *target = &request->attempt->target;
     struct lm_manager *manager = request->worker->manager;
     json_t *root = lj_json_read(lb_buf_str(&own->held), NULL);
 

@@ -4,7 +4,7 @@
  * decided here what each may reach (native.def) and whose the things are that a request names
  * (accounts/objects.h). With one's own key nothing of this happens.
  *
- *   ADMIT --> OWN: path allowed? --> ids of path, query, body --> all the caller's? --> CONNECT
+ *   ADMIT --> OWN: path allowed? --> ids of path, query, body --> all the caller's? --> OPEN
  *                                                                  (SQL, off the loop)
  *   RELAY: an answer that makes something, names new files of it, or ends it is held until the
  *          table says so, and only then goes to the client.
@@ -45,7 +45,7 @@ bool lg_own_hold(struct lg_request *request, struct lb_str bytes);
 /* RELAY, when all of it is there: records what it says; `done` then goes on, on the loop. */
 enum lg_verdict lg_own_record(struct lg_request *request,
                               enum lg_verdict (*done)(struct lg_request *request));
-/* SETTLE. */
+/* Gives back what it holds. NULL is fine. */
 void lg_own_free(struct lg_request *request);
 
 #endif

@@ -1,24 +1,147 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys that a platform quotes. See the header. */
+/* An error's status, from its last byte to what the caller hears. See the header. */
 #include "gateway/refusal.h"
 
 #include <string.h>
 
-#include "gateway/request.h"
+#include "dialect/error_read.h"
+#include "dialect/error_write.h"
+#include "dialect/filter.h"
+#include "gateway/answer.h"
+#include "gateway/ask.h"
+#include "gateway/attempt.h"
+#include "gateway/work.h"
+#include "http/write.h"
+#include "manager/platforms.h"
 #include "upstream/mask.h"
 #include "vault/secret.h"
 
+/* ---- Keys that are quoted -------------------------------------------------------------------- */
+
 void lg_refusal_mask(void *context, char *text, size_t size)
 {
-    const struct lg_request *request = context;
+    const struct lg_request *request = lg_request_of(context);
+    const struct lr_target *target = &request->attempt->target;
     struct lv_secret key;
 
-    if (request->target.sealed_key.size == 0 || size == 0)
+    if (target->sealed_key.size == 0 || size == 0)
         return;
     lv_secret_init(&key);
-    if (lr_target_open_key(request->worker->manager, &request->target, &key, NULL) == LLMGR_OK)
+    if (lr_target_open_key(request->worker->manager, target, &key, NULL) == LLMGR_OK)
         lu_mask_key(request->worker->host, lv_secret_str(&key), text, size);
     else
         memset(text, '*', size);
     lv_secret_clear(&key);
+}
+
+/* ---- What it means --------------------------------------------------------------------------- */
+
+/* If the platform answers without stream_options: does that hold for other callers, too? */
+static bool may_teach(const struct lg_request *request)
+{
+    const struct lb_str said[] = {request->attempt->target.extra_body, lb_buf_str(&request->body)};
+
+    return request->ask->peek.options_at.size == 0 && lo_may_teach(said, 2);
+}
+
+static void fill_error(struct lg_request *request)
+{
+    const struct lg_attempt *attempt = request->attempt;
+    const struct ld_refusal refusal = {
+        .host = request->worker->host,
+        .http_status = attempt->upstream_status,
+        .body = lb_buf_str(&attempt->refusal),
+        .retry_after_ms = attempt->retry_after_ms,
+        .platform = attempt->target.platform_name,
+        .model = attempt->target.model_name,
+    };
+
+    struct llmgr_error *err = lg_request_error(request);
+    ld_fail_http(err, &refusal);
+    lg_refusal_mask(request, err->message, strlen(err->message)); /* cleaned, it may be one again */
+}
+
+enum lg_verdict lg_refusal_judge(struct lg_request *request)
+{
+    struct lg_attempt *attempt = request->attempt;
+
+    lg_refusal_mask(request, attempt->refusal.data, attempt->refusal.size);
+    const struct lo_verdict verdict = lg_attempt_judge(request);
+    if (verdict.next != LO_NEXT_NOTHING) {
+        attempt->may_teach = may_teach(request);
+        return LG_NEXT;
+    }
+    /* Their word about our key must not read like a word about the caller's token. */
+    if (!attempt->head_left && verdict.fault != LO_FAULT_KEY)
+        return LG_DONE;
+    fill_error(request);
+    return LG_FAIL;
+}
+
+/* ---- What is told ---------------------------------------------------------------------------- */
+
+/* Under the status it gave. */
+void lg_refusal_tell(struct lg_request *request)
+{
+    struct lg_attempt *attempt = request->attempt;
+    enum ld_shape shape = lg_request_shape(request);
+    struct lb_str said = lb_buf_str(&attempt->refusal);
+    struct lb_buf *body = &request->worker->words;
+    struct ld_problem problem;
+
+    ld_problem_of_http(attempt->upstream_status, &problem);
+    lb_buf_reset(body);
+    if (ld_error_fits(shape, said))
+        lb_buf_add_str(body, said);
+    else
+        ld_error_reshape(shape, attempt->upstream_status, said, lg_request_public_id(request),
+                         body);
+    if (body->failed == LLMGR_ERR_NO_MEMORY) {
+        (void)lg_request_fail(request, body->failed, N_("out of memory"));
+        return;
+    }
+    lg_refusal_mask(request, body->data, body->size);
+    struct lb_buf *out = lg_answer_head(request, attempt->upstream_status);
+    if (attempt->retry_after_ms >= 0)
+        lh_write_named_u64(out, LH_NAME("retry-after"),
+                           (uint64_t)(attempt->retry_after_ms + 999) / 1000);
+    if (problem.retry != LD_RETRY_UNSAID)
+        lh_write_named(out, LH_NAME("x-should-retry"),
+                       problem.retry == LD_RETRY_YES ? LB_STR("true") : LB_STR("false"));
+    lg_answer_whole(request, LB_STR("application/json"), lb_buf_str(body));
+}
+
+/* ---- What is learnt -------------------------------------------------------------------------- */
+
+bool lg_refusal_teaches(const struct lg_request *request)
+{
+    const struct lg_attempt *attempt = request->attempt;
+
+    return attempt != NULL && attempt->without_options && attempt->may_teach && !request->cut &&
+           attempt->end == LLMGR_END_COMPLETED && attempt->filter != NULL &&
+           !attempt->filter->report.failed;
+}
+
+static void learn(void *context)
+{
+    const struct lg_request *request = lg_request_of(context);
+    struct llmgr_error err = {0};
+    int64_t platform = request->attempt->target.platform_id;
+
+    if (lm_platform_learn_no_stream_options(request->worker->manager, platform, &err) != LLMGR_OK)
+        lb_warn(request->worker->host, "platform %lld: no stream_options: not remembered: %s",
+                (long long)platform, err.message);
+}
+
+static enum lg_verdict learned(struct lg_request *request, void *context, llmgr_status status)
+{
+    (void)request;
+    (void)context;
+    (void)status; /* not to remember it costs one request more the next time */
+    return LG_DONE;
+}
+
+enum lg_verdict lg_refusal_learn(struct lg_request *request)
+{
+    return lg_work_start(request, learn, learned, request);
 }

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "gateway/relay.h"
+#include "gateway/attempt.h"
 #include "gateway/request.h"
 #include "http/head.h"
 #include "http/write.h"
+#include "upstream/exchange.h"
 
 void lg_relay_stream_fields(struct lb_buf *out)
 {
@@ -66,7 +67,7 @@ static void show_fields(const struct lh_head *head, struct lb_buf *out)
 
 static void show_decision(const struct lg_request *request, struct lb_buf *out)
 {
-    const struct lr_target *target = &request->target;
+    const struct lr_target *target = &request->attempt->target;
 
     if (!request->settings->decision_headers)
         return;
@@ -82,11 +83,11 @@ void lg_relay_shown_fields(const struct lg_request *request, const struct lh_hea
     show_decision(request, out);
 }
 
-int64_t lg_relay_length(const struct lg_relay *relay, const struct lh_head *head)
+int64_t lg_relay_length(const struct lg_attempt *attempt, const struct lh_head *head)
 {
-    if (relay->events || (head->body != LH_BODY_LENGTH && head->body != LH_BODY_NONE))
+    if (attempt->events || (head->body != LH_BODY_LENGTH && head->body != LH_BODY_NONE))
         return -1;
-    return relay->signing != NULL && head->body == LH_BODY_LENGTH && head->length > 0
+    return attempt->signing != NULL && head->body == LH_BODY_LENGTH && head->length > 0
                ? -1
                : (int64_t)head->length;
 }
@@ -96,5 +97,5 @@ void lg_relay_fail(struct lg_request *request, llmgr_status status, const char *
     struct llmgr_error err = {0};
 
     lb_fail(&err, status, "%s", lb_tr(text));
-    lu_exchange_fail(request->exchange, &err);
+    lu_exchange_fail(request->attempt->exchange, &err);
 }

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "llmgr.h"
 
-struct lg_relay;
+struct lg_attempt;
 struct lg_request;
 struct lh_head;
 
@@ -21,7 +21,7 @@ void lg_relay_shown_fields(const struct lg_request *request, const struct lh_hea
  * How long the answer will be, or -1. A stream that is cut ends with an event of ours, and a signed
  * answer grows by its tails: their length cannot be promised.
  */
-int64_t lg_relay_length(const struct lg_relay *relay, const struct lh_head *head);
+int64_t lg_relay_length(const struct lg_attempt *attempt, const struct lh_head *head);
 
 /* The platform's answer cannot be passed on. */
 void lg_relay_fail(struct lg_request *request, llmgr_status status, const char *text);

@@ -3,29 +3,24 @@
  * The way of a request: the table of its steps, and the one driver that walks it. Reading the
  * table in request.h is reading the gateway; each step stands in step_<what it is about>.c.
  *
- *   ACCEPT MATCH IDENTIFY READ HANDLE TARGET ADMIT OWN OPEN CONNECT SEND RELAY SETTLE FINISH
- *      \_______\______\_____\____\_____\_____\____\____\______\____\____\____^
- *                 FAIL (an error is told)   DONE (the answer is complete)
+ *   ACCEPT MATCH IDENTIFY READ HANDLE TARGET ADMIT OWN OPEN PREPARE SEND RELAY SETTLE FINISH
+ *      \_______\______\_____\____\_____\_____\____\____\______\____\____\___^ |
+ *                 FAIL or DONE (nothing more is to come)   ^                    |
+ *                                          AGAIN (one more attempt) ------------+
  *
- * Whatever happens, a request passes SETTLE and FINISH exactly once (a retried attempt settles by
- * itself before the next begins).
+ * Whatever happens, a request passes SETTLE once for each attempt, and FINISH exactly once.
  */
 #include "gateway/request.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/magic.h"
 #include "gateway/answer.h"
+#include "gateway/attempt.h"
 #include "gateway/body.h"
 #include "gateway/client.h"
-#include "gateway/own.h"
-#include "gateway/relay.h"
 #include "gateway/work.h"
-#include "net/conn.h"
 
-enum { REQUEST_MAGIC = 0x6c677271, SPARE_MAX = 64 };
+enum { SPARE_MAX = 64 };
 
 struct step {
     const char *name;
@@ -59,7 +54,7 @@ static bool advance(struct lg_request *request)
         move(request, request->step + 1);
         return true;
     case LG_AGAIN:
-        move(request, LG_STEP_CONNECT);
+        move(request, LG_STEP_ADMIT);
         return true;
     case LG_FAIL:
     case LG_DONE:
@@ -132,6 +127,14 @@ static void give_room(struct lg_worker *worker, struct lg_room *room)
     worker->room_count++;
 }
 
+void lg_request_leave_room(struct lg_request *request)
+{
+    lb_arena_free(&request->arena);
+    lb_arena_init(&request->arena, request->worker->host, NULL, 0, LG_ARENA_MAX);
+    give_room(request->worker, request->room);
+    request->room = NULL;
+}
+
 /* With a room. */
 static struct lg_request *take_spare(struct lg_worker *worker)
 {
@@ -176,7 +179,7 @@ void lg_request_begin(struct lg_client *client, const struct lh_head *head)
         lg_answer_refuse(client, 503, N_("out of memory"));
         return;
     }
-    request->magic = REQUEST_MAGIC;
+    request->magic = LG_REQUEST_MAGIC;
     request->client = client;
     request->worker = worker;
     request->settings = lg_settings_hold(worker);
@@ -202,7 +205,7 @@ static void free_request(struct lg_request *request)
     ln_timer_stop(&request->ping);
     lg_body_free(request);
     lb_arena_free(&request->arena);
-    lb_free(worker->host, request->nest);
+    lb_free(worker->host, request->parked);
     give_room(worker, request->room);
     lg_settings_drop(worker, request->settings);
     lg_count(worker, LG_METRIC_REQUESTS_OPEN, -1);
@@ -215,71 +218,6 @@ static void free_request(struct lg_request *request)
         lb_free(worker->host, request);
     }
     lg_client_done(client, keep, rude);
-}
-
-/* ---- A stream settles in --------------------------------------------------------------------- */
-
-static char *move_text(char *to, struct lb_str *text)
-{
-    if (text->size != 0)
-        memcpy(to, text->p, text->size);
-    to[text->size] = '\0';
-    text->p = to;
-    return to + text->size + 1;
-}
-
-void lg_request_settle_in(struct lg_request *request)
-{
-    const struct lr_target *old = &request->target;
-    struct lr_target target = {
-        .user = old->user,
-        .slot = old->slot,
-        .platform_id = old->platform_id,
-        .platform_name = old->platform_name,
-        .platform_is_sys = old->platform_is_sys,
-        .origin = old->origin,
-        .sealed_key = old->sealed_key,
-        .model_id = old->model_id,
-        .model_name = old->model_name,
-        .payer = old->payer,
-    };
-    struct lb_str *const texts[] = {&target.user,       &target.slot,   &target.platform_name,
-                                    &target.model_name, &target.origin, &target.sealed_key,
-                                    &request->client_id};
-    enum { TEXTS = sizeof texts / sizeof *texts };
-    struct ld_filter *filter = request->relay->filter;
-
-    /* The rest of the request is still to be sent from there, or a step has something there. */
-    if (lu_exchange_stats(request->exchange)->sent_at < 0 || request->error != NULL ||
-        request->job != NULL || request->room == NULL || lg_own_holds(request->own) ||
-        filter == NULL)
-        return;
-    size_t size = sizeof *request->relay + filter->face->size;
-    for (size_t i = 0; i < TEXTS; i++)
-        size += texts[i]->size + 1;
-    char *nest = lb_alloc(request->worker->host, size);
-    if (nest == NULL)
-        return;
-    request->relay = memcpy(nest, request->relay, sizeof *request->relay);
-    char *at = nest + sizeof *request->relay;
-    request->relay->filter = memcpy(at, filter, filter->face->size);
-    at += filter->face->size;
-    for (size_t i = 0; i < TEXTS; i++)
-        at = move_text(at, texts[i]);
-    request->target = target;
-    request->caller.user = target.user;
-    request->model = request->match.path = request->match.rest = lb_str(NULL, 0);
-    request->match.param_count = 0;
-    request->ask = NULL;
-    lg_own_free(request);
-    request->own = NULL;
-    request->fields = NULL;
-    request->field_count = 0;
-    lb_arena_free(&request->arena);
-    lb_arena_init(&request->arena, request->worker->host, NULL, 0, LG_ARENA_MAX);
-    give_room(request->worker, request->room);
-    request->room = NULL;
-    request->nest = nest;
 }
 
 /* ---- What happens to it ---------------------------------------------------------------------- */
@@ -297,18 +235,14 @@ void lg_request_gone(struct lg_request *request)
 
 void lg_request_cut(struct lg_request *request)
 {
-    struct lg_relay *relay = request->relay;
-
     if (request->step >= LG_STEP_SETTLE || request->cut)
         return;
     request->cut = true;
     if (request->working)
         return; /* the arena is the work's; told when that is done */
     tell_cut(request);
-    if (request->step == LG_STEP_RELAY) {
-        relay->is_over = true;
-        relay->end = LLMGR_END_LIMIT_CUT;
-    }
+    if (request->step == LG_STEP_RELAY)
+        lg_attempt_stop(request->attempt, LLMGR_END_LIMIT_CUT);
     lg_request_run(request);
 }
 
@@ -370,62 +304,4 @@ llmgr_status lg_request_keep(struct lg_request *request)
     request->head = head;
     request->kept = true;
     return LLMGR_OK;
-}
-
-/* ---- Errors ---------------------------------------------------------------------------------- */
-
-struct llmgr_error *lg_request_error(struct lg_request *request)
-{
-    if (request->error == NULL) {
-        request->error = lb_arena_alloc(&request->arena, sizeof *request->error);
-        if (request->error == NULL)
-            request->error = &request->worker->last_error; /* shared, but better than none */
-    }
-    *request->error = (struct llmgr_error){0};
-    return request->error;
-}
-
-enum lg_verdict lg_request_fail(struct lg_request *request, llmgr_status status, const char *format,
-                                ...)
-{
-    struct llmgr_error *err = lg_request_error(request);
-    char text[sizeof err->message];
-    va_list args;
-
-    va_start(args, format);
-    if (vsnprintf(text, sizeof text, lb_tr(format), args) < 0)
-        text[0] = '\0';
-    va_end(args);
-    lb_fail(err, status, "%s", text);
-    return LG_FAIL;
-}
-
-enum lg_verdict lg_request_fail_with(struct lg_request *request, const struct llmgr_error *err)
-{
-    struct llmgr_error *own = lg_request_error(request);
-
-    *own = *err;
-    return LG_FAIL;
-}
-
-struct lb_str lg_request_public_id(const struct lg_request *request)
-{
-    return request->client_id.size > 0 ? request->client_id : request->id;
-}
-
-const struct ld_endpoint *lg_request_endpoint(const struct lg_request *request)
-{
-    const struct lg_route *route = request->match.route;
-
-    if (route == NULL || route->kind != LG_ROUTE_RELAY)
-        return ld_endpoint(request->wants_anthropic_id ? LD_ENDPOINT_MESSAGES : LD_ENDPOINT_NATIVE);
-    return ld_endpoint((enum ld_endpoint_id)route->endpoint);
-}
-
-enum ld_shape lg_request_shape(const struct lg_request *request)
-{
-    const struct ld_endpoint *endpoint = lg_request_endpoint(request);
-
-    return endpoint->id == LD_ENDPOINT_NATIVE && request->wants_anthropic_id ? LD_SHAPE_ANTHROPIC
-                                                                             : endpoint->shape;
 }

@@ -7,6 +7,7 @@
 #include "accounts/signed_id.h"
 #include "dialect/refs.h"
 #include "gateway/ask.h"
+#include "gateway/attempt.h"
 #include "gateway/signing.h"
 #include "gateway/work.h"
 #include "http/url.h"
@@ -368,7 +369,7 @@ static void open_json(void *context)
 
 static enum lg_verdict start(struct lg_request *request, bool choose, bool name)
 {
-    const struct lr_target *target = &request->target;
+    const struct lr_target *target = &request->attempt->target;
     struct opening opening = {
         .request = request, .may_choose = choose, .may_name = name, .fine = true};
 
@@ -390,7 +391,7 @@ enum lg_verdict lg_step_open(struct lg_request *request)
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    if (!lr_target_is_borrowed(&request->target))
+    if (request->attempt->is_repeat || !lr_target_is_borrowed(&request->attempt->target))
         return LG_NEXT;
     const bool placed = has_place(request), is_json = ask != NULL && ask->kind == LG_ASK_JSON;
     if (placed && is_unread(request))

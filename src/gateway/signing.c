@@ -7,6 +7,7 @@
 #include "accounts/signed_id.h"
 #include "dialect/splice.h"
 #include "gateway/ask.h"
+#include "gateway/attempt.h"
 #include "gateway/shown_ids.h"
 
 struct lg_signing {
@@ -32,7 +33,7 @@ static bool is_below(struct lb_str path, struct lb_str root)
 static bool is_kept(const struct lg_request *request, enum ld_signed_family *family)
 {
     const struct ld_peek *peek = &request->ask->peek;
-    const struct lb_str extra = request->target.extra_body;
+    const struct lb_str extra = request->attempt->target.extra_body;
 
     *family = LD_SIGNED_CHATS;
     if (peek->store || ld_extra_sets(extra, LB_STR("store")))
@@ -45,7 +46,7 @@ bool lg_signing_suits(const struct lg_request *request, enum ld_signed_family *f
 {
     const struct lb_str rest = request->match.rest;
 
-    if (!lr_target_is_borrowed(&request->target))
+    if (!lr_target_is_borrowed(&request->attempt->target))
         return false;
     switch (lg_request_endpoint(request)->id) {
     case LD_ENDPOINT_RESPONSES:
@@ -75,7 +76,7 @@ static size_t make_tail(void *context, struct lb_str id, char tail[LD_SIGNER_TAI
 struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_signed_family family,
                                   bool stream)
 {
-    const struct lr_target *target = &request->target;
+    const struct lr_target *target = &request->attempt->target;
     struct lg_signing *signing = lb_alloc(request->worker->host, sizeof *signing);
 
     if (signing == NULL)

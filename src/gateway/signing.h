@@ -12,10 +12,10 @@
 
 struct lg_signing;
 
-/* For CONNECT, once the target is known: is the answer's kind one that has ids, and which? */
+/* For PREPARE, once the target is known: is the answer's kind one that has ids, and which? */
 bool lg_signing_suits(const struct lg_request *request, enum ld_signed_family *family);
 
-/* For the answer to request->target. NULL: memory. */
+/* For the answer to the attempt under way. NULL: memory. */
 struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_signed_family family,
                                   bool stream);
 void lg_signing_free(struct lg_signing *signing); /* NULL is fine */

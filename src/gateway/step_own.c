@@ -7,6 +7,7 @@
 #include "accounts/objects.h"
 #include "dialect/batch_line.h"
 #include "gateway/ask.h"
+#include "gateway/attempt.h"
 #include "gateway/shown_ids.h"
 #include "gateway/upload.h"
 #include "gateway/work.h"
@@ -173,8 +174,8 @@ static bool is_work(const struct gather *gather, struct lb_str method, struct lb
         if (path.size > 0 && lb_str_eq(path, url))
             return true;
     }
-    return lg_native_judge(LH_METHOD_POST, url, gather->request->target.native_paths, &row, &id) ==
-               LG_NATIVE_OPEN &&
+    return lg_native_judge(LH_METHOD_POST, url, gather->request->attempt->target.native_paths, &row,
+                           &id) == LG_NATIVE_OPEN &&
            (row == NULL || row->kind_of_work == LG_NATIVE_FREE);
 }
 
@@ -363,7 +364,7 @@ static struct lb_str put(char **texts, struct lb_str text)
 static enum lg_verdict start_look_up(struct lg_request *request, const struct gather *gather)
 {
     struct lm_manager *manager = request->worker->manager;
-    const struct lr_target *target = &request->target;
+    const struct lr_target *target = &request->attempt->target;
     size_t size = sizeof(struct look_up) + gather->count * sizeof(struct lw_object);
     size_t texts_size = target->user.size;
 
@@ -467,8 +468,8 @@ static enum lg_verdict judge(struct lg_request *request)
 {
     struct lg_own *own = request->own;
 
-    switch (lg_native_judge(request->method, request->match.rest, request->target.native_paths,
-                            &own->row, &own->id)) {
+    switch (lg_native_judge(request->method, request->match.rest,
+                            request->attempt->target.native_paths, &own->row, &own->id)) {
     case LG_NATIVE_OPEN:
         break;
     case LG_NATIVE_CLOSED:
@@ -541,7 +542,7 @@ enum lg_verdict lg_step_own(struct lg_request *request)
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    if (!lr_target_is_borrowed(&request->target))
+    if (request->attempt->is_repeat || !lr_target_is_borrowed(&request->attempt->target))
         return LG_NEXT;
     bool is_native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
     if (!is_native && !may_name(request))

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TARGET and ADMIT: whose platform, model and key, and whether this caller may use them now. Warm,
- * all of it is memory of this worker; a user seen for the first time is read off the loop.
+ * TARGET: whose platform, model and key. An attempt opens with them. Warm, all of it is memory of
+ * this worker; a user seen for the first time is read off the loop.
  */
 #include "gateway/request.h"
 
 #include <string.h>
 
-#include "gateway/concurrency.h"
+#include "gateway/attempt.h"
 #include "gateway/follow.h"
 #include "gateway/shown_ids.h"
 #include "gateway/work.h"
@@ -80,9 +80,13 @@ static enum lg_verdict resolve(struct lg_request *request)
     const struct lr_request asked = {
         .user = request->caller.user, .model = request->model, .platform_id = request->platform_id};
 
+    struct lg_attempt *attempt =
+        request->attempt != NULL ? request->attempt : lg_attempt_open(request);
+    if (attempt == NULL)
+        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     lr_view_refresh(worker->view);
     llmgr_status status =
-        lr_view_resolve(worker->view, &asked, &request->arena, &request->target, &result, &err);
+        lr_view_resolve(worker->view, &asked, &request->arena, &attempt->target, &result, &err);
     if (status == LLMGR_ERR_NOT_FOUND && request->platform_id != 0)
         return lg_shown_refuse(request); /* a platform that this caller does not see */
     if (status != LLMGR_OK)
@@ -110,49 +114,4 @@ enum lg_verdict lg_step_target(struct lg_request *request)
     if (lg_work_is_done(request))
         return lg_work_finish(request);
     return lg_follow_suits(request) ? lg_follow(request, resolve_fresh) : resolve_fresh(request);
-}
-
-/* ---- ADMIT ----------------------------------------------------------------------------------- */
-
-static bool enter(struct lg_request *request, char kind, struct lb_str key, unsigned limit,
-                  uint64_t *held)
-{
-    struct lg_gauge *gauge = request->worker->shared->gauge;
-
-    if (limit == 0 || key.size == 0)
-        return true;
-    uint64_t hash = lg_gauge_hash(gauge, kind, key);
-    if (!lg_gauge_enter(gauge, hash, limit))
-        return false;
-    *held = hash;
-    return true;
-}
-
-static enum lg_verdict too_many(struct lg_request *request, const char *text)
-{
-    enum lg_verdict verdict = lg_request_fail(request, LLMGR_ERR_RATE_LIMITED, "%s", lb_tr(text));
-
-    request->error->retry_after_ms = 1000;
-    return verdict;
-}
-
-/* Budgets will be asked here as well, with the payer that TARGET found. */
-enum lg_verdict lg_step_admit(struct lg_request *request)
-{
-    const struct lg_settings *settings = request->settings;
-    const int64_t *token = &request->caller.token_id;
-
-    if (request->worker->cut) { /* it was off the loop when the drain's limit passed */
-        request->error_http = 503;
-        return lg_request_fail(request, LLMGR_ERR_CANCELLED, N_("the server is shutting down"));
-    }
-    /* The system user is the operator, and in single mode everybody. */
-    if (!lm_is_system_user(request->target.user) &&
-        !enter(request, 'u', request->target.user, settings->streams_per_user,
-               &request->user_gauge))
-        return too_many(request, N_("this user has too many requests under way"));
-    if (*token != 0 && !enter(request, 't', lb_str((const char *)token, sizeof *token),
-                              settings->streams_per_token, &request->token_gauge))
-        return too_many(request, N_("this token has too many requests under way"));
-    return LG_NEXT;
 }

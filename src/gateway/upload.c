@@ -4,9 +4,10 @@
 
 #include "dialect/form_stream.h"
 #include "gateway/ask.h"
+#include "gateway/attempt.h"
 #include "gateway/body.h"
 #include "gateway/client.h"
-#include "gateway/relay.h"
+#include "upstream/exchange.h"
 
 struct lg_upload {
     bool is_form;
@@ -109,7 +110,7 @@ llmgr_status lg_upload_open(struct lg_request *request, struct llmgr_error *err)
     upload->is_form = ld_is_form(type);
     if (upload->is_form)
         status = ld_form_stream_init(&upload->form, request->worker->host, type,
-                                     request->target.model_name, err);
+                                     request->attempt->target.model_name, err);
     if (status != LLMGR_OK)
         return status;
     upload->form.names_nothing = request->own != NULL;
@@ -150,12 +151,6 @@ enum lg_verdict lg_upload_whole(struct lg_request *request)
     return lg_read_rest(request);
 }
 
-static void stop(struct lg_request *request, llmgr_end_state end)
-{
-    request->relay->is_over = true;
-    request->relay->end = end;
-}
-
 static void give(struct lg_request *request, struct lb_str bytes)
 {
     struct lg_upload *upload = request->upload;
@@ -163,9 +158,9 @@ static void give(struct lg_request *request, struct lb_str bytes)
 
     if (bytes.size == 0)
         return;
-    if (lu_exchange_write(request->exchange, bytes, &full) != LLMGR_OK) {
+    if (lu_exchange_write(request->attempt->exchange, bytes, &full) != LLMGR_OK) {
         (void)lg_request_fail(request, LLMGR_ERR_IO, N_("the request's body cannot be passed on"));
-        stop(request, LLMGR_END_UPSTREAM_ERROR);
+        lg_attempt_stop(request->attempt, LLMGR_END_UPSTREAM_ERROR);
         return;
     }
     upload->room = !full;
@@ -183,7 +178,7 @@ static void take_payload(struct lg_request *request, struct lb_str payload)
         (void)lg_request_fail(request, LLMGR_ERR_TOO_LARGE,
                               N_("the request's body is larger than %zu bytes"),
                               request->settings->upload_max);
-        stop(request, LLMGR_END_LIMIT_CUT);
+        lg_attempt_stop(request->attempt, LLMGR_END_LIMIT_CUT);
         return;
     }
     if (!upload->is_form) {
@@ -193,7 +188,7 @@ static void take_payload(struct lg_request *request, struct lb_str payload)
     lb_buf_reset(&upload->piece);
     if (ld_form_stream_feed(&upload->form, payload, &upload->piece, &err) != LLMGR_OK) {
         (void)lg_request_fail_with(request, &err);
-        stop(request, LLMGR_END_CLIENT_GONE);
+        lg_attempt_stop(request->attempt, LLMGR_END_CLIENT_GONE);
         return;
     }
     give(request, lb_buf_str(&upload->piece));
@@ -208,10 +203,10 @@ static void end_body(struct lg_request *request)
     lb_buf_free(&upload->piece);
     if (upload->is_form && ld_form_stream_end(&upload->form, &err) != LLMGR_OK) {
         (void)lg_request_fail_with(request, &err);
-        stop(request, LLMGR_END_CLIENT_GONE);
-    } else if (lu_exchange_finish(request->exchange) != LLMGR_OK) {
+        lg_attempt_stop(request->attempt, LLMGR_END_CLIENT_GONE);
+    } else if (lu_exchange_finish(request->attempt->exchange) != LLMGR_OK) {
         (void)lg_request_fail(request, LLMGR_ERR_IO, N_("the request's body cannot be passed on"));
-        stop(request, LLMGR_END_UPSTREAM_ERROR);
+        lg_attempt_stop(request->attempt, LLMGR_END_UPSTREAM_ERROR);
     }
 }
 
@@ -227,27 +222,33 @@ static bool feed_piece(struct lg_request *request)
     (void)lg_client_take(request->client, used);
     if (result == LH_FAILED) {
         (void)refuse(request, lh_body_error(&request->decoder));
-        stop(request, LLMGR_END_CLIENT_GONE);
+        lg_attempt_stop(request->attempt, LLMGR_END_CLIENT_GONE);
         return false;
     }
     if (payload.size > 0)
         take_payload(request, payload);
-    if (result == LH_DONE && !request->relay->is_over)
+    if (result == LH_DONE && !lg_attempt_is_over(request->attempt))
         end_body(request);
     return request->client->now.size > 0;
 }
 
+static bool wants_more(const struct lg_request *request)
+{
+    const struct lg_attempt *attempt = request->attempt;
+
+    return request->body_open && request->upload->room && !lg_attempt_is_over(attempt) &&
+           attempt->came != LG_CAME_REFUSAL;
+}
+
 void lg_upload_feed(struct lg_request *request)
 {
-    struct lg_upload *upload = request->upload;
-    const struct lg_relay *relay = request->relay;
+    struct lg_attempt *attempt = request->attempt;
 
-    if (request->late && !relay->is_over)
-        stop(request, LLMGR_END_CLIENT_GONE);
-    while (request->body_open && upload->room && !relay->is_over && !relay->refused &&
-           feed_piece(request))
+    if (request->late && !lg_attempt_is_over(attempt))
+        lg_attempt_stop(request->attempt, LLMGR_END_CLIENT_GONE);
+    while (wants_more(request) && feed_piece(request))
         continue;
-    bool wants = request->body_open && upload->room && !relay->is_over && !relay->refused;
+    bool wants = wants_more(request);
     if (wants)
         lg_send_continue(request);
     lg_client_want_body(request->client, wants);
@@ -257,7 +258,7 @@ void lg_upload_room(struct lg_request *request)
 {
     struct lg_upload *upload = request->upload;
 
-    if (upload == NULL || request->exchange == NULL)
+    if (upload == NULL || request->attempt->exchange == NULL)
         return;
     lg_body_free(request); /* its first piece has gone */
     upload->room = true;

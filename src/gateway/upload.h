@@ -16,6 +16,8 @@
 
 #include "gateway/request.h"
 
+struct lu_request;
+
 /* The route and the head are known: is its body one of those? */
 bool lg_upload_suits(const struct lg_request *request);
 /* READ: enough of the body to tell that it is no JSON in disguise; WAIT for more. */
@@ -25,7 +27,7 @@ enum lg_verdict lg_upload_look(struct lg_request *request);
  * more, and its limit (body_max) holds. What the body says of a model has no say any more.
  */
 enum lg_verdict lg_upload_whole(struct lg_request *request);
-/* CONNECT: where the model is known. */
+/* PREPARE: where the model is known. */
 LLMGR_MUST_CHECK llmgr_status lg_upload_open(struct lg_request *request, struct llmgr_error *err);
 /* SEND: how the body is framed for the platform. */
 void lg_upload_frame(const struct lg_request *request, struct lu_request *sent);
@@ -33,7 +35,7 @@ void lg_upload_frame(const struct lg_request *request, struct lu_request *sent);
 void lg_upload_room(struct lg_request *request);
 /* RELAY: passes on what has come. A failure stands in request->error then. */
 void lg_upload_feed(struct lg_request *request);
-/* SETTLE: gives back what it holds. */
+/* FINISH: gives back what it holds. */
 void lg_upload_free(struct lg_request *request);
 
 /* The client may wait for a word before it sends its body: gives it, once. */

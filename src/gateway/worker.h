@@ -111,7 +111,7 @@ struct lg_worker {
     struct lh_field fields[LH_FIELDS];
     struct lb_buf out;       /* a head being written */
     struct lb_buf words;     /* an error's body; what most need is there from the start */
-    struct ld_slices slices; /* a body on its way from CONNECT to SEND */
+    struct ld_slices slices; /* a body on its way from PREPARE to SEND */
     struct lg_route_memo memo;
     struct lb_buf bodies[LG_BODIES_KEPT];
     unsigned body_count;

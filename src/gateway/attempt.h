@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One attempt at one platform: where it goes, what is asked there, what came back. A request has
+ * one at a time and may have several, one after another; each is a row of the ledger.
+ *
+ *   TARGET   opens it, with its target
+ *   ADMIT    asks for room in the journal: nothing is sent whose record could be lost
+ *   PREPARE  what is asked
+ *   SEND     the exchange starts, and its time
+ *   RELAY    what comes back, and how it ends
+ *   SETTLE   its record, the only one; then the next attempt opens, if one follows (refusal.h)
+ *   FINISH   the last bytes of its answer leave, behind the record; it is closed
+ *
+ * It lies in the request's arena; that of a long stream moves (park.h).
+ */
+#ifndef LG_ATTEMPT_H
+#define LG_ATTEMPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "dialect/signer.h"
+#include "resolve/resolve.h"
+#include "routing/verdict.h"
+
+struct ld_filter;
+struct lg_request;
+struct lg_signing;
+struct lu_exchange;
+
+enum lg_attempt_state {
+    LG_ATTEMPT_OPEN, /* nothing was sent */
+    LG_ATTEMPT_SENT, /* the exchange has started, and more may come of it */
+    LG_ATTEMPT_HELD, /* all of the answer is here and waits to be recorded (own.h) */
+    LG_ATTEMPT_LAST, /* all of it is here: its last bytes are gathered at the worker */
+    LG_ATTEMPT_OVER  /* nothing more comes: an error's status, or a failure */
+};
+
+/* What the platform's head began. */
+enum lg_came { LG_CAME_NOTHING, LG_CAME_ANSWER, LG_CAME_REFUSAL };
+
+struct lg_attempt {
+    enum lg_attempt_state state;
+    enum lg_came came;
+    unsigned number; /* from 1; 0: what is asked is not ready */
+
+    /* Where it goes, and what is asked there. */
+    struct lr_target target;
+    bool is_repeat; /* the same as before, at the same target: OWN and OPEN have been passed */
+    bool without_options;   /* stream_options are left out: the attempt before failed by them */
+    bool may_teach;         /* if it succeeds without, that holds for other callers too */
+    bool asks_usage;        /* stream_options go along */
+    bool options_have_more; /* with members that the caller gave them */
+    bool withholds_usage;   /* the usage chunk is only for us */
+    bool signs;             /* ids in the answer are signed, as those of this family: */
+    enum ld_signed_family family;
+
+    /* Its record. */
+    bool has_room;         /* kept in the journal, until it is settled */
+    uint8_t room_looks;    /* how often the journal was asked in vain */
+    llmgr_end_state end;   /* from the moment on that nothing more comes */
+    int upstream_status;   /* 0: no head came */
+    int64_t sent_at;       /* loop time, ms; */
+    int64_t sent_ms;       /* wall clock */
+    int64_t first_byte_at; /* loop time; -1: none came */
+    int64_t retry_after_ms;
+    enum lo_next next; /* what follows it */
+
+    /* On its way. What of our answer has left: */
+    bool head_left;
+    bool events;                  /* an event stream */
+    bool pinged;                  /* its head left with a ping, before the platform's came */
+    struct lu_exchange *exchange; /* NULL: none yet, or it has ended */
+    struct lb_buf refusal;        /* an error's body, up to LG_REFUSAL_MAX */
+    struct ld_filter *filter;     /* of an answer; NULL: none came */
+    struct lg_signing *signing;   /* behind the filter; NULL: nothing is signed */
+};
+
+/* The request's first one, in the arena; its target is to be filled. NULL: memory. */
+struct lg_attempt *lg_attempt_open(struct lg_request *request);
+/* Another one, at the same target, as the verdict on the last one says. False: memory. */
+bool lg_attempt_repeat(struct lg_request *request);
+
+/* Does none follow, whatever comes? What another would need of the request is kept until then. */
+static inline bool lg_attempt_is_last(const struct lg_attempt *attempt)
+{
+    return !attempt->asks_usage || attempt->came == LG_CAME_ANSWER;
+}
+
+/* Nothing more comes of it. */
+static inline bool lg_attempt_is_over(const struct lg_attempt *attempt)
+{
+    return attempt->state >= LG_ATTEMPT_LAST;
+}
+void lg_attempt_stop(struct lg_attempt *attempt, llmgr_end_state end);
+
+/* RELAY: what failed it, and whether another follows. */
+struct lo_verdict lg_attempt_judge(struct lg_request *request);
+/* SETTLE: its record, or its room given back. */
+void lg_attempt_settle(struct lg_request *request);
+/* Gives back what it holds outside of the arena. NULL is fine, and so is twice. */
+void lg_attempt_close(struct lg_attempt *attempt);
+
+#endif

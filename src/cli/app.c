@@ -73,6 +73,11 @@ static void warn_of_dotenv(const struct cli_app *app)
                  path, (unsigned)(about.st_mode & 07777), path);
 }
 
+static bool runs(const struct cli_app *app, const char *noun)
+{
+    return strcmp(app->args.command->noun, noun) == 0;
+}
+
 llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err)
 {
     llmgr_status status = find_config(app, err);
@@ -86,7 +91,7 @@ llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err)
     };
     struct llmgr_error why = {0};
     status = llmgr_config_read(&source, &app->config, &why);
-    if (status == LLMGR_ERR_NOT_FOUND && app->args.command->run == cli_run_init)
+    if (status == LLMGR_ERR_NOT_FOUND && runs(app, "init"))
         return LLMGR_OK; /* it writes the file */
     if (status == LLMGR_ERR_NOT_FOUND)
         return lb_fail(err, LLMGR_ERR_INVALID,
@@ -97,7 +102,7 @@ llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err)
             *err = why;
         return status;
     }
-    if (app->args.command->run == cli_run_serve || app->args.command->run == cli_run_init)
+    if (runs(app, "serve") || runs(app, "init"))
         warn_of_dotenv(app);
     return lc_options_file(&app->options, app->config->file, err);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of a client, cut into requests. Nothing here knows what a request means; request.c does.
+ * Bytes of a client, cut into requests. Nothing here knows what a request means: the worker's
+ * lg_client_events are told.
  */
 #include "gateway/client.h"
 
+#include "base/error.h"
 #include "base/magic.h"
-#include "gateway/answer.h"
 #include "gateway/origin.h"
-#include "gateway/request.h"
 #include "gateway/worker.h"
 #include "net/conn.h"
 
@@ -22,6 +22,11 @@ static void stalled(void *context);
 static void await_next(struct lg_client *client);
 static void watch_writing(struct lg_client *client);
 
+static const struct lg_client_events *events_of(const struct lg_client *client)
+{
+    return client->worker->events;
+}
+
 /* ---- Time ------------------------------------------------------------------------------------ */
 
 static void idle_over(void *context)
@@ -35,9 +40,9 @@ static void late(void *context)
     struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
 
     if (client->request != NULL)
-        lg_request_late(client->request);
+        events_of(client)->late(client->request);
     else
-        lg_answer_refuse(client, 408, "the request did not arrive in time");
+        events_of(client)->refuse(client, 408, N_("the request did not arrive in time"));
 }
 
 static void start_timer(struct lg_client *client, int64_t ms, void (*fire)(void *context))
@@ -98,7 +103,7 @@ static void free_client(struct lg_client *client)
     client->magic = 0;
     lb_free(worker->host, client);
     lg_count(worker, LG_METRIC_CONNECTIONS_OPEN, -1);
-    lg_worker_client_gone(worker);
+    worker->events->freed(worker);
 }
 
 /* A request whose work is still on another thread keeps its client until it is done. */
@@ -130,7 +135,7 @@ void lg_client_close(struct lg_client *client)
         return;
     ln_conn_close(client->conn);
     if (client->request != NULL)
-        lg_request_gone(client->request);
+        events_of(client)->gone(client->request);
 }
 
 static void linger(struct lg_client *client)
@@ -192,7 +197,7 @@ static void on_drained(struct ln_conn *conn, void *context)
     else if (!client->wants_body)
         ln_timer_stop(&client->timer);
     if (client->request != NULL)
-        lg_request_drained(client->request);
+        events_of(client)->drained(client->request);
     else if (!client->owing && client->parting)
         linger(client);
     else if (!client->owing)
@@ -246,7 +251,7 @@ void lg_client_accept(void *context, struct ln_conn *conn)
     const char *why = NULL;
     if (!lg_origin_accept(client, &why)) {
         if (why != NULL)
-            lg_answer_refuse(client, 429, why);
+            events_of(client)->refuse(client, 429, why);
         else
             lg_client_close(client);
         return;
@@ -265,14 +270,14 @@ static void begin_request(struct lg_client *client)
     client->now = lb_str_sub(client->now, worker->head.size, client->now.size);
     client->served++;
     ln_timer_stop(&client->timer);
-    lg_request_begin(client, &worker->head);
+    worker->events->begin(client, &worker->head);
 }
 
 static void refuse_head(struct lg_client *client, enum lh_error error)
 {
     lg_count(client->worker, LG_METRIC_BAD_HTTP, 1);
     free_partial(client);
-    lg_answer_refuse(client, lh_error_http(error), lh_error_text(error));
+    events_of(client)->refuse(client, lh_error_http(error), lh_error_text(error));
 }
 
 /* The head is not all there: from now on a parser of its own remembers how far it looked. */
@@ -397,7 +402,7 @@ static void feed(struct lg_client *client)
             if (!next_request(client, &begun))
                 break;
         } else if (client->wants_body) {
-            lg_request_run(client->request);
+            events_of(client)->body(client->request);
             if (client->now.size == before)
                 break;
         } else {

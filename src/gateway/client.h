@@ -73,6 +73,20 @@ struct lg_client {
     bool closing;
 };
 
+/* Whom clients tell what happens: the worker fills it with what serves requests. */
+struct lg_client_events {
+    /* A head has come; it lies in the worker's scratch. A request begins, and is client->request.
+     */
+    void (*begin)(struct lg_client *client, const struct lh_head *head);
+    void (*body)(struct lg_request *request);    /* bytes that it wanted have come */
+    void (*drained)(struct lg_request *request); /* the connection takes bytes again */
+    void (*late)(struct lg_request *request);    /* the body does not come */
+    void (*gone)(struct lg_request *request);    /* the client is */
+    /* What came is no request, or none may come from there: answers, and ends the connection. */
+    void (*refuse)(struct lg_client *client, int status, const char *text);
+    void (*freed)(struct lg_worker *worker); /* one client less */
+};
+
 /* Takes a connection over from a listener. */
 void lg_client_accept(void *worker, struct ln_conn *conn);
 /* Closes it now; a request under way ends as client_gone. */
@@ -84,9 +98,9 @@ void lg_client_end_idle(struct lg_client *client);
 
 /* Takes up to `max` of the bytes at hand. */
 struct lb_str lg_client_take(struct lg_client *client, size_t max);
-/* The request waits for (more of) its body; lg_request_run is called when bytes come. */
+/* The request waits for (more of) its body; the event `body` tells when bytes come. */
 void lg_client_want_body(struct lg_client *client, bool wants);
-/* Writes; false: the connection is broken, and lg_request_gone will be or was called. */
+/* Writes; false: the connection is broken, and the event `gone` will come or came. */
 bool lg_client_write(struct lg_client *client, const struct lb_str *slices, size_t count);
 /* The request is over. `keep`: another may follow; `rude`: body bytes of it may still come. */
 void lg_client_done(struct lg_client *client, bool keep, bool rude);

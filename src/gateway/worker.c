@@ -12,9 +12,10 @@
 #include "accounts/tokens.h"
 #include "base/magic.h"
 #include "base/thread.h"
-#include "base/when.h"
+#include "gateway/answer.h"
 #include "gateway/body.h"
 #include "gateway/client.h"
+#include "gateway/relay.h"
 #include "gateway/request.h"
 #include "gateway/work.h"
 #include "ledger/ledger.h"
@@ -27,7 +28,6 @@ enum {
     WORKER_MAGIC = 0x6c67776b,
     HEAD_OUT_MAX = 64 * 1024,
     WORDS_ROOM = 8 * 1024, /* a head, or an error's text of 512 bytes, each of them escaped */
-    DATE_MS = 500,
     IDLE_PER_ORIGIN = 256,
     IDLE_TOTAL = 4096,
     TOKENS_SHARE = 3,     /* one part in so many of a worker's cache is for tokens */
@@ -49,18 +49,6 @@ static struct lg_settings *copy_settings(const struct lb_host *host, const struc
     if (copy->body_max > most)
         copy->body_max = most;
     return copy;
-}
-
-struct lg_settings *lg_settings_hold(struct lg_worker *worker)
-{
-    worker->settings->holders++;
-    return worker->settings;
-}
-
-void lg_settings_drop(struct lg_worker *worker, struct lg_settings *settings)
-{
-    if (settings != NULL && --settings->holders == 0)
-        lb_free(worker->host, settings);
 }
 
 /* ---- News ------------------------------------------------------------------------------------ */
@@ -133,7 +121,7 @@ static void drain_over(void *context)
     end_if_drained(worker);
 }
 
-void lg_worker_client_gone(struct lg_worker *worker)
+static void client_gone(struct lg_worker *worker)
 {
     worker->client_count--;
     if (worker->draining)
@@ -184,77 +172,17 @@ void lg_worker_drain(struct lg_worker *worker)
     ln_loop_post(worker->loop, &worker->drain_post);
 }
 
-/* ---- Small things ---------------------------------------------------------------------------- */
-
-struct lb_str lg_worker_date(struct lg_worker *worker)
-{
-    int64_t now = ln_loop_now(worker->loop);
-
-    if (now >= worker->date_at) {
-        (void)lb_when_print_http(lb_now_ms(worker->host), worker->date);
-        worker->date_at = now + DATE_MS;
-    }
-    return lb_cstr(worker->date);
-}
-
-struct lb_str lg_worker_make_id(struct lg_worker *worker, char *buffer)
-{
-    static const char DIGITS[] = "0123456789abcdef";
-    uint64_t count = ++worker->id_count;
-    char *to = buffer;
-
-    memcpy(to, "req_", 4);
-    to += 4;
-    for (unsigned i = 0; i < 16; i++)
-        *to++ = DIGITS[(worker->id_base >> (60 - 4 * i)) & 15];
-    for (unsigned i = 0; i < 10; i++)
-        *to++ = DIGITS[(count >> (36 - 4 * i)) & 15];
-    return lb_str(buffer, (size_t)(to - buffer));
-}
-
-void lg_worker_take_body(struct lg_worker *worker, uint64_t size, size_t limit, struct lb_buf *body)
-{
-    lb_buf_init(body, worker->host, limit);
-    if (size > LG_BODY_KEPT_MIN && worker->body_count > 0) {
-        *body = worker->bodies[--worker->body_count];
-        body->limit = limit;
-    }
-    /* At once what the first read may bring, not by doubling; never more on a mere announcement. */
-    if (size > limit)
-        size = limit;
-    if (size > 0)
-        (void)lb_buf_reserve(body, size < LN_READ_SIZE ? (size_t)size : LN_READ_SIZE);
-}
-
-void lg_worker_put_body(struct lg_worker *worker, struct lb_buf *body)
-{
-    if (body->secret || body->capacity < LG_BODY_KEPT_MIN || body->capacity > LG_BODY_KEPT_MAX ||
-        worker->body_count == LG_BODIES_KEPT) {
-        lb_buf_free(body);
-        return;
-    }
-    lb_buf_reset(body);
-    worker->bodies[worker->body_count++] = *body;
-    lb_buf_init(body, worker->host, body->limit);
-}
-
-void lg_observe(struct lg_worker *worker, enum lg_histogram_id id, int64_t ms)
-{
-    struct lg_histogram *histogram = &worker->histograms[id];
-    uint64_t value = ms > 0 ? (uint64_t)ms : 0;
-    unsigned bucket = value <= 1 ? 0 : 64 - (unsigned)__builtin_clzll(value - 1);
-
-    if (bucket >= LG_BUCKETS)
-        bucket = LG_BUCKETS - 1;
-    _Atomic uint64_t *count = &histogram->bucket[bucket];
-    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    atomic_store_explicit(&histogram->sum_ms,
-                          atomic_load_explicit(&histogram->sum_ms, memory_order_relaxed) + value,
-                          memory_order_relaxed);
-}
-
 /* ---- Life ------------------------------------------------------------------------------------ */
+
+static const struct lg_client_events CLIENT_EVENTS = {
+    .begin = lg_request_begin,
+    .body = lg_request_run,
+    .drained = lg_request_drained,
+    .late = lg_request_late,
+    .gone = lg_request_gone,
+    .refuse = lg_answer_refuse,
+    .freed = client_gone,
+};
 
 static llmgr_status open_net(struct lg_worker *worker, struct llmgr_error *err)
 {
@@ -311,6 +239,7 @@ llmgr_status lg_worker_new(const struct lg_shared *shared, unsigned index,
     lb_list_init(&worker->waiters);
     worker->reload_post = (struct ln_post){.fn = take_news, .context = worker};
     worker->drain_post = (struct ln_post){.fn = begin_drain, .context = worker};
+    worker->events = &CLIENT_EVENTS;
     lb_list_init(&worker->clients);
     lg_portion_init(&worker->purse_portion, NULL, NULL, NULL);
     lb_buf_init(&worker->out, worker->host, HEAD_OUT_MAX);

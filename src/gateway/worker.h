@@ -19,6 +19,7 @@
 #include "http/head.h"
 #include "net/loop.h"
 
+struct lg_client_events;
 struct lg_request;
 struct lg_room;
 struct lm_manager;
@@ -87,6 +88,7 @@ struct lg_worker {
     _Atomic(struct lg_settings *) coming; /* those of a reload, until the loop takes them */
     struct ln_listener *listeners[LG_LISTENERS_MAX];
     size_t listener_count;
+    const struct lg_client_events *events; /* whom clients tell what happens */
     struct lb_list clients;
     unsigned client_count;
     struct lg_request *spare; /* requests to use again */
@@ -154,6 +156,7 @@ LLMGR_MUST_CHECK llmgr_status lg_worker_tell(struct lg_worker *worker,
 void lg_worker_drain(struct lg_worker *worker);
 /* After the thread has ended, or if it never began. NULL is fine. */
 void lg_worker_free(struct lg_worker *worker);
+/* supplies.c */
 /* The settings of now, held; lg_settings_drop gives them back. On the worker's thread. */
 struct lg_settings *lg_settings_hold(struct lg_worker *worker);
 void lg_settings_drop(struct lg_worker *worker, struct lg_settings *settings);
@@ -166,7 +169,4 @@ void lg_worker_put_body(struct lg_worker *worker, struct lb_buf *body);
 struct lb_str lg_worker_date(struct lg_worker *worker);
 /* A new id, "req_" and 26 digits, in a buffer of at least LG_ID_SIZE bytes. */
 struct lb_str lg_worker_make_id(struct lg_worker *worker, char *buffer);
-/* A client is gone: a drain may be over. */
-void lg_worker_client_gone(struct lg_worker *worker);
-
 #endif

@@ -19,23 +19,25 @@ static bool is_id(struct lb_str id)
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
-/* Whose is it? LS_FOUND with *theirs. */
-static enum ls_found find_owner(struct ls_tx *tx, int64_t platform_id, struct lb_str user,
+/* Is it theirs? What nobody is known to own is nobody's. */
+static llmgr_status judge_owner(struct ls_tx *tx, int64_t platform_id, struct lb_str user,
                                 const struct lw_object *object, bool *theirs,
                                 struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
+    struct ls_rows rows;
+    bool found = false;
 
     *theirs = false;
     if (!is_id(object->id))
-        return LS_ABSENT;
-    enum ls_found found =
-        ls_find(tx, LS_OBJECT_OWNER, LS_ARGS(ls_int(platform_id), ls_text(object->id)), &rows, err);
-    if (found == LS_FOUND)
+        return LLMGR_OK;
+    llmgr_status status = ls_find(
+        tx, LS_OBJECT_OWNER, LS_ARGS(ls_int(platform_id), ls_text(object->id)), &rows, &found, err);
+    if (found) {
         *theirs = lb_str_eq(ls_column_text(&rows, 0), user) &&
                   (!object->exact || lb_str_eq(ls_column_text(&rows, 1), object->kind));
-    ls_rows_end(&rows);
-    return found;
+        ls_rows_end(&rows);
+    }
+    return status;
 }
 
 llmgr_status lw_objects_owned(struct lm_manager *manager, int64_t platform_id, struct lb_str user,
@@ -50,14 +52,8 @@ llmgr_status lw_objects_owned(struct lm_manager *manager, int64_t platform_id, s
     if (status != LLMGR_OK)
         return status;
     while (at < count) {
-        struct llmgr_error own = {0};
-        if (find_owner(tx, platform_id, user, &objects[at], &theirs, &own) == LS_ERROR) {
-            status = own.status;
-            if (err != NULL)
-                *err = own;
-            break;
-        }
-        if (!theirs)
+        status = judge_owner(tx, platform_id, user, &objects[at], &theirs, err);
+        if (status != LLMGR_OK || !theirs)
             break;
         at++;
     }
@@ -70,9 +66,9 @@ llmgr_status lw_objects_owned(struct lm_manager *manager, int64_t platform_id, s
 llmgr_status lw_object_platform(struct lm_manager *manager, struct lb_str user, struct lb_str id,
                                 int64_t *platform_id, struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    struct llmgr_error own = {0};
     struct ls_tx *tx = NULL;
+    struct ls_rows rows;
+    bool found = false;
 
     *platform_id = 0;
     if (!is_id(id))
@@ -80,15 +76,14 @@ llmgr_status lw_object_platform(struct lm_manager *manager, struct lb_str user, 
     llmgr_status status = ls_begin(lm_store(manager), LS_READ_SOON, &tx, err);
     if (status != LLMGR_OK)
         return status;
-    enum ls_found found =
-        ls_find(tx, LS_OBJECT_PLATFORM, LS_ARGS(ls_text(user), ls_text(id)), &rows, &own);
-    if (found == LS_FOUND)
+    status =
+        ls_find(tx, LS_OBJECT_PLATFORM, LS_ARGS(ls_text(user), ls_text(id)), &rows, &found, err);
+    if (found) {
         *platform_id = ls_column_int(&rows, 0);
-    ls_rows_end(&rows);
+        ls_rows_end(&rows);
+    }
     ls_rollback(tx);
-    if (found == LS_ERROR && err != NULL)
-        *err = own;
-    return found == LS_ERROR ? own.status : LLMGR_OK;
+    return status;
 }
 
 /* ---- Telling --------------------------------------------------------------------------------- */
@@ -117,13 +112,9 @@ static llmgr_status add_one(const struct adding *adding, struct ls_tx *tx,
                 NULL, err);
     if (status != LLMGR_OK)
         return status;
-    struct llmgr_error own = {0};
-    enum ls_found found = find_owner(tx, target->platform_id, target->user, object, &theirs, &own);
-    if (found == LS_ERROR) {
-        if (err != NULL)
-            *err = own;
-        return own.status;
-    }
+    status = judge_owner(tx, target->platform_id, target->user, object, &theirs, err);
+    if (status != LLMGR_OK)
+        return status;
     return theirs ? LLMGR_OK
                   : lb_fail(err, LLMGR_ERR_CONFLICT,
                             N_("the platform gave an object an id that is somebody else's"));

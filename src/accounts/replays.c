@@ -86,18 +86,18 @@ static llmgr_status read_row(struct asking *asking, struct ls_tx *tx, const stru
 static llmgr_status make_room(const struct asking *asking, struct ls_tx *tx,
                               struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
+    struct ls_rows rows;
     const int64_t token_id = asking->key->token_id;
     int64_t dropped = 1;
 
-    if (ls_find(tx, LS_ANSWER_COUNT, LS_ARGS(ls_int(token_id)), &rows, err) != LS_FOUND)
-        return ls_row_status(err);
+    llmgr_status status = ls_get(tx, LS_ANSWER_COUNT, LS_ARGS(ls_int(token_id)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     int64_t count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     if (count < LW_ANSWERS_PER_TOKEN)
         return LLMGR_OK;
-    llmgr_status status =
-        ls_exec(tx, LS_ANSWER_DROP_OLDEST, LS_ARGS(ls_int(token_id)), &dropped, err);
+    status = ls_exec(tx, LS_ANSWER_DROP_OLDEST, LS_ARGS(ls_int(token_id)), &dropped, err);
     if (status == LLMGR_OK && dropped == 0)
         status = lb_fail(err, LLMGR_ERR_TOO_LARGE,
                          N_("%lld requests with idempotency keys of this token are under way, "
@@ -111,22 +111,23 @@ static llmgr_status begin(struct ls_tx *tx, void *context, struct llmgr_error *e
     struct asking *asking = context;
     const struct lw_answer_key *key = asking->key;
     int64_t now = lb_now_ms(lm_host(asking->manager));
-    struct ls_rows rows = {0};
+    struct ls_rows rows;
+    bool found = false;
 
     asking->answer = (struct lw_answer){0};
     llmgr_status status =
         ls_exec(tx, LS_ANSWER_EXPIRE, LS_ARGS(ls_int(now - LW_ANSWER_MS)), NULL, err);
     if (status != LLMGR_OK)
         return status;
-    enum ls_found found =
-        ls_find(tx, LS_ANSWER_FIND, LS_ARGS(ls_int(key->token_id), ls_text(key->name)), &rows, err);
-    if (found == LS_FOUND)
-        status = read_row(asking, tx, &rows, err);
-    ls_rows_end(&rows);
-    if (found == LS_FOUND)
+    status = ls_find(tx, LS_ANSWER_FIND, LS_ARGS(ls_int(key->token_id), ls_text(key->name)), &rows,
+                     &found, err);
+    if (status != LLMGR_OK)
         return status;
-    if (found == LS_ERROR)
-        return ls_row_status(err);
+    if (found) {
+        status = read_row(asking, tx, &rows, err);
+        ls_rows_end(&rows);
+        return status;
+    }
     status = make_room(asking, tx, err);
     if (status != LLMGR_OK)
         return status;
@@ -142,17 +143,13 @@ llmgr_status lw_answer_begin(struct lm_manager *manager, const struct lw_answer_
                              struct lw_answer *answer, struct llmgr_error *err)
 {
     struct asking asking = {.manager = manager, .key = key, .arena = arena};
-    struct llmgr_error own = {0};
 
     if (key->name.size == 0 || key->name.size > LW_ANSWER_NAME_MAX || !lb_utf8_valid(key->name))
         return lb_fail(err, LLMGR_ERR_INVALID, N_("an idempotency key is text of 1 to %d bytes"),
                        LW_ANSWER_NAME_MAX);
-    llmgr_status status = ls_transact(lm_store(manager), LS_WRITE, begin, &asking, &own);
-    if (status != LLMGR_OK) {
-        if (err != NULL)
-            *err = own;
+    llmgr_status status = ls_transact(lm_store(manager), LS_WRITE, begin, &asking, err);
+    if (status != LLMGR_OK)
         return status;
-    }
     *state = asking.state;
     *answer = asking.answer;
     return LLMGR_OK;

@@ -132,8 +132,9 @@ static llmgr_status issue(struct ls_tx *tx, void *context, struct llmgr_error *e
     const struct lw_token_spec *spec = issue->spec;
     struct ls_rows rows;
 
-    if (ls_find(tx, LS_TOKEN_COUNT, LS_ARGS(ls_text(spec->user)), &rows, err) != LS_FOUND)
-        return ls_row_status(err);
+    llmgr_status status = ls_get(tx, LS_TOKEN_COUNT, LS_ARGS(ls_text(spec->user)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     int64_t count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     if (count >= LW_TOKENS_PER_USER)
@@ -159,7 +160,7 @@ llmgr_status lw_token_create(struct lm_manager *manager, const struct lw_token_s
     lv_token_new(made);
     lv_token_digest(lb_str(made, LV_TOKEN_SIZE), run.digest);
     /* Nobody can have asked for it yet, so whom the change concerns matters to no cache. */
-    status = lm_access_write(manager, LB_STR("\x01tokens"), issue, &run, err);
+    status = lm_write(manager, LB_STR("\x01tokens"), issue, &run, err);
     if (status == LLMGR_OK) {
         memcpy(token, made, sizeof made);
         *token_id = run.id;
@@ -257,13 +258,13 @@ static llmgr_status revoke(struct ls_tx *tx, void *context, struct llmgr_error *
 {
     struct revocation *run = context;
     struct ls_rows rows;
-    enum ls_found found = ls_find(tx, LS_TOKEN_OWNER, LS_ARGS(ls_int(run->id)), &rows, err);
+    bool found = false;
 
-    if (found == LS_ERROR)
-        return ls_row_status(err);
-    bool theirs = found == LS_FOUND &&
-                  (run->user.size == 0 || lb_str_eq(ls_column_text(&rows, 0), run->user));
-    if (found == LS_FOUND)
+    llmgr_status status = ls_find(tx, LS_TOKEN_OWNER, LS_ARGS(ls_int(run->id)), &rows, &found, err);
+    if (status != LLMGR_OK)
+        return status;
+    bool theirs = found && (run->user.size == 0 || lb_str_eq(ls_column_text(&rows, 0), run->user));
+    if (found)
         ls_rows_end(&rows);
     if (!theirs)
         return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no token %lld"), (long long)run->id);
@@ -283,14 +284,11 @@ llmgr_status lw_token_revoke(struct lm_manager *manager, struct lb_str user, int
 
 static llmgr_status count_admins(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    struct llmgr_error own = {0};
     struct ls_rows rows;
 
-    if (ls_find(tx, LS_TOKEN_ADMINS, NULL, 0, &rows, &own) != LS_FOUND) {
-        if (err != NULL)
-            *err = own;
-        return ls_row_status(&own);
-    }
+    llmgr_status status = ls_get(tx, LS_TOKEN_ADMINS, NULL, 0, &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     *(int64_t *)context = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     return LLMGR_OK;
@@ -367,18 +365,16 @@ static llmgr_status read_token(const struct ls_rows *rows, struct loading *run,
 static llmgr_status find(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct loading *run = context;
-    struct llmgr_error own = {0};
     struct ls_rows rows;
 
-    enum ls_found found =
-        ls_find(tx, LS_TOKEN_FIND,
-                LS_ARGS(ls_blob(run->digest, LW_TOKEN_DIGEST_SIZE), ls_int(run->known.revision)),
-                &rows, &own);
-    llmgr_status status = found == LS_FOUND ? read_token(&rows, run, &own) : ls_row_status(&own);
-    if (found == LS_FOUND)
-        ls_rows_end(&rows);
-    if (status != LLMGR_OK && err != NULL)
-        *err = own;
+    llmgr_status status =
+        ls_get(tx, LS_TOKEN_FIND,
+               LS_ARGS(ls_blob(run->digest, LW_TOKEN_DIGEST_SIZE), ls_int(run->known.revision)),
+               &rows, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = read_token(&rows, run, err);
+    ls_rows_end(&rows);
     return status;
 }
 

@@ -100,8 +100,6 @@ llmgr_status lk_key_open(const struct lk_keys *keys, struct ls_tx *tx,
                          const struct lk_key_place *place, struct lb_str record,
                          struct lv_secret *key, struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     struct lv_vault *vault = keys->vault;
     lv_secret_init(key);
 
@@ -147,16 +145,15 @@ llmgr_status lk_key_open_held(const struct lk_keys *keys, const struct lk_key_pl
 /* A ring that is gone while its records are there must not be replaced in silence. */
 static llmgr_status refuse_orphans(struct ls_tx *tx, struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found = ls_find(tx, LS_RING_COUNTS, NULL, 0, &rows, err);
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status = ls_find(tx, LS_RING_COUNTS, NULL, 0, &rows, &found, err);
+    if (!found)
+        return status;
     ls_rows_end(&rows);
-    if (found == LS_ERROR)
-        return ls_row_status(err);
-    if (found == LS_FOUND)
-        return lb_fail(err, LLMGR_ERR_VAULT,
-                       "the database holds sealed API keys but not the data keys that open them "
-                       "(table llm_data_keys is empty); restore it from a backup");
-    return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_VAULT,
+                   "the database holds sealed API keys but not the data keys that open them "
+                   "(table llm_data_keys is empty); restore it from a backup");
 }
 
 /* Stores an active key for each purpose that has none. */
@@ -205,8 +202,6 @@ static bool is_complete(const struct lv_vault *vault)
 
 llmgr_status lk_ring_open(const struct lk_keys *keys, struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     struct reading reading = {keys->host, keys->vault};
     llmgr_status status = ls_transact(keys->store, LS_READ, load_ring, &reading, err);
     if (status != LLMGR_OK || is_complete(reading.vault) || keys->read_only)
@@ -246,13 +241,13 @@ static const char *reason_to_drop(struct lb_str key, struct lb_str base_url, boo
 static llmgr_status is_system_platform(struct ls_tx *tx, int64_t id, bool *is_sys,
                                        struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found = ls_find(tx, LS_PLATFORM_OWNER, LS_ARGS(ls_int(id)), &rows, err);
-    if (found == LS_ERROR)
-        return ls_row_status(err);
-    *is_sys = found == LS_FOUND && ls_column_int(&rows, 0) != 0;
-    ls_rows_end(&rows);
-    return LLMGR_OK;
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status = ls_find(tx, LS_PLATFORM_OWNER, LS_ARGS(ls_int(id)), &rows, &found, err);
+    *is_sys = found && ls_column_int(&rows, 0) != 0;
+    if (found)
+        ls_rows_end(&rows);
+    return status;
 }
 
 static llmgr_status store_legacy(struct ls_tx *tx, const struct ls_legacy_key *key,
@@ -284,8 +279,6 @@ llmgr_status lk_ring_seal_legacy(struct ls_tx *tx, const struct ls_legacy_key *k
                                  struct llmgr_error *err)
 {
     const struct lk_legacy *legacy = context;
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
 
     bool is_sys = false;
     if (!key->is_own) {

@@ -103,13 +103,17 @@ llmgr_status lk_ring_make(const struct lb_host *host, struct lv_vault *vault, st
 llmgr_status lk_ring_active(struct ls_tx *tx, lv_purpose purpose, uint32_t *id,
                             struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found =
-        ls_find(tx, LS_RING_ACTIVE, LS_ARGS(ls_cstr(lv_purpose_text(purpose))), &rows, err);
-    if (found == LS_ERROR)
-        return ls_row_status(err);
-    int64_t value = found == LS_FOUND ? ls_column_int(&rows, 0) : 0;
-    ls_rows_end(&rows);
+    struct ls_rows rows;
+    bool found = false;
+    int64_t value = 0;
+    llmgr_status status =
+        ls_find(tx, LS_RING_ACTIVE, LS_ARGS(ls_cstr(lv_purpose_text(purpose))), &rows, &found, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (found) {
+        value = ls_column_int(&rows, 0);
+        ls_rows_end(&rows);
+    }
     *id = value > 0 && value <= INT32_MAX ? (uint32_t)value : 0;
     return LLMGR_OK;
 }

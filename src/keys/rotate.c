@@ -113,8 +113,6 @@ static llmgr_status fill_report(const struct counting *counting, struct lb_arena
 llmgr_status lk_ring_status(const struct lk_keys *keys, struct lb_arena *arena,
                             struct llmgr_key_report *report, struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     struct counting counting;
     llmgr_status status = count(keys, &counting, err);
     if (status == LLMGR_OK)
@@ -150,14 +148,17 @@ static bool parse_progress(struct lb_str text, struct progress *progress)
 static llmgr_status read_progress(struct ls_tx *tx, struct progress *progress,
                                   struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found = ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr(PROGRESS_NAME)), &rows, err);
-    if (found == LS_ERROR)
-        return ls_row_status(err);
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status =
+        ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr(PROGRESS_NAME)), &rows, &found, err);
+    if (status != LLMGR_OK)
+        return status;
     *progress = (struct progress){0};
-    if (found == LS_FOUND)
+    if (found) {
         parse_progress(ls_column_text(&rows, 0), progress);
-    ls_rows_end(&rows);
+        ls_rows_end(&rows);
+    }
     return LLMGR_OK;
 }
 
@@ -288,10 +289,10 @@ static llmgr_status reseal(struct rotation *rotation, struct ls_tx *tx,
     }
     struct lb_buf record;
     lb_buf_init(&record, rotation->keys->host, LV_RECORD_MAX);
-    if (status != LLMGR_OK)
-        *err = why;
-    else
+    if (status == LLMGR_OK)
         status = lk_key_seal(rotation->keys, tx, &place, lv_secret_str(&key), &record, err);
+    else if (err != NULL)
+        *err = why;
     lv_secret_clear(&key);
 
     int64_t changed = 0;
@@ -440,8 +441,6 @@ static llmgr_status count_left(const struct counting *counting, int64_t *left,
 llmgr_status lk_ring_rotate(const struct lk_keys *keys, bool dry_run, struct lb_arena *arena,
                             struct llmgr_key_report *report, struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     struct counting counting;
     struct rotation rotation = {.keys = keys, .counting = &counting};
     struct llmgr_key_report filled = {0};
@@ -493,8 +492,6 @@ static llmgr_status rewrap_rows(struct ls_tx *tx, void *context, struct llmgr_er
 llmgr_status lk_ring_rewrap(const struct lk_keys *keys, const struct lv_master *master,
                             struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     struct rewrap rewrap = {.keys = keys, .master = master};
     rewrap.list = lb_alloc(keys->host, sizeof *rewrap.list);
     if (rewrap.list == NULL)
@@ -530,7 +527,7 @@ static llmgr_status check_rows(struct check *check, struct ls_tx *tx, struct lb_
         if (status == LLMGR_ERR_VAULT) {
             check->unreadable++;
             status = LLMGR_OK;
-        } else if (status != LLMGR_OK) {
+        } else if (status != LLMGR_OK && err != NULL) {
             *err = why;
         }
         check->next = rows[i].id;
@@ -552,8 +549,6 @@ static llmgr_status check_page(struct ls_tx *tx, void *context, struct llmgr_err
 
 llmgr_status lk_ring_check(const struct lk_keys *keys, int64_t *unreadable, struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     int64_t sum = 0;
     for (int column = LK_KEY_OF_PLATFORM; column <= LK_KEY_OF_USER; column++) {
         struct check check = {.keys = keys, .column = (enum lk_key_column)column};

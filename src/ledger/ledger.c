@@ -117,7 +117,6 @@ static llmgr_status open_dir(struct ll_ledger *ledger, const char *journal_dir,
 static llmgr_status read_id(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct ll_ledger *ledger = context;
-    struct llmgr_error own = {0};
     struct ls_rows rows;
     unsigned char bytes[LL_LEDGER_ID_SIZE / 2];
     char hex[LL_LEDGER_ID_SIZE + 1];
@@ -128,11 +127,9 @@ static llmgr_status read_id(struct ls_tx *tx, void *context, struct llmgr_error 
         ls_exec(tx, LS_META_ADD, LS_ARGS(ls_text(META_LEDGER), ls_cstr(hex)), NULL, err);
     if (status != LLMGR_OK)
         return status;
-    if (ls_find(tx, LS_META_GET, LS_ARGS(ls_text(META_LEDGER)), &rows, &own) != LS_FOUND) {
-        if (err != NULL)
-            *err = own;
-        return ls_row_status(&own);
-    }
+    status = ls_get(tx, LS_META_GET, LS_ARGS(ls_text(META_LEDGER)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     struct lb_str id = ls_column_text(&rows, 0);
     bool sound = id.size == LL_LEDGER_ID_SIZE;
     if (sound)

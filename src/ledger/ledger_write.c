@@ -43,18 +43,15 @@ struct locating {
 static llmgr_status locate(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct locating *run = context;
-    struct llmgr_error own = {0};
     struct ls_rows rows;
+    bool found = false;
 
-    enum ls_found found =
-        ls_find(tx, LS_JOURNAL_POSITION, LS_ARGS(ls_cstr(run->name)), &rows, &own);
-    if (found == LS_ERROR) {
-        if (err != NULL)
-            *err = own;
-        return ls_row_status(&own);
-    }
+    llmgr_status status =
+        ls_find(tx, LS_JOURNAL_POSITION, LS_ARGS(ls_cstr(run->name)), &rows, &found, err);
+    if (status != LLMGR_OK)
+        return status;
     run->position = 0;
-    if (found == LS_FOUND) {
+    if (found) {
         run->position = ls_column_int(&rows, 0);
         ls_rows_end(&rows);
     }

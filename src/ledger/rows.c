@@ -271,14 +271,11 @@ bool ll_usage_batch_add(struct ll_usage_batch *batch, const struct ll_usage *tid
 static llmgr_status read_pending(struct ls_tx *tx, int64_t *from, int64_t *to,
                                  struct llmgr_error *err)
 {
-    struct llmgr_error own = {0};
     struct ls_rows rows;
 
-    if (ls_find(tx, LS_USAGE_PENDING, NULL, 0, &rows, &own) != LS_FOUND) {
-        if (err != NULL)
-            *err = own;
-        return ls_row_status(&own);
-    }
+    llmgr_status status = ls_get(tx, LS_USAGE_PENDING, NULL, 0, &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     *from = ls_column_int(&rows, 0);
     *to = ls_column_int(&rows, 1);
     ls_rows_end(&rows);

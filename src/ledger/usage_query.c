@@ -147,10 +147,11 @@ static llmgr_status read_total(struct ls_tx *tx, struct reading *run, struct llm
 {
     struct ls_rows rows;
 
-    if (ls_find(tx, LS_USAGE_TOTAL,
-                LS_ARGS(ls_int(run->since), ls_int(run->until), ls_cstr(run->query->user)), &rows,
-                err) != LS_FOUND)
-        return ls_row_status(err);
+    llmgr_status status = ls_get(
+        tx, LS_USAGE_TOTAL,
+        LS_ARGS(ls_int(run->since), ls_int(run->until), ls_cstr(run->query->user)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     read_counts(&rows, 0, &run->total);
     ls_rows_end(&rows);
     run->total.key = "";
@@ -161,14 +162,11 @@ static llmgr_status read_total(struct ls_tx *tx, struct reading *run, struct llm
 static llmgr_status read_both(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct reading *run = context;
-    struct llmgr_error own = {0};
 
     run->count = 0;
-    llmgr_status status = read_groups(tx, run, &own);
+    llmgr_status status = read_groups(tx, run, err);
     if (status == LLMGR_OK)
-        status = read_total(tx, run, &own);
-    if (status != LLMGR_OK && err != NULL)
-        *err = own;
+        status = read_total(tx, run, err);
     return status;
 }
 

@@ -14,26 +14,21 @@
 static llmgr_status count_rows(struct ls_store *store, struct llmgr_db_report *report,
                                struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
+    struct ls_rows rows;
     struct ls_tx *tx;
 
     llmgr_status status = ls_begin(store, LS_READ_ONE, &tx, err);
     if (status != LLMGR_OK)
         return status;
-    struct llmgr_error why = {0};
-    enum ls_found found = ls_find(tx, LS_ROW_COUNTS, NULL, 0, &rows, &why);
-    if (found == LS_FOUND) {
+    status = ls_get(tx, LS_ROW_COUNTS, NULL, 0, &rows, err);
+    if (status == LLMGR_OK) {
         report->platforms = ls_column_int(&rows, 0);
         report->models = ls_column_int(&rows, 1);
         report->users = ls_column_int(&rows, 2);
+        ls_rows_end(&rows);
     }
-    ls_rows_end(&rows);
     ls_rollback(tx);
-    if (found == LS_FOUND)
-        return LLMGR_OK;
-    if (err != NULL)
-        *err = why;
-    return why.status != LLMGR_OK ? why.status : LLMGR_ERR_INTERNAL;
+    return status;
 }
 
 static llmgr_status fill_report(struct llmgr *manager, struct lb_arena *arena,

@@ -66,17 +66,18 @@ llmgr_status lm_access_platform(const struct lm_manager *manager, struct ls_tx *
                                 struct lb_str user, int64_t platform_id, enum lm_access access,
                                 struct lm_platform_row *row, struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found =
-        ls_find(tx, LS_PLATFORM_FIND, LS_ARGS(ls_int(platform_id), ls_text(user)), &rows, err);
-    if (found == LS_ERROR)
-        return ls_row_status(err);
     struct lm_platform_row read = {0};
-    if (found == LS_FOUND) {
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status = ls_find(tx, LS_PLATFORM_FIND, LS_ARGS(ls_int(platform_id), ls_text(user)),
+                                  &rows, &found, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (found) {
         set_row(&read, &rows);
         ls_rows_end(&rows);
     }
-    llmgr_status status = judge(manager, found == LS_FOUND, read.is_sys, access, err);
+    status = judge(manager, found, read.is_sys, access, err);
     if (status == LLMGR_ERR_NOT_FOUND)
         return lb_fail(err, status, "there is no platform %lld", (long long)platform_id);
     if (status == LLMGR_OK)
@@ -88,19 +89,20 @@ llmgr_status lm_access_model(const struct lm_manager *manager, struct ls_tx *tx,
                              int64_t model_id, enum lm_access access, int64_t *platform_id,
                              struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found =
-        ls_find(tx, LS_MODEL_FIND, LS_ARGS(ls_int(model_id), ls_text(user)), &rows, err);
-    if (found == LS_ERROR)
-        return ls_row_status(err);
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status =
+        ls_find(tx, LS_MODEL_FIND, LS_ARGS(ls_int(model_id), ls_text(user)), &rows, &found, err);
+    if (status != LLMGR_OK)
+        return status;
     int64_t platform = 0;
     bool is_sys = false;
-    if (found == LS_FOUND) {
+    if (found) {
         platform = ls_column_int(&rows, 0);
         is_sys = ls_column_int(&rows, 1) != 0;
         ls_rows_end(&rows);
     }
-    llmgr_status status = judge(manager, found == LS_FOUND, is_sys, access, err);
+    status = judge(manager, found, is_sys, access, err);
     if (status == LLMGR_ERR_NOT_FOUND)
         return lb_fail(err, status, "there is no model %lld", (long long)model_id);
     if (status == LLMGR_OK)
@@ -133,13 +135,6 @@ llmgr_status lm_access_user(const struct lm_manager *manager, struct lb_str *use
     return status;
 }
 
-llmgr_status lm_access_write(struct lm_manager *manager, struct lb_str user, lm_change_fn change,
-                             void *context, struct llmgr_error *err)
-{
-    struct llmgr_error unseen = {0};
-    return lm_write(manager, user, change, context, err != NULL ? err : &unseen);
-}
-
 struct held {
     struct lb_str user;
     int64_t platform_id;
@@ -149,17 +144,15 @@ struct held {
 static llmgr_status look_for_key(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct held *held = context;
-    struct llmgr_error own = {0};
     struct ls_rows rows;
-    enum ls_found found = ls_find(
-        tx, LS_KEY_HELD, LS_ARGS(ls_text(held->user), ls_int(held->platform_id)), &rows, &own);
 
-    if (found == LS_FOUND)
+    held->held = false;
+    llmgr_status status =
+        ls_find(tx, LS_KEY_HELD, LS_ARGS(ls_text(held->user), ls_int(held->platform_id)), &rows,
+                &held->held, err);
+    if (held->held)
         ls_rows_end(&rows);
-    held->held = found == LS_FOUND;
-    if (found == LS_ERROR && err != NULL)
-        *err = own;
-    return found == LS_ERROR ? ls_row_status(&own) : LLMGR_OK;
+    return status;
 }
 
 llmgr_status lm_access_has_key(struct lm_manager *manager, struct lb_str user, int64_t platform_id,

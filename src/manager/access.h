@@ -46,11 +46,6 @@ LLMGR_MUST_CHECK llmgr_status lm_access_create(const struct lm_manager *manager,
 LLMGR_MUST_CHECK llmgr_status lm_access_user(const struct lm_manager *manager, struct lb_str *user,
                                              struct llmgr_error *err);
 
-/* lm_write with an `err` that is never NULL for `change`, so that ls_row_status can read it. */
-LLMGR_MUST_CHECK llmgr_status lm_access_write(struct lm_manager *manager, struct lb_str user,
-                                              lm_change_fn change, void *context,
-                                              struct llmgr_error *err);
-
 /* Is a key of this user's stored for a platform, or for one of his own its key? */
 LLMGR_MUST_CHECK llmgr_status lm_access_has_key(struct lm_manager *manager, struct lb_str user,
                                                 int64_t platform_id, bool *has,

@@ -318,17 +318,12 @@ llmgr_status lm_fail_older(const struct ls_store *store, struct llmgr_error *err
 static llmgr_status read_point(struct lm_catalogue *catalogue, struct ls_tx *tx,
                                const struct lm_point *must, struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    struct llmgr_error own = {0};
+    struct ls_rows rows;
     const int64_t revision = must != NULL ? must->revision : 0;
 
-    if (ls_find(tx, LS_HISTORY_POINT, LS_ARGS(ls_int(revision)), &rows, &own) != LS_FOUND) {
-        if (own.status == LLMGR_OK)
-            return lb_fail(err, LLMGR_ERR_INTERNAL, "the revision cannot be read");
-        if (err != NULL)
-            *err = own;
-        return own.status;
-    }
+    llmgr_status status = ls_get(tx, LS_HISTORY_POINT, LS_ARGS(ls_int(revision)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     struct lb_str identity = ls_column_text(&rows, 3);
     catalogue->point = (struct lm_point){ls_column_int(&rows, 0), ls_column_int(&rows, 1)};
     bool there = must == NULL || ls_column_int(&rows, 2) == must->mark;

@@ -31,17 +31,16 @@ static struct ls_value extra_value(const struct change *change)
 static llmgr_status judge_display(const struct change *change, struct ls_tx *tx,
                                   struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found = ls_find(
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status = ls_find(
         tx, LS_MODEL_BY_DISPLAY,
         LS_ARGS(ls_text(change->user), ls_text(change->display_name), ls_int(change->model_id)),
-        &rows, err);
-    if (found == LS_ABSENT)
-        return LLMGR_OK;
-    if (found == LS_ERROR)
-        return ls_row_status(err);
+        &rows, &found, err);
+    if (!found)
+        return status;
     struct lb_str platform = ls_column_text(&rows, 0);
-    llmgr_status status = lb_fail(
+    status = lb_fail(
         err, LLMGR_ERR_CONFLICT,
         "a model of your platform '%.*s' is already displayed as '%.*s'; choose another "
         "display name",
@@ -53,17 +52,16 @@ static llmgr_status judge_display(const struct change *change, struct ls_tx *tx,
 static llmgr_status judge_name(const struct change *change, struct ls_tx *tx,
                                struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found =
-        ls_find(tx, LS_MODEL_BY_NAME,
-                LS_ARGS(ls_int(change->platform_id), ls_text(change->model_name)), &rows, err);
-    if (found == LS_ABSENT)
-        return LLMGR_OK;
-    if (found == LS_ERROR)
-        return ls_row_status(err);
-    llmgr_status status = lb_fail(
-        err, LLMGR_ERR_CONFLICT, "the platform already has the model '%.*s' (%lld)",
-        (int)change->model_name.size, change->model_name.p, (long long)ls_column_int(&rows, 0));
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status = ls_find(tx, LS_MODEL_BY_NAME,
+                                  LS_ARGS(ls_int(change->platform_id), ls_text(change->model_name)),
+                                  &rows, &found, err);
+    if (!found)
+        return status;
+    status = lb_fail(err, LLMGR_ERR_CONFLICT, "the platform already has the model '%.*s' (%lld)",
+                     (int)change->model_name.size, change->model_name.p,
+                     (long long)ls_column_int(&rows, 0));
     ls_rows_end(&rows);
     return status;
 }
@@ -71,11 +69,11 @@ static llmgr_status judge_name(const struct change *change, struct ls_tx *tx,
 static llmgr_status judge_count(const struct change *change, struct ls_tx *tx,
                                 struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found =
-        ls_find(tx, LS_MODEL_COUNT, LS_ARGS(ls_int(change->platform_id)), &rows, err);
-    if (found != LS_FOUND)
-        return ls_row_status(err);
+    struct ls_rows rows;
+    llmgr_status status =
+        ls_get(tx, LS_MODEL_COUNT, LS_ARGS(ls_int(change->platform_id)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     int64_t count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     if (count >= LM_MODELS_PER_PLATFORM)
@@ -129,7 +127,7 @@ llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user, int64_
     lb_buf_init(&change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
     status = lm_rule_extra_body(extra_body, &change.extra, err);
     if (status == LLMGR_OK)
-        status = lm_access_write(manager, user, add, &change, err);
+        status = lm_write(manager, user, add, &change, err);
     lb_buf_free(&change.extra);
     if (status == LLMGR_OK)
         *model_id = change.model_id;
@@ -177,7 +175,7 @@ llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user, int
     lb_buf_init(&change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
     status = lm_rule_extra_body(extra_body, &change.extra, err);
     if (status == LLMGR_OK)
-        status = lm_access_write(manager, user, update, &change, err);
+        status = lm_write(manager, user, update, &change, err);
     lb_buf_free(&change.extra);
     return status;
 }
@@ -220,7 +218,7 @@ llmgr_status lm_model_hide(struct lm_manager *manager, struct lb_str user, int64
     if (status != LLMGR_OK)
         return status;
     struct change change = {.manager = manager, .user = user, .model_id = model_id, .hide = hide};
-    return lm_access_write(manager, user, hide_row, &change, err);
+    return lm_write(manager, user, hide_row, &change, err);
 }
 
 /* ---- Both at once ---------------------------------------------------------------------------- */
@@ -262,7 +260,7 @@ llmgr_status lm_model_edit(struct lm_manager *manager, struct lb_str user, int64
     lb_buf_init(&edit.change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
     status = lm_rule_extra_body(extra_body, &edit.change.extra, err);
     if (status == LLMGR_OK)
-        status = lm_access_write(manager, user, edit_row, &edit, err);
+        status = lm_write(manager, user, edit_row, &edit, err);
     lb_buf_free(&edit.change.extra);
     return status;
 }

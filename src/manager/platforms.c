@@ -212,7 +212,7 @@ llmgr_status lm_platform_add(struct lm_manager *manager, struct lb_str user, str
     lb_buf_init(&change.normal, lm_host(manager), NORMAL_URL_MAX);
     status = take_url(&change, err);
     if (status == LLMGR_OK)
-        status = lm_access_write(manager, user, add, &change, err);
+        status = lm_write(manager, user, add, &change, err);
     lb_buf_free(&change.normal);
     if (status == LLMGR_OK)
         *platform_id = change.platform_id;
@@ -247,7 +247,7 @@ llmgr_status lm_platform_rename(struct lm_manager *manager, struct lb_str user, 
         return status;
     struct change change = {
         .manager = manager, .user = user, .platform_id = platform_id, .name = name};
-    return lm_access_write(manager, user, rename_row, &change, err);
+    return lm_write(manager, user, rename_row, &change, err);
 }
 
 static llmgr_status move(struct ls_tx *tx, void *context, struct llmgr_error *err)
@@ -291,8 +291,6 @@ llmgr_status lm_platform_set_url(struct lm_manager *manager, struct lb_str user,
                                  int64_t platform_id, struct lb_str base_url, struct lb_str api_key,
                                  struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status == LLMGR_OK && api_key.size > 0)
         status = lk_rule_key(api_key, err);
@@ -309,7 +307,7 @@ llmgr_status lm_platform_set_url(struct lm_manager *manager, struct lb_str user,
     if (status == LLMGR_OK)
         status = take_url(&change, err);
     if (status == LLMGR_OK)
-        status = lm_access_write(manager, user, move, &change, err);
+        status = lm_write(manager, user, move, &change, err);
     lb_buf_free(&change.normal);
     return status;
 }
@@ -371,7 +369,7 @@ llmgr_status lm_platform_hide(struct lm_manager *manager, struct lb_str user, in
         return status;
     struct change change = {
         .manager = manager, .user = user, .platform_id = platform_id, .hide = hide};
-    return lm_access_write(manager, user, hide_row, &change, err);
+    return lm_write(manager, user, hide_row, &change, err);
 }
 
 static llmgr_status clear_key(const struct change *change, struct ls_tx *tx, bool is_sys,
@@ -430,7 +428,7 @@ static llmgr_status write_key(struct change *change, struct llmgr_error *err)
     if (status != LLMGR_OK)
         return status;
     return takes ? lm_revoke(change->manager, change->user, set_key, change, err)
-                 : lm_access_write(change->manager, change->user, set_key, change, err);
+                 : lm_write(change->manager, change->user, set_key, change, err);
 }
 
 llmgr_status lm_platform_set_key(struct lm_manager *manager, struct lb_str user,
@@ -479,7 +477,7 @@ llmgr_status lm_platform_ask_usage(struct lm_manager *manager, struct lb_str use
     if (status != LLMGR_OK)
         return status;
     struct change change = {.manager = manager, .user = user, .platform_id = platform_id};
-    return lm_access_write(manager, told(&change, true), forget_row, &change, err);
+    return lm_write(manager, told(&change, true), forget_row, &change, err);
 }
 
 /* ---- All of it at once ----------------------------------------------------------------------- */
@@ -521,9 +519,6 @@ llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, in
                         .move = wanted->base_url.p != NULL,
                         .hide = wanted->hide != NULL,
                         .ask_usage = wanted->ask_usage};
-    struct llmgr_error unseen = {0};
-
-    err = err != NULL ? err : &unseen;
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status == LLMGR_OK && !edit.rename && !edit.move && !edit.hide && !edit.ask_usage)
         status = lb_fail(err, LLMGR_ERR_INVALID, "nothing to change: give at least one member");
@@ -543,7 +538,7 @@ llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, in
     if (edit.move)
         status = take_url(&edit.change, err);
     if (status == LLMGR_OK)
-        status = lm_access_write(manager, told(&edit.change, edit.ask_usage), edit_row, &edit, err);
+        status = lm_write(manager, told(&edit.change, edit.ask_usage), edit_row, &edit, err);
     lb_buf_free(&edit.change.normal);
     return status;
 }

@@ -19,16 +19,18 @@ struct choice {
 static llmgr_status judge_count(const struct choice *choice, struct ls_tx *tx,
                                 struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found = ls_find(
-        tx, LS_SELECTION_HAS, LS_ARGS(ls_text(choice->user), ls_text(choice->slot)), &rows, err);
-    ls_rows_end(&rows);
-    if (found == LS_ERROR)
-        return ls_row_status(err);
-    if (found == LS_FOUND)
-        return LLMGR_OK;
-    if (ls_find(tx, LS_SELECTION_COUNT, LS_ARGS(ls_text(choice->user)), &rows, err) != LS_FOUND)
-        return ls_row_status(err);
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status =
+        ls_find(tx, LS_SELECTION_HAS, LS_ARGS(ls_text(choice->user), ls_text(choice->slot)), &rows,
+                &found, err);
+    if (found)
+        ls_rows_end(&rows);
+    if (status != LLMGR_OK || found)
+        return status;
+    status = ls_get(tx, LS_SELECTION_COUNT, LS_ARGS(ls_text(choice->user)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     int64_t count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     if (count >= LM_SLOTS_PER_USER)
@@ -78,7 +80,7 @@ llmgr_status lm_selection_save(struct lm_manager *manager, struct lb_str user, s
                             .slot = slot,
                             .platform_id = platform_id,
                             .model_id = model_id};
-    return lm_access_write(manager, user, save, &choice, err);
+    return lm_write(manager, user, save, &choice, err);
 }
 
 struct slots {

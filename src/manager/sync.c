@@ -310,7 +310,7 @@ static llmgr_status run(struct sync *sync, bool dry_run, struct llmgr_error *err
     status = lm_revoke(manager, LB_STR(""), carry_out, sync, &why);
     if (status == LLMGR_ERR_CANCELLED && sync->is_idle)
         return LLMGR_OK;
-    if (status != LLMGR_OK)
+    if (status != LLMGR_OK && err != NULL)
         *err = why;
     return status;
 }
@@ -319,8 +319,6 @@ llmgr_status lm_sync(struct lm_manager *manager, const struct lm_defaults *defau
                      struct lb_arena *arena, struct llmgr_change **changes, size_t *count,
                      struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     struct sync sync = {.plan.manager = manager, .report.arena = arena};
     struct lb_arena entries;
     lb_arena_init(&entries, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);
@@ -355,8 +353,6 @@ static llmgr_status read_digest(struct ls_tx *tx, void *context, struct llmgr_er
 llmgr_status lm_sync_check(struct lm_manager *manager, const struct lm_defaults *defaults,
                            llmgr_sync_state *state, struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     struct lm_sync_plan plan = {.manager = manager};
     struct stored stored = {0};
     struct lb_arena entries;

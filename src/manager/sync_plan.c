@@ -375,12 +375,13 @@ llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx, struct
 llmgr_status lm_sync_digest(struct ls_tx *tx, char digest[LM_SYNC_DIGEST_SIZE],
                             struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
-    enum ls_found found =
-        ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr(LM_SYNC_DIGEST_NAME)), &rows, err);
-    if (found == LS_ERROR)
-        return ls_row_status(err);
-    struct lb_str value = found == LS_FOUND ? ls_column_text(&rows, 0) : LB_STR("");
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status =
+        ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr(LM_SYNC_DIGEST_NAME)), &rows, &found, err);
+    if (status != LLMGR_OK)
+        return status;
+    struct lb_str value = found ? ls_column_text(&rows, 0) : LB_STR("");
     size_t size = value.size < LM_SYNC_DIGEST_SIZE ? value.size : 0;
     if (size > 0)
         memcpy(digest, value.p, size);

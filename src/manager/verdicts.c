@@ -32,12 +32,13 @@ static llmgr_status mark_no_stream_options(struct ls_tx *tx, void *context, stru
 static llmgr_status read_owner(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct owner *owner = context;
-    struct ls_rows rows = {0};
-    enum ls_found found =
-        ls_find(tx, LS_PLATFORM_OWNER, LS_ARGS(ls_int(owner->platform_id)), &rows, err);
-    if (found == LS_ERROR)
-        return ls_row_status(err);
-    if (found == LS_ABSENT)
+    struct ls_rows rows;
+    bool found = false;
+    llmgr_status status =
+        ls_find(tx, LS_PLATFORM_OWNER, LS_ARGS(ls_int(owner->platform_id)), &rows, &found, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (!found)
         return lb_fail(err, LLMGR_ERR_NOT_FOUND, "there is no platform %lld",
                        (long long)owner->platform_id);
     struct lb_str user = ls_column_text(&rows, 1);
@@ -55,8 +56,6 @@ static llmgr_status read_owner(struct ls_tx *tx, void *context, struct llmgr_err
 llmgr_status lm_platform_learn_no_stream_options(struct lm_manager *manager, int64_t platform_id,
                                                  struct llmgr_error *err)
 {
-    struct llmgr_error unseen = {0};
-    err = err != NULL ? err : &unseen;
     struct owner owner = {.platform_id = platform_id, .now_ms = lb_now_ms(lm_host(manager))};
     llmgr_status status = ls_transact(lm_store(manager), LS_READ_ONE, read_owner, &owner, err);
     if (status != LLMGR_OK || owner.is_known)

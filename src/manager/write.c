@@ -33,13 +33,14 @@ static int64_t make_mark(void)
 /* Is the known change there, and the last before ours? Else the poll finds what we missed. */
 static llmgr_status look_before(struct change *change, struct ls_tx *tx, struct llmgr_error *err)
 {
-    struct ls_rows rows = {0};
+    struct ls_rows rows;
 
     change->after = lm_known(change->manager);
-    if (ls_find(tx, LS_HISTORY_BEFORE,
-                LS_ARGS(ls_int(change->after.revision), ls_int(change->point.revision)), &rows,
-                err) != LS_FOUND)
-        return ls_row_status(err);
+    llmgr_status status =
+        ls_get(tx, LS_HISTORY_BEFORE,
+               LS_ARGS(ls_int(change->after.revision), ls_int(change->point.revision)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     change->follows = ls_column_int(&rows, 0) == change->after.revision &&
                       ls_column_int(&rows, 1) == change->after.mark;
     ls_rows_end(&rows);

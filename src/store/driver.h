@@ -132,8 +132,9 @@ struct ls_driver {
                               struct llmgr_error *err);
     llmgr_status (*query)(struct ls_conn *conn, const struct ls_value *values, size_t count,
                           struct ls_rows *rows, struct llmgr_error *err);
-    /* Moves to the next row; LS_ERROR fills err. */
-    enum ls_found (*next)(struct ls_conn *conn, struct ls_rows *rows, struct llmgr_error *err);
+    /* Moves to the next row; *found is set on success: there is one. */
+    llmgr_status (*next)(struct ls_conn *conn, struct ls_rows *rows, bool *found,
+                         struct llmgr_error *err);
     /* .type is 'i', 't', 'b' or 'n' as found; slices live until the next next or end. */
     struct ls_value (*column)(const struct ls_rows *rows, int column);
     void (*end)(struct ls_rows *rows);

@@ -61,7 +61,8 @@ llmgr_status ls_postgres_exec_many(struct ls_conn *conn, const struct ls_runs *r
                                    struct llmgr_error *err);
 llmgr_status ls_postgres_query(struct ls_conn *conn, const struct ls_value *values, size_t count,
                                struct ls_rows *rows, struct llmgr_error *err);
-enum ls_found ls_postgres_next(struct ls_conn *conn, struct ls_rows *rows, struct llmgr_error *err);
+llmgr_status ls_postgres_next(struct ls_conn *conn, struct ls_rows *rows, bool *found,
+                              struct llmgr_error *err);
 struct ls_value ls_postgres_column(const struct ls_rows *rows, int column);
 void ls_postgres_end(struct ls_rows *rows);
 llmgr_status ls_postgres_describe(struct ls_conn *conn, enum ls_statement id, int *args,

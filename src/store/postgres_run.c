@@ -309,14 +309,15 @@ llmgr_status ls_postgres_query(struct ls_conn *base, const struct ls_value *valu
     return LLMGR_OK;
 }
 
-enum ls_found ls_postgres_next(struct ls_conn *base, struct ls_rows *rows, struct llmgr_error *err)
+llmgr_status ls_postgres_next(struct ls_conn *base, struct ls_rows *rows, bool *found,
+                              struct llmgr_error *err)
 {
     (void)base;
     (void)err;
-    if (rows->at + 1 >= PQntuples(rows->result))
-        return LS_ABSENT;
-    rows->at++;
-    return LS_FOUND;
+    *found = rows->at + 1 < PQntuples(rows->result);
+    if (*found)
+        rows->at++;
+    return LLMGR_OK;
 }
 
 static struct ls_value integer(const char *p, int size)

@@ -461,22 +461,19 @@ static llmgr_status sqlite_query(struct ls_conn *base, const struct ls_value *va
     return LLMGR_OK;
 }
 
-static enum ls_found sqlite_next(struct ls_conn *base, struct ls_rows *rows,
-                                 struct llmgr_error *err)
+static llmgr_status sqlite_next(struct ls_conn *base, struct ls_rows *rows, bool *found,
+                                struct llmgr_error *err)
 {
     sqlite3_stmt *stmt = rows->result;
 
     /* SQLite would begin anew after the end. */
-    if (rows->at == -2)
-        return LS_ABSENT;
-    int rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW)
-        return LS_FOUND;
-    rows->at = -2;
-    if (rc == SQLITE_DONE)
-        return LS_ABSENT;
-    (void)conn_fail(sqlite_conn(base), rc, err);
-    return LS_ERROR;
+    int rc = rows->at == -2 ? SQLITE_DONE : sqlite3_step(stmt);
+    if (rc != SQLITE_ROW)
+        rows->at = -2;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        return conn_fail(sqlite_conn(base), rc, err);
+    *found = rc == SQLITE_ROW;
+    return LLMGR_OK;
 }
 
 static struct ls_value sqlite_column(const struct ls_rows *rows, int at)

@@ -237,12 +237,6 @@ struct ls_rows {
     void *result; /* the driver's */
 };
 
-enum ls_found {
-    LS_ERROR = -1,
-    LS_ABSENT = 0, /* no (further) row */
-    LS_FOUND = 1,
-};
-
 /*
  * Starts a statement with result columns. On success `rows` must be ended by ls_rows_end before
  * the transaction ends. The same statement may not be started again while its rows are open.
@@ -250,7 +244,8 @@ enum ls_found {
 LLMGR_MUST_CHECK llmgr_status ls_query(struct ls_tx *tx, enum ls_statement id,
                                        const struct ls_value *values, size_t count,
                                        struct ls_rows *rows, struct llmgr_error *err);
-LLMGR_MUST_CHECK enum ls_found ls_next(struct ls_rows *rows, struct llmgr_error *err);
+/* Moves to the next row: *found says whether there is one. */
+LLMGR_MUST_CHECK llmgr_status ls_next(struct ls_rows *rows, bool *found, struct llmgr_error *err);
 /* Takes one row of several; a failure, which it tells in `err`, is the last row that is read. */
 typedef llmgr_status (*ls_row_fn)(const struct ls_rows *row, void *context,
                                   struct llmgr_error *err);
@@ -265,15 +260,14 @@ LLMGR_MUST_CHECK llmgr_status ls_read_each(struct ls_store *store, enum ls_mode 
                                            struct llmgr_error *err);
 /* Harmless when repeated, and on zeroed rows. */
 void ls_rows_end(struct ls_rows *rows);
-/* The status behind an LS_ERROR of ls_find or ls_next, which only `err` tells. */
-static inline llmgr_status ls_row_status(const struct llmgr_error *err)
-{
-    return err != NULL && err->status != LLMGR_OK ? err->status : LLMGR_ERR_DATABASE;
-}
-/* ls_query and the first ls_next in one; the rows need ls_rows_end only after LS_FOUND. */
-LLMGR_MUST_CHECK enum ls_found ls_find(struct ls_tx *tx, enum ls_statement id,
-                                       const struct ls_value *values, size_t count,
-                                       struct ls_rows *rows, struct llmgr_error *err);
+/* ls_query and the first ls_next in one; only if one is *found, the rows need ls_rows_end. */
+LLMGR_MUST_CHECK llmgr_status ls_find(struct ls_tx *tx, enum ls_statement id,
+                                      const struct ls_value *values, size_t count,
+                                      struct ls_rows *rows, bool *found, struct llmgr_error *err);
+/* The same for a row that is always there, as that of a count; after LLMGR_OK, ls_rows_end. */
+LLMGR_MUST_CHECK llmgr_status ls_get(struct ls_tx *tx, enum ls_statement id,
+                                     const struct ls_value *values, size_t count,
+                                     struct ls_rows *rows, struct llmgr_error *err);
 
 /*
  * The current row's columns, counted from 0. Slices live until the next ls_next or ls_rows_end.

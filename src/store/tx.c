@@ -345,40 +345,29 @@ static bool row_as_declared(const struct ls_driver *driver, const struct ls_rows
     return true;
 }
 
-/* A caller without interest in the text still gets the status kept in the transaction. */
-static enum ls_found next_quietly(struct ls_rows *rows)
-{
-    struct llmgr_error ignored = {0};
-
-    return ls_next(rows, &ignored);
-}
-
-enum ls_found ls_next(struct ls_rows *rows, struct llmgr_error *err)
+llmgr_status ls_next(struct ls_rows *rows, bool *found, struct llmgr_error *err)
 {
     struct ls_tx *tx = rows->tx;
+    bool more = false;
 
-    if (err == NULL)
-        return next_quietly(rows);
     rows->on_row = false;
-    if (tx == NULL)
-        return LS_ABSENT;
-    if (tx->failed != LLMGR_OK) {
-        (void)lb_fail(err, tx->failed, "%s", llmgr_status_text(tx->failed));
-        return LS_ERROR;
+    if (tx == NULL) {
+        *found = false;
+        return LLMGR_OK;
     }
+    if (tx->failed != LLMGR_OK)
+        return lb_fail(err, tx->failed, "%s", llmgr_status_text(tx->failed));
     struct ls_store *store = tx->conn->store;
-    enum ls_found found = store->driver->next(tx->conn, rows, err);
-    if (found == LS_FOUND && !row_as_declared(store->driver, rows)) {
-        (void)lb_fail(err, LLMGR_ERR_DATABASE,
-                      N_("%s holds a value of an unexpected type (statement %s); check it with "
-                         "\"llmgr db check\""),
-                      store->place, LS_STATEMENTS[rows->id].name);
-        found = LS_ERROR;
-    }
-    if (found == LS_ERROR && tx->failed == LLMGR_OK)
-        tx->failed = err->status;
-    rows->on_row = found == LS_FOUND;
-    return found;
+    llmgr_status status = store->driver->next(tx->conn, rows, &more, err);
+    if (status == LLMGR_OK && more && !row_as_declared(store->driver, rows))
+        status = lb_fail(err, LLMGR_ERR_DATABASE,
+                         N_("%s holds a value of an unexpected type (statement %s); check it with "
+                            "\"llmgr db check\""),
+                         store->place, LS_STATEMENTS[rows->id].name);
+    if (status != LLMGR_OK)
+        return keep(tx, status);
+    rows->on_row = *found = more;
+    return LLMGR_OK;
 }
 
 void ls_rows_end(struct ls_rows *rows)
@@ -394,18 +383,18 @@ void ls_rows_end(struct ls_rows *rows)
 llmgr_status ls_each(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
                      size_t count, ls_row_fn take, void *context, struct llmgr_error *err)
 {
-    struct llmgr_error own = {0};
     struct ls_rows rows;
-    enum ls_found found = LS_ABSENT;
+    bool found = true;
 
-    llmgr_status status = ls_query(tx, id, values, count, &rows, &own);
-    while (status == LLMGR_OK && (found = ls_next(&rows, &own)) == LS_FOUND)
-        status = take(&rows, context, &own);
+    llmgr_status status = ls_query(tx, id, values, count, &rows, err);
+    if (status == LLMGR_OK)
+        status = ls_next(&rows, &found, err);
+    while (status == LLMGR_OK && found) {
+        status = take(&rows, context, err);
+        if (status == LLMGR_OK)
+            status = ls_next(&rows, &found, err);
+    }
     ls_rows_end(&rows);
-    if (status == LLMGR_OK && found == LS_ERROR)
-        status = ls_row_status(&own);
-    if (status != LLMGR_OK && err != NULL)
-        *err = own;
     return status;
 }
 
@@ -423,44 +412,50 @@ llmgr_status ls_read_each(struct ls_store *store, enum ls_mode mode, enum ls_sta
     return status;
 }
 
-enum ls_found ls_find(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
-                      size_t count, struct ls_rows *rows, struct llmgr_error *err)
+llmgr_status ls_find(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
+                     size_t count, struct ls_rows *rows, bool *found, struct llmgr_error *err)
 {
-    if (ls_query(tx, id, values, count, rows, err) != LLMGR_OK)
-        return LS_ERROR;
-    enum ls_found found = ls_next(rows, err);
-    if (found != LS_FOUND)
+    bool there = false;
+
+    llmgr_status status = ls_query(tx, id, values, count, rows, err);
+    if (status == LLMGR_OK)
+        status = ls_next(rows, &there, err);
+    if (!there)
         ls_rows_end(rows);
-    return found;
+    if (status == LLMGR_OK)
+        *found = there;
+    return status;
+}
+
+llmgr_status ls_get(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
+                    size_t count, struct ls_rows *rows, struct llmgr_error *err)
+{
+    bool found = false;
+
+    llmgr_status status = ls_find(tx, id, values, count, rows, &found, err);
+    if (status == LLMGR_OK && !found)
+        status = bug(tx, id, "it has no row", err);
+    return status;
 }
 
 llmgr_status ls_insert(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
                        size_t count, int64_t *new_id, struct llmgr_error *err)
 {
-    struct llmgr_error local = {0};
     struct ls_rows rows;
+    bool more;
 
     if (strcmp(LS_STATEMENTS[id].columns, "i") != 0)
         return bug(tx, id, "it does not return an id", err);
-    enum ls_found found = ls_find(tx, id, values, count, &rows, &local);
-    if (found == LS_ERROR) {
-        if (err != NULL)
-            *err = local;
-        return local.status;
-    }
-    if (found == LS_ABSENT)
-        return bug(tx, id, "it inserted nothing", err);
+    llmgr_status status = ls_get(tx, id, values, count, &rows, err);
+    if (status != LLMGR_OK)
+        return status;
     int64_t value = ls_column_int(&rows, 0);
     /* SQLite finishes an INSERT … RETURNING only when it is stepped to its end. */
-    found = ls_next(&rows, &local);
+    status = ls_next(&rows, &more, err);
     ls_rows_end(&rows);
-    if (found == LS_ERROR) {
-        if (err != NULL)
-            *err = local;
-        return local.status;
-    }
-    *new_id = value;
-    return LLMGR_OK;
+    if (status == LLMGR_OK)
+        *new_id = value;
+    return status;
 }
 
 /* ---- Columns ---- */

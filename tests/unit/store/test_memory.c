@@ -62,11 +62,11 @@ static llmgr_status write_and_read(struct ls_tx *tx, void *context, struct llmgr
     status = ls_query(tx, LS_CHANGES_SINCE, LS_ARGS(ls_int(0), ls_int(10)), &rows, err);
     if (status != LLMGR_OK)
         return status;
-    enum ls_found found;
-    while ((found = ls_next(&rows, err)) == LS_FOUND)
+    bool found = false;
+    while ((status = ls_next(&rows, &found, err)) == LLMGR_OK && found)
         assert_int_equal(ls_column_text(&rows, 2).size, ls_column_int(&rows, 0) == 0 ? 32 : 1);
     ls_rows_end(&rows);
-    return found == LS_ERROR ? LLMGR_ERR_DATABASE : LLMGR_OK;
+    return status;
 }
 
 static llmgr_status use(struct db *db, ls_legacy_fn on_legacy)

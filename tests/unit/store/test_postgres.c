@@ -65,7 +65,7 @@ static void an_idle_connection_that_was_ended_is_replaced(void **state)
         terminate();
         tx = begin((enum ls_mode)mode);
         struct ls_rows rows;
-        assert_int_equal(ls_find(tx, LS_REVISION_GET, NULL, 0, &rows, &err), LS_FOUND);
+        assert_int_equal(ls_get(tx, LS_REVISION_GET, NULL, 0, &rows, &err), LLMGR_OK);
         ls_rows_end(&rows);
         assert_int_equal(ls_commit(tx, &err), LLMGR_OK);
     }
@@ -294,13 +294,14 @@ static void a_server_that_takes_nothing_is_not_waited_for(void **state)
 
 static llmgr_status find_meta(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
+    bool found = false;
     struct ls_rows rows = {0};
     int *tries = context;
 
     ++*tries;
-    enum ls_found found = ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("writer")), &rows, err);
+    llmgr_status status = ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("writer")), &rows, &found, err);
     ls_rows_end(&rows);
-    return found == LS_ERROR ? err->status : LLMGR_OK;
+    return status;
 }
 
 /* As nobody waits who waits for freshness: two seconds, and once. */

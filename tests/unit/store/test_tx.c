@@ -51,17 +51,26 @@ static const char *get(struct ls_tx *tx, const char *name)
     static char value[64];
     struct ls_rows rows;
     struct llmgr_error err = {0};
-    enum ls_found found = ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr(name)), &rows, &err);
+    bool found = false;
 
     value[0] = '\0';
-    if (found == LS_ERROR)
+    if (ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr(name)), &rows, &found, &err) != LLMGR_OK)
         fail_msg("get: %s", err.message);
-    if (found == LS_FOUND) {
+    if (found) {
         struct lb_str text = ls_column_text(&rows, 0);
         snprintf(value, sizeof value, "%.*s", (int)text.size, text.p);
         ls_rows_end(&rows);
     }
     return value;
+}
+
+/* Is there a further row? */
+static bool next(struct ls_rows *rows)
+{
+    bool found = false;
+
+    assert_int_equal(ls_next(rows, &found, NULL), LLMGR_OK);
+    return found;
 }
 
 static int64_t add_revision(struct ls_tx *tx, const char *user)
@@ -149,21 +158,21 @@ static void values_survive_a_round_trip(void **state)
     assert_int_equal(
         ls_query(tx, LS_CHANGES_SINCE, LS_ARGS(ls_int(INT64_MIN), ls_int(INT64_MAX)), &rows, NULL),
         LLMGR_OK);
-    assert_int_equal(ls_next(&rows, NULL), LS_FOUND);
+    assert_true(next(&rows));
     assert_int_equal(ls_column_int(&rows, 0), 0);
     assert_int_equal(ls_column_int(&rows, 1), first);
     assert_int_equal(ls_column_text(&rows, 2).size, 32);
     assert_int_equal(ls_column_int(&rows, 3), -1);
-    assert_int_equal(ls_next(&rows, NULL), LS_FOUND);
+    assert_true(next(&rows));
     assert_int_equal(ls_column_int(&rows, 1), first);
     assert_true(ls_column_is_null(&rows, 2));
     assert_null(ls_column_text(&rows, 2).p);
-    assert_int_equal(ls_next(&rows, NULL), LS_FOUND);
+    assert_true(next(&rows));
     assert_false(ls_column_is_null(&rows, 2));
     assert_true(lb_str_eq_c(ls_column_text(&rows, 2), "user"));
     assert_int_equal(ls_column_int(&rows, 3), 7);
-    assert_int_equal(ls_next(&rows, NULL), LS_ABSENT);
-    assert_int_equal(ls_next(&rows, NULL), LS_ABSENT);
+    assert_false(next(&rows));
+    assert_false(next(&rows));
     ls_rows_end(&rows);
     ls_rows_end(&rows);
     int64_t changed = -1;
@@ -229,6 +238,36 @@ static void a_reading_that_fails_says_why_also_without_an_error_to_fill(void **s
     assert_int_equal(seen.count, 0);
     /* Its connection is free again. */
     ls_rollback(begin(store, LS_READ));
+}
+
+static void what_is_absent_is_no_failure_and_a_failure_finds_nothing(void **state)
+{
+    struct llmgr_error err = {0};
+    struct ls_rows rows;
+    bool found = true;
+    (void)state;
+
+    struct ls_tx *tx = begin(store, LS_WRITE);
+    assert_int_equal(ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("none")), &rows, &found, NULL),
+                     LLMGR_OK);
+    assert_false(found);
+    set(tx, "a", "b");
+    assert_int_equal(ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("a")), &rows, &found, NULL),
+                     LLMGR_OK);
+    assert_true(found);
+    ls_rows_end(&rows);
+    assert_int_equal(ls_get(tx, LS_META_GET, LS_ARGS(ls_cstr("a")), &rows, NULL), LLMGR_OK);
+    assert_true(lb_str_eq_c(ls_column_text(&rows, 0), "b"));
+    ls_rows_end(&rows);
+    /* Of a row that must be there, the absence is our own bug. */
+    assert_int_equal(ls_get(tx, LS_META_GET, LS_ARGS(ls_cstr("none")), &rows, &err),
+                     LLMGR_ERR_INTERNAL);
+    assert_non_null(strstr(err.message, "META_GET"));
+    found = false;
+    assert_int_equal(ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("a")), &rows, &found, NULL),
+                     LLMGR_ERR_INTERNAL);
+    assert_false(found);
+    ls_rollback(tx);
 }
 
 static void an_id_is_never_used_twice(void **state)
@@ -314,19 +353,19 @@ static llmgr_status count_up(struct ls_tx *tx, void *context, struct llmgr_error
     struct ls_rows rows;
     char text[32] = "";
     int64_t revision = 0;
+    bool found = false;
     (void)context;
 
-    enum ls_found found = ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("count")), &rows, err);
-    if (found == LS_ERROR)
-        return LLMGR_ERR_DATABASE;
-    if (found == LS_FOUND) {
+    llmgr_status status = ls_find(tx, LS_META_GET, LS_ARGS(ls_cstr("count")), &rows, &found, err);
+    if (status != LLMGR_OK)
+        return status;
+    if (found) {
         struct lb_str s = ls_column_text(&rows, 0);
         snprintf(text, sizeof text, "%.*s", (int)s.size, s.p);
         ls_rows_end(&rows);
     }
     snprintf(text, sizeof text, "%ld", strtol(text, NULL, 10) + 1);
-    llmgr_status status =
-        ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr("count"), ls_cstr(text)), NULL, err);
+    status = ls_exec(tx, LS_META_SET, LS_ARGS(ls_cstr("count"), ls_cstr(text)), NULL, err);
     return status == LLMGR_OK
                ? ls_insert(tx, LS_REVISION_ADD, LS_ARGS(ls_null(), ls_int(7)), &revision, err)
                : status;
@@ -548,6 +587,7 @@ int main(void)
         FRESH(values_survive_a_round_trip),
         FRESH(each_row_is_taken_until_one_fails),
         FRESH(a_reading_that_fails_says_why_also_without_an_error_to_fill),
+        FRESH(what_is_absent_is_no_failure_and_a_failure_finds_nothing),
         FRESH(an_id_is_never_used_twice),
         FRESH(wrong_arguments_are_an_internal_error),
         FRESH(a_broken_unique_constraint_is_a_conflict_and_not_retried),

@@ -2,7 +2,6 @@
 /* An attempt as bytes. See record.h for the form. */
 #include "ledger/record.h"
 
-#include <sodium.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -33,7 +32,6 @@ enum {
     AT_LENGTHS = AT_KINDS + KINDS,
 };
 
-_Static_assert((int)crypto_shorthash_KEYBYTES == (int)LL_RECORD_KEY_SIZE, "SipHash");
 /* A member more is a new form of records. */
 _Static_assert(AT_LENGTHS + LL_RECORD_TEXTS + 3 == LL_RECORD_FIXED,
                "the part of a record that all have");
@@ -71,13 +69,7 @@ static uint64_t murmur(const unsigned char *bytes, size_t size, const unsigned c
 
 uint64_t ll_record_check(const unsigned char *record, size_t size, const struct ll_record_key *key)
 {
-    uint64_t check;
-
-    if (key->form == LL_FORM_MURMUR)
-        return murmur(record + CHECKED_FROM, size - CHECKED_FROM, key->bytes);
-    crypto_shorthash((unsigned char *)&check, record + CHECKED_FROM, size - CHECKED_FROM,
-                     key->bytes);
-    return check;
+    return murmur(record + CHECKED_FROM, size - CHECKED_FROM, key->bytes);
 }
 
 static size_t aligned(size_t size)

@@ -13,8 +13,7 @@
  * can be taken for a record.
  *
  * The sum keeps out what a crash, a disk or a copy leaves behind, not a forger: who can write into
- * the file can read its id there as well. Hence MurmurHash64A, at a third of the cost of SipHash,
- * by which journals of the first form are checked; those are still read.
+ * the file can read its id there as well. Hence MurmurHash64A, at a third of the cost of SipHash.
  */
 #ifndef LL_RECORD_H
 #define LL_RECORD_H
@@ -32,17 +31,9 @@ enum {
     LL_RECORD_MAX = 768, /* of a tidy attempt: 132 + 64 + 255 + 80 + 120 + 64 + 32, rounded up */
 };
 
-/* The form of a journal file: by what its records are checked. */
-enum ll_form {
-    LL_FORM_SIPHASH, /* SipHash-2-4 */
-    LL_FORM_MURMUR,  /* MurmurHash64A: what is written now */
-    LL_FORM_COUNT,
-};
-
 /* What the records of one file are checked with. */
 struct ll_record_key {
     unsigned char bytes[LL_RECORD_KEY_SIZE];
-    enum ll_form form;
 };
 
 /* Writes a tidy attempt at `at`, where LL_RECORD_MAX bytes are free; returns its size. */

@@ -33,13 +33,11 @@ struct head {
     uint64_t check; /* SipHash of what stands before, under the key */
 };
 
-/* By the form of the file. */
-static const char MAGIC[LL_FORM_COUNT][8] = {
-    [LL_FORM_SIPHASH] = {'l', 'l', 'm', 'g', 'r', 'J', '1', '\n'},
-    [LL_FORM_MURMUR] = {'l', 'l', 'm', 'g', 'r', 'J', '2', '\n'},
-};
+/* The digit is the form's: a record of other members, or checked otherwise, gets another. */
+static const char MAGIC[8] = {'l', 'l', 'm', 'g', 'r', 'J', '2', '\n'};
 static const uint32_t BYTE_ORDER_MARK = 0x01020304;
 
+_Static_assert((int)crypto_shorthash_KEYBYTES == (int)LL_RECORD_KEY_SIZE, "the head's SipHash");
 _Static_assert(sizeof(struct head) <= LL_SEGMENT_HEAD, "room for the head");
 
 static uint64_t head_check(const struct head *head)
@@ -86,7 +84,7 @@ static int fill(struct ll_segment *segment, const char *ledger_id)
     struct head head = {
         .byte_order = BYTE_ORDER_MARK, .head_size = LL_SEGMENT_HEAD, .size = segment->size};
 
-    memcpy(head.magic, MAGIC[segment->key.form], sizeof head.magic);
+    memcpy(head.magic, MAGIC, sizeof head.magic);
     memcpy(head.key, segment->key.bytes, sizeof head.key);
     memcpy(head.ledger_id, ledger_id, sizeof head.ledger_id);
     head.check = head_check(&head);
@@ -152,7 +150,6 @@ llmgr_status ll_segment_make(const struct lb_host *host, int dir, size_t size,
     lb_list_init(&segment->link);
     segment->fd = -1;
     segment->size = size;
-    segment->key.form = LL_FORM_MURMUR;
     randombytes_buf(segment->key.bytes, sizeof segment->key.bytes);
     sodium_bin2hex(segment->name, sizeof segment->name, segment->key.bytes,
                    sizeof segment->key.bytes);
@@ -215,24 +212,13 @@ static bool read_all(int fd, unsigned char *bytes, size_t size)
 
 enum judgement { OURS, FOREIGN, BAD };
 
-static bool find_form(const struct head *head, enum ll_form *form)
-{
-    for (int i = 0; i < LL_FORM_COUNT; i++) {
-        if (memcmp(head->magic, MAGIC[i], sizeof head->magic) == 0) {
-            *form = (enum ll_form)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A head that is not bad says what the records are checked with. */
 static enum judgement judge_head(struct ll_segment *segment, const char *ledger_id)
 {
     struct head head;
 
     memcpy(&head, segment->bytes, sizeof head);
-    if (!find_form(&head, &segment->key.form) || head.byte_order != BYTE_ORDER_MARK ||
+    if (memcmp(head.magic, MAGIC, sizeof head.magic) != 0 || head.byte_order != BYTE_ORDER_MARK ||
         head.head_size != LL_SEGMENT_HEAD || head_check(&head) != head.check)
         return BAD;
     memcpy(segment->key.bytes, head.key, sizeof segment->key.bytes);

@@ -30,4 +30,11 @@ void lb_thread_prompt(void);
  */
 void lb_thread_rest(size_t done, size_t every);
 
+/*
+ * Long work that may be interrupted calls it between two of its `of` pieces, when `done` of them
+ * are: whether the thread rests there is its owner's business, who says so with lb_thread_rest.
+ * Where one is taken it may be NULL: the work goes on without a rest.
+ */
+typedef void (*lb_rest_fn)(size_t done, size_t of);
+
 #endif

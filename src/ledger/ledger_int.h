@@ -104,6 +104,7 @@ struct ll_ledger {
     int64_t next_sum_ms; /* when they are summed even if they are few */
     int64_t retry_ms;    /* pause after the next failure */
     unsigned full_run;   /* full rounds in succession: what waits is more than they take */
+    bool gives_way;      /* this round rests between some rows: it keeps pace */
     atomic_bool scanned; /* the first look for orphans found no more */
 
     _Atomic uint64_t written_own;

@@ -29,9 +29,37 @@ enum {
     ROLL_UP_ROWS = 100000, /* or */
     ROLL_UP_MS = 5000,
     FULL_RUN_MAX = 4, /* from then on the writer is behind, and does not rest */
+    /* Rows, and sums at least, between two rests: */
+    REST_READ = 128,
+    REST_WRITTEN = 32, /* some 100 to 200 us, as the others */
+    REST_SUMMED = 512,
+    REST_SUMS = 64, /* which are written in a transaction: it has at most so many rests */
 };
 
 enum round { ROUND_IDLE, ROUND_WROTE, ROUND_MORE, ROUND_FAILED };
+
+/* ---- Giving way ------------------------------------------------------------------------------ */
+
+/*
+ * The writer keeps pace in nearly every round and then rests between some rows (base/thread.h). How
+ * often is decided here alone: what reads, fills and sums is only told where it may be interrupted.
+ */
+static void rest_writing(size_t done, size_t of)
+{
+    (void)of;
+    lb_thread_rest(done, REST_WRITTEN);
+}
+
+static void rest_summing(size_t done, size_t of)
+{
+    (void)of;
+    lb_thread_rest(done, REST_SUMMED);
+}
+
+static void rest_between_sums(size_t done, size_t of)
+{
+    lb_thread_rest(done, REST_SUMS + of / REST_SUMS);
+}
 
 /* ---- Where the database is ------------------------------------------------------------------- */
 
@@ -172,6 +200,8 @@ static bool take_records(struct ll_ledger *ledger, struct ll_span *span)
             return true;
         }
         ll_usage_batch_keep(ledger->batch);
+        if (ledger->gives_way)
+            lb_thread_rest(ll_usage_batch_count(ledger->batch), REST_READ);
         span->to += size;
         span->count++;
     }
@@ -185,7 +215,8 @@ static llmgr_status write_round(struct ls_tx *tx, void *context, struct llmgr_er
 {
     struct ll_ledger *ledger = context;
 
-    llmgr_status status = ll_usage_batch_write(ledger->batch, tx, err);
+    llmgr_status status =
+        ll_usage_batch_write(ledger->batch, tx, ledger->gives_way ? rest_writing : NULL, err);
     for (size_t i = 0; i < ledger->span_count && status == LLMGR_OK; i++) {
         const struct ll_span *span = &ledger->spans[i];
         int64_t changed = 0;
@@ -231,7 +262,7 @@ static void count_written(struct ll_ledger *ledger)
                          span->count);
     }
     if (ll_usage_batch_count(ledger->batch) != 0) {
-        ll_usage_batch_sum(ledger->batch, ledger->sums);
+        ll_usage_batch_sum(ledger->batch, ledger->sums, rest_summing);
         atomic_fetch_add(&ledger->batches, 1);
     }
 }
@@ -365,8 +396,8 @@ static enum round run_round(struct ll_ledger *ledger, bool last, struct llmgr_er
 {
     bool full = false;
 
-    ll_usage_batch_reset(ledger->batch,
-                         !last && ledger->full_run < FULL_RUN_MAX && !is_crowded(ledger));
+    ll_usage_batch_reset(ledger->batch);
+    ledger->gives_way = !last && ledger->full_run < FULL_RUN_MAX && !is_crowded(ledger);
     ledger->span_count = 0;
     follow_history(ledger);
     llmgr_status status = adopt(ledger, err);
@@ -421,7 +452,7 @@ static void roll_up(struct ll_ledger *ledger, bool last)
     if (rows < ROLL_UP_ROWS && now_ms < ledger->next_sum_ms && !last)
         return;
     ledger->next_sum_ms = now_ms + ROLL_UP_MS;
-    if (ll_usage_roll_up(ledger->manager, ledger->sums, &err) != LLMGR_OK) {
+    if (ll_usage_roll_up(ledger->manager, ledger->sums, rest_between_sums, &err) != LLMGR_OK) {
         lb_info(ledger->host, "usage is summed later: %s", err.message);
         return;
     }

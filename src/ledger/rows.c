@@ -11,7 +11,6 @@
 #include "ledger/rows.h"
 
 #include "base/error.h"
-#include "base/thread.h"
 #include "ledger/sums.h"
 #include "manager/access.h"
 #include "manager/handle.h"
@@ -20,8 +19,6 @@
 enum {
     ROLL_UP_MAX = 200000, /* rows summed in one transaction */
     ROLL_UP_ALONE = 1000, /* rows that wait for it when no ledger is open */
-    REST_READ = 128,      /* rows, read and */
-    REST_ROWS = 32,       /* written in 100 to 200 us */
 };
 /* Above these a count is no count: sums of it must not overflow, whatever an upstream says. */
 #define TOKENS_MAX (INT64_C(1) << 32)
@@ -158,7 +155,6 @@ struct ll_usage_batch {
     size_t count;
     int64_t after; /* the last row before those that were written, and the last of them */
     int64_t last;
-    bool restful;
     struct ll_usage attempts[]; /* tidy; texts borrowed */
 };
 
@@ -178,10 +174,9 @@ void ll_usage_batch_free(struct ll_usage_batch *batch)
         lb_free(batch->host, batch);
 }
 
-void ll_usage_batch_reset(struct ll_usage_batch *batch, bool restful)
+void ll_usage_batch_reset(struct ll_usage_batch *batch)
 {
     batch->count = 0;
-    batch->restful = restful;
 }
 
 size_t ll_usage_batch_count(const struct ll_usage_batch *batch)
@@ -236,8 +231,6 @@ static void fill_row(const void *context, size_t run, struct ls_value *values)
     const struct ll_usage_batch *batch = context;
     const struct ll_usage *usage = &batch->attempts[run];
 
-    if (batch->restful)
-        lb_thread_rest(run, REST_ROWS);
 #define LL_TEXT(name, max, always) *values++ = text_##always(usage->name);
 #define LL_COUNT(name, kind) *values++ = number_##kind(usage->name);
 #define LL_NUMBER(name, kind) *values++ = number_##kind(usage->name);
@@ -253,8 +246,6 @@ struct ll_usage *ll_usage_batch_next(struct ll_usage_batch *batch)
 void ll_usage_batch_keep(struct ll_usage_batch *batch)
 {
     batch->count++;
-    if (batch->restful)
-        lb_thread_rest(batch->count, REST_READ);
 }
 
 bool ll_usage_batch_add(struct ll_usage_batch *batch, const struct ll_usage *tidy)
@@ -282,22 +273,22 @@ static llmgr_status read_pending(struct ls_tx *tx, int64_t *from, int64_t *to,
     return LLMGR_OK;
 }
 
-llmgr_status ll_usage_batch_write(struct ll_usage_batch *batch, struct ls_tx *tx,
+llmgr_status ll_usage_batch_write(struct ll_usage_batch *batch, struct ls_tx *tx, lb_rest_fn rest,
                                   struct llmgr_error *err)
 {
     int64_t summed = 0;
 
     llmgr_status status = read_pending(tx, &summed, &batch->after, err);
     if (status == LLMGR_OK)
-        status = ls_exec_many(tx, LS_USAGE_ADD, fill_row, batch, batch->count, err);
+        status = ls_exec_many(tx, LS_USAGE_ADD, fill_row, batch, batch->count, rest, err);
     if (status == LLMGR_OK)
         status = read_pending(tx, &summed, &batch->last, err);
     return status;
 }
 
-void ll_usage_batch_sum(const struct ll_usage_batch *batch, struct ll_sums *sums)
+void ll_usage_batch_sum(const struct ll_usage_batch *batch, struct ll_sums *sums, lb_rest_fn rest)
 {
-    ll_sums_add(sums, batch->attempts, batch->count, batch->after, batch->last);
+    ll_sums_add(sums, batch->attempts, batch->count, batch->after, batch->last, rest);
 }
 
 /* ---- Hours ----------------------------------------------------------------------------------- */
@@ -316,10 +307,18 @@ static llmgr_status sum_rows(struct ls_tx *tx, int64_t *at, int64_t to, struct l
     return status;
 }
 
+/* What is summed in one transaction. */
+struct summing {
+    const struct ll_sums *sums; /* made in memory; NULL: none */
+    lb_rest_fn rest;
+    int64_t at_least; /* fewer rows are left for later */
+};
+
 /* The same with the sums that were made in memory, from where they begin. */
-static llmgr_status sum_known(struct ls_tx *tx, const struct ll_sums *sums, int64_t *at,
+static llmgr_status sum_known(struct ls_tx *tx, const struct summing *summing, int64_t *at,
                               struct llmgr_error *err)
 {
+    const struct ll_sums *sums = summing->sums;
     int64_t from = 0;
     int64_t to = 0;
 
@@ -328,24 +327,24 @@ static llmgr_status sum_known(struct ls_tx *tx, const struct ll_sums *sums, int6
     llmgr_status status = sum_rows(tx, at, from, err);
     if (status != LLMGR_OK || *at != from)
         return status;
-    status = ll_sums_write(sums, tx, err);
+    status = ll_sums_write(sums, tx, summing->rest, err);
     if (status == LLMGR_OK)
         *at = to;
     return status;
 }
 
 /* No row below the last one can still appear. */
-static llmgr_status roll_up(struct ls_tx *tx, const struct ll_sums *sums, int64_t at_least,
-                            struct llmgr_error *err)
+static llmgr_status roll_up(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
+    const struct summing *summing = context;
     int64_t from = 0;
     int64_t to = 0;
 
     llmgr_status status = read_pending(tx, &from, &to, err);
-    if (status != LLMGR_OK || to - from < at_least)
+    if (status != LLMGR_OK || to - from < summing->at_least)
         return status;
     int64_t at = from;
-    status = sum_known(tx, sums, &at, err);
+    status = sum_known(tx, summing, &at, err);
     if (status == LLMGR_OK)
         status = sum_rows(tx, &at, to, err);
     if (status != LLMGR_OK)
@@ -354,15 +353,11 @@ static llmgr_status roll_up(struct ls_tx *tx, const struct ll_sums *sums, int64_
                    LS_ARGS(ls_cstr("hours"), ls_int(from), ls_int(at), ls_int(0)), NULL, err);
 }
 
-static llmgr_status roll_up_all(struct ls_tx *tx, void *context, struct llmgr_error *err)
-{
-    return roll_up(tx, context, 1, err);
-}
-
-llmgr_status ll_usage_roll_up(struct lm_manager *manager, struct ll_sums *sums,
+llmgr_status ll_usage_roll_up(struct lm_manager *manager, struct ll_sums *sums, lb_rest_fn rest,
                               struct llmgr_error *err)
 {
-    llmgr_status status = ls_transact(manager->store, LS_WRITE, roll_up_all, sums, err);
+    struct summing summing = {.sums = sums, .rest = rest, .at_least = 1};
+    llmgr_status status = ls_transact(manager->store, LS_WRITE, roll_up, &summing, err);
 
     /* After a failure nobody knows whether they are in the database; there they can be made anew.
      */
@@ -376,8 +371,9 @@ llmgr_status ll_usage_roll_up(struct lm_manager *manager, struct ll_sums *sums,
 /* Without a gateway nobody else sums, so every so many rows one of these calls does. */
 static llmgr_status write_one(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    llmgr_status status = ll_usage_batch_write(context, tx, err);
-    return status == LLMGR_OK ? roll_up(tx, NULL, ROLL_UP_ALONE, err) : status;
+    struct summing summing = {.at_least = ROLL_UP_ALONE};
+    llmgr_status status = ll_usage_batch_write(context, tx, NULL, err);
+    return status == LLMGR_OK ? roll_up(tx, &summing, err) : status;
 }
 
 llmgr_status ll_usage_add(struct lm_manager *manager, const struct ll_usage *usage,

@@ -10,6 +10,7 @@
 #define LL_ROWS_H
 
 #include "base/arena.h"
+#include "base/thread.h"
 #include "ledger/ledger.h"
 
 struct ll_sums;
@@ -33,9 +34,8 @@ LLMGR_MUST_CHECK bool ll_usage_tidy_numbers(struct ll_usage *usage, int64_t now_
 
 /* NULL when memory is short. */
 struct ll_usage_batch *ll_usage_batch_new(const struct lb_host *host, size_t capacity);
-void ll_usage_batch_free(struct ll_usage_batch *batch); /* NULL is fine */
-/* Empties it. `restful`: who then fills and writes it rests after some rows (lb_thread_rest). */
-void ll_usage_batch_reset(struct ll_usage_batch *batch, bool restful);
+void ll_usage_batch_free(struct ll_usage_batch *batch);  /* NULL is fine */
+void ll_usage_batch_reset(struct ll_usage_batch *batch); /* empties it */
 size_t ll_usage_batch_count(const struct ll_usage_batch *batch);
 /* The place of the next attempt, NULL if it is full; it counts once it was kept. */
 struct ll_usage *ll_usage_batch_next(struct ll_usage_batch *batch);
@@ -43,18 +43,21 @@ struct ll_usage *ll_usage_batch_next(struct ll_usage_batch *batch);
 void ll_usage_batch_keep(struct ll_usage_batch *batch);
 /* Both at once; false if it is full. */
 bool ll_usage_batch_add(struct ll_usage_batch *batch, const struct ll_usage *tidy);
-/* Writes the rows; remembers, for ll_usage_batch_sum, between which others they stand. */
+/*
+ * Writes the rows, with a `rest` (may be NULL, also below) between them; remembers, for
+ * ll_usage_batch_sum, between which others they stand.
+ */
 LLMGR_MUST_CHECK llmgr_status ll_usage_batch_write(struct ll_usage_batch *batch, struct ls_tx *tx,
-                                                   struct llmgr_error *err);
+                                                   lb_rest_fn rest, struct llmgr_error *err);
 /* Sums in memory what ll_usage_batch_write has written, once that is committed. */
-void ll_usage_batch_sum(const struct ll_usage_batch *batch, struct ll_sums *sums);
+void ll_usage_batch_sum(const struct ll_usage_batch *batch, struct ll_sums *sums, lb_rest_fn rest);
 
 /*
  * Sums what is not yet summed, up to a bound: the rows for which `sums` (may be NULL) stand from
- * there, the others by reading them. Afterwards `sums` are empty.
+ * there, with a `rest` between them, the others by reading them. Afterwards `sums` are empty.
  */
 LLMGR_MUST_CHECK llmgr_status ll_usage_roll_up(struct lm_manager *manager, struct ll_sums *sums,
-                                               struct llmgr_error *err);
+                                               lb_rest_fn rest, struct llmgr_error *err);
 
 /* Fills everything but `memory`; strings in `arena`. See llmgr_usage_query. */
 LLMGR_MUST_CHECK llmgr_status ll_usage_sums(struct lm_manager *manager,

@@ -7,7 +7,6 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/map.h"
-#include "base/thread.h"
 #include "ledger/rows.h"
 #include "manager/manager.h"
 #include "store/store.h"
@@ -15,8 +14,6 @@
 enum {
     SUMS_MAX = 16384,
     MEMORY_MAX = 8 << 20, /* bytes, of the sums and their texts */
-    REST_ADDED = 512,     /* rows, and at least so many sums, between two rests; the sums are */
-    REST_WRITTEN = 64,    /* written in a transaction, which has at most so many rests */
     KEY_FIXED = 3 * 8 + 2,
     KEY_MAX = KEY_FIXED + LM_USER_MAX + LM_SLOT_MAX,
 };
@@ -160,7 +157,7 @@ static bool make_room(struct ll_sums *sums)
 }
 
 void ll_sums_add(struct ll_sums *sums, const struct ll_usage *attempts, size_t count, int64_t from,
-                 int64_t to)
+                 int64_t to, lb_rest_fn rest)
 {
     bool added = true;
 
@@ -175,7 +172,8 @@ void ll_sums_add(struct ll_sums *sums, const struct ll_usage *attempts, size_t c
         added = make_room(sums);
     }
     for (size_t i = 0; i < count && added; i++) {
-        lb_thread_rest(i, REST_ADDED);
+        if (i != 0 && rest != NULL)
+            rest(i, count);
         added = add_one(sums, &attempts[i]);
     }
     /* Half a range cannot be told from the whole. */
@@ -227,12 +225,12 @@ static void fill_sum(const void *context, size_t run, struct ls_value *values)
 #include "ledger/usage.def"
     };
 
-    lb_thread_rest(run, REST_WRITTEN + sums->count / REST_WRITTEN);
     memcpy(values, row, sizeof row);
 }
 
-llmgr_status ll_sums_write(const struct ll_sums *sums, struct ls_tx *tx, struct llmgr_error *err)
+llmgr_status ll_sums_write(const struct ll_sums *sums, struct ls_tx *tx, lb_rest_fn rest,
+                           struct llmgr_error *err)
 {
     qsort(sums->sums, sums->count, sizeof *sums->sums, in_order_of_key);
-    return ls_exec_many(tx, LS_USAGE_SUM_ADD, fill_sum, sums, sums->count, err);
+    return ls_exec_many(tx, LS_USAGE_SUM_ADD, fill_sum, sums, sums->count, rest, err);
 }

@@ -170,8 +170,9 @@ struct ls_runs {
     size_t times;
     ls_fill_fn fill;
     const void *context;
+    lb_rest_fn rest;
 };
-/* The arguments of a run (tx.c). */
+/* The arguments of a run, which are asked for in order (tx.c). */
 LLMGR_MUST_CHECK llmgr_status ls_runs_fill(const struct ls_runs *runs, size_t run,
                                            struct ls_value values[LS_ARGS_MAX],
                                            struct llmgr_error *err);

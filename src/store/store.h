@@ -29,6 +29,7 @@
 
 #include "base/host.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "llmgr.h"
 
 struct ls_store;
@@ -217,9 +218,10 @@ typedef void (*ls_fill_fn)(const void *context, size_t run, struct ls_value *val
  * Runs a statement without result columns `times` times, each with the arguments that `fill` gives
  * (as many as the statement table says). The same as so many ls_exec, but PostgreSQL is sent many
  * before it is asked for the first verdict, and SQLite reads plain inserts as the rows of one.
+ * `rest` (may be NULL) is called between two runs.
  */
 LLMGR_MUST_CHECK llmgr_status ls_exec_many(struct ls_tx *tx, enum ls_statement id, ls_fill_fn fill,
-                                           const void *context, size_t times,
+                                           const void *context, size_t times, lb_rest_fn rest,
                                            struct llmgr_error *err);
 /* Runs an INSERT … RETURNING with one integer column, the new id. */
 LLMGR_MUST_CHECK llmgr_status ls_insert(struct ls_tx *tx, enum ls_statement id,

@@ -289,6 +289,8 @@ llmgr_status ls_exec(struct ls_tx *tx, enum ls_statement id, const struct ls_val
 llmgr_status ls_runs_fill(const struct ls_runs *runs, size_t run,
                           struct ls_value values[LS_ARGS_MAX], struct llmgr_error *err)
 {
+    if (run != 0 && runs->rest != NULL)
+        runs->rest(run, runs->times);
     runs->fill(runs->context, run, values);
     if (!all_fit(LS_STATEMENTS[runs->id].args, values, runs->count))
         return bug(runs->tx, runs->id, BAD_TYPE, err);
@@ -296,14 +298,16 @@ llmgr_status ls_runs_fill(const struct ls_runs *runs, size_t run,
 }
 
 llmgr_status ls_exec_many(struct ls_tx *tx, enum ls_statement id, ls_fill_fn fill,
-                          const void *context, size_t times, struct llmgr_error *err)
+                          const void *context, size_t times, lb_rest_fn rest,
+                          struct llmgr_error *err)
 {
     const struct ls_runs runs = {.tx = tx,
                                  .id = id,
                                  .count = strlen(LS_STATEMENTS[id].args),
                                  .times = times,
                                  .fill = fill,
-                                 .context = context};
+                                 .context = context,
+                                 .rest = rest};
     llmgr_status status = admit(tx, id, runs.count, err);
 
     if (status != LLMGR_OK)

@@ -51,7 +51,7 @@ static void enter_all(struct books *b)
         }
         if (i % 150 == 100) {
             books_flush(b);
-            assert_int_equal(ll_usage_roll_up(b->w.manager, NULL, NULL), LLMGR_OK);
+            assert_int_equal(ll_usage_roll_up(b->w.manager, NULL, NULL, NULL), LLMGR_OK);
         }
     }
     books_flush(b);

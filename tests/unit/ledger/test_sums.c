@@ -49,16 +49,26 @@ static struct ll_usage any_attempt(void)
     return usage;
 }
 
+/* How often the thread could have rested, and between how many pieces. */
+static size_t rests, rest_of;
+
+static void count_rest(size_t done, size_t of)
+{
+    assert_in_range(done, 1, of - 1);
+    rest_of = of;
+    rests++;
+}
+
 static llmgr_status write_batch(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    return ll_usage_batch_write(context, tx, err);
+    return ll_usage_batch_write(context, tx, count_rest, err);
 }
 
 static void write_and_sum(struct books *b, struct ll_usage_batch *batch)
 {
     if (ls_transact(b->w.manager->store, LS_WRITE, write_batch, batch, &b->w.err) != LLMGR_OK)
         fail_msg("write: %s", b->w.err.message);
-    ll_usage_batch_sum(batch, sums);
+    ll_usage_batch_sum(batch, sums, count_rest);
 }
 
 static void write_any(struct books *b, int count)
@@ -75,7 +85,7 @@ static void write_any(struct books *b, int count)
 
 static void roll_up(struct books *b, struct ll_sums *with)
 {
-    if (ll_usage_roll_up(b->w.manager, with, &b->w.err) != LLMGR_OK)
+    if (ll_usage_roll_up(b->w.manager, with, count_rest, &b->w.err) != LLMGR_OK)
         fail_msg("ll_usage_roll_up: %s", b->w.err.message);
 }
 
@@ -150,6 +160,25 @@ static void what_another_has_summed_is_not_summed_again(void **state)
     as_the_database(b);
 }
 
+static void long_work_offers_a_rest_between_two_pieces(void **state)
+{
+    struct books *b = *state;
+
+    rests = 0;
+    write_any(b, 100);
+    /* Written, and then summed. */
+    assert_int_equal(rests, 2 * 99);
+    assert_int_equal(rest_of, 100);
+    rests = 0;
+    roll_up(b, sums);
+    assert_int_equal(rests, rest_of - 1);
+    /* What the database sums itself is one statement. */
+    write_any(b, 100);
+    rests = 0;
+    roll_up(b, NULL);
+    assert_int_equal(rests, 0);
+}
+
 static void what_does_not_fit_is_left_to_the_database(void **state)
 {
     struct books *b = *state;
@@ -184,6 +213,7 @@ int main(void)
         CASE(sums_in_memory_are_those_of_the_database),
         CASE(rows_of_others_are_summed_once),
         CASE(what_another_has_summed_is_not_summed_again),
+        CASE(long_work_offers_a_rest_between_two_pieces),
         CASE(what_does_not_fit_is_left_to_the_database),
     };
 

@@ -202,7 +202,7 @@ static void fill_run(const void *context, size_t run, struct ls_value *values)
 
 static llmgr_status add_runs(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_run, context, RUNS, err);
+    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_run, context, RUNS, NULL, err);
 }
 
 static void sqlite_survives_each_of_its_own_in_many_runs(void **state)

@@ -348,7 +348,7 @@ static void fill_migration(const void *context, size_t run, struct ls_value *val
 
 static llmgr_status add_migrations(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_migration, context, MANY, err);
+    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_migration, context, MANY, NULL, err);
 }
 
 static llmgr_status add_many(struct ls_store *store, struct llmgr_error *err)

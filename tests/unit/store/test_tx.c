@@ -491,9 +491,19 @@ static void fill_one(const void *context, size_t run, struct ls_value *values)
     values[2] = ls_int(i);
 }
 
+static size_t rests;
+
+/* Between two runs, in order: also a large number of them, also where they are one statement. */
+static void count_rest(size_t done, size_t of)
+{
+    assert_int_equal(of, MANY);
+    assert_int_equal(done, ++rests);
+}
+
 static llmgr_status add_many(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_one, context, MANY, err);
+    rests = 0;
+    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_one, context, MANY, count_rest, err);
 }
 
 static void fill_wrongly(const void *context, size_t run, struct ls_value *values)
@@ -505,7 +515,7 @@ static void fill_wrongly(const void *context, size_t run, struct ls_value *value
 
 static llmgr_status add_wrongly(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_wrongly, context, MANY, err);
+    return ls_exec_many(tx, LS_MIGRATION_ADD, fill_wrongly, context, MANY, NULL, err);
 }
 
 static void many_runs_are_so_many_rows_or_none(void **state)
@@ -523,6 +533,7 @@ static void many_runs_are_so_many_rows_or_none(void **state)
     assert_int_equal(db_number(&db, COUNT), 0);
     /* The connection has come to no harm. */
     assert_int_equal(ls_transact(store, LS_WRITE, add_many, &never, &err), LLMGR_OK);
+    assert_int_equal(rests, MANY - 1);
     assert_int_equal(db_number(&db, COUNT), MANY);
     assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_migrations"
                                     " WHERE version = 1699 AND name = 'many-699'"),
@@ -548,7 +559,7 @@ static void fill_usage(const void *context, size_t run, struct ls_value *values)
 static llmgr_status add_usage(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct ls_value values[LS_ARGS_MAX];
-    llmgr_status status = ls_exec_many(tx, LS_USAGE_ADD, fill_usage, context, 2, err);
+    llmgr_status status = ls_exec_many(tx, LS_USAGE_ADD, fill_usage, context, 2, NULL, err);
 
     for (size_t run = 0; run < 2 && status == LLMGR_OK; run++) {
         fill_usage(context, run, values);

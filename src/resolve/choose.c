@@ -209,24 +209,46 @@ enum lr_reason lr_how_named(const struct lm_platform *platform, const struct lm_
     return lb_str_eq(name, model->model_name) ? LR_REASON_MODEL : LR_REASON_NOT_NAMED;
 }
 
-/* Takes a candidate if it stands before what was found so far: rule, key, owner, order. */
+/* What is named stands in the order of these keys, the smaller first. */
+struct rank {
+    enum lr_reason rule;          /* by which it is named */
+    bool without_key;             /* none that is usable */
+    bool is_system;               /* not the user's own */
+    const struct lm_model *model; /* of either sort models stand in memory as people see them */
+};
+
+static struct rank rank_of(const struct lr_choice *choice)
+{
+    return (struct rank){.rule = choice->reason,
+                         .without_key = choice->key.payer == LM_PAYER_NONE,
+                         .is_system = choice->platform->is_sys,
+                         .model = choice->model};
+}
+
+static int compare_ranks(const struct rank *a, const struct rank *b)
+{
+    int order = (int)a->rule - (int)b->rule;
+
+    if (order == 0)
+        order = (int)a->without_key - (int)b->without_key;
+    if (order == 0)
+        order = (int)a->is_system - (int)b->is_system;
+    return order != 0 ? order : (a->model > b->model) - (a->model < b->model);
+}
+
+/* Takes a candidate if it stands before what was found so far. */
 static void offer(const struct lr_scene *scene, const struct lm_platform *platform,
                   const struct lm_model *model, enum lr_reason reason, struct lr_choice *choice)
 {
-    struct lr_key_choice key = lr_choose_key(scene, platform);
-    bool usable = key.payer != LM_PAYER_NONE;
+    struct lr_choice offered = *choice;
 
+    take(&offered, platform, model, lr_choose_key(scene, platform), reason);
     if (choice->platform != NULL) {
-        bool had = choice->key.payer != LM_PAYER_NONE;
-        if (reason != choice->reason ? reason > choice->reason : usable != had ? had : false)
-            return;
-        /* Equals: own before system; within either, models stand in memory in their order. */
-        if (reason == choice->reason && usable == had &&
-            (platform->is_sys != choice->platform->is_sys ? platform->is_sys
-                                                          : model > choice->model))
+        const struct rank held = rank_of(choice), fresh = rank_of(&offered);
+        if (compare_ranks(&held, &fresh) <= 0)
             return;
     }
-    take(choice, platform, model, key, reason);
+    *choice = offered;
 }
 
 /* Offers the system models of one name that stand on `platform`, or on any if it is empty. */

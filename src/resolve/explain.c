@@ -221,22 +221,14 @@ llmgr_status lr_explain(struct lm_manager *manager, const struct lr_request *req
                         struct lb_arena *arena, struct llmgr_explanation *explanation,
                         struct llmgr_error *err)
 {
-    struct lb_str user = lm_effective_user(manager, request->user);
-    char first[LM_SCRATCH_SIZE];
-    struct lb_arena scratch;
-    struct lr_scene scene;
+    struct lr_question question;
 
     llmgr_status status = lr_request_check(request, err);
     if (status == LLMGR_OK)
-        status = lm_keep_fresh(manager, err);
+        status = lr_question_begin(manager, request->user, &question, err);
     if (status != LLMGR_OK)
         return status;
-    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
-    status = lr_scene_open(manager, user, &scratch, &scene, err);
-    if (status == LLMGR_OK) {
-        status = explain(manager, &scene, request, arena, explanation, err);
-        lr_scene_close(&scene);
-    }
-    lb_arena_free(&scratch);
+    status = explain(manager, &question.scene, request, arena, explanation, err);
+    lr_question_end(&question);
     return status;
 }

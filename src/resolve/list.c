@@ -84,20 +84,13 @@ static llmgr_status list_platforms(struct lm_manager *manager, const struct lr_s
 llmgr_status lr_platforms(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
                           struct llmgr_platform **items, size_t *count, struct llmgr_error *err)
 {
-    char first[LM_SCRATCH_SIZE];
-    struct lb_arena scratch;
-    struct lr_scene scene;
+    struct lr_question question;
 
-    llmgr_status status = lm_keep_fresh(manager, err);
+    llmgr_status status = lr_question_begin(manager, user, &question, err);
     if (status != LLMGR_OK)
         return status;
-    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
-    status = lr_scene_open(manager, lm_effective_user(manager, user), &scratch, &scene, err);
-    if (status == LLMGR_OK) {
-        status = list_platforms(manager, &scene, arena, items, count, err);
-        lr_scene_close(&scene);
-    }
-    lb_arena_free(&scratch);
+    status = list_platforms(manager, &question.scene, arena, items, count, err);
+    lr_question_end(&question);
     return status;
 }
 
@@ -207,25 +200,17 @@ static llmgr_status list_models(const struct lr_scene *scene, const struct hidde
 llmgr_status lr_models(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
                        struct llmgr_model **items, size_t *count, struct llmgr_error *err)
 {
-    struct lb_str acting = lm_effective_user(manager, user);
-    char first[LM_SCRATCH_SIZE];
-    struct lb_arena scratch;
-    struct hidden hidden = {.arena = &scratch};
-    struct lr_scene scene;
+    struct lr_question question;
+    struct hidden hidden = {.arena = &question.scratch};
 
-    llmgr_status status = lm_keep_fresh(manager, err);
+    llmgr_status status = lr_question_begin(manager, user, &question, err);
     if (status != LLMGR_OK)
         return status;
-    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
-    status = lr_scene_open(manager, acting, &scratch, &scene, err);
-    if (status == LLMGR_OK) {
-        status = ls_read_each(manager->store, LS_READ_ONE, LS_PROFILE_HIDDEN_MODELS,
-                              LS_ARGS(ls_text(acting)), take_hidden, &hidden, err);
-        if (status == LLMGR_OK)
-            status = list_models(&scene, &hidden, arena, items, count, err);
-        lr_scene_close(&scene);
-    }
-    lb_arena_free(&scratch);
+    status = ls_read_each(manager->store, LS_READ_ONE, LS_PROFILE_HIDDEN_MODELS,
+                          LS_ARGS(ls_text(question.scene.user)), take_hidden, &hidden, err);
+    if (status == LLMGR_OK)
+        status = list_models(&question.scene, &hidden, arena, items, count, err);
+    lr_question_end(&question);
     return status;
 }
 

@@ -71,26 +71,23 @@ void lr_close(struct lm_manager *manager)
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
 static llmgr_status resolve_cold(struct lm_manager *manager, const struct lr_request *request,
-                                 struct lb_str user, struct lb_arena *arena,
-                                 struct lr_target *target, struct llmgr_error *err)
+                                 struct lb_arena *arena, struct lr_target *target,
+                                 struct llmgr_error *err)
 {
-    char first[LM_SCRATCH_SIZE];
-    struct lb_arena scratch;
-    struct lr_scene scene;
+    struct lr_question question;
     struct lr_choice choice;
 
-    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
-    llmgr_status status = lr_scene_open_repaired(manager, user, request, &scratch, &scene, err);
-    if (status == LLMGR_OK) {
-        lr_choose(&scene, request, &choice);
-        status = lr_choice_answer(&scene, request, &choice, arena, target, err);
-        struct shard *shard = shard_of(manager, scene.profile->hash);
-        pthread_mutex_lock(&shard->lock);
-        lr_view_keep(shard->view, scene.profile);
-        pthread_mutex_unlock(&shard->lock);
-        lr_scene_close(&scene);
-    }
-    lb_arena_free(&scratch);
+    llmgr_status status =
+        lr_question_begin_repaired(manager, request->user, request, &question, err);
+    if (status != LLMGR_OK)
+        return status;
+    lr_choose(&question.scene, request, &choice);
+    status = lr_choice_answer(&question.scene, request, &choice, arena, target, err);
+    struct shard *shard = shard_of(manager, question.scene.profile->hash);
+    pthread_mutex_lock(&shard->lock);
+    lr_view_keep(shard->view, question.scene.profile);
+    pthread_mutex_unlock(&shard->lock);
+    lr_question_end(&question);
     return status;
 }
 
@@ -113,7 +110,7 @@ llmgr_status lr_resolve(struct lm_manager *manager, const struct lr_request *req
     pthread_mutex_unlock(&shard->lock);
     if (status != LLMGR_OK || result == LR_VIEW_DONE)
         return status;
-    return resolve_cold(manager, request, user, arena, target, err);
+    return resolve_cold(manager, request, arena, target, err);
 }
 
 llmgr_status lr_resolve_system(struct lm_manager *manager, struct lb_str platform_name,
@@ -122,28 +119,23 @@ llmgr_status lr_resolve_system(struct lm_manager *manager, struct lb_str platfor
 {
     struct lr_request request = {.user = LB_STR(LLMGR_SYSTEM_USER), .model = display_name};
     struct lr_choice choice = {.reason = LR_REASON_PLATFORM_DISPLAY};
-    char first[LM_SCRATCH_SIZE];
-    struct lb_arena scratch;
-    struct lr_scene scene;
+    struct lr_question question;
     uint32_t unused;
 
-    llmgr_status status = lm_keep_fresh(manager, err);
+    llmgr_status status = lr_question_begin(manager, request.user, &question, err);
     if (status != LLMGR_OK)
         return status;
-    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
-    status = lr_scene_open(manager, request.user, &scratch, &scene, err);
-    if (status != LLMGR_OK)
-        goto out;
+    const struct lr_scene *scene = &question.scene;
     const struct lm_platform *platform =
-        lm_catalogue_platform_named(scene.catalogue, platform_name);
-    const struct lm_model *models = lm_catalogue_models(scene.catalogue, &unused);
+        lm_catalogue_platform_named(scene->catalogue, platform_name);
+    const struct lm_model *models = lm_catalogue_models(scene->catalogue, &unused);
     for (uint32_t i = 0; platform != NULL && i < platform->model_count; i++) {
         const struct lm_model *model = &models[platform->first_model + i];
         if (!lb_str_eq(model->display_name, display_name))
             continue;
         choice.platform = platform;
         choice.model = model;
-        choice.key = lr_choose_key(&scene, platform);
+        choice.key = lr_choose_key(scene, platform);
         break;
     }
     if (choice.platform == NULL)
@@ -153,10 +145,8 @@ llmgr_status lr_resolve_system(struct lm_manager *manager, struct lb_str platfor
                          (int)lb_utf8_cut(platform_name, LM_PLATFORM_NAME_MAX), platform_name.p,
                          (int)lb_utf8_cut(display_name, LM_MODEL_NAME_MAX), display_name.p);
     else
-        status = lr_choice_answer(&scene, &request, &choice, arena, target, err);
-    lr_scene_close(&scene);
-out:
-    lb_arena_free(&scratch);
+        status = lr_choice_answer(scene, &request, &choice, arena, target, err);
+    lr_question_end(&question);
     return status;
 }
 
@@ -166,51 +156,39 @@ llmgr_status lr_resolve_platform(struct lm_manager *manager, struct lb_str user,
 {
     struct lr_request request = {.user = lm_effective_user(manager, user)};
     struct lr_choice choice = {.reason = LR_REASON_SELECTED};
-    char first[LM_SCRATCH_SIZE];
-    struct lb_arena scratch;
-    struct lr_scene scene;
+    struct lr_question question;
 
-    llmgr_status status = lm_keep_fresh(manager, err);
+    llmgr_status status = lr_question_begin(manager, user, &question, err);
     if (status != LLMGR_OK)
         return status;
-    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
-    status = lr_scene_open(manager, request.user, &scratch, &scene, err);
-    if (status == LLMGR_OK) {
-        choice.platform = lr_platform_seen(&scene, platform_id);
-        if (choice.platform == NULL) {
-            status = lb_fail(err, LLMGR_ERR_NOT_FOUND,
-                             lm_options(manager)->for_callers
-                                 ? N_("there is no platform %lld: see GET /api/platforms")
-                                 : N_("there is no platform %lld: see `llmgr platform list`"),
-                             (long long)platform_id);
-        } else {
-            choice.key = lr_choose_key(&scene, choice.platform);
-            status = lr_choice_answer(&scene, &request, &choice, arena, target, err);
-        }
-        lr_scene_close(&scene);
+    choice.platform = lr_platform_seen(&question.scene, platform_id);
+    if (choice.platform == NULL) {
+        status = lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                         lm_options(manager)->for_callers
+                             ? N_("there is no platform %lld: see GET /api/platforms")
+                             : N_("there is no platform %lld: see `llmgr platform list`"),
+                         (long long)platform_id);
+    } else {
+        choice.key = lr_choose_key(&question.scene, choice.platform);
+        status = lr_choice_answer(&question.scene, &request, &choice, arena, target, err);
     }
-    lb_arena_free(&scratch);
+    lr_question_end(&question);
     return status;
 }
 
 llmgr_status lr_profile_load(struct lm_manager *manager, struct lb_str user,
                              struct lr_profile **profile, struct llmgr_error *err)
 {
-    char first[LM_SCRATCH_SIZE];
-    struct lb_arena scratch;
-    struct lr_scene scene;
+    struct lr_question question;
 
-    lb_arena_init(&scratch, manager->host, first, sizeof first, LM_SCRATCH_MAX);
-    llmgr_status status = lr_scene_open_repaired(manager, lm_effective_user(manager, user), NULL,
-                                                 &scratch, &scene, err);
-    if (status == LLMGR_OK) {
-        void *block = lb_alloc(manager->host, scene.profile->size);
-        if (block != NULL)
-            *profile = lr_profile_copy(block, scene.profile);
-        else
-            status = lb_fail_memory(err);
-        lr_scene_close(&scene);
-    }
-    lb_arena_free(&scratch);
+    llmgr_status status = lr_question_begin_repaired(manager, user, NULL, &question, err);
+    if (status != LLMGR_OK)
+        return status;
+    void *block = lb_alloc(manager->host, question.scene.profile->size);
+    if (block != NULL)
+        *profile = lr_profile_copy(block, question.scene.profile);
+    else
+        status = lb_fail_memory(err);
+    lr_question_end(&question);
     return status;
 }

@@ -45,6 +45,8 @@ void lr_scene_close(struct lr_scene *scene)
     lm_catalogue_drop((struct lm_catalogue *)(uintptr_t)scene->catalogue);
 }
 
+/* ---- Repair ---------------------------------------------------------------------------------- */
+
 /* The next choice to repair, or NULL. */
 static struct lr_selection *next_gone(const struct lr_scene *scene,
                                       const struct lr_request *request)
@@ -129,4 +131,45 @@ llmgr_status lr_scene_open_repaired(struct lm_manager *manager, struct lb_str us
     }
     *scene = now;
     return LLMGR_OK;
+}
+
+/* ---- A question ------------------------------------------------------------------------------ */
+
+static void begin_scratch(const struct lm_manager *manager, struct lr_question *question)
+{
+    lb_arena_init(&question->scratch, manager->host, question->first, sizeof question->first,
+                  LM_SCRATCH_MAX);
+}
+
+llmgr_status lr_question_begin(struct lm_manager *manager, struct lb_str user,
+                               struct lr_question *question, struct llmgr_error *err)
+{
+    llmgr_status status = lm_keep_fresh(manager, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    begin_scratch(manager, question);
+    status = lr_scene_open(manager, lm_effective_user(manager, user), &question->scratch,
+                           &question->scene, err);
+    if (status != LLMGR_OK)
+        lb_arena_free(&question->scratch);
+    return status;
+}
+
+llmgr_status lr_question_begin_repaired(struct lm_manager *manager, struct lb_str user,
+                                        const struct lr_request *request,
+                                        struct lr_question *question, struct llmgr_error *err)
+{
+    begin_scratch(manager, question);
+    llmgr_status status = lr_scene_open_repaired(manager, lm_effective_user(manager, user), request,
+                                                 &question->scratch, &question->scene, err);
+    if (status != LLMGR_OK)
+        lb_arena_free(&question->scratch);
+    return status;
+}
+
+void lr_question_end(struct lr_question *question)
+{
+    lr_scene_close(&question->scene);
+    lb_arena_free(&question->scratch);
 }

@@ -6,6 +6,8 @@
 #ifndef LR_SCENE_H
 #define LR_SCENE_H
 
+#include "base/arena.h"
+#include "manager/handle.h"
 #include "resolve/choose.h"
 
 /*
@@ -25,6 +27,28 @@ LLMGR_MUST_CHECK llmgr_status lr_scene_open_repaired(struct lm_manager *manager,
                                                      struct lb_arena *arena, struct lr_scene *scene,
                                                      struct llmgr_error *err);
 void lr_scene_close(struct lr_scene *scene);
+
+/* A scene and the memory it stands in, for as long as one question takes. */
+struct lr_question {
+    struct lr_scene scene;
+    struct lb_arena scratch;
+    char first[LM_SCRATCH_SIZE];
+};
+
+/*
+ * How explain, the lists and what asks for one platform begin: the manager made fresh, a scene
+ * opened for the effective user. After LLMGR_OK lr_question_end is due; nothing is held otherwise.
+ */
+LLMGR_MUST_CHECK llmgr_status lr_question_begin(struct lm_manager *manager, struct lb_str user,
+                                                struct lr_question *question,
+                                                struct llmgr_error *err);
+/* The same by lr_scene_open_repaired, where the manager is fresh already. */
+LLMGR_MUST_CHECK llmgr_status lr_question_begin_repaired(struct lm_manager *manager,
+                                                         struct lb_str user,
+                                                         const struct lr_request *request,
+                                                         struct lr_question *question,
+                                                         struct llmgr_error *err);
+void lr_question_end(struct lr_question *question);
 
 /* ---- The answer (target.c) ------------------------------------------------------------------- */
 

@@ -67,23 +67,32 @@ llmgr_status cli_run_db_migrate(struct cli_app *app, struct llmgr_error *err)
 
 /* ---- Data keys ------------------------------------------------------------------------------- */
 
-static llmgr_status print_keys(const struct cli_app *app, const struct llmgr_key_report *report,
-                               struct llmgr_error *err)
+static llmgr_status fill_keys(struct cli_table *table, const struct cli_app *app, const void *list,
+                              struct llmgr_error *err)
 {
-    static const char *const HEADINGS[] = {N_("DATA KEY"), N_("STATE"), N_("RECORDS")};
-
-    if (cli_json(app))
-        return cli_print_json(lx_json_keys(report), err);
-
-    struct cli_table *table = cli_table_new(HEADINGS, 3);
+    const struct llmgr_key_report *report = list;
     char id[24], records[24];
+
+    (void)app;
+    (void)err;
     for (size_t i = 0; i < report->count; i++) {
         const struct llmgr_data_key *key = &report->keys[i];
         cli_table_row(table, (const char *[]){cli_number(key->id, id),
                                               key->active ? _("active") : _("old"),
                                               cli_number(key->records, records)});
     }
-    llmgr_status status = cli_table_print(table, _("There are no data keys."), err);
+    return LLMGR_OK;
+}
+
+static const char *const HEADINGS[] = {N_("DATA KEY"), N_("STATE"), N_("RECORDS")};
+static const struct cli_table_form KEYS = {HEADINGS, 3, N_("There are no data keys."), fill_keys};
+
+static llmgr_status print_keys(const struct cli_app *app, const struct llmgr_key_report *report,
+                               struct llmgr_error *err)
+{
+    if (cli_json(app))
+        return cli_print_json(lx_json_keys(report), err);
+    llmgr_status status = cli_print_table(app, &KEYS, report, err);
     if (status == LLMGR_OK)
         printf(_("Wrapped by master key %s.\n"), report->master_id);
     return status;

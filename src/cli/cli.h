@@ -143,13 +143,20 @@ void cli_write_shown(FILE *to, const char *text, size_t size);
 
 /* A table that fits the terminal: wide characters aligned, the widest column cut if need be. */
 struct cli_table;
-/* Headings are msgids. NULL when memory is short; the other two take that. */
-struct cli_table *cli_table_new(const char *const *headings, size_t columns);
-/* Adds a row; a NULL cell is "-". A memory failure is told by the print. */
-void cli_table_row(struct cli_table *table, const char *const *cells);
-/* Prints and frees. `empty` is said instead of a table without rows. */
-LLMGR_MUST_CHECK llmgr_status cli_table_print(struct cli_table *table, const char *empty,
+/* What is printed as a table; texts are msgids. */
+struct cli_table_form {
+    const char *const *headings;
+    size_t columns;
+    const char *empty; /* said instead of a table without rows; NULL: there always are some */
+    /* Adds the rows of `list` by cli_table_row; after a failure nothing is printed. */
+    llmgr_status (*fill)(struct cli_table *table, const struct cli_app *app, const void *list,
+                         struct llmgr_error *err);
+};
+LLMGR_MUST_CHECK llmgr_status cli_print_table(const struct cli_app *app,
+                                              const struct cli_table_form *form, const void *list,
                                               struct llmgr_error *err);
+/* Adds a row; a NULL cell is "-". A memory failure is told by cli_print_table. */
+void cli_table_row(struct cli_table *table, const char *const *cells);
 /* Whose key pays, in the user's language; NULL for NULL. */
 const char *cli_payer(const char *payer);
 /* Decimal text in a buffer of the caller. */

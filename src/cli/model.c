@@ -3,17 +3,16 @@
 #include "cli/cli.h"
 #include "documents/write.h"
 
-static llmgr_status print_table(const struct cli_app *app, const struct llmgr_model_list *list,
-                                struct llmgr_error *err)
+static llmgr_status fill_models(struct cli_table *table, const struct cli_app *app,
+                                const void *list, struct llmgr_error *err)
 {
-    static const char *const HEADINGS[] = {N_("PLATFORM"), N_("NAME"),  N_("MODEL"),
-                                           N_("DISPLAY"),  N_("ASKED"), N_("KEY")};
-    struct cli_table *table = cli_table_new(HEADINGS, 6);
+    const struct llmgr_model_list *models = list;
     bool all = cli_flag(app, CLI_FLAG_all) != NULL;
     char platform_id[24], model_id[24];
 
-    for (size_t i = 0; i < list->count; i++) {
-        const struct llmgr_model *model = &list->items[i];
+    (void)err;
+    for (size_t i = 0; i < models->count; i++) {
+        const struct llmgr_model *model = &models->items[i];
         if ((model->platform_hide || model->model_hide) && !all)
             continue;
         cli_table_row(table, (const char *[]){
@@ -21,9 +20,14 @@ static llmgr_status print_table(const struct cli_app *app, const struct llmgr_mo
                                  cli_number(model->model_id, model_id), model->display_name,
                                  model->model_name, model->api_key_set ? _("yes") : _("no")});
     }
-    return cli_table_print(
-        table, _("There are no models; add some to llmgr.yaml and run `llmgr sync`."), err);
+    return LLMGR_OK;
 }
+
+static const char *const HEADINGS[] = {N_("PLATFORM"), N_("NAME"),  N_("MODEL"),
+                                       N_("DISPLAY"),  N_("ASKED"), N_("KEY")};
+static const struct cli_table_form MODELS = {
+    HEADINGS, 6, N_("There are no models; add some to llmgr.yaml and run `llmgr sync`."),
+    fill_models};
 
 llmgr_status cli_run_model_list(struct cli_app *app, struct llmgr_error *err)
 {
@@ -35,7 +39,7 @@ llmgr_status cli_run_model_list(struct cli_app *app, struct llmgr_error *err)
     if (status != LLMGR_OK)
         return status;
     status = cli_json(app) ? cli_print_json(lx_list_model(NULL, list.items, list.count), err)
-                           : print_table(app, &list, err);
+                           : cli_print_table(app, &MODELS, &list, err);
     llmgr_model_list_clear(&list);
     return status;
 }

@@ -142,26 +142,8 @@ static void add_cell(struct cli_table *table, const char *text)
         table->cells[table->count++] = copy;
 }
 
-struct cli_table *cli_table_new(const char *const *headings, size_t columns)
-{
-    struct lb_host host;
-
-    lb_host_init(&host);
-    struct cli_table *table = lb_calloc(&host, 1, sizeof *table);
-    if (table == NULL)
-        return NULL;
-    table->host = host;
-    table->columns = columns;
-    for (size_t i = 0; i < columns; i++)
-        /* The catalogue answers "" with its own header. */
-        add_cell(table, headings[i][0] != '\0' ? _(headings[i]) : "");
-    return table;
-}
-
 void cli_table_row(struct cli_table *table, const char *const *cells)
 {
-    if (table == NULL)
-        return;
     for (size_t i = 0; i < table->columns; i++)
         add_cell(table, cells[i]);
 }
@@ -242,13 +224,13 @@ static void print_rows(const struct cli_table *table, const size_t *widths)
     }
 }
 
-static llmgr_status print_table(const struct cli_table *table, const char *empty,
-                                struct llmgr_error *err)
+static llmgr_status print_all(const struct cli_table *table, const char *empty,
+                              struct llmgr_error *err)
 {
     if (table->failed)
         return lb_fail_memory(err);
     if (table->count == table->columns) {
-        puts(empty);
+        puts(empty != NULL ? _(empty) : "");
         return LLMGR_OK;
     }
     size_t *widths = lb_calloc(&table->host, table->columns, sizeof *widths);
@@ -265,15 +247,19 @@ static llmgr_status print_table(const struct cli_table *table, const char *empty
     return LLMGR_OK;
 }
 
-llmgr_status cli_table_print(struct cli_table *table, const char *empty, struct llmgr_error *err)
+llmgr_status cli_print_table(const struct cli_app *app, const struct cli_table_form *form,
+                             const void *list, struct llmgr_error *err)
 {
-    if (table == NULL)
-        return lb_fail_memory(err);
-    llmgr_status status = print_table(table, empty, err);
-    struct lb_host host = table->host;
-    for (size_t i = 0; i < table->count; i++)
-        lb_free(&host, table->cells[i]);
-    lb_free(&host, table->cells);
-    lb_free(&host, table);
+    struct cli_table table = {.host = app->host, .columns = form->columns};
+
+    for (size_t i = 0; i < form->columns; i++)
+        /* The catalogue answers "" with its own header. */
+        add_cell(&table, form->headings[i][0] != '\0' ? _(form->headings[i]) : "");
+    llmgr_status status = form->fill(&table, app, list, err);
+    if (status == LLMGR_OK)
+        status = print_all(&table, form->empty, err);
+    for (size_t i = 0; i < table.count; i++)
+        lb_free(&table.host, table.cells[i]);
+    lb_free(&table.host, table.cells);
     return status;
 }

@@ -23,18 +23,16 @@ static const char *no_usage_until(const struct llmgr_platform *platform, char te
     return until_ms != 0 ? lb_when_print(until_ms, LB_WHEN_MINUTE, text) : NULL;
 }
 
-static llmgr_status print_table(const struct cli_app *app, const struct llmgr_platform_list *list,
-                                struct llmgr_error *err)
+static llmgr_status fill_platforms(struct cli_table *table, const struct cli_app *app,
+                                   const void *list, struct llmgr_error *err)
 {
-    static const char *const HEADINGS[] = {N_("ID"),       N_("NAME"),          N_("KIND"),
-                                           N_("BASE URL"), N_("KEY"),           N_("PAYER"),
-                                           N_("SHOWN"),    N_("NO USAGE UNTIL")};
-    struct cli_table *table = cli_table_new(HEADINGS, some_reject_options(list) ? 8 : 7);
+    const struct llmgr_platform_list *platforms = list;
     bool all = cli_flag(app, CLI_FLAG_all) != NULL;
     char id[24], until[LB_WHEN_TEXT];
 
-    for (size_t i = 0; i < list->count; i++) {
-        const struct llmgr_platform *platform = &list->items[i];
+    (void)err;
+    for (size_t i = 0; i < platforms->count; i++) {
+        const struct llmgr_platform *platform = &platforms->items[i];
         if (platform->platform_hide && !all)
             continue;
         cli_table_row(
@@ -45,8 +43,20 @@ static llmgr_status print_table(const struct cli_app *app, const struct llmgr_pl
                                     platform->platform_hide ? _("no") : _("yes"),
                                     no_usage_until(platform, until)});
     }
-    return cli_table_print(
-        table, _("There are no platforms; add some to llmgr.yaml and run `llmgr sync`."), err);
+    return LLMGR_OK;
+}
+
+static llmgr_status print_platforms(const struct cli_app *app,
+                                    const struct llmgr_platform_list *list, struct llmgr_error *err)
+{
+    static const char *const HEADINGS[] = {N_("ID"),       N_("NAME"),          N_("KIND"),
+                                           N_("BASE URL"), N_("KEY"),           N_("PAYER"),
+                                           N_("SHOWN"),    N_("NO USAGE UNTIL")};
+    const struct cli_table_form form = {
+        HEADINGS, some_reject_options(list) ? 8 : 7,
+        N_("There are no platforms; add some to llmgr.yaml and run `llmgr sync`."), fill_platforms};
+
+    return cli_print_table(app, &form, list, err);
 }
 
 llmgr_status cli_run_platform_list(struct cli_app *app, struct llmgr_error *err)
@@ -59,7 +69,7 @@ llmgr_status cli_run_platform_list(struct cli_app *app, struct llmgr_error *err)
     if (status != LLMGR_OK)
         return status;
     status = cli_json(app) ? cli_print_json(lx_list_platform(NULL, list.items, list.count), err)
-                           : print_table(app, &list, err);
+                           : print_platforms(app, &list, err);
     llmgr_platform_list_clear(&list);
     return status;
 }

@@ -17,27 +17,28 @@ static void add_fact(struct cli_table *table, const char *what, const char *valu
 }
 
 /* One line per fact: seven columns side by side do not fit a terminal. */
-static llmgr_status print_selection(const struct cli_app *app,
-                                    const struct llmgr_selection *selection,
-                                    struct llmgr_error *err)
+static llmgr_status fill_facts(struct cli_table *table, const struct cli_app *app, const void *list,
+                               struct llmgr_error *err)
 {
-    static const char *const HEADINGS[] = {N_("FACT"), N_("VALUE")};
+    const struct llmgr_selection *selection = list;
     const char *chosen = selection->is_default ? N_("by default")
                          : selection->repaired ? N_("repaired")
                                                : N_("by the user");
     char id[24];
 
-    if (cli_json(app))
-        return cli_print_json(lx_json_selection(selection), err);
-    struct cli_table *table = cli_table_new(HEADINGS, 2);
+    (void)app;
+    (void)err;
     add_fact(table, _("slot"), selection->slot, _(chosen));
     add_fact(table, _("platform"), selection->platform, cli_number(selection->platform_id, id));
     add_fact(table, _("model"), selection->model_display_name, cli_number(selection->model_id, id));
     add_fact(table, _("asked as"), selection->model_name, NULL);
     add_fact(table, _("address"), selection->base_url, NULL);
     add_fact(table, _("API key"), selection->api_key_set ? _("yes") : _("no"), NULL);
-    return cli_table_print(table, "", err);
+    return LLMGR_OK;
 }
+
+static const char *const FACT_HEADINGS[] = {N_("FACT"), N_("VALUE")};
+static const struct cli_table_form FACTS = {FACT_HEADINGS, 2, NULL, fill_facts};
 
 static llmgr_status show_slot(struct cli_app *app, struct llmgr_error *err)
 {
@@ -47,7 +48,8 @@ static llmgr_status show_slot(struct cli_app *app, struct llmgr_error *err)
                                               cli_flag(app, CLI_FLAG_slot), &selection, err);
     if (status != LLMGR_OK)
         return status;
-    status = print_selection(app, &selection, err);
+    status = cli_json(app) ? cli_print_json(lx_json_selection(&selection), err)
+                           : cli_print_table(app, &FACTS, &selection, err);
     llmgr_selection_clear(&selection);
     return status;
 }
@@ -75,13 +77,13 @@ llmgr_status cli_run_selection(struct cli_app *app, struct llmgr_error *err)
 
 /* ---- Explain --------------------------------------------------------------------------------- */
 
-static llmgr_status print_explanation(const struct llmgr_explanation *explanation,
-                                      struct llmgr_error *err)
+static llmgr_status fill_candidates(struct cli_table *table, const struct cli_app *app,
+                                    const void *list, struct llmgr_error *err)
 {
-    static const char *const HEADINGS[] = {"",        N_("PLATFORM"), N_("DISPLAY"),
-                                           N_("KEY"), N_("PAYER"),    N_("WHY")};
-    struct cli_table *table = cli_table_new(HEADINGS, 6);
+    const struct llmgr_explanation *explanation = list;
 
+    (void)app;
+    (void)err;
     for (size_t i = 0; i < explanation->count; i++) {
         const struct llmgr_candidate *candidate = &explanation->items[i];
         cli_table_row(table, (const char *[]){candidate->chosen ? "→"
@@ -91,9 +93,21 @@ static llmgr_status print_explanation(const struct llmgr_explanation *explanatio
                                               candidate->key_fingerprint,
                                               cli_payer(candidate->payer), candidate->text});
     }
-    llmgr_status status = cli_table_print(
-        table, _("There are no candidates; add platforms to llmgr.yaml and run `llmgr sync`."),
-        err);
+    return LLMGR_OK;
+}
+
+static const char *const CANDIDATE_HEADINGS[] = {"",        N_("PLATFORM"), N_("DISPLAY"),
+                                                 N_("KEY"), N_("PAYER"),    N_("WHY")};
+static const struct cli_table_form CANDIDATES = {
+    CANDIDATE_HEADINGS, 6,
+    N_("There are no candidates; add platforms to llmgr.yaml and run `llmgr sync`."),
+    fill_candidates};
+
+static llmgr_status print_explanation(const struct cli_app *app,
+                                      const struct llmgr_explanation *explanation,
+                                      struct llmgr_error *err)
+{
+    llmgr_status status = cli_print_table(app, &CANDIDATES, explanation, err);
     if (status == LLMGR_OK && explanation->count != 0)
         puts(_("→ serves the request, + could serve it, · cannot"));
     if (status == LLMGR_OK && explanation->status != LLMGR_OK)
@@ -115,7 +129,7 @@ llmgr_status cli_run_explain(struct cli_app *app, struct llmgr_error *err)
     if (status != LLMGR_OK)
         return status;
     status = cli_json(app) ? cli_print_json(lx_json_explanation(&explanation), err)
-                           : print_explanation(&explanation, err);
+                           : print_explanation(app, &explanation, err);
     llmgr_explanation_clear(&explanation);
     return status;
 }

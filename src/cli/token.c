@@ -75,7 +75,7 @@ static void table_page(struct cli_table *table, const struct llmgr_token_list *l
 }
 
 /* Page by page into the table or the array; the other is NULL. */
-static llmgr_status each_page(struct cli_app *app, struct cli_table *table, json_t **array,
+static llmgr_status each_page(const struct cli_app *app, struct cli_table *table, json_t **array,
                               struct llmgr_error *err)
 {
     llmgr_status status = LLMGR_OK;
@@ -99,11 +99,19 @@ static llmgr_status each_page(struct cli_app *app, struct cli_table *table, json
     return status;
 }
 
+static llmgr_status fill_tokens(struct cli_table *table, const struct cli_app *app,
+                                const void *list, struct llmgr_error *err)
+{
+    (void)list;
+    return each_page(app, table, NULL, err);
+}
+
+static const char *const HEADINGS[] = {N_("ID"),   N_("KIND"),    N_("USER"),   N_("PREFIX"),
+                                       N_("NAME"), N_("CREATED"), N_("REVOKED")};
+static const struct cli_table_form TOKENS = {HEADINGS, 7, N_("There are no tokens."), fill_tokens};
+
 llmgr_status cli_run_token_list(struct cli_app *app, struct llmgr_error *err)
 {
-    static const char *const HEADINGS[] = {N_("ID"),   N_("KIND"),    N_("USER"),   N_("PREFIX"),
-                                           N_("NAME"), N_("CREATED"), N_("REVOKED")};
-
     llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
     if (status != LLMGR_OK)
         return status;
@@ -115,11 +123,7 @@ llmgr_status cli_run_token_list(struct cli_app *app, struct llmgr_error *err)
         json_decref(array);
         return status;
     }
-    struct cli_table *table = cli_table_new(HEADINGS, 7);
-    llmgr_status read = each_page(app, table, NULL, err);
-    status = cli_table_print(table, read == LLMGR_OK ? _("There are no tokens.") : "",
-                             read == LLMGR_OK ? err : NULL);
-    return read != LLMGR_OK ? read : status;
+    return cli_print_table(app, &TOKENS, NULL, err);
 }
 
 llmgr_status cli_run_token_revoke(struct cli_app *app, struct llmgr_error *err)

@@ -103,7 +103,7 @@ static llmgr_status put_page(const struct llmgr_usage_list *list, struct output 
     return LLMGR_OK;
 }
 
-static llmgr_status each_page(struct cli_app *app, struct llmgr_usage_query *query,
+static llmgr_status each_page(const struct cli_app *app, struct llmgr_usage_query *query,
                               struct output *out, struct llmgr_error *err)
 {
     struct llmgr_usage_list list = {0};
@@ -142,20 +142,26 @@ static llmgr_status print_json(struct cli_app *app, struct llmgr_usage_query *qu
     return cli_print_json(lx_json_usage_report(&report), err);
 }
 
-static llmgr_status print_table(struct cli_app *app, struct llmgr_usage_query *query,
-                                const struct by_row *by, struct llmgr_error *err)
+static llmgr_status fill_sums(struct cli_table *table, const struct cli_app *app, const void *list,
+                              struct llmgr_error *err)
+{
+    struct llmgr_usage_query query = *(const struct llmgr_usage_query *)list;
+    struct output out = {.table = table};
+
+    llmgr_status status = each_page(app, &query, &out, err);
+    if (status == LLMGR_OK && out.groups > 1)
+        sum_row(table, _("total"), &out.total);
+    return status;
+}
+
+static llmgr_status print_sums(const struct cli_app *app, const struct llmgr_usage_query *query,
+                               const struct by_row *by, struct llmgr_error *err)
 {
     const char *const headings[] = {by->heading,  N_("REQUESTS"),   N_("COMPLETED"), N_("PROMPT"),
                                     N_("CACHED"), N_("COMPLETION"), N_("REASONING"), N_("UNKNOWN")};
-    struct output out = {.table = cli_table_new(headings, 8)};
+    const struct cli_table_form form = {headings, 8, N_("Nothing was used."), fill_sums};
 
-    llmgr_status status = each_page(app, query, &out, err);
-    if (status == LLMGR_OK && out.groups > 1)
-        sum_row(out.table, _("total"), &out.total);
-    llmgr_status printed =
-        cli_table_print(out.table, status == LLMGR_OK ? _("Nothing was used.") : "",
-                        status == LLMGR_OK ? err : NULL);
-    return status != LLMGR_OK ? status : printed;
+    return cli_print_table(app, &form, query, err);
 }
 
 llmgr_status cli_run_usage(struct cli_app *app, struct llmgr_error *err)
@@ -168,5 +174,5 @@ llmgr_status cli_run_usage(struct cli_app *app, struct llmgr_error *err)
         status = cli_open(app, CLI_OPEN_SYNC, err);
     if (status != LLMGR_OK)
         return status;
-    return cli_json(app) ? print_json(app, &query, by, err) : print_table(app, &query, by, err);
+    return cli_json(app) ? print_json(app, &query, by, err) : print_sums(app, &query, by, err);
 }

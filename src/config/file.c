@@ -234,14 +234,29 @@ static const char *nearest_member(struct lb_str name)
     return NULL;
 }
 
+static bool is_protocol(const char *text)
+{
+    static const char *const KNOWN[] = {
+#define XX(name, protocol, dialect, line) protocol,
+#include "config/protocols.def"
+#undef XX
+    };
+
+    for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
+        if (strcmp(text, KNOWN[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static llmgr_status take_protocol(const struct reader *r, const struct lc_node *node,
                                   struct lc_platform *platform)
 {
     llmgr_status status = take_text(r, node, LC_MODEL_NAME_MAX, &platform->protocol);
 
-    if (status == LLMGR_OK && platform->protocol != NULL &&
-        strcmp(platform->protocol, "openai") != 0)
-        status = fail_name(r, at_value(node), node->name, N_("can only be openai"));
+    if (status == LLMGR_OK && platform->protocol != NULL && !is_protocol(platform->protocol))
+        status = fail_name(r, at_value(node), node->name,
+                           N_("can be openai, anthropic, azure or gemini"));
     return status;
 }
 

@@ -136,6 +136,8 @@ bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_er
     lj_json_write(holder, &json);
     if (json.failed == LLMGR_OK)
         ld_error_text(lb_buf_str(&json), LD_SHOWN_MAX, &text);
+    if (code == 403)
+        status = ld_status_of_refusal(host, 403, lb_buf_str(&json));
     lb_fail(err, status, N_("the platform reports an error in its answer: %s"),
             text.size > 0 ? lb_buf_c(&text) : "?");
     err->upstream_status = (int)code;

@@ -29,7 +29,7 @@ struct ld_endpoint {
     struct lb_str path; /* below the base URL: "/chat/completions"; empty: the caller's own */
     enum ld_shape shape;
     enum ld_usage_rule usage;
-    const char *protocol; /* upstream/auth.def, unless the platform says otherwise */
+    const char *protocol; /* whose call it is: config/protocols.def; "": the platform's */
     bool streams;
     bool stream_options; /* is usage on a stream asked for by stream_options? */
 };

@@ -7,18 +7,15 @@
 
 #include "base/error.h"
 #include "base/when.h"
-#include "json/write.h"
+#include "dialect/said.h"
 
 /* What an HTTP status means; rows are looked through in order, ranges inclusive. */
 static const struct http_row {
     int from, to;
     llmgr_status status;
 } HTTP_ROWS[] = {
-    {200, 299, LLMGR_OK},
-    {401, 401, LLMGR_ERR_KEY_REFUSED},
-    {403, 403, LLMGR_ERR_KEY_REFUSED},
-    {408, 408, LLMGR_ERR_TIMEOUT},
-    {429, 429, LLMGR_ERR_RATE_LIMITED},
+    {200, 299, LLMGR_OK},          {401, 401, LLMGR_ERR_KEY_REFUSED},
+    {408, 408, LLMGR_ERR_TIMEOUT}, {429, 429, LLMGR_ERR_RATE_LIMITED},
     {504, 504, LLMGR_ERR_TIMEOUT},
 };
 
@@ -29,6 +26,13 @@ llmgr_status ld_status_of_http(int http_status)
             return HTTP_ROWS[i].status;
     }
     return LLMGR_ERR_UPSTREAM;
+}
+
+llmgr_status ld_status_of_refusal(const struct lb_host *host, int http_status, struct lb_str body)
+{
+    if (http_status == 403 && ld_said_of_key(host, body))
+        return LLMGR_ERR_KEY_REFUSED;
+    return ld_status_of_http(http_status);
 }
 
 static void fill(struct llmgr_error *err, llmgr_status status, const struct ld_refusal *refusal,
@@ -66,7 +70,7 @@ static void fill(struct llmgr_error *err, llmgr_status status, const struct ld_r
 
 llmgr_status ld_fail_http(struct llmgr_error *err, const struct ld_refusal *refusal)
 {
-    llmgr_status status = ld_status_of_http(refusal->http_status);
+    llmgr_status status = ld_status_of_refusal(refusal->host, refusal->http_status, refusal->body);
     struct lb_buf text;
 
     if (status == LLMGR_OK)
@@ -75,7 +79,8 @@ llmgr_status ld_fail_http(struct llmgr_error *err, const struct ld_refusal *refu
         return status;
     lb_buf_init(&text, refusal->host, LD_SHOWN_MAX + 16);
     lb_buf_add_c(&text, ": ");
-    ld_error_text(refusal->body, LD_SHOWN_MAX, &text);
+    if (!refusal->silent)
+        ld_error_text(refusal->body, LD_SHOWN_MAX, &text);
     fill(err, status, refusal, text.size > 2 ? lb_buf_c(&text) : "");
     lb_buf_free(&text);
     err->upstream_status = refusal->http_status;
@@ -153,11 +158,10 @@ static size_t find_word(struct lb_str s, struct lb_str word)
     return s.size;
 }
 
-static struct lb_str html_title(struct lb_str html)
+/* The text of the first element of that name; empty: there is none. */
+static struct lb_str html_text(struct lb_str html, struct lb_str element)
 {
-    html = lb_str_sub(html, 0, 8192);
-    size_t open = find_word(html, LB_STR("<title"));
-    struct lb_str rest = lb_str_sub(html, open, html.size);
+    struct lb_str rest = lb_str_sub(html, find_word(html, element), html.size);
     size_t end = lb_str_find(rest, '>');
 
     if (end == rest.size)
@@ -166,23 +170,30 @@ static struct lb_str html_title(struct lb_str html)
     return lb_str_sub(rest, 0, lb_str_find(rest, '<'));
 }
 
+static struct lb_str html_title(struct lb_str html)
+{
+    struct lb_str title = lb_str_trim(html_text(html, LB_STR("<title")));
+
+    return title.size > 0 ? title : html_text(html, LB_STR("<h1"));
+}
+
 void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text)
 {
+    const struct lb_str mark = LB_STR("\xef\xbb\xbf");
+
+    if (lb_str_starts(body, mark))
+        body = lb_str_sub(body, mark.size, body.size);
     while (body.size > 0 && (unsigned char)body.p[0] <= ' ')
         body = lb_str_sub(body, 1, body.size);
     if (body.size == 0)
         return;
-    if (body.p[0] == '{' || body.p[0] == '[') {
-        json_t *value = lj_json_read(body, NULL);
-        struct lb_str found = find_message(value, 0);
-        if (found.size > 0)
-            ld_clean_text(found, max, text);
-        bool told = found.size > 0;
-        json_decref(value);
-        if (told)
-            return;
-    }
-    ld_clean_text(body.p[0] == '<' ? html_title(body) : body, max, text);
+    json_t *root = ld_said_json(text->host, body);
+    struct lb_str found = find_message(root, 0);
+    if (found.size > 0)
+        ld_clean_text(found, max, text);
+    else
+        ld_clean_text(body.p[0] == '<' ? html_title(body) : body, max, text);
+    json_decref(root);
 }
 
 /* ---- Retry-After ----------------------------------------------------------------------------- */

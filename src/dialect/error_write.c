@@ -5,8 +5,11 @@
  */
 #include "dialect/error_write.h"
 
+#include <stdio.h>
+
 #include "base/error.h"
 #include "dialect/error_read.h"
+#include "dialect/said.h"
 #include "json/write.h"
 
 enum {
@@ -48,6 +51,10 @@ static const struct http_words HTTP_WORDS[] = {
      LD_RETRY_NO, false},
     {413, 413, TEXT("invalid_request_error"), TEXT("request_too_large"), TEXT("request_too_large"),
      LD_RETRY_NO, false},
+    {415, 415, TEXT("invalid_request_error"), TEXT("unsupported_media_type"),
+     TEXT("invalid_request_error"), LD_RETRY_NO, false},
+    {426, 426, TEXT("invalid_request_error"), TEXT("upgrade_required"),
+     TEXT("invalid_request_error"), LD_RETRY_NO, false},
     {429, 429, TEXT("rate_limit_error"), TEXT("rate_limit_exceeded"), TEXT("rate_limit_error"),
      LD_RETRY_UNSAID, true},
     {400, 499, TEXT("invalid_request_error"), TEXT(""), TEXT("invalid_request_error"), LD_RETRY_NO,
@@ -265,13 +272,39 @@ enum ld_retry ld_retry_of(int http_status, struct lb_str body)
     return quota ? LD_RETRY_NO : words_of(http_status)->retry;
 }
 
+/* A code is a word, or the number that some servers write; what only repeats the status is none. */
+static struct lb_str code_of(const json_t *error, int http_status, char number[static 24])
+{
+    int64_t code = lj_json_int(error, "code", 0);
+    struct lb_str word = lj_json_str(error, "code");
+
+    if (word.size == 0 && code != 0) {
+        int size = snprintf(number, 24, "%lld", (long long)code);
+        word = lb_str(number, (size_t)size);
+    }
+    uint64_t status;
+    return lb_str_to_u64(word, &status) && status == (uint64_t)http_status ? lb_str(NULL, 0) : word;
+}
+
+/* Anthropic's clients know its own types only, and OpenAI's are of no use to them. */
+static struct lb_str kept_type(enum ld_shape shape, const json_t *root, const json_t *error)
+{
+    bool theirs = lb_str_eq_c(lj_json_str(root, "type"), "error");
+
+    if (theirs != (shape == LD_SHAPE_ANTHROPIC))
+        return lb_str(NULL, 0);
+    return shape == LD_SHAPE_ANTHROPIC && error == root ? lb_str(NULL, 0)
+                                                        : lj_json_str(error, "type");
+}
+
 void ld_error_reshape(enum ld_shape shape, int http_status, struct lb_str body,
                       struct lb_str request_id, struct lb_buf *out)
 {
-    json_t *root = lj_json_read(body, NULL);
-    const json_t *error = json_object_get(root, "error");
+    json_t *root = ld_said_json(out->host, body);
+    const json_t *error = ld_said_error(root);
     struct ld_problem problem;
     struct lb_buf message;
+    char number[24];
 
     ld_problem_of_http(http_status, &problem);
     lb_buf_init(&message, out->host, MESSAGE_MAX + 16);
@@ -279,10 +312,12 @@ void ld_error_reshape(enum ld_shape shape, int http_status, struct lb_str body,
     if (message.size == 0)
         lb_buf_addf(&message, "the platform answers with an error (HTTP %d)", http_status);
     problem.message = lb_buf_str(&message);
-    if (lj_json_str(error, "code").size > 0)
-        problem.code = lj_json_str(error, "code");
+    struct lb_str code = code_of(error, http_status, number);
+    if (code.size > 0)
+        problem.code = code;
     else if (is_quota(error))
         problem.code = lj_json_str(error, "type");
+    problem.type = kept_type(shape, root, error);
     problem.param = lj_json_str(error, "param");
     problem.request_id = request_id;
     ld_error_body(shape, &problem, out);

@@ -71,7 +71,12 @@ void lg_answer_head_end(struct lg_request *request, int64_t length)
     }
     if (request->worker->draining || (request->upload != NULL && request->body_open))
         request->keep_alive = false;
-    if (!request->keep_alive)
+    if (request->status == 426) /* it names what it takes, RFC 9110 section 15.5.22 */
+        lh_write_named(out, LH_NAME("upgrade"), LB_STR("HTTP/1.1"));
+    if (request->status == 426)
+        lh_write_named(out, LH_NAME("connection"),
+                       request->keep_alive ? LB_STR("upgrade") : LB_STR("upgrade, close"));
+    else if (!request->keep_alive)
         lh_write_named(out, LH_NAME("connection"), LB_STR("close"));
     else if (!request->minor_1)
         lh_write_named(out, LH_NAME("connection"), LB_STR("keep-alive"));
@@ -111,10 +116,8 @@ static void problem_of(const struct lg_request *request, struct ld_problem *prob
     ld_problem_of(err->status, problem);
     if (request->error_http != 0)
         problem->http_status = request->error_http;
-    if (request->error_object) {
-        problem->code = LB_STR("not_found");
-        problem->param = LB_STR("");
-    }
+    if (request->error_plain)
+        ld_problem_of_http(problem->http_status, problem);
     problem->message = lb_cstr(err->message);
     problem->request_id = lg_request_public_id(request);
 }

@@ -70,6 +70,7 @@ struct lo_verdict lg_attempt_judge(struct lg_request *request)
     const struct lb_host *host = request->worker->host;
     const struct lo_outcome outcome = {
         .ended = request->error != NULL ? request->error->status : LLMGR_OK,
+        .host = request->worker->host,
         .http_status = attempt->upstream_status,
         .refusal = lb_buf_str(&attempt->refusal),
         .attempt = attempt->number,

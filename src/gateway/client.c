@@ -204,10 +204,19 @@ static void on_drained(struct ln_conn *conn, void *context)
         await_next(client);
 }
 
+static void leave(void *context)
+{
+    struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
+
+    if (client->request != NULL)
+        lg_client_close(client);
+}
+
 /*
  * A FIN from a client whose answer is under way counts as its leaving: HTTP clients do not half
  * close, and waiting for a reset would let the platform work (and bill) for nobody. Answers that
- * are complete are its own: they are still handed over.
+ * are complete are its own, and are still handed over: also one whose last bytes are noticed in the
+ * same turn as the FIN, and what we answer ourselves.
  */
 static void on_end(struct ln_conn *conn, void *context, llmgr_status why)
 {
@@ -215,10 +224,13 @@ static void on_end(struct ln_conn *conn, void *context, llmgr_status why)
 
     (void)conn;
     client->ended = true;
-    if (why == LLMGR_OK && client->request == NULL && client->owing)
-        part(client, false);
-    else
+    client->half = why == LLMGR_OK;
+    if (!client->half || client->wants_body || (client->request == NULL && !client->owing))
         lg_client_close(client);
+    else if (client->request == NULL)
+        part(client, false);
+    else if (!events_of(client)->is_settled(client->request))
+        ln_defer_start(client->worker->loop, &client->again, leave, client);
 }
 
 static const struct ln_conn_face CLIENT_FACE = {
@@ -519,11 +531,11 @@ void lg_client_done(struct lg_client *client, bool keep, bool rude)
     }
     if (client->closing)
         return;
-    if (client->ended) {
+    if (client->ended && !client->half) {
         lg_client_close(client);
         return;
     }
-    if (!keep || client->worker->draining) {
+    if (!keep || client->ended || client->worker->draining) {
         part(client, rude);
         return;
     }

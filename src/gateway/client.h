@@ -70,6 +70,7 @@ struct lg_client {
     bool wants_body; /* the request takes bytes */
     bool stopped;    /* not reading: too much is pipelined */
     bool ended;      /* the peer has ended its direction, or the connection failed */
+    bool half;       /* ended, and in good order: it may still read */
     bool closing;
 };
 
@@ -82,6 +83,8 @@ struct lg_client_events {
     void (*drained)(struct lg_request *request); /* the connection takes bytes again */
     void (*late)(struct lg_request *request);    /* the body does not come */
     void (*gone)(struct lg_request *request);    /* the client is */
+    /* The client says no more: is the answer complete, or such that it costs nobody anything? */
+    bool (*is_settled)(const struct lg_request *request);
     /* What came is no request, or none may come from there: answers, and ends the connection. */
     void (*refuse)(struct lg_client *client, int status, const char *text);
     void (*freed)(struct lg_worker *worker); /* one client less */

@@ -11,6 +11,7 @@
 #include "gateway/work.h"
 #include "http/url.h"
 #include "manager/manager.h"
+#include "vault/token.h"
 
 /*
  * Of a worker at once; tokens in use need none. A restart before thousands of clients must not
@@ -26,33 +27,59 @@ struct look_up {
     struct llmgr_error err;
 };
 
-/* The token of "Authorization: Bearer …"; other schemes are a front's business, and none of ours.
- */
-static struct lb_str bearer_token(const struct lh_head *head)
+/* `value` behind a scheme of that name and whatever blanks; p NULL: it has another, or none. */
+static struct lb_str behind_scheme(struct lb_str value, struct lb_str scheme)
 {
-    const struct lb_str bearer = LB_STR("bearer ");
-    struct lb_str value = lh_head_get(head, LH_HEADER_AUTHORIZATION);
+    struct lb_str rest = lb_str_sub(value, scheme.size, value.size);
 
-    if (value.size <= bearer.size || !lb_str_eq_nocase(lb_str_sub(value, 0, bearer.size), bearer))
+    if (!lb_str_eq_nocase(lb_str_sub(value, 0, scheme.size), scheme) || rest.size == 0 ||
+        (rest.p[0] != ' ' && rest.p[0] != '\t'))
         return lb_str(NULL, 0);
-    return lb_str_trim(lb_str_sub(value, bearer.size, value.size));
+    return lb_str_trim(rest);
+}
+
+/* Bearer, as the scheme is written everywhere; in a key's own field, where none belongs, too. */
+static struct lb_str without_bearer(struct lb_str value)
+{
+    struct lb_str token = behind_scheme(value, LB_STR("bearer"));
+
+    return token.p != NULL ? token : value;
 }
 
 /*
- * The caller's token, in OpenAI's, Anthropic's or Azure's field. Some clients fill two of them; if
- * they differ, a front that looks at the other one would take the caller for somebody else.
+ * The token of "Authorization: Bearer …", or one of ours without the word; other schemes are a
+ * front's business, and none of ours.
+ */
+static struct lb_str authorized_token(const struct lh_head *head)
+{
+    struct lb_str value = lh_head_get(head, LH_HEADER_AUTHORIZATION);
+    struct lb_str token = behind_scheme(value, LB_STR("bearer"));
+
+    return token.p == NULL && lv_token_valid(value) ? value : token;
+}
+
+/*
+ * The caller's token, in OpenAI's, Anthropic's or Azure's field. Some clients fill two of them, one
+ * with a dummy: what has the form of a token of ours wins over what has not. If two have it and
+ * differ, a front that looks at the other one would take the caller for somebody else.
  */
 static bool find_token(const struct lh_head *head, struct lb_str *token)
 {
-    const struct lb_str said[] = {bearer_token(head), lh_head_get(head, LH_HEADER_X_API_KEY),
-                                  lh_head_get(head, LH_HEADER_API_KEY)};
+    const struct lb_str said[] = {authorized_token(head),
+                                  without_bearer(lh_head_get(head, LH_HEADER_X_API_KEY)),
+                                  without_bearer(lh_head_get(head, LH_HEADER_API_KEY))};
 
     *token = lb_str(NULL, 0);
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
-        if (said[i].size > 0 && token->size > 0 && !lb_str_eq(said[i], *token))
-            return false;
-        if (token->size == 0)
+        if (said[i].size == 0 || lb_str_eq(said[i], *token))
+            continue;
+        if (token->size == 0) {
             *token = said[i];
+        } else if (lv_token_valid(said[i])) { /* the look costs, and is rarely needed */
+            if (lv_token_valid(*token))
+                return false;
+            *token = said[i];
+        }
     }
     return true;
 }

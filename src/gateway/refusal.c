@@ -80,28 +80,28 @@ enum lg_verdict lg_refusal_judge(struct lg_request *request)
 
 /* ---- What is told ---------------------------------------------------------------------------- */
 
-/* Under the status it gave. */
+/* Under the status it gave, if that is one that callers know. */
 void lg_refusal_tell(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
     enum ld_shape shape = lg_request_shape(request);
     struct lb_str said = lb_buf_str(&attempt->refusal);
     struct lb_buf *body = &request->worker->words;
+    int http_status = attempt->upstream_status < 600 ? attempt->upstream_status : 502;
     struct ld_problem problem;
 
-    ld_problem_of_http(attempt->upstream_status, &problem);
+    ld_problem_of_http(http_status, &problem);
     lb_buf_reset(body);
     if (ld_error_fits(shape, said))
         lb_buf_add_str(body, said);
     else
-        ld_error_reshape(shape, attempt->upstream_status, said, lg_request_public_id(request),
-                         body);
+        ld_error_reshape(shape, http_status, said, lg_request_public_id(request), body);
     if (body->failed == LLMGR_ERR_NO_MEMORY) {
         (void)lg_request_fail(request, body->failed, N_("out of memory"));
         return;
     }
     lg_refusal_mask(request, body->data, body->size);
-    struct lb_buf *out = lg_answer_head(request, attempt->upstream_status);
+    struct lb_buf *out = lg_answer_head(request, http_status);
     if (attempt->retry_after_ms >= 0)
         lh_write_named_u64(out, LH_NAME("retry-after"),
                            (uint64_t)(attempt->retry_after_ms + 999) / 1000);

@@ -246,6 +246,13 @@ void lg_request_cut(struct lg_request *request)
     lg_request_run(request);
 }
 
+bool lg_request_is_settled(const struct lg_request *request)
+{
+    const struct lg_route *route = request->match.route;
+
+    return request->answered || (route != NULL && route->kind != LG_ROUTE_RELAY);
+}
+
 void lg_request_late(struct lg_request *request)
 {
     lg_client_want_body(request->client, false);

@@ -141,7 +141,7 @@ struct lg_request {
     bool answered;           /* the answer is complete */
     bool has_query;          /* match.rest bears the query, too */
     bool followed;           /* it was asked where what it names is (follow.h) */
-    bool error_object;       /* what is not found is no model */
+    bool error_plain;        /* what is wrong is no model: the HTTP status says all */
     bool chunked;            /* our answer's framing */
 
     char id_text[LG_ID_SIZE];
@@ -162,6 +162,8 @@ void lg_request_begin(struct lg_client *client, const struct lh_head *head);
 void lg_request_run(struct lg_request *request);
 /* The client has left; the connection is closing. */
 void lg_request_gone(struct lg_request *request);
+/* Is its answer complete, or ours, which costs nobody anything? */
+bool lg_request_is_settled(const struct lg_request *request);
 /* The client's body does not come. */
 void lg_request_late(struct lg_request *request);
 /* The client takes bytes again. */

@@ -8,8 +8,10 @@
 #include "dialect/refs.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
+#include "gateway/passed.h"
 #include "gateway/signing.h"
 #include "gateway/work.h"
+#include "http/query.h"
 #include "http/url.h"
 
 enum {
@@ -168,7 +170,7 @@ int64_t lg_shown_platform(const struct lg_request *request)
 
 enum lg_verdict lg_shown_refuse(struct lg_request *request)
 {
-    request->error_object = true;
+    request->error_plain = true;
     return lg_request_fail(request, LLMGR_ERR_NOT_FOUND,
                            N_("there is no such response, item or chat completion of this user's "
                               "here"));
@@ -269,13 +271,14 @@ static bool open_path(const struct opening *opening, struct lb_buf *out)
 
 static bool open_query(const struct opening *opening, struct lb_buf *out)
 {
-    struct lb_str query = opening->request->head->query;
+    struct lb_str query = opening->request->head->query, pair;
     char before = '?';
 
-    while (query.size > 0) {
-        struct lb_str pair = lb_str_sub(query, 0, lb_str_find(query, '&'));
+    while (lh_query_next(&query, &pair)) {
         struct lb_str name = lb_str_sub(pair, 0, lb_str_find(pair, '='));
         struct lb_str value = lb_str_sub(pair, name.size + 1, pair.size);
+        if (lh_query_is(pair, LG_QUERY_TOKEN))
+            continue;
         lb_buf_add_byte(out, before);
         before = '&';
         if (is_cursor(name)) {
@@ -285,7 +288,6 @@ static bool open_query(const struct opening *opening, struct lb_buf *out)
         } else {
             lb_buf_add_str(out, pair);
         }
-        query = lb_str_sub(query, pair.size + 1, query.size);
     }
     return true;
 }

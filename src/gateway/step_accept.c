@@ -144,6 +144,32 @@ static llmgr_status match_path(struct lg_request *request, struct llmgr_error *e
     return status;
 }
 
+/* A client that would rather have a WebSocket (Codex does) asks again by POST when it hears this.
+ */
+static bool wants_socket(const struct lg_request *request)
+{
+    struct lb_str list = lh_head_get(request->head, LH_HEADER_UPGRADE), member;
+    const struct lg_match *match = &request->match;
+    bool relayed = match->route != NULL ? match->route->kind == LG_ROUTE_RELAY
+                                        : (match->allowed & 1u << LH_METHOD_POST) != 0;
+
+    if (!relayed || request->head->method != LH_METHOD_GET)
+        return false;
+    while (lh_list_next(&list, &member)) {
+        if (lb_str_eq_nocase(member, LB_STR("websocket")))
+            return true;
+    }
+    return false;
+}
+
+static enum lg_verdict refuse_socket(struct lg_request *request)
+{
+    request->error_http = 426;
+    request->error_plain = true;
+    return lg_request_fail(request, LLMGR_ERR_INVALID,
+                           N_("WebSocket is not spoken here; send the request by POST"));
+}
+
 enum lg_verdict lg_step_match(struct lg_request *request)
 {
     const struct lh_head *head = request->head;
@@ -155,11 +181,15 @@ enum lg_verdict lg_step_match(struct lg_request *request)
         request->error_http = 501;
         return lg_request_fail(request, LLMGR_ERR_INVALID, N_("this method is not served"));
     }
-    if (match_path(request, &err) == LLMGR_OK) {
+    llmgr_status status = match_path(request, &err);
+    if (wants_socket(request))
+        return refuse_socket(request);
+    if (status == LLMGR_OK) {
         /* What is not relayed is for us, and may bear a key. */
         request->body.secret = request->match.route->kind != LG_ROUTE_RELAY;
         return request->body.secret ? judge_length(request) : judge_hops(request);
     }
+    request->error_plain = true;
     if (request->match.allowed != 0)
         request->error_http = 405;
     return lg_request_fail_with(request, &err);

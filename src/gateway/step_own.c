@@ -21,7 +21,7 @@ static enum lg_verdict refuse_path(struct lg_request *request, const char *text)
 {
     struct lb_str path = request->match.rest;
 
-    request->error_object = true;
+    request->error_plain = true;
     return lg_request_fail(request, LLMGR_ERR_NOT_FOUND,
                            N_("'%.*s' %s; to use it, store a key of your own for the platform"),
                            (int)lb_utf8_cut(path, 200), path.p, lb_tr(text));
@@ -338,7 +338,7 @@ static void drop_look_up(void *context)
 
 static enum lg_verdict refuse(struct lg_request *request, const struct llmgr_error *err)
 {
-    request->error_object = err->status == LLMGR_ERR_NOT_FOUND;
+    request->error_plain = err->status == LLMGR_ERR_NOT_FOUND;
     return lg_request_fail_with(request, err);
 }
 

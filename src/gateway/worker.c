@@ -180,6 +180,7 @@ static const struct lg_client_events CLIENT_EVENTS = {
     .drained = lg_request_drained,
     .late = lg_request_late,
     .gone = lg_request_gone,
+    .is_settled = lg_request_is_settled,
     .refuse = lg_answer_refuse,
     .freed = client_gone,
 };

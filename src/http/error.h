@@ -20,7 +20,7 @@
     XX(TARGET_LONG, 414, N_("the request line is too long"))                                       \
     XX(VERSION_UNKNOWN, 505, N_("an HTTP version other than 1.0 and 1.1"))                         \
     XX(STATUS_LINE, 502, N_("a malformed status line"))                                            \
-    XX(STATUS, 502, N_("a status code outside 100 to 599"))                                        \
+    XX(STATUS, 502, N_("a status code below 100"))                                                 \
     XX(SWITCH, 502, N_("a protocol switch nobody asked for"))                                      \
     XX(FOLD, 400, N_("a folded header field"))                                                     \
     XX(FIELD_NAME, 400, N_("an invalid header field name"))                                        \

@@ -50,7 +50,7 @@ static enum lh_error body_fields(struct lh_head *head)
     if (has(head, LH_HEADER_TRANSFER_ENCODING)) {
         if (has(head, LH_HEADER_CONTENT_LENGTH))
             return LH_ERR_CODING_LENGTH;
-        if (head->minor == 0)
+        if (head->minor == 0 && !head->is_response)
             return LH_ERR_CODING_1_0;
         if (!lb_str_eq_nocase(lh_head_get(head, LH_HEADER_TRANSFER_ENCODING), LB_STR("chunked")))
             return LH_ERR_CODING;
@@ -63,6 +63,9 @@ static enum lh_error body_fields(struct lh_head *head)
         head->body = length != 0 ? LH_BODY_LENGTH : LH_BODY_NONE;
     }
     head->keep_alive = keeps_alive(head);
+    /* Servers whose 1.0 is only a word: all of the body is read, and nothing behind it (6.1). */
+    if (head->minor == 0 && head->body == LH_BODY_CHUNKED)
+        head->keep_alive = false;
     return LH_ERR_OK;
 }
 

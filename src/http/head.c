@@ -139,7 +139,7 @@ static enum lh_error status_line(struct lh_head *head, struct lb_str line)
         return error;
     if (!lb_str_to_u64(lb_str_sub(line, CODE, END), &status))
         return LH_ERR_STATUS_LINE;
-    if (status < 100 || status > 599)
+    if (status < 100)
         return LH_ERR_STATUS;
     head->status = (uint16_t)status;
     head->reason = lb_str_sub(line, END + 1, line.size);
@@ -189,6 +189,27 @@ static struct lb_str field_value(struct lb_str line, size_t colon)
     return value;
 }
 
+/*
+ * Platforms send more fields than anybody reads. Of a response, what has no name here, or has been
+ * seen, is passed over when the array is full; never what says where the body or the connection
+ * ends.
+ */
+static bool may_be_left_out(const struct lh_head *head, enum lh_header id)
+{
+    if (!head->is_response || id == LH_HEADER_CONNECTION || id == LH_HEADER_CONTENT_LENGTH ||
+        id == LH_HEADER_TRANSFER_ENCODING)
+        return false;
+    return id == LH_HEADER_OTHER || head->known[id] != 0;
+}
+
+/* How many fields may stand in front of this one: those that can be left out leave some room. */
+static size_t room_for(const struct lh_head *head, enum lh_header id)
+{
+    bool spares = head->field_cap > 2 * LH_HEADER_COUNT && may_be_left_out(head, id);
+
+    return spares ? head->field_cap - LH_HEADER_COUNT : head->field_cap;
+}
+
 /* `readable` bytes may be looked at from the line's first byte on, beyond its end. */
 static enum lh_error field_line(struct lh_head *head, struct lb_str line, size_t readable)
 {
@@ -199,10 +220,10 @@ static enum lh_error field_line(struct lh_head *head, struct lb_str line, size_t
         if (size == 0 || size == line.size || line.p[size] != ':')
             return not_a_field(line, size);
     }
-    if (head->field_count == head->field_cap)
-        return LH_ERR_FIELDS;
     const struct lb_str name = lb_str(line.p, size);
     const enum lh_header id = lh_header_find(name);
+    if (head->field_count >= room_for(head, id))
+        return may_be_left_out(head, id) ? LH_ERR_OK : LH_ERR_FIELDS;
     head->fields[head->field_count++] = (struct lh_field){name, field_value(line, size), id};
     if (id == LH_HEADER_OTHER)
         return LH_ERR_OK;

@@ -20,7 +20,9 @@
  * Host in 1.1; Content-Length is digits; Transfer-Encoding is the one word chunked, in 1.1, and
  * never beside Content-Length. Both directions obey the same rules. Where real peers need it, and
  * nowhere else, we are lenient: one empty line before a request line; bytes 0x80-0xff in field
- * values; a status line that ends after the code; a 204 or 304 that carries a length.
+ * values. Of responses: a status line that ends after the code; a code above 599; a 204 or 304 that
+ * carries a length; chunks in 1.0, behind which the connection is not used again; more fields than
+ * the array holds (those that frame the message are never passed over).
  */
 #ifndef LH_HEAD_H
 #define LH_HEAD_H
@@ -36,7 +38,10 @@ struct lh_limits {
 /* 8 KiB and 32 KiB, see SECURITY.md. The number of fields is limited by the caller's array. */
 extern const struct lh_limits lh_limits_default;
 
-enum { LH_FIELDS = 100 }; /* the usual size of the array of fields */
+enum {
+    LH_FIELDS = 100,        /* the usual size of the array of fields, and of a request all */
+    LH_ANSWER_FIELDS = 160, /* of a response's; what exceeds it is passed over */
+};
 
 #define LH_METHOD_MAP(XX)                                                                          \
     XX(GET) XX(HEAD) XX(POST) XX(PUT) XX(PATCH) XX(DELETE) XX(OPTIONS) XX(TRACE)

@@ -41,6 +41,7 @@ static llmgr_status ask_chat(struct li_run *run, const struct llmgr_request *req
         const struct li_ask ask = {
             .method = LB_STR("POST"),
             .path = LB_STR("/chat/completions"),
+            .dialect = LB_STR("openai"),
             .body = written,
             .accept =
                 stream ? LB_STR("text/event-stream, application/json") : LB_STR("application/json"),
@@ -210,6 +211,7 @@ static llmgr_status attempt(struct li_run *run, const struct llmgr_request *requ
     llmgr_status status = ask_chat(run, request, true, include_usage, &streaming->may_teach, err);
     if (status == LLMGR_OK && !li_run_is_2xx(run)) {
         const struct lo_outcome outcome = {
+            .host = li_call_host(run->call),
             .http_status = run->http_status,
             .refusal = lb_buf_str(&run->body),
             .attempt = streaming->attempts,

@@ -45,7 +45,8 @@ static llmgr_status refused(const struct li_run *run, bool show_body, struct llm
     const struct li_peer *peer = run->peer;
     struct lb_buf text;
 
-    if (ld_status_of_http(run->http_status) != LLMGR_ERR_UPSTREAM)
+    if (ld_status_of_refusal(li_call_host(run->call), run->http_status, lb_buf_str(&run->body)) !=
+        LLMGR_ERR_UPSTREAM)
         return li_run_refused(run, false, err);
     lb_buf_init(&text, li_call_host(run->call), PROBE_SHOWN_MAX + 16);
     if (show_body) {

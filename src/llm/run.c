@@ -16,6 +16,7 @@ enum {
 };
 
 #define USER_AGENT "llmgr/" LLMGR_VERSION_STRING
+#define ANTHROPIC_VERSION "2023-06-01"
 
 void li_run_init(struct li_run *run, struct li_call *call, const struct li_peer *peer)
 {
@@ -128,21 +129,28 @@ static llmgr_status cancelled(struct llmgr_error *err)
 static llmgr_status start(struct li_run *run, const struct li_ask *ask, struct llmgr_error *err)
 {
     const struct li_peer *peer = run->peer;
-    const struct lh_field fields[] = {
+    struct lh_field fields[4] = {
         {.name = LB_STR("user-agent"), .value = LB_STR(USER_AGENT)},
         {.name = LB_STR("accept"), .value = ask->accept},
-        {.name = LB_STR("content-type"), .value = LB_STR("application/json")},
     };
+    size_t count = 2;
+    if (ask->body.size > 0)
+        fields[count++] =
+            (struct lh_field){.name = LB_STR("content-type"), .value = LB_STR("application/json")};
+    if (lb_str_eq_c(peer->protocol, "anthropic")) /* which refuses what does not say it */
+        fields[count++] = (struct lh_field){.name = LB_STR("anthropic-version"),
+                                            .value = LB_STR(ANTHROPIC_VERSION)};
     const struct lu_request request = {
         .url = peer->base_url,
         .klass = peer->klass,
         .method = ask->method,
         .path = ask->path,
         .fields = fields,
-        .field_count = ask->body.size > 0 ? 3 : 2,
+        .field_count = count,
         .body = &ask->body,
         .body_count = ask->body.size > 0 ? 1 : 0,
         .protocol = peer->protocol,
+        .dialect = ask->dialect,
         .open_key = peer->open_key,
         .key_context = peer->context,
         .timeouts = ask->timeouts,
@@ -187,7 +195,8 @@ llmgr_status li_run_refused(const struct li_run *run, bool show_body, struct llm
     const struct ld_refusal refusal = {
         .host = li_call_host(run->call),
         .http_status = run->http_status,
-        .body = show_body && !run->is_coded ? lb_buf_str(&run->body) : lb_str(NULL, 0),
+        .body = run->is_coded ? lb_str(NULL, 0) : lb_buf_str(&run->body),
+        .silent = !show_body,
         .retry_after_ms = run->retry_after_ms,
         .platform = peer->platform_name.size > 0 ? peer->platform_name : peer->base_url,
         .model = peer->model_name,

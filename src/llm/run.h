@@ -41,7 +41,8 @@ struct li_run {
 struct li_ask {
     struct lb_str method;
     struct lb_str path;
-    struct lb_str body; /* JSON; empty: none */
+    struct lb_str dialect; /* whose call it is; empty: the platform's own (lu_request) */
+    struct lb_str body;    /* JSON; empty: none */
     struct lb_str accept;
     uint64_t answer_max;
     struct lu_timeouts timeouts;

@@ -6,15 +6,15 @@
 #include "routing/verdict.h"
 
 #include "dialect/reject.h"
+#include "dialect/said.h"
 
 /* What an HTTP status says; the first row that fits, ranges inclusive. */
 static const struct {
     int from, to;
     enum lo_fault fault;
 } BY_STATUS[] = {
-    {200, 299, LO_FAULT_NONE},    {401, 401, LO_FAULT_KEY},      {403, 403, LO_FAULT_KEY},
-    {407, 407, LO_FAULT_KEY},     {408, 408, LO_FAULT_PLATFORM}, {429, 429, LO_FAULT_LIMIT},
-    {400, 499, LO_FAULT_REQUEST},
+    {200, 299, LO_FAULT_NONE},     {401, 401, LO_FAULT_KEY},   {407, 407, LO_FAULT_KEY},
+    {408, 408, LO_FAULT_PLATFORM}, {429, 429, LO_FAULT_LIMIT}, {400, 499, LO_FAULT_REQUEST},
 };
 
 /* What is not here went wrong on our side. */
@@ -30,8 +30,13 @@ static const struct {
     {LLMGR_ERR_UPSTREAM, LO_FAULT_PLATFORM},
 };
 
-static enum lo_fault by_status(int http_status)
+/* A 403 is the key's only if it says so: it is said of regions, moderation and clients, too. */
+static enum lo_fault by_status(const struct lo_outcome *outcome)
 {
+    const int http_status = outcome->http_status;
+
+    if (http_status == 403 && ld_said_of_key(outcome->host, outcome->refusal))
+        return LO_FAULT_KEY;
     for (size_t i = 0; i < sizeof BY_STATUS / sizeof BY_STATUS[0]; i++) {
         if (http_status >= BY_STATUS[i].from && http_status <= BY_STATUS[i].to)
             return BY_STATUS[i].fault;
@@ -56,7 +61,7 @@ static bool may_follow(const struct lo_outcome *outcome)
 
 struct lo_verdict lo_judge(const struct lo_outcome *outcome)
 {
-    struct lo_verdict verdict = {by_status(outcome->http_status), LO_NEXT_NOTHING};
+    struct lo_verdict verdict = {by_status(outcome), LO_NEXT_NOTHING};
 
     if (outcome->ended != LLMGR_OK) {
         verdict.fault = by_end(outcome->ended);

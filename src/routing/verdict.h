@@ -44,6 +44,7 @@ enum lo_next {
 };
 
 struct lo_outcome {
+    const struct lb_host *host;
     llmgr_status ended;     /* of the exchange: OK, or why there is no whole answer */
     int http_status;        /* the platform's; 0: none came */
     struct lb_str refusal;  /* the body that came with an error's status, as far as it is here */

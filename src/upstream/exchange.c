@@ -405,6 +405,7 @@ llmgr_status lu_exchange_start(struct lu_pool *pool, const struct lu_request *re
     if (made == NULL)
         return lb_fail_memory(err);
     made->auth = lu_auth_find(request->protocol);
+    made->auth_second = lu_auth_second(made->auth, request->dialect);
     status = lu_prepare_head(made, request, base, err);
     if (status == LLMGR_OK) {
         made->site = base->site;

@@ -88,7 +88,8 @@ struct lu_request {
     const struct lb_str *body; /* at most LU_BODY_SLICES_MAX; the array itself is copied */
     size_t body_count;
     uint64_t body_size;      /* LU_BODY_LENGTH: of the whole body */
-    struct lb_str protocol;  /* which header carries the key (auth.def); empty: "openai" */
+    struct lb_str protocol;  /* the platform's (config/protocols.def); empty: "openai" */
+    struct lb_str dialect;   /* the call's, one of these; empty: whatever the platform speaks */
     lu_open_key_fn open_key; /* NULL: no key is sent */
     void *key_context;       /* lives until the end */
     struct lu_timeouts timeouts;

@@ -109,7 +109,7 @@ enum lu_state {
 struct lu_partial_head {
     struct lb_buf bytes;
     struct lh_head head;
-    struct lh_field fields[LH_FIELDS];
+    struct lh_field fields[LH_ANSWER_FIELDS];
 };
 
 struct lu_exchange {
@@ -128,6 +128,7 @@ struct lu_exchange {
     /* The request. */
     struct lb_buf head; /* without key and empty line; kept for the retry */
     const struct lu_auth *auth;
+    const struct lu_auth *auth_second; /* NULL: one field */
     lu_open_key_fn open_key;
     void *key_context;
     enum lu_body_kind body_kind;
@@ -162,13 +163,19 @@ struct lu_exchange {
     struct lb_str slices[]; /* of the body, with chunk framing if need be */
 };
 
-/* How a key travels: a row of auth.def. */
+/* How a key travels: a row of config/protocols.def. */
 struct lu_auth {
     const char *protocol;
-    struct lb_str line; /* name and whatever stands before the key */
+    const char *dialect; /* in which it is known to be taken */
+    struct lb_str line;  /* name and whatever stands before the key */
 };
 /* Empty: the first row; NULL if the protocol is unknown. */
 const struct lu_auth *lu_auth_find(struct lb_str protocol);
+/*
+ * The field in which a call in this dialect bears the key as well, for nobody knows which of the
+ * two the platform looks at; NULL: none. Empty: the platform's own matter, one field.
+ */
+const struct lu_auth *lu_auth_second(const struct lu_auth *auth, struct lb_str dialect);
 
 /* exchange.c */
 /* Ends it: connection kept or closed, timers stopped, `end` deferred. Harmless when ENDING. */

@@ -31,9 +31,9 @@ static void bad_http(struct lu_exchange *exchange, enum lh_error error)
 /* ---- Head ------------------------------------------------------------------------------------ */
 
 static void init_head(const struct lu_exchange *exchange, struct lh_head *head,
-                      struct lh_field fields[LH_FIELDS])
+                      struct lh_field fields[LH_ANSWER_FIELDS])
 {
-    lh_head_init_response(head, fields, LH_FIELDS, &lh_limits_default, exchange->reply_to);
+    lh_head_init_response(head, fields, LH_ANSWER_FIELDS, &lh_limits_default, exchange->reply_to);
 }
 
 static void take_head(struct lu_exchange *exchange, const struct lh_head *head)
@@ -64,7 +64,7 @@ static void take_head(struct lu_exchange *exchange, const struct lh_head *head)
 /* The head as it lies in the read; what came of it is kept if it is not all there. */
 static enum lh_result parse_in_place(struct lu_exchange *exchange, struct lb_str *bytes)
 {
-    LB_RAW struct lh_field fields[LH_FIELDS];
+    LB_RAW struct lh_field fields[LH_ANSWER_FIELDS];
     struct lh_head head;
 
     init_head(exchange, &head, fields);

@@ -17,12 +17,12 @@ enum {
     HEAD_FIRST = 400,                /* bytes that hold nearly all of them */
     QUEUE_SLACK = 1024,              /* chunk framing and the like beyond LU_UPLOAD_QUEUE */
     QUEUE_LOW = LU_UPLOAD_QUEUE / 4, /* here a fed body may go on */
-    HEAD_SLICES = 4,                 /* head, name of the key's field, key, empty line */
+    HEAD_SLICES = 7,                 /* head, two fields with key and line end, empty line */
 };
 
 static const struct lu_auth AUTH_ROWS[] = {
-#define XX(name, protocol, line) {protocol, {line, sizeof(line) - 1}},
-#include "upstream/auth.def"
+#define XX(name, protocol, dialect, line) {protocol, dialect, {line, sizeof(line) - 1}},
+#include "config/protocols.def"
 #undef XX
 };
 
@@ -35,6 +35,14 @@ const struct lu_auth *lu_auth_find(struct lb_str protocol)
             return &AUTH_ROWS[i];
     }
     return NULL;
+}
+
+const struct lu_auth *lu_auth_second(const struct lu_auth *auth, struct lb_str dialect)
+{
+    if (dialect.size == 0 || lb_str_eq_c(dialect, auth->dialect))
+        return NULL;
+    const struct lu_auth *other = lu_auth_find(dialect);
+    return other != auth ? other : NULL;
 }
 
 /* Fields that are ours alone: they frame the message, belong to one hop or carry a credential. */
@@ -229,11 +237,15 @@ static llmgr_status open_key(struct lu_exchange *exchange, struct lv_secret *key
  */
 static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str key)
 {
+    const struct lu_auth *other = key.size > 0 ? exchange->auth_second : NULL;
     struct lb_str slices[LN_SLICES_MAX] = {
         lb_buf_str(&exchange->head),
         key.size > 0 ? exchange->auth->line : lb_str(NULL, 0),
         key,
-        key.size > 0 ? LB_STR("\r\n\r\n") : LB_STR("\r\n"),
+        key.size > 0 ? LB_STR("\r\n") : lb_str(NULL, 0),
+        other != NULL ? other->line : lb_str(NULL, 0),
+        other != NULL ? key : lb_str(NULL, 0),
+        other != NULL ? LB_STR("\r\n\r\n") : LB_STR("\r\n"),
     };
     struct ln_conn *conn = exchange->link->conn;
     size_t head_size = 0, taken = 0;

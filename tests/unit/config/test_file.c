@@ -199,7 +199,7 @@ static void what_is_not_understood_is_refused_with_its_place(void **state)
         {"platforms: {'': {base_url: https://a}}\n", ":1:13:", "is no name"},
         {"platforms: {\"a\\nb\": {base_url: https://a}}\n", ":1:13:", "is no name"},
         {A "    api_key: \"a\\nb\"\n", ":4:14:", "line break"},
-        {A "    protocol: gopher\n", ":4:15:", "only be openai"},
+        {A "    protocol: gopher\n", ":4:15:", "openai, anthropic, azure or gemini"},
         {A "    models: [x]\n", ":4:13:", "mapping of display names"},
         {M "      x:\n", ":5:7:", "no model_name"},
         {M "      x: {extra_body: {a: 1}}\n", ":5:7:", "no model_name"},

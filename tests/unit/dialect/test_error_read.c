@@ -31,7 +31,15 @@ static void the_message_is_found_in_bodies_of_every_shape(void **state)
     told("  \n<!DOCTYPE html><HTML><Head><TITLE>502 Bad Gateway</TITLE></Head>", "502 Bad Gateway");
     told("<html><body>no title</body>", "");
     told("", "");
-    told("{\"error\":{\"message\":\"cut in the mid", "{\"error\":{\"message\":\"cut in the mid");
+    told("{\"error\":{\"message\":\"cut in the mid", "cut in the mid");
+    told("<html><body><H1 class=x>Blocked</H1>", "Blocked");
+    told("<html><title> </title><h1>Blocked</h1>", "Blocked");
+    told("\xef\xbb\xbf{\"message\":\"behind a mark\"}", "behind a mark");
+    told("data: {\"error\":{\"message\":\"of LiteLLM\"}}\n\ndata: [DONE]\n\n", "of LiteLLM");
+    told("event: error\r\ndata:{\"type\":\"error\",\"error\":{\"message\":\"named\"}}\r\n\r\n",
+         "named");
+    told(": hello\n\ndata: ping\n\ndata: {\"message\":\"third\"}\n\n", "third");
+    told("data: no object\n\n", "data: no object");
     told("{\"a\":{\"b\":1}}", "{\"a\":{\"b\":1}}");
 }
 
@@ -50,7 +58,7 @@ static void each_http_status_has_its_meaning(void **state)
     (void)state;
     assert_int_equal(ld_status_of_http(200), LLMGR_OK);
     assert_int_equal(ld_status_of_http(401), LLMGR_ERR_KEY_REFUSED);
-    assert_int_equal(ld_status_of_http(403), LLMGR_ERR_KEY_REFUSED);
+    assert_int_equal(ld_status_of_http(403), LLMGR_ERR_UPSTREAM);
     assert_int_equal(ld_status_of_http(404), LLMGR_ERR_UPSTREAM);
     assert_int_equal(ld_status_of_http(408), LLMGR_ERR_TIMEOUT);
     assert_int_equal(ld_status_of_http(429), LLMGR_ERR_RATE_LIMITED);

@@ -153,8 +153,23 @@ static void a_platforms_error_is_told_in_the_callers_shape(void **state)
 
     (void)state;
     reshaped(LD_SHAPE_ANTHROPIC, 400, OPENAI, "invalid_request_error", NULL, "too long");
-    reshaped(LD_SHAPE_OPENAI, 400, OPENAI, "invalid_request_error", "context_length_exceeded",
-             "too long");
+    reshaped(LD_SHAPE_OPENAI, 400, OPENAI, "x", "context_length_exceeded", "too long");
+    reshaped(LD_SHAPE_OPENAI, 400,
+             "{\"object\":\"error\",\"message\":\"m\",\"type\":\"BadRequestError\",\"code\":400}",
+             "BadRequestError", NULL, "m");
+    reshaped(LD_SHAPE_OPENAI, 400, "{\"message\":\"m\",\"type\":\"t\",\"code\":\"1500\"}", "t",
+             "1500", "m");
+    reshaped(LD_SHAPE_OPENAI, 400, "{\"error\":\"m\",\"code\":1113}", "invalid_request_error",
+             "1113", "m");
+    reshaped(LD_SHAPE_OPENAI, 400,
+             "data: {\"error\":{\"message\":\"m\",\"type\":\"t\",\"code\":\"c\"}}\n\n", "t", "c",
+             "m");
+    reshaped(LD_SHAPE_ANTHROPIC, 400,
+             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+             "\"message\":\"m\"}}\n\n",
+             "overloaded_error", NULL, "m");
+    reshaped(LD_SHAPE_OPENAI, 400, "{\"error\":{\"code\":\"c\",\"type\":\"t\",\"message\":\"cut",
+             "t", "c", "cut");
     reshaped(LD_SHAPE_OPENAI, 529, ANTHROPIC, "server_error", "overloaded", "busy");
     reshaped(LD_SHAPE_RESPONSES, 502, "<html><title>Bad Gateway</title>", "server_error",
              "upstream_error", "Bad Gateway");
@@ -204,8 +219,8 @@ static void an_error_fits_only_its_own_shape(void **state)
         assert_int_equal(ld_error_fits(LD_SHAPE_ANTHROPIC, body), ROWS[i].anthropic);
     }
     reshaped(LD_SHAPE_OPENAI, 429,
-             "{\"error\":{\"type\":\"insufficient_quota\",\"message\":\"m\"}}", "rate_limit_error",
-             "insufficient_quota", "m");
+             "{\"error\":{\"type\":\"insufficient_quota\",\"message\":\"m\"}}",
+             "insufficient_quota", "insufficient_quota", "m");
 }
 
 static void a_type_that_is_given_is_kept(void **state)

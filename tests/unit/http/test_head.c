@@ -330,6 +330,49 @@ static void the_number_of_fields_is_limited(void **state)
     assert_int_equal(lh_error_http(LH_ERR_FIELDS), 431);
 }
 
+static void a_response_may_have_more_fields_than_are_kept(void **state)
+{
+    static const char *const LAST[] = {
+        "Content-Length: 7\r\n", "Transfer-Encoding: chunked\r\n",
+        "Connection: x\r\nConnection: close\r\nContent-Length: 7\r\n"};
+    struct lh_field fields[LH_ANSWER_FIELDS];
+    char text[8192];
+    (void)state;
+
+    for (size_t i = 0; i < 3; i++) {
+        struct lh_head head;
+        strcpy(text, "HTTP/1.1 200 OK\r\n");
+        for (int n = 0; n < 400; n++)
+            strcat(text, n % 2 == 0 ? "X: y\r\n" : "Set-Cookie: z\r\n");
+        strcat(strcat(text, LAST[i]), "\r\n");
+        lh_head_init_response(&head, fields, LH_ANSWER_FIELDS, &lh_limits_default,
+                              LH_REPLY_TO_OTHER);
+        assert_int_equal(lh_head_parse(&head, text, strlen(text)), LH_DONE);
+        assert_int_equal(head.body, i == 1 ? LH_BODY_CHUNKED : LH_BODY_LENGTH);
+        assert_int_equal(head.length, i == 1 ? 0 : 7);
+        assert_int_equal(head.keep_alive, i != 2);
+        assert_true(head.field_count <= LH_ANSWER_FIELDS);
+    }
+}
+
+static void what_frames_a_response_is_never_passed_over(void **state)
+{
+    struct lh_field fields[3];
+    struct lh_head head;
+    static const char *const FIELDS[] = {"Content-Length: 7", "Transfer-Encoding: chunked",
+                                         "Connection: close", "Content-Type: x"};
+    char text[256];
+    (void)state;
+
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n%s\r\n\r\n",
+                 FIELDS[i]);
+        lh_head_init_response(&head, fields, 3, &lh_limits_default, LH_REPLY_TO_OTHER);
+        assert_int_equal(lh_head_parse(&head, text, strlen(text)), LH_FAILED);
+        assert_int_equal(head.error, LH_ERR_FIELDS);
+    }
+}
+
 static void a_failure_sticks(void **state)
 {
     (void)state;
@@ -378,6 +421,8 @@ int main(void)
         cmocka_unit_test(requests_keep_alive_as_their_version_and_connection_say),
         cmocka_unit_test(limits_hold_to_the_byte),
         cmocka_unit_test(the_number_of_fields_is_limited),
+        cmocka_unit_test(a_response_may_have_more_fields_than_are_kept),
+        cmocka_unit_test(what_frames_a_response_is_never_passed_over),
         cmocka_unit_test(a_failure_sticks),
         cmocka_unit_test(bytes_searched_once_are_not_searched_again),
         cmocka_unit_test(fewer_bytes_than_before_are_read_anew),

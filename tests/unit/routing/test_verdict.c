@@ -2,6 +2,8 @@
 /* Whose fault it was, and whether another attempt follows. */
 #include "routing/verdict.h"
 
+#include "base/host.h"
+
 #include "../unit.h"
 
 #define REFUSED "{\"error\":{\"message\":\"Unrecognized request argument: stream_options\"}}"
@@ -58,7 +60,7 @@ static void a_status_says_whose_fault_it_was(void **state)
     } ROWS[] = {
         {200, LO_FAULT_NONE},     {204, LO_FAULT_NONE},     {299, LO_FAULT_NONE},
         {300, LO_FAULT_PLATFORM}, {304, LO_FAULT_PLATFORM}, {400, LO_FAULT_REQUEST},
-        {401, LO_FAULT_KEY},      {402, LO_FAULT_REQUEST},  {403, LO_FAULT_KEY},
+        {401, LO_FAULT_KEY},      {402, LO_FAULT_REQUEST},  {403, LO_FAULT_REQUEST},
         {404, LO_FAULT_REQUEST},  {407, LO_FAULT_KEY},      {408, LO_FAULT_PLATFORM},
         {413, LO_FAULT_REQUEST},  {422, LO_FAULT_REQUEST},  {429, LO_FAULT_LIMIT},
         {499, LO_FAULT_REQUEST},  {500, LO_FAULT_PLATFORM}, {503, LO_FAULT_PLATFORM},
@@ -71,6 +73,19 @@ static void a_status_says_whose_fault_it_was(void **state)
         if (lo_judge(&outcome).fault != ROWS[i].fault)
             fail_msg("%d: %s", ROWS[i].http_status, lo_fault_name(lo_judge(&outcome).fault));
     }
+}
+
+static void a_403_is_the_keys_fault_only_if_it_says_so(void **state)
+{
+    struct lb_host host;
+    struct lo_outcome outcome = {.host = &host, .http_status = 403, .attempt = 1};
+
+    (void)state;
+    lb_host_init(&host);
+    outcome.refusal = LB_STR("{\"error\":{\"message\":\"no\",\"code\":\"invalid_api_key\"}}");
+    assert_int_equal(lo_judge(&outcome).fault, LO_FAULT_KEY);
+    outcome.refusal = LB_STR("{\"error\":{\"message\":\"flagged\",\"code\":\"moderation\"}}");
+    assert_int_equal(lo_judge(&outcome).fault, LO_FAULT_REQUEST);
 }
 
 /* Whatever status had come before. */
@@ -122,6 +137,7 @@ int main(void)
         cmocka_unit_test(stream_options_that_are_not_known_are_left_out_once),
         cmocka_unit_test(nothing_is_tried_again_without_a_reason),
         cmocka_unit_test(a_status_says_whose_fault_it_was),
+        cmocka_unit_test(a_403_is_the_keys_fault_only_if_it_says_so),
         cmocka_unit_test(how_an_exchange_ended_says_more_than_its_status),
         cmocka_unit_test(a_callers_own_words_teach_nothing),
     };

@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-#include "accounts/objects.h"
 #include "gateway/ask.h"
-#include "gateway/native.h"
-#include "gateway/shown_ids.h"
 #include "gateway/work.h"
 #include "manager/manager.h"
+#include "objects/id_path.h"
+#include "objects/native.h"
+#include "objects/owners.h"
 
 /* Holds nothing of the request's, which may go on without it. */
 struct follow {
@@ -23,19 +23,19 @@ struct follow {
 
 static bool is_kept(enum ld_ref_kind kind)
 {
-    return !lg_id_is_signed(kind) && kind != LD_REF_MODEL;
+    return !lf_id_is_signed(kind) && kind != LD_REF_MODEL;
 }
 
 /* The first thing that is named, in the arena; p NULL: nothing. */
 static struct lb_str named(struct lg_request *request)
 {
     const struct lg_ask *ask = request->ask;
-    const struct lg_native *row;
+    const struct lf_native *row;
     struct lb_str id;
     struct ld_refs refs;
     struct ld_ref ref;
 
-    (void)lg_native_judge(request->method, request->match.rest, lb_str(NULL, 0), &row, &id);
+    (void)lf_native_judge(request->method, request->match.rest, lb_str(NULL, 0), &row, &id);
     if (row != NULL && id.size > 0)
         return is_kept(row->kind) ? lb_arena_str(&request->arena, id) : lb_str(NULL, 0);
     if (ask == NULL || ask->kind != LG_ASK_JSON || !ask->peek.refs)
@@ -58,7 +58,7 @@ static void look_up(void *context)
 {
     struct follow *follow = context;
 
-    follow->status = lw_object_platform(follow->manager, follow->user, follow->id,
+    follow->status = lf_object_platform(follow->manager, follow->user, follow->id,
                                         &follow->platform_id, &follow->err);
 }
 

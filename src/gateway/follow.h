@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A native path whose model nobody names goes where the thing is that it names: the platform at
- * which this user made it (accounts/objects.h), else that of the slot main.
+ * which this user made it (objects/owners.h), else that of the slot main.
  */
 #ifndef LG_FOLLOW_H
 #define LG_FOLLOW_H

@@ -7,10 +7,11 @@
 
 #include <string.h>
 
-#include "accounts/objects.h"
 #include "gateway/attempt.h"
 #include "gateway/work.h"
 #include "json/write.h"
+#include "objects/names.h"
+#include "objects/owners.h"
 
 enum { NAMED_MAX = 32 }; /* objects that one answer may tell of */
 
@@ -26,7 +27,7 @@ static const struct {
 struct record {
     struct lg_request *request;
     enum lg_verdict (*done)(struct lg_request *request);
-    struct lw_object objects[NAMED_MAX];
+    struct lf_object objects[NAMED_MAX];
     size_t count;
     llmgr_status status;
     struct llmgr_error err;
@@ -74,7 +75,7 @@ static llmgr_status note(struct record *record, const char *kind, const json_t *
     struct lb_str kept = lb_arena_str(&record->request->arena, text);
     if (kept.p == NULL)
         return lb_fail_memory(err);
-    record->objects[record->count++] = (struct lw_object){.id = kept, .kind = lb_cstr(kind)};
+    record->objects[record->count++] = (struct lf_object){.id = kept, .kind = lb_cstr(kind)};
     return LLMGR_OK;
 }
 
@@ -99,9 +100,9 @@ static llmgr_status note_fruits(struct record *record, const json_t *root, struc
 static llmgr_status read_answer(struct record *record, const json_t *root, struct llmgr_error *err)
 {
     const struct lg_own *own = record->request->own;
-    const char *kind = own->makes_batch_file ? LG_OWN_BATCH_FILE : ld_ref_kind_name(own->row->kind);
+    const char *kind = own->makes_batch_file ? LF_BATCH_FILE : ld_ref_kind_name(own->row->kind);
 
-    if (own->row->kind_of_work == LG_NATIVE_MAKES) {
+    if (own->row->kind_of_work == LF_NATIVE_MAKES) {
         llmgr_status status = note(record, kind, json_object_get(root, "id"), err);
         if (status == LLMGR_OK && record->count == 0)
             status = lb_fail(err, LLMGR_ERR_PROTOCOL,
@@ -136,15 +137,15 @@ static void work(void *context)
     struct lm_manager *manager = request->worker->manager;
     json_t *root = lj_json_read(lb_buf_str(&own->held), NULL);
 
-    if (own->row->kind_of_work == LG_NATIVE_ENDS) {
+    if (own->row->kind_of_work == LF_NATIVE_ENDS) {
         if (!json_is_false(json_object_get(root, "deleted")))
             record->status =
-                lw_object_forget(manager, target->platform_id, target->user, own->id, &record->err);
+                lf_object_forget(manager, target->platform_id, target->user, own->id, &record->err);
     } else {
         record->status = read_answer(record, root, &record->err);
         if (record->status == LLMGR_OK && record->count > 0)
             record->status =
-                lw_objects_add(manager, target, record->objects, record->count, &record->err);
+                lf_objects_add(manager, target, record->objects, record->count, &record->err);
         if (record->status != LLMGR_OK)
             tell_lost(record);
     }

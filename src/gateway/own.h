@@ -2,7 +2,7 @@
 /*
  * OWN: with a key that is not the caller's own the platform takes all callers for one, so it is
  * decided here what each may reach (native.def) and whose the things are that a request names
- * (accounts/objects.h). With one's own key nothing of this happens.
+ * (objects/names.h, objects/owners.h). With one's own key nothing of this happens.
  *
  *   ADMIT --> OWN: path allowed? --> ids of path, query, body --> all the caller's? --> OPEN
  *                                                                  (SQL, off the loop)
@@ -14,20 +14,16 @@
 #ifndef LG_OWN_H
 #define LG_OWN_H
 
-#include "gateway/native.h"
 #include "gateway/request.h"
-
-/* The kind of a file whose lines have been looked at, and that a batch may therefore be made of. */
-#define LG_OWN_BATCH_FILE "batch file"
+#include "objects/native.h"
 
 enum {
-    LG_OWN_IDS_MAX = 256,       /* different objects that one request may name */
     LG_OWN_HELD_MAX = 1 << 20,  /* bytes of an answer that is held */
     LG_OWN_LOOK_MAX = 64 << 10, /* of a body that is looked through on the loop */
 };
 
 struct lg_own {
-    const struct lg_native *row; /* NULL: an endpoint of routes.def, or opened by the operator */
+    const struct lf_native *row; /* NULL: an endpoint of routes.def, or opened by the operator */
     struct lb_str id;            /* of the path's object; empty: it has none */
     bool makes_batch_file;       /* a file for a batch is sent, and its lines are fine */
     bool holds;                  /* the answer waits until it has been recorded */

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "accounts/signed_id.h"
 #include "dialect/refs.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
@@ -13,6 +12,8 @@
 #include "gateway/work.h"
 #include "http/query.h"
 #include "http/url.h"
+#include "objects/id_path.h"
+#include "objects/signed_id.h"
 
 enum {
     PATH_MAX_SIZE = 3 * LG_ROUTE_PATH_MAX, /* each byte escaped, its query apart */
@@ -21,12 +22,6 @@ enum {
 };
 
 /* ---- Kinds ----------------------------------------------------------------------------------- */
-
-/* What a platform keeps for one request; of all else a table says whose it is. */
-bool lg_id_is_signed(enum ld_ref_kind kind)
-{
-    return kind == LD_REF_RESPONSE || kind == LD_REF_ITEM || kind == LD_REF_CHAT_COMPLETION;
-}
 
 /* Parameters of lists that name an item to go on from. */
 static bool is_cursor(struct lb_str name)
@@ -49,84 +44,13 @@ static bool is_call(const struct ld_ref *ref)
     return ref->kind == LD_REF_ITEM && lb_str_starts(ref->id, LB_STR("call_"));
 }
 
-/* ---- Paths ----------------------------------------------------------------------------------- */
-
-#define ON(method) (1u << LH_METHOD_##method)
-
-/*
- * What there is for a caller whose key is not his own; '#' is a shown id, '*' any segment. Below
- * /responses and /chat/completions there is nothing else: lists of all are everybody's.
- */
-static const struct place {
-    const char *pattern;
-    unsigned methods;
-} PLACES[] = {
-    {"/responses/input_tokens", ON(POST)},
-    {"/responses/compact", ON(POST)},
-    {"/responses/#", ON(GET) | ON(HEAD) | ON(DELETE)},
-    {"/responses/#/cancel", ON(POST)},
-    {"/responses/#/input_items", ON(GET) | ON(HEAD)},
-    {"/chat/completions/#", ON(GET) | ON(HEAD) | ON(POST) | ON(DELETE)},
-    {"/chat/completions/#/messages", ON(GET) | ON(HEAD)},
-    {"/conversations/*/items", ON(GET) | ON(HEAD) | ON(POST)},
-    {"/conversations/*/items/#", ON(GET) | ON(HEAD) | ON(DELETE)},
-};
-
-/* Does the path fit? *id is its segment that is an id; p NULL: it has none. */
-static bool fits(const char *pattern, struct lb_str path, struct lb_str *id)
-{
-    *id = lb_str(NULL, 0);
-    while (*pattern != '\0' && path.size > 0) {
-        size_t size = 1;
-        if (*pattern == '#' || *pattern == '*') {
-            size = lb_str_find(path, '/');
-            if (*pattern == '#')
-                *id = lb_str_sub(path, 0, size);
-        } else if (*pattern != path.p[0]) {
-            return false;
-        }
-        pattern++;
-        path = lb_str_sub(path, size, path.size);
-    }
-    return *pattern == '\0' && path.size == 0;
-}
-
-static const struct place *find_place(const struct lg_request *request, struct lb_str *id)
-{
-    const struct lb_str rest = request->match.rest; /* perhaps with its query */
-    const struct lb_str path = lb_str_sub(rest, 0, lb_str_find(rest, '?'));
-
-    for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
-        if ((PLACES[i].methods >> request->method & 1) != 0 && fits(PLACES[i].pattern, path, id))
-            return &PLACES[i];
-    }
-    *id = lb_str(NULL, 0);
-    return NULL;
-}
-
-bool lg_shown_has_items(const struct lg_request *request)
-{
-    struct lb_str id;
-
-    return request->method != LH_METHOD_DELETE &&
-           lb_str_starts(request->match.rest, LB_STR("/conversations/")) &&
-           find_place(request, &id) != NULL;
-}
-
-/* Is everything below this path kept for one request, or nothing? */
-static bool is_ours(struct lb_str rest)
-{
-    return lb_str_starts(rest, LB_STR("/responses")) ||
-           lb_str_starts(rest, LB_STR("/chat/completions"));
-}
-
 /* ---- Which platform -------------------------------------------------------------------------- */
 
 static int64_t platform_of(struct lb_str shown)
 {
     int64_t platform_id;
 
-    return lw_id_platform(shown, &platform_id) ? platform_id : 0;
+    return lf_id_platform(shown, &platform_id) ? platform_id : 0;
 }
 
 static int64_t platform_in_path(const struct lg_request *request)
@@ -135,8 +59,8 @@ static int64_t platform_in_path(const struct lg_request *request)
     struct lb_str segment;
     size_t size = 0;
 
-    if (find_place(request, &segment) == NULL || segment.p == NULL || segment.size > sizeof shown ||
-        !lh_percent_decode(segment, shown, &size))
+    if (!lf_id_path(request->method, request->match.rest, &segment) || segment.p == NULL ||
+        segment.size > sizeof shown || !lh_percent_decode(segment, shown, &size))
         return 0;
     return platform_of(lb_str(shown, size));
 }
@@ -152,7 +76,7 @@ static int64_t platform_in_body(const struct lg_request *request)
     ld_refs_start(&refs, lb_buf_str(&request->body));
     while (ld_refs_next(&refs, &ref)) {
         int64_t platform_id =
-            lg_id_is_signed(ref.kind) && ref.id.p != NULL ? platform_of(ref.id) : 0;
+            lf_id_is_signed(ref.kind) && ref.id.p != NULL ? platform_of(ref.id) : 0;
         if (platform_id != 0)
             return platform_id;
     }
@@ -178,7 +102,7 @@ enum lg_verdict lg_shown_refuse(struct lg_request *request)
 
 struct opening {
     struct lg_request *request;
-    struct lw_id_holder holder;
+    struct lf_id_holder holder;
     bool may_choose; /* what open_json is to look for */
     bool may_name;
     bool fine; /* nothing was refused */
@@ -188,7 +112,7 @@ struct opening {
 
 static bool open_id(const struct opening *opening, struct lb_str shown, struct lb_str *id)
 {
-    return lw_id_open(opening->request->worker->manager, &opening->holder, shown, id);
+    return lf_id_open(opening->request->worker->manager, &opening->holder, shown, id);
 }
 
 /*
@@ -205,7 +129,7 @@ static bool open_body(const struct opening *opening)
 
     ld_refs_start(&refs, lb_buf_str(body));
     while (ld_refs_next(&refs, &ref)) {
-        if (!lg_id_is_signed(ref.kind))
+        if (!lf_id_is_signed(ref.kind))
             continue;
         if (ref.id.p != NULL && is_call(&ref))
             continue;
@@ -255,7 +179,7 @@ static bool open_path(const struct opening *opening, struct lb_buf *out)
     const struct lb_str rest = request->match.rest;
     struct lb_str id;
 
-    if (find_place(request, &id) == NULL)
+    if (!lf_id_path(request->method, rest, &id))
         return false;
     if (id.p == NULL) {
         lb_buf_add_str(out, rest);
@@ -329,7 +253,8 @@ static bool has_place(const struct lg_request *request)
     struct lb_str id;
 
     return lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE &&
-           (is_ours(request->match.rest) || find_place(request, &id) != NULL);
+           (lf_id_path_is_ours(request->match.rest) ||
+            lf_id_path(request->method, request->match.rest, &id));
 }
 
 /* What is not read may name what it likes, in an encoding of its choice. */
@@ -375,7 +300,7 @@ static enum lg_verdict start(struct lg_request *request, bool choose, bool name)
     struct opening opening = {
         .request = request, .may_choose = choose, .may_name = name, .fine = true};
 
-    lw_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
+    lf_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
     if (request->body.size <= AT_ONCE_MAX) {
         open_json(&opening);
         return opened(request, &opening, LLMGR_OK);

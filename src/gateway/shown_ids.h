@@ -12,14 +12,8 @@
 #ifndef LG_SHOWN_IDS_H
 #define LG_SHOWN_IDS_H
 
-#include "dialect/refs.h"
 #include "gateway/request.h"
 
-/* Does the id itself say whose it is? Of all other kinds a table does (own.h). */
-bool lg_id_is_signed(enum ld_ref_kind kind);
-
-/* Does the answer tell of items of a conversation? */
-bool lg_shown_has_items(const struct lg_request *request);
 /* For READ, of a request that names no model: the platform its ids say they are of; 0: none. */
 int64_t lg_shown_platform(const struct lg_request *request);
 /* FAIL: there is no such thing, as far as this caller is concerned. */

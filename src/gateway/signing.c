@@ -4,16 +4,16 @@
 
 #include <string.h>
 
-#include "accounts/signed_id.h"
 #include "dialect/splice.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
-#include "gateway/shown_ids.h"
+#include "objects/id_path.h"
+#include "objects/signed_id.h"
 
 struct lg_signing {
     const struct lb_host *host;
     const struct lm_manager *manager;
-    struct lw_id_holder holder;
+    struct lf_id_holder holder;
     bool waits; /* tails are on their way out */
     struct ld_signer signer;
 };
@@ -58,7 +58,7 @@ bool lg_signing_suits(const struct lg_request *request, enum ld_signed_family *f
         *family =
             is_below(rest, LB_STR("/chat/completions")) ? LD_SIGNED_CHATS : LD_SIGNED_RESPONSES;
         return *family == LD_SIGNED_CHATS || is_below(rest, LB_STR("/responses")) ||
-               lg_shown_has_items(request);
+               lf_id_path_has_items(request->method, rest);
     default:
         return false;
     }
@@ -70,7 +70,7 @@ static size_t make_tail(void *context, struct lb_str id, char tail[LD_SIGNER_TAI
 {
     const struct lg_signing *signing = context;
 
-    return lw_id_tail(signing->manager, &signing->holder, id, tail);
+    return lf_id_tail(signing->manager, &signing->holder, id, tail);
 }
 
 struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_signed_family family,
@@ -84,7 +84,7 @@ struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_sign
     signing->host = request->worker->host;
     signing->manager = request->worker->manager;
     signing->waits = false;
-    lw_id_holder_set(&signing->holder, target->user, target->platform_id, target->origin);
+    lf_id_holder_set(&signing->holder, target->user, target->platform_id, target->origin);
     ld_signer_init(&signing->signer, family, stream, make_tail, signing);
     return signing;
 }

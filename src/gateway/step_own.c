@@ -4,15 +4,12 @@
 
 #include <string.h>
 
-#include "accounts/objects.h"
-#include "dialect/batch_line.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
-#include "gateway/shown_ids.h"
 #include "gateway/upload.h"
 #include "gateway/work.h"
-#include "http/url.h"
 #include "manager/manager.h"
+#include "objects/names.h"
 
 /* ---- Refusals -------------------------------------------------------------------------------- */
 
@@ -27,283 +24,6 @@ static enum lg_verdict refuse_path(struct lg_request *request, const char *text)
                            (int)lb_utf8_cut(path, 200), path.p, lb_tr(text));
 }
 
-static llmgr_status no_such(struct llmgr_error *err, const char *kind, struct lb_str id)
-{
-    return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no %s '%.*s'"), kind,
-                   (int)lb_utf8_cut(id, 100), id.p);
-}
-
-/* ---- Gathering what is named ----------------------------------------------------------------- */
-
-struct gather {
-    struct lg_request *request;
-    const struct lg_native *row;
-    struct lw_object *objects;
-    size_t count;
-    llmgr_status status;
-    struct llmgr_error err;
-};
-
-static bool makes_batch(const struct lg_native *row)
-{
-    return row != NULL && row->kind == LD_REF_BATCH && row->kind_of_work == LG_NATIVE_MAKES;
-}
-
-static bool stop(struct gather *gather, llmgr_status status)
-{
-    gather->status = status;
-    return false;
-}
-
-/* One object more; false: the request fails. */
-static bool add(struct gather *gather, enum ld_ref_kind kind, struct lb_str id)
-{
-    struct lb_arena *arena = &gather->request->arena;
-    const char *called = ld_ref_kind_name(kind);
-
-    if (id.size == 0 || lg_id_is_signed(kind))
-        return stop(gather, no_such(&gather->err, called, id));
-    const bool for_batch = kind == LD_REF_FILE && makes_batch(gather->row);
-    for (size_t i = gather->count; i > 0; i--) {
-        struct lw_object *object = &gather->objects[i - 1];
-        if (lb_str_eq(object->id, id) && object->exact == for_batch)
-            return true;
-    }
-    if (gather->count == LG_OWN_IDS_MAX)
-        return stop(gather, lb_fail(&gather->err, LLMGR_ERR_INVALID,
-                                    N_("the request names more than %d things that are kept at "
-                                       "the platform"),
-                                    LG_OWN_IDS_MAX));
-    if (gather->objects == NULL)
-        gather->objects = lb_arena_calloc(arena, LG_OWN_IDS_MAX, sizeof *gather->objects);
-    struct lb_str kept = lb_arena_str(arena, id);
-    if (gather->objects == NULL || kept.p == NULL)
-        return stop(gather, lb_fail_memory(&gather->err));
-    gather->objects[gather->count++] =
-        (struct lw_object){.id = kept,
-                           .kind = for_batch ? LB_STR(LG_OWN_BATCH_FILE) : lb_cstr(called),
-                           .exact = for_batch};
-    return true;
-}
-
-/* Which of what is told is another's business: our own replacements, and what shown_ids.h opens. */
-static bool passes_over(const struct gather *gather, const struct ld_ref *ref, bool is_body)
-{
-    const struct lg_ask *ask = gather->request->ask;
-
-    if (!is_body)
-        return false;
-    return lg_id_is_signed(ref->kind) || (ask->kind == LG_ASK_JSON && ref->kind == LD_REF_MODEL &&
-                                          ref->at.at == ask->peek.model_at.at + 1);
-}
-
-static bool add_json(struct gather *gather, struct lb_str text, bool is_body)
-{
-    struct ld_refs refs;
-    struct ld_ref ref;
-
-    ld_refs_start(&refs, text);
-    while (ld_refs_next(&refs, &ref)) {
-        if (passes_over(gather, &ref, is_body))
-            continue;
-        if (!add(gather, ref.kind, ref.id.p != NULL ? ref.id : lb_str("", 0)))
-            return false;
-    }
-    if (refs.why == NULL)
-        return true;
-    return stop(gather, lb_fail(&gather->err, LLMGR_ERR_INVALID,
-                                N_("the request body is not a JSON object (byte %zu: %s)"), refs.at,
-                                refs.why));
-}
-
-static bool looks_like_json(struct lb_str text)
-{
-    static const struct lb_str MARK = {"\xef\xbb\xbf", 3};
-
-    text = lb_str_sub(text, lb_str_starts(text, MARK) ? MARK.size : 0, text.size);
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.p[i] == '{' || text.p[i] == '[')
-            return true;
-        if ((unsigned char)text.p[i] > ' ')
-            return false;
-    }
-    return false;
-}
-
-/* "a=b&c=d" of a query or a form in that shape. */
-static bool add_pairs(struct gather *gather, struct lb_str pairs)
-{
-    struct ld_ref ref;
-
-    while (pairs.size > 0) {
-        size_t end = 0;
-        while (end < pairs.size && pairs.p[end] != '&' && pairs.p[end] != ';')
-            end++;
-        struct lb_str pair = lb_str_sub(pairs, 0, end);
-        pairs = lb_str_sub(pairs, end + 1, pairs.size);
-        char *plain = lb_arena_bytes(&gather->request->arena, pair.size + 1);
-        size_t cut = lb_str_find(pair, '='), name_size = 0, size = 0;
-        if (plain == NULL)
-            return stop(gather, lb_fail_memory(&gather->err));
-        if (!lh_percent_decode(lb_str_sub(pair, 0, cut), plain, &name_size) ||
-            !lh_percent_decode(lb_str_sub(pair, cut + 1, pair.size), plain + name_size, &size))
-            return stop(gather, lb_fail(&gather->err, LLMGR_ERR_INVALID,
-                                        N_("the path holds an invalid escape")));
-        if (ld_ref_named(lb_str(plain, name_size), lb_str(plain + name_size, size), &ref) &&
-            !add(gather, ref.kind, ref.id.p != NULL ? ref.id : lb_str("", 0)))
-            return false;
-    }
-    return true;
-}
-
-/* ---- Forms and the lines of batch files ------------------------------------------------------ */
-
-/* May a line of a batch, or a batch as a whole, ask for this? What leaves nothing behind. */
-static bool is_work(const struct gather *gather, struct lb_str method, struct lb_str url)
-{
-    const struct lb_str v1 = LB_STR("/v1/");
-    const struct lg_native *row;
-    struct lb_str id;
-
-    if (method.size > 0 && !lb_str_eq_c(method, "POST"))
-        return false;
-    if (lb_str_starts(url, v1))
-        url = lb_str_sub(url, 3, url.size);
-    for (unsigned i = 0; i < LD_ENDPOINT_COUNT; i++) {
-        const struct lb_str path = ld_endpoint((enum ld_endpoint_id)i)->path;
-        if (path.size > 0 && lb_str_eq(path, url))
-            return true;
-    }
-    return lg_native_judge(LH_METHOD_POST, url, gather->request->attempt->target.native_paths, &row,
-                           &id) == LG_NATIVE_OPEN &&
-           (row == NULL || row->kind_of_work == LG_NATIVE_FREE);
-}
-
-/* `number`: of the line; 0: it is the request that makes a batch. */
-static bool check_line(struct gather *gather, struct lb_str text, size_t number)
-{
-    struct ld_batch_line line;
-    struct llmgr_error why = {0};
-    struct lb_arena arena;
-    char room[512];
-
-    lb_arena_init(&arena, gather->request->worker->host, room, sizeof room, 1 << 16);
-    llmgr_status status = ld_batch_line(text, &arena, &line, &why);
-    lb_arena_free(&arena);
-    if (status != LLMGR_OK)
-        return stop(gather, lb_fail(&gather->err, LLMGR_ERR_INVALID,
-                                    N_("line %zu of the batch: %s"), number, why.message));
-    struct lb_str method = ld_batch_text(&line.method), url = ld_batch_text(&line.url);
-    struct lb_str endpoint = ld_batch_text(&line.endpoint);
-    if ((url.size > 0 || line.method.is_there) && !is_work(gather, method, url))
-        endpoint = url;
-    else if (endpoint.size == 0 || is_work(gather, lb_str("", 0), endpoint))
-        return true;
-    return stop(gather, lb_fail(&gather->err, LLMGR_ERR_NOT_FOUND,
-                                N_("line %zu of the batch: '%.*s' is not served with the server's "
-                                   "key"),
-                                number, (int)lb_utf8_cut(endpoint, 100), endpoint.p));
-}
-
-/* Each line is a request; what is none would be read by the platform, and not by us. */
-static bool add_lines(struct gather *gather, struct lb_str file)
-{
-    static const struct lb_str MARK = {"\xef\xbb\xbf", 3};
-    size_t number = 0;
-
-    file = lb_str_sub(file, lb_str_starts(file, MARK) ? MARK.size : 0, file.size);
-    while (file.size > 0) {
-        struct lb_str line = lb_str_sub(file, 0, lb_str_find(file, '\n'));
-        file = lb_str_sub(file, line.size + 1, file.size);
-        number++;
-        while (line.size > 0 && (unsigned char)line.p[line.size - 1] <= ' ')
-            line.size--;
-        if (line.size > 0 && !(check_line(gather, line, number) && add_json(gather, line, false)))
-            return false;
-    }
-    return true;
-}
-
-/* Does the form say that its file is for a batch? */
-static bool is_for_batch(struct lb_str body, const struct ld_form *form)
-{
-    struct ld_form_walk walk;
-    struct ld_form_field field;
-
-    ld_form_walk_start(&walk, body, form);
-    while (ld_form_walk_next(&walk, &field)) {
-        if (lb_str_eq_nocase(field.name, LB_STR("purpose")) &&
-            lb_str_eq_nocase(lb_str_trim(field.value), LB_STR("batch")))
-            return true;
-    }
-    return false;
-}
-
-static bool add_form(struct gather *gather, struct lb_str body, const struct ld_form *form)
-{
-    bool batch = is_for_batch(body, form);
-    struct ld_form_walk walk;
-    struct ld_form_field field;
-    struct ld_ref ref;
-
-    gather->request->own->makes_batch_file = batch;
-    ld_form_walk_start(&walk, body, form);
-    while (ld_form_walk_next(&walk, &field)) {
-        if (batch && field.file && !add_lines(gather, field.value))
-            return false;
-        if (lb_str_eq_nocase(field.name, LB_STR("model")))
-            continue; /* becomes the one that was resolved */
-        if (ld_ref_named(field.name, field.value, &ref) &&
-            !add(gather, ref.kind, ref.id.p != NULL ? ref.id : lb_str("", 0)))
-            return false;
-        if (!field.file && looks_like_json(field.value) && !add_json(gather, field.value, false))
-            return false;
-    }
-    return true;
-}
-
-/* ---- The whole request ----------------------------------------------------------------------- */
-
-static bool is_pairs(struct lb_str type)
-{
-    size_t end = lb_str_find(type, ';');
-
-    return lb_str_eq_nocase(lb_str_trim(lb_str_sub(type, 0, end)),
-                            LB_STR("application/x-www-form-urlencoded"));
-}
-
-static bool add_body(struct gather *gather)
-{
-    const struct lg_request *request = gather->request;
-    const struct lg_ask *ask = request->ask;
-    struct lb_str body = lb_buf_str(&request->body);
-
-    if (ask == NULL)
-        return true;
-    if (ask->kind == LG_ASK_JSON)
-        return (!makes_batch(gather->row) || check_line(gather, body, 0)) &&
-               add_json(gather, body, true);
-    if (ask->kind == LG_ASK_FORM)
-        return add_form(gather, body, &ask->form);
-    if (is_pairs(lh_head_get(request->head, LH_HEADER_CONTENT_TYPE)))
-        return add_pairs(gather, body);
-    return !looks_like_json(body) || add_json(gather, body, false);
-}
-
-static void gather_all(void *context)
-{
-    struct gather *gather = context;
-    const struct lg_request *request = gather->request;
-    const struct lg_own *own = request->own;
-    bool native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
-
-    if (own->id.size > 0 && !lg_id_is_signed(own->row->kind) &&
-        !add(gather, own->row->kind, own->id))
-        return;
-    if (add_body(gather) && native)
-        (void)add_pairs(gather, request->head->query);
-}
-
 /* ---- Whose is it? ---------------------------------------------------------------------------- */
 
 /* Holds nothing of the request's, which goes on without it when the database does not answer. */
@@ -314,7 +34,7 @@ struct look_up {
     size_t count;
     llmgr_status status;
     struct llmgr_error err;
-    struct lw_object objects[];
+    struct lf_object objects[];
 };
 
 static void look_up(void *context)
@@ -322,11 +42,11 @@ static void look_up(void *context)
     struct look_up *look = context;
     size_t missing = 0;
 
-    look->status = lw_objects_owned(look->manager, look->platform_id, look->user, look->objects,
+    look->status = lf_objects_owned(look->manager, look->platform_id, look->user, look->objects,
                                     look->count, &missing, &look->err);
     if (look->status == LLMGR_OK && missing < look->count)
         look->status =
-            no_such(&look->err, look->objects[missing].kind.p, look->objects[missing].id);
+            lf_no_such(&look->err, look->objects[missing].kind.p, look->objects[missing].id);
 }
 
 static void drop_look_up(void *context)
@@ -361,15 +81,15 @@ static struct lb_str put(char **texts, struct lb_str text)
     return lb_str(text.size > 0 ? memcpy(to, text.p, text.size) : to, text.size);
 }
 
-static enum lg_verdict start_look_up(struct lg_request *request, const struct gather *gather)
+static enum lg_verdict start_look_up(struct lg_request *request, const struct lf_names *names)
 {
     struct lm_manager *manager = request->worker->manager;
     const struct lr_target *target = &request->attempt->target;
-    size_t size = sizeof(struct look_up) + gather->count * sizeof(struct lw_object);
+    size_t size = sizeof(struct look_up) + names->count * sizeof(struct lf_object);
     size_t texts_size = target->user.size;
 
-    for (size_t i = 0; i < gather->count; i++)
-        texts_size += gather->objects[i].id.size;
+    for (size_t i = 0; i < names->count; i++)
+        texts_size += names->objects[i].id.size;
     struct look_up *look = lb_calloc(lm_host(manager), 1, size + texts_size);
     if (look == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
@@ -377,12 +97,28 @@ static enum lg_verdict start_look_up(struct lg_request *request, const struct ga
     look->manager = manager;
     look->platform_id = target->platform_id;
     look->user = put(&texts, target->user);
-    look->count = gather->count;
-    for (size_t i = 0; i < gather->count; i++) {
-        look->objects[i] = gather->objects[i]; /* kinds are constants */
-        look->objects[i].id = put(&texts, gather->objects[i].id);
+    look->count = names->count;
+    for (size_t i = 0; i < names->count; i++) {
+        look->objects[i] = names->objects[i]; /* kinds are constants */
+        look->objects[i].id = put(&texts, names->objects[i].id);
     }
     return lg_work_start_bounded(request, look_up, looked_up, drop_look_up, look);
+}
+
+/* ---- What does it name? ---------------------------------------------------------------------- */
+
+struct gather {
+    struct lf_naming from;
+    struct lf_names names;
+    llmgr_status status;
+    struct llmgr_error err;
+};
+
+static void gather_all(void *context)
+{
+    struct gather *gather = context;
+
+    gather->status = lf_names_find(&gather->from, &gather->names, &gather->err);
 }
 
 static enum lg_verdict gathered(struct lg_request *request, void *context, llmgr_status status)
@@ -395,18 +131,52 @@ static enum lg_verdict gathered(struct lg_request *request, void *context, llmgr
         return LG_DONE;
     if (gather->status != LLMGR_OK)
         return refuse(request, &gather->err);
-    return gather->count > 0 ? start_look_up(request, gather) : LG_NEXT;
+    request->own->makes_batch_file = gather->names.batch_file;
+    return gather->names.count > 0 ? start_look_up(request, &gather->names) : LG_NEXT;
+}
+
+static bool is_pairs(struct lb_str type)
+{
+    size_t end = lb_str_find(type, ';');
+
+    return lb_str_eq_nocase(lb_str_trim(lb_str_sub(type, 0, end)),
+                            LB_STR("application/x-www-form-urlencoded"));
+}
+
+static enum lf_body_kind body_kind(const struct lg_request *request)
+{
+    const struct lg_ask *ask = request->ask;
+
+    if (ask == NULL)
+        return LF_BODY_NONE;
+    if (ask->kind != LG_ASK_OPAQUE)
+        return ask->kind == LG_ASK_JSON ? LF_BODY_JSON : LF_BODY_FORM;
+    return is_pairs(lh_head_get(request->head, LH_HEADER_CONTENT_TYPE)) ? LF_BODY_PAIRS
+                                                                        : LF_BODY_OTHER;
 }
 
 /* A short body is looked through at once; a long one beside the loop. */
 static enum lg_verdict start_gathering(struct lg_request *request)
 {
     struct gather *gather = lb_arena_calloc(&request->arena, 1, sizeof *gather);
+    const bool native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
 
     if (gather == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    gather->request = request;
-    gather->row = request->own->row;
+    gather->from = (struct lf_naming){
+        .host = request->worker->host,
+        .arena = &request->arena,
+        .row = request->own->row,
+        .path_id = request->own->id,
+        .opened = request->attempt->target.native_paths,
+        .query = native ? request->head->query : lb_str(NULL, 0),
+        .kind = body_kind(request),
+        .body = lb_buf_str(&request->body),
+    };
+    if (gather->from.kind == LF_BODY_JSON)
+        gather->from.model_at = request->ask->peek.model_at.at;
+    if (gather->from.kind == LF_BODY_FORM)
+        gather->from.form = &request->ask->form;
     if (request->body.size > LG_OWN_LOOK_MAX)
         return lg_work_start(request, gather_all, gathered, gather);
     gather_all(gather);
@@ -468,13 +238,13 @@ static enum lg_verdict judge(struct lg_request *request)
 {
     struct lg_own *own = request->own;
 
-    switch (lg_native_judge(request->method, request->match.rest,
+    switch (lf_native_judge(request->method, request->match.rest,
                             request->attempt->target.native_paths, &own->row, &own->id)) {
-    case LG_NATIVE_OPEN:
+    case LF_NATIVE_OPEN:
         break;
-    case LG_NATIVE_CLOSED:
+    case LF_NATIVE_CLOSED:
         return refuse_path(request, N_("is never reached with the server's key"));
-    case LG_NATIVE_UNKNOWN:
+    case LF_NATIVE_UNKNOWN:
     default:
         return refuse_path(
             request,
@@ -487,13 +257,13 @@ static enum lg_verdict judge(struct lg_request *request)
         if (own->id.p == NULL)
             return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     }
-    if (own->row->kind_of_work == LG_NATIVE_ALL)
+    if (own->row->kind_of_work == LF_NATIVE_ALL)
         return refuse_path(
             request,
             N_("would list what belongs to all who use the server's key; ask for one by its id"));
-    own->holds = own->row->kind_of_work == LG_NATIVE_MAKES ||
-                 own->row->kind_of_work == LG_NATIVE_TELLS ||
-                 own->row->kind_of_work == LG_NATIVE_ENDS;
+    own->holds = own->row->kind_of_work == LF_NATIVE_MAKES ||
+                 own->row->kind_of_work == LF_NATIVE_TELLS ||
+                 own->row->kind_of_work == LF_NATIVE_ENDS;
     return LG_NEXT;
 }
 
@@ -514,7 +284,7 @@ static bool wants_whole(const struct lg_request *request)
 
     if (!request->streams_body)
         return request->body_open; /* it has begun to be read */
-    if (own->row != NULL && own->row->kind_of_work != LG_NATIVE_FREE)
+    if (own->row != NULL && own->row->kind_of_work != LF_NATIVE_FREE)
         return true;
     return is_pairs(lh_head_get(request->head, LH_HEADER_CONTENT_TYPE)) ||
            (request->body.size > 0 && memchr("[\xef", request->body.data[0], 2) != NULL);
@@ -529,7 +299,7 @@ static enum lg_verdict native(struct lg_request *request)
         verdict = lg_upload_whole(request);
     if (verdict != LG_NEXT)
         return verdict;
-    if (!type_suits(request) || (makes_batch(own->row) && !is_json(request)))
+    if (!type_suits(request) || (lf_native_makes_batch(own->row) && !is_json(request)))
         return refuse_type(request);
     bool named = own->id.size > 0 || request->head->query.size > 0 || may_name(request) ||
                  (own->row != NULL && own->row->kind == LD_REF_BATCH);

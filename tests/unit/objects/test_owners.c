@@ -2,10 +2,10 @@
 /* Whose is what is kept at a platform. */
 #include "../manager/house.h"
 
-#include "accounts/objects.h"
+#include "objects/owners.h"
 #include "library/open.h"
 
-#define ID(text) ((struct lw_object){.id = {text, sizeof(text) - 1}, .kind = {"file", 4}})
+#define ID(text) ((struct lf_object){.id = {text, sizeof(text) - 1}, .kind = {"file", 4}})
 
 static struct house h;
 static int64_t a, b;
@@ -34,19 +34,19 @@ static void target_of(const char *user, const char *model, struct lr_target *tar
     *target = h.target;
 }
 
-static llmgr_status add(const char *user, const char *model, struct lw_object object)
+static llmgr_status add(const char *user, const char *model, struct lf_object object)
 {
     struct lr_target target;
 
     target_of(user, model, &target);
-    return lw_objects_add(h.manager, &target, &object, 1, &h.err);
+    return lf_objects_add(h.manager, &target, &object, 1, &h.err);
 }
 
-static bool owns(const char *user, int64_t platform, struct lw_object object)
+static bool owns(const char *user, int64_t platform, struct lf_object object)
 {
     size_t missing = 99;
 
-    OK(&h, lw_objects_owned(h.manager, platform, lb_cstr(user), &object, 1, &missing, &h.err));
+    OK(&h, lf_objects_owned(h.manager, platform, lb_cstr(user), &object, 1, &missing, &h.err));
     return missing == 1;
 }
 
@@ -62,15 +62,15 @@ static void an_object_is_its_makers_at_one_platform(void **state)
     assert_false(owns("ann", b, ID("f-1")));
     assert_false(owns("ann", a, ID("F-1")));
     assert_false(owns("ann", a, ID("f-1 ")));
-    OK(&h, lw_object_platform(h.manager, lb_cstr("ann"), lb_cstr("f-1"), &platform, &h.err));
+    OK(&h, lf_object_platform(h.manager, lb_cstr("ann"), lb_cstr("f-1"), &platform, &h.err));
     assert_int_equal(platform, a);
-    OK(&h, lw_object_platform(h.manager, lb_cstr("ben"), lb_cstr("f-1"), &platform, &h.err));
+    OK(&h, lf_object_platform(h.manager, lb_cstr("ben"), lb_cstr("f-1"), &platform, &h.err));
     assert_int_equal(platform, 0);
     /* Another process asks the same rows. */
     struct lm_manager *other = house_open_another(&h);
     size_t missing = 0;
-    struct lw_object object = ID("f-1");
-    OK(&h, lw_objects_owned(other, a, lb_cstr("ann"), &object, 1, &missing, &h.err));
+    struct lf_object object = ID("f-1");
+    OK(&h, lf_objects_owned(other, a, lb_cstr("ann"), &object, 1, &missing, &h.err));
     assert_int_equal(missing, 1);
     la_manager_close(other);
 }
@@ -78,22 +78,22 @@ static void an_object_is_its_makers_at_one_platform(void **state)
 static void an_id_is_not_taken_twice(void **state)
 {
     struct lr_target target;
-    const struct lw_object two[] = {ID("f-2"), ID("f-1")};
+    const struct lf_object two[] = {ID("f-2"), ID("f-1")};
 
     (void)state;
     OK(&h, add("ann", "MA", ID("f-1")));
     assert_int_equal(add("ben", "MA", ID("f-1")), LLMGR_ERR_CONFLICT);
     assert_true(owns("ann", a, ID("f-1")));
     target_of("ben", "MA", &target);
-    assert_int_equal(lw_objects_add(h.manager, &target, two, 2, &h.err), LLMGR_ERR_CONFLICT);
+    assert_int_equal(lf_objects_add(h.manager, &target, two, 2, &h.err), LLMGR_ERR_CONFLICT);
     assert_false(owns("ben", a, ID("f-2"))); /* all or nothing */
     OK(&h, add("ben", "MB", ID("f-1")));     /* another platform's is another one */
 }
 
 static void what_is_no_id_is_nobodys(void **state)
 {
-    static char longer[LW_OBJECT_ID_MAX + 1];
-    const struct lw_object odd[] = {
+    static char longer[LF_OBJECT_ID_MAX + 1];
+    const struct lf_object odd[] = {
         ID(""), ID("a\0b"), ID("\xff"), {.id = {longer, sizeof longer}, .kind = {"file", 4}}};
 
     (void)state;
@@ -106,7 +106,7 @@ static void what_is_no_id_is_nobodys(void **state)
 
 static void the_kind_counts_where_it_is_asked_for(void **state)
 {
-    struct lw_object asked = ID("f-1");
+    struct lf_object asked = ID("f-1");
 
     (void)state;
     OK(&h, add("ann", "MA", ID("f-1")));
@@ -120,9 +120,9 @@ static void it_goes_with_its_owners_word_or_its_platform(void **state)
 {
     (void)state;
     OK(&h, add("ann", "MA", ID("f-1")));
-    OK(&h, lw_object_forget(h.manager, a, lb_cstr("ben"), lb_cstr("f-1"), &h.err));
+    OK(&h, lf_object_forget(h.manager, a, lb_cstr("ben"), lb_cstr("f-1"), &h.err));
     assert_true(owns("ann", a, ID("f-1")));
-    OK(&h, lw_object_forget(h.manager, a, lb_cstr("ann"), lb_cstr("f-1"), &h.err));
+    OK(&h, lf_object_forget(h.manager, a, lb_cstr("ann"), lb_cstr("f-1"), &h.err));
     assert_false(owns("ann", a, ID("f-1")));
     OK(&h, add("ben", "MA", ID("f-1")));
     act(&h, NULL,

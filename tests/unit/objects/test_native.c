@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Native paths under a key that is not the caller's: what is open, and whose it has to be. */
-#include "gateway/native.h"
+#include "objects/native.h"
 
 #include "../unit.h"
 
 static const char *verdict(enum lh_method method, const char *path, const char *opened)
 {
     static const char *const CLASSES[] = {"free", "makes", "tells", "part", "ends", "all"};
-    const struct lg_native *row;
+    const struct lf_native *row;
     struct lb_str id;
 
-    switch (lg_native_judge(method, lb_cstr(path), lb_cstr(opened), &row, &id)) {
-    case LG_NATIVE_OPEN:
+    switch (lf_native_judge(method, lb_cstr(path), lb_cstr(opened), &row, &id)) {
+    case LF_NATIVE_OPEN:
         assert_true(row == NULL || (id.size > 0) == (strstr(row->path, "{id}") != NULL));
         return row != NULL ? CLASSES[row->kind_of_work] : "opened";
-    case LG_NATIVE_CLOSED:
+    case LF_NATIVE_CLOSED:
         return "closed";
     default:
         return "unknown";

@@ -3,19 +3,19 @@
  * A path is compared segment by segment, byte by byte. Nothing is decoded or folded: of a path that
  * a platform could read otherwise than we do, nothing is sent.
  */
-#include "gateway/native.h"
+#include "objects/native.h"
 
 #include <string.h>
 
-static const struct lg_native ROWS[] = {
-#define LG_NATIVE(METHOD, path, CLASS, KIND)                                                       \
-    {LH_METHOD_##METHOD, path, LG_NATIVE_##CLASS, LD_REF_##KIND},
-#include "gateway/native.def"
+static const struct lf_native ROWS[] = {
+#define LF_NATIVE(METHOD, path, CLASS, KIND)                                                       \
+    {LH_METHOD_##METHOD, path, LF_NATIVE_##CLASS, LD_REF_##KIND},
+#include "objects/native.def"
 };
 
 static const struct lb_str ACCOUNT[] = {
-#define LG_NATIVE_ACCOUNT(word) {word, sizeof(word) - 1},
-#include "gateway/native.def"
+#define LF_NATIVE_ACCOUNT(word) {word, sizeof(word) - 1},
+#include "objects/native.def"
 };
 
 /*
@@ -109,22 +109,22 @@ static bool is_opened(enum lh_method method, struct lb_str path, struct lb_str o
     return false;
 }
 
-enum lg_native_verdict lg_native_judge(enum lh_method method, struct lb_str path,
-                                       struct lb_str opened, const struct lg_native **row,
+enum lf_native_verdict lf_native_judge(enum lh_method method, struct lb_str path,
+                                       struct lb_str opened, const struct lf_native **row,
                                        struct lb_str *id)
 {
     *row = NULL;
     *id = lb_str(NULL, 0);
     if (!is_plain(path) || is_closed(path))
-        return LG_NATIVE_CLOSED;
+        return LF_NATIVE_CLOSED;
     if (method == LH_METHOD_HEAD)
         method = LH_METHOD_GET;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         if (ROWS[i].method != method || !fits(lb_cstr(ROWS[i].path), path, id))
             continue;
         *row = &ROWS[i];
-        return LG_NATIVE_OPEN;
+        return LF_NATIVE_OPEN;
     }
     *id = lb_str(NULL, 0);
-    return is_opened(method, path, opened) ? LG_NATIVE_OPEN : LG_NATIVE_UNKNOWN;
+    return is_opened(method, path, opened) ? LF_NATIVE_OPEN : LF_NATIVE_UNKNOWN;
 }

@@ -2,7 +2,7 @@
 /* Ids that are shown with a tail: whose they are, and for how long. */
 #include "../manager/world.h"
 
-#include "accounts/signed_id.h"
+#include "objects/signed_id.h"
 #include "manager/manager.h"
 
 #define ORIGIN S("https://alpha.example:443")
@@ -22,35 +22,35 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct lw_id_holder holder_of(const char *user, int64_t platform, struct lb_str origin)
+static struct lf_id_holder holder_of(const char *user, int64_t platform, struct lb_str origin)
 {
-    struct lw_id_holder holder;
+    struct lf_id_holder holder;
 
-    lw_id_holder_set(&holder, lb_cstr(user), platform, origin);
+    lf_id_holder_set(&holder, lb_cstr(user), platform, origin);
     return holder;
 }
 
 struct shown {
-    char text[LW_ID_MAX + LW_ID_TAIL_MAX];
+    char text[LF_ID_MAX + LF_ID_TAIL_MAX];
     size_t size;
 };
 
-static struct lb_str show(struct world *w, const struct lw_id_holder *holder, const char *id,
+static struct lb_str show(struct world *w, const struct lf_id_holder *holder, const char *id,
                           struct shown *shown)
 {
     const size_t size = strlen(id);
 
     memcpy(shown->text, id, size);
-    const size_t tail = lw_id_tail(w->manager, holder, lb_cstr(id), shown->text + size);
-    assert_true(tail > 0 && tail <= LW_ID_TAIL_MAX);
+    const size_t tail = lf_id_tail(w->manager, holder, lb_cstr(id), shown->text + size);
+    assert_true(tail > 0 && tail <= LF_ID_TAIL_MAX);
     shown->size = size + tail;
     return lb_str(shown->text, shown->size);
 }
 
-static bool opens(struct world *w, const struct lw_id_holder *holder, struct lb_str shown)
+static bool opens(struct world *w, const struct lf_id_holder *holder, struct lb_str shown)
 {
     struct lb_str id = {0};
-    const bool fine = lw_id_open(w->manager, holder, shown, &id);
+    const bool fine = lf_id_open(w->manager, holder, shown, &id);
 
     if (fine)
         assert_true(id.p == shown.p && id.size < shown.size);
@@ -60,8 +60,8 @@ static bool opens(struct world *w, const struct lw_id_holder *holder, struct lb_
 static void a_shown_id_opens_for_its_holder(void **state)
 {
     struct world *w = *state;
-    const struct lw_id_holder ann = holder_of("ann", 7, ORIGIN);
-    const struct lw_id_holder far = holder_of("ann", INT64_MAX, ORIGIN);
+    const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
+    const struct lf_id_holder far = holder_of("ann", INT64_MAX, ORIGIN);
     struct shown shown;
     struct lb_str id;
     int64_t platform = 0;
@@ -71,24 +71,24 @@ static void a_shown_id_opens_for_its_holder(void **state)
     assert_int_equal(text.size, 11 + 1 + 20 + 1);
     for (size_t i = 0; i < text.size; i++)
         assert_true(strchr("-._~", text.p[i]) != NULL || lb_ascii_lower(text.p[i]) >= '0');
-    assert_true(lw_id_open(w->manager, &ann, text, &id));
+    assert_true(lf_id_open(w->manager, &ann, text, &id));
     assert_true(lb_str_eq_c(id, "resp_68a1f0"));
-    assert_true(lw_id_platform(text, &platform));
+    assert_true(lf_id_platform(text, &platform));
     assert_int_equal(platform, 7);
 
     text = show(w, &far, "a.b.c", &shown);
-    assert_int_equal(text.size, 5 + LW_ID_TAIL_MAX);
-    assert_true(lw_id_open(w->manager, &far, text, &id));
+    assert_int_equal(text.size, 5 + LF_ID_TAIL_MAX);
+    assert_true(lf_id_open(w->manager, &far, text, &id));
     assert_true(lb_str_eq_c(id, "a.b.c"));
-    assert_true(lw_id_platform(text, &platform));
+    assert_true(lf_id_platform(text, &platform));
     assert_true(platform == INT64_MAX);
 }
 
 static void it_opens_for_nobody_else(void **state)
 {
     struct world *w = *state;
-    const struct lw_id_holder ann = holder_of("ann", 7, ORIGIN);
-    const struct lw_id_holder others[] = {
+    const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
+    const struct lf_id_holder others[] = {
         holder_of("ben", 7, ORIGIN),
         holder_of("Ann", 7, ORIGIN),
         holder_of("-1", 7, ORIGIN),
@@ -108,7 +108,7 @@ static void it_opens_for_nobody_else(void **state)
 static void no_byte_of_it_may_differ(void **state)
 {
     struct world *w = *state;
-    const struct lw_id_holder ann = holder_of("ann", 7, ORIGIN);
+    const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
     struct shown shown;
     char longer[80];
 
@@ -137,19 +137,19 @@ static void no_byte_of_it_may_differ(void **state)
 static void what_is_no_id_is_not_signed(void **state)
 {
     struct world *w = *state;
-    const struct lw_id_holder ann = holder_of("ann", 7, ORIGIN);
-    const struct lw_id_holder nowhere = holder_of("ann", 0, ORIGIN);
-    char tail[LW_ID_TAIL_MAX], large[LW_ID_MAX + 1];
+    const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
+    const struct lf_id_holder nowhere = holder_of("ann", 0, ORIGIN);
+    char tail[LF_ID_TAIL_MAX], large[LF_ID_MAX + 1];
     struct lb_str id;
     int64_t platform;
 
     static const char *const BAD[] = {"", "a b", "a\tb", "a\x7f", "\xc3\xa4", " a", "a\n"};
     for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
-        assert_int_equal(lw_id_tail(w->manager, &ann, lb_cstr(BAD[i]), tail), 0);
+        assert_int_equal(lf_id_tail(w->manager, &ann, lb_cstr(BAD[i]), tail), 0);
     memset(large, 'x', sizeof large);
-    assert_int_equal(lw_id_tail(w->manager, &ann, lb_str(large, sizeof large), tail), 0);
-    assert_int_not_equal(lw_id_tail(w->manager, &ann, lb_str(large, LW_ID_MAX), tail), 0);
-    assert_int_equal(lw_id_tail(w->manager, &nowhere, S("a"), tail), 0);
+    assert_int_equal(lf_id_tail(w->manager, &ann, lb_str(large, sizeof large), tail), 0);
+    assert_int_not_equal(lf_id_tail(w->manager, &ann, lb_str(large, LF_ID_MAX), tail), 0);
+    assert_int_equal(lf_id_tail(w->manager, &nowhere, S("a"), tail), 0);
     static const char *const NONE[] = {
         "",
         "resp_1",
@@ -162,8 +162,8 @@ static void what_is_no_id_is_not_signed(void **state)
         "resp_1.0123456789012345678999999999999999999999",
     };
     for (size_t i = 0; i < sizeof NONE / sizeof *NONE; i++) {
-        assert_false(lw_id_open(w->manager, &ann, lb_cstr(NONE[i]), &id));
-        assert_false(lw_id_platform(lb_cstr(NONE[i]), &platform));
+        assert_false(lf_id_open(w->manager, &ann, lb_cstr(NONE[i]), &id));
+        assert_false(lf_id_platform(lb_cstr(NONE[i]), &platform));
     }
 }
 
@@ -171,7 +171,7 @@ static void what_is_no_id_is_not_signed(void **state)
 static void it_outlives_rotations_and_restarts(void **state)
 {
     struct world *w = *state;
-    const struct lw_id_holder ann = holder_of("ann", 7, ORIGIN);
+    const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
     struct llmgr_key_report report;
     struct lv_master fresh;
     struct shown shown, again;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One row per object in llm_objects. See the header. */
-#include "accounts/objects.h"
+#include "objects/owners.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@
 /* What cannot stand in a row is in none. */
 static bool is_id(struct lb_str id)
 {
-    return id.size > 0 && id.size <= LW_OBJECT_ID_MAX && memchr(id.p, 0, id.size) == NULL &&
+    return id.size > 0 && id.size <= LF_OBJECT_ID_MAX && memchr(id.p, 0, id.size) == NULL &&
            lb_utf8_valid(id);
 }
 
@@ -21,7 +21,7 @@ static bool is_id(struct lb_str id)
 
 /* Is it theirs? What nobody is known to own is nobody's. */
 static llmgr_status judge_owner(struct ls_tx *tx, int64_t platform_id, struct lb_str user,
-                                const struct lw_object *object, bool *theirs,
+                                const struct lf_object *object, bool *theirs,
                                 struct llmgr_error *err)
 {
     struct ls_rows rows;
@@ -40,8 +40,8 @@ static llmgr_status judge_owner(struct ls_tx *tx, int64_t platform_id, struct lb
     return status;
 }
 
-llmgr_status lw_objects_owned(struct lm_manager *manager, int64_t platform_id, struct lb_str user,
-                              const struct lw_object *objects, size_t count, size_t *missing,
+llmgr_status lf_objects_owned(struct lm_manager *manager, int64_t platform_id, struct lb_str user,
+                              const struct lf_object *objects, size_t count, size_t *missing,
                               struct llmgr_error *err)
 {
     struct ls_tx *tx = NULL;
@@ -63,7 +63,7 @@ llmgr_status lw_objects_owned(struct lm_manager *manager, int64_t platform_id, s
     return status;
 }
 
-llmgr_status lw_object_platform(struct lm_manager *manager, struct lb_str user, struct lb_str id,
+llmgr_status lf_object_platform(struct lm_manager *manager, struct lb_str user, struct lb_str id,
                                 int64_t *platform_id, struct llmgr_error *err)
 {
     struct ls_tx *tx = NULL;
@@ -90,14 +90,14 @@ llmgr_status lw_object_platform(struct lm_manager *manager, struct lb_str user, 
 
 struct adding {
     const struct lr_target *target;
-    const struct lw_object *objects;
+    const struct lf_object *objects;
     size_t count;
     struct lb_str key; /* the fingerprint of the key it was made with */
     int64_t now;
 };
 
 static llmgr_status add_one(const struct adding *adding, struct ls_tx *tx,
-                            const struct lw_object *object, struct llmgr_error *err)
+                            const struct lf_object *object, struct llmgr_error *err)
 {
     const struct lr_target *target = adding->target;
     bool theirs = false;
@@ -130,8 +130,8 @@ static llmgr_status add_all(struct ls_tx *tx, void *context, struct llmgr_error 
     return status;
 }
 
-llmgr_status lw_objects_add(struct lm_manager *manager, const struct lr_target *target,
-                            const struct lw_object *objects, size_t count, struct llmgr_error *err)
+llmgr_status lf_objects_add(struct lm_manager *manager, const struct lr_target *target,
+                            const struct lf_object *objects, size_t count, struct llmgr_error *err)
 {
     char shown[LV_FINGERPRINT_SIZE] = "";
     struct lv_secret key;
@@ -161,7 +161,7 @@ static llmgr_status forget(struct ls_tx *tx, void *context, struct llmgr_error *
                    LS_ARGS(ls_int(it->platform_id), ls_text(it->id), ls_text(it->user)), NULL, err);
 }
 
-llmgr_status lw_object_forget(struct lm_manager *manager, int64_t platform_id, struct lb_str user,
+llmgr_status lf_object_forget(struct lm_manager *manager, int64_t platform_id, struct lb_str user,
                               struct lb_str id, struct llmgr_error *err)
 {
     struct forgetting it = {platform_id, user, id};

@@ -11,8 +11,8 @@
  * platform keeps what it names, for the same user, platform and origin. A tail is made of what a
  * path takes as it is (RFC 3986, unreserved).
  */
-#ifndef LW_SIGNED_ID_H
-#define LW_SIGNED_ID_H
+#ifndef LF_SIGNED_ID_H
+#define LF_SIGNED_ID_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,31 +23,31 @@
 struct lm_manager;
 
 enum {
-    LW_ID_MAX = 1024,    /* bytes of a platform's id; a longer one is not signed */
-    LW_ID_TAIL_MAX = 40, /* '.', 20 of the signature, 19 digits */
-    LW_ID_HOLDER_SIZE = 32,
+    LF_ID_MAX = 1024,    /* bytes of a platform's id; a longer one is not signed */
+    LF_ID_TAIL_MAX = 40, /* '.', 20 of the signature, 19 digits */
+    LF_ID_HOLDER_SIZE = 32,
 };
 
 /* Whose ids of which platform. */
-struct lw_id_holder {
-    unsigned char digest[LW_ID_HOLDER_SIZE];
+struct lf_id_holder {
+    unsigned char digest[LF_ID_HOLDER_SIZE];
     int64_t platform_id;
 };
 
-void lw_id_holder_set(struct lw_id_holder *holder, struct lb_str user, int64_t platform_id,
+void lf_id_holder_set(struct lf_id_holder *holder, struct lb_str user, int64_t platform_id,
                       struct lb_str origin);
 
 /*
  * What an id of the holder's is shown with. Returns its size; 0: this is no id to be signed (empty,
  * too long, not visible ASCII), or there is no key to sign with.
  */
-size_t lw_id_tail(const struct lm_manager *manager, const struct lw_id_holder *holder,
-                  struct lb_str id, char tail[LW_ID_TAIL_MAX]);
+size_t lf_id_tail(const struct lm_manager *manager, const struct lf_id_holder *holder,
+                  struct lb_str id, char tail[LF_ID_TAIL_MAX]);
 
 /* The platform that a shown id says it is of, unverified; false: it has no tail. */
-bool lw_id_platform(struct lb_str shown, int64_t *platform_id);
+bool lf_id_platform(struct lb_str shown, int64_t *platform_id);
 /* The platform's id, part of `shown`; false if that was not signed for this holder. */
-bool lw_id_open(const struct lm_manager *manager, const struct lw_id_holder *holder,
+bool lf_id_open(const struct lm_manager *manager, const struct lf_id_holder *holder,
                 struct lb_str shown, struct lb_str *id);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tails of ids, made and judged. See the header. */
-#include "accounts/signed_id.h"
+#include "objects/signed_id.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -15,10 +15,10 @@ enum {
 };
 
 static_assert(LV_SIGNATURE_SIZE % 3 == 0, "base64 without padding");
-static_assert((int)LW_ID_TAIL_MAX == 1 + TEXT_SIZE + DIGITS_MAX, "a tail's parts");
-static_assert((int)LW_ID_HOLDER_SIZE == (int)LV_HOLDER_SIZE, "holder");
+static_assert((int)LF_ID_TAIL_MAX == 1 + TEXT_SIZE + DIGITS_MAX, "a tail's parts");
+static_assert((int)LF_ID_HOLDER_SIZE == (int)LV_HOLDER_SIZE, "holder");
 
-void lw_id_holder_set(struct lw_id_holder *holder, struct lb_str user, int64_t platform_id,
+void lf_id_holder_set(struct lf_id_holder *holder, struct lb_str user, int64_t platform_id,
                       struct lb_str origin)
 {
     lv_holder(user, platform_id, origin, holder->digest);
@@ -32,7 +32,7 @@ static bool is_id(struct lb_str id)
         if (id.p[i] <= ' ' || id.p[i] > '~')
             return false;
     }
-    return id.size > 0 && id.size <= LW_ID_MAX;
+    return id.size > 0 && id.size <= LF_ID_MAX;
 }
 
 static size_t write_number(uint64_t number, char *out)
@@ -49,8 +49,8 @@ static size_t write_number(uint64_t number, char *out)
     return count;
 }
 
-size_t lw_id_tail(const struct lm_manager *manager, const struct lw_id_holder *holder,
-                  struct lb_str id, char tail[LW_ID_TAIL_MAX])
+size_t lf_id_tail(const struct lm_manager *manager, const struct lf_id_holder *holder,
+                  struct lb_str id, char tail[LF_ID_TAIL_MAX])
 {
     unsigned char signature[LV_SIGNATURE_SIZE];
     char text[TEXT_SIZE + 1];
@@ -79,28 +79,28 @@ static size_t find_tail(struct lb_str shown)
     return at > 0 ? at - 1 : shown.size;
 }
 
-bool lw_id_platform(struct lb_str shown, int64_t *platform_id)
+bool lf_id_platform(struct lb_str shown, int64_t *platform_id)
 {
     struct lb_str tail = lb_str_sub(shown, find_tail(shown), shown.size);
     int64_t number;
 
-    if (tail.size <= 1 + TEXT_SIZE || tail.size > LW_ID_TAIL_MAX ||
+    if (tail.size <= 1 + TEXT_SIZE || tail.size > LF_ID_TAIL_MAX ||
         !lb_str_to_i64(lb_str_sub(tail, 1 + TEXT_SIZE, tail.size), &number) || number <= 0)
         return false;
     *platform_id = number;
     return true;
 }
 
-bool lw_id_open(const struct lm_manager *manager, const struct lw_id_holder *holder,
+bool lf_id_open(const struct lm_manager *manager, const struct lf_id_holder *holder,
                 struct lb_str shown, struct lb_str *id)
 {
     const size_t at = find_tail(shown);
     const struct lb_str front = lb_str_sub(shown, 0, at), back = lb_str_sub(shown, at, shown.size);
-    char tail[LW_ID_TAIL_MAX];
+    char tail[LF_ID_TAIL_MAX];
 
     if (back.size == 0)
         return false;
-    const size_t size = lw_id_tail(manager, holder, front, tail);
+    const size_t size = lf_id_tail(manager, holder, front, tail);
     if (size == 0 || size != back.size || sodium_memcmp(tail, back.p, size) != 0)
         return false;
     *id = front;

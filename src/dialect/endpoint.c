@@ -28,14 +28,15 @@ const struct ld_endpoint *ld_endpoint(enum ld_endpoint_id id)
     return &ENDPOINTS[id];
 }
 
-struct lb_str ld_ping(enum ld_shape shape)
+/*
+ * A comment has one line end: behind an empty line of its own it would be an event to some clients
+ * (openai-go; openai for Python once the stream has had an id).
+ */
+struct lb_str ld_ping(enum ld_shape shape, bool begun)
 {
-    switch (shape) {
-    case LD_SHAPE_ANTHROPIC:
+    if (shape == LD_SHAPE_ANTHROPIC)
         return LB_STR("event: ping\ndata: {\"type\":\"ping\"}\n\n");
-    case LD_SHAPE_RESPONSES:
+    if (shape == LD_SHAPE_RESPONSES && begun)
         return LB_STR("event: keepalive\ndata: {\"type\":\"keepalive\"}\n\n");
-    default:
-        return LB_STR(": keepalive\n\n");
-    }
+    return LB_STR(": keepalive\n");
 }

@@ -38,9 +38,10 @@ struct ld_endpoint {
 const struct ld_endpoint *ld_endpoint(enum ld_endpoint_id id);
 
 /*
- * What keeps a silent stream alive, a whole event with its empty line: a comment for chat, a ping
- * event for messages, a keepalive event for responses (whose clients do not count comments).
+ * What keeps a silent stream alive, between two events: a comment for chat, a ping event for
+ * messages, a keepalive event for responses (whose clients do not count comments). `begun`: events
+ * of the platform have come; what stands before response.created must be a comment.
  */
-struct lb_str ld_ping(enum ld_shape shape);
+struct lb_str ld_ping(enum ld_shape shape, bool begun);
 
 #endif

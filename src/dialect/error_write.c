@@ -202,18 +202,20 @@ void ld_error_body(enum ld_shape shape, const struct ld_problem *problem, struct
 }
 
 /*
- * Responses: the documented error event holds code and message itself; the SDKs raise on a truthy
- * member `error`, so it has both.
+ * Responses: what a stream that fails ends with, and all that some clients show (Codex). SDKs raise
+ * on a truthy member `error`, so it has that as well.
  */
 static void write_responses_event(const struct ld_problem *problem, struct lb_buf *out)
 {
-    lb_buf_add_c(out, "event: error\ndata: {\"type\":\"error\",\"code\":");
+    lb_buf_addf(out,
+                "event: response.failed\ndata: {\"type\":\"response.failed\","
+                "\"sequence_number\":%llu,\"response\":{\"object\":\"response\","
+                "\"status\":\"failed\",\"output\":[],\"error\":{\"code\":",
+                (unsigned long long)problem->sequence);
     write_or_null(problem->code, out);
     lb_buf_add_c(out, ",\"message\":");
     write_text(problem->message, MESSAGE_MAX, out);
-    lb_buf_add_c(out, ",\"param\":");
-    write_or_null(problem->param, out);
-    lb_buf_add_c(out, ",\"error\":");
+    lb_buf_add_c(out, "}},\"error\":");
     write_openai(problem, out);
     lb_buf_add_c(out, "}\n\n");
 }

@@ -26,6 +26,7 @@ struct ld_problem {
     struct lb_str param; /* empty: null */
     struct lb_str message;
     struct lb_str request_id; /* Anthropic's bodies hold it */
+    uint64_t sequence;        /* of an event of Responses: how many came before it */
 };
 
 /* The row of a failure of ours; message, param and request_id are left empty. */

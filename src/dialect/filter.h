@@ -42,9 +42,11 @@ struct ld_filter_report {
     bool terminal;            /* [DONE], message_stop, response.completed|incomplete|done|cancelled|
                                  failed; whole: the end */
     bool failed;           /* an error event, response.failed, or an "error" that says something */
+    bool told;             /* it was handed out: the caller knows, and needs no other error */
     bool content;          /* output text (or tool arguments) came: the time to first token */
     uint64_t events;       /* of the platform that held data */
     uint64_t withheld;     /* bytes of the platform that were not forwarded */
+    uint64_t added;        /* bytes between events that the platform forgot */
     uint64_t output_size;  /* bytes of output text, for ld_usage_estimate */
     uint64_t counted_size; /* of them, those that had come when the usage was reported */
 };
@@ -62,7 +64,9 @@ struct ld_filter_face {
 struct ld_filter {
     const struct ld_filter_face *face;
     struct ld_filter_report report;
-    bool stream; /* what it hands out is an event stream */
+    bool stream;  /* what it hands out is an event stream; */
+    bool decided; /* whether it is one is known, at the latest before the first slice: until then
+                     the content type's word stands there */
 };
 
 /* Returns the bytes of `in` taken: all, unless `out` is full; at least one of a non-empty `in`. */

@@ -13,14 +13,17 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "dialect/look.h"
+#include "dialect/tap_ends.h"
+#include "dialect/tap_extra.h"
+#include "dialect/tap_lines.h"
 #include "dialect/tap_refusal.h"
 #include "http/scan.h"
 #include "http/sse.h"
 
 enum {
-    KEEP_MAX = 4096,     /* a carry that grew beyond this is given back after its event */
-    TYPE_LINE_MAX = 128, /* bytes of a long event in which its type is looked for */
-    BLANK_MAX = 8,       /* bytes without data that hold no key: empty lines come by the million */
+    KEEP_MAX = 4096, /* a carry that grew beyond this is given back after its event */
+    BLANK_MAX = 8,   /* bytes without data that hold no key: empty lines come by the million */
 };
 
 /* One call of feed. */
@@ -49,55 +52,8 @@ static const struct ld_tap *looked_at(const struct ld_filter *filter)
     return (const void *)filter; /* its first member */
 }
 
-/* ---- What was found -------------------------------------------------------------------------- */
-
-static void take_type(struct ld_filter_report *report, struct lb_str type)
-{
-    static const struct {
-        struct lb_str type;
-        bool terminal, failed;
-    } ENDS[] = {
-        {LB_STR("message_stop"), true, false},        {LB_STR("response.completed"), true, false},
-        {LB_STR("response.incomplete"), true, false}, {LB_STR("response.done"), true, false},
-        {LB_STR("response.cancelled"), true, false},  {LB_STR("response.failed"), true, true},
-        {LB_STR("response.error"), false, true},      {LB_STR("error"), false, true},
-    };
-
-    for (size_t i = 0; type.size > 0 && i < sizeof ENDS / sizeof ENDS[0]; i++) {
-        if (!lb_str_eq(type, ENDS[i].type))
-            continue;
-        report->terminal |= ENDS[i].terminal;
-        report->failed |= ENDS[i].failed;
-        report->finish |= ENDS[i].terminal && !ENDS[i].failed;
-    }
-}
-
-/* What describes a thing of a native path has an error of the thing's, not of this answer. */
-static bool is_failed(const struct ld_tap *tap)
-{
-    return tap->sniff.error && (!tap->native || tap->filter.stream || !tap->sniff.thing);
-}
-
-/* Adds to the report what the sniff found in one event, or in all of a whole answer. */
-static void absorb(struct ld_tap *tap, struct lb_str event_type)
-{
-    struct ld_filter_report *report = &tap->filter.report;
-    const struct ld_sniff *sniff = &tap->sniff;
-
-    report->failed |= is_failed(tap);
-    report->finish |= sniff->finish;
-    report->content |= sniff->text_size > 0;
-    report->output_size += sniff->text_size;
-    if (sniff->usage_found &&
-        ld_usage_read_text(&report->usage, tap->rule, &tap->parts, lb_buf_str(&sniff->usage))) {
-        report->usage_reported =
-            report->usage.prompt_tokens >= 0 || report->usage.completion_tokens >= 0;
-        report->counted_size = report->output_size;
-    }
-    /* An event without its empty line may be cut: it must be whole to say that all is. */
-    if (tap->filter.stream && (!tap->ended || sniff->whole))
-        take_type(report, sniff->type[0] != '\0' ? lb_cstr(sniff->type) : event_type);
-}
+/* ---- Events -----------------------------------------------------------------------------------
+ */
 
 /* The usual event, "data: ..." and an empty line, without the ceremony. */
 static bool plain_data(struct lb_str raw, struct lb_str *data)
@@ -112,12 +68,6 @@ static bool plain_data(struct lb_str raw, struct lb_str *data)
     size_t from = end > 5 && raw.p[5] == ' ' ? 6 : 5;
     *data = lb_str_sub(raw, from, end);
     return true;
-}
-
-/* Is this the chunk that has the usage and nothing else? */
-static bool is_extra(const struct ld_tap *tap)
-{
-    return tap->withhold && tap->sniff.usage_found && !tap->sniff.choices && !tap->sniff.error;
 }
 
 /*
@@ -155,11 +105,12 @@ static bool take_data(struct ld_tap *tap, struct lb_str raw, struct lb_str data,
         tap->filter.report.terminal = true;
         return true;
     }
+    bool finished = tap->filter.report.finish;
     ld_sniff_reset(&tap->sniff);
     ld_sniff_feed(&tap->sniff, data.p, data.size);
-    absorb(tap, type);
+    ld_tap_absorb(tap, type);
     remember(tap, raw);
-    return ld_tap_judge_event(tap, raw, type) && !is_extra(tap);
+    return ld_tap_judge_event(tap, raw, type) && !ld_tap_is_extra(tap, data, finished);
 }
 
 /* Reads one whole event. False: it is to be withheld. */
@@ -220,18 +171,6 @@ static void sniff_loose(struct ld_sniff *sniff, struct lb_str bytes)
     ld_sniff_feed(sniff, bytes.p + from, bytes.size - from);
 }
 
-/* The first bytes of both, one behind the other. */
-static struct lb_str joined(struct lb_str first, struct lb_str then, char room[TYPE_LINE_MAX])
-{
-    first = lb_str_sub(first, 0, TYPE_LINE_MAX);
-    then = lb_str_sub(then, 0, TYPE_LINE_MAX - first.size);
-    if (first.size > 0)
-        memcpy(room, first.p, first.size);
-    if (then.size > 0)
-        memcpy(room + first.size, then.p, then.size);
-    return lb_str(room, first.size + then.size);
-}
-
 /*
  * The current event is too long to be held, or memory is short: from here on it passes in pieces,
  * and is read as it passes.
@@ -244,8 +183,8 @@ static void let_loose(struct pass *pass)
     size_t known = carry->size < tap->event_max ? tap->event_max - carry->size : 0;
     struct lb_str more = lb_str_sub(pass->in, pass->event, pass->in.size);
     more = lb_str_sub(more, 0, known);
-    char room[TYPE_LINE_MAX];
-    struct lb_str start = joined(lb_buf_str(carry), more, room);
+    char room[LD_TAP_ROOM];
+    struct lb_str start = ld_tap_joined(lb_buf_str(carry), more, room);
 
     tap->loose = true;
     ld_sniff_reset(&tap->sniff);
@@ -284,7 +223,7 @@ static void end_loose(struct pass *pass, size_t next)
 
     take_loose(pass, next);
     tap->filter.report.events += tap->sniff.started;
-    absorb(tap, LB_STR(""));
+    ld_tap_absorb(tap, LB_STR(""));
     tap->loose = false;
     tap->dropped = tap->drop;
     tap->drop = false;
@@ -334,7 +273,17 @@ static void end_event(struct pass *pass, size_t end, size_t next)
     }
     if (tap->loose)
         end_loose(pass, next);
+    tap->has_data = tap->has_type = false;
     pass->event = next;
+}
+
+/* A last line [DONE] needs no empty line behind it: some servers send none, and end nothing. */
+static void note_done(struct ld_tap *tap)
+{
+    if (tap->blank && !tap->native &&
+        ld_tap_last_line(&tap->sniff, lb_buf_str(&tap->carry[tap->current]), lb_str(NULL, 0)) ==
+            LD_TAP_LINE_DONE)
+        tap->filter.report.terminal = true;
 }
 
 /* What is left of `in` is no whole event: held back, if it may be. */
@@ -350,6 +299,7 @@ static void keep_rest(struct pass *pass)
         lb_buf_add_str(carry, rest);
         if (carry->failed == LLMGR_OK) {
             flush(pass, pass->event, pass->in.size);
+            note_done(tap);
             return;
         }
         lb_buf_cut(carry, before);
@@ -358,6 +308,48 @@ static void keep_rest(struct pass *pass)
     if (tap->loose)
         take_loose(pass, pass->in.size);
     flush(pass, pass->in.size, pass->in.size);
+}
+
+/* ---- Events without an empty line ------------------------------------------------------------ */
+
+/* Is the line before `at` the data of a whole event? */
+static bool is_alone(struct pass *pass, size_t at)
+{
+    struct ld_tap *tap = pass->tap;
+    struct lb_str held = lb_buf_str(&tap->carry[tap->current]);
+    struct lb_str come = lb_str_sub(pass->in, pass->event, at);
+
+    return !tap->native && !tap->loose &&
+           ld_tap_last_line(&tap->sniff, held, come) != LD_TAP_LINE_OTHER;
+}
+
+/* The event ends there, and gets the empty line that it lacks. */
+static void end_alone(struct pass *pass, size_t at)
+{
+    struct ld_tap *tap = pass->tap;
+
+    end_event(pass, at, at);
+    tap->single = true;
+    if (tap->dropped)
+        return;
+    flush(pass, at, at);
+    ld_filter_put(pass->out, LB_STR("\n"));
+    tap->filter.report.added++;
+}
+
+/*
+ * At `at` a line of data begins, or one of a type. A second one of an event whose data are whole
+ * begins another event. (A type may stand behind the data.)
+ */
+static void begin_line(struct pass *pass, size_t at)
+{
+    struct ld_tap *tap = pass->tap;
+    const bool data = pass->in.p[at] == 'd';
+
+    if (tap->has_data && (data || tap->has_type) && is_alone(pass, at))
+        end_alone(pass, at);
+    tap->has_data |= data;
+    tap->has_type |= !data;
 }
 
 /* ---- Feeding --------------------------------------------------------------------------------- */
@@ -390,6 +382,8 @@ static size_t feed_stream(struct pass *pass)
     size_t at = skip_lf(pass);
 
     while (at < size) {
+        if (tap->blank && (p[at] == 'd' || p[at] == 'e'))
+            begin_line(pass, at);
         size_t end = lh_find_eol(p, at, size);
         bool blank = tap->blank && end == at;
         tap->blank = tap->blank && end == at;
@@ -401,9 +395,12 @@ static size_t feed_stream(struct pass *pass)
             at += at < size && p[at] == '\n';
         }
         tap->blank = true;
-        if (!blank)
+        if (blank)
+            end_event(pass, end, at);
+        else if (tap->single && tap->has_data && is_alone(pass, at))
+            end_alone(pass, at);
+        else
             continue;
-        end_event(pass, end, at);
         if (pass->out->count >= LD_FILTER_SLICES - 3) { /* a carry, its rest and a run still fit */
             flush(pass, at, at);
             return at;
@@ -413,14 +410,11 @@ static size_t feed_stream(struct pass *pass)
     return size;
 }
 
-static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_out *out)
+/* Of an answer that is known to be a stream, or whole. */
+static size_t feed_known(struct ld_tap *tap, struct lb_str in, struct ld_filter_out *out)
 {
-    struct ld_tap *tap = tap_of(filter);
     struct pass pass = {.tap = tap, .in = in, .out = out};
 
-    out->count = 0;
-    if (in.size == 0)
-        return 0;
     if (!tap->filter.stream) {
         ld_tap_feed_whole(tap, in, out);
         return in.size;
@@ -431,24 +425,58 @@ static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_
     return feed_stream(&pass);
 }
 
+/* It is known now. What was kept until then goes first: blanks, and the start of a field's name. */
+static void decide(struct ld_tap *tap, enum ld_look look, struct ld_filter_out *out)
+{
+    const struct lb_str start = lb_str(tap->start, tap->start_size);
+
+    tap->filter.decided = true;
+    tap->filter.stream = look == LD_LOOK_EVENTS || (tap->filter.stream && look != LD_LOOK_WHOLE);
+    ld_sniff_init(&tap->sniff, tap->host, tap->endpoint, tap->filter.stream);
+    if (start.size > 0)
+        (void)feed_known(tap, start, out);
+}
+
+static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_out *out)
+{
+    struct ld_tap *tap = tap_of(filter);
+
+    out->count = 0;
+    if (in.size == 0)
+        return 0;
+    if (!tap->filter.decided) {
+        char room[LD_TAP_ROOM];
+        struct lb_str start = ld_tap_joined(lb_str(tap->start, tap->start_size), in, room);
+        enum ld_look look = ld_look(start);
+        if (look == LD_LOOK_MORE) { /* not as many as LD_LOOK_MAX */
+            memcpy(tap->start, start.p, start.size);
+            tap->start_size = (uint8_t)start.size;
+            return in.size;
+        }
+        decide(tap, look, out);
+    }
+    return feed_known(tap, in, out);
+}
+
 static void finish(struct ld_filter *filter, struct ld_filter_out *out)
 {
     struct ld_tap *tap = tap_of(filter);
-    struct lb_buf *carry = &tap->carry[tap->current];
     struct pass pass = {.tap = tap, .out = out};
 
     out->count = 0;
     if (tap->ended)
         return;
+    if (!tap->filter.decided)
+        decide(tap, LD_LOOK_UNSAID, out);
     tap->ended = true;
     if (!tap->filter.stream) {
-        absorb(tap, LB_STR(""));
+        ld_tap_absorb(tap, LB_STR(""));
         ld_tap_finish_whole(tap, out);
         tap->filter.report.terminal = true;
     } else if (tap->loose) {
         end_loose(&pass, 0);
         tap->open = true;
-    } else if (carry->size > 0) {
+    } else if (tap->carry[tap->current].size > 0) {
         end_carried(&pass, 0);
         tap->open = out->count > 0;
     }
@@ -458,7 +486,7 @@ static bool at_boundary(const struct ld_filter *filter)
 {
     const struct ld_tap *tap = looked_at(filter);
 
-    return tap->filter.stream && !tap->loose && !tap->open;
+    return (tap->filter.stream || !tap->filter.decided) && !tap->loose && !tap->open;
 }
 
 static bool complete(const struct ld_filter *filter)
@@ -500,8 +528,12 @@ static const struct ld_filter_face TAP_FACE = {
 
 void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
 {
+    const bool native = options->endpoint->id == LD_ENDPOINT_NATIVE;
+
     *tap = (struct ld_tap){
-        .filter = {.face = &TAP_FACE, .stream = is_stream(options->content_type)},
+        .filter = {.face = &TAP_FACE,
+                   .stream = is_stream(options->content_type),
+                   .decided = options->coded || native || !options->endpoint->streams},
         .unframed = options->unframed,
         .withhold = options->withhold_usage && options->endpoint->stream_options,
         .blank = true,
@@ -509,7 +541,8 @@ void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
         .rule = options->endpoint->usage,
         .event_max = options->event_max > 0 ? options->event_max : LD_TAP_EVENT_MAX,
         .host = options->host,
-        .native = options->endpoint->id == LD_ENDPOINT_NATIVE,
+        .native = native,
+        .endpoint = options->endpoint,
         .good = options->coded,
         .refusal = options->refusal,
         .context = options->context,

@@ -11,7 +11,8 @@
  * there (so that what was forwarded ends between two events, where a ping or an error event may go,
  * so that the extra usage chunk can be withheld, and so that an error is looked at whole); one that
  * grows beyond LD_TAP_EVENT_MAX is let through in pieces, or withheld if it begins as an error.
- * Short of memory, bytes of an answer pass unread.
+ * Short of memory, bytes of an answer pass unread. Events that no empty line parts (some servers
+ * send a single line end) are parted by one that is added.
  *
  * When is an answer complete? A stream says so by its terminal event; of chat and messages, as some
  * platforms send no [DONE] or message_stop, a finish reason counts too if the body was framed. A
@@ -24,6 +25,7 @@
 #include "dialect/echo.h"
 #include "dialect/endpoint.h"
 #include "dialect/filter.h"
+#include "dialect/look.h"
 #include "dialect/sniff.h"
 
 enum {
@@ -34,7 +36,7 @@ enum {
 struct ld_tap_options {
     const struct lb_host *host;
     const struct ld_endpoint *endpoint;
-    struct lb_str content_type; /* of the answer: text/event-stream, or whole */
+    struct lb_str content_type; /* of the answer: it has the word where its bytes say nothing */
     int http_status;            /* of the answer */
     bool withhold_usage;        /* drop the chunk that only we asked for, by stream_options */
     bool unframed;              /* the connection's end ends the answer: nothing tells a cut */
@@ -51,19 +53,24 @@ struct ld_tap {
 
     bool unframed; /* private, as all below */
     bool withhold;
-    bool blank;   /* no byte of the current line came yet */
-    bool last_cr; /* the last byte was CR: an LF now belongs to it */
-    bool loose;   /* the current event passes in pieces */
-    bool dropped; /* the event before was withheld */
-    bool open;    /* what was forwarded last lacks its empty line */
-    bool ended;   /* the finish was called */
-    bool native;  /* the answer may be anything */
-    bool good;    /* whole: it is an answer, and passes */
-    bool handed;  /* whole: what was held is on its way out */
-    bool cut;     /* an error was too long */
-    bool drop;    /* loose: the event is withheld */
+    bool blank;              /* no byte of the current line came yet */
+    bool last_cr;            /* the last byte was CR: an LF now belongs to it */
+    bool loose;              /* the current event passes in pieces */
+    bool dropped;            /* the event before was withheld */
+    bool open;               /* what was forwarded last lacks its empty line */
+    bool ended;              /* the finish was called */
+    bool native;             /* the answer may be anything */
+    bool good;               /* whole: it is an answer, and passes */
+    bool handed;             /* whole: what was held is on its way out */
+    bool cut;                /* an error was too long */
+    bool drop;               /* loose: the event is withheld */
+    bool has_data, has_type; /* the current event has a line of that */
+    bool single;             /* events came without an empty line between them */
     bool read_all;
     uint8_t current;
+    uint8_t start_size;
+    char start[LD_LOOK_MAX]; /* what came before it was known what the answer is */
+    const struct ld_endpoint *endpoint;
     enum ld_usage_rule rule;
     size_t event_max;
     const struct lb_host *host;

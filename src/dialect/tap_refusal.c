@@ -65,6 +65,7 @@ bool ld_tap_judge_event(struct ld_tap *tap, struct lb_str raw, struct lb_str eve
         return true;
     if (raw.size > LD_TAP_HOLD_MAX) {
         tap->cut = tap->filter.report.failed = true;
+        tap->filter.report.told = false;
         return false;
     }
     ld_tap_refuse(tap, raw);

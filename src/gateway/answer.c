@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "dialect/error_write.h"
+#include "dialect/filter.h"
+#include "gateway/attempt.h"
 #include "gateway/client.h"
 #include "gateway/request.h"
 #include "http/chunked.h"
@@ -195,6 +197,8 @@ void lg_answer_cut(struct lg_request *request, bool event)
     if (!event)
         return; /* the missing end is the message */
     problem_of(request, &problem);
+    if (request->attempt != NULL && request->attempt->filter != NULL)
+        problem.sequence = request->attempt->filter->report.events;
     lb_buf_reset(body);
     ld_error_event(lg_request_shape(request), &problem, body);
     struct lb_str slices[] = {{NULL, 0}, lb_buf_str(body), {NULL, 0}};

@@ -23,6 +23,7 @@ struct lg_attempt *lg_attempt_open(struct lg_request *request)
     attempt->first_byte_at = -1;
     attempt->retry_after_ms = -1;
     attempt->end = LLMGR_END_UPSTREAM_ERROR;
+    lb_buf_init(&attempt->shown, request->worker->host, LG_SHOWN_MAX);
     lb_buf_init(&attempt->refusal, request->worker->host, LG_REFUSAL_MAX);
     request->attempt = attempt;
     return attempt;
@@ -56,12 +57,32 @@ void lg_attempt_close(struct lg_attempt *attempt)
     if (attempt->exchange != NULL)
         lu_exchange_forget(attempt->exchange);
     attempt->exchange = NULL;
+    lb_buf_free(&attempt->shown);
     lb_buf_free(&attempt->refusal);
     lg_signing_free(attempt->signing);
     attempt->signing = NULL;
     if (attempt->filter != NULL)
         ld_filter_free(attempt->filter);
     attempt->filter = NULL;
+}
+
+bool lg_attempt_has_ended(const struct lg_attempt *attempt)
+{
+    const struct ld_filter *filter = attempt->filter;
+
+    return filter != NULL && filter->stream && (filter->report.terminal || filter->report.told);
+}
+
+bool lg_attempt_is_told(const struct lg_attempt *attempt)
+{
+    return attempt->filter->report.told || ld_filter_complete(attempt->filter);
+}
+
+llmgr_end_state lg_attempt_end(const struct lg_attempt *attempt)
+{
+    if (attempt->filter->report.failed)
+        return LLMGR_END_UPSTREAM_ERROR;
+    return ld_filter_complete(attempt->filter) ? LLMGR_END_COMPLETED : LLMGR_END_UPSTREAM_CUT;
 }
 
 struct lo_verdict lg_attempt_judge(struct lg_request *request)

@@ -29,6 +29,8 @@ struct lg_request;
 struct lg_signing;
 struct lu_exchange;
 
+enum { LG_SHOWN_MAX = 16 * 1024 }; /* bytes of a head's fields that wait */
+
 enum lg_attempt_state {
     LG_ATTEMPT_OPEN, /* nothing was sent */
     LG_ATTEMPT_SENT, /* the exchange has started, and more may come of it */
@@ -69,9 +71,16 @@ struct lg_attempt {
 
     /* On its way. What of our answer has left: */
     bool head_left;
-    bool events;                  /* an event stream */
-    bool pinged;                  /* its head left with a ping, before the platform's came */
+    bool events;      /* an event stream */
+    bool pinged;      /* its head left with a ping, before the platform's came */
+    bool is_deferred; /* our head waits for the first bytes: the type may not say what comes */
+    bool is_astray;   /* no events came where events had begun: nothing of it leaves */
+    bool is_draining; /* the stream has told its end: that of the body is waited for briefly */
+    bool is_whole;    /* LAST: our answer gets its proper end */
     struct lu_exchange *exchange; /* NULL: none yet, or it has ended */
+    int64_t length;               /* of our answer, unless it is an event stream; -1: not known */
+    struct lb_str type;           /* deferred: the platform's content type, */
+    struct lb_buf shown;          /* and the fields of its head that are shown */
     struct lb_buf refusal;        /* an error's body, up to LG_REFUSAL_MAX */
     struct ld_filter *filter;     /* of an answer; NULL: none came */
     struct lg_signing *signing;   /* behind the filter; NULL: nothing is signed */
@@ -94,6 +103,12 @@ static inline bool lg_attempt_is_over(const struct lg_attempt *attempt)
     return attempt->state >= LG_ATTEMPT_LAST;
 }
 void lg_attempt_stop(struct lg_attempt *attempt, llmgr_end_state end);
+/* Has its answer, a stream, told how it ends? Then nothing is missing, whatever follows. */
+bool lg_attempt_has_ended(const struct lg_attempt *attempt);
+/* Does the caller know how it ended, by what the platform said? */
+bool lg_attempt_is_told(const struct lg_attempt *attempt);
+/* How it ended, of an answer of which nothing more comes. */
+llmgr_end_state lg_attempt_end(const struct lg_attempt *attempt);
 
 /* RELAY: what failed it, and whether another follows. */
 struct lo_verdict lg_attempt_judge(struct lg_request *request);

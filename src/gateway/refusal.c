@@ -61,6 +61,18 @@ static void fill_error(struct lg_request *request)
     lg_refusal_mask(request, err->message, strlen(err->message)); /* cleaned, it may be one again */
 }
 
+void lg_refusal_astray(struct lg_request *request)
+{
+    struct lg_attempt *attempt = request->attempt;
+
+    if (attempt->filter->report.failed)
+        fill_error(request);
+    else
+        (void)lg_request_fail(
+            request, LLMGR_ERR_PROTOCOL,
+            N_("the platform answers a stream that has begun with a whole answer"));
+}
+
 enum lg_verdict lg_refusal_judge(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;

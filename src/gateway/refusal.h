@@ -17,6 +17,8 @@
  */
 void lg_refusal_mask(void *request, char *text, size_t size);
 
+/* RELAY: a whole answer came where events had begun: the error that is told in its place. */
+void lg_refusal_astray(struct lg_request *request);
 /* RELAY: all of it is here. Does another attempt follow? If not, in whose words is it told? */
 enum lg_verdict lg_refusal_judge(struct lg_request *request);
 /* FINISH: the platform's own words, in the endpoint's shape, are the answer; or request->error. */

@@ -25,6 +25,8 @@
 #include "http/write.h"
 #include "net/conn.h"
 
+enum { DRAIN_MS = 250 }; /* between the event that ends a stream and the end of its body */
+
 /* ---- Keeping it alive ------------------------------------------------------------------------ */
 
 static void ping_again(struct lg_request *request);
@@ -45,7 +47,8 @@ bool lg_relay_at_boundary(const struct lg_request *request)
 {
     const struct lg_attempt *attempt = request->attempt;
 
-    return attempt->events && (attempt->filter == NULL || ld_filter_at_boundary(attempt->filter));
+    return attempt->events && (attempt->filter == NULL || attempt->is_astray ||
+                               ld_filter_at_boundary(attempt->filter));
 }
 
 /*
@@ -56,7 +59,8 @@ static void ping(void *context)
 {
     struct lg_request *request = lg_request_of(context);
     struct lg_attempt *attempt = request->attempt;
-    struct lb_str text = ld_ping(lg_request_shape(request));
+    bool begun = attempt->filter != NULL && attempt->filter->report.events > 0;
+    struct lb_str text = ld_ping(lg_request_shape(request), begun);
     struct lb_str head = {NULL, 0};
 
     ping_again(request);
@@ -67,6 +71,7 @@ static void ping(void *context)
         lg_relay_stream_fields(out);
         lg_answer_head_end(request, -1);
         attempt->head_left = attempt->pinged = attempt->events = true;
+        attempt->is_deferred = false;
         head = lb_buf_str(out);
     } else if (!lg_relay_at_boundary(request)) {
         return;
@@ -91,43 +96,87 @@ void lg_relay_start(struct lg_request *request)
 
 /* ---- The head -------------------------------------------------------------------------------- */
 
-/* A 2xx: our head, into the worker's buffer; it leaves with the first bytes of the body. */
-static void begin_answer(struct lg_request *request, const struct lh_head *head)
+static bool open_signing(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
-    struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
 
-    attempt->came = LG_CAME_ANSWER;
-    attempt->filter = lg_filter_new(request, head);
-    if (attempt->filter == NULL) {
-        lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-        return;
-    }
-    if (attempt->signs) {
-        attempt->signing = lg_signing_new(request, attempt->family, attempt->filter->stream);
-        if (attempt->signing == NULL) {
-            lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-            return;
-        }
-    }
-    if (attempt->pinged) {
-        if (!attempt->filter->stream)
-            lg_relay_fail(request, LLMGR_ERR_PROTOCOL,
-                          N_("the platform answers a stream that has begun with a whole answer"));
-        return;
-    }
+    if (!attempt->signs)
+        return true;
+    attempt->signing = lg_signing_new(request, attempt->family, attempt->filter->stream);
+    return attempt->signing != NULL;
+}
+
+/* Our head, into the worker's buffer; it leaves with the first bytes of the body. */
+static void write_head(struct lg_request *request, const struct lh_head *head)
+{
+    struct lg_attempt *attempt = request->attempt;
+    struct lb_buf *out = lg_answer_head(request, attempt->upstream_status);
+    struct lb_str type = head != NULL ? lh_head_get(head, LH_HEADER_CONTENT_TYPE) : attempt->type;
+
     attempt->events = attempt->filter->stream;
-    struct lb_buf *out = lg_answer_head(request, head->status);
     if (attempt->events)
         lg_relay_stream_fields(out);
     else if (type.p != NULL)
         lh_write_named(out, LH_NAME("content-type"), type);
-    lg_relay_shown_fields(request, head, out);
-    lg_answer_head_end(request, lg_relay_length(attempt, head));
+    if (head != NULL)
+        lg_relay_shown_fields(request, head, out);
+    else
+        lb_buf_add_str(out, lb_buf_str(&attempt->shown));
+    lg_answer_head_end(request, attempt->events ? -1 : attempt->length);
     if (!attempt->events)
         ln_timer_stop(&request->ping);
-    if (lg_own_holds(request->own) && !lg_own_hold_head(request))
+}
+
+/* What is not known yet waits for the first bytes: a head is kept without its type. */
+static bool defer_head(struct lg_request *request, const struct lh_head *head)
+{
+    struct lg_attempt *attempt = request->attempt;
+    struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
+
+    attempt->is_deferred = true;
+    lg_relay_shown_fields(request, head, &attempt->shown);
+    if (type.p != NULL)
+        attempt->type = lb_arena_str(&request->arena, type);
+    return attempt->shown.failed == LLMGR_OK && (type.p == NULL || attempt->type.p != NULL);
+}
+
+/* A 2xx. Was a stream asked for, and its content type is another, then it may be one nevertheless.
+ */
+static bool begin_answer(struct lg_request *request, const struct lh_head *head)
+{
+    struct lg_attempt *attempt = request->attempt;
+
+    attempt->came = LG_CAME_ANSWER;
+    attempt->filter = lg_filter_new(request, head);
+    if (attempt->filter == NULL)
+        return false;
+    attempt->length = lg_relay_length(attempt, head);
+    if (!attempt->filter->decided && !attempt->filter->stream && !lg_own_holds(request->own) &&
+        request->ask != NULL && lg_ask_stream(request->ask))
+        return attempt->pinged || defer_head(request, head);
+    if (!open_signing(request))
+        return false;
+    if (!attempt->pinged)
+        write_head(request, head);
+    if (attempt->events)
+        lg_park(request);
+    return !lg_own_holds(request->own) || lg_own_hold_head(request);
+}
+
+/* The first bytes are here. Of a stream that has begun, nothing but events can be told. */
+static void decide(struct lg_request *request)
+{
+    struct lg_attempt *attempt = request->attempt;
+
+    if (attempt->signing == NULL && !open_signing(request)) {
         lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return;
+    }
+    if (attempt->is_deferred)
+        write_head(request, NULL);
+    attempt->is_deferred = false;
+    lb_buf_free(&attempt->shown);
+    attempt->is_astray = attempt->events && !attempt->filter->stream;
 }
 
 static void on_head(struct lu_exchange *exchange, void *context, const struct lh_head *head)
@@ -141,9 +190,8 @@ static void on_head(struct lu_exchange *exchange, void *context, const struct lh
     attempt->first_byte_at = ln_loop_now(worker->loop);
     worker->pass_count = 0;
     if (head->status >= 200 && head->status < 300) {
-        begin_answer(request, head);
-        if (attempt->events)
-            lg_park(request);
+        if (!begin_answer(request, head))
+            lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
         return;
     }
     attempt->came = LG_CAME_REFUSAL;
@@ -220,11 +268,23 @@ static void sign(struct lg_request *request, struct lb_str slice, struct lb_str 
     }
 }
 
-/* Gathers what the filter lets through of `fed`. */
+/* Of what is no answer: as much as a text can use. */
+static void collect(struct lg_attempt *attempt, struct lb_str bytes)
+{
+    size_t room = LG_REFUSAL_MAX - attempt->refusal.size;
+
+    lb_buf_add_str(&attempt->refusal, lb_str_sub(bytes, 0, room));
+}
+
+/* Gathers what the filter lets through of `fed`; what has gone astray is kept to be told of. */
 static void pass(struct lg_request *request, const struct ld_filter_out *out, struct lb_str fed)
 {
+    struct lg_attempt *attempt = request->attempt;
+
     for (size_t i = 0; i < out->count; i++) {
-        if (request->attempt->signing != NULL)
+        if (attempt->is_astray)
+            collect(attempt, out->slice[i]);
+        else if (attempt->signing != NULL)
             sign(request, out->slice[i], fed);
         else
             gather(request, out->slice[i], fed);
@@ -239,8 +299,7 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
 
     (void)exchange;
     if (attempt->came == LG_CAME_REFUSAL) {
-        size_t room = LG_REFUSAL_MAX - attempt->refusal.size;
-        lb_buf_add_str(&attempt->refusal, lb_str_sub(bytes, 0, room));
+        collect(attempt, bytes);
         return;
     }
     if (lg_own_holds(request->own)) {
@@ -252,7 +311,10 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
     while (bytes.size > 0) {
         if (request->worker->pass_short_lived)
             flush(request, false);
+        bool decided = attempt->filter->decided;
         size_t used = ld_filter_feed(attempt->filter, bytes, &out);
+        if (!decided && attempt->filter->decided)
+            decide(request);
         pass(request, &out, bytes);
         bytes = lb_str_sub(bytes, used, bytes.size);
     }
@@ -287,16 +349,24 @@ static void gather_last(struct lg_request *request)
 
     if (request->worker->pass_short_lived)
         flush(request, false);
+    bool decided = attempt->filter->decided;
     ld_filter_finish(attempt->filter, &out);
+    if (!decided)
+        decide(request);
     pass(request, &out, lb_str(NULL, 0));
-    bool whole = ld_filter_complete(attempt->filter);
-    attempt->end = whole ? LLMGR_END_COMPLETED : LLMGR_END_UPSTREAM_CUT;
+    if (attempt->is_astray) {
+        lg_attempt_stop(attempt, LLMGR_END_UPSTREAM_ERROR);
+        lg_refusal_astray(request);
+        return;
+    }
+    attempt->end = lg_attempt_end(attempt);
+    attempt->is_whole = lg_attempt_is_told(attempt);
     attempt->state = LG_ATTEMPT_LAST;
 }
 
 void lg_relay_last(struct lg_request *request)
 {
-    bool whole = request->attempt->end == LLMGR_END_COMPLETED;
+    const bool whole = request->attempt->is_whole;
 
     request->answered = whole;
     flush(request, whole);
@@ -318,6 +388,29 @@ static void complete(struct lg_request *request)
     lg_request_run(request);
 }
 
+/* The stream has told its end, and the platform keeps its body open: it is waited for no longer. */
+static void drained(void *context)
+{
+    struct lg_request *request = lg_request_of(context);
+
+    if (request->attempt->exchange != NULL)
+        lu_exchange_cancel(request->attempt->exchange);
+}
+
+/* Bytes came: the silence begins anew, unless nothing but the end of the body can follow. */
+static void watch(struct lg_request *request)
+{
+    struct lg_attempt *attempt = request->attempt;
+
+    if (attempt->is_draining)
+        return;
+    attempt->is_draining = lg_attempt_has_ended(attempt);
+    if (attempt->is_draining)
+        ln_timer_start(request->worker->loop, &request->ping, DRAIN_MS, drained, request);
+    else if (attempt->events && ln_timer_running(&request->ping))
+        ping_again(request);
+}
+
 static void on_batch(struct lu_exchange *exchange, void *context, bool is_complete)
 {
     struct lg_request *request = lg_request_of(context);
@@ -335,10 +428,9 @@ static void on_batch(struct lu_exchange *exchange, void *context, bool is_comple
     }
     if (attempt->came != LG_CAME_ANSWER || lg_own_holds(request->own))
         return;
-    if (!attempt->head_left || request->worker->pass_count > 0)
+    if (!attempt->is_deferred && (!attempt->head_left || request->worker->pass_count > 0))
         flush(request, false);
-    if (attempt->events && ln_timer_running(&request->ping))
-        ping_again(request);
+    watch(request);
     release_body(request);
     hold_back(request);
 }
@@ -350,7 +442,7 @@ static void on_end(struct lu_exchange *exchange, void *context, const struct llm
 
     (void)exchange;
     attempt->exchange = NULL;
-    if (err->status == LLMGR_OK) {
+    if (err->status == LLMGR_OK || lg_attempt_has_ended(attempt)) {
         complete(request);
         return;
     }
@@ -399,7 +491,7 @@ enum lg_verdict lg_step_relay(struct lg_request *request)
         return lg_own_record(request, release);
     if (!lg_attempt_is_over(attempt))
         return LG_WAIT;
-    if (request->error == NULL && attempt->end == LLMGR_END_COMPLETED)
+    if (request->error == NULL && attempt->is_whole)
         return LG_DONE;
     if (request->error == NULL && attempt->came == LG_CAME_REFUSAL)
         return lg_refusal_judge(request);

@@ -87,7 +87,7 @@ int64_t lg_relay_length(const struct lg_attempt *attempt, const struct lh_head *
 {
     if (attempt->events || (head->body != LH_BODY_LENGTH && head->body != LH_BODY_NONE))
         return -1;
-    return attempt->signing != NULL && head->body == LH_BODY_LENGTH && head->length > 0
+    return attempt->signs && head->body == LH_BODY_LENGTH && head->length > 0
                ? -1
                : (int64_t)head->length;
 }

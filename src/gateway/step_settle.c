@@ -13,8 +13,9 @@ static bool settle(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
 
-    if (request->gone && attempt->end != LLMGR_END_COMPLETED)
-        attempt->end = LLMGR_END_CLIENT_GONE;
+    if (request->gone && !attempt->is_whole)
+        attempt->end =
+            lg_attempt_has_ended(attempt) ? lg_attempt_end(attempt) : LLMGR_END_CLIENT_GONE;
     lg_attempt_settle(request);
     if (attempt->next == LO_NEXT_NOTHING || request->gone)
         return false;

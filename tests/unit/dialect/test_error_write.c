@@ -67,9 +67,11 @@ static void bodies_have_the_shape_of_their_endpoint(void **state)
 
 static void events_are_whole_and_hold_a_truthy_error(void **state)
 {
+    static const char *const TYPES[LD_SHAPE_COUNT] = {"", "error", "response.failed"};
     struct ld_problem problem = example();
 
     (void)state;
+    problem.sequence = 7;
     for (int shape = 0; shape < LD_SHAPE_COUNT; shape++) {
         struct lb_buf out;
         struct lh_sse sse;
@@ -77,19 +79,49 @@ static void events_are_whole_and_hold_a_truthy_error(void **state)
         size_t used;
         lb_buf_init(&out, &host, 4096);
         ld_error_event((enum ld_shape)shape, &problem, &out);
-        lb_buf_add_str(&out, ld_ping((enum ld_shape)shape));
         lh_sse_init(&sse, &host, 4096);
         assert_int_equal(lh_sse_next(&sse, out.data, out.size, &used, &event), LH_DONE);
-        assert_true(lb_str_eq_c(event.type, shape == LD_SHAPE_OPENAI ? "" : "error"));
+        assert_int_equal(used, out.size);
+        assert_true(lb_str_eq_c(event.type, TYPES[shape]));
         json_t *root = read_back(event.data);
         says(json_object_get(root, "error"), "message", "there is no model \"x\"");
+        if (shape == LD_SHAPE_RESPONSES) { /* what Codex shows, and AI SDK's schema asks for */
+            const json_t *response = json_object_get(root, "response");
+            says(root, "type", "response.failed");
+            says(response, "status", "failed");
+            says(json_object_get(response, "error"), "message", "there is no model \"x\"");
+            assert_int_equal(json_integer_value(json_object_get(root, "sequence_number")), 7);
+        }
         json_decref(root);
-        size_t rest = out.size - used;
-        assert_int_equal(lh_sse_next(&sse, out.data + used, rest, &used, &event), LH_DONE);
-        assert_int_equal(used, rest);
-        assert_int_equal(event.has_data, shape != LD_SHAPE_OPENAI);
         lh_sse_free(&sse);
         lb_buf_free(&out);
+    }
+}
+
+/* Is it an event, and is it one that a client would read? */
+static void ping_is(enum ld_shape shape, bool begun, bool is_event)
+{
+    struct lb_str ping = ld_ping(shape, begun);
+    struct lh_sse sse;
+    struct lh_sse_event event;
+    size_t used;
+
+    lh_sse_init(&sse, &host, 4096);
+    enum lh_result result = lh_sse_next(&sse, ping.p, ping.size, &used, &event);
+    assert_int_equal(result, is_event ? LH_DONE : LH_MORE);
+    assert_int_equal(used, ping.size);
+    assert_true(!is_event || event.has_data);
+    assert_true(ping.p[ping.size - 1] == '\n');
+    lh_sse_free(&sse);
+}
+
+static void a_comment_is_no_event_and_an_event_waits_for_the_first(void **state)
+{
+    (void)state;
+    for (int begun = 0; begun < 2; begun++) {
+        ping_is(LD_SHAPE_OPENAI, begun, false);
+        ping_is(LD_SHAPE_ANTHROPIC, begun, true);
+        ping_is(LD_SHAPE_RESPONSES, begun, begun);
     }
 }
 
@@ -247,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_have_the_shape_of_their_endpoint),
         cmocka_unit_test(events_are_whole_and_hold_a_truthy_error),
+        cmocka_unit_test(a_comment_is_no_event_and_an_event_waits_for_the_first),
         cmocka_unit_test(every_status_has_words),
         cmocka_unit_test(out_of_credit_is_not_to_be_retried),
         cmocka_unit_test(a_platforms_error_is_told_in_the_callers_shape),

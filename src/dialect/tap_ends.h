@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What an event, or a whole answer, adds to the report. Private to the tap. */
+#ifndef LD_TAP_ENDS_H
+#define LD_TAP_ENDS_H
+
+#include "dialect/tap.h"
+
+/* Adds what the sniff found in one event, or in all of a whole answer. */
+void ld_tap_absorb(struct ld_tap *tap, struct lb_str event_type);
+
+#endif

@@ -354,9 +354,9 @@ def test_events_without_a_type_that_are_cut_are_told_to_be(serving, platform, di
     assert total(serving.llmgr)['completed'] == 0
 
 
-@pytest.mark.parametrize('kind, shown', [(b'', None), (b'Content-Type: text/plain\r\n', 'text/plain'),
-                                         (b'Content-Type: application/json\r\n',
-                                          'application/json')])
+@pytest.mark.parametrize('kind, shown', [
+    (b'', None), (b'Content-Type: text/plain\r\n', 'text/plain'),
+    (b'Content-Type: application/json\r\n', 'application/json')])
 def test_whole_json_is_whole_though_a_stream_was_asked_for(serving, platform, kind, shown):
     client, peer = ask(serving, platform, 'chat')
     whole = b'{"choices":[{"message":{"content":"tide"},"finish_reason":"stop"}]}'

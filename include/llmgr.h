@@ -53,7 +53,8 @@ extern "C" {
 /*
  * Every outcome the library knows: XX(name, number, http_status, exit_code, text).
  * `http_status` is what the gateway answers, `exit_code` how the command line ends. Numbers are
- * part of the ABI: never reused, never renumbered.
+ * part of the ABI: never reused, never renumbered. From 70 on stand limits of this gateway: what a
+ * platform limits is ERR_RATE_LIMITED.
  */
 #define LLMGR_STATUS_MAP(XX)                                                                       \
     XX(OK, 0, 200, 0, "success")                                                                   \
@@ -86,7 +87,11 @@ extern "C" {
     XX(ERR_CANCELLED, 60, 499, 1, "cancelled")                                                     \
     XX(ERR_NO_MEMORY, 61, 503, 1, "out of memory")                                                 \
     XX(ERR_IO, 62, 500, 1, "input or output failed")                                               \
-    XX(ERR_INTERNAL, 63, 500, 1, "internal error")
+    XX(ERR_INTERNAL, 63, 500, 1, "internal error")                                                 \
+    XX(ERR_LIMIT, 70, 429, 10, "a limit of this server is reached")                                \
+    XX(ERR_OVERLOADED, 71, 503, 10, "this server has no room for more at the moment")              \
+    XX(ERR_JOURNAL_FULL, 72, 507, 10, "usage cannot be recorded: the journal is full")             \
+    XX(ERR_TOO_SLOW, 73, 408, 10, "the request did not arrive in time")
 
 typedef enum llmgr_status {
 #define LLMGR_STATUS_ENUM(name, number, http, exit_code, text) LLMGR_##name = number,

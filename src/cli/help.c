@@ -9,7 +9,7 @@
 
 #include "base/str.h"
 
-enum { HELP_COLUMNS = 79, COMMAND_INDENT = 27, FLAG_INDENT = 32, EXIT_CODE_MAX = 9 };
+enum { HELP_COLUMNS = 79, COMMAND_INDENT = 27, FLAG_INDENT = 32 };
 enum { SYNOPSIS_MAX = 1024, PAGE_MAX = 1 << 20 };
 
 static const struct cli_flag_row *flag_row(struct lb_str name)
@@ -295,10 +295,13 @@ static void man_exit_codes(struct lb_buf *out)
         LLMGR_STATUS_MAP(EXIT_ROW)
 #undef EXIT_ROW
     };
+    int last = 0;
 
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        last = ROWS[i].code > last ? ROWS[i].code : last;
     lb_buf_add_c(out, ".SH EXIT STATUS\nWith \\-\\-json the last line of the error output is a "
                       "document with the name of the error, the exit code and the message.\n");
-    for (int code = 0; code <= EXIT_CODE_MAX; code++) {
+    for (int code = 0; code <= last; code++) {
         size_t count = 0;
         for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
             if (ROWS[i].code != code)

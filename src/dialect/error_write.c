@@ -115,6 +115,10 @@ static const struct own_words {
     {LLMGR_ERR_TLS, TEXT("upstream_tls_error"), TEXT(""), LD_RETRY_NO},
     {LLMGR_ERR_VAULT, TEXT("secret_store_error"), TEXT(""), LD_RETRY_NO},
     {LLMGR_ERR_INTERNAL, TEXT("internal_error"), TEXT(""), LD_RETRY_UNSAID},
+    {LLMGR_ERR_LIMIT, TEXT("server_limit_reached"), TEXT(""), LD_RETRY_UNSAID},
+    {LLMGR_ERR_OVERLOADED, TEXT("server_overloaded"), TEXT(""), LD_RETRY_UNSAID},
+    {LLMGR_ERR_JOURNAL_FULL, TEXT("usage_journal_full"), TEXT(""), LD_RETRY_UNSAID},
+    {LLMGR_ERR_TOO_SLOW, TEXT("request_timeout"), TEXT(""), LD_RETRY_NO},
 };
 
 void ld_problem_of(llmgr_status status, struct ld_problem *problem)

@@ -219,7 +219,10 @@ void lg_answer_refuse(struct lg_client *client, int status, const char *text)
     char id[LG_ID_SIZE];
 
     lb_fail(&err, LLMGR_ERR_INVALID, N_("the message is refused: %s"), lb_tr(text));
-    ld_problem_of_http(status, &problem);
+    if (status == 429) /* no platform has been asked: the limit is ours */
+        ld_problem_of(LLMGR_ERR_LIMIT, &problem);
+    else
+        ld_problem_of_http(status, &problem);
     problem.message = lb_cstr(err.message);
     lb_buf_reset(body);
     ld_error_body(LD_SHAPE_OPENAI, &problem, body);

@@ -141,7 +141,7 @@ static enum lg_verdict stand_in_line(struct lg_hold *hold)
 static enum lg_verdict refuse(struct lg_request *request)
 {
     enum lg_verdict verdict =
-        lg_request_fail(request, LLMGR_ERR_NO_MEMORY,
+        lg_request_fail(request, LLMGR_ERR_OVERLOADED,
                         N_("too many large requests are being served at once; try again in a "
                            "moment"));
 

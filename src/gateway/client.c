@@ -262,10 +262,12 @@ void lg_client_accept(void *context, struct ln_conn *conn)
     ln_conn_set_marks(conn, LG_OUT_CAP, LG_OUT_LOW);
     const char *why = NULL;
     if (!lg_origin_accept(client, &why)) {
-        if (why != NULL)
+        if (why != NULL) {
+            lg_count(worker, LG_METRIC_LIMITED_ADDRESS, 1);
             events_of(client)->refuse(client, 429, why);
-        else
+        } else {
             lg_client_close(client);
+        }
         return;
     }
     start_timer(client, worker->settings->head_timeout_ms, idle_over);

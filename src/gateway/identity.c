@@ -209,23 +209,15 @@ static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_s
     return verdict;
 }
 
-/* A flood of invented tokens must not take the threads that others' requests need. */
-static enum lg_verdict too_many(struct lg_request *request)
-{
-    enum lg_verdict verdict =
-        lg_request_fail(request, LLMGR_ERR_RATE_LIMITED,
-                        N_("too many tokens are being looked up at once; try again in a moment"));
-
-    request->error->retry_after_ms = 1000;
-    return verdict;
-}
-
 static enum lg_verdict start_load(struct lg_request *request, const unsigned char *digest)
 {
     struct lg_worker *worker = request->worker;
 
+    /* A flood of invented tokens must not take the threads that others' requests need. */
     if (worker->look_ups >= LOOK_UPS_MAX)
-        return too_many(request);
+        return lg_request_limit(
+            request, LG_METRIC_LIMITED_LOOK_UPS,
+            N_("too many tokens are being looked up at once; try again in a moment"));
     struct look_up *look_up = lb_calloc(worker->host, 1, sizeof *look_up);
 
     if (look_up == NULL)

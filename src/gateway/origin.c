@@ -126,10 +126,8 @@ enum lg_verdict lg_origin_begin(struct lg_request *request)
     find_caller(origin, request);
     if (!origin->told || enter(client, &origin->address))
         return LG_NEXT;
-    enum lg_verdict verdict = lg_request_fail(
-        request, LLMGR_ERR_RATE_LIMITED, N_("too many requests from this address are under way"));
-    request->error->retry_after_ms = 1000;
-    return verdict;
+    return lg_request_limit(request, LG_METRIC_LIMITED_ADDRESS,
+                            N_("too many requests from this address are under way"));
 }
 
 void lg_origin_end(struct lg_client *client)

@@ -256,8 +256,7 @@ bool lg_request_is_settled(const struct lg_request *request)
 void lg_request_late(struct lg_request *request)
 {
     lg_client_want_body(request->client, false);
-    request->error_http = 408;
-    (void)lg_request_fail(request, LLMGR_ERR_INVALID,
+    (void)lg_request_fail(request, LLMGR_ERR_TOO_SLOW,
                           N_("the request's body did not arrive in time"));
     request->late = true;
     lg_request_run(request);

@@ -183,6 +183,9 @@ enum lg_verdict lg_request_fail(struct lg_request *request, llmgr_status status,
                                 ...) __attribute__((format(printf, 3, 4)));
 /* FAIL with an error that somebody else filled. */
 enum lg_verdict lg_request_fail_with(struct lg_request *request, const struct llmgr_error *err);
+/* FAIL because a limit of ours is reached, which is counted; worth trying again in a second. */
+enum lg_verdict lg_request_limit(struct lg_request *request, enum lg_metric metric,
+                                 const char *text);
 /* Room for an error in the arena; never NULL. */
 struct llmgr_error *lg_request_error(struct lg_request *request);
 /* Of relayed routes; others are answered in the shape of NATIVE. */

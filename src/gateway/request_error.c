@@ -31,6 +31,16 @@ enum lg_verdict lg_request_fail(struct lg_request *request, llmgr_status status,
     return LG_FAIL;
 }
 
+enum lg_verdict lg_request_limit(struct lg_request *request, enum lg_metric metric,
+                                 const char *text)
+{
+    enum lg_verdict verdict = lg_request_fail(request, LLMGR_ERR_LIMIT, "%s", lb_tr(text));
+
+    lg_count(request->worker, metric, 1);
+    request->error->retry_after_ms = 1000;
+    return verdict;
+}
+
 enum lg_verdict lg_request_fail_with(struct lg_request *request, const struct llmgr_error *err)
 {
     struct llmgr_error *own = lg_request_error(request);

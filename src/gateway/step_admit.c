@@ -30,14 +30,6 @@ static bool enter(struct lg_request *request, char kind, struct lb_str key, unsi
     return true;
 }
 
-static enum lg_verdict too_many(struct lg_request *request, const char *text)
-{
-    enum lg_verdict verdict = lg_request_fail(request, LLMGR_ERR_RATE_LIMITED, "%s", lb_tr(text));
-
-    request->error->retry_after_ms = 1000;
-    return verdict;
-}
-
 /* ---- Room in the journal --------------------------------------------------------------------- */
 
 static void look_again(void *context)
@@ -67,7 +59,7 @@ static enum lg_verdict keep_room(struct lg_request *request)
     }
     ll_journal_refuse(journal);
     lg_count(request->worker, LG_METRIC_NO_ROOM, 1);
-    return lg_request_fail(request, LLMGR_ERR_DATABASE_FULL,
+    return lg_request_fail(request, LLMGR_ERR_JOURNAL_FULL,
                            N_("usage cannot be recorded at the moment: the journal is full"));
 }
 
@@ -87,9 +79,11 @@ enum lg_verdict lg_step_admit(struct lg_request *request)
     if (!lm_is_system_user(request->attempt->target.user) &&
         !enter(request, 'u', request->attempt->target.user, settings->streams_per_user,
                &request->user_gauge))
-        return too_many(request, N_("this user has too many requests under way"));
+        return lg_request_limit(request, LG_METRIC_LIMITED_USER,
+                                N_("this user has too many requests under way"));
     if (*token != 0 && !enter(request, 't', lb_str((const char *)token, sizeof *token),
                               settings->streams_per_token, &request->token_gauge))
-        return too_many(request, N_("this token has too many requests under way"));
+        return lg_request_limit(request, LG_METRIC_LIMITED_TOKEN,
+                                N_("this token has too many requests under way"));
     return keep_room(request);
 }

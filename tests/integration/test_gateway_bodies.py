@@ -50,7 +50,9 @@ def chunk(data):
 
 
 def is_refused(answer):
-    return answer.status == 503 and int(answer.fields['retry-after']) > 0
+    error = answer.json['error']  # Anthropic's has no code
+    return answer.status == 503 and int(answer.fields['retry-after']) > 0 \
+        and error.get('code', error['type']) in ('server_overloaded', 'overloaded_error')
 
 
 def wait_held(server, size):

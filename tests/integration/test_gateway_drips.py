@@ -62,7 +62,7 @@ def test_a_body_by_drips_ends(serve, mockllm, path, fields, framing, piece):
     server = serve()
     answer = drip(begin(server, path, fields, framing), [piece] * 1500)
     assert answer is not None and answer.status == 408, 'it could go on'
-    assert b'did not arrive in time' in answer.body
+    assert b'did not arrive in time' in answer.body and b'"request_timeout"' in answer.body
     assert answer.fields['connection'] == 'close'
     assert server.chat().status == 200
 

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -166,13 +167,32 @@ def test_the_body_of_a_stranger_is_not_read(configured):
     server.stop()
 
 
+def is_limited(answer):
+    """A limit of the server, which is not what a platform says with the same status."""
+    error = answer.json['error']
+    return (answer.status, error['type'], error['code']) == \
+        (429, 'rate_limit_error', 'server_limit_reached') and int(answer.fields['retry-after']) > 0
+
+
+def limited(server, fields=None, wire=None):
+    """How often each limit refused somebody."""
+    text = server.ask('/metrics', method='GET', fields=fields, wire=wire).body.decode()
+    return {name: int(count) for name, count in
+            re.findall(r'^llmgr_limited_total\{limit="(\w+)"\} (\d+)$', text, re.M)}
+
+
 def test_a_user_has_so_many_requests_at_once(configured):
     configured.env['LLMGR_USER_MAX'] = '2'
     ann, bob = (bearer(configured, user) for user in ('ann', 'bob'))
+    admin = bearer(configured)
     server = Serving(configured, mode='custom')
     wires = [stream(server, fields=ann), stream(server, fields=ann)]
-    answer = server.chat(fields=ann)
-    assert answer.status == 429 and int(answer.fields['retry-after']) > 0
+    assert is_limited(server.chat(fields=ann))
+    messages = server.ask('/v1/messages', {**ASK, 'max_tokens': 5}, fields={
+        **ann, 'anthropic-version': '2023-06-01'})
+    assert messages.status == 429 and messages.json['error']['type'] == 'rate_limit_error'
+    assert limited(server, admin) == {'user_max': 2, 'token_max': 0, 'address_max': 0,
+                                      'look_ups': 0}
     assert server.chat(fields=bob).status == 200
     for wire in wires:
         wire.close()
@@ -198,14 +218,27 @@ def test_a_user_has_64_requests_at_once_unless_the_operator_says_otherwise(confi
     server.stop()
 
 
+def test_a_token_has_so_many_requests_at_once(configured):
+    configured.env['LLMGR_TOKEN_MAX'] = '1'
+    one, other, admin = (bearer(configured, user) for user in ('ann', 'ann', '-1'))
+    server = Serving(configured, mode='custom')
+    wire = stream(server, fields=one)
+    assert is_limited(server.chat(fields=one))
+    assert server.chat(fields=other).status == 200
+    assert limited(server, admin)['token_max'] == 1
+    wire.close()
+    server.stop()
+
+
 def test_an_address_has_so_many_connections_at_once(configured):
     configured.env['LLMGR_ADDRESS_MAX'] = '4'
     server = Serving(configured)
     held = [server.wire() for _ in range(4)]
     for wire in held:  # its worker has counted it
         assert server.ask('/', method='GET', wire=wire).status == 200
-    extra = server.wire()
-    assert extra.answer().status == 429
+    answer = server.wire().answer()
+    assert (answer.status, answer.json['error']['code']) == (429, 'server_limit_reached')
+    assert limited(server, wire=held[0])['address_max'] == 1
     for wire in held:
         wire.close()
     server.stop()
@@ -522,8 +555,10 @@ def test_many_strange_tokens_at_once_hold_nobody_up(configured):
     for wire in wires:
         wire.send(request().replace('Host:', f'Authorization: Bearer {strange}\r\nHost:', 1))
     refused = [wire.answer() for wire in wires[LOOK_UPS_MAX:]]
-    assert {answer.status for answer in refused} == {429}
+    assert all(is_limited(answer) for answer in refused)
     assert {answer.fields['retry-after'] for answer in refused} == {'1'}
+    api = server.ask('/api/me', method='GET', fields={'Authorization': 'Bearer ' + strange})
+    assert (api.status, api.json['status'], api.json['code']) == (429, 429, 'ERR_LIMIT')
     assert server.chat(fields=warm).status == 200
     # Nobody waits for the database longer than is said.
     late = [wire.answer() for wire in wires[:LOOK_UPS_MAX]]

@@ -135,6 +135,7 @@ def test_a_proxys_connection_carries_many_addresses(serve):
         begin_stall(server, wire, address)
     refused = server.chat(fields={XFF: '198.51.100.7'}, wire=idle[0])
     assert refused.status == 429 and int(refused.fields['retry-after']) > 0
+    assert refused.json['error']['code'] == 'server_limit_reached'
     assert 'requests from this address' in refused.json['error']['message']
     for address, status in (('198.51.100.9', 200), ('198.51.100.8', 200),
                             ('2001:db8:0:0:ffff::1', 200), ('198.51.100.7', 429)):

@@ -148,6 +148,34 @@ static void every_status_has_words(void **state)
     }
 }
 
+/* Who only sees "429" and "rate_limit_exceeded" looks for it at the platform, in vain. */
+static void a_limit_of_ours_has_a_code_of_its_own(void **state)
+{
+    static const struct {
+        llmgr_status status;
+        int http;
+        const char *code;
+        enum ld_retry retry;
+    } CASES[] = {
+        {LLMGR_ERR_RATE_LIMITED, 429, "rate_limit_exceeded", LD_RETRY_UNSAID},
+        {LLMGR_ERR_LIMIT, 429, "server_limit_reached", LD_RETRY_UNSAID},
+        {LLMGR_ERR_NO_MEMORY, 503, "service_unavailable", LD_RETRY_UNSAID},
+        {LLMGR_ERR_OVERLOADED, 503, "server_overloaded", LD_RETRY_UNSAID},
+        {LLMGR_ERR_DATABASE_FULL, 507, "", LD_RETRY_UNSAID},
+        {LLMGR_ERR_JOURNAL_FULL, 507, "usage_journal_full", LD_RETRY_UNSAID},
+        {LLMGR_ERR_TOO_SLOW, 408, "request_timeout", LD_RETRY_NO},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct ld_problem problem;
+        ld_problem_of(CASES[i].status, &problem);
+        assert_int_equal(problem.http_status, CASES[i].http);
+        assert_true(lb_str_eq_c(problem.code, CASES[i].code));
+        assert_int_equal(problem.retry, CASES[i].retry);
+    }
+}
+
 static void out_of_credit_is_not_to_be_retried(void **state)
 {
     (void)state;
@@ -281,6 +309,7 @@ int main(void)
         cmocka_unit_test(events_are_whole_and_hold_a_truthy_error),
         cmocka_unit_test(a_comment_is_no_event_and_an_event_waits_for_the_first),
         cmocka_unit_test(every_status_has_words),
+        cmocka_unit_test(a_limit_of_ours_has_a_code_of_its_own),
         cmocka_unit_test(out_of_credit_is_not_to_be_retried),
         cmocka_unit_test(a_platforms_error_is_told_in_the_callers_shape),
         cmocka_unit_test(texts_that_are_no_utf8_are_mended),

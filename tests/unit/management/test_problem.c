@@ -49,6 +49,23 @@ static void a_platforms_refusal_is_not_the_callers(void **state)
     json_decref(document);
 }
 
+static void a_limit_of_ours_is_not_a_platforms(void **state)
+{
+    const struct llmgr_error ours = {.status = LLMGR_ERR_LIMIT, .retry_after_ms = 1000};
+    const struct llmgr_error platforms = {.status = LLMGR_ERR_RATE_LIMITED, .upstream_status = 429};
+    (void)state;
+
+    json_t *document = written(&ours, 0);
+    assert_int_equal(json_integer_value(json_object_get(document, "status")), 429);
+    assert_string_equal(json_string_value(json_object_get(document, "code")), "ERR_LIMIT");
+    assert_int_equal(json_integer_value(json_object_get(document, "retry_after_ms")), 1000);
+    json_decref(document);
+    document = written(&platforms, 0);
+    assert_int_equal(json_integer_value(json_object_get(document, "status")), 502);
+    assert_string_equal(json_string_value(json_object_get(document, "code")), "ERR_RATE_LIMITED");
+    json_decref(document);
+}
+
 static void another_http_status_keeps_the_code(void **state)
 {
     struct llmgr_error err = {.status = LLMGR_ERR_INVALID};
@@ -65,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_problem_names_status_code_and_detail),
         cmocka_unit_test(a_platforms_refusal_is_not_the_callers),
+        cmocka_unit_test(a_limit_of_ours_is_not_a_platforms),
         cmocka_unit_test(another_http_status_keeps_the_code),
     };
 

@@ -24,8 +24,8 @@ from typing import Any
 
 from ._errors import (
     CancelledError, ClosedError, ConfigError, ConflictError, DatabaseError, FileError,
-    ForbiddenError, InternalError, InvalidError, KeyRefusedError, LlmgrError, NoKeyError,
-    NotFoundError, OutOfMemoryError, UpstreamError, VaultError)
+    ForbiddenError, InternalError, InvalidError, KeyRefusedError, LimitError, LlmgrError,
+    NoKeyError, NotFoundError, OutOfMemoryError, UpstreamError, VaultError)
 from ._manager import AIManager
 from ._native import ffi as _ffi
 from ._native import lib as _lib
@@ -34,10 +34,10 @@ from ._types import Model, Platform, Resolved, Usage, UsageSum
 __all__ = [
     'AIManager', 'CancelledError', 'ClosedError', 'ConfigError', 'ConflictError',
     'DEFAULT_PLATFORM_CONFIGS', 'DatabaseError', 'FileError', 'ForbiddenError', 'InternalError',
-    'InvalidError', 'KeyRefusedError', 'LLM_AUTO_KEY', 'LLM_Manager', 'LlmgrError', 'Model',
-    'NoKeyError', 'NotFoundError', 'OutOfMemoryError', 'Platform', 'Resolved', 'SYSTEM_USER_ID',
-    'USE_SYS_LLM_CONFIG', 'UpstreamError', 'Usage', 'UsageSum', 'VaultError', 'init_default_llm',
-    'probe_platform_models',
+    'InvalidError', 'KeyRefusedError', 'LLM_AUTO_KEY', 'LLM_Manager', 'LimitError', 'LlmgrError',
+    'Model', 'NoKeyError', 'NotFoundError', 'OutOfMemoryError', 'Platform', 'Resolved',
+    'SYSTEM_USER_ID', 'USE_SYS_LLM_CONFIG', 'UpstreamError', 'Usage', 'UsageSum', 'VaultError',
+    'init_default_llm', 'probe_platform_models',
 ]
 
 __version__: str = _ffi.string(_lib.llmgr_version()).decode()

@@ -66,6 +66,10 @@ class UpstreamError(LlmgrError, RuntimeError):
     """The upstream failed: unreachable, too slow, broken, limiting (ERR_UPSTREAM and its kin)."""
 
 
+class LimitError(LlmgrError, RuntimeError):
+    """A limit of the gateway itself is reached, none of a platform's (ERR_LIMIT and its kin)."""
+
+
 class DatabaseError(LlmgrError, RuntimeError):
     """The database cannot be used: locked, read-only, full, newer, broken (ERR_DATABASE…)."""
 
@@ -129,4 +133,8 @@ CLASSES: dict[str, type[LlmgrError]] = {
     'ERR_NO_MEMORY': OutOfMemoryError,
     'ERR_IO': FileError,
     'ERR_INTERNAL': InternalError,
+    'ERR_LIMIT': LimitError,
+    'ERR_OVERLOADED': LimitError,
+    'ERR_JOURNAL_FULL': LimitError,
+    'ERR_TOO_SLOW': LimitError,
 }

@@ -3,27 +3,27 @@
 #include "gateway/body.h"
 
 #include "gateway/client.h"
-#include "gateway/share.h"
+#include "net/share.h"
 
 enum { RETRY_AFTER_MS = 2000 };
 
 /* A body that is large, or that had to wait. Apart from the request, most of which have none. */
 struct lg_hold {
     struct lg_request *request;
-    struct lg_portion memory;
-    struct lg_portion turn; /* 1: a thread for its looks */
+    struct ln_portion memory;
+    struct ln_portion turn; /* 1: a thread for its looks */
     size_t counted;         /* of the memory, in the metric */
     struct ln_timer timer;
     bool waits; /* in one of the lines */
     bool late;  /* it has waited long enough */
 };
 
-static struct lg_share *memory_of(const struct lg_request *request)
+static struct ln_share *memory_of(const struct lg_request *request)
 {
     return request->worker->shared->bodies;
 }
 
-static struct lg_share *turns_of(const struct lg_request *request)
+static struct ln_share *turns_of(const struct lg_request *request)
 {
     return request->worker->shared->looks;
 }
@@ -33,9 +33,9 @@ static struct lg_share *turns_of(const struct lg_request *request)
 static bool fill_purse(struct lg_worker *worker, size_t size)
 {
     size_t more = size > LG_PURSE_UNIT ? size : LG_PURSE_UNIT;
-    struct lg_share *share = worker->shared->bodies;
+    struct ln_share *share = worker->shared->bodies;
 
-    if (!lg_share_try(share, &worker->purse_portion, more, LG_SHARE_SMALL))
+    if (!ln_share_try(share, &worker->purse_portion, more, LN_SHARE_SMALL))
         return false;
     worker->purse += more;
     lg_count(worker, LG_METRIC_BODIES_HELD, (int64_t)more);
@@ -59,15 +59,15 @@ void lg_body_empty_purse(struct lg_worker *worker)
 
     worker->purse -= much;
     lg_count(worker, LG_METRIC_BODIES_HELD, -(int64_t)much);
-    lg_share_give(worker->shared->bodies, &worker->purse_portion, much);
+    ln_share_give(worker->shared->bodies, &worker->purse_portion, much);
 }
 
 void lg_body_close_purse(struct lg_worker *worker)
 {
-    struct lg_share *share = worker->shared->bodies;
+    struct ln_share *share = worker->shared->bodies;
 
     if (share != NULL)
-        lg_share_give(share, &worker->purse_portion, lg_portion_held(&worker->purse_portion));
+        ln_share_give(share, &worker->purse_portion, ln_portion_held(&worker->purse_portion));
     worker->purse = 0;
 }
 
@@ -86,7 +86,7 @@ static void got(void *context)
 
     hold->waits = false;
     ln_timer_stop(&hold->timer);
-    count_memory(hold, lg_portion_held(&hold->memory));
+    count_memory(hold, ln_portion_held(&hold->memory));
     lg_request_run(hold->request);
 }
 
@@ -96,8 +96,8 @@ static void leave_lines(struct lg_hold *hold)
         return;
     hold->waits = false;
     ln_timer_stop(&hold->timer);
-    lg_share_leave(memory_of(hold->request), &hold->memory);
-    lg_share_leave(turns_of(hold->request), &hold->turn);
+    ln_share_leave(memory_of(hold->request), &hold->memory);
+    ln_share_leave(turns_of(hold->request), &hold->turn);
 }
 
 static void waited_long_enough(void *context)
@@ -119,8 +119,8 @@ static struct lg_hold *hold_of(struct lg_request *request)
     if (hold == NULL)
         return NULL;
     hold->request = request;
-    lg_portion_init(&hold->memory, worker->loop, got, hold);
-    lg_portion_init(&hold->turn, worker->loop, got, hold);
+    ln_portion_init(&hold->memory, worker->loop, got, hold);
+    ln_portion_init(&hold->turn, worker->loop, got, hold);
     request->hold = hold;
     return hold;
 }
@@ -158,7 +158,7 @@ enum lg_verdict lg_body_ask(struct lg_request *request, size_t capacity)
 
     if (hold != NULL && hold->waits)
         return LG_WAIT;
-    size_t paid = request->body_paid + (hold != NULL ? lg_portion_held(&hold->memory) : 0);
+    size_t paid = request->body_paid + (hold != NULL ? ln_portion_held(&hold->memory) : 0);
     if (capacity <= paid)
         return LG_NEXT;
     if (hold == NULL && capacity <= LG_BODY_SMALL && pay_from_purse(request, capacity - paid))
@@ -168,10 +168,10 @@ enum lg_verdict lg_body_ask(struct lg_request *request, size_t capacity)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     if (hold->late)
         return refuse(request);
-    enum lg_share_line line = capacity <= LG_BODY_SMALL ? LG_SHARE_SMALL : LG_SHARE_LARGE;
-    if (!lg_share_ask(memory_of(request), &hold->memory, capacity - paid, line))
+    enum ln_share_line line = capacity <= LG_BODY_SMALL ? LN_SHARE_SMALL : LN_SHARE_LARGE;
+    if (!ln_share_ask(memory_of(request), &hold->memory, capacity - paid, line))
         return stand_in_line(hold);
-    count_memory(hold, lg_portion_held(&hold->memory));
+    count_memory(hold, ln_portion_held(&hold->memory));
     return LG_NEXT;
 }
 
@@ -183,11 +183,11 @@ enum lg_verdict lg_body_turn(struct lg_request *request)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     if (hold->waits)
         return LG_WAIT;
-    if (lg_portion_held(&hold->turn) > 0)
+    if (ln_portion_held(&hold->turn) > 0)
         return LG_NEXT;
     if (hold->late)
         return refuse(request);
-    return lg_share_ask(turns_of(request), &hold->turn, 1, LG_SHARE_SMALL) ? LG_NEXT
+    return ln_share_ask(turns_of(request), &hold->turn, 1, LN_SHARE_SMALL) ? LG_NEXT
                                                                            : stand_in_line(hold);
 }
 
@@ -203,7 +203,7 @@ void lg_body_looked(struct lg_request *request)
 {
     struct lg_hold *hold = request->hold;
 
-    lg_share_give(turns_of(request), &hold->turn, lg_portion_held(&hold->turn));
+    ln_share_give(turns_of(request), &hold->turn, ln_portion_held(&hold->turn));
 }
 
 void lg_body_drop(struct lg_request *request)
@@ -212,8 +212,8 @@ void lg_body_drop(struct lg_request *request)
 
     leave_lines(hold);
     count_memory(hold, 0);
-    lg_share_give(memory_of(request), &hold->memory, lg_portion_held(&hold->memory));
-    lg_share_give(turns_of(request), &hold->turn, lg_portion_held(&hold->turn));
+    ln_share_give(memory_of(request), &hold->memory, ln_portion_held(&hold->memory));
+    ln_share_give(turns_of(request), &hold->turn, ln_portion_held(&hold->turn));
     request->hold = NULL;
     lb_free(request->worker->host, hold);
 }

@@ -7,7 +7,7 @@
  * other's memory end, too.
  *
  * Small bodies are paid from a purse of their worker's, without a lock; large ones stand in the
- * server's line (gateway/share.h). A large body is not looked through on the loop, where others
+ * server's line (net/share.h). A large body is not looked through on the loop, where others
  * would wait for it, but on the thread pool, of which such looks have a part only.
  */
 #ifndef LG_BODY_H

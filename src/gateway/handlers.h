@@ -13,7 +13,7 @@ struct lg_shared;
 #define LG_DECLARE_RELAY(target)
 #define LG_DECLARE_LOOP(target)                                                                    \
     void lg_run_##target(const struct lg_shared *shared, struct lp_call *call);
-#define LG_DECLARE_WORK(target) void lg_run_##target(struct lp_call *call);
+#define LG_DECLARE_WORK(target) void target(struct lp_call *call);
 #define LG_DECLARE_OPERATION(target)
 #define LG_ROUTE(method, path, kind, scope, target, ...) LG_DECLARE_##kind(target)
 #include "gateway/routes.def"

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "base/concurrency.h"
 #include "gateway/client.h"
-#include "gateway/concurrency.h"
 #include "http/hops.h"
 #include "net/addr.h"
 #include "net/policy.h"
@@ -32,13 +32,13 @@ static bool is_trusted(const struct lg_settings *settings, const struct ln_addr1
 static bool enter(struct lg_client *client, const struct ln_addr16 *address)
 {
     unsigned limit = client->worker->settings->connections_per_address;
-    struct lg_gauge *gauge = client->worker->shared->addresses;
+    struct lb_gauge *gauge = client->worker->shared->addresses;
     struct lb_str key = lb_str((const char *)address->b, ln_addr16_is_v4(address) ? 16 : 8);
 
     if (limit == 0)
         return true;
-    uint64_t hash = lg_gauge_hash(gauge, 'a', key);
-    if (!lg_gauge_enter(gauge, hash, limit))
+    uint64_t hash = lb_gauge_hash(gauge, 'a', key);
+    if (!lb_gauge_enter(gauge, hash, limit))
         return false;
     client->origin->hash = hash;
     return true;
@@ -49,7 +49,7 @@ static void leave(struct lg_client *client)
     struct lg_origin *origin = client->origin;
 
     if (origin->hash != 0)
-        lg_gauge_leave(client->worker->shared->addresses, origin->hash);
+        lb_gauge_leave(client->worker->shared->addresses, origin->hash);
     origin->hash = 0;
 }
 

@@ -15,7 +15,7 @@
 
 #define LG_TARGET_RELAY(target) .endpoint = LD_ENDPOINT_##target
 #define LG_TARGET_LOOP(target) .answer = lg_run_##target
-#define LG_TARGET_WORK(target) .handler = lg_run_##target
+#define LG_TARGET_WORK(target) .handler = target
 #define LG_TARGET_OPERATION(target) .handler = lp_run_##target
 
 static const struct lg_route ROUTES[] = {

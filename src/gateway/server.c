@@ -10,18 +10,18 @@
 
 #include <sodium.h>
 
+#include "base/concurrency.h"
 #include "base/error.h"
 #include "gateway/body.h"
-#include "gateway/concurrency.h"
 #include "gateway/keeper.h"
 #include "gateway/log_file.h"
-#include "gateway/share.h"
 #include "gateway/shared.h"
 #include "gateway/sockets.h"
 #include "gateway/worker.h"
 #include "ledger/ledger.h"
 #include "ledger/segment.h"
 #include "library/library.h"
+#include "net/share.h"
 
 enum {
     HOP_SIZE = 32,          /* hexadecimal digits of our name in CDN-Loop */
@@ -92,10 +92,10 @@ static llmgr_status fill_shared(struct lg_server *server, struct llmgr *manager,
 
     *shared = (struct lg_shared){
         .manager = manager,
-        .gauge = lg_gauge_new(server->host),
-        .addresses = lg_gauge_new(server->host),
-        .bodies = lg_share_new(server->host, options->settings.bodies_max),
-        .looks = lg_share_new(server->host, lg_body_looks(uv_available_parallelism())),
+        .gauge = lb_gauge_new(server->host),
+        .addresses = lb_gauge_new(server->host),
+        .bodies = ln_share_new(server->host, options->settings.bodies_max),
+        .looks = ln_share_new(server->host, lg_body_looks(uv_available_parallelism())),
         .config = options->config,
         .loop = {.spin_us = options->spin_us,
                  .accepted_max = accepted_max == 0 ? 0 : (accepted_max + workers - 1) / workers},
@@ -275,7 +275,7 @@ llmgr_status lg_server_reload(struct lg_server *server, const struct lg_settings
     status = lg_log_reopen(server->shared.log, access_log, err);
     if (status != LLMGR_OK)
         return status;
-    lg_share_resize(server->shared.bodies, settings->bodies_max);
+    ln_share_resize(server->shared.bodies, settings->bodies_max);
     for (size_t i = 0; i < server->shared.worker_count && status == LLMGR_OK; i++)
         status = lg_worker_tell(server->shared.workers[i], settings);
     return status == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
@@ -313,8 +313,8 @@ void lg_server_free(struct lg_server *server)
     lg_log_free(server->shared.log);
     lb_free(server->host, server->shared.gauge);
     lb_free(server->host, server->shared.addresses);
-    lg_share_free(server->shared.bodies);
-    lg_share_free(server->shared.looks);
+    ln_share_free(server->shared.bodies);
+    ln_share_free(server->shared.looks);
     lb_free(server->host, server->tls_cert);
     lb_free(server->host, server->tls_key);
     lb_buf_free(&server->places);

@@ -16,9 +16,9 @@
 #include "net/loop.h"
 #include "net/tls.h"
 
-struct lg_gauge;
+struct lb_gauge;
 struct lg_log;
-struct lg_share;
+struct ln_share;
 struct lg_worker;
 struct ll_ledger;
 struct llmgr;
@@ -39,10 +39,10 @@ struct lg_shared {
     struct llmgr *manager;
     struct ll_ledger *ledger;
     struct lg_log *log;                   /* the access log */
-    struct lg_gauge *gauge;               /* requests under way, of users and tokens */
-    struct lg_gauge *addresses;           /* connections */
-    struct lg_share *bodies;              /* bytes of memory */
-    struct lg_share *looks;               /* threads */
+    struct lb_gauge *gauge;               /* requests under way, of users and tokens */
+    struct lb_gauge *addresses;           /* connections */
+    struct ln_share *bodies;              /* bytes of memory */
+    struct ln_share *looks;               /* threads */
     const struct lp_config_hooks *config; /* NULL: there is no file */
     /* Our name in CDN-Loop: that of every gateway on this database, and of no other. */
     struct lb_str hop;

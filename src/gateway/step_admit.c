@@ -3,8 +3,8 @@
  * ADMIT: may this caller spend now, and is there room for the record of what is spent? Passed by
  * each attempt: what a request was counted in for it keeps, the room is every attempt's own.
  */
+#include "base/concurrency.h"
 #include "gateway/attempt.h"
-#include "gateway/concurrency.h"
 #include "gateway/request.h"
 #include "ledger/ledger.h"
 #include "manager/manager.h"
@@ -19,12 +19,12 @@ enum {
 static bool enter(struct lg_request *request, char kind, struct lb_str key, unsigned limit,
                   uint64_t *held)
 {
-    struct lg_gauge *gauge = request->worker->shared->gauge;
+    struct lb_gauge *gauge = request->worker->shared->gauge;
 
     if (limit == 0 || key.size == 0 || *held != 0)
         return true;
-    uint64_t hash = lg_gauge_hash(gauge, kind, key);
-    if (!lg_gauge_enter(gauge, hash, limit))
+    uint64_t hash = lb_gauge_hash(gauge, kind, key);
+    if (!lb_gauge_enter(gauge, hash, limit))
         return false;
     *held = hash;
     return true;

@@ -3,8 +3,8 @@
  * SETTLE: the one place where an attempt ends, however it went. Its record is in the journal before
  * the last byte of its answer leaves; if another attempt follows, that one opens here.
  */
+#include "base/concurrency.h"
 #include "gateway/attempt.h"
-#include "gateway/concurrency.h"
 #include "gateway/identity.h"
 #include "gateway/request.h"
 
@@ -28,12 +28,12 @@ static bool settle(struct lg_request *request)
 
 static void leave(struct lg_request *request)
 {
-    struct lg_gauge *gauge = request->worker->shared->gauge;
+    struct lb_gauge *gauge = request->worker->shared->gauge;
 
     if (request->user_gauge != 0)
-        lg_gauge_leave(gauge, request->user_gauge);
+        lb_gauge_leave(gauge, request->user_gauge);
     if (request->token_gauge != 0)
-        lg_gauge_leave(gauge, request->token_gauge);
+        lb_gauge_leave(gauge, request->token_gauge);
     request->user_gauge = request->token_gauge = 0;
 }
 

@@ -45,7 +45,7 @@ static struct lg_settings *copy_settings(const struct lb_host *host, const struc
         return NULL;
     copy->holders = 1;
     /* A body that could never be held is refused before it waits for room. */
-    size_t most = lg_share_most(from->bodies_max, LG_SHARE_LARGE) - 1;
+    size_t most = ln_share_most(from->bodies_max, LN_SHARE_LARGE) - 1;
     if (copy->body_max > most)
         copy->body_max = most;
     return copy;
@@ -242,7 +242,7 @@ llmgr_status lg_worker_new(const struct lg_shared *shared, unsigned index,
     worker->drain_post = (struct ln_post){.fn = begin_drain, .context = worker};
     worker->events = &CLIENT_EVENTS;
     lb_list_init(&worker->clients);
-    lg_portion_init(&worker->purse_portion, NULL, NULL, NULL);
+    ln_portion_init(&worker->purse_portion, NULL, NULL, NULL);
     lb_buf_init(&worker->out, worker->host, HEAD_OUT_MAX);
     lb_buf_init(&worker->words, worker->host, LG_REFUSAL_MAX);
     randombytes_buf(&worker->id_base, sizeof worker->id_base);

@@ -14,10 +14,10 @@
 #include "base/list.h"
 #include "dialect/splice.h"
 #include "gateway/settings.h"
-#include "gateway/share.h"
 #include "gateway/shared.h"
 #include "http/head.h"
 #include "net/loop.h"
+#include "net/share.h"
 
 struct lg_client_events;
 struct lg_request;
@@ -118,7 +118,7 @@ struct lg_worker {
     struct lb_buf bodies[LG_BODIES_KEPT];
     unsigned body_count;
     size_t purse; /* bytes of the portion that are not spent */
-    struct lg_portion purse_portion;
+    struct ln_portion purse_portion;
     struct lb_str pass[LG_PASS_MAX]; /* payload of one read on its way out */
     size_t pass_count;
     bool pass_short_lived;         /* some of it lives only until the filter is fed again */

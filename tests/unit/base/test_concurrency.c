@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "gateway/concurrency.h"
+#include "base/concurrency.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -14,7 +14,7 @@ static struct lb_host host;
 static int set_up(void **state)
 {
     lb_host_init(&host);
-    *state = sodium_init() >= 0 ? lg_gauge_new(&host) : NULL;
+    *state = sodium_init() >= 0 ? lb_gauge_new(&host) : NULL;
     return *state != NULL ? 0 : -1;
 }
 
@@ -26,70 +26,70 @@ static int tear_down(void **state)
 
 static void a_limit_holds_and_what_left_makes_room(void **state)
 {
-    struct lg_gauge *gauge = *state;
-    uint64_t ann = lg_gauge_hash(gauge, 'u', LB_STR("ann"));
+    struct lb_gauge *gauge = *state;
+    uint64_t ann = lb_gauge_hash(gauge, 'u', LB_STR("ann"));
 
     for (int i = 0; i < 3; i++)
-        assert_true(lg_gauge_enter(gauge, ann, 3));
-    assert_false(lg_gauge_enter(gauge, ann, 3));
-    lg_gauge_leave(gauge, ann);
-    assert_true(lg_gauge_enter(gauge, ann, 3));
+        assert_true(lb_gauge_enter(gauge, ann, 3));
+    assert_false(lb_gauge_enter(gauge, ann, 3));
+    lb_gauge_leave(gauge, ann);
+    assert_true(lb_gauge_enter(gauge, ann, 3));
     for (int i = 0; i < 3; i++)
-        lg_gauge_leave(gauge, ann);
-    assert_true(lg_gauge_enter(gauge, ann, 1));
+        lb_gauge_leave(gauge, ann);
+    assert_true(lb_gauge_enter(gauge, ann, 1));
 }
 
 static void keys_and_kinds_are_apart(void **state)
 {
-    struct lg_gauge *gauge = *state;
+    struct lb_gauge *gauge = *state;
 
-    assert_true(lg_gauge_enter(gauge, lg_gauge_hash(gauge, 'u', LB_STR("1")), 1));
-    assert_true(lg_gauge_enter(gauge, lg_gauge_hash(gauge, 't', LB_STR("1")), 1));
-    assert_true(lg_gauge_enter(gauge, lg_gauge_hash(gauge, 'u', LB_STR("2")), 1));
-    assert_false(lg_gauge_enter(gauge, lg_gauge_hash(gauge, 'u', LB_STR("1")), 1));
+    assert_true(lb_gauge_enter(gauge, lb_gauge_hash(gauge, 'u', LB_STR("1")), 1));
+    assert_true(lb_gauge_enter(gauge, lb_gauge_hash(gauge, 't', LB_STR("1")), 1));
+    assert_true(lb_gauge_enter(gauge, lb_gauge_hash(gauge, 'u', LB_STR("2")), 1));
+    assert_false(lb_gauge_enter(gauge, lb_gauge_hash(gauge, 'u', LB_STR("1")), 1));
 }
 
 static void thousands_of_keys_have_their_own_count(void **state)
 {
-    struct lg_gauge *gauge = *state;
+    struct lb_gauge *gauge = *state;
     uint64_t hashes[5000];
 
     for (int i = 0; i < 5000; i++) {
         char name[16];
         int size = snprintf(name, sizeof name, "%d", i);
-        hashes[i] = lg_gauge_hash(gauge, 'u', lb_str(name, (size_t)size));
-        assert_true(lg_gauge_enter(gauge, hashes[i], 1));
+        hashes[i] = lb_gauge_hash(gauge, 'u', lb_str(name, (size_t)size));
+        assert_true(lb_gauge_enter(gauge, hashes[i], 1));
     }
     for (int i = 0; i < 5000; i++)
-        assert_false(lg_gauge_enter(gauge, hashes[i], 1));
+        assert_false(lb_gauge_enter(gauge, hashes[i], 1));
     for (int i = 0; i < 5000; i++)
-        lg_gauge_leave(gauge, hashes[i]);
-    for (size_t i = 0; i < LG_GAUGE_SLOTS; i++)
+        lb_gauge_leave(gauge, hashes[i]);
+    for (size_t i = 0; i < LB_GAUGE_SLOTS; i++)
         assert_int_equal(gauge->slots[i], 0);
 }
 
 static void *come_and_go(void *context)
 {
-    struct lg_gauge *gauge = context;
-    uint64_t hash = lg_gauge_hash(gauge, 'u', LB_STR("everybody"));
+    struct lb_gauge *gauge = context;
+    uint64_t hash = lb_gauge_hash(gauge, 'u', LB_STR("everybody"));
 
     for (int i = 0; i < ROUNDS; i++) {
-        if (lg_gauge_enter(gauge, hash, 2))
-            lg_gauge_leave(gauge, hash);
+        if (lb_gauge_enter(gauge, hash, 2))
+            lb_gauge_leave(gauge, hash);
     }
     return NULL;
 }
 
 static void threads_leave_nothing_behind(void **state)
 {
-    struct lg_gauge *gauge = *state;
+    struct lb_gauge *gauge = *state;
     pthread_t threads[THREADS];
 
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, gauge), 0);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    for (size_t i = 0; i < LG_GAUGE_SLOTS; i++)
+    for (size_t i = 0; i < LB_GAUGE_SLOTS; i++)
         assert_int_equal(gauge->slots[i], 0);
 }
 

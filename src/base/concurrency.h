@@ -8,8 +8,8 @@
  * Two workers that count the same new key at the same moment may give it two words; the sum over
  * both is what is compared, so a limit can be passed by at most the number of workers.
  */
-#ifndef LG_CONCURRENCY_H
-#define LG_CONCURRENCY_H
+#ifndef LB_CONCURRENCY_H
+#define LB_CONCURRENCY_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,18 +18,18 @@
 #include "base/host.h"
 #include "base/str.h"
 
-enum { LG_GAUGE_SLOTS = 65536, LG_GAUGE_KEY = 16 };
+enum { LB_GAUGE_SLOTS = 65536, LB_GAUGE_KEY = 16 };
 
-struct lg_gauge {
-    unsigned char key[LG_GAUGE_KEY]; /* of the hash, so that outside keys cannot be made to meet */
-    _Atomic uint64_t slots[LG_GAUGE_SLOTS];
+struct lb_gauge {
+    unsigned char key[LB_GAUGE_KEY]; /* of the hash, so that outside keys cannot be made to meet */
+    _Atomic uint64_t slots[LB_GAUGE_SLOTS];
 };
 
-struct lg_gauge *lg_gauge_new(const struct lb_host *host); /* NULL: memory; freed with lb_free */
+struct lb_gauge *lb_gauge_new(const struct lb_host *host); /* NULL: memory; freed with lb_free */
 /* The key's hash, never 0; `kind` keeps namespaces apart. */
-uint64_t lg_gauge_hash(const struct lg_gauge *gauge, char kind, struct lb_str key);
-/* Counts one in unless `limit` are there. A true is undone by one lg_gauge_leave. */
-bool lg_gauge_enter(struct lg_gauge *gauge, uint64_t hash, unsigned limit);
-void lg_gauge_leave(struct lg_gauge *gauge, uint64_t hash);
+uint64_t lb_gauge_hash(const struct lb_gauge *gauge, char kind, struct lb_str key);
+/* Counts one in unless `limit` are there. A true is undone by one lb_gauge_leave. */
+bool lb_gauge_enter(struct lb_gauge *gauge, uint64_t hash, unsigned limit);
+void lb_gauge_leave(struct lb_gauge *gauge, uint64_t hash);
 
 #endif

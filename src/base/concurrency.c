@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Counting without a lock; see the header for the layout and its honest limit. */
-#include "gateway/concurrency.h"
+#include "base/concurrency.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -12,16 +12,16 @@ enum {
 
 static const uint64_t COUNT_MASK = (UINT64_C(1) << COUNT_BITS) - 1;
 
-struct lg_gauge *lg_gauge_new(const struct lb_host *host)
+struct lb_gauge *lb_gauge_new(const struct lb_host *host)
 {
-    struct lg_gauge *gauge = lb_calloc(host, 1, sizeof *gauge);
+    struct lb_gauge *gauge = lb_calloc(host, 1, sizeof *gauge);
 
     if (gauge != NULL)
         randombytes_buf(gauge->key, sizeof gauge->key);
     return gauge;
 }
 
-uint64_t lg_gauge_hash(const struct lg_gauge *gauge, char kind, struct lb_str key)
+uint64_t lb_gauge_hash(const struct lb_gauge *gauge, char kind, struct lb_str key)
 {
     unsigned char bytes[257] = {(unsigned char)kind};
     unsigned char out[crypto_shorthash_BYTES];
@@ -39,13 +39,13 @@ static bool is_of(uint64_t word, uint64_t hash)
     return (word & COUNT_MASK) != 0 && (word & ~COUNT_MASK) == (hash & ~COUNT_MASK);
 }
 
-static _Atomic uint64_t *slot_of(struct lg_gauge *gauge, uint64_t hash, unsigned i)
+static _Atomic uint64_t *slot_of(struct lb_gauge *gauge, uint64_t hash, unsigned i)
 {
-    return &gauge->slots[((hash >> 32) + i) % LG_GAUGE_SLOTS];
+    return &gauge->slots[((hash >> 32) + i) % LB_GAUGE_SLOTS];
 }
 
 /* One more in the key's own word, or in a free one. */
-static bool add(struct lg_gauge *gauge, uint64_t hash, bool own)
+static bool add(struct lb_gauge *gauge, uint64_t hash, bool own)
 {
     for (unsigned i = 0; i < WINDOW; i++) {
         _Atomic uint64_t *slot = slot_of(gauge, hash, i);
@@ -61,7 +61,7 @@ static bool add(struct lg_gauge *gauge, uint64_t hash, bool own)
     return false;
 }
 
-bool lg_gauge_enter(struct lg_gauge *gauge, uint64_t hash, unsigned limit)
+bool lb_gauge_enter(struct lb_gauge *gauge, uint64_t hash, unsigned limit)
 {
     uint64_t there = 0;
 
@@ -77,7 +77,7 @@ bool lg_gauge_enter(struct lg_gauge *gauge, uint64_t hash, unsigned limit)
     return true;
 }
 
-void lg_gauge_leave(struct lg_gauge *gauge, uint64_t hash)
+void lb_gauge_leave(struct lb_gauge *gauge, uint64_t hash)
 {
     for (unsigned i = 0; i < WINDOW; i++) {
         _Atomic uint64_t *slot = slot_of(gauge, hash, i);

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* One lock, held for a few additions; nobody takes it for a small body (see gateway/body). */
-#include "gateway/share.h"
+/* One lock, held for a few additions; who asks in large portions and spends them in small ones
+ * seldom takes it. */
+#include "net/share.h"
 
 #include <uv.h>
 
-struct lg_share {
+struct ln_share {
     const struct lb_host *host;
     uv_mutex_t lock; /* of all below, and of `held`, `wanted` and `node` of all portions */
     size_t total;
-    size_t held[LG_SHARE_LINES];
-    struct lb_list lines[LG_SHARE_LINES];
+    size_t held[LN_SHARE_LINES];
+    struct lb_list lines[LN_SHARE_LINES];
 };
 
-void lg_portion_init(struct lg_portion *portion, struct ln_loop *loop, void (*got)(void *context),
+void ln_portion_init(struct ln_portion *portion, struct ln_loop *loop, void (*got)(void *context),
                      void *context)
 {
-    *portion = (struct lg_portion){.loop = loop, .post = {.fn = got, .context = context}};
+    *portion = (struct ln_portion){.loop = loop, .post = {.fn = got, .context = context}};
     lb_list_init(&portion->node);
 }
 
-struct lg_share *lg_share_new(const struct lb_host *host, size_t total)
+struct ln_share *ln_share_new(const struct lb_host *host, size_t total)
 {
-    struct lg_share *share = lb_calloc(host, 1, sizeof *share);
+    struct ln_share *share = lb_calloc(host, 1, sizeof *share);
 
     if (share == NULL)
         return NULL;
@@ -31,12 +32,12 @@ struct lg_share *lg_share_new(const struct lb_host *host, size_t total)
     }
     share->host = host;
     share->total = total;
-    for (size_t i = 0; i < LG_SHARE_LINES; i++)
+    for (size_t i = 0; i < LN_SHARE_LINES; i++)
         lb_list_init(&share->lines[i]);
     return share;
 }
 
-void lg_share_free(struct lg_share *share)
+void ln_share_free(struct ln_share *share)
 {
     if (share == NULL)
         return;
@@ -44,24 +45,24 @@ void lg_share_free(struct lg_share *share)
     lb_free(share->host, share);
 }
 
-size_t lg_share_most(size_t total, enum lg_share_line line)
+size_t ln_share_most(size_t total, enum ln_share_line line)
 {
-    return line == LG_SHARE_SMALL ? total : total - total / LG_SHARE_KEPT;
+    return line == LN_SHARE_SMALL ? total : total - total / LN_SHARE_KEPT;
 }
 
 /* ---- Under the lock -------------------------------------------------------------------------- */
 
-static bool fits(const struct lg_share *share, size_t more, enum lg_share_line line)
+static bool fits(const struct ln_share *share, size_t more, enum ln_share_line line)
 {
-    size_t most = lg_share_most(share->total, line);
-    size_t all = share->held[LG_SHARE_SMALL] + share->held[LG_SHARE_LARGE];
+    size_t most = ln_share_most(share->total, line);
+    size_t all = share->held[LN_SHARE_SMALL] + share->held[LN_SHARE_LARGE];
 
     return share->held[line] <= most && more <= most - share->held[line] && all <= share->total &&
            more <= share->total - all;
 }
 
-static bool take(struct lg_share *share, struct lg_portion *portion, size_t more,
-                 enum lg_share_line line)
+static bool take(struct ln_share *share, struct ln_portion *portion, size_t more,
+                 enum ln_share_line line)
 {
     /* Nobody passes those who stand before it. */
     for (size_t i = 0; i <= (size_t)line; i++) {
@@ -76,13 +77,13 @@ static bool take(struct lg_share *share, struct lg_portion *portion, size_t more
 }
 
 /* Something was given back: as far as it goes. */
-static void serve(struct lg_share *share)
+static void serve(struct ln_share *share)
 {
-    for (size_t i = 0; i < LG_SHARE_LINES; i++) {
+    for (size_t i = 0; i < LN_SHARE_LINES; i++) {
         struct lb_list *line = &share->lines[i];
         while (!lb_list_empty(line)) {
-            struct lg_portion *first = LB_CONTAINER(line->next, struct lg_portion, node);
-            if (!fits(share, first->wanted, (enum lg_share_line)i))
+            struct ln_portion *first = LB_CONTAINER(line->next, struct ln_portion, node);
+            if (!fits(share, first->wanted, (enum ln_share_line)i))
                 return;
             lb_list_remove(&first->node);
             share->held[i] += first->wanted;
@@ -95,7 +96,7 @@ static void serve(struct lg_share *share)
 
 /* ---- Asking and giving ----------------------------------------------------------------------- */
 
-void lg_share_resize(struct lg_share *share, size_t total)
+void ln_share_resize(struct ln_share *share, size_t total)
 {
     uv_mutex_lock(&share->lock);
     share->total = total;
@@ -103,8 +104,8 @@ void lg_share_resize(struct lg_share *share, size_t total)
     uv_mutex_unlock(&share->lock);
 }
 
-bool lg_share_try(struct lg_share *share, struct lg_portion *portion, size_t more,
-                  enum lg_share_line line)
+bool ln_share_try(struct ln_share *share, struct ln_portion *portion, size_t more,
+                  enum ln_share_line line)
 {
     uv_mutex_lock(&share->lock);
     bool taken = take(share, portion, more, line);
@@ -112,8 +113,8 @@ bool lg_share_try(struct lg_share *share, struct lg_portion *portion, size_t mor
     return taken;
 }
 
-bool lg_share_ask(struct lg_share *share, struct lg_portion *portion, size_t more,
-                  enum lg_share_line line)
+bool ln_share_ask(struct ln_share *share, struct ln_portion *portion, size_t more,
+                  enum ln_share_line line)
 {
     uv_mutex_lock(&share->lock);
     bool taken = take(share, portion, more, line);
@@ -125,7 +126,7 @@ bool lg_share_ask(struct lg_share *share, struct lg_portion *portion, size_t mor
     return taken;
 }
 
-void lg_share_leave(struct lg_share *share, struct lg_portion *portion)
+void ln_share_leave(struct ln_share *share, struct ln_portion *portion)
 {
     uv_mutex_lock(&share->lock);
     if (portion->wanted > 0) {
@@ -137,12 +138,12 @@ void lg_share_leave(struct lg_share *share, struct lg_portion *portion)
     ln_loop_unpost(portion->loop, &portion->post);
 }
 
-void lg_share_give(struct lg_share *share, struct lg_portion *portion, size_t size)
+void ln_share_give(struct ln_share *share, struct ln_portion *portion, size_t size)
 {
     if (size == 0)
         return;
     uv_mutex_lock(&share->lock);
-    for (size_t i = LG_SHARE_LINES; i-- > 0;) {
+    for (size_t i = LN_SHARE_LINES; i-- > 0;) {
         size_t here = size < portion->held[i] ? size : portion->held[i];
         portion->held[i] -= here;
         share->held[i] -= here;

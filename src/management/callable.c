@@ -7,11 +7,12 @@
  * takes it for this one, else "platform/model_name", else "platform/display_name". Resolve itself
  * is asked, so that the list cannot promise what a request does not keep.
  */
+#include "management/callable.h"
+
 #include <stdlib.h>
 
 #include "base/when.h"
 #include "dialect/error_write.h"
-#include "gateway/handlers.h"
 #include "json/write.h"
 #include "library/library.h"
 #include "management/call.h"
@@ -242,12 +243,12 @@ static void run(struct lp_call *call, struct lb_str wanted)
     json_decref(listing.data);
 }
 
-void lg_run_callable_list(struct lp_call *call)
+void lp_run_callable_list(struct lp_call *call)
 {
     run(call, lb_str("", 0));
 }
 
-void lg_run_callable_get(struct lp_call *call)
+void lp_run_callable_get(struct lp_call *call)
 {
     run(call, call->params[0]);
 }

@@ -22,7 +22,7 @@ static const char *const METHODS[] = {[LH_METHOD_OTHER] = "-",
 static int write_line(const struct lg_request *request, char *line)
 {
     const struct lg_worker *worker = request->worker;
-    const struct lg_route *route = request->match.route;
+    const struct ly_route *route = request->match.route;
     static const struct lg_attempt none;
     const struct lg_attempt *attempt = request->attempt != NULL ? request->attempt : &none;
     const struct lr_target *target = &attempt->target;

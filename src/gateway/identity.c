@@ -169,7 +169,7 @@ static enum lg_verdict admit_token(struct lg_request *request, const struct lw_t
     request->caller.user = lb_arena_str(&request->arena, acting);
     if (request->caller.user.p == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    if (request->match.route->scope == LG_SCOPE_ADMIN && !lp_caller_is_admin(&request->caller))
+    if (request->match.route->scope == LY_SCOPE_ADMIN && !lp_caller_is_admin(&request->caller))
         return lg_request_fail(request, LLMGR_ERR_FORBIDDEN,
                                N_("this needs an administrator's token"));
     return LG_NEXT;

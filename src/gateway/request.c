@@ -248,9 +248,9 @@ void lg_request_cut(struct lg_request *request)
 
 bool lg_request_is_settled(const struct lg_request *request)
 {
-    const struct lg_route *route = request->match.route;
+    const struct ly_route *route = request->match.route;
 
-    return request->answered || (route != NULL && route->kind != LG_ROUTE_RELAY);
+    return request->answered || (route != NULL && route->kind != LY_ROUTE_RELAY);
 }
 
 void lg_request_late(struct lg_request *request)

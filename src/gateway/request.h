@@ -26,7 +26,7 @@
 #include "base/error.h"
 #include "base/magic.h"
 #include "dialect/endpoint.h"
-#include "gateway/route.h"
+#include "routes/route.h"
 #include "gateway/worker.h"
 #include "http/body.h"
 #include "management/call.h"
@@ -94,7 +94,7 @@ struct lg_request {
     /* What is asked. */
     const struct lh_head *head; /* the worker's, or our copy; NULL once nobody will need it */
     enum lh_method method;
-    struct lg_match match;
+    struct ly_match match;
     struct lp_caller caller;
     struct lb_str id;        /* ours; unique */
     struct lb_str client_id; /* theirs, if it was sane: what x-request-id says then */

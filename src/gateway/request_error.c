@@ -56,9 +56,9 @@ struct lb_str lg_request_public_id(const struct lg_request *request)
 
 const struct ld_endpoint *lg_request_endpoint(const struct lg_request *request)
 {
-    const struct lg_route *route = request->match.route;
+    const struct ly_route *route = request->match.route;
 
-    if (route == NULL || route->kind != LG_ROUTE_RELAY)
+    if (route == NULL || route->kind != LY_ROUTE_RELAY)
         return ld_endpoint(request->wants_anthropic_id ? LD_ENDPOINT_MESSAGES : LD_ENDPOINT_NATIVE);
     return ld_endpoint((enum ld_endpoint_id)route->endpoint);
 }

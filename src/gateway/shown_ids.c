@@ -16,7 +16,7 @@
 #include "objects/signed_id.h"
 
 enum {
-    PATH_MAX_SIZE = 3 * LG_ROUTE_PATH_MAX, /* each byte escaped, its query apart */
+    PATH_MAX_SIZE = 3 * LY_ROUTE_PATH_MAX, /* each byte escaped, its query apart */
     QUERY_MAX = 64 * 1024,
     AT_ONCE_MAX = 64 * 1024, /* bytes of a body that is looked through on the loop */
 };
@@ -55,7 +55,7 @@ static int64_t platform_of(struct lb_str shown)
 
 static int64_t platform_in_path(const struct lg_request *request)
 {
-    char shown[LG_ROUTE_PATH_MAX];
+    char shown[LY_ROUTE_PATH_MAX];
     struct lb_str segment;
     size_t size = 0;
 
@@ -162,7 +162,7 @@ static llmgr_status look_again(struct lg_request *request, struct llmgr_error *e
 
 static bool open_segment(const struct opening *opening, struct lb_str raw, struct lb_buf *out)
 {
-    char shown[LG_ROUTE_PATH_MAX];
+    char shown[LY_ROUTE_PATH_MAX];
     size_t size = 0;
     struct lb_str id;
 

@@ -67,7 +67,7 @@ static enum lg_verdict judge_length(struct lg_request *request)
     request->streams_body = lg_upload_suits(request);
     size_t limit = request->streams_body ? settings->upload_max : settings->body_max;
     /* What we read ourselves becomes a tree, which takes tens of times its size. */
-    if (request->match.route->kind != LG_ROUTE_RELAY && limit > LP_API_BODY_MAX) {
+    if (request->match.route->kind != LY_ROUTE_RELAY && limit > LP_API_BODY_MAX) {
         limit = LP_API_BODY_MAX;
         request->body.limit = limit;
     }
@@ -116,7 +116,7 @@ static bool is_known(const struct lg_request *request)
 static void remember(const struct lg_request *request)
 {
     struct lg_route_memo *memo = &request->worker->memo;
-    const struct lg_match *match = &request->match;
+    const struct ly_match *match = &request->match;
     const struct lb_str path = request->head->path;
 
     if (match->param_count > 0 || match->rest.size > 0 || match->path.p != path.p ||
@@ -134,11 +134,11 @@ static llmgr_status match_path(struct lg_request *request, struct llmgr_error *e
 
     if (is_known(request)) {
         request->match =
-            (struct lg_match){.route = request->worker->memo.route, .path = head->path};
+            (struct ly_match){.route = request->worker->memo.route, .path = head->path};
         return LLMGR_OK;
     }
     llmgr_status status =
-        lg_route_match(head->method, head->path, &request->arena, &request->match, err);
+        ly_route_match(head->method, head->path, &request->arena, &request->match, err);
     if (status == LLMGR_OK)
         remember(request);
     return status;
@@ -149,8 +149,8 @@ static llmgr_status match_path(struct lg_request *request, struct llmgr_error *e
 static bool wants_socket(const struct lg_request *request)
 {
     struct lb_str list = lh_head_get(request->head, LH_HEADER_UPGRADE), member;
-    const struct lg_match *match = &request->match;
-    bool relayed = match->route != NULL ? match->route->kind == LG_ROUTE_RELAY
+    const struct ly_match *match = &request->match;
+    bool relayed = match->route != NULL ? match->route->kind == LY_ROUTE_RELAY
                                         : (match->allowed & 1u << LH_METHOD_POST) != 0;
 
     if (!relayed || request->head->method != LH_METHOD_GET)
@@ -186,7 +186,7 @@ enum lg_verdict lg_step_match(struct lg_request *request)
         return refuse_socket(request);
     if (status == LLMGR_OK) {
         /* What is not relayed is for us, and may bear a key. */
-        request->body.secret = request->match.route->kind != LG_ROUTE_RELAY;
+        request->body.secret = request->match.route->kind != LY_ROUTE_RELAY;
         return request->body.secret ? judge_length(request) : judge_hops(request);
     }
     request->error_plain = true;

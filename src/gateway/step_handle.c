@@ -13,8 +13,20 @@
 
 /* A handler on its way through the thread pool. */
 struct handling {
-    lg_handler_fn handler;
+    ly_handler_fn handler;
     struct lp_call call;
+};
+
+typedef void (*answer_fn)(const struct lg_shared *shared, struct lp_call *call);
+
+static const answer_fn ANSWERS[LY_LOOP_COUNT] = {
+#define ANSWER_RELAY(target)
+#define ANSWER_LOOP(target) [LY_LOOP_##target] = lg_run_##target,
+#define ANSWER_WORK(target)
+#define ANSWER_OPERATION(target)
+#define LY_ROUTE(method, path, kind, scope, target, ...) ANSWER_##kind(target)
+#include "routes/routes.def"
+#undef LY_ROUTE
 };
 
 static void fill_call(struct lg_request *request, struct lp_call *call)
@@ -26,7 +38,7 @@ static void fill_call(struct lg_request *request, struct lp_call *call)
         .arena = &request->arena,
         .config = worker->shared->config,
         .method = request->match.route->method,
-        .admin_only = request->match.route->scope == LG_SCOPE_ADMIN,
+        .admin_only = request->match.route->scope == LY_SCOPE_ADMIN,
         .head = request->head,
         .params = request->match.params,
         .param_count = request->match.param_count,
@@ -100,20 +112,20 @@ static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_st
 
 enum lg_verdict lg_step_handle(struct lg_request *request)
 {
-    const struct lg_route *route = request->match.route;
+    const struct ly_route *route = request->match.route;
 
-    if (route->kind == LG_ROUTE_RELAY)
+    if (route->kind == LY_ROUTE_RELAY)
         return LG_NEXT;
-    if (route->kind == LG_ROUTE_LOOP) {
+    if (route->kind == LY_ROUTE_LOOP) {
         struct lp_call call;
         fill_call(request, &call);
-        route->answer(request->worker->shared, &call);
+        ANSWERS[route->answer](request->worker->shared, &call);
         return answer_call(request, &call);
     }
     if (lg_work_is_done(request))
         return lg_work_finish(request);
     /* A database that does not answer would hold up the threads that all share. */
-    if (route->scope != LG_SCOPE_PUBLIC && !lm_is_fresh(request->worker->manager))
+    if (route->scope != LY_SCOPE_PUBLIC && !lm_is_fresh(request->worker->manager))
         return lg_work_await_fresh(request, heard, NULL);
     return start_handler(request);
 }

@@ -53,8 +53,8 @@ static enum lg_verdict without_token(struct lg_request *request)
 
 enum lg_verdict lg_step_identify(struct lg_request *request)
 {
-    if (request->match.route->scope != LG_SCOPE_PUBLIC && request->worker->shared->need_token)
+    if (request->match.route->scope != LY_SCOPE_PUBLIC && request->worker->shared->need_token)
         return lg_identify_token(request);
     lg_identity_hide(request->head); /* sent by habit, and nobody's business */
-    return request->match.route->scope == LG_SCOPE_PUBLIC ? LG_NEXT : without_token(request);
+    return request->match.route->scope == LY_SCOPE_PUBLIC ? LG_NEXT : without_token(request);
 }

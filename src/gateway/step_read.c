@@ -240,7 +240,7 @@ enum lg_verdict lg_step_read(struct lg_request *request)
         request->bytes_in = request->body.size;
         lg_count(request->worker, LG_METRIC_BYTES_IN, (int64_t)request->body.size);
     }
-    if (request->match.route->kind != LG_ROUTE_RELAY)
+    if (request->match.route->kind != LY_ROUTE_RELAY)
         return LG_NEXT;
     return look(request);
 }

@@ -36,9 +36,9 @@ void lg_send_continue(struct lg_request *request)
 bool lg_upload_suits(const struct lg_request *request)
 {
     const struct lh_head *head = request->head;
-    const struct lg_route *route = request->match.route;
+    const struct ly_route *route = request->match.route;
 
-    return route->kind == LG_ROUTE_RELAY && route->endpoint == LD_ENDPOINT_NATIVE &&
+    return route->kind == LY_ROUTE_RELAY && route->endpoint == LD_ENDPOINT_NATIVE &&
            head->body != LH_BODY_NONE && lh_head_get(head, LH_HEADER_X_LLMGR_MODEL).size > 0 &&
            !lg_is_json(lh_head_get(head, LH_HEADER_CONTENT_TYPE));
 }

@@ -57,7 +57,7 @@ struct lg_histogram {
 
 /* The path that was matched last, to a row without parameters: most that come are the same. */
 struct lg_route_memo {
-    const struct lg_route *route; /* NULL: none */
+    const struct ly_route *route; /* NULL: none */
     enum lh_method method;
     size_t size;
     char path[48];

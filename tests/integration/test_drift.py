@@ -56,9 +56,9 @@ def sample_keys(sample):
 
 def route_rows(table):
     """(method, path) of each documented route: one with a tag."""
-    found = re.findall(rf'^LG_ROUTE\((\w+), "([^"]*)",\s*\w+,\s*\w+,\s*\w+,\s*({C_STRING}),', table,
+    found = re.findall(rf'^LY_ROUTE\((\w+), "([^"]*)",\s*\w+,\s*\w+,\s*\w+,\s*({C_STRING}),', table,
                        re.M)
-    assert len(found) == len(re.findall(r'^LG_ROUTE\(', table, re.M))
+    assert len(found) == len(re.findall(r'^LY_ROUTE\(', table, re.M))
     return {(method, path) for method, path, tag in found if tag.strip() != 'NULL'}
 
 
@@ -132,7 +132,7 @@ def test_the_documents_name_only_variables_that_exist(table, document):
 
 
 def test_the_apis_document_has_every_route_and_no_other(llmgr, mockllm):
-    routes = route_rows((SOURCE / 'src/gateway/routes.def').read_text(encoding='utf-8'))
+    routes = route_rows((SOURCE / 'src/routes/routes.def').read_text(encoding='utf-8'))
     server = Api(llmgr, mockllm)
     try:
         document = json.loads(json.dumps(server.document))

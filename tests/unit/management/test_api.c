@@ -9,7 +9,7 @@
 
 #include "../library/host.h"
 #include "library/library.h"
-#include "gateway/route.h"
+#include "routes/route.h"
 #include "management/call.h"
 #include "manager/manager.h"
 
@@ -59,12 +59,12 @@ static bool ask(const struct asked *asked, struct answer *answer)
     static char body[8192];
     struct lh_field fields[LH_FIELDS];
     struct lh_head head;
-    struct lg_match match;
+    struct ly_match match;
     struct lb_arena arena;
 
     parse_head(asked, &head, fields);
     lb_arena_init(&arena, &HOST.manager->host, NULL, 0, 1 << 20);
-    if (lg_route_match(head.method, head.path, &arena, &match, NULL) != LLMGR_OK) {
+    if (ly_route_match(head.method, head.path, &arena, &match, NULL) != LLMGR_OK) {
         lb_arena_free(&arena);
         return false;
     }
@@ -72,7 +72,7 @@ static bool ask(const struct asked *asked, struct answer *answer)
     struct lp_call call = {.manager = HOST.manager,
                            .arena = &arena,
                            .method = match.route->method,
-                           .admin_only = match.route->scope == LG_SCOPE_ADMIN,
+                           .admin_only = match.route->scope == LY_SCOPE_ADMIN,
                            .head = &head,
                            .params = match.params,
                            .param_count = match.param_count,

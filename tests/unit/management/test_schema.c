@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "../unit.h"
-#include "gateway/openapi.h"
-#include "gateway/route.h"
+#include "routes/openapi.h"
+#include "routes/route.h"
 #include "management/schema.h"
 
 /* ---- The tables ------------------------------------------------------------------------------ */
@@ -13,7 +13,7 @@
 static void each_documented_route_has_its_operation_and_the_other_way_round(void **state)
 {
     size_t route_count, documented = 0;
-    const struct lg_route *routes = lg_routes(&route_count);
+    const struct ly_route *routes = ly_routes(&route_count);
     (void)state;
 
     for (size_t i = 0; i < route_count; i++) {
@@ -34,12 +34,12 @@ static void the_document_is_json_and_has_each_schema_that_is_shown(void **state)
     struct lb_host host;
     struct lb_buf out;
     size_t count;
-    const struct lg_route *routes = lg_routes(&count);
+    const struct ly_route *routes = ly_routes(&count);
     (void)state;
 
     lb_host_init(&host);
     lb_buf_init(&out, &host, 1 << 20);
-    lg_openapi_write(routes, count, &out);
+    ly_openapi_write(routes, count, &out);
     json_t *document = json_loads(lb_buf_c(&out), JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(document);
     const json_t *schemas = json_object_get(json_object_get(document, "components"), "schemas");

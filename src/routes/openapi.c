@@ -3,11 +3,10 @@
  * Writing the document down. It is text all the way, so nothing is built that could run short of
  * memory half-way, and the order of its members is that of the tables.
  */
-#include "gateway/openapi.h"
+#include "routes/openapi.h"
 
 #include <string.h>
 
-#include "gateway/handlers.h"
 #include "json/write.h"
 #include "management/call.h"
 #include "management/schema.h"
@@ -176,7 +175,7 @@ static void add_path_parameter(struct lb_str name, bool rest, const char **comma
     *comma = ",";
 }
 
-static void add_parameters(const struct lg_route *route, const struct lp_operation *operation,
+static void add_parameters(const struct ly_route *route, const struct lp_operation *operation,
                            struct lb_buf *out)
 {
     const char *comma = "";
@@ -246,7 +245,7 @@ static void add_content(const struct lp_operation *operation, struct lb_buf *out
     lb_buf_add_c(out, "}}");
 }
 
-static void add_responses(const struct lg_route *route, const struct lp_operation *operation,
+static void add_responses(const struct ly_route *route, const struct lp_operation *operation,
                           struct lb_buf *out)
 {
     bool api = strncmp(route->path, "/api/", 5) == 0;
@@ -256,12 +255,12 @@ static void add_responses(const struct lg_route *route, const struct lp_operatio
     lb_buf_add_c(out, "}");
     if (api)
         lb_buf_add_c(out, ",\"default\":{\"$ref\":\"#/components/responses/Problem\"}");
-    else if (route->scope != LG_SCOPE_PUBLIC)
+    else if (route->scope != LY_SCOPE_PUBLIC)
         lb_buf_add_c(out, ",\"default\":{\"description\":\"an error in the caller's dialect\"}");
     lb_buf_add_c(out, "}");
 }
 
-static void add_operation(const struct lg_route *route, struct lb_buf *out)
+static void add_operation(const struct ly_route *route, struct lb_buf *out)
 {
     static const char *const METHODS[] = {
         [LH_METHOD_GET] = "get",     [LH_METHOD_POST] = "post",     [LH_METHOD_PUT] = "put",
@@ -274,9 +273,9 @@ static void add_operation(const struct lg_route *route, struct lb_buf *out)
     lb_buf_addf(out, "\"%s\":{\"operationId\":\"%s\",\"tags\":[\"%s\"]", METHODS[route->method],
                 route->operation, route->tag);
     add_pair("summary", route->summary, out);
-    if (route->scope == LG_SCOPE_PUBLIC)
+    if (route->scope == LY_SCOPE_PUBLIC)
         lb_buf_add_c(out, ",\"security\":[]");
-    if (route->scope == LG_SCOPE_ADMIN)
+    if (route->scope == LY_SCOPE_ADMIN)
         lb_buf_add_c(out, ",\"x-llmgr-scope\":\"admin\"");
     add_parameters(route, operation, out);
     add_request(operation, out);
@@ -284,7 +283,7 @@ static void add_operation(const struct lg_route *route, struct lb_buf *out)
     lb_buf_add_byte(out, '}');
 }
 
-static bool is_first(const struct lg_route *routes, size_t i)
+static bool is_first(const struct ly_route *routes, size_t i)
 {
     for (size_t k = 0; k < i; k++) {
         if (routes[k].tag != NULL && strcmp(routes[k].path, routes[i].path) == 0)
@@ -294,7 +293,7 @@ static bool is_first(const struct lg_route *routes, size_t i)
 }
 
 /* All operations of the path of row `first`. */
-static void add_item(const struct lg_route *routes, size_t first, size_t count, struct lb_buf *out)
+static void add_item(const struct ly_route *routes, size_t first, size_t count, struct lb_buf *out)
 {
     const char *comma = "";
 
@@ -310,7 +309,7 @@ static void add_item(const struct lg_route *routes, size_t first, size_t count, 
     lb_buf_add_byte(out, '}');
 }
 
-void lg_openapi_write(const struct lg_route *routes, size_t count, struct lb_buf *out)
+void ly_openapi_write(const struct ly_route *routes, size_t count, struct lb_buf *out)
 {
     const char *comma = "";
 
@@ -333,10 +332,10 @@ void lg_openapi_write(const struct lg_route *routes, size_t count, struct lb_buf
     lb_buf_add_byte(out, '}');
 }
 
-void lg_run_openapi(struct lp_call *call)
+void ly_run_openapi(struct lp_call *call)
 {
     size_t count;
-    const struct lg_route *routes = lg_routes(&count);
+    const struct ly_route *routes = ly_routes(&count);
 
-    lg_openapi_write(routes, count, &call->out);
+    ly_openapi_write(routes, count, &call->out);
 }

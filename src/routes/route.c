@@ -3,47 +3,48 @@
  * Matching a path against routes.def. The table is small and its common rows stand first, so a
  * walk with a comparison of lengths is as fast as anything cleverer.
  */
-#include "gateway/route.h"
+#include "routes/route.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "dialect/endpoint.h"
-#include "gateway/handlers.h"
 #include "http/hex.h"
+#include "management/callable.h"
 #include "management/operations.h"
+#include "routes/openapi.h"
 
-#define LG_TARGET_RELAY(target) .endpoint = LD_ENDPOINT_##target
-#define LG_TARGET_LOOP(target) .answer = lg_run_##target
-#define LG_TARGET_WORK(target) .handler = target
-#define LG_TARGET_OPERATION(target) .handler = lp_run_##target
+#define LY_TARGET_RELAY(target) .endpoint = LD_ENDPOINT_##target
+#define LY_TARGET_LOOP(target) .answer = LY_LOOP_##target
+#define LY_TARGET_WORK(target) .handler = target
+#define LY_TARGET_OPERATION(target) .handler = lp_run_##target
 
-static const struct lg_route ROUTES[] = {
-#define LG_ROUTE(method_, path_, kind_, scope_, target, tag_, operation_, summary_)                \
+static const struct ly_route ROUTES[] = {
+#define LY_ROUTE(method_, path_, kind_, scope_, target, tag_, operation_, summary_)                \
     {.method = LH_METHOD_##method_,                                                                \
      .path = path_,                                                                                \
-     .kind = LG_ROUTE_##kind_,                                                                     \
-     .scope = LG_SCOPE_##scope_,                                                                   \
-     LG_TARGET_##kind_(target),                                                                    \
+     .kind = LY_ROUTE_##kind_,                                                                     \
+     .scope = LY_SCOPE_##scope_,                                                                   \
+     LY_TARGET_##kind_(target),                                                                    \
      .tag = tag_,                                                                                  \
      .operation = operation_,                                                                      \
      .summary = summary_},
-#include "gateway/routes.def"
-#undef LG_ROUTE
+#include "routes/routes.def"
+#undef LY_ROUTE
 };
 
 enum { ROUTE_COUNT = sizeof ROUTES / sizeof ROUTES[0] };
 
 /* What stands under /v1 and in no row: any method, relayed as it is. */
-static const struct lg_route NATIVE = {
+static const struct ly_route NATIVE = {
     .method = LH_METHOD_OTHER,
     .path = "/v1/{path...}",
-    .kind = LG_ROUTE_RELAY,
-    .scope = LG_SCOPE_USER,
+    .kind = LY_ROUTE_RELAY,
+    .scope = LY_SCOPE_USER,
     .endpoint = LD_ENDPOINT_NATIVE,
 };
 
-const struct lg_route *lg_routes(size_t *count)
+const struct ly_route *ly_routes(size_t *count)
 {
     *count = ROUTE_COUNT;
     return ROUTES;
@@ -147,7 +148,7 @@ static llmgr_status decode(struct lb_str in, struct lb_arena *arena, struct lb_s
 }
 
 /* Does the path fit the row's pattern? The raw parameters go to match->params. */
-static bool fits(const char *pattern, struct lb_str path, struct lg_match *match)
+static bool fits(const char *pattern, struct lb_str path, struct ly_match *match)
 {
     match->param_count = 0;
     for (;;) {
@@ -161,7 +162,7 @@ static bool fits(const char *pattern, struct lb_str path, struct lg_match *match
         const char *end = strchr(brace, '}');
         bool rest = end - brace > 3 && memcmp(end - 3, "...", 3) == 0;
         size_t size = rest ? path.size : lb_str_find(path, '/');
-        if (size == 0 || match->param_count == LG_PARAMS_MAX)
+        if (size == 0 || match->param_count == LY_PARAMS_MAX)
             return false;
         match->params[match->param_count++] = lb_str_sub(path, 0, size);
         path = lb_str_sub(path, size, path.size);
@@ -169,8 +170,8 @@ static bool fits(const char *pattern, struct lb_str path, struct lg_match *match
     }
 }
 
-static const struct lg_route *find(enum lh_method method, struct lb_str path,
-                                   struct lg_match *match)
+static const struct ly_route *find(enum lh_method method, struct lb_str path,
+                                   struct ly_match *match)
 {
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (!fits(ROUTES[i].path, path, match))
@@ -197,14 +198,14 @@ static struct lb_str with_v1(struct lb_str path, struct lb_arena *arena)
     return lb_str(p, path.size + 3);
 }
 
-static const struct lg_route *find_anywhere(enum lh_method method, struct lb_arena *arena,
-                                            struct lg_match *match)
+static const struct ly_route *find_anywhere(enum lh_method method, struct lb_arena *arena,
+                                            struct ly_match *match)
 {
     const struct lb_str v1 = LB_STR("/v1/");
 
     while (match->path.size > 7 && memcmp(match->path.p, "/v1/v1/", 7) == 0)
         match->path = lb_str_sub(match->path, 3, match->path.size);
-    const struct lg_route *found = find(method, match->path, match);
+    const struct ly_route *found = find(method, match->path, match);
     if (found != NULL)
         return found;
     if (lb_str_starts(match->path, v1)) {
@@ -222,11 +223,11 @@ static const struct lg_route *find_anywhere(enum lh_method method, struct lb_are
     return found;
 }
 
-llmgr_status lg_route_match(enum lh_method method, struct lb_str path, struct lb_arena *arena,
-                            struct lg_match *match, struct llmgr_error *err)
+llmgr_status ly_route_match(enum lh_method method, struct lb_str path, struct lb_arena *arena,
+                            struct ly_match *match, struct llmgr_error *err)
 {
-    *match = (struct lg_match){.path = path};
-    if (path.size == 0 || path.p[0] != '/' || path.size > LG_ROUTE_PATH_MAX || has_dots(path))
+    *match = (struct ly_match){.path = path};
+    if (path.size == 0 || path.p[0] != '/' || path.size > LY_ROUTE_PATH_MAX || has_dots(path))
         return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is nothing at this path"));
     if (!is_normal(path)) {
         char *copy = lb_arena_bytes(arena, path.size);

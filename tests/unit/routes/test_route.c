@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "gateway/route.h"
+#include "routes/route.h"
 
 #include "../unit.h"
 
 static struct lb_host host;
 
 static llmgr_status match_in(struct lb_arena *arena, enum lh_method method, const char *path,
-                             struct lg_match *match)
+                             struct ly_match *match)
 {
     struct llmgr_error err = {0};
 
-    return lg_route_match(method, lb_cstr(path), arena, match, &err);
+    return ly_route_match(method, lb_cstr(path), arena, match, &err);
 }
 
 static void paths_that_clients_join_badly_are_the_same_route(void **state)
@@ -20,7 +20,7 @@ static void paths_that_clients_join_badly_are_the_same_route(void **state)
         "/v1/chat/completions/", "/v1/v1/chat/completions",
     };
     struct lb_arena arena;
-    struct lg_match match, first;
+    struct ly_match match, first;
     (void)state;
 
     lb_arena_init(&arena, &host, NULL, 0, 1 << 16);
@@ -44,7 +44,7 @@ static void a_relayed_path_never_leaves_the_platforms_base(void **state)
     static const char *const TAKEN[] = {"/v1/files/...", "/v1/files/a..b", "/v1/files/.hidden",
                                         "/v1/files/org%2Fname"};
     struct lb_arena arena;
-    struct lg_match match;
+    struct ly_match match;
     (void)state;
 
     lb_arena_init(&arena, &host, NULL, 0, 1 << 16);
@@ -58,7 +58,7 @@ static void a_relayed_path_never_leaves_the_platforms_base(void **state)
 static void a_known_path_with_another_method_tells_what_is_allowed(void **state)
 {
     struct lb_arena arena;
-    struct lg_match match = {0};
+    struct ly_match match = {0};
     (void)state;
 
     lb_arena_init(&arena, &host, NULL, 0, 1 << 16);

@@ -23,6 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (lc_substitute(text, lc_env_get, &env, &out, &present, NULL, NULL) == LLMGR_OK &&
         present != (out.size != 0))
         abort();
+    if (!lb_utf8_valid(lb_cstr(lc_dotenv_complaints(dotenv))))
+        abort();
     const char *value = lc_dotenv_get(dotenv, "A");
     if (value != NULL && !lb_utf8_valid(lb_cstr(value)))
         abort();

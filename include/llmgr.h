@@ -267,6 +267,12 @@ struct llmgr_config_source {
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
                                                           struct llmgr_config **config,
                                                           struct llmgr_error *err);
+/*
+ * What was read all the same, but should be told: lines of the .env file that were not used, and
+ * variables that the environment has empty, so that they count as missing. One a line, without a
+ * value; empty if there is nothing. Lives as long as `config`.
+ */
+LLMGR_API const char *llmgr_config_warnings(const struct llmgr_config *config);
 /* Sets in `options` what the file says; its pointers live as long as `config`. */
 LLMGR_API void llmgr_config_apply(const struct llmgr_config *config, struct llmgr_options *options);
 LLMGR_API void llmgr_config_free(struct llmgr_config *config);

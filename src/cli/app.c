@@ -78,6 +78,17 @@ static bool runs(const struct cli_app *app, const char *noun)
     return strcmp(app->args.command->noun, noun) == 0;
 }
 
+void cli_warn_of_config(const struct cli_app *app)
+{
+    struct lb_str rest = lb_cstr(app->config != NULL ? llmgr_config_warnings(app->config) : "");
+
+    while (rest.size != 0) {
+        size_t end = lb_str_find(rest, '\n');
+        cli_note("%.*s", (int)end, rest.p);
+        rest = lb_str_sub(rest, end + 1, rest.size);
+    }
+}
+
 llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err)
 {
     llmgr_status status = find_config(app, err);
@@ -198,8 +209,10 @@ static llmgr_status first_sync(struct cli_app *app, struct llmgr_error *err)
     llmgr_status status = llmgr_sync_check(app->manager, app->config, &state, err);
     if (status != LLMGR_OK)
         return status;
-    if (state == LLMGR_SYNC_NEVER)
+    if (state == LLMGR_SYNC_NEVER) {
+        cli_warn_of_config(app);
         return llmgr_sync(app->manager, app->config, false, NULL, err);
+    }
     if (state == LLMGR_SYNC_STALE)
         cli_note(_("%s has changed since the last synchronisation; run `llmgr sync`"),
                  app->config_path);

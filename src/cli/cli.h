@@ -94,6 +94,8 @@ struct cli_app {
 
 /* Finds and reads llmgr.yaml and .env: their options into app->options, the rest into app->config.
  * No file found is no error, unless --config named it. */
+/* Says what llmgr_config_warnings does, before what was read is used. */
+void cli_warn_of_config(const struct cli_app *app);
 LLMGR_MUST_CHECK llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err);
 
 enum cli_open {

@@ -40,6 +40,7 @@ static llmgr_status synchronise(struct cli_app *app, bool dry_run, struct llmgr_
 {
     struct llmgr_sync_report report;
 
+    cli_warn_of_config(app);
     llmgr_status status = llmgr_sync(app->manager, app->config, dry_run, &report, err);
     if (status != LLMGR_OK)
         return status;

@@ -178,6 +178,7 @@ static llmgr_status take_over(struct serve *serve, struct cli_app *fresh, struct
     struct lg_settings settings = {0};
     llmgr_status status = LLMGR_OK;
 
+    cli_warn_of_config(fresh);
     if (fresh->config != NULL)
         status = llmgr_sync(serve->app->manager, fresh->config, false, NULL, err);
     if (status != LLMGR_OK)
@@ -340,6 +341,7 @@ llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
     /* Who read our log may leave: that ends the log, not the gateway. */
     (void)signal(SIGPIPE, SIG_IGN);
     llmgr_status status = cli_open(app, CLI_OPEN_AS_IT_IS, err);
+    cli_warn_of_config(app);
     if (status == LLMGR_OK && app->config != NULL)
         status = llmgr_sync(app->manager, app->config, false, NULL, err);
     if (status == LLMGR_OK)

@@ -2,7 +2,7 @@
 /*
  * A cursor over the whole text, because quoted values may span lines. Values go to the pool (wiped
  * at the end), names to a map. An error names file and line, and never quotes a value: that line
- * may well hold a key.
+ * may well hold a key. After a line that is not understood the next one is read.
  */
 #include "config/dotenv.h"
 
@@ -11,15 +11,18 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/map.h"
+#include "config/meant.h"
 #include "config/pool.h"
 #include "config/read.h"
 
-enum { NAME_MAX_SIZE = 256, POOL_MAX = 2 * LC_DOTENV_SIZE_MAX };
+enum { NAME_MAX_SIZE = 256, POOL_MAX = 2 * LC_DOTENV_SIZE_MAX, COMPLAINTS_SIZE = 64 << 10 };
 
 struct lc_dotenv {
     const struct lb_host *host;
     struct lb_map *values; /* name -> text in the pool */
     struct lc_pool pool;
+    struct lb_buf complaints; /* a line each */
+    size_t complaint_count;   /* also those that are not named any more */
 };
 
 struct cursor {
@@ -132,8 +135,28 @@ static void take_plain(struct cursor *at, struct lb_buf *value)
             next(at);
 }
 
+/* "\${X}" between double quotes and '${X}' between single ones are meant as they stand. */
+static llmgr_status judge_variable(const struct cursor *from, const struct cursor *to,
+                                   struct lb_str value, struct llmgr_error *err)
+{
+    struct lb_str raw = lb_str(from->rest.p, (size_t)(to->rest.p - from->rest.p));
+    struct lb_str name;
+
+    for (size_t i = 0; i + 1 < raw.size; i++) {
+        if (raw.p[i] == '\\' && raw.p[i + 1] == '$')
+            return LLMGR_OK;
+    }
+    if (peek(from) == '\'' || !lc_meant_variable(value, &name))
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_CONFIG,
+                   N_("%s:%u: variables are not filled in here; write the value itself, or put "
+                      "single quotes around it if it is meant so"),
+                   from->name, from->line);
+}
+
 static llmgr_status take_value(struct cursor *at, struct lb_buf *value, struct llmgr_error *err)
 {
+    const struct cursor opened = *at;
     unsigned line = at->line;
     char first = peek(at);
 
@@ -141,9 +164,11 @@ static llmgr_status take_value(struct cursor *at, struct lb_buf *value, struct l
         take_plain(at, value);
     } else {
         next(at);
-        if (!take_quoted(at, first, value))
+        if (!take_quoted(at, first, value)) {
+            *at = opened; /* the lines behind it are lines of their own */
             return lb_fail(err, LLMGR_ERR_CONFIG,
                            N_("%s:%u: the quote that opens here is never closed"), at->name, line);
+        }
         skip_blanks(at);
         if (peek(at) == '#')
             while (!at_line_end(at))
@@ -162,7 +187,7 @@ static llmgr_status take_value(struct cursor *at, struct lb_buf *value, struct l
     if (!lb_utf8_valid(lb_buf_str(value)))
         return lb_fail(err, LLMGR_ERR_CONFIG, N_("%s:%u: the value is not valid UTF-8"), at->name,
                        line);
-    return LLMGR_OK;
+    return judge_variable(&opened, at, lb_buf_str(value), err);
 }
 
 static llmgr_status keep(struct lc_dotenv *dotenv, const struct cursor *at, struct lb_str name,
@@ -203,6 +228,17 @@ static llmgr_status take_entry(struct lc_dotenv *dotenv, struct cursor *at, stru
     return status != LLMGR_OK ? status : keep(dotenv, at, name, lb_buf_str(value), err);
 }
 
+static void complain(struct lc_dotenv *dotenv, const struct llmgr_error *why)
+{
+    struct lb_buf *out = &dotenv->complaints;
+
+    if (++dotenv->complaint_count > LC_DOTENV_COMPLAINTS_MAX)
+        return;
+    if (out->size != 0)
+        lb_buf_add_byte(out, '\n');
+    lb_buf_addf(out, lb_tr(N_("%s; the line is not used")), why->message);
+}
+
 static llmgr_status take_all(struct lc_dotenv *dotenv, struct cursor *at, struct llmgr_error *err)
 {
     llmgr_status status = LLMGR_OK;
@@ -210,14 +246,26 @@ static llmgr_status take_all(struct lc_dotenv *dotenv, struct cursor *at, struct
 
     lb_buf_init_secret(&value, dotenv->host, LC_DOTENV_VALUE_MAX);
     while (status == LLMGR_OK && at->rest.size != 0) {
+        struct llmgr_error why = {0};
         skip_blanks(at);
         if (!at_line_end(at) && peek(at) != '#')
-            status = take_entry(dotenv, at, &value, err);
+            status = take_entry(dotenv, at, &value, &why);
+        if (status == LLMGR_ERR_CONFIG) {
+            complain(dotenv, &why);
+            status = LLMGR_OK;
+        }
         if (status == LLMGR_OK)
             skip_line(at);
     }
     lb_buf_free(&value);
-    return status;
+    if (status == LLMGR_OK && dotenv->complaint_count > LC_DOTENV_COMPLAINTS_MAX) {
+        lb_buf_add_byte(&dotenv->complaints, '\n');
+        lb_buf_addf(&dotenv->complaints, lb_tr(N_("%s: %zu further lines are not used")), at->name,
+                    dotenv->complaint_count - LC_DOTENV_COMPLAINTS_MAX);
+    }
+    if (status != LLMGR_OK || dotenv->complaints.failed == LLMGR_ERR_NO_MEMORY)
+        return lb_fail_memory(err);
+    return LLMGR_OK;
 }
 
 llmgr_status lc_dotenv_parse(const struct lb_host *host, const char *name, struct lb_str text,
@@ -235,6 +283,7 @@ llmgr_status lc_dotenv_parse(const struct lb_host *host, const char *name, struc
         return lb_fail_memory(err);
     fresh->host = host;
     lc_pool_init(&fresh->pool, host, POOL_MAX);
+    lb_buf_init(&fresh->complaints, host, COMPLAINTS_SIZE);
     fresh->values = lb_map_new(host, LC_DOTENV_COUNT_MAX);
     llmgr_status status = fresh->values == NULL ? lb_fail_memory(err) : take_all(fresh, &at, err);
     if (status != LLMGR_OK) {
@@ -263,6 +312,7 @@ void lc_dotenv_free(struct lc_dotenv *dotenv)
     if (dotenv == NULL)
         return;
     lb_map_free(dotenv->values);
+    lb_buf_free(&dotenv->complaints);
     lc_pool_free(&dotenv->pool);
     lb_free(dotenv->host, dotenv);
 }
@@ -270,6 +320,11 @@ void lc_dotenv_free(struct lc_dotenv *dotenv)
 const char *lc_dotenv_get(const struct lc_dotenv *dotenv, const char *name)
 {
     return lb_map_get(dotenv->values, lb_cstr(name));
+}
+
+const char *lc_dotenv_complaints(const struct lc_dotenv *dotenv)
+{
+    return dotenv->complaints.size != 0 ? lb_buf_c(&dotenv->complaints) : "";
 }
 
 size_t lc_dotenv_count(const struct lc_dotenv *dotenv)

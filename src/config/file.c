@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "config/file_meant.h"
 #include "config/read.h"
 #include "config/value.h"
 #include "config/yaml.h"
@@ -83,6 +84,9 @@ static llmgr_status take_text(const struct reader *r, const struct lc_node *node
     *out = NULL;
     if (lc_yaml_is_null(node))
         return LLMGR_OK;
+    if (node->kind == LC_NODE_LIST)
+        return fail_name(r, at_value(node), node->name,
+                         N_("must be a text, not a list; write it without '[' and '-'"));
     if (node->kind != LC_NODE_SCALAR)
         return fail_name(r, at_value(node), node->name, N_("must be a text"));
     struct lb_str text = lb_str_trim(node->text);
@@ -94,6 +98,24 @@ static llmgr_status take_text(const struct reader *r, const struct lc_node *node
         return fail_name(r, at_value(node), node->name,
                          N_("holds a line break or another control character"));
     return keep_text(r, text, out);
+}
+
+/* The same, where no variable is filled in. */
+static llmgr_status take_plain(const struct reader *r, const struct lc_node *node, size_t max_size,
+                               const char **out)
+{
+    llmgr_status status = r->legacy ? LLMGR_OK : lc_judge_plain(r->file->name, node, r->err);
+
+    return status == LLMGR_OK ? take_text(r, node, max_size, out) : status;
+}
+
+/* The same, where it is: {NAME}. */
+static llmgr_status take_filled(const struct reader *r, const struct lc_node *node, size_t max_size,
+                                const char **out)
+{
+    llmgr_status status = r->legacy ? LLMGR_OK : lc_judge_filled(r->file->name, node, r->err);
+
+    return status == LLMGR_OK ? take_text(r, node, max_size, out) : status;
 }
 
 static llmgr_status take_name(const struct reader *r, const struct lc_node *node, size_t max_size,
@@ -140,7 +162,7 @@ static llmgr_status take_model_members(const struct reader *r, const struct lc_n
     for (const struct lc_node *member = node->first; member != NULL; member = member->next) {
         llmgr_status status = LLMGR_OK;
         if (lb_str_eq_c(member->name, "model_name"))
-            status = take_text(r, member, LC_MODEL_NAME_MAX, &model->model_name);
+            status = take_plain(r, member, LC_MODEL_NAME_MAX, &model->model_name);
         else if (lb_str_eq_c(member->name, "extra_body"))
             status = take_extra_body(r, member, &model->extra_body);
         else if (!r->legacy)
@@ -166,7 +188,7 @@ static llmgr_status take_model(const struct reader *r, const struct lc_node *nod
     if (node->kind == LC_NODE_MAP)
         status = take_model_members(r, node, model);
     else
-        status = take_text(r, node, LC_MODEL_NAME_MAX, &model->model_name);
+        status = take_plain(r, node, LC_MODEL_NAME_MAX, &model->model_name);
     if (status == LLMGR_OK && model->model_name == NULL)
         status = fail_name(r, at_name(node), node->name,
                            N_("has no model_name; write 'display name: model name'"));
@@ -197,7 +219,8 @@ static llmgr_status take_models(const struct reader *r, const struct lc_node *no
         return LLMGR_OK;
     if (node->kind != LC_NODE_MAP)
         return fail_name(r, at_value(node), node->name,
-                         N_("must be a mapping of display names to model names"));
+                         N_("must be a mapping of display names to model names, such as "
+                            "{GPT 5: gpt-5}"));
     if (node->count > LC_MODELS_MAX)
         return fail_name(r, at_value(node), node->name, N_("has too many entries"));
     if (node->count == 0)
@@ -343,13 +366,23 @@ static llmgr_status take_native_paths(const struct reader *r, const struct lc_no
     return status;
 }
 
+static llmgr_status take_base_url(const struct reader *r, const struct lc_node *node,
+                                  struct lc_platform *platform)
+{
+    llmgr_status status = take_filled(r, node, LC_BASE_URL_MAX, &platform->base_url);
+
+    if (status != LLMGR_OK || r->legacy)
+        return status;
+    return lc_judge_base_url(r->file->name, node, r->err);
+}
+
 static llmgr_status take_member(const struct reader *r, const struct lc_node *member,
                                 struct lc_platform *platform)
 {
     if (lb_str_eq_c(member->name, "base_url"))
-        return take_text(r, member, LC_BASE_URL_MAX, &platform->base_url);
+        return take_base_url(r, member, platform);
     if (lb_str_eq_c(member->name, "api_key"))
-        return take_text(r, member, LC_API_KEY_MAX, &platform->api_key);
+        return take_filled(r, member, LC_API_KEY_MAX, &platform->api_key);
     if (lb_str_eq_c(member->name, "models"))
         return take_models(r, member, platform);
     if (lb_str_eq_c(member->name, "protocol"))
@@ -429,6 +462,9 @@ static llmgr_status take_setting(const struct reader *r, const struct lc_option_
 
     if (lc_yaml_is_null(node))
         return LLMGR_OK; /* named, but not set */
+    llmgr_status status = lc_judge_setting(file->name, row, node, r->err);
+    if (status != LLMGR_OK)
+        return status;
     if (node->kind == LC_NODE_MAP)
         return fail_name(r, at_value(node), node->name, N_("must be a value, not a mapping"));
     const char **items = lc_pool_alloc(&file->pool, count + 1, sizeof *items);
@@ -436,8 +472,11 @@ static llmgr_status take_setting(const struct reader *r, const struct lc_option_
         return lb_fail_memory(r->err);
     for (size_t i = 0; i < count; i++, item = item->next) {
         if (item->kind != LC_NODE_SCALAR || lc_yaml_is_null(item))
-            return fail_name(r, at_value(item), node->name, N_("must be a list of texts"));
-        llmgr_status status = keep_text(r, item->text, &items[i]);
+            return fail_name(r, at_value(item), node->name,
+                             N_("must be a list of texts; one with brackets needs quotes"));
+        status = lc_judge_setting(file->name, row, item, r->err);
+        if (status == LLMGR_OK)
+            status = keep_text(r, item->text, &items[i]);
         if (status != LLMGR_OK)
             return status;
     }

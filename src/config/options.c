@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "config/file.h"
+#include "config/meant.h"
 #include "config/value.h"
 
 enum { FLAG_ITEMS_MAX = 64 }; /* of a list given flag by flag */
@@ -215,7 +216,8 @@ static llmgr_status convert(struct lc_options *options, const struct lc_option_r
     if (row->type == LC_LIST || row->type == LC_ARGV)
         return convert_list(options, row, in, out, err);
     if (in->is_list || in->count != 1)
-        return lb_fail(err, in->status, N_("%s takes one value, not a list"), in->source);
+        return lb_fail(err, in->status,
+                       N_("%s takes one value, not a list; write it without brackets"), in->source);
     if (row->type == LC_STRING || row->type == LC_URL)
         return convert_text(options, row, in, out, err);
     if (!convert_number(row, lb_cstr(in->items[0]), &out->number))
@@ -259,13 +261,50 @@ static void store(struct lc_options *options, const struct lc_option_row *row,
     }
 }
 
+static bool is_home(struct lb_str text)
+{
+    if (lb_str_starts(text, LB_STR("sqlite:")))
+        text = lb_str_sub(text, strlen("sqlite:"), text.size);
+    return lb_str_starts(text, LB_STR("~/"));
+}
+
+/*
+ * What a shell or another program would have filled in, and here would become the name of a file; a
+ * list that was written as in YAML or JSON. The arguments of a command are its own.
+ */
+static llmgr_status judge_meant(const struct lc_option_row *row, const struct input *in,
+                                struct llmgr_error *err)
+{
+    struct lb_str name;
+
+    for (size_t i = 0; i < in->count && row->type != LC_ARGV; i++) {
+        struct lb_str text = lb_cstr(in->items[i]);
+        if (is_home(text))
+            return lb_fail(err, in->status,
+                           N_("%s: '~' is not filled in here; write the whole path"), in->source);
+        if (lc_meant_variable(text, &name))
+            return lb_fail(err, in->status,
+                           N_("%s: a variable in it was not filled in; write the value itself"),
+                           in->source);
+        if (row->type == LC_LIST && !in->is_list && text.size > 1 && text.p[0] == '[' &&
+            text.p[text.size - 1] == ']')
+            return lb_fail(err, in->status,
+                           N_("%s: brackets belong into llmgr.yaml; write the items with commas "
+                              "between them"),
+                           in->source);
+    }
+    return LLMGR_OK;
+}
+
 static llmgr_status set_items(struct lc_options *options, const struct lc_option_row *row,
                               lc_origin origin, const char *where, const struct input *in,
                               struct llmgr_error *err)
 {
     struct output out = {.list = {NO_ITEMS, 0}};
 
-    llmgr_status status = convert(options, row, in, &out, err);
+    llmgr_status status = judge_meant(row, in, err);
+    if (status == LLMGR_OK)
+        status = convert(options, row, in, &out, err);
     if (status != LLMGR_OK || options->origin[row->id] > origin)
         return status;
     const char *source = NULL;

@@ -319,6 +319,9 @@ static llmgr_status give_empty_map(struct builder *b)
 llmgr_status lc_yaml_parse(struct lc_pool *pool, const char *file, struct lb_str text,
                            struct lc_node **root, struct llmgr_error *err)
 {
+    /* A byte order mark, as editors on Windows put it, is no part of the text. */
+    if (lb_str_starts(text, LB_STR("\xef\xbb\xbf")))
+        text = lb_str_sub(text, 3, text.size);
     struct builder b = {.pool = pool, .file = file, .text = text, .err = err};
 
     llmgr_status status = check_utf8(&b);

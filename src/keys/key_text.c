@@ -3,6 +3,7 @@
 #include "keys/key_text.h"
 
 #include "base/error.h"
+#include "config/meant.h"
 #include "config/placeholder.h"
 
 llmgr_status lk_rule_key(struct lb_str key, struct llmgr_error *err)
@@ -22,6 +23,12 @@ llmgr_status lk_rule_key(struct lb_str key, struct llmgr_error *err)
         return lb_fail(err, LLMGR_ERR_INVALID,
                        "invalid API key: it is a {PLACEHOLDER}; those belong into the "
                        "configuration file, here the key itself is needed");
+    struct lb_str name;
+    if (lc_meant_variable(key, &name))
+        return lb_fail(
+            err, LLMGR_ERR_INVALID,
+            N_("invalid API key: it names a variable that nobody filled in; give the key "
+               "itself, or {NAME} in the configuration file"));
     return LLMGR_OK;
 }
 

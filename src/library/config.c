@@ -15,6 +15,8 @@
 #include "manager/defaults.h"
 #include "manager/sync.h"
 
+enum { WARNINGS_MAX = 256 << 10 };
+
 void llmgr_config_free(struct llmgr_config *config)
 {
     if (config == NULL)
@@ -22,6 +24,7 @@ void llmgr_config_free(struct llmgr_config *config)
     struct lb_host host = config->host;
     lc_file_free(config->file);
     lc_dotenv_free(config->dotenv);
+    lb_buf_free(&config->warnings);
     if (config->options != NULL)
         lc_options_free(config->options);
     lb_free(&host, config->options);
@@ -73,6 +76,86 @@ static llmgr_status read_platforms(struct llmgr_config *config,
     return lc_file_parse(&config->host, "configuration", text, &config->file, err);
 }
 
+/* ---- Warnings -------------------------------------------------------------------------------- */
+
+struct looking {
+    struct llmgr_config *config;
+    const struct lc_platform *platform;
+};
+
+static void warn(struct llmgr_config *config, const char *line)
+{
+    if (config->warnings.size != 0)
+        lb_buf_add_byte(&config->warnings, '\n');
+    lb_buf_add_c(&config->warnings, line);
+}
+
+/* An llmgr_env_fn that notes which of the variables asked for are empty, and has none. */
+static const char *note_empty(const char *name, void *context)
+{
+    const struct looking *looking = context;
+    struct llmgr_config *config = looking->config;
+    const char *value = config->env(name, config->env_context);
+    const char *hidden = config->dotenv != NULL ? lc_dotenv_get(config->dotenv, name) : NULL;
+    struct llmgr_error line;
+
+    if (value == NULL || value[0] != '\0')
+        return NULL;
+    if (hidden != NULL && hidden[0] != '\0')
+        (void)lb_fail(
+            &line, LLMGR_ERR_CONFIG,
+            N_("%s:%u: '%s': %s is set but empty in the environment, which hides what the "
+               ".env file says; unset it"),
+            config->file->name, looking->platform->line, looking->platform->name, name);
+    else
+        (void)lb_fail(
+            &line, LLMGR_ERR_CONFIG,
+            N_("%s:%u: '%s': %s is set but empty in the environment, and counts as missing"),
+            config->file->name, looking->platform->line, looking->platform->name, name);
+    warn(config, line.message);
+    return NULL;
+}
+
+static llmgr_status look_for_empty(struct looking *looking, const char *text,
+                                   struct llmgr_error *err)
+{
+    bool present;
+    struct lb_buf filled;
+
+    if (text == NULL)
+        return LLMGR_OK;
+    lb_buf_init_secret(&filled, &looking->config->host, LC_FILE_SIZE_MAX);
+    llmgr_status status =
+        lc_substitute(lb_cstr(text), note_empty, looking, &filled, &present, NULL, err);
+    lb_buf_free(&filled);
+    return status;
+}
+
+static llmgr_status gather_warnings(struct llmgr_config *config, struct llmgr_error *err)
+{
+    const struct lc_file *file = config->file;
+    llmgr_status status = LLMGR_OK;
+
+    if (config->dotenv != NULL && lc_dotenv_complaints(config->dotenv)[0] != '\0')
+        warn(config, lc_dotenv_complaints(config->dotenv));
+    for (size_t i = 0; config->env != NULL && i < file->platform_count && status == LLMGR_OK; i++) {
+        struct looking looking = {config, &file->platforms[i]};
+        status = look_for_empty(&looking, file->platforms[i].base_url, err);
+        if (status == LLMGR_OK)
+            status = look_for_empty(&looking, file->platforms[i].api_key, err);
+    }
+    if (status == LLMGR_OK && config->warnings.failed == LLMGR_ERR_NO_MEMORY)
+        status = lb_fail_memory(err);
+    return status;
+}
+
+const char *llmgr_config_warnings(const struct llmgr_config *config)
+{
+    return lb_buf_c(&config->warnings);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
 static llmgr_status read_all(struct llmgr_config *config, const struct llmgr_config_source *source,
                              struct llmgr_error *err)
 {
@@ -91,7 +174,7 @@ static llmgr_status read_all(struct llmgr_config *config, const struct llmgr_con
     status = lc_options_file(config->options, config->file, err);
     if (status == LLMGR_OK && source->env_options && source->env != NULL)
         status = lc_options_env(config->options, source->env, source->env_context, err);
-    return status;
+    return status == LLMGR_OK ? gather_warnings(config, err) : status;
 }
 
 llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
@@ -109,6 +192,7 @@ llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
     made->host = host;
     made->env = source->env;
     made->env_context = source->env_context;
+    lb_buf_init(&made->warnings, &made->host, WARNINGS_MAX);
     llmgr_status status = read_all(made, source, err);
     if (status != LLMGR_OK) {
         llmgr_config_free(made);

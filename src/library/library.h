@@ -7,6 +7,7 @@
 #define LA_LIBRARY_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/host.h"
 #include "llmgr.h"
@@ -37,6 +38,7 @@ struct llmgr_config {
     struct lc_file *file;
     struct lc_options *options;
     struct lc_dotenv *dotenv; /* NULL: none */
+    struct lb_buf warnings;   /* a line each */
     llmgr_env_fn env;
     void *env_context;
 };

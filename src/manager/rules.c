@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "config/meant.h"
 #include "config/placeholder.h"
 #include "net/policy.h"
 
@@ -41,12 +42,25 @@ llmgr_status lm_rule_name(struct lb_str name, enum lm_name_kind kind, struct llm
     return LLMGR_OK;
 }
 
-llmgr_status lm_rule_private_url(const struct ln_policy *policy, struct lb_str text,
-                                 struct lh_url *url, struct llmgr_error *err)
+llmgr_status lm_rule_base_url(struct lb_str text, struct lh_url *url, struct llmgr_error *err)
 {
     enum lh_url_error bad = lh_url_parse(text, url);
     if (bad != LH_URL_OK)
         return lh_url_fail(err, bad, text);
+    size_t base = lc_meant_base_url(text);
+    if (base == 0)
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_INVALID,
+                   N_("the base URL names an endpoint; write %.*s, the endpoints are added"),
+                   (int)base, text.p);
+}
+
+llmgr_status lm_rule_private_url(const struct ln_policy *policy, struct lb_str text,
+                                 struct lh_url *url, struct llmgr_error *err)
+{
+    llmgr_status status = lm_rule_base_url(text, url, err);
+    if (status != LLMGR_OK)
+        return status;
     /* Without a policy nothing has said yes. */
     if (policy == NULL)
         return lb_fail(err, LLMGR_ERR_ADDRESS, "no address policy is set; no address is allowed");

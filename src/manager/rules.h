@@ -17,6 +17,10 @@ enum { LM_EXTRA_BODY_DEPTH_MAX = 64 }; /* nested objects and arrays, the outermo
 LLMGR_MUST_CHECK llmgr_status lm_rule_name(struct lb_str name, enum lm_name_kind kind,
                                            struct llmgr_error *err);
 
+/* A base URL, to which the paths of endpoints are added: ERR_INVALID if it names one itself. */
+LLMGR_MUST_CHECK llmgr_status lm_rule_base_url(struct lb_str text, struct lh_url *url,
+                                               struct llmgr_error *err);
+
 /*
  * The address of a private platform: a URL (ERR_INVALID) that the egress policy lets a user store
  * (ERR_ADDRESS). A literal address is judged in full, a name by its form only.

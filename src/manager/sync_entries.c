@@ -39,14 +39,14 @@ static llmgr_status judge_url(const struct checking *checking, struct lm_sync_en
                               struct llmgr_error *err)
 {
     struct lh_url url;
-    enum lh_url_error bad = lh_url_parse(entry->base_url, &url);
-    if (bad != LH_URL_OK)
-        return lh_url_fail(err, bad, entry->base_url);
+    llmgr_status status = lm_rule_base_url(entry->base_url, &url, err);
+    if (status != LLMGR_OK)
+        return status;
     /* The operator's word goes anywhere; only spellings that nothing would dial are refused. */
     if (checking->policy != NULL) {
-        llmgr_status status = ln_policy_judge_url_host(checking->policy, LN_CLASS_SYSTEM,
-                                                       url.https ? LB_STR("https") : LB_STR("http"),
-                                                       url.host, url.port, err);
+        status = ln_policy_judge_url_host(checking->policy, LN_CLASS_SYSTEM,
+                                          url.https ? LB_STR("https") : LB_STR("http"), url.host,
+                                          url.port, err);
         if (status != LLMGR_OK)
             return status;
     }

@@ -229,12 +229,71 @@ static void what_is_not_understood_is_refused_with_its_place(void **state)
          "a",
          ":1:1:", "UTF-8"},
         {"mode: \x01\n", ":1:7:", "control"},
+        {"\xef\xbb\xbfmode: multi\n", ":1:7:", "single|fixed|custom"},
     };
 
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
         refuse(BAD[i][0], BAD[i][1], BAD[i][2]);
     refuse_bytes("mode: a\0b", 9, ":1:8:", "UTF-8");
     refuse("database: \"a\\0b\"\n", ":1:11:", "\\0");
+}
+
+static void what_is_surely_meant_otherwise_is_refused_with_the_right_form(void **state)
+{
+    (void)state;
+    static const char *const BAD[][3] = {
+        {A "    api_key: ${MY_KEY}\n", ":4:14: 'api_key'", "write \"{MY_KEY}\""},
+        {A "    api_key: \"${MY_KEY}\"\n", ":4:14: 'api_key'", "write \"{MY_KEY}\""},
+        {A "    api_key: os.environ/MY_KEY\n", ":4:14:", "write \"{MY_KEY}\""},
+        {A "    api_key: $MY_KEY\n", ":4:14:", "write \"{MY_KEY}\""},
+        {A "    api_key: \"{{ MY_KEY }}\"\n", ":4:14:", "write \"{MY_KEY}\""},
+        {A "    api_key: {MY_KEY}\n", ":4:14:", "write \"{MY_KEY}\""},
+        {A "    api_key: [\"{MY_KEY}\"]\n", ":4:14:", "not a list"},
+        {A "    api_key:\n      - x\n", ":5:7:", "not a list"},
+        {"platforms: {A: {base_url: \"https://${HOST}/v1\"}}\n", ":1:27:", "write \"{HOST}\""},
+        {"platforms: {A: {base_url: {HOST}}}\n", ":1:27:", "write \"{HOST}\""},
+        {"platforms: {A: {base_url: https://a/v1/chat/completions}}\n",
+         ":1:27:", "write https://a/v1,"},
+        {"platforms: {A: {base_url: \"https://{HOST}/v1/messages/\"}}\n",
+         ":1:27:", "write https://{HOST}/v1,"},
+        {M "      x: ${MODEL}\n", ":5:10:", "base_url and api_key only"},
+        {M "      x: \"{MODEL}\"\n", ":5:10:", "base_url and api_key only"},
+        {M "      x: {model_name: {MODEL}}\n", ":5:23:", "base_url and api_key only"},
+        {M "      x: {model_name: os.environ/MODEL}\n", ":5:23:", "base_url and api_key only"},
+        {A "    models: x\n", ":4:13:", "such as {GPT 5: gpt-5}"},
+        {"database: ${DATABASE_URL}\n", ":1:11: 'database'", "set LLMGR_DB"},
+        {"database: {DATABASE_URL}\n", ":1:11: 'database'", "set LLMGR_DB"},
+        {"database: \"{DATABASE_URL}\"\n", ":1:11: 'database'", "set LLMGR_DB"},
+        {"workers: ${WORKERS}\n", ":1:10: 'workers'", "set LLMGR_WORKERS"},
+        {"listen: [\"${ADDRESS}:8080\"]\n", ":1:10: 'listen'", "set LLMGR_LISTEN"},
+        {"listen: [[::1]:8080]\n", ":1:", "quotes"},
+        {"allow_cidr: \"[10.0.0.0/8]\"\n", ":1:13: allow_cidr", "commas"},
+        {"database: sqlite:~/llmgr.db\n", ":1:11: database", "whole path"},
+        {"master_key_file: ~/key\n", ":1:18: master_key_file", "whole path"},
+    };
+
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+        refuse(BAD[i][0], BAD[i][1], BAD[i][2]);
+}
+
+static void what_only_looks_like_something_else_is_taken(void **state)
+{
+    (void)state;
+    struct lc_file *file = parse("\xef\xbb\xbfmode: fixed\n"
+                                 "master_key_command: sh -c 'cat ${CREDENTIALS}/{key}'\n"
+                                 "allow_port: [8443]\n"
+                                 "platforms:\n"
+                                 "  A:\n"
+                                 "    base_url: https://a/models\n"
+                                 "    api_key: sk-$a{b\n"
+                                 "    models: {x: \"y{z}\"}\n");
+
+    assert_string_equal(file->settings[0].items[0], "fixed");
+    assert_int_equal(file->settings[0].line, 1);
+    assert_int_equal(file->settings[0].column, 7);
+    assert_string_equal(file->platforms[0].api_key, "sk-$a{b");
+    assert_string_equal(file->platforms[0].models[0].model_name, "y{z}");
+    lc_file_free(file);
 }
 
 static void bombs_are_refused_quickly(void **state)
@@ -343,6 +402,8 @@ int main(void)
         cmocka_unit_test(json_is_yaml),
         cmocka_unit_test(extra_body_keeps_its_types),
         cmocka_unit_test(what_is_not_understood_is_refused_with_its_place),
+        cmocka_unit_test(what_is_surely_meant_otherwise_is_refused_with_the_right_form),
+        cmocka_unit_test(what_only_looks_like_something_else_is_taken),
         cmocka_unit_test(bombs_are_refused_quickly),
         cmocka_unit_test(the_originals_file_is_read_for_import),
         cmocka_unit_test(the_default_file_reads_back),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from typing import Any
 from ._native import NULL, check, ffi, from_text, lib, log_level, new_error, to_text
 from ._types import PathLike
 
+LOGGER = logging.getLogger('llmgr')
 MODES = ('single', 'fixed', 'custom')
 SYSTEM_USER = from_text(lib.LLMGR_SYSTEM_USER)
 _PLACES = ('llmgr.yaml', '/etc/llmgr/llmgr.yaml')
@@ -50,6 +52,9 @@ class Config:
         out, error = ffi.new('struct llmgr_config **'), new_error()
         check(lib.llmgr_config_read(source, out, error), error)
         self.pointer: Any = out[0]
+        warnings = ffi.string(lib.llmgr_config_warnings(self.pointer)).decode('utf-8', 'replace')
+        for line in warnings.splitlines():
+            LOGGER.warning('%s', line)
 
     def __enter__(self) -> Any:
         return self.pointer

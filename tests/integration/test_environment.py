@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Files and variables as people, editors and machines really leave them: what is surely meant
+otherwise is refused with the right form, what is not needed is in nobody's way, and each thing is
+named."""
+import pytest
+
+from conftest import on_sqlite
+
+pytestmark = on_sqlite
+
+
+def platforms(base_url, key='"{ALPHA_KEY}"'):
+    return (f'platforms:\n  Alpha:\n    base_url: {base_url}\n    api_key: {key}\n'
+            '    models: {One: mock}\n')
+
+
+# ---- llmgr.yaml ----
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(llmgr):
+    (llmgr.folder / 'llmgr.yaml').write_bytes(
+        b'\xef\xbb\xbfmode: custom\r\n' + platforms('https://api.example.com/v1').encode())
+    assert 'Alpha' in llmgr.ok('platform', 'list')
+
+
+@pytest.mark.parametrize('key', ['${ALPHA_KEY}', '"${ALPHA_KEY}"', 'os.environ/ALPHA_KEY',
+                                 '$ALPHA_KEY', '{ALPHA_KEY}', '"{{ ALPHA_KEY }}"', 'env:ALPHA_KEY',
+                                 '"{env:ALPHA_KEY}"', '"%ALPHA_KEY%"'])
+def test_another_programs_variable_is_refused_with_ours(llmgr, key):
+    llmgr.write('llmgr.yaml', platforms('https://api.example.com/v1', key))
+    said = llmgr.fails(2, 'sync', env={'ALPHA_KEY': 'sk-secret-0001'})
+    assert 'llmgr.yaml:4:14' in said and '"{ALPHA_KEY}"' in said and 'sk-secret' not in said, said
+
+
+@pytest.mark.parametrize('url', ['https://api.example.com/v1/chat/completions',
+                                 'https://api.example.com/v1/messages'])
+def test_an_endpoint_is_refused_with_its_base(llmgr, url):
+    llmgr.write('llmgr.yaml', platforms(url))
+    assert 'write https://api.example.com/v1,' in llmgr.fails(2, 'sync')
+    llmgr.write('llmgr.yaml', platforms('"{ALPHA_URL}"'))
+    assert 'write https://api.example.com/v1,' in llmgr.fails(2, 'sync', env={'ALPHA_URL': url})
+    llmgr.write('llmgr.yaml', '')
+    assert 'write https://api.example.com/v1,' in llmgr.fails(
+        2, '-u', 'alice', 'platform', 'add', '--name', 'Mine', '--base-url', url)
+    mine = llmgr.json('-u', 'alice', 'platform', 'add', '--name', 'Mine', '--base-url',
+                      'https://api.example.com/v1')['platform_id']
+    assert 'write https://api.example.com/v1,' in llmgr.fails(
+        2, '-u', 'alice', 'platform', 'set-url', mine, url)
+
+
+def test_a_key_that_nobody_filled_in_is_none(llmgr):
+    said = llmgr.fails(2, '-u', 'alice', 'platform', 'add', '--name', 'Mine', '--base-url',
+                       'https://api.example.com/v1', '--key-stdin', stdin='${OPENAI_API_KEY}\n')
+    assert 'variable' in said
+
+
+@pytest.mark.parametrize('value', ['${DATABASE_URL}', 'sqlite:$HOME/llmgr.db', '~/llmgr.db'])
+def test_an_option_that_nobody_filled_in_is_no_file(llmgr, value):
+    llmgr.fails(2, 'platform', 'list', env={'LLMGR_DB': value})
+    llmgr.fails(2, '--db', value, 'platform', 'list')
+    assert sorted(path.name for path in llmgr.folder.iterdir()) == []
+
+
+# ---- .env ----
+
+
+def test_a_bad_line_of_dotenv_names_itself_and_the_rest_is_used(llmgr):
+    llmgr.write('llmgr.yaml', platforms('https://api.example.com/v1'))
+    llmgr.write('.env', 'this is no line\nOTHER=${ALPHA_KEY}\nALPHA_KEY=sk-alpha-0001\n'
+                        'OPEN="never closed\n')
+    result = llmgr.run('sync')
+    assert result.code == 0, result.err
+    for line in ('.env:1:', '.env:2:', '.env:4:'):
+        assert line in result.err, result.err
+    assert '.env:3:' not in result.err and 'sk-alpha' not in result.err
+    assert llmgr.json('platform', 'list')[0]['api_key_set']
+
+
+def test_a_variable_that_is_set_but_empty_is_told(llmgr):
+    llmgr.write('llmgr.yaml', platforms('https://api.example.com/v1'))
+    llmgr.write('.env', 'ALPHA_KEY=sk-alpha-0001\n')
+    result = llmgr.run('sync', env={'ALPHA_KEY': ''})
+    assert result.code == 0
+    assert 'ALPHA_KEY is set but empty in the environment' in result.err and 'hides' in result.err
+    assert llmgr.run('sync').err == ''
+    llmgr.write('.env', '')
+    result = llmgr.run('sync', env={'ALPHA_KEY': ''})
+    assert 'ALPHA_KEY is set but empty' in result.err and 'hides' not in result.err
+
+
+def test_both_are_told_in_the_readers_language(llmgr):
+    llmgr.write('llmgr.yaml', platforms('https://api.example.com/v1'))
+    llmgr.write('.env', 'this is no line\n')
+    result = llmgr.run('sync', env={'ALPHA_KEY': '', 'LC_ALL': 'zh_CN.UTF-8', 'LANGUAGE': 'zh_CN'})
+    assert '.env:1' in result.err and 'ALPHA_KEY' in result.err
+    assert '环境' in result.err, result.err

@@ -200,11 +200,10 @@ static void record(struct lg_request *request)
 
 void lg_attempt_settle(struct lg_request *request)
 {
-    struct lg_attempt *attempt = request->attempt;
+    const struct lg_attempt *attempt = request->attempt;
 
     if (!attempt->has_room)
         return;
-    attempt->has_room = false;
     if (attempt->state != LG_ATTEMPT_OPEN)
         record(request);
     else if (request->worker->journal != NULL)

@@ -59,7 +59,7 @@ struct lg_attempt {
     enum ld_signed_family family;
 
     /* Its record. */
-    bool has_room;         /* kept in the journal, until it is settled */
+    bool has_room;         /* in the journal; used up or given back when it is settled */
     uint8_t room_looks;    /* how often the journal was asked in vain */
     llmgr_end_state end;   /* from the moment on that nothing more comes */
     int upstream_status;   /* 0: no head came */

@@ -63,7 +63,8 @@ enum lg_verdict lg_step_send(struct lg_request *request)
     struct lg_attempt *attempt = request->attempt;
     struct llmgr_error err = {0};
 
-    /* Another attempt would need it when it is gone. */
+    /* Another attempt would need the head when it is gone; without memory for it nothing is sent.
+     */
     if (!lg_attempt_is_last(attempt) && !request->kept && lg_request_keep(request) != LLMGR_OK)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     attempt->sent_at = ln_loop_now(request->worker->loop);

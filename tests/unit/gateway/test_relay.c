@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* The answer on its way: what passes, what waits, what a refusal becomes. */
+#include "road.h"
+
+static struct road road;
+
+static void often(struct lg_settings *settings)
+{
+    settings->ping_ms = 20;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    road_setup(&road);
+    return 0;
+}
+
+static int setup_pings(void **state)
+{
+    (void)state;
+    road_setup_with(&road, often);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    road_teardown(&road);
+    return 0;
+}
+
+static void the_usage_that_only_we_asked_for_stays_here(void **state)
+{
+    (void)state;
+    struct caller *caller = road_call(&road);
+    road_say(caller, ROAD_STREAM);
+    struct exchange *x = road_exchange(&road, 1);
+    x_head(x, ROAD_EVENTS);
+    x_read(x, ROAD_HELLO, false);
+    x_read(x, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n",
+           false);
+    x_read(x, ROAD_STOP, true);
+    road_hear(caller, "[DONE]");
+    assert_false(road_has(caller, "prompt_tokens"));
+    assert_int_equal(road_rows(&road, "prompt_tokens = 3 AND completion_tokens = 2"), 1);
+    road_hang_up(caller);
+}
+
+/* The platform is held back while its caller takes nothing, and goes on when he does. */
+static void a_caller_who_does_not_read_holds_his_platform_back(void **state)
+{
+    static char event[8192];
+
+    (void)state;
+    struct caller *caller = road_call(&road);
+    snprintf(event, sizeof event, "data: {\"choices\":[{\"delta\":{\"content\":\"%0*d\"}}]}\n\n",
+             8000, 0);
+    road_say(caller, ROAD_STREAM);
+    struct exchange *x = road_exchange(&road, 1);
+    x_head(x, ROAD_EVENTS);
+    for (unsigned reads = 0; !x->paused; reads++) {
+        assert_true(reads < 1000);
+        x_read(x, event, false);
+    }
+    while (x->paused) {
+        road_forget_heard(caller);
+        ln_loop_turn(road.worker->loop, true);
+    }
+    x_read(x, ROAD_STOP, true);
+    road_hear(caller, "[DONE]");
+    road_hang_up(caller);
+}
+
+static void silence_before_the_head_is_bridged_once_it_lasts(void **state)
+{
+    (void)state;
+    struct caller *caller = road_call(&road);
+    road_say(caller, ROAD_STREAM);
+    struct exchange *x = road_exchange(&road, 1);
+    road_hear(caller, "HTTP/1.1 200");
+    road_hear(caller, ": ");
+    x_head(x, ROAD_EVENTS);
+    x_read(x, ROAD_HELLO ROAD_STOP, true);
+    road_hear(caller, "[DONE]");
+    road_hang_up(caller);
+}
+
+/* The caller has a head of ours: nothing is begun again, though it could be without. */
+static void what_has_begun_is_not_tried_again(void **state)
+{
+    (void)state;
+    struct caller *caller = road_call(&road);
+    road_say(caller, ROAD_STREAM);
+    struct exchange *x = road_exchange(&road, 1);
+    road_hear(caller, "HTTP/1.1 200");
+    x_head(x, "HTTP/1.1 400 No\r\nContent-Length: 60\r\n\r\n");
+    x_read(x, "{\"error\":{\"message\":\"unknown argument: stream_options\"}}", true);
+    road_hear(caller, "data: {\"error\":");
+    road_turn(&road);
+    assert_int_equal(road.count, 1);
+    assert_true(caller->ended || road_has(caller, "\r\n0\r\n\r\n"));
+    assert_int_equal(road_rows(&road, "end_state = 'upstream_error' AND upstream_status = 400"), 1);
+    road_hang_up(caller);
+}
+
+static void a_refusal_keeps_its_status_and_its_words(void **state)
+{
+    (void)state;
+    struct caller *caller = road_call(&road);
+    road_say(caller, ROAD_CHAT);
+    struct exchange *x = road_exchange(&road, 1);
+    x_head(x, "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 60\r\n\r\n");
+    x_read(x, "{\"error\":{\"message\":\"slower, sk-house-0123456789\"", false);
+    x_read(x, ",\"type\":\"x\"}}", true);
+    road_hear(caller, "HTTP/1.1 429");
+    road_hear(caller, "slower, ");
+    assert_true(road_has(caller, "retry-after: 7\r\n"));
+    assert_false(road_has(caller, "sk-house-0123456789"));
+    road_hang_up(caller);
+}
+
+/* It would read like a word about the caller's token. */
+static void a_refused_key_is_told_in_our_words(void **state)
+{
+    static const char *const STATUS[] = {"401", "403", "407"};
+
+    (void)state;
+    struct caller *caller = road_call(&road);
+    for (unsigned i = 0; i < 3; i++) {
+        char head[80];
+        road_forget_heard(caller);
+        road_say(caller, ROAD_CHAT);
+        snprintf(head, sizeof head, "HTTP/1.1 %s No\r\nContent-Length: 5\r\n\r\n", STATUS[i]);
+        x_head(road_exchange(&road, i + 1), head);
+        x_read(road_exchange(&road, i + 1), "leave", true);
+        road_hear(caller, "HTTP/1.1 502");
+        road_hear(caller, "House");
+    }
+    road_hang_up(caller);
+}
+
+/* Longer than anybody looks at: enough has come to tell what it says. */
+static void a_refusal_without_end_is_cut(void **state)
+{
+    static char text[LG_REFUSAL_MAX + 100];
+
+    (void)state;
+    struct caller *caller = road_call(&road);
+    road_say(caller, ROAD_CHAT);
+    struct exchange *x = road_exchange(&road, 1);
+    memset(text, 'x', sizeof text - 1);
+    x_head(x, "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n");
+    x_read(x, text, false);
+    assert_true(x->forgotten);
+    road_hear(caller, "HTTP/1.1 500");
+    road_hang_up(caller);
+}
+
+static void an_answer_that_its_platform_compressed_passes_unread(void **state)
+{
+    (void)state;
+    struct caller *caller = road_call(&road);
+    road_say(caller, ROAD_CHAT);
+    struct exchange *x = road_exchange(&road, 1);
+    x_head(x, "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\n");
+    x_read(x, "12345", true);
+    road_hear(caller, "12345");
+    assert_int_equal(road_rows(&road, "end_state = 'completed' AND bytes_out = 5"), 1);
+    road_hang_up(caller);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define PINGED(name) cmocka_unit_test_setup_teardown(name, setup_pings, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_usage_that_only_we_asked_for_stays_here),
+        TEST(a_caller_who_does_not_read_holds_his_platform_back),
+        PINGED(silence_before_the_head_is_bridged_once_it_lasts),
+        PINGED(what_has_begun_is_not_tried_again),
+        TEST(a_refusal_keeps_its_status_and_its_words),
+        TEST(a_refused_key_is_told_in_our_words),
+        TEST(a_refusal_without_end_is_cut),
+        TEST(an_answer_that_its_platform_compressed_passes_unread),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -8,17 +8,17 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/concurrency.h"
 #include "gateway/body.h"
-#include "gateway/concurrency.h"
 #include "gateway/log_file.h"
-#include "gateway/share.h"
 #include "http/head.h"
 #include "library/library.h"
 #include "manager/manager.h"
 #include "net/listen.h"
+#include "net/share.h"
 #include "vault/secret.h"
 
-enum { TURNS = 4, CALLERS = 8, LIMIT = 1 << 20 };
+enum { TURNS = 4, LIMIT = 1 << 20, WATCHDOG_MS = 60000 };
 
 static struct road *now; /* the road that is walked: what is wrapped has no other way to it */
 static atomic_long living;
@@ -314,10 +314,10 @@ static void fill_shared(struct road *road)
     const struct ll_ledger_options ledger = {.journal_dir = dir, .segment_size = 64 << 10};
     road->shared = (struct lg_shared){
         .manager = road->manager,
-        .gauge = lg_gauge_new(host),
-        .addresses = lg_gauge_new(host),
-        .bodies = lg_share_new(host, road->settings.bodies_max),
-        .looks = lg_share_new(host, 2),
+        .gauge = lb_gauge_new(host),
+        .addresses = lb_gauge_new(host),
+        .bodies = ln_share_new(host, road->settings.bodies_max),
+        .looks = ln_share_new(host, 2),
         .hop = LB_STR("0123456789abcdef0123456789abcdef"),
         .drain = &road->drain,
         .worker_count = 1,
@@ -340,6 +340,12 @@ static void open_place(struct road *road)
     if (ln_listen_open(&options, &fd, &road->err) != LLMGR_OK ||
         lg_worker_listen(road->worker, fd, false, &road->err) != LLMGR_OK)
         fail_msg("%s", road->err.message);
+}
+
+static void too_long(void *context)
+{
+    (void)context;
+    fail_msg("%s", "what the test waits for does not come");
 }
 
 void road_setup_with(struct road *road, void (*change)(struct lg_settings *settings))
@@ -365,6 +371,7 @@ void road_setup_with(struct road *road, void (*change)(struct lg_settings *setti
         fail_msg("%s", road->err.message);
     road->shared.workers[0] = road->worker;
     open_place(road);
+    ln_timer_start(road->worker->loop, &road->watchdog, WATCHDOG_MS, too_long, NULL);
 }
 
 void road_setup(struct road *road)
@@ -377,6 +384,7 @@ void road_teardown(struct road *road)
     const struct lb_host *host = &road->manager->host;
 
     road_turn(road);
+    ln_timer_stop(&road->watchdog);
     lg_worker_free(road->worker);
     for (unsigned i = 0; i < road->count; i++)
         assert_true(road->exchanges[i].forgotten || !road->exchanges[i].is_running);
@@ -385,8 +393,8 @@ void road_teardown(struct road *road)
     lg_log_free(road->shared.log);
     lb_free(host, road->shared.gauge);
     lb_free(host, road->shared.addresses);
-    lg_share_free(road->shared.bodies);
-    lg_share_free(road->shared.looks);
+    ln_share_free(road->shared.bodies);
+    ln_share_free(road->shared.looks);
     llmgr_close(road->manager);
     assert_int_equal(atomic_load(&living), 0);
     char dir[300];

@@ -60,7 +60,8 @@ struct road {
     struct lg_settings settings;
     struct lg_worker *worker;
     struct llmgr_error err;
-    char place[320]; /* the unix socket */
+    char place[320];          /* the unix socket */
+    struct ln_timer watchdog; /* what does not come is no reason to wait for ever */
     struct exchange exchanges[ROAD_EXCHANGES];
     unsigned count;             /* of them */
     llmgr_status start_fails;   /* OK: the next exchange starts */

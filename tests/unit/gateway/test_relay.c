@@ -120,22 +120,30 @@ static void a_refusal_keeps_its_status_and_its_words(void **state)
     road_hang_up(caller);
 }
 
-/* It would read like a word about the caller's token. */
+/* It would read like a word about the caller's token. A 403 has many reasons. */
 static void a_refused_key_is_told_in_our_words(void **state)
 {
-    static const char *const STATUS[] = {"401", "403", "407"};
+    static const struct {
+        const char *status, *body, *told;
+    } ROWS[] = {
+        {"401", "leave", "HTTP/1.1 502"},
+        {"407", "leave", "HTTP/1.1 502"},
+        {"403", "{\"error\":{\"code\":\"invalid_api_key\",\"message\":\"no\"}}", "HTTP/1.1 502"},
+        {"403", "{\"error\":{\"message\":\"not in this country\"}}", "HTTP/1.1 403"},
+    };
 
     (void)state;
     struct caller *caller = road_call(&road);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         char head[80];
         road_forget_heard(caller);
         road_say(caller, ROAD_CHAT);
-        snprintf(head, sizeof head, "HTTP/1.1 %s No\r\nContent-Length: 5\r\n\r\n", STATUS[i]);
+        snprintf(head, sizeof head, "HTTP/1.1 %s No\r\nTransfer-Encoding: chunked\r\n\r\n",
+                 ROWS[i].status);
         x_head(road_exchange(&road, i + 1), head);
-        x_read(road_exchange(&road, i + 1), "leave", true);
-        road_hear(caller, "HTTP/1.1 502");
-        road_hear(caller, "House");
+        x_read(road_exchange(&road, i + 1), ROWS[i].body, true);
+        road_hear(caller, ROWS[i].told);
+        road_hear(caller, i < 3 ? "House" : "not in this country");
     }
     road_hang_up(caller);
 }

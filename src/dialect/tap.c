@@ -277,12 +277,16 @@ static void end_event(struct pass *pass, size_t end, size_t next)
     pass->event = next;
 }
 
-/* A last line [DONE] needs no empty line behind it: some servers send none, and end nothing. */
+/*
+ * [DONE] needs no empty line behind it: some servers send none, and end nothing. It must be all
+ * there is of the event.
+ */
 static void note_done(struct ld_tap *tap)
 {
-    if (tap->blank && !tap->native &&
-        ld_tap_last_line(&tap->sniff, lb_buf_str(&tap->carry[tap->current]), lb_str(NULL, 0)) ==
-            LD_TAP_LINE_DONE)
+    struct lb_str held = lb_buf_str(&tap->carry[tap->current]);
+
+    if (tap->blank && !tap->native && lh_find_eol(held.p, 0, held.size) + 2 >= held.size &&
+        ld_tap_last_line(&tap->sniff, held, lb_str(NULL, 0)) == LD_TAP_LINE_DONE)
         tap->filter.report.terminal = true;
 }
 
@@ -319,7 +323,7 @@ static bool is_alone(struct pass *pass, size_t at)
     struct lb_str held = lb_buf_str(&tap->carry[tap->current]);
     struct lb_str come = lb_str_sub(pass->in, pass->event, at);
 
-    return !tap->native && !tap->loose &&
+    return !tap->native && !tap->loose && held.size + come.size <= tap->event_max &&
            ld_tap_last_line(&tap->sniff, held, come) != LD_TAP_LINE_OTHER;
 }
 

@@ -7,12 +7,15 @@
  */
 #include "base/error.h"
 #include "dialect/chat.h"
+#include "dialect/tap.h"
 #include "llm/run.h"
 #include "routing/verdict.h"
 
 /* The state of a streamed call. */
 struct streaming {
     struct ld_chat_stream *stream;
+    bool tapped;       /* bytes came: */
+    struct ld_tap tap; /* sees what they are and where an event ends that has no empty line */
     struct lh_sse sse;
     llmgr_chunk_fn on_chunk;
     void *context;
@@ -116,21 +119,13 @@ static llmgr_status bad_events(const struct streaming *streaming, struct llmgr_e
                    LH_SSE_EVENT_MAX);
 }
 
-/* Some servers forget the type of their events; no JSON and no HTML begins like an event. */
-static bool looks_like_events(const struct li_run *run, struct lb_str bytes)
-{
-    return !run->is_json && run->body.size == 0 && memchr("de:ir\xef", bytes.p[0], 6) != NULL;
-}
-
-static llmgr_status take_bytes(struct li_run *run, struct lb_str bytes, struct llmgr_error *err)
+static llmgr_status take_slice(struct li_run *run, struct lb_str bytes, struct llmgr_error *err)
 {
     struct streaming *streaming = run->context;
     struct lh_sse_event event;
     size_t used = 0;
     enum lh_result result;
 
-    if (!run->is_events && looks_like_events(run, bytes))
-        run->is_events = true;
     if (!run->is_events) {
         if (bytes.size > LD_ANSWER_MAX - run->body.size)
             return lb_fail(err, LLMGR_ERR_PROTOCOL,
@@ -147,9 +142,68 @@ static llmgr_status take_bytes(struct li_run *run, struct lb_str bytes, struct l
     return result == LH_FAILED ? bad_events(streaming, err) : LLMGR_OK;
 }
 
+static llmgr_status take_slices(struct li_run *run, const struct ld_filter_out *out,
+                                struct llmgr_error *err)
+{
+    const struct streaming *streaming = run->context;
+    llmgr_status status = LLMGR_OK;
+
+    run->is_events = streaming->tap.filter.stream;
+    for (size_t i = 0; i < out->count && status == LLMGR_OK && !run->complete; i++)
+        status = take_slice(run, out->slice[i], err);
+    return status;
+}
+
+/* The content type has the word where the bytes say nothing. */
+static void open_tap(struct li_run *run)
+{
+    struct streaming *streaming = run->context;
+    const struct ld_tap_options options = {
+        .host = li_call_host(run->call),
+        .endpoint = ld_endpoint(LD_ENDPOINT_CHAT),
+        .content_type = run->is_events ? LB_STR("text/event-stream") : LB_STR(""),
+        .http_status = run->http_status,
+        .event_max = LH_SSE_EVENT_MAX,
+    };
+
+    if (!streaming->tapped)
+        ld_tap_init(&streaming->tap, &options);
+    streaming->tapped = true;
+}
+
+static llmgr_status take_bytes(struct li_run *run, struct lb_str bytes, struct llmgr_error *err)
+{
+    struct streaming *streaming = run->context;
+    struct ld_filter_out out;
+    llmgr_status status = LLMGR_OK;
+
+    open_tap(run);
+    while (bytes.size > 0 && status == LLMGR_OK && !run->complete) {
+        size_t used = ld_filter_feed(&streaming->tap.filter, bytes, &out);
+        status = take_slices(run, &out, err);
+        bytes = lb_str_sub(bytes, used, bytes.size);
+    }
+    if (status == LLMGR_OK && run->is_events && streaming->tap.filter.report.terminal)
+        li_run_complete(run);
+    return status;
+}
+
+/* The bytes ended: what the tap held back is taken as well. */
+static llmgr_status finish_bytes(struct li_run *run, struct llmgr_error *err)
+{
+    struct streaming *streaming = run->context;
+    struct ld_filter_out out;
+
+    if (!streaming->tapped)
+        return LLMGR_OK;
+    run->complete = false; /* but for what was heard before it could be taken */
+    ld_filter_finish(&streaming->tap.filter, &out);
+    return take_slices(run, &out, err);
+}
+
 /*
- * The bytes ended. What stands there without its empty line counts if it can be read (some servers
- * end so after [DONE]); if it cannot, it was cut.
+ * What stands at the end without its empty line counts if it can be read (some servers end so after
+ * [DONE]); if it cannot, it was cut.
  */
 static llmgr_status finish_events(struct li_run *run, struct llmgr_error *err)
 {
@@ -220,6 +274,8 @@ static llmgr_status attempt(struct li_run *run, const struct llmgr_request *requ
         *again = lo_judge(&outcome).next == LO_NEXT_WITHOUT_OPTIONS;
         return li_run_refused(run, true, err);
     }
+    if (status == LLMGR_OK)
+        status = finish_bytes(run, err);
     if (status == LLMGR_OK && !run->is_events)
         return take_whole(run, answer, err);
     /* Cut after the finish reason: everything that matters came. */
@@ -257,6 +313,9 @@ static llmgr_status one_stream(struct li_call *call, const struct li_peer *peer,
         li_run_redact(&run, err);
     li_run_free(&run);
     lh_sse_free(&streaming->sse);
+    if (streaming->tapped)
+        ld_filter_free(&streaming->tap.filter);
+    streaming->tapped = false;
     ld_chat_stream_free(streaming->stream);
     return status;
 }

@@ -46,7 +46,6 @@ static void on_head(struct lu_exchange *exchange, void *context, const struct lh
     run->http_status = head->status;
     run->retry_after_ms = ld_retry_after_ms(head, lb_now_ms(host));
     run->is_events = is_type(type, LB_STR("text/event-stream"));
-    run->is_json = is_type(type, LB_STR("application/json"));
     run->is_coded = coding.size > 0 && !lb_str_eq_nocase(coding, LB_STR("identity"));
     if (run->is_coded && li_run_is_2xx(run)) {
         struct llmgr_error why = {0};

@@ -20,8 +20,7 @@ struct li_run {
     /* The head of the answer. */
     int http_status;
     int64_t retry_after_ms;
-    bool is_events; /* text/event-stream */
-    bool is_json;   /* application/json */
+    bool is_events; /* text/event-stream, or events that came under another type */
     bool is_coded;  /* a Content-Encoding we did not ask for */
     struct lb_buf body;
 

@@ -39,7 +39,8 @@ MODELS = ['mock', 'mock-tools', 'mock-reasoning', 'mock-no-usage', 'mock-chunks-
           'mock-400', 'mock-401', 'mock-403', 'mock-404', 'mock-429', 'mock-500', 'mock-503',
           'mock-html+500', 'mock-drop', 'mock-cut-600', 'mock-error-event', 'mock-no-finish',
           'mock-no-stream-options', 'mock-slow-200+chunks-100', 'mock-crlf', 'mock-split-1',
-          'mock-stale', 'mock-badjson', 'mock-comments']
+          'mock-stale', 'mock-badjson', 'mock-comments', 'mock-slow-120',
+          'mock-slow-120+ids']
 
 
 def frame():
@@ -61,6 +62,7 @@ class Gateway:
         self.upstream = FRAME.Mockllm(folder)
         self.llmgr = FRAME.Llmgr(folder, f'sqlite:{folder}/llmgr.db')
         self.llmgr.env['MOCK_KEY'] = 'sk-of-the-server'
+        self.llmgr.env['LLMGR_PING_INTERVAL'] = '40ms'  # keep-alives in all that is slower
         models = '\n'.join(f'      {name}: {name}' for name in MODELS)
         self.llmgr.write('llmgr.yaml', CONFIG.format(url=self.upstream.base_url, models=models))
         self.llmgr.ok('init')

@@ -21,6 +21,8 @@ void mock_event(const struct mock_request *request, struct mock_answer *answer, 
         lb_buf_add_c(out, "\xef\xbb\xbf");
     if (how->on[MOCK_COMMENTS])
         lb_buf_addf(out, ": keepalive%s%s", end, end);
+    if (how->on[MOCK_IDS])
+        lb_buf_addf(out, "id: %zu%s", answer->marks.size / sizeof out->size, end);
     if (type != NULL)
         lb_buf_addf(out, "event: %s%s", type, end);
     lb_buf_add_c(out, "data: ");

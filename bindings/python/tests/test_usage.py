@@ -5,8 +5,10 @@ import datetime
 import logging
 
 import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
 
-from llmgr._usage import estimate
+from llmgr._usage import _Call, _counts, estimate
 
 
 def total(manager, **how):
@@ -131,6 +133,31 @@ def test_a_ledger_that_cannot_be_written_fails_no_call(manager, caplog):
                                           ('你好abcd', 3)])
 def test_estimates(text, tokens):
     assert estimate(text) == tokens
+
+
+def counts_of(used, text='x' * 400, whole=True):
+    """What becomes of the upstream's report beside an answer of this text."""
+    message = AIMessage(content=text, usage_metadata=used)
+    result = LLMResult(generations=[[ChatGeneration(message=message)]])
+    return _counts(result, _Call(0.0, 7), whole)
+
+
+def test_a_total_beyond_its_parts_was_used():
+    counts = counts_of({'input_tokens': 20, 'output_tokens': 198, 'total_tokens': 623})
+    assert (counts.prompt, counts.completion, counts.reasoning) == (20, 603, 405)
+    counts = counts_of({'input_tokens': 10, 'output_tokens': 500, 'total_tokens': 1510,
+                        'input_token_details': {'cache_read': 1000}})
+    assert (counts.prompt, counts.completion, counts.reasoning) == (1010, 500, -1)
+    counts = counts_of({'input_tokens': 10, 'output_tokens': 500, 'total_tokens': 7})
+    assert (counts.prompt, counts.completion) == (10, 500) and counts.reported
+
+
+@pytest.mark.parametrize('tokens, whole, completion, reported', [
+    (0, True, 100, False), (1, False, 100, False), (1, True, 1, True), (100, False, 100, True)])
+def test_a_placeholder_never_beats_the_estimate(tokens, whole, completion, reported):
+    counts = counts_of({'input_tokens': 10, 'output_tokens': tokens,
+                        'total_tokens': 10 + tokens}, whole=whole)
+    assert (counts.prompt, counts.completion, counts.reported) == (10, completion, reported)
 
 
 def test_embeddings_are_entered(manager, choose):

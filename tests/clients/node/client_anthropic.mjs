@@ -75,6 +75,16 @@ test('errors have this dialect and its classes', async () => {
     assert.ok(error instanceof Anthropic.InternalServerError, String(error));
 });
 
+test('a platform that is silent before and between its events', async () => {
+    for (const model of ['mock-slow-120', 'mock-slow-120+ids']) {
+        const events = await collect(await client.messages.create(ask(model, { stream: true })));
+        assert.equal(events[0].type, 'message_start');
+        assert.equal(events.at(-1).type, 'message_stop');
+        const final = await client.messages.stream(ask(model)).finalMessage();
+        assert.equal(final.content[0].text, 'Hello from mockllm! You said: 你好');
+    }
+});
+
 test('a stream that is cut ends with an APIError', async () => {
     const stream = await client.messages.create(ask('mock-cut-600', { stream: true }));
     const error = await failure(collect(stream));

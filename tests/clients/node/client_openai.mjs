@@ -154,6 +154,21 @@ test('many requests at once', async () => {
         new RegExp(`第${i}个$`)));
 });
 
+test('a platform that is silent before and between its events', async () => {
+    for (const model of ['mock-slow-120', 'mock-slow-120+ids']) {
+        const chunks = await collect(
+            await client.chat.completions.create(ask(model, { stream: true })));
+        assert.ok(chunks.every((chunk) => chunk.id));
+        assert.equal(text(chunks), 'Hello from mockllm! You said: 你好，世界 🌍');
+        const events = await collect(
+            await client.responses.create({ model, input: 'hi', stream: true }));
+        assert.equal(events[0].type, 'response.created');
+        assert.equal(events.at(-1).type, 'response.completed');
+        const final = await client.responses.stream({ model, input: 'hi' }).finalResponse();
+        assert.equal(final.status, 'completed');
+    }
+});
+
 test('the path without v1', async () => {
     const short = new OpenAI({ ...options, baseURL: baseURL.replace(/\/v1$/, '') });
     assert.ok((await short.chat.completions.create(ask('mock'))).id);

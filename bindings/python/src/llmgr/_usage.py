@@ -14,6 +14,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -81,21 +82,36 @@ def _state_of(error: BaseException, first: float | None) -> int:
     return int(lib.LLMGR_END_UPSTREAM_ERROR if first is None else lib.LLMGR_END_UPSTREAM_CUT)
 
 
-def _counts(response: LLMResult | None, call: _Call) -> _Counts:
-    """Reported if the upstream reported, else estimated."""
+def _reported(used: Mapping[str, Any]) -> _Counts:
+    """What the upstream says. A total beyond its parts was used as well: what was thought, which
+    some count there alone, or what was cached, where that is more than the prompt."""
+    cached = used.get('input_token_details', {}).get('cache_read')
+    reasoning = used.get('output_token_details', {}).get('reasoning')
+    counts = _Counts(used['input_tokens'], used['output_tokens'],
+                     -1 if cached is None else cached, -1 if reasoning is None else reasoning, True)
+    surplus = (used.get('total_tokens') or 0) - counts.prompt - counts.completion
+    if surplus > 0 and counts.cached > counts.prompt:
+        counts.prompt += surplus
+    elif surplus > 0:
+        counts.completion += surplus
+        counts.reasoning = max(counts.reasoning, surplus)
+    return counts
+
+
+def _counts(response: LLMResult | None, call: _Call, whole: bool) -> _Counts:
+    """Reported if the upstream reported, else estimated. A placeholder, which some put there when
+    an answer begins, is no report: a 0, or less than what came of an answer that is not whole."""
     made = [generation for row in response.generations for generation in row] if response else []
     messages = [message for message in (getattr(one, 'message', None) for one in made)
                 if isinstance(message, AIMessage)]
+    seen = max(sum(map(_texts, messages)), call.text)
     for message in messages:
-        used = message.usage_metadata
-        if used:
-            cached = used.get('input_token_details', {}).get('cache_read')
-            reasoning = used.get('output_token_details', {}).get('reasoning')
-            return _Counts(used['input_tokens'], used['output_tokens'],
-                           -1 if cached is None else cached,
-                           -1 if reasoning is None else reasoning, True)
-    whole = sum(map(_texts, messages))
-    return _Counts(call.prompt, max(whole, call.text))
+        if message.usage_metadata:
+            counts = _reported(message.usage_metadata)
+            if seen and (counts.completion <= 0 or (not whole and counts.completion < seen)):
+                counts.completion, counts.reported = seen, False
+            return counts
+    return _Counts(call.prompt, seen)
 
 
 class Recorder(BaseCallbackHandler):
@@ -169,6 +185,8 @@ class Recorder(BaseCallbackHandler):
         used = members.get('usage')
         used = used if isinstance(used, dict) else getattr(used, '__dict__', {})
         prompt = used.get('prompt_tokens')
+        if prompt is None:
+            prompt = used.get('total_tokens')  # some report nothing else, and there is no completion
         counts = (_Counts(prompt, 0, reported=True) if isinstance(prompt, int) and prompt >= 0
                   else _Counts(call.prompt, 0))
         self._write(uuid.uuid4(), call, counts, lib.LLMGR_END_COMPLETED, 200, b'embeddings')
@@ -179,7 +197,7 @@ class Recorder(BaseCallbackHandler):
             call = self._calls.pop(run_id, None)
         if call is None:
             return
-        counts = _counts(response, call)
+        counts = _counts(response, call, state == lib.LLMGR_END_COMPLETED)
         if state == lib.LLMGR_END_UPSTREAM_ERROR and not counts.reported:
             counts = _Counts(-1, -1)  # refused before an answer: nothing was used that we know of
         self._write(run_id, call, counts, state, upstream_status, b'chat/completions')

@@ -306,8 +306,8 @@ def test_a_stored_response_is_used_by_its_id(client, gateway):
         first = stream.get_final_response()
     assert first.id.startswith('resp_mock_0001.') and events[0].response.id == first.id
     mark = gateway.mark()
-    client.responses.create(model='mock', input=[{'type': 'item_reference',
-                                                  'id': events[1].item.id}],
+    item = next(event.item for event in events if event.type == 'response.output_item.added')
+    client.responses.create(model='mock', input=[{'type': 'item_reference', 'id': item.id}],
                             previous_response_id=first.id)
     sent = gateway.since(mark)[0].json
     assert sent['previous_response_id'] == 'resp_mock_0001'

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A magic word per struct that travels through a void *: the first line of each callback casts
- * with LB_CAST and stops the program on our own bug rather than trusting the pointer.
+ * A magic word per struct that travels through a void * and outlives the call it was given with:
+ * the callback's first line casts with LB_CAST and stops the program on our own bug rather than
+ * trusting the pointer. CONTRIBUTING.md says where, tools/check-casts looks.
  * Source: varnish include/miniobj.h (the idea, not the code).
  */
 #ifndef LB_MAGIC_H

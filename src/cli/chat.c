@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/magic.h"
 #include "documents/write.h"
 
 enum { PROMPT_MAX = 16 << 20 };
@@ -59,7 +60,10 @@ static llmgr_status read_prompt(const struct cli_app *app, struct lb_buf *prompt
 
 /* ---- Cancelling ------------------------------------------------------------------------------ */
 
+enum { CANCELLER_MAGIC = 0x63616e63 };
+
 struct canceller {
+    unsigned magic;
     struct llmgr_llm *llm;
     sigset_t signals; /* blocked in every thread; the last one is ours, to end the wait */
     pthread_t thread;
@@ -68,7 +72,7 @@ struct canceller {
 
 static void *wait_for_signal(void *context)
 {
-    struct canceller *canceller = context;
+    struct canceller *canceller = LB_CAST(struct canceller, context, CANCELLER_MAGIC);
     int signal_number = 0;
 
     if (sigwait(&canceller->signals, &signal_number) == 0 && signal_number != SIGUSR1)
@@ -78,6 +82,7 @@ static void *wait_for_signal(void *context)
 
 static void start_canceller(struct canceller *canceller, struct llmgr_llm *llm)
 {
+    canceller->magic = CANCELLER_MAGIC;
     canceller->llm = llm;
     sigemptyset(&canceller->signals);
     sigaddset(&canceller->signals, SIGINT);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/host.h"
+#include "base/magic.h"
 #include "cli/cli.h"
 #include "gateway/server.h"
 #include "gateway/shared.h"
@@ -27,7 +28,10 @@ enum {
     FORWARDED_RFC7239 = 1, /* of the choices of forwarded_header */
 };
 
+enum { SERVE_MAGIC = 0x73657276 };
+
 struct serve {
+    unsigned magic;
     struct cli_app *app;
     struct ln_loop *loop; /* the main thread's */
     struct lg_server *server;
@@ -125,7 +129,7 @@ static void raise_limits(void)
 
 static void ended(void *context)
 {
-    struct serve *serve = context;
+    struct serve *serve = LB_CAST(struct serve, context, SERVE_MAGIC);
 
     ln_loop_stop(serve->loop);
 }
@@ -210,7 +214,7 @@ static void reload(struct serve *serve)
 
 static void on_signal(uv_signal_t *handle, int number)
 {
-    struct serve *serve = handle->data;
+    struct serve *serve = LB_CAST(struct serve, handle->data, SERVE_MAGIC);
 
     if (number == SIGHUP)
         reload(serve);
@@ -251,7 +255,7 @@ static llmgr_status open_file(struct serve *serve, struct cli_app *fresh, struct
 static llmgr_status sync_now(void *context, bool dry_run, struct llmgr_sync_report *report,
                              struct llmgr_error *err)
 {
-    struct serve *serve = context;
+    struct serve *serve = LB_CAST(struct serve, context, SERVE_MAGIC);
     struct cli_app fresh = {.host = serve->app->host};
 
     llmgr_status status = open_file(serve, &fresh, err);
@@ -263,7 +267,7 @@ static llmgr_status sync_now(void *context, bool dry_run, struct llmgr_sync_repo
 
 static llmgr_status check_now(void *context, llmgr_sync_state *state, struct llmgr_error *err)
 {
-    struct serve *serve = context;
+    struct serve *serve = LB_CAST(struct serve, context, SERVE_MAGIC);
     struct cli_app fresh = {.host = serve->app->host};
 
     llmgr_status status = open_file(serve, &fresh, err);
@@ -333,7 +337,8 @@ static void say_ready(const struct serve *serve)
 
 llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
 {
-    struct serve serve = {.app = app, .drain_timeout_ms = app->options.drain_timeout_ms};
+    struct serve serve = {
+        .magic = SERVE_MAGIC, .app = app, .drain_timeout_ms = app->options.drain_timeout_ms};
 
     serve.config = (struct lp_config_hooks){sync_now, check_now, &serve};
     raise_limits();

@@ -2,13 +2,17 @@
 /* What requests hold of the server's two shares. See the header. */
 #include "gateway/body.h"
 
+#include "base/magic.h"
 #include "gateway/client.h"
 #include "net/share.h"
 
 enum { RETRY_AFTER_MS = 2000 };
 
+enum { HOLD_MAGIC = 0x6c67686f };
+
 /* A body that is large, or that had to wait. Apart from the request, most of which have none. */
 struct lg_hold {
+    unsigned magic;
     struct lg_request *request;
     struct ln_portion memory;
     struct ln_portion turn; /* 1: a thread for its looks */
@@ -82,7 +86,7 @@ static void count_memory(struct lg_hold *hold, size_t held)
 
 static void got(void *context)
 {
-    struct lg_hold *hold = context;
+    struct lg_hold *hold = LB_CAST(struct lg_hold, context, HOLD_MAGIC);
 
     hold->waits = false;
     ln_timer_stop(&hold->timer);
@@ -102,7 +106,7 @@ static void leave_lines(struct lg_hold *hold)
 
 static void waited_long_enough(void *context)
 {
-    struct lg_hold *hold = context;
+    struct lg_hold *hold = LB_CAST(struct lg_hold, context, HOLD_MAGIC);
 
     leave_lines(hold);
     hold->late = true;
@@ -118,6 +122,7 @@ static struct lg_hold *hold_of(struct lg_request *request)
     struct lg_hold *hold = lb_calloc(worker->host, 1, sizeof *hold);
     if (hold == NULL)
         return NULL;
+    hold->magic = HOLD_MAGIC;
     hold->request = request;
     ln_portion_init(&hold->memory, worker->loop, got, hold);
     ln_portion_init(&hold->turn, worker->loop, got, hold);
@@ -215,5 +220,6 @@ void lg_body_drop(struct lg_request *request)
     ln_share_give(memory_of(request), &hold->memory, ln_portion_held(&hold->memory));
     ln_share_give(turns_of(request), &hold->turn, ln_portion_held(&hold->turn));
     request->hold = NULL;
+    hold->magic = 0;
     lb_free(request->worker->host, hold);
 }

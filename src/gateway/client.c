@@ -242,7 +242,7 @@ static const struct ln_conn_face CLIENT_FACE = {
 
 void lg_client_accept(void *context, struct ln_conn *conn)
 {
-    struct lg_worker *worker = context;
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, LG_WORKER_MAGIC);
     struct lg_client *client = worker->going ? NULL : lb_calloc(worker->host, 1, sizeof *client);
 
     if (client == NULL) {

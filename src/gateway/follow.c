@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/magic.h"
 #include "gateway/ask.h"
 #include "gateway/work.h"
 #include "manager/manager.h"
@@ -11,8 +12,11 @@
 #include "objects/native.h"
 #include "objects/owners.h"
 
+enum { FOLLOW_MAGIC = 0x6c67666f };
+
 /* Holds nothing of the request's, which may go on without it. */
 struct follow {
+    unsigned magic;
     struct lm_manager *manager;
     enum lg_verdict (*go_on)(struct lg_request *request);
     struct lb_str user, id; /* behind the struct */
@@ -56,7 +60,7 @@ bool lg_follow_suits(const struct lg_request *request)
 
 static void look_up(void *context)
 {
-    struct follow *follow = context;
+    struct follow *follow = LB_CAST(struct follow, context, FOLLOW_MAGIC);
 
     follow->status = lf_object_platform(follow->manager, follow->user, follow->id,
                                         &follow->platform_id, &follow->err);
@@ -64,14 +68,15 @@ static void look_up(void *context)
 
 static void drop_follow(void *context)
 {
-    struct follow *follow = context;
+    struct follow *follow = LB_CAST(struct follow, context, FOLLOW_MAGIC);
 
+    follow->magic = 0;
     lb_free(lm_host(follow->manager), follow);
 }
 
 static enum lg_verdict looked_up(struct lg_request *request, void *context, llmgr_status status)
 {
-    const struct follow *follow = context;
+    const struct follow *follow = LB_CAST(struct follow, context, FOLLOW_MAGIC);
 
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
@@ -97,6 +102,7 @@ enum lg_verdict lg_follow(struct lg_request *request,
     if (follow == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     char *texts = (char *)(follow + 1);
+    follow->magic = FOLLOW_MAGIC;
     follow->manager = manager;
     follow->go_on = go_on;
     follow->user = lb_str(memcpy(texts, user.p, user.size), user.size);

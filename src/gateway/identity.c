@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "accounts/tokens.h"
+#include "base/magic.h"
 #include "gateway/work.h"
 #include "http/url.h"
 #include "manager/manager.h"
@@ -19,7 +20,10 @@
  */
 enum { LOOK_UPS_MAX = 512 };
 
+enum { LOOK_UP_MAGIC = 0x6c676c75 };
+
 struct look_up {
+    unsigned magic;
     struct lg_worker *worker; /* which counts it */
     unsigned char digest[LW_TOKEN_DIGEST_SIZE];
     struct lw_token *token;
@@ -179,7 +183,7 @@ static enum lg_verdict admit_token(struct lg_request *request, const struct lw_t
 
 static void load(void *context)
 {
-    struct look_up *look_up = context;
+    struct look_up *look_up = LB_CAST(struct look_up, context, LOOK_UP_MAGIC);
 
     look_up->status =
         lw_token_load(look_up->worker->manager, look_up->digest, &look_up->token, &look_up->err);
@@ -187,17 +191,18 @@ static void load(void *context)
 
 static void drop_look_up(void *context)
 {
-    struct look_up *look_up = context;
+    struct look_up *look_up = LB_CAST(struct look_up, context, LOOK_UP_MAGIC);
     struct lg_worker *worker = look_up->worker;
 
     worker->look_ups--;
     lw_token_free(worker->manager, look_up->token);
+    look_up->magic = 0;
     lb_free(worker->host, look_up);
 }
 
 static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct look_up *look_up = context;
+    struct look_up *look_up = LB_CAST(struct look_up, context, LOOK_UP_MAGIC);
 
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
@@ -222,6 +227,7 @@ static enum lg_verdict start_load(struct lg_request *request, const unsigned cha
 
     if (look_up == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    look_up->magic = LOOK_UP_MAGIC;
     look_up->worker = worker;
     worker->look_ups++;
     memcpy(look_up->digest, digest, sizeof look_up->digest);

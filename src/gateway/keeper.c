@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/magic.h"
 #include "gateway/worker.h"
 #include "ledger/ledger.h"
 #include "library/library.h"
@@ -53,7 +54,7 @@ static void tell_of_room(struct lg_keeper *keeper)
 
 static void *keep(void *context)
 {
-    struct lg_keeper *keeper = context;
+    struct lg_keeper *keeper = LB_CAST(struct lg_keeper, context, LG_KEEPER_MAGIC);
 
     pthread_mutex_lock(&keeper->lock);
     while (!keeper->closing) {
@@ -77,6 +78,7 @@ void lg_keeper_init(struct lg_keeper *keeper, const struct lg_shared *shared)
 {
     pthread_condattr_t attr;
 
+    keeper->magic = LG_KEEPER_MAGIC;
     keeper->shared = shared;
     pthread_mutex_init(&keeper->lock, NULL);
     pthread_condattr_init(&attr);

@@ -12,7 +12,10 @@
 #include "gateway/shared.h"
 #include "llmgr.h"
 
+enum { LG_KEEPER_MAGIC = 0x6c676b65 };
+
 struct lg_keeper {
+    unsigned magic;
     const struct lg_shared *shared;
     pthread_t thread;
     bool runs;

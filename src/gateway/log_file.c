@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/magic.h"
 #include "base/thread.h"
 
 enum {
@@ -28,7 +29,10 @@ struct ring {
     char *bytes;
 };
 
+enum { LOG_MAGIC = 0x6c676c6f };
+
 struct lg_log {
+    unsigned magic;
     const struct lb_host *host;
     atomic_bool on;
     atomic_int next_fd; /* a file to go on with, NO_FILE: with none, UNCHANGED: as before */
@@ -204,7 +208,7 @@ static bool write_all(struct lg_log *log)
 
 static void *run(void *context)
 {
-    struct lg_log *log = context;
+    struct lg_log *log = LB_CAST(struct lg_log, context, LOG_MAGIC);
     struct timespec until;
 
     lb_thread_background();
@@ -251,6 +255,7 @@ static void free_log(struct lg_log *log)
     pthread_cond_destroy(&log->wake);
     close_file(log->fd);
     close_file(atomic_load(&log->next_fd));
+    log->magic = 0;
     lb_free(log->host, log);
 }
 
@@ -262,6 +267,7 @@ static struct lg_log *make_log(const struct lb_host *host, size_t workers)
 
     if (log == NULL)
         return NULL;
+    log->magic = LOG_MAGIC;
     log->host = host;
     log->fd = NO_FILE;
     log->torn = log->ring_count = workers;

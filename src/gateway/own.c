@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/magic.h"
 #include "gateway/attempt.h"
 #include "gateway/work.h"
 #include "json/write.h"
@@ -24,7 +25,10 @@ static const struct {
     {"error_file", "file"},     {"result_files", "file"},  {"fine_tuned_model", "model"},
 };
 
+enum { RECORD_MAGIC = 0x6c677265 };
+
 struct record {
+    unsigned magic;
     struct lg_request *request;
     enum lg_verdict (*done)(struct lg_request *request);
     struct lf_object objects[NAMED_MAX];
@@ -130,7 +134,7 @@ static void tell_lost(const struct record *record)
 
 static void work(void *context)
 {
-    struct record *record = context;
+    struct record *record = LB_CAST(struct record, context, RECORD_MAGIC);
     const struct lg_request *request = record->request;
     const struct lg_own *own = request->own;
     const struct lr_target *target = &request->attempt->target;
@@ -154,7 +158,7 @@ static void work(void *context)
 
 static enum lg_verdict recorded(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct record *record = context;
+    struct record *record = LB_CAST(struct record, context, RECORD_MAGIC);
 
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
@@ -176,6 +180,7 @@ enum lg_verdict lg_own_record(struct lg_request *request,
 
     if (record == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    record->magic = RECORD_MAGIC;
     record->request = request;
     record->done = done;
     return lg_work_start(request, work, recorded, record);

@@ -12,6 +12,7 @@
 
 #include "base/concurrency.h"
 #include "base/error.h"
+#include "base/magic.h"
 #include "gateway/body.h"
 #include "gateway/keeper.h"
 #include "gateway/log_file.h"
@@ -28,7 +29,10 @@ enum {
     LEDGER_CLOSE_MS = 5000, /* for the last records to reach the database */
 };
 
+enum { SERVER_MAGIC = 0x6c677365 };
+
 struct lg_server {
+    unsigned magic;
     const struct lb_host *host;
     struct lg_shared shared; /* what the workers see of it */
     struct lg_drain drain;
@@ -70,7 +74,7 @@ static llmgr_status copy_tls(struct lg_server *server, const struct lg_server_op
 
 static void worker_ended(void *context)
 {
-    struct lg_server *server = context;
+    struct lg_server *server = LB_CAST(struct lg_server, context, SERVER_MAGIC);
 
     if (atomic_fetch_sub(&server->running, 1) == 1 && server->ended != NULL)
         server->ended(server->ended_context);
@@ -232,6 +236,7 @@ llmgr_status lg_server_start(struct llmgr *manager, const struct lg_server_optio
 
     if (server == NULL)
         return lb_fail_memory(err);
+    server->magic = SERVER_MAGIC;
     server->host = &manager->host;
     lm_speak_to_callers(manager->manager);
     server->ended = options->ended;
@@ -319,5 +324,6 @@ void lg_server_free(struct lg_server *server)
     lb_free(server->host, server->tls_key);
     lb_buf_free(&server->places);
     sodium_memzero(server->ticket_key, sizeof server->ticket_key);
+    server->magic = 0;
     lb_free(server->host, server);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/magic.h"
 #include "dialect/refs.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
@@ -100,7 +101,10 @@ enum lg_verdict lg_shown_refuse(struct lg_request *request)
                               "here"));
 }
 
+enum { OPENING_MAGIC = 0x6c676f70 };
+
 struct opening {
+    unsigned magic;
     struct lg_request *request;
     struct lf_id_holder holder;
     bool may_choose; /* what open_json is to look for */
@@ -267,7 +271,7 @@ static bool is_unread(const struct lg_request *request)
 
 static enum lg_verdict opened(struct lg_request *request, void *context, llmgr_status status)
 {
-    const struct opening *opening = context;
+    const struct opening *opening = LB_CAST(struct opening, context, OPENING_MAGIC);
 
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
@@ -283,7 +287,7 @@ static enum lg_verdict opened(struct lg_request *request, void *context, llmgr_s
 /* The part that may take long; on any thread. */
 static void open_json(void *context)
 {
-    struct opening *opening = context;
+    struct opening *opening = LB_CAST(struct opening, context, OPENING_MAGIC);
     struct lg_request *request = opening->request;
 
     opening->fine = !(opening->may_choose && ld_refs_choose(lb_buf_str(&request->body)));
@@ -297,8 +301,11 @@ static void open_json(void *context)
 static enum lg_verdict start(struct lg_request *request, bool choose, bool name)
 {
     const struct lr_target *target = &request->attempt->target;
-    struct opening opening = {
-        .request = request, .may_choose = choose, .may_name = name, .fine = true};
+    struct opening opening = {.magic = OPENING_MAGIC,
+                              .request = request,
+                              .may_choose = choose,
+                              .may_name = name,
+                              .fine = true};
 
     lf_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
     if (request->body.size <= AT_ONCE_MAX) {

@@ -4,13 +4,17 @@
 
 #include <string.h>
 
+#include "base/magic.h"
 #include "dialect/splice.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
 #include "objects/id_path.h"
 #include "objects/signed_id.h"
 
+enum { SIGNING_MAGIC = 0x6c677367 };
+
 struct lg_signing {
+    unsigned magic;
     const struct lb_host *host;
     const struct lm_manager *manager;
     struct lf_id_holder holder;
@@ -68,7 +72,7 @@ bool lg_signing_suits(const struct lg_request *request, enum ld_signed_family *f
 
 static size_t make_tail(void *context, struct lb_str id, char tail[LD_SIGNER_TAIL_MAX])
 {
-    const struct lg_signing *signing = context;
+    const struct lg_signing *signing = LB_CAST(struct lg_signing, context, SIGNING_MAGIC);
 
     return lf_id_tail(signing->manager, &signing->holder, id, tail);
 }
@@ -81,6 +85,7 @@ struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_sign
 
     if (signing == NULL)
         return NULL;
+    signing->magic = SIGNING_MAGIC;
     signing->host = request->worker->host;
     signing->manager = request->worker->manager;
     signing->waits = false;
@@ -91,8 +96,10 @@ struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_sign
 
 void lg_signing_free(struct lg_signing *signing)
 {
-    if (signing != NULL)
-        lb_free(signing->host, signing);
+    if (signing == NULL)
+        return;
+    signing->magic = 0;
+    lb_free(signing->host, signing);
 }
 
 size_t lg_signing_feed(struct lg_signing *signing, struct lb_str in, struct ld_signer_out *out)

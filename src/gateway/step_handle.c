@@ -5,14 +5,18 @@
  */
 #include "gateway/request.h"
 
+#include "base/magic.h"
 #include "gateway/answer.h"
 #include "gateway/handlers.h"
 #include "gateway/work.h"
 #include "http/write.h"
 #include "manager/manager.h"
 
+enum { HANDLING_MAGIC = 0x6c676864 };
+
 /* A handler on its way through the thread pool. */
 struct handling {
+    unsigned magic;
     ly_handler_fn handler;
     struct lp_call call;
 };
@@ -72,14 +76,14 @@ static enum lg_verdict answer_call(struct lg_request *request, struct lp_call *c
 
 static void run_handler(void *context)
 {
-    struct handling *handling = context;
+    struct handling *handling = LB_CAST(struct handling, context, HANDLING_MAGIC);
 
     handling->handler(&handling->call);
 }
 
 static enum lg_verdict handled(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct handling *handling = context;
+    struct handling *handling = LB_CAST(struct handling, context, HANDLING_MAGIC);
     struct lp_call *call = &handling->call;
 
     if (request->gone || status != LLMGR_OK) {
@@ -98,6 +102,7 @@ static enum lg_verdict start_handler(struct lg_request *request)
     struct handling *handling = lb_arena_alloc(&request->arena, sizeof *handling);
     if (handling == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    handling->magic = HANDLING_MAGIC;
     handling->handler = request->match.route->handler;
     fill_call(request, &handling->call);
     return lg_work_start(request, run_handler, handled, handling);

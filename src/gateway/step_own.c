@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/magic.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
 #include "gateway/upload.h"
@@ -26,8 +27,11 @@ static enum lg_verdict refuse_path(struct lg_request *request, const char *text)
 
 /* ---- Whose is it? ---------------------------------------------------------------------------- */
 
+enum { OWNERS_MAGIC = 0x6c676f77 };
+
 /* Holds nothing of the request's, which goes on without it when the database does not answer. */
 struct look_up {
+    unsigned magic;
     struct lm_manager *manager;
     int64_t platform_id;
     struct lb_str user; /* as the ids, behind the objects */
@@ -39,7 +43,7 @@ struct look_up {
 
 static void look_up(void *context)
 {
-    struct look_up *look = context;
+    struct look_up *look = LB_CAST(struct look_up, context, OWNERS_MAGIC);
     size_t missing = 0;
 
     look->status = lf_objects_owned(look->manager, look->platform_id, look->user, look->objects,
@@ -51,8 +55,9 @@ static void look_up(void *context)
 
 static void drop_look_up(void *context)
 {
-    struct look_up *look = context;
+    struct look_up *look = LB_CAST(struct look_up, context, OWNERS_MAGIC);
 
+    look->magic = 0;
     lb_free(lm_host(look->manager), look);
 }
 
@@ -64,7 +69,7 @@ static enum lg_verdict refuse(struct lg_request *request, const struct llmgr_err
 
 static enum lg_verdict looked_up(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct look_up *look = context;
+    struct look_up *look = LB_CAST(struct look_up, context, OWNERS_MAGIC);
 
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
@@ -94,6 +99,7 @@ static enum lg_verdict start_look_up(struct lg_request *request, const struct lf
     if (look == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     char *texts = (char *)look + size;
+    look->magic = OWNERS_MAGIC;
     look->manager = manager;
     look->platform_id = target->platform_id;
     look->user = put(&texts, target->user);
@@ -107,7 +113,10 @@ static enum lg_verdict start_look_up(struct lg_request *request, const struct lf
 
 /* ---- What does it name? ---------------------------------------------------------------------- */
 
+enum { GATHER_MAGIC = 0x6c676761 };
+
 struct gather {
+    unsigned magic;
     struct lf_naming from;
     struct lf_names names;
     llmgr_status status;
@@ -116,14 +125,14 @@ struct gather {
 
 static void gather_all(void *context)
 {
-    struct gather *gather = context;
+    struct gather *gather = LB_CAST(struct gather, context, GATHER_MAGIC);
 
     gather->status = lf_names_find(&gather->from, &gather->names, &gather->err);
 }
 
 static enum lg_verdict gathered(struct lg_request *request, void *context, llmgr_status status)
 {
-    const struct gather *gather = context;
+    const struct gather *gather = LB_CAST(struct gather, context, GATHER_MAGIC);
 
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
@@ -163,6 +172,7 @@ static enum lg_verdict start_gathering(struct lg_request *request)
 
     if (gather == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    gather->magic = GATHER_MAGIC;
     gather->from = (struct lf_naming){
         .host = request->worker->host,
         .arena = &request->arena,

@@ -4,6 +4,7 @@
  * slices of the worker's, which SEND takes in the same turn.
  */
 #include "dialect/splice.h"
+#include "base/magic.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
 #include "gateway/body.h"
@@ -12,8 +13,11 @@
 #include "gateway/upload.h"
 #include "gateway/work.h"
 
+enum { SPLICE_MAGIC = 0x6c677370 };
+
 /* A body that is written on the thread pool; all of it lies in the request's arena. */
 struct splice {
+    unsigned magic;
     struct lb_str body;
     const struct ld_peek *peek;
     struct ld_edit edit;
@@ -25,7 +29,7 @@ struct splice {
 
 static void write_body(void *context)
 {
-    struct splice *job = context;
+    struct splice *job = LB_CAST(struct splice, context, SPLICE_MAGIC);
 
     job->status = ld_splice(job->body, job->peek, &job->edit, job->arena, &job->slices, &job->err);
 }
@@ -46,7 +50,7 @@ static enum lg_verdict ready(struct lg_request *request)
 
 static enum lg_verdict spliced(struct lg_request *request, void *context, llmgr_status status)
 {
-    const struct splice *job = context;
+    const struct splice *job = LB_CAST(struct splice, context, SPLICE_MAGIC);
 
     lg_body_looked(request);
     if (status != LLMGR_OK)
@@ -65,6 +69,7 @@ static enum lg_verdict splice_aside(struct lg_request *request, const struct ld_
 
     if (job == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    job->magic = SPLICE_MAGIC;
     job->body = lb_buf_str(&request->body);
     job->peek = &request->ask->peek;
     job->edit = *edit;

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/magic.h"
 #include "gateway/ask.h"
 #include "gateway/body.h"
 #include "gateway/client.h"
@@ -79,7 +80,10 @@ static enum lg_verdict take_model(struct lg_request *request, struct lb_str mode
     return LG_NEXT;
 }
 
+enum { LOOK_MAGIC = 0x6c676c6b };
+
 struct look {
+    unsigned magic;
     struct lg_ask *ask;
     struct lb_str body;
     struct lb_arena *arena; /* the request's */
@@ -92,7 +96,7 @@ struct look {
 /* What it is and what it says; on any thread. */
 static void peek(void *context)
 {
-    struct look *look = context;
+    struct look *look = LB_CAST(struct look, context, LOOK_MAGIC);
     struct lg_ask *ask = look->ask;
 
     if (ask->kind == LG_ASK_OPAQUE && lb_str_starts(lb_str_trim(look->body), LB_STR("{")))
@@ -117,7 +121,7 @@ static enum lg_verdict take_look(struct lg_request *request, const struct look *
 /* All that depends on the body goes through it once more; the request is the work's meanwhile. */
 static void look_through(void *context)
 {
-    struct look *look = context;
+    struct look *look = LB_CAST(struct look, context, LOOK_MAGIC);
 
     peek(look);
     look->verdict = take_look(look->request, look);
@@ -125,7 +129,7 @@ static void look_through(void *context)
 
 static enum lg_verdict looked(struct lg_request *request, void *context, llmgr_status status)
 {
-    const struct look *look = context;
+    const struct look *look = LB_CAST(struct look, context, LOOK_MAGIC);
 
     lg_body_looked(request);
     if (status != LLMGR_OK)
@@ -157,6 +161,7 @@ static enum lg_verdict look(struct lg_request *request)
     struct lb_str type = lh_head_get(request->head, LH_HEADER_CONTENT_TYPE);
     bool native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
     struct look look = {
+        .magic = LOOK_MAGIC,
         .body = lb_buf_str(&request->body),
         .arena = &request->arena,
     };

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/magic.h"
 #include "gateway/attempt.h"
 #include "gateway/follow.h"
 #include "gateway/shown_ids.h"
@@ -15,7 +16,10 @@
 
 /* ---- TARGET ---------------------------------------------------------------------------------- */
 
+enum { LOAD_MAGIC = 0x6c676c64 };
+
 struct load {
+    unsigned magic;
     struct lm_manager *manager;
     struct lr_profile *profile;
     llmgr_status status;
@@ -25,16 +29,17 @@ struct load {
 
 static void load_profile(void *context)
 {
-    struct load *load = context;
+    struct load *load = LB_CAST(struct load, context, LOAD_MAGIC);
 
     load->status = lr_profile_load(load->manager, load->user, &load->profile, &load->err);
 }
 
 static void drop_load(void *context)
 {
-    struct load *load = context;
+    struct load *load = LB_CAST(struct load, context, LOAD_MAGIC);
 
     lr_profile_free(load->manager, load->profile);
+    load->magic = 0;
     lb_free(lm_host(load->manager), load);
 }
 
@@ -42,7 +47,7 @@ static enum lg_verdict resolve(struct lg_request *request);
 
 static enum lg_verdict loaded(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct load *load = context;
+    struct load *load = LB_CAST(struct load, context, LOAD_MAGIC);
 
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
@@ -67,6 +72,7 @@ static enum lg_verdict start_load(struct lg_request *request)
     if (load == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     lg_count(request->worker, LG_METRIC_PROFILE_LOADS, 1);
+    load->magic = LOAD_MAGIC;
     load->manager = manager;
     load->user = lb_str(memcpy(load + 1, user.p, user.size), user.size);
     return lg_work_start_bounded(request, load_profile, loaded, drop_load, load);

@@ -7,9 +7,13 @@
  */
 #include "gateway/work.h"
 
+#include "base/magic.h"
 #include "manager/manager.h"
 
+enum { JOB_MAGIC = 0x6c676a6f };
+
 struct lg_job {
+    unsigned magic;
     struct ln_work work;
     struct lg_request *request; /* NULL: it waits no longer */
     const struct lb_host *host;
@@ -26,11 +30,11 @@ struct lg_job {
 };
 
 /* What a request sees that has left its job behind. */
-static struct lg_job left_behind = {.is_done = true, .is_late = true};
+static struct lg_job left_behind = {.magic = JOB_MAGIC, .is_done = true, .is_late = true};
 
 static void on_work(void *context)
 {
-    struct lg_job *job = context;
+    struct lg_job *job = LB_CAST(struct lg_job, context, JOB_MAGIC);
 
     job->run(job->context);
 }
@@ -38,12 +42,13 @@ static void on_work(void *context)
 static void free_bounded(struct lg_job *job)
 {
     job->drop(job->context);
+    job->magic = 0;
     lb_free(job->host, job);
 }
 
 static void on_done(void *context, llmgr_status status)
 {
-    struct lg_job *job = context;
+    struct lg_job *job = LB_CAST(struct lg_job, context, JOB_MAGIC);
 
     if (job->request == NULL) {
         free_bounded(job);
@@ -77,6 +82,7 @@ enum lg_verdict lg_work_start(struct lg_request *request, void (*work)(void *con
     if (job == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     *job = (struct lg_job){
+        .magic = JOB_MAGIC,
         .work = {.work = on_work, .done = on_done, .context = job},
         .request = request,
         .run = work,
@@ -90,7 +96,7 @@ enum lg_verdict lg_work_start(struct lg_request *request, void (*work)(void *con
 
 static void on_late(void *context)
 {
-    struct lg_job *job = context;
+    struct lg_job *job = LB_CAST(struct lg_job, context, JOB_MAGIC);
     struct lg_request *request = job->request;
 
     job->request = NULL;
@@ -112,6 +118,7 @@ enum lg_verdict lg_work_start_bounded(struct lg_request *request, void (*work)(v
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
     }
     *job = (struct lg_job){
+        .magic = JOB_MAGIC,
         .work = {.work = on_work, .done = on_done, .context = job},
         .request = request,
         .host = worker->host,
@@ -140,7 +147,7 @@ static void end_wait(struct lg_job *job)
 
 static void on_no_word(void *context)
 {
-    struct lg_job *job = context;
+    struct lg_job *job = LB_CAST(struct lg_job, context, JOB_MAGIC);
 
     end_wait(job);
     job->is_done = true;
@@ -155,7 +162,8 @@ enum lg_verdict lg_work_await_fresh(struct lg_request *request, lg_work_done_fn 
 
     if (job == NULL)
         return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
-    *job = (struct lg_job){.request = request, .done = done, .context = context, .waits = true};
+    *job = (struct lg_job){
+        .magic = JOB_MAGIC, .request = request, .done = done, .context = context, .waits = true};
     request->job = job;
     lb_list_add_tail(&worker->waiters, &job->node);
     atomic_fetch_add(&worker->waiting, 1);
@@ -169,7 +177,7 @@ enum lg_verdict lg_work_await_fresh(struct lg_request *request, lg_work_done_fn 
 
 void lg_work_wake(void *context)
 {
-    struct lg_worker *worker = context;
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, LG_WORKER_MAGIC);
 
     while (!lb_list_empty(&worker->waiters) && lm_is_fresh(worker->manager)) {
         struct lg_job *job = LB_CONTAINER(worker->waiters.next, struct lg_job, node);

@@ -25,7 +25,6 @@
 #include "upstream/pool.h"
 
 enum {
-    WORKER_MAGIC = 0x6c67776b,
     HEAD_OUT_MAX = 64 * 1024,
     WORDS_ROOM = 8 * 1024, /* a head, or an error's text of 512 bytes, each of them escaped */
     IDLE_PER_ORIGIN = 256,
@@ -55,7 +54,7 @@ static struct lg_settings *copy_settings(const struct lb_host *host, const struc
 
 static void take_news(void *context)
 {
-    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, LG_WORKER_MAGIC);
     struct llmgr_error err = {0};
     struct lg_settings *coming = atomic_exchange(&worker->coming, NULL);
 
@@ -105,7 +104,7 @@ static void end_if_drained(struct lg_worker *worker)
 
 static void drain_over(void *context)
 {
-    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, LG_WORKER_MAGIC);
     struct lb_list *at, *after;
 
     ln_timer_stop(&worker->grace_timer);
@@ -134,7 +133,7 @@ static void client_gone(struct lg_worker *worker)
  */
 static void grace_over(void *context)
 {
-    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, LG_WORKER_MAGIC);
     bool fresh = ln_loop_accepted(worker->loop) > worker->client_count;
     struct lb_list *at, *after;
 
@@ -154,7 +153,7 @@ static void grace_over(void *context)
 
 static void begin_drain(void *context)
 {
-    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, LG_WORKER_MAGIC);
     int64_t limit = atomic_load(&worker->shared->drain->limit_ms);
 
     if (!worker->draining) {
@@ -231,7 +230,7 @@ llmgr_status lg_worker_new(const struct lg_shared *shared, unsigned index,
 
     if (worker == NULL)
         return lb_fail_memory(err);
-    worker->magic = WORKER_MAGIC;
+    worker->magic = LG_WORKER_MAGIC;
     worker->index = index;
     worker->shared = shared;
     worker->host = &manager->host;
@@ -278,7 +277,7 @@ llmgr_status lg_worker_listen(struct lg_worker *worker, int fd, bool keep_file,
 
 void lg_worker_run(void *context)
 {
-    struct lg_worker *worker = LB_CAST(struct lg_worker, context, WORKER_MAGIC);
+    struct lg_worker *worker = LB_CAST(struct lg_worker, context, LG_WORKER_MAGIC);
 
     lb_thread_prompt();
     ln_loop_run(worker->loop);

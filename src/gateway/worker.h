@@ -70,6 +70,8 @@ enum {
     LG_BODY_KEPT_MAX = 256 * 1024,
 };
 
+enum { LG_WORKER_MAGIC = 0x6c67776b };
+
 struct lg_worker {
     unsigned magic;
     unsigned index;

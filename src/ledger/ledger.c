@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/magic.h"
 #include "ledger/ledger_int.h"
 #include "manager/access.h"
 #include "store/store.h"
@@ -205,6 +206,7 @@ static void free_ledger(struct ll_ledger *ledger)
     pthread_cond_destroy(&ledger->round_done);
     if (ledger->dir >= 0)
         close(ledger->dir);
+    ledger->magic = 0;
     lb_free(ledger->host, ledger);
 }
 
@@ -231,6 +233,7 @@ llmgr_status ll_ledger_open(struct lm_manager *manager, const struct ll_ledger_o
         lb_free(manager->host, ledger);
         return lb_fail_memory(err);
     }
+    ledger->magic = LL_LEDGER_MAGIC;
     ledger->manager = manager;
     ledger->host = manager->host;
     ledger->dir = -1;
@@ -557,7 +560,7 @@ static int64_t pause_ms(const struct ll_ledger *ledger, int64_t sync_ns)
 
 void *ll_ledger_tend(void *context)
 {
-    struct ll_ledger *ledger = context;
+    struct ll_ledger *ledger = LB_CAST(struct ll_ledger, context, LL_LEDGER_MAGIC);
     bool stop = false;
 
     while (!stop) {

@@ -57,7 +57,10 @@ struct ll_span {
     bool ended; /* no further sound record */
 };
 
+enum { LL_LEDGER_MAGIC = 0x6c6c6c65 };
+
 struct ll_ledger {
+    unsigned magic;
     struct lm_manager *manager;
     const struct lb_host *host;
     struct ll_ledger_options options; /* defaults filled in; .journal_dir is NULL */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/magic.h"
 #include "base/thread.h"
 #include "ledger/ledger_int.h"
 #include "manager/access.h"
@@ -494,7 +495,7 @@ static void rest(struct ll_ledger *ledger, enum round round, int64_t pause_ms)
 
 void *ll_ledger_write(void *context)
 {
-    struct ll_ledger *ledger = context;
+    struct ll_ledger *ledger = LB_CAST(struct ll_ledger, context, LL_LEDGER_MAGIC);
     bool stop = false;
     bool last = false;
 

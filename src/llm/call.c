@@ -12,11 +12,15 @@
 #include <stdatomic.h>
 
 #include "base/error.h"
+#include "base/magic.h"
 #include "llm/run.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
+enum { LI_CALL_MAGIC = 0x6c696361 };
+
 struct li_call {
+    unsigned magic;
     const struct lb_host *host;
     struct lu_timeouts timeouts;
     struct ln_loop *loop;
@@ -32,7 +36,7 @@ struct li_call {
 /* On the loop: somebody cancelled a call. */
 static void woken(void *context)
 {
-    struct li_call *call = context;
+    struct li_call *call = LB_CAST(struct li_call, context, LI_CALL_MAGIC);
 
     if (li_call_cancelled(call) && call->run != NULL && call->run->exchange != NULL)
         lu_exchange_cancel(call->run->exchange);
@@ -45,6 +49,7 @@ llmgr_status li_call_new(const struct lb_host *host, const struct li_call_option
 
     if (made == NULL)
         return lb_fail_memory(err);
+    made->magic = LI_CALL_MAGIC;
     made->host = host;
     made->timeouts = options->timeouts;
     made->wake = (struct ln_post){.fn = woken, .context = made};
@@ -73,6 +78,7 @@ void li_call_free(struct li_call *call)
     lu_pool_free(call->pool);
     ln_loop_free(call->loop);
     ln_tls_client_free(call->tls);
+    call->magic = 0;
     lb_free(call->host, call);
 }
 

@@ -51,8 +51,11 @@ struct li_peer {
     void *context; /* of the two functions */
 };
 
+enum { LI_TARGET_MAGIC = 0x6c697461 };
+
 /* The context of a target's peer; lives as long as the peer. */
 struct li_target_context {
+    unsigned magic;
     struct lm_manager *manager;
     const struct lr_target *target;
 };

@@ -6,13 +6,17 @@
  * caller gets it as one chunk.
  */
 #include "base/error.h"
+#include "base/magic.h"
 #include "dialect/chat.h"
 #include "dialect/tap.h"
 #include "llm/run.h"
 #include "routing/verdict.h"
 
+enum { STREAMING_MAGIC = 0x6c697374 };
+
 /* The state of a streamed call. */
 struct streaming {
+    unsigned magic;
     struct ld_chat_stream *stream;
     bool tapped;       /* bytes came: */
     struct ld_tap tap; /* sees what they are and where an event ends that has no empty line */
@@ -90,7 +94,7 @@ static llmgr_status cancelled(struct llmgr_error *err)
 static llmgr_status take_event(struct li_run *run, const struct lh_sse_event *event,
                                struct llmgr_error *err)
 {
-    struct streaming *streaming = run->context;
+    struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
     struct llmgr_chunk chunk;
     enum ld_event kind;
 
@@ -121,7 +125,7 @@ static llmgr_status bad_events(const struct streaming *streaming, struct llmgr_e
 
 static llmgr_status take_slice(struct li_run *run, struct lb_str bytes, struct llmgr_error *err)
 {
-    struct streaming *streaming = run->context;
+    struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
     struct lh_sse_event event;
     size_t used = 0;
     enum lh_result result;
@@ -207,7 +211,7 @@ static llmgr_status finish_bytes(struct li_run *run, struct llmgr_error *err)
  */
 static llmgr_status finish_events(struct li_run *run, struct llmgr_error *err)
 {
-    struct streaming *streaming = run->context;
+    struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
     struct lh_sse_event event;
     struct llmgr_error why = {0};
 
@@ -226,7 +230,7 @@ static llmgr_status finish_events(struct li_run *run, struct llmgr_error *err)
 static llmgr_status take_whole(struct li_run *run, struct llmgr_answer *answer,
                                struct llmgr_error *err)
 {
-    const struct streaming *streaming = run->context;
+    const struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
     struct llmgr_answer read;
 
     llmgr_status status = ld_chat_read(li_call_host(run->call), lb_buf_str(&run->body), &read, err);
@@ -260,7 +264,7 @@ static llmgr_status attempt(struct li_run *run, const struct llmgr_request *requ
                             bool include_usage, struct llmgr_answer *answer, bool *again,
                             struct llmgr_error *err)
 {
-    struct streaming *streaming = run->context;
+    struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
 
     llmgr_status status = ask_chat(run, request, true, include_usage, &streaming->may_teach, err);
     if (status == LLMGR_OK && !li_run_is_2xx(run)) {
@@ -324,7 +328,8 @@ llmgr_status li_call_stream(struct li_call *call, const struct li_peer *peer,
                             const struct llmgr_request *request, llmgr_chunk_fn on_chunk,
                             void *context, struct llmgr_answer *answer, struct llmgr_error *err)
 {
-    struct streaming streaming = {.on_chunk = on_chunk, .context = context};
+    struct streaming streaming = {
+        .magic = STREAMING_MAGIC, .on_chunk = on_chunk, .context = context};
     struct llmgr_error why = {0};
     bool again = false;
 

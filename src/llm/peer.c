@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The bridge from what the manager resolved to whom a call talks to. */
 #include "base/error.h"
+#include "base/magic.h"
 #include "llm/call.h"
 #include "manager/platforms.h"
 #include "resolve/resolve.h"
 
 static llmgr_status open_key(void *context, struct lv_secret *key, struct llmgr_error *err)
 {
-    const struct li_target_context *target = context;
+    const struct li_target_context *target =
+        LB_CAST(struct li_target_context, context, LI_TARGET_MAGIC);
 
     return lr_target_open_key(target->manager, target->target, key, err);
 }
@@ -15,7 +17,8 @@ static llmgr_status open_key(void *context, struct lv_secret *key, struct llmgr_
 /* Not to remember it costs one request more the next time; no reason to fail this one. */
 static void learn(void *context)
 {
-    const struct li_target_context *target = context;
+    const struct li_target_context *target =
+        LB_CAST(struct li_target_context, context, LI_TARGET_MAGIC);
     struct llmgr_error err = {0};
 
     if (lm_platform_learn_no_stream_options(target->manager, target->target->platform_id, &err) !=
@@ -27,7 +30,8 @@ static void learn(void *context)
 void li_peer_of_target(struct lm_manager *manager, const struct lr_target *target,
                        struct li_target_context *context, struct li_peer *peer)
 {
-    *context = (struct li_target_context){.manager = manager, .target = target};
+    *context =
+        (struct li_target_context){.magic = LI_TARGET_MAGIC, .manager = manager, .target = target};
     *peer = (struct li_peer){
         .base_url = target->base_url,
         .protocol = target->protocol,

@@ -6,6 +6,7 @@
 #include "llm/run.h"
 
 #include "base/error.h"
+#include "base/magic.h"
 #include "dialect/error_read.h"
 #include "upstream/mask.h"
 #include "upstream/private.h"
@@ -20,7 +21,7 @@ enum {
 
 void li_run_init(struct li_run *run, struct li_call *call, const struct li_peer *peer)
 {
-    *run = (struct li_run){.call = call, .peer = peer, .retry_after_ms = -1};
+    *run = (struct li_run){.magic = LI_RUN_MAGIC, .call = call, .peer = peer, .retry_after_ms = -1};
     lb_buf_init(&run->body, li_call_host(call), LI_REFUSAL_MAX);
 }
 
@@ -38,7 +39,7 @@ static bool is_type(struct lb_str type, struct lb_str wanted)
 
 static void on_head(struct lu_exchange *exchange, void *context, const struct lh_head *head)
 {
-    struct li_run *run = context;
+    struct li_run *run = LB_CAST(struct li_run, context, LI_RUN_MAGIC);
     const struct lb_host *host = li_call_host(run->call);
     struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
     struct lb_str coding = lb_str_trim(lh_head_get(head, LH_HEADER_CONTENT_ENCODING));
@@ -75,7 +76,7 @@ static void collect(struct li_run *run, struct lb_str bytes)
 
 static void on_body(struct lu_exchange *exchange, void *context, struct lb_str bytes)
 {
-    struct li_run *run = context;
+    struct li_run *run = LB_CAST(struct li_run, context, LI_RUN_MAGIC);
     struct llmgr_error why = {0};
 
     if (run->complete)
@@ -90,7 +91,7 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
 
 static void on_end(struct lu_exchange *exchange, void *context, const struct llmgr_error *err)
 {
-    struct li_run *run = context;
+    struct li_run *run = LB_CAST(struct li_run, context, LI_RUN_MAGIC);
 
     (void)exchange;
     run->end = *err;
@@ -103,7 +104,7 @@ static const struct lu_face RUN_FACE = {.head = on_head, .body = on_body, .end =
 
 static void grace_over(void *context)
 {
-    struct li_run *run = context;
+    struct li_run *run = LB_CAST(struct li_run, context, LI_RUN_MAGIC);
 
     if (run->exchange != NULL)
         lu_exchange_cancel(run->exchange);

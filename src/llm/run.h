@@ -10,9 +10,13 @@
 #include "llm/call.h"
 #include "net/loop.h"
 
-enum { LI_REFUSAL_MAX = 64 * 1024 }; /* bytes of an error's body that are read */
+enum { LI_REFUSAL_MAX = 64 * 1024 };
+enum { LI_RUN_MAGIC = 0x6c697275 };
+
+/* bytes of an error's body that are read */
 
 struct li_run {
+    unsigned magic;
     struct li_call *call;
     const struct li_peer *peer;
     struct lu_exchange *exchange; /* while it runs */

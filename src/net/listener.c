@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/magic.h"
 #include "net/conn_int.h"
 #include "net/loop_int.h"
 #include "net/tls_int.h"
@@ -45,8 +46,11 @@ struct ln_listener {
     bool closing;
 };
 
+enum { SHAKE_MAGIC = 0x5348414b };
+
 /* A handshake under way: it must end with the listener, whose callback it would call. */
 struct shake {
+    unsigned magic;
     struct lb_list node;
     struct ln_listener *listener;
     struct ln_conn *conn;
@@ -103,6 +107,7 @@ static void free_shake(struct shake *shake)
 {
     struct ln_listener *listener = shake->listener;
     lb_list_remove(&shake->node);
+    shake->magic = 0;
     lb_free(listener->loop->host, shake);
     if (listener->unwatched && !listener->closing && lb_list_empty(&listener->shaking))
         free_listener(listener);
@@ -110,7 +115,7 @@ static void free_shake(struct shake *shake)
 
 static void on_handshake(struct ln_conn *conn, void *context, llmgr_status status)
 {
-    struct shake *shake = context;
+    struct shake *shake = LB_CAST(struct shake, context, SHAKE_MAGIC);
     const ln_accept_fn accept = shake->listener->accept;
     void *accept_context = shake->listener->context;
     free_shake(shake);
@@ -123,7 +128,7 @@ static void on_handshake(struct ln_conn *conn, void *context, llmgr_status statu
 
 static void on_handshake_late(void *context)
 {
-    struct shake *shake = context;
+    struct shake *shake = LB_CAST(struct shake, context, SHAKE_MAGIC);
     struct ln_conn *conn = shake->conn;
     free_shake(shake);
     ln_conn_set_face(conn, NULL, NULL);
@@ -138,7 +143,7 @@ static void begin_handshake(struct ln_listener *listener, struct ln_conn *conn)
         ln_conn_close(conn);
         return;
     }
-    *shake = (struct shake){.listener = listener, .conn = conn};
+    *shake = (struct shake){.magic = SHAKE_MAGIC, .listener = listener, .conn = conn};
     lb_list_add_tail(&listener->shaking, &shake->node);
     ln_conn_set_face(conn, NULL, shake);
     ln_timer_start(listener->loop, &conn->timer, listener->handshake_ms, on_handshake_late, shake);

@@ -12,8 +12,11 @@
 
 enum { ACCEPTED_MAX = 100000 };
 
+enum { CALL_MAGIC = 0x43414c4c, WORK_MAGIC = 0x574f524b };
+
 struct call {
-    struct ln_post post; /* first, so that the post is the call */
+    unsigned magic;
+    struct ln_post post;
     struct ln_loop *loop;
     void (*fn)(void *context);
     void *context;
@@ -97,9 +100,10 @@ void ln_loop_unpost(struct ln_loop *loop, struct ln_post *post)
 
 static void run_call(void *context)
 {
-    struct call *call = context;
+    struct call *call = LB_CAST(struct call, context, CALL_MAGIC);
     void (*fn)(void *) = call->fn;
     void *inner = call->context;
+    call->magic = 0;
     lb_free(call->loop->host, call);
     fn(inner);
 }
@@ -109,7 +113,7 @@ llmgr_status ln_loop_call(struct ln_loop *loop, void (*fn)(void *context), void 
     struct call *call = lb_calloc(loop->host, 1, sizeof(*call));
     if (call == NULL)
         return LLMGR_ERR_NO_MEMORY;
-    *call = (struct call){{run_call, call, NULL, false}, loop, fn, context};
+    *call = (struct call){CALL_MAGIC, {run_call, call, NULL, false}, loop, fn, context};
     ln_loop_post(loop, &call->post);
     return LLMGR_OK;
 }
@@ -166,13 +170,13 @@ void ln_defer_stop(struct ln_defer *defer)
 
 static void on_work(uv_work_t *req)
 {
-    struct ln_work *work = req->data;
+    struct ln_work *work = LB_CAST(struct ln_work, req->data, WORK_MAGIC);
     work->work(work->context);
 }
 
 static void on_work_done(uv_work_t *req, int status)
 {
-    struct ln_work *work = req->data;
+    struct ln_work *work = LB_CAST(struct ln_work, req->data, WORK_MAGIC);
     work->done(work->context, status == UV_ECANCELED ? LLMGR_ERR_CANCELLED : LLMGR_OK);
 }
 
@@ -180,6 +184,7 @@ llmgr_status ln_loop_work(struct ln_loop *loop, struct ln_work *work, struct llm
 {
     if (loop->dying)
         return lb_fail(err, LLMGR_ERR_CANCELLED, "the event loop is being closed");
+    work->magic = WORK_MAGIC;
     work->req.data = work;
     int rc = ln_spare_threads(loop);
     if (rc == 0)

@@ -126,6 +126,7 @@ LLMGR_MUST_CHECK llmgr_status ln_loop_call(struct ln_loop *loop, void (*fn)(void
 
 /* Blocking work on libuv's thread pool. Embedded; lives until `done` ran. */
 struct ln_work {
+    unsigned magic; /* the loop's, as the next */
     uv_work_t req;
     void (*work)(void *context);                      /* on a pool thread */
     void (*done)(void *context, llmgr_status status); /* on the loop; OK or ERR_CANCELLED */

@@ -19,7 +19,10 @@ enum {
     SITES_MAX = 65536,
 };
 
+enum { POOL_MAGIC = 0x6c75706f };
+
 struct lu_pool {
+    unsigned magic;
     const struct lb_host *host;
     struct ln_loop *loop;
     struct lu_pool_options options; /* defaults filled in */
@@ -42,6 +45,7 @@ llmgr_status lu_pool_new(struct ln_loop *loop, const struct lu_pool_options *opt
 
     if (made == NULL)
         return lb_fail_memory(err);
+    made->magic = POOL_MAGIC;
     made->host = host;
     made->loop = loop;
     made->options = *options;
@@ -75,6 +79,7 @@ void lu_pool_free(struct lu_pool *pool)
     lu_bases_clear(pool, pool->bases);
     ln_timer_stop(&pool->expiry);
     lb_map_free(pool->sites);
+    pool->magic = 0;
     lb_free(pool->host, pool);
 }
 
@@ -250,7 +255,7 @@ static void unlist(struct lu_link *link)
 
 static void expire(void *context)
 {
-    struct lu_pool *pool = context;
+    struct lu_pool *pool = LB_CAST(struct lu_pool, context, POOL_MAGIC);
     int64_t now = ln_loop_now(pool->loop);
 
     while (!lb_list_empty(&pool->idle)) {

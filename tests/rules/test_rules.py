@@ -92,6 +92,40 @@ def test_a_planted_banned_use_is_named(house, path, text, complaint):
     assert f'{path}:3: {complaint}' in output
 
 
+MAGIC = 'enum { A_MAGIC = 0x1 };\nstruct a {\n    unsigned magic;\n};\n'
+CAST = 'struct a *a = LB_CAST(struct a, context, A_MAGIC);'
+
+
+@pytest.mark.parametrize('path, text, line, complaint', [
+    ('src/upstream/a.c', 'void f(void *context)\n{\n    struct a *a = context;\n}\n', 5,
+     'context is taken on trust'),
+    ('src/upstream/a.c', 'void f(int i, void *opaque)\n{\n    const struct a *a = opaque;\n}\n', 5,
+     'opaque is taken on trust'),
+    ('src/upstream/a.c', 'void f(uv_timer_t *t)\n{\n    struct a *a = t->data, *b;\n}\n', 5,
+     't->data is taken on trust'),
+    ('src/upstream/a.c', 'void f(struct run *r)\n{\n    struct a *a = r->job.context;\n}\n', 5,
+     'r->job.context is taken on trust'),
+    ('src/keys/a.c', 'struct a {\n    int b;\n    unsigned magic;\n};\n', 5,
+     'a magic word is the first member'),
+    ('src/keys/a.c', 'enum { B_MAGIC = 0x2, A_MAGIC = 0x2 };\n', 3,
+     'this magic word is that of src/keys/a.c: B_MAGIC'),
+])
+def test_a_planted_trust_in_a_context_is_named(house, path, text, line, complaint):
+    status, output = check('check-casts', house(path, STORY + text))
+    assert status == 1
+    assert f'{path}:{line}: {complaint}' in output
+
+
+@pytest.mark.parametrize('path, text', [
+    ('src/upstream/a.c', MAGIC + 'void f(void *context)\n{\n    ' + CAST + '\n}\n'),
+    ('src/upstream/a.c', 'int f(const void *left)\n{\n    const struct a *a = left;\n}\n'),
+    ('src/upstream/a.c', '/* void *context: struct a *a = context; */\n'),
+    ('src/keys/a.c', 'void f(void *context)\n{\n    struct a *a = context;\n}\n'),
+])
+def test_contexts_that_need_no_cast_or_have_one_pass(house, path, text):
+    assert check('check-casts', house(path, STORY + text))[0] == 0
+
+
 @pytest.mark.parametrize('text', [
     '/* never strcpy(a, b) here */ // nor malloc\n',
     'const char *s = "use strcpy(a, b)"; char c = \'"\'; const char *t = "/* malloc */";\n',

@@ -16,11 +16,11 @@
 #include "base/host.h"
 #include "base/magic.h"
 #include "cli/cli.h"
-#include "gateway/server.h"
 #include "gateway/shared.h"
 #include "management/call.h"
 #include "net/addr_range.h"
 #include "net/loop.h"
+#include "server/server.h"
 
 enum {
     SOCKETS_FIRST = 3,
@@ -34,7 +34,7 @@ struct serve {
     unsigned magic;
     struct cli_app *app;
     struct ln_loop *loop; /* the main thread's */
-    struct lg_server *server;
+    struct le_server *server;
     uv_signal_t signals[SIGNALS];
     bool draining;
     int64_t drain_timeout_ms;
@@ -139,7 +139,7 @@ static void drain(struct serve *serve)
     int64_t limit = serve->draining ? 0 : serve->drain_timeout_ms;
 
     serve->draining = true;
-    lg_server_drain(serve->server, limit);
+    le_server_drain(serve->server, limit);
 }
 
 /* The same command line and environment, the file of now. */
@@ -191,7 +191,7 @@ static llmgr_status take_over(struct serve *serve, struct cli_app *fresh, struct
     options->mode = serve->app->options.mode; /* cannot change while running */
     status = fill_settings(options, &settings, err);
     if (status == LLMGR_OK)
-        status = lg_server_reload(serve->server, &settings, options->access_log, err);
+        status = le_server_reload(serve->server, &settings, options->access_log, err);
     if (status == LLMGR_OK)
         serve->drain_timeout_ms = options->drain_timeout_ms;
     return status;
@@ -298,7 +298,7 @@ static llmgr_status start(struct serve *serve, struct llmgr_error *err)
     int sockets[LG_LISTENERS_MAX];
     struct lb_buf state;
     lb_buf_init(&state, &serve->app->host, 4095);
-    struct lg_server_options options = {
+    struct le_server_options options = {
         .listen = from->listen.items,
         .inherited = sockets,
         .inherited_count = inherited_sockets(sockets, LG_LISTENERS_MAX),
@@ -319,7 +319,7 @@ static llmgr_status start(struct serve *serve, struct llmgr_error *err)
 
     llmgr_status status = fill_settings(from, &options.settings, err);
     if (status == LLMGR_OK)
-        status = lg_server_start(serve->app->manager, &options, &serve->server, err);
+        status = le_server_start(serve->app->manager, &options, &serve->server, err);
     lb_buf_free(&state);
     return status;
 }
@@ -329,7 +329,7 @@ static void say_ready(const struct serve *serve)
     struct lb_buf places;
 
     lb_buf_init(&places, &serve->app->host, 8192);
-    lg_server_places(serve->server, &places);
+    le_server_places(serve->server, &places);
     printf("llmgr listening on %s\n", lb_buf_c(&places));
     fflush(stdout);
     lb_buf_free(&places);
@@ -358,7 +358,7 @@ llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
     if (status == LLMGR_OK) {
         say_ready(&serve);
         ln_loop_run(serve.loop);
-        lg_server_free(serve.server);
+        le_server_free(serve.server);
     }
     stop_watching(&serve);
     ln_loop_free(serve.loop);

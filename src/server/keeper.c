@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread that polls the database, five times a second. See the header. */
-#include "gateway/keeper.h"
+#include "server/keeper.h"
 
 #include <time.h>
 
@@ -37,7 +37,7 @@ static void poll_once(const struct lg_shared *shared)
 }
 
 /* Once when it begins, and once when it is over. */
-static void tell_of_room(struct lg_keeper *keeper)
+static void tell_of_room(struct le_keeper *keeper)
 {
     const struct lb_host *host = &keeper->shared->manager->host;
     bool refused = ll_ledger_refuses(keeper->shared->ledger);
@@ -54,7 +54,7 @@ static void tell_of_room(struct lg_keeper *keeper)
 
 static void *keep(void *context)
 {
-    struct lg_keeper *keeper = LB_CAST(struct lg_keeper, context, LG_KEEPER_MAGIC);
+    struct le_keeper *keeper = LB_CAST(struct le_keeper, context, LE_KEEPER_MAGIC);
 
     pthread_mutex_lock(&keeper->lock);
     while (!keeper->closing) {
@@ -74,11 +74,11 @@ static void *keep(void *context)
     return NULL;
 }
 
-void lg_keeper_init(struct lg_keeper *keeper, const struct lg_shared *shared)
+void le_keeper_init(struct le_keeper *keeper, const struct lg_shared *shared)
 {
     pthread_condattr_t attr;
 
-    keeper->magic = LG_KEEPER_MAGIC;
+    keeper->magic = LE_KEEPER_MAGIC;
     keeper->shared = shared;
     pthread_mutex_init(&keeper->lock, NULL);
     pthread_condattr_init(&attr);
@@ -87,7 +87,7 @@ void lg_keeper_init(struct lg_keeper *keeper, const struct lg_shared *shared)
     pthread_condattr_destroy(&attr);
 }
 
-llmgr_status lg_keeper_start(struct lg_keeper *keeper, struct llmgr_error *err)
+llmgr_status le_keeper_start(struct le_keeper *keeper, struct llmgr_error *err)
 {
     if (pthread_create(&keeper->thread, NULL, keep, keeper) != 0)
         return lb_fail(err, LLMGR_ERR_IO, N_("no thread can be started"));
@@ -95,7 +95,7 @@ llmgr_status lg_keeper_start(struct lg_keeper *keeper, struct llmgr_error *err)
     return LLMGR_OK;
 }
 
-void lg_keeper_end(struct lg_keeper *keeper)
+void le_keeper_end(struct le_keeper *keeper)
 {
     if (keeper->runs) {
         pthread_mutex_lock(&keeper->lock);

@@ -3,8 +3,8 @@
  * A thread that looks whether the database has changed, so that no worker ever has to ask, and
  * that says in the log when requests begin to be refused and when that is over.
  */
-#ifndef LG_KEEPER_H
-#define LG_KEEPER_H
+#ifndef LE_KEEPER_H
+#define LE_KEEPER_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -12,9 +12,9 @@
 #include "gateway/shared.h"
 #include "llmgr.h"
 
-enum { LG_KEEPER_MAGIC = 0x6c676b65 };
+enum { LE_KEEPER_MAGIC = 0x6c676b65 };
 
-struct lg_keeper {
+struct le_keeper {
     unsigned magic;
     const struct lg_shared *shared;
     pthread_t thread;
@@ -26,9 +26,9 @@ struct lg_keeper {
 };
 
 /* Zeroed memory becomes a keeper that does not run yet. */
-void lg_keeper_init(struct lg_keeper *keeper, const struct lg_shared *shared);
-LLMGR_MUST_CHECK llmgr_status lg_keeper_start(struct lg_keeper *keeper, struct llmgr_error *err);
-/* Waits for the thread, if it was started, and ends what lg_keeper_init began. */
-void lg_keeper_end(struct lg_keeper *keeper);
+void le_keeper_init(struct le_keeper *keeper, const struct lg_shared *shared);
+LLMGR_MUST_CHECK llmgr_status le_keeper_start(struct le_keeper *keeper, struct llmgr_error *err);
+/* Waits for the thread, if it was started, and ends what le_keeper_init began. */
+void le_keeper_end(struct le_keeper *keeper);
 
 #endif

@@ -2,14 +2,14 @@
 /*
  * The server as a whole: its listeners, its workers, and what changes while it runs.
  *
- *   main thread (signals) --> lg_server_reload / _drain / _stop --> posts --> each worker's loop
+ *   main thread (signals) --> le_server_reload / _drain / _stop --> posts --> each worker's loop
  *   keeper thread (keeper.h): no worker ever asks the database whether something changed
  *   worker threads: one loop each, nothing shared but what stands in shared.h
  *
  * Signals are the program's business; the server only has functions to call.
  */
-#ifndef LG_SERVER_H
-#define LG_SERVER_H
+#ifndef LE_SERVER_H
+#define LE_SERVER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,11 +19,11 @@
 #include "gateway/settings.h"
 #include "llmgr.h"
 
-struct lg_server;
+struct le_server;
 struct llmgr;
 struct lp_config_hooks;
 
-struct lg_server_options {
+struct le_server_options {
     const char *const *listen; /* addresses as ln_listen_open takes them; ends with NULL */
     const int *inherited;      /* sockets of a service manager, used instead of `listen` */
     size_t inherited_count;
@@ -47,24 +47,24 @@ struct lg_server_options {
  * Opens the sockets and starts the workers; they accept when this returns. The manager outlives
  * the server. ERR_FORBIDDEN: it would listen beyond loopback without an administrator's token.
  */
-LLMGR_MUST_CHECK llmgr_status lg_server_start(struct llmgr *manager,
-                                              const struct lg_server_options *options,
-                                              struct lg_server **server, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status le_server_start(struct llmgr *manager,
+                                              const struct le_server_options *options,
+                                              struct le_server **server, struct llmgr_error *err);
 /* "http://127.0.0.1:8080 unix:/run/llmgr.sock" */
-void lg_server_places(const struct lg_server *server, struct lb_buf *out);
+void le_server_places(const struct le_server *server, struct lb_buf *out);
 /*
  * New settings for requests to come; certificate and key are read anew, the access log is opened
  * anew. On failure all stays.
  */
-LLMGR_MUST_CHECK llmgr_status lg_server_reload(struct lg_server *server,
+LLMGR_MUST_CHECK llmgr_status le_server_reload(struct le_server *server,
                                                const struct lg_settings *settings,
                                                const char *access_log, struct llmgr_error *err);
 /*
  * No more connections; readiness turns red; requests under way have until the limit, then they
  * get an error event and end. `ended` tells when all is over. Once; later calls shorten the limit.
  */
-void lg_server_drain(struct lg_server *server, int64_t limit_ms);
+void le_server_drain(struct le_server *server, int64_t limit_ms);
 /* Waits for the workers to end (asks them to, without a limit, if nobody has) and frees. */
-void lg_server_free(struct lg_server *server);
+void le_server_free(struct le_server *server);
 
 #endif

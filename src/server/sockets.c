@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every worker gets a socket of its own for each place: the kernel deals connections out. */
-#include "gateway/sockets.h"
+#include "server/sockets.h"
 
 #include <string.h>
 
@@ -71,7 +71,7 @@ static llmgr_status share_socket(struct lg_shared *shared, int fd, bool inherite
     return status;
 }
 
-static llmgr_status take_over(struct lg_shared *shared, const struct lg_places *places,
+static llmgr_status take_over(struct lg_shared *shared, const struct le_places *places,
                               struct lb_buf *names, struct llmgr_error *err)
 {
     llmgr_status status = LLMGR_OK;
@@ -84,7 +84,7 @@ static llmgr_status take_over(struct lg_shared *shared, const struct lg_places *
     return status;
 }
 
-llmgr_status lg_sockets_open(struct lg_shared *shared, const struct lg_places *places,
+llmgr_status le_sockets_open(struct lg_shared *shared, const struct le_places *places,
                              struct lb_buf *names, struct llmgr_error *err)
 {
     llmgr_status status = LLMGR_OK;

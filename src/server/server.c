@@ -3,7 +3,7 @@
  * The server's life. Everything that can fail happens before the first thread starts; after that
  * nothing can but the network.
  */
-#include "gateway/server.h"
+#include "server/server.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -14,15 +14,15 @@
 #include "base/error.h"
 #include "base/magic.h"
 #include "gateway/body.h"
-#include "gateway/keeper.h"
 #include "gateway/log_file.h"
 #include "gateway/shared.h"
-#include "gateway/sockets.h"
 #include "gateway/worker.h"
 #include "ledger/ledger.h"
 #include "ledger/segment.h"
 #include "library/library.h"
 #include "net/share.h"
+#include "server/keeper.h"
+#include "server/sockets.h"
 
 enum {
     HOP_SIZE = 32,          /* hexadecimal digits of our name in CDN-Loop */
@@ -31,12 +31,12 @@ enum {
 
 enum { SERVER_MAGIC = 0x6c677365 };
 
-struct lg_server {
+struct le_server {
     unsigned magic;
     const struct lb_host *host;
     struct lg_shared shared; /* what the workers see of it */
     struct lg_drain drain;
-    struct lg_keeper keeper;
+    struct le_keeper keeper;
     size_t threads; /* that were started */
     char *tls_cert;
     char *tls_key;
@@ -51,7 +51,7 @@ struct lg_server {
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
-static llmgr_status copy_tls(struct lg_server *server, const struct lg_server_options *options,
+static llmgr_status copy_tls(struct le_server *server, const struct le_server_options *options,
                              struct llmgr_error *err)
 {
     if ((options->tls_cert == NULL) != (options->tls_key == NULL))
@@ -74,7 +74,7 @@ static llmgr_status copy_tls(struct lg_server *server, const struct lg_server_op
 
 static void worker_ended(void *context)
 {
-    struct lg_server *server = LB_CAST(struct lg_server, context, SERVER_MAGIC);
+    struct le_server *server = LB_CAST(struct le_server, context, SERVER_MAGIC);
 
     if (atomic_fetch_sub(&server->running, 1) == 1 && server->ended != NULL)
         server->ended(server->ended_context);
@@ -87,8 +87,8 @@ static unsigned count_workers(unsigned wanted)
     return count < LG_WORKERS_MAX ? count : LG_WORKERS_MAX;
 }
 
-static llmgr_status fill_shared(struct lg_server *server, struct llmgr *manager,
-                                const struct lg_server_options *options, struct llmgr_error *err)
+static llmgr_status fill_shared(struct le_server *server, struct llmgr *manager,
+                                const struct le_server_options *options, struct llmgr_error *err)
 {
     struct lg_shared *shared = &server->shared;
     unsigned workers = count_workers(options->workers);
@@ -128,7 +128,7 @@ static size_t journal_file_size(int64_t journal_max, size_t workers)
     return size > LL_SEGMENT_MIN ? (size_t)size : LL_SEGMENT_MIN;
 }
 
-static llmgr_status open_ledger(struct lg_server *server, const struct lg_server_options *options,
+static llmgr_status open_ledger(struct le_server *server, const struct le_server_options *options,
                                 struct llmgr_error *err)
 {
     int64_t journal_max = options->journal_max != 0 ? options->journal_max : LL_JOURNAL_MAX_DEFAULT;
@@ -152,7 +152,7 @@ static llmgr_status open_ledger(struct lg_server *server, const struct lg_server
 }
 
 /* Derived, so that platforms, who see it, learn nothing that stands in the database. */
-static void name_hop(struct lg_server *server)
+static void name_hop(struct le_server *server)
 {
     static const char purpose[] = "llmgr CDN-Loop";
     const char *id = ll_ledger_id(server->shared.ledger);
@@ -179,7 +179,7 @@ static void nothing_done(void *context, llmgr_status status)
  * The threads on which the database is asked are the process's, and stay. They are had now, or the
  * server does not start: later each request that needs them would fail while all looks well.
  */
-static llmgr_status start_pool(struct lg_server *server, struct llmgr_error *err)
+static llmgr_status start_pool(struct le_server *server, struct llmgr_error *err)
 {
     server->first_work = (struct ln_work){.work = do_nothing, .done = nothing_done};
     llmgr_status status = ln_loop_work(server->shared.workers[0]->loop, &server->first_work, err);
@@ -189,14 +189,14 @@ static llmgr_status start_pool(struct lg_server *server, struct llmgr_error *err
     return status;
 }
 
-static llmgr_status start_threads(struct lg_server *server, struct llmgr_error *err)
+static llmgr_status start_threads(struct le_server *server, struct llmgr_error *err)
 {
     llmgr_status status = start_pool(server, err);
 
     if (status != LLMGR_OK)
         return status;
     atomic_store(&server->running, server->shared.worker_count);
-    status = lg_keeper_start(&server->keeper, err);
+    status = le_keeper_start(&server->keeper, err);
     if (status != LLMGR_OK)
         return status;
     for (size_t i = 0; i < server->shared.worker_count; i++) {
@@ -209,11 +209,11 @@ static llmgr_status start_threads(struct lg_server *server, struct llmgr_error *
 }
 
 /* What the workers need, the workers, and what they listen on. */
-static llmgr_status open_all(struct lg_server *server, const struct lg_server_options *options,
+static llmgr_status open_all(struct le_server *server, const struct le_server_options *options,
                              struct llmgr_error *err)
 {
     struct lg_shared *shared = &server->shared;
-    const struct lg_places places = {
+    const struct le_places places = {
         .listen = options->listen,
         .inherited = options->inherited,
         .inherited_count = options->inherited_count,
@@ -226,13 +226,13 @@ static llmgr_status open_all(struct lg_server *server, const struct lg_server_op
     status = lg_log_new(server->host, shared->worker_count, options->access_log, &shared->log, err);
     for (size_t i = 0; i < shared->worker_count && status == LLMGR_OK; i++)
         status = lg_worker_new(shared, (unsigned)i, &options->settings, &shared->workers[i], err);
-    return status == LLMGR_OK ? lg_sockets_open(shared, &places, &server->places, err) : status;
+    return status == LLMGR_OK ? le_sockets_open(shared, &places, &server->places, err) : status;
 }
 
-llmgr_status lg_server_start(struct llmgr *manager, const struct lg_server_options *options,
-                             struct lg_server **out, struct llmgr_error *err)
+llmgr_status le_server_start(struct llmgr *manager, const struct le_server_options *options,
+                             struct le_server **out, struct llmgr_error *err)
 {
-    struct lg_server *server = lb_calloc(&manager->host, 1, sizeof *server);
+    struct le_server *server = lb_calloc(&manager->host, 1, sizeof *server);
 
     if (server == NULL)
         return lb_fail_memory(err);
@@ -241,8 +241,8 @@ llmgr_status lg_server_start(struct llmgr *manager, const struct lg_server_optio
     lm_speak_to_callers(manager->manager);
     server->ended = options->ended;
     server->ended_context = options->ended_context;
-    lb_buf_init(&server->places, server->host, LG_PLACES_MAX);
-    lg_keeper_init(&server->keeper, &server->shared);
+    lb_buf_init(&server->places, server->host, LE_PLACES_MAX);
+    le_keeper_init(&server->keeper, &server->shared);
     llmgr_status status = fill_shared(server, manager, options, err);
     if (status == LLMGR_OK)
         status = open_all(server, options, err);
@@ -250,7 +250,7 @@ llmgr_status lg_server_start(struct llmgr *manager, const struct lg_server_optio
         status = start_threads(server, err);
     if (status != LLMGR_OK) {
         server->ended = NULL;
-        lg_server_free(server);
+        le_server_free(server);
         return status;
     }
     *out = server;
@@ -259,12 +259,12 @@ llmgr_status lg_server_start(struct llmgr *manager, const struct lg_server_optio
 
 /* ---- While it runs --------------------------------------------------------------------------- */
 
-void lg_server_places(const struct lg_server *server, struct lb_buf *out)
+void le_server_places(const struct le_server *server, struct lb_buf *out)
 {
     lb_buf_add_str(out, lb_buf_str(&server->places));
 }
 
-llmgr_status lg_server_reload(struct lg_server *server, const struct lg_settings *settings,
+llmgr_status le_server_reload(struct le_server *server, const struct lg_settings *settings,
                               const char *access_log, struct llmgr_error *err)
 {
     struct ln_tls_server *trial = NULL;
@@ -286,7 +286,7 @@ llmgr_status lg_server_reload(struct lg_server *server, const struct lg_settings
     return status == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
 }
 
-void lg_server_drain(struct lg_server *server, int64_t limit_ms)
+void le_server_drain(struct le_server *server, int64_t limit_ms)
 {
     bool was = atomic_exchange(&server->drain.begun, true);
 
@@ -299,17 +299,17 @@ void lg_server_drain(struct lg_server *server, int64_t limit_ms)
 
 /* ---- The end --------------------------------------------------------------------------------- */
 
-void lg_server_free(struct lg_server *server)
+void le_server_free(struct le_server *server)
 {
     struct llmgr_error err = {0};
 
     if (server == NULL)
         return;
     if (server->threads > 0 && !atomic_load(&server->drain.begun))
-        lg_server_drain(server, 0);
+        le_server_drain(server, 0);
     for (size_t i = 0; i < server->threads; i++)
         uv_thread_join(&server->shared.workers[i]->thread);
-    lg_keeper_end(&server->keeper);
+    le_keeper_end(&server->keeper);
     for (size_t i = 0; i < server->shared.worker_count; i++)
         lg_worker_free(server->shared.workers[i]);
     if (server->shared.ledger != NULL &&

@@ -13,8 +13,8 @@ static llmgr_status read_kind(const struct cli_app *app, llmgr_token_kind *kind,
 
     *kind = LLMGR_TOKEN_USER;
     if (text != NULL && !llmgr_token_kind_parse(text, kind))
-        return lb_fail(err, LLMGR_ERR_INVALID, N_("--kind is user, app or admin, not \"%s\""),
-                       text);
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("%s is one of %s, not \"%s\""), "--kind",
+                       LX_TOKEN_KINDS, text);
     return LLMGR_OK;
 }
 

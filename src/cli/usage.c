@@ -21,34 +21,24 @@ static llmgr_status read_time(const struct cli_app *app, enum cli_flag_id flag, 
                    name, text);
 }
 
-static const struct by_row {
-    const char *name;
-    llmgr_usage_by by;
-    const char *heading;
-} BY[] = {
-    {"model", LLMGR_USAGE_BY_MODEL, N_("MODEL")},
-    {"user", LLMGR_USAGE_BY_USER, N_("USER")},
-    {"platform", LLMGR_USAGE_BY_PLATFORM, N_("PLATFORM")},
-    {"slot", LLMGR_USAGE_BY_SLOT, N_("SLOT")},
-    {"day", LLMGR_USAGE_BY_DAY, N_("DAY")},
+static const char *const BY_HEADINGS[] = {
+    [LLMGR_USAGE_BY_MODEL] = N_("MODEL"),       [LLMGR_USAGE_BY_USER] = N_("USER"),
+    [LLMGR_USAGE_BY_PLATFORM] = N_("PLATFORM"), [LLMGR_USAGE_BY_SLOT] = N_("SLOT"),
+    [LLMGR_USAGE_BY_DAY] = N_("DAY"),
 };
 
 static llmgr_status read_query(const struct cli_app *app, struct llmgr_usage_query *query,
-                               const struct by_row **by, struct llmgr_error *err)
+                               struct llmgr_error *err)
 {
     const char *text = cli_flag(app, CLI_FLAG_by);
     const char *user = cli_user(app);
 
     llmgr_usage_query_init(query);
-    *by = &BY[0];
-    for (size_t i = 0; text != NULL && i < sizeof BY / sizeof BY[0]; i++) {
-        if (strcmp(text, BY[i].name) == 0)
-            *by = &BY[i];
-    }
-    if (text != NULL && strcmp(text, (*by)->name) != 0)
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       N_("--by is model, user, platform, slot or day, not \"%s\""), text);
-    query->by = (*by)->by;
+    int by = text != NULL ? lx_choice_find(LX_USAGE_BY, text) : LLMGR_USAGE_BY_MODEL;
+    if (by < 0)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("%s is one of %s, not \"%s\""), "--by",
+                       LX_USAGE_BY, text);
+    query->by = (llmgr_usage_by)by;
     /* The system user is the administrator, who sees everybody's. */
     if (strcmp(user, LLMGR_SYSTEM_USER) != 0)
         query->user = user;
@@ -128,9 +118,9 @@ static llmgr_status each_page(const struct cli_app *app, struct llmgr_usage_quer
 }
 
 static llmgr_status print_json(struct cli_app *app, struct llmgr_usage_query *query,
-                               const struct by_row *by, struct llmgr_error *err)
+                               struct llmgr_error *err)
 {
-    struct lx_usage_report report = {.by = by->name};
+    struct lx_usage_report report = {.by = query->by};
     struct output out = {.items = &report.items};
 
     llmgr_status status = each_page(app, query, &out, err);
@@ -155,10 +145,11 @@ static llmgr_status fill_sums(struct cli_table *table, const struct cli_app *app
 }
 
 static llmgr_status print_sums(const struct cli_app *app, const struct llmgr_usage_query *query,
-                               const struct by_row *by, struct llmgr_error *err)
+                               struct llmgr_error *err)
 {
-    const char *const headings[] = {by->heading,  N_("REQUESTS"),   N_("COMPLETED"), N_("PROMPT"),
-                                    N_("CACHED"), N_("COMPLETION"), N_("REASONING"), N_("UNKNOWN")};
+    const char *const headings[] = {BY_HEADINGS[query->by], N_("REQUESTS"), N_("COMPLETED"),
+                                    N_("PROMPT"),           N_("CACHED"),   N_("COMPLETION"),
+                                    N_("REASONING"),        N_("UNKNOWN")};
     const struct cli_table_form form = {headings, 8, N_("Nothing was used."), fill_sums};
 
     return cli_print_table(app, &form, query, err);
@@ -167,12 +158,11 @@ static llmgr_status print_sums(const struct cli_app *app, const struct llmgr_usa
 llmgr_status cli_run_usage(struct cli_app *app, struct llmgr_error *err)
 {
     struct llmgr_usage_query query;
-    const struct by_row *by;
 
-    llmgr_status status = read_query(app, &query, &by, err);
+    llmgr_status status = read_query(app, &query, err);
     if (status == LLMGR_OK)
         status = cli_open(app, CLI_OPEN_SYNC, err);
     if (status != LLMGR_OK)
         return status;
-    return cli_json(app) ? print_json(app, &query, by, err) : print_sums(app, &query, by, err);
+    return cli_json(app) ? print_json(app, &query, err) : print_sums(app, &query, err);
 }

@@ -94,18 +94,6 @@ static llmgr_status refuse_unknown(const struct lx_schema *schema, const char *n
                    (int)lb_utf8_cut(lb_cstr(name), 80), name, known);
 }
 
-static bool is_choice(const char *choices, const char *text)
-{
-    const char *choice;
-    size_t size;
-
-    for (unsigned i = 0; (choice = lx_choice(choices, i, &size)) != NULL; i++) {
-        if (size == strlen(text) && memcmp(choice, text, size) == 0)
-            return true;
-    }
-    return false;
-}
-
 static llmgr_status check_text(const struct lx_member *member, const json_t *value,
                                struct llmgr_error *err)
 {
@@ -137,7 +125,7 @@ static llmgr_status check_value(const struct lx_member *member, const json_t *va
                            member->name);
         return LLMGR_OK;
     case LX_TYPE_CHOICE:
-        if (!json_is_string(value) || !is_choice(member->choices, json_string_value(value)))
+        if (!json_is_string(value) || lx_choice_find(member->choices, json_string_value(value)) < 0)
             return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"), member->name,
                            member->choices);
         return LLMGR_OK;

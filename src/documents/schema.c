@@ -141,3 +141,15 @@ const char *lx_choice(const char *choices, unsigned i, size_t *size)
     }
     return NULL;
 }
+
+int lx_choice_find(const char *choices, const char *text)
+{
+    const char *choice;
+    size_t size;
+
+    for (unsigned i = 0; (choice = lx_choice(choices, i, &size)) != NULL; i++) {
+        if (size == strlen(text) && memcmp(choice, text, size) == 0)
+            return (int)i;
+    }
+    return -1;
+}

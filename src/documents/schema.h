@@ -66,5 +66,7 @@ struct lx_schema lx_schema(enum lx_schema_id id);
 
 /* The i-th of "a|b|c", and its size; NULL if there are fewer. */
 const char *lx_choice(const char *choices, unsigned i, size_t *size);
+/* Which of them that is, from 0; -1 if it is none. */
+int lx_choice_find(const char *choices, const char *text);
 
 #endif

@@ -69,7 +69,7 @@ struct lx_page {
 };
 
 struct lx_usage_report {
-    const char *by;
+    llmgr_usage_by by;
     json_t *items;
     struct llmgr_usage_sum total;
 };

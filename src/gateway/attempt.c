@@ -112,22 +112,11 @@ struct lo_verdict lg_attempt_judge(struct lg_request *request)
 
 /* ---- Its record ------------------------------------------------------------------------------ */
 
-static enum lg_metric metric_of(llmgr_end_state end)
-{
-    switch (end) {
-    case LLMGR_END_COMPLETED:
-        return LG_METRIC_UPSTREAM_OK;
-    case LLMGR_END_UPSTREAM_CUT:
-        return LG_METRIC_UPSTREAM_CUT;
-    case LLMGR_END_CLIENT_GONE:
-        return LG_METRIC_ATTEMPT_GONE;
-    case LLMGR_END_LIMIT_CUT:
-        return LG_METRIC_ATTEMPT_LIMIT;
-    case LLMGR_END_UPSTREAM_ERROR:
-    default:
-        return LG_METRIC_UPSTREAM_ERROR;
-    }
-}
+/* The metrics of ends stand in the order of their numbers. */
+#define SAME_ORDER(NAME, number, text)                                                             \
+    _Static_assert(LG_METRIC_ATTEMPT_##NAME == LG_METRIC_ATTEMPT_COMPLETED + (number), text);
+LLMGR_END_MAP(SAME_ORDER)
+#undef SAME_ORDER
 
 /* What the answer reported, or what can be said without. */
 static void fill_tokens(const struct lg_attempt *attempt, struct ll_usage *usage)
@@ -188,7 +177,7 @@ static void record(struct lg_request *request)
     if (worker->journal != NULL && ll_journal_append(worker->journal, &usage, &err) != LLMGR_OK)
         lb_error(worker->host, "%.*s: the usage is not recorded: %s", (int)request->id.size,
                  request->id.p, err.message);
-    lg_count(worker, metric_of(attempt->end), 1);
+    lg_count(worker, (enum lg_metric)(LG_METRIC_ATTEMPT_COMPLETED + (int)attempt->end), 1);
     lg_count(worker, LG_METRIC_BYTES_OUT, (int64_t)request->bytes_out);
     if (usage.prompt_tokens > 0)
         lg_count(worker, LG_METRIC_TOKENS_IN, usage.prompt_tokens);

@@ -202,61 +202,48 @@ llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
     return LLMGR_OK;
 }
 
+/* The options that are the library's, once: XX(option, member of struct llmgr_options, value). */
+#define OPTION_MAP(XX)                                                                             \
+    XX(database, database, from->database)                                                         \
+    XX(db_pool_size, pool_size, (unsigned)from->db_pool_size)                                      \
+    XX(busy_timeout_ms, busy_timeout_ms, (unsigned)from->busy_timeout_ms)                          \
+    XX(cache_size, cache_size, (size_t)from->cache_size)                                           \
+    XX(mode, mode, (llmgr_mode)from->mode)                                                         \
+    XX(auto_key, auto_key, from->auto_key)                                                         \
+    XX(master_key_file, master_key_file, from->master_key_file)                                    \
+    XX(master_key_command, master_key_command,                                                     \
+       from->master_key_command.count != 0 ? from->master_key_command.items : NULL)                \
+    XX(allow_cidrs, allow_cidrs, from->allow_cidrs.items)                                          \
+    XX(allow_ports, allow_ports, from->allow_ports.items)                                          \
+    XX(allow_http, allow_http, from->allow_http)                                                   \
+    XX(public_urls, public_urls, from->public_urls.items)                                          \
+    XX(https_proxy, https_proxy, from->https_proxy)                                                \
+    XX(no_proxy, no_proxy, from->no_proxy)                                                         \
+    XX(ca_file, ca_file, from->ca_file)                                                            \
+    XX(connect_timeout_ms, connect_timeout_ms, from->connect_timeout_ms)                           \
+    XX(first_byte_timeout_ms, first_byte_timeout_ms, from->first_byte_timeout_ms)                  \
+    XX(idle_timeout_ms, idle_timeout_ms, from->idle_timeout_ms)                                    \
+    XX(total_timeout_ms, total_timeout_ms, from->total_timeout_ms)
+
 /* Only what file and environment said: an option left at its default does not override the host's.
  */
 void llmgr_config_apply(const struct llmgr_config *config, struct llmgr_options *options)
 {
-    struct llmgr_options said = *options;
     const lc_origin *origin = config->options->origin;
+    const struct lc_options *from = config->options;
 
-    la_options_from(config->options, &said);
-#define APPLY(option, member)                                                                      \
+#define APPLY(option, member, value)                                                               \
     if (origin[LC_OPT_##option] != LC_FROM_DEFAULT)                                                \
-    options->member = said.member
-    APPLY(database, database);
-    APPLY(db_pool_size, pool_size);
-    APPLY(busy_timeout_ms, busy_timeout_ms);
-    APPLY(cache_size, cache_size);
-    APPLY(mode, mode);
-    APPLY(auto_key, auto_key);
-    APPLY(master_key_file, master_key_file);
-    APPLY(master_key_command, master_key_command);
-    APPLY(allow_cidrs, allow_cidrs);
-    APPLY(allow_ports, allow_ports);
-    APPLY(allow_http, allow_http);
-    APPLY(public_urls, public_urls);
-    APPLY(https_proxy, https_proxy);
-    APPLY(no_proxy, no_proxy);
-    APPLY(ca_file, ca_file);
-    APPLY(connect_timeout_ms, connect_timeout_ms);
-    APPLY(first_byte_timeout_ms, first_byte_timeout_ms);
-    APPLY(idle_timeout_ms, idle_timeout_ms);
-    APPLY(total_timeout_ms, total_timeout_ms);
+        options->member = value;
+    OPTION_MAP(APPLY)
 #undef APPLY
 }
 
 void la_options_from(const struct lc_options *from, struct llmgr_options *to)
 {
-    to->database = from->database;
-    to->pool_size = (unsigned)from->db_pool_size;
-    to->busy_timeout_ms = (unsigned)from->busy_timeout_ms;
-    to->cache_size = (size_t)from->cache_size;
-    to->mode = (llmgr_mode)from->mode;
-    to->auto_key = from->auto_key;
-    to->master_key_file = from->master_key_file;
-    to->master_key_command =
-        from->master_key_command.count != 0 ? from->master_key_command.items : NULL;
-    to->allow_cidrs = from->allow_cidrs.items;
-    to->allow_ports = from->allow_ports.items;
-    to->allow_http = from->allow_http;
-    to->public_urls = from->public_urls.items;
-    to->https_proxy = from->https_proxy;
-    to->no_proxy = from->no_proxy;
-    to->ca_file = from->ca_file;
-    to->connect_timeout_ms = from->connect_timeout_ms;
-    to->first_byte_timeout_ms = from->first_byte_timeout_ms;
-    to->idle_timeout_ms = from->idle_timeout_ms;
-    to->total_timeout_ms = from->total_timeout_ms;
+#define TAKE(option, member, value) to->member = value;
+    OPTION_MAP(TAKE)
+#undef TAKE
 }
 
 /* ---- Synchronisation ------------------------------------------------------------------------- */

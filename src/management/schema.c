@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "documents/write.h"
 #include "http/hex.h"
 
 /* ---- The tables ------------------------------------------------------------------------------ */
 
 const struct lp_query LP_QUERIES[LP_QUERY_COUNT] = {
-#define LP_QUERY(id, name_, schema_, text_)                                                        \
-    [LP_QUERY_##id] = {.name = name_, .schema = schema_, .text = text_},
+#define LP_QUERY(id, name_, schema_, choices_, text_)                                              \
+    [LP_QUERY_##id] = {.name = name_, .schema = schema_, .choices = choices_, .text = text_},
 #include "management/queries.def"
 };
 

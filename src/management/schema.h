@@ -15,14 +15,15 @@
 #include "llmgr.h"
 
 enum lp_query_id {
-#define LP_QUERY(id, name, schema, text) LP_QUERY_##id,
+#define LP_QUERY(id, ...) LP_QUERY_##id,
 #include "management/queries.def"
     LP_QUERY_COUNT
 };
 
 struct lp_query {
     const char *name;
-    const char *schema; /* JSON */
+    const char *schema;  /* JSON; or NULL and */
+    const char *choices; /* "a|b|c", the first if it is left out */
     const char *text;
 };
 

@@ -69,7 +69,8 @@ static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
     struct lx_new_token made = {.text = text};
 
     if (kind_name != NULL && !llmgr_token_kind_parse(kind_name, &kind))
-        return lb_fail(err, LLMGR_ERR_INVALID, N_("'kind' must be user, app or admin"));
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"), "kind",
+                       LX_TOKEN_KINDS);
     llmgr_status status = may_issue(api, kind, err);
     if (status == LLMGR_OK)
         status = llmgr_token_create(api->manager, kind, kind == LLMGR_TOKEN_USER ? api->user : NULL,

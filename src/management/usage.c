@@ -24,26 +24,13 @@ static llmgr_status read_when(const struct lp_api *api, enum lp_query_id id, int
 
 static llmgr_status read_by(const struct lp_api *api, llmgr_usage_by *by, struct llmgr_error *err)
 {
-    static const struct {
-        const char *name;
-        llmgr_usage_by by;
-    } NAMES[] = {
-#define ROW(NAME, number, text) {text, LLMGR_USAGE_BY_##NAME},
-        LLMGR_USAGE_BY_MAP(ROW)
-#undef ROW
-    };
     struct lb_str text = api->query[LP_QUERY_BY];
+    int found = text.p != NULL ? lx_choice_find(LX_USAGE_BY, text.p) : (int)*by;
 
-    if (text.p == NULL)
-        return LLMGR_OK;
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
-        if (lb_str_eq_c(text, NAMES[i].name)) {
-            *by = NAMES[i].by;
-            return LLMGR_OK;
-        }
-    }
-    return lb_fail(err, LLMGR_ERR_INVALID,
-                   N_("'by' must be one of: model, user, platform, slot, day"));
+    if (found < 0)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"), "by", LX_USAGE_BY);
+    *by = (llmgr_usage_by)found;
+    return LLMGR_OK;
 }
 
 static llmgr_status read_query(const struct lp_api *api, struct llmgr_usage_query *query,

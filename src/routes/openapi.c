@@ -69,6 +69,7 @@ static const char *type_of(enum lx_type type)
     case LX_TYPE_OBJECT_OR_NULL:
         return "\"type\":[\"object\",\"null\"]";
     case LX_TYPE_LIST:
+    case LX_TYPE_MADE:
         return "\"type\":\"array\"";
     default:
         return "";
@@ -101,10 +102,25 @@ static void add_member(const struct lx_member *member, struct lb_buf *out)
     lb_buf_add_byte(out, '}');
 }
 
+/* Ends an object's properties, and it. */
+static void add_required(const struct lx_schema *schema, struct lb_buf *out)
+{
+    const char *comma = "";
+
+    lb_buf_add_c(out, "},\"required\":[");
+    for (size_t i = 0; i < schema->count; i++) {
+        if (!schema->members[i].required)
+            continue;
+        lb_buf_add_c(out, comma);
+        add_text(schema->members[i].name, out);
+        comma = ",";
+    }
+    lb_buf_add_c(out, "],\"additionalProperties\":false}");
+}
+
 static void add_schema(enum lx_schema_id id, struct lb_buf *out)
 {
     const struct lx_schema schema = lx_schema(id);
-    const char *comma = "";
 
     add_text(schema.name, out);
     lb_buf_add_c(out, ":{\"type\":\"object\"");
@@ -114,15 +130,7 @@ static void add_schema(enum lx_schema_id id, struct lb_buf *out)
         lb_buf_add_c(out, i == 0 ? "" : ",");
         add_member(&schema.members[i], out);
     }
-    lb_buf_add_c(out, "},\"required\":[");
-    for (size_t i = 0; i < schema.count; i++) {
-        if (!schema.members[i].required)
-            continue;
-        lb_buf_add_c(out, comma);
-        add_text(schema.members[i].name, out);
-        comma = ",";
-    }
-    lb_buf_add_c(out, "],\"additionalProperties\":false}");
+    add_required(&schema, out);
 }
 
 static void add_components(struct lb_buf *out)
@@ -175,6 +183,22 @@ static void add_path_parameter(struct lb_str name, bool rest, const char **comma
     *comma = ",";
 }
 
+static void add_query_schema(const struct lp_query *query, struct lb_buf *out)
+{
+    size_t size = 0;
+
+    if (query->choices == NULL) {
+        lb_buf_addf(out, ",\"schema\":%s}", query->schema);
+        return;
+    }
+    lb_buf_add_c(out, ",\"schema\":{\"type\":\"string\"");
+    add_choices(query->choices, false, out);
+    lb_buf_add_c(out, ",\"default\":");
+    const char *first = lx_choice(query->choices, 0, &size);
+    lj_json_write_str(lb_str(first, size), out);
+    lb_buf_add_c(out, "}}");
+}
+
 static void add_parameters(const struct ly_route *route, const struct lp_operation *operation,
                            struct lb_buf *out)
 {
@@ -192,7 +216,7 @@ static void add_parameters(const struct ly_route *route, const struct lp_operati
             continue;
         lb_buf_addf(out, "%s{\"name\":\"%s\",\"in\":\"query\"", comma, LP_QUERIES[i].name);
         add_pair("description", LP_QUERIES[i].text, out);
-        lb_buf_addf(out, ",\"schema\":%s}", LP_QUERIES[i].schema);
+        add_query_schema(&LP_QUERIES[i], out);
         comma = ",";
     }
     if ((operation->options & LP_ONCE) != 0)
@@ -216,6 +240,24 @@ static void add_request(const struct lp_operation *operation, struct lb_buf *out
     lb_buf_add_c(out, "}}}");
 }
 
+/* The shape of a page, whose rows are of the schema `name`. */
+static void add_page(const char *name, struct lb_buf *out)
+{
+    const struct lx_schema page = lx_schema(LX_SCHEMA_Page);
+
+    lb_buf_add_c(out, "{\"type\":\"object\",\"properties\":{");
+    for (size_t i = 0; i < page.count; i++) {
+        lb_buf_addf(out, "%s\"%s\":{%s", i == 0 ? "" : ",", page.members[i].name,
+                    type_of(page.members[i].type));
+        if (page.members[i].type == LX_TYPE_MADE) {
+            lb_buf_add_c(out, ",\"items\":");
+            add_reference(name, out);
+        }
+        lb_buf_add_byte(out, '}');
+    }
+    add_required(&page, out);
+}
+
 static void add_content(const struct lp_operation *operation, struct lb_buf *out)
 {
     const char *name = lx_schema(operation->response).name;
@@ -231,13 +273,8 @@ static void add_content(const struct lp_operation *operation, struct lb_buf *out
         add_reference(name, out);
         break;
     case LP_SHAPE_PAGE:
-        lb_buf_add_c(out, ",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\","
-                          "\"properties\":{\"data\":{\"type\":\"array\",\"items\":");
-        add_reference(name, out);
-        lb_buf_add_c(out, "},\"has_more\":{\"type\":\"boolean\"},"
-                          "\"next\":{\"type\":[\"string\",\"null\"]}},"
-                          "\"required\":[\"data\",\"has_more\",\"next\"],"
-                          "\"additionalProperties\":false}");
+        lb_buf_add_c(out, ",\"content\":{\"application/json\":{\"schema\":");
+        add_page(name, out);
         break;
     default:
         lb_buf_add_c(out, ",\"content\":{\"application/json\":{\"schema\":{\"type\":\"object\"}");

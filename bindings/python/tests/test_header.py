@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The binding and the library's public header cannot drift apart."""
+import dataclasses
 import inspect
 import pathlib
 import re
@@ -9,7 +10,7 @@ import sys
 import pytest
 
 import llmgr
-from llmgr import _errors
+from llmgr import _errors, _native, _rows
 from llmgr._llmgr import ffi, lib
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
@@ -39,20 +40,77 @@ def test_a_function_that_only_one_of_them_has_is_noticed():
         'llmgr_models'}
 
 
-@pytest.mark.parametrize('table, prefix', [
-    ('STATUS', ''), ('TOKEN_KIND', 'TOKEN_'), ('PROVENANCE', 'PROVENANCE_'), ('END', 'END_'),
-    ('USAGE_BY', 'USAGE_BY_')])
-def test_every_row_of_the_headers_tables_has_its_number(table, prefix):
+TABLES = re.findall(r'#define LLMGR_(\w+)_MAP\(XX\)', CODE)
+
+
+def rows_of(table):
+    """(name, number, text) of a table of the header; of statuses the text is a sentence."""
     body = re.search(rf'#define LLMGR_{table}_MAP\(XX\)((?:.*\\\n)*.*)', CODE).group(1)
-    rows = re.findall(r'XX\((\w+), (\d+),', body)
+    rows = re.findall(r'XX\((\w+), (\d+),[^"]*"([^"]*)"\)', body)
     assert rows
-    for name, number in rows:
-        assert getattr(lib, f'LLMGR_{prefix}{name}') == int(number)
+    return [(name, int(number), text) for name, number, text in rows]
+
+
+def prefix_of(table):
+    """What stands before the names of a table: LLMGR_USAGE_BY_."""
+    return re.search(rf'#define LLMGR_{table}_ENUM\(name, .*?\)\s+(\w*?)##name', CODE).group(1)
+
+
+def test_no_table_of_the_header_is_left_out():
+    assert {'STATUS', 'MODE', 'CHANGE', 'SYNC', 'TOKEN_KIND', 'PROVENANCE', 'END',
+            'USAGE_BY'} <= set(TABLES)
+
+
+@pytest.mark.parametrize('table', TABLES)
+def test_every_row_of_the_headers_tables_has_its_number(table):
+    for name, number, _ in rows_of(table):
+        assert getattr(lib, prefix_of(table) + name) == number
+
+
+@pytest.mark.parametrize('table', sorted(set(TABLES) - {'STATUS'}))
+def test_the_names_of_a_table_are_those_of_its_enumeration(table):
+    """_native.names_of makes them of the enumeration, which has no texts."""
+    enumeration = re.search(rf'LLMGR_{table}_MAP\(LLMGR_{table}_ENUM\)\s+#undef \w+\s+}} (\w+);',
+                            CODE).group(1)
+    assert list(_native.names_of(enumeration, prefix_of(table))) == [
+        text for _, _, text in rows_of(table)]
+
+
+# What Python does not show of a structure; `memory` and `size` are never shown.
+HIDDEN = {'platform': {'protocol'}, 'model': {'platform_name', 'platform_is_sys', 'platform_hide',
+                                              'base_url', 'api_key_set'},
+          'selection': {'slot', 'is_default', 'repaired'}, 'seed_model': {'extra_body',
+                                                                          'model_hide'}}
+
+
+@pytest.mark.parametrize('reader, structure', [
+    (_rows.platform, 'platform'), (_rows.model, 'model'), (_rows.seed_model, 'model'),
+    (_rows.selection, 'selection')])
+def test_a_member_of_a_structure_is_shown_or_left_out_on_purpose(reader, structure):
+    members = {name for name, _ in ffi.typeof(f'struct llmgr_{structure}').fields} - {'memory'}
+    shown = set(re.findall(r'\brow\.(\w+)', inspect.getsource(reader)))
+    assert shown | HIDDEN[reader.__name__] == members
+    assert not shown & HIDDEN[reader.__name__]
+
+
+def test_a_sum_has_the_members_of_the_librarys():
+    fields = {field.name: field.type for field in dataclasses.fields(llmgr.UsageSum)}
+    assert list(fields) == [name for name, _ in ffi.typeof('struct llmgr_usage_sum').fields]
+    table = (TOP / 'src/ledger/usage.def').read_text(encoding='utf-8')
+    unknown = {name for name, kind in fields.items() if 'None' in kind}
+    assert unknown == set(re.findall(r'^LL_SUMMED\((\w+)', table, re.M))
+    for name in fields:  # each is explained
+        assert f'        {name}: ' in inspect.getdoc(llmgr.UsageSum).replace('    ', '        ')
+
+
+def test_an_attempt_is_written_by_names_that_the_table_has():
+    members = {name for name, _ in ffi.typeof('struct llmgr_usage_record').fields} - {'size'}
+    table = (TOP / 'src/ledger/usage.def').read_text(encoding='utf-8')
+    assert members == set(re.findall(r'^LL_(?:TEXT|COUNT|NUMBER|KIND)\((\w+)', table, re.M))
 
 
 def test_every_status_has_its_exception():
-    body = re.search(r'#define LLMGR_STATUS_MAP\(XX\)((?:.*\\\n)*.*)', CODE).group(1)
-    names = set(re.findall(r'XX\((\w+),', body)) - {'OK'}
+    names = {name for name, _, _ in rows_of('STATUS')} - {'OK'}
     assert names == set(_errors.CLASSES)
     assert set(vars(llmgr)) >= {made.__name__ for made in _errors.CLASSES.values()}
 

@@ -116,7 +116,7 @@ static void structures_and_lists_within_are_written_along(void **state)
     snprintf(text, sizeof text, "{\"data\":[%s],\"has_more\":true,\"next\":\"1\",\"total\":%s}",
              SUM, SUM);
     is(lx_json_usage(&usage), text);
-    struct lx_usage_report report = {"model", lx_list_sum(NULL, &sum, 1), sum};
+    struct lx_usage_report report = {LLMGR_USAGE_BY_MODEL, lx_list_sum(NULL, &sum, 1), sum};
     snprintf(text, sizeof text, "{\"by\":\"model\",\"items\":[%s],\"total\":%s}", SUM, SUM);
     is(lx_json_usage_report(&report), text);
     const struct llmgr_explanation none = {.status = LLMGR_ERR_NO_KEY, .message = "no"};
@@ -263,7 +263,7 @@ static void without_memory_there_is_no_document_and_nothing_is_left(void **state
     json_set_alloc_funcs(rationed, give_back);
     for (size_t allowed = 0; document == NULL && allowed < 1000; allowed++) {
         left = 1000;
-        struct lx_usage_report report = {"model", lx_list_sum(NULL, &sum, 1), sum};
+        struct lx_usage_report report = {LLMGR_USAGE_BY_MODEL, lx_list_sum(NULL, &sum, 1), sum};
         left = allowed;
         document = lx_json_usage_report(&report);
         if (document == NULL)

@@ -5,6 +5,7 @@
 
 #include "../unit.h"
 #include "base/error.h"
+#include "documents/schema.h"
 
 static json_t *written(const struct llmgr_error *err, int http_status)
 {
@@ -35,6 +36,34 @@ static void a_problem_names_status_code_and_detail(void **state)
     assert_string_equal(json_string_value(json_object_get(document, "type")), "about:blank");
     assert_string_equal(json_string_value(json_object_get(document, "request_id")), "req_1");
     assert_null(json_object_get(document, "upstream_status"));
+    json_decref(document);
+}
+
+static void a_problem_is_what_its_schema_says(void **state)
+{
+    const struct lx_schema schema = lx_schema(LX_SCHEMA_Problem);
+    struct llmgr_error err = {
+        .status = LLMGR_ERR_UPSTREAM, .upstream_status = 500, .retry_after_ms = 1};
+    const char *name;
+    json_t *member;
+    size_t i = 0;
+    (void)state;
+
+    json_t *document = written(&err, 0);
+    json_object_foreach(document, name, member)
+    {
+        assert_string_equal(name, schema.members[i].name);
+        assert_true(json_is_integer(member) == (schema.members[i].type == LX_TYPE_COUNT));
+        i++;
+    }
+    assert_int_equal(i, schema.count);
+    json_decref(document);
+    err.upstream_status = 0;
+    err.retry_after_ms = 0;
+    document = written(&err, 0);
+    for (i = 0; i < schema.count; i++)
+        assert_true(!schema.members[i].required ||
+                    json_object_get(document, schema.members[i].name) != NULL);
     json_decref(document);
 }
 
@@ -81,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_problem_names_status_code_and_detail),
+        cmocka_unit_test(a_problem_is_what_its_schema_says),
         cmocka_unit_test(a_platforms_refusal_is_not_the_callers),
         cmocka_unit_test(a_limit_of_ours_is_not_a_platforms),
         cmocka_unit_test(another_http_status_keeps_the_code),

@@ -31,7 +31,8 @@ except ImportError as error:
 NULL = ffi.NULL
 LOGGER = logging.getLogger('llmgr')
 ID_MAX = (1 << 63) - 1
-_LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO, 3: logging.DEBUG}
+_LEVELS = {lib.LLMGR_LOG_ERROR: logging.ERROR, lib.LLMGR_LOG_WARN: logging.WARNING,
+           lib.LLMGR_LOG_INFO: logging.INFO, lib.LLMGR_LOG_DEBUG: logging.DEBUG}
 _local = threading.local()
 
 
@@ -95,6 +96,14 @@ def failure(status: int, message: str, upstream_status: int = 0,
     raised.upstream_status = upstream_status
     raised.retry_after = retry_after_ms / 1000 if retry_after_ms > 0 else None
     return raised
+
+
+# ---- Names --------------------------------------------------------------------------------------
+
+def names_of(enumeration: str, prefix: str) -> tuple[str, ...]:
+    """The names of an enumeration of llmgr.h, each at its number: ('single', 'fixed', 'custom')."""
+    found: dict[int, str] = ffi.typeof(enumeration).elements
+    return tuple(found[number].removeprefix(prefix).lower() for number in range(len(found)))
 
 
 # ---- Values -------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 """The library's structures as Python values."""
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from ._native import (
-    NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_text)
+    NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_text)
 from ._types import Model, Platform, Resolved, Usage, UsageSum
 
 KEY_ROOM = 4097  # what llmgr_llm_key promises to be enough
@@ -91,12 +92,14 @@ def resolved(llm: Any, error: Any) -> Resolved:
 
 # ---- Usage --------------------------------------------------------------------------------------
 
+GROUPS = names_of('llmgr_usage_by', 'LLMGR_USAGE_BY_')
+
+
 def _group(by: object) -> int:
-    wanted = to_text('by', by).decode().upper()
-    number = getattr(lib, f'LLMGR_USAGE_BY_{wanted}', None)
-    if number is None:
-        raise ValueError(f'by must be model, user, platform, slot or day, not {by!r}')
-    return int(number)
+    wanted = to_text('by', by).decode().lower()
+    if wanted not in GROUPS:
+        raise ValueError(f'by must be {", ".join(GROUPS[:-1])} or {GROUPS[-1]}, not {by!r}')
+    return GROUPS.index(wanted)
 
 
 def _time_ms(name: str, value: object) -> int:
@@ -108,11 +111,15 @@ def _time_ms(name: str, value: object) -> int:
 
 
 def _sum(row: Any) -> UsageSum:
-    counts = [None if count < 0 else count
-              for count in (row.prompt_tokens, row.completion_tokens, row.cached_tokens,
-                            row.reasoning_tokens)]
-    return UsageSum(from_text(row.key), from_text(row.name), row.requests, row.attempts,
-                    row.completed, row.unknown, row.inexact, row.system_paid, *counts)
+    """A struct llmgr_usage_sum, whose members UsageSum has by the same names."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(UsageSum):
+        value = getattr(row, field.name)
+        if isinstance(value, int):
+            values[field.name] = None if value < 0 else value
+        else:
+            values[field.name] = from_text(value)
+    return UsageSum(**values)
 
 
 def usage(handle: Handle, user: Any, by: object, since: object, until: object) -> Usage:

@@ -19,11 +19,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ._native import NULL, check, ffi, from_text, lib, log_level, new_error, to_text
+from ._native import NULL, check, ffi, from_text, lib, log_level, names_of, new_error, to_text
 from ._types import PathLike
 
 LOGGER = logging.getLogger('llmgr')
-MODES = ('single', 'fixed', 'custom')
+MODES = names_of('llmgr_mode', 'LLMGR_MODE_')
 SYSTEM_USER = from_text(lib.LLMGR_SYSTEM_USER)
 _PLACES = ('llmgr.yaml', '/etc/llmgr/llmgr.yaml')
 

@@ -536,9 +536,9 @@ void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
 
     *tap = (struct ld_tap){
         .filter = {.face = &TAP_FACE,
-                   .stream = is_stream(options->content_type),
+                   .stream = !options->coded && is_stream(options->content_type),
                    .decided = options->coded || native || !options->endpoint->streams},
-        .unframed = options->unframed,
+        .unframed = options->unframed && !options->coded,
         .withhold = options->withhold_usage && options->endpoint->stream_options,
         .blank = true,
         .read_all = options->read_all,

@@ -41,7 +41,7 @@ struct ld_tap_options {
     bool withhold_usage;        /* drop the chunk that only we asked for, by stream_options */
     bool unframed;              /* the connection's end ends the answer: nothing tells a cut */
     size_t event_max;           /* 0: LD_TAP_EVENT_MAX */
-    bool coded;                 /* it has a Content-Encoding: nothing can be told of it */
+    bool coded;                 /* in a way that nobody here reads: it passes as it is */
     /* Errors, and what is no answer, before they are handed out: may be overwritten. NULL: none */
     void (*refusal)(void *context, char *text, size_t size);
     void *context;

@@ -10,6 +10,7 @@
 #include "gateway/client.h"
 #include "gateway/request.h"
 #include "http/chunked.h"
+#include "http/coding.h"
 #include "http/write.h"
 #include "management/problem.h"
 #include "net/conn.h"
@@ -183,6 +184,8 @@ void lg_answer_error(struct lg_request *request)
         lh_write_named(out, LH_NAME("www-authenticate"), LB_STR("Bearer"));
     if (problem.http_status == 405)
         write_allow(request, out);
+    if (problem.http_status == 415) /* what it may come in, RFC 9110 section 15.5.16 */
+        lh_write_named(out, LH_NAME("accept-encoding"), LB_STR(LH_CODINGS_TAKEN));
     lg_answer_whole(request, type, lb_buf_str(body));
 }
 

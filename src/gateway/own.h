@@ -26,6 +26,7 @@ struct lg_own {
     const struct lf_native *row; /* NULL: an endpoint of routes.def, or opened by the operator */
     struct lb_str id;            /* of the path's object; empty: it has none */
     bool makes_batch_file;       /* a file for a batch is sent, and its lines are fine */
+    bool reads;                  /* the rest of the body, which was to be passed on as it comes */
     bool holds;                  /* the answer waits until it has been recorded */
     int status;                  /* HTTP, of what is held */
     struct lb_buf head, held;    /* our head, the platform's body */

@@ -24,9 +24,20 @@ static void add_field(struct lh_field *fields, size_t *count, struct lb_str name
         fields[(*count)++] = (struct lh_field){.name = name, .value = value};
 }
 
+/* What describes a body, and is true of it only as long as it is the caller's. */
+static const struct lb_str DESCRIBES[] = {
+    LB_STR("content-encoding"), LB_STR("content-language"), LB_STR("content-disposition"),
+    LB_STR("content-location"), LB_STR("content-range"),    LB_STR("content-md5"),
+    LB_STR("content-digest"),   LB_STR("repr-digest"),      LB_STR("digest"),
+};
+
 /* The name as we write it, a constant; p NULL: the field stays here. */
-static struct lb_str passed_name(const struct lh_field *field)
+static struct lb_str passed_name(const struct lh_field *field, bool is_untouched)
 {
+    for (size_t i = 0; is_untouched && i < sizeof DESCRIBES / sizeof DESCRIBES[0]; i++) {
+        if (lb_str_eq_nocase(field->name, DESCRIBES[i]))
+            return DESCRIBES[i];
+    }
     for (size_t i = 0; i < sizeof PASSED / sizeof PASSED[0]; i++) {
         if (lb_str_eq_nocase(field->name, PASSED[i]))
             return PASSED[i];
@@ -56,6 +67,9 @@ size_t lg_passed_fields(struct lg_request *request, struct lh_field fields[LG_PA
 {
     const struct lh_head *head = request->head;
     bool typed = request->ask != NULL && request->ask->kind == LG_ASK_JSON;
+    bool untouched = head->body != LH_BODY_NONE &&
+                     (request->ask == NULL || request->ask->kind == LG_ASK_OPAQUE) &&
+                     !ld_is_form(lh_head_get(head, LH_HEADER_CONTENT_TYPE));
     size_t count = 0;
 
     add_field(fields, &count, LB_STR("user-agent"), LB_STR("llmgr/" LLMGR_VERSION_STRING));
@@ -63,7 +77,7 @@ size_t lg_passed_fields(struct lg_request *request, struct lh_field fields[LG_PA
               typed ? LB_STR("application/json") : lh_head_get(head, LH_HEADER_CONTENT_TYPE));
     add_field(fields, &count, LB_STR("cdn-loop"), hops_of(request));
     for (size_t i = 0; i < head->field_count; i++) {
-        struct lb_str name = passed_name(&head->fields[i]);
+        struct lb_str name = passed_name(&head->fields[i], untouched);
         if (name.p != NULL)
             add_field(fields, &count, name, head->fields[i].value);
     }

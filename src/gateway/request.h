@@ -34,6 +34,7 @@
 struct lg_ask;
 struct lg_attempt;
 struct lg_client;
+struct lg_decode;
 struct lg_hold;
 struct lg_job;
 struct lg_own;
@@ -99,11 +100,12 @@ struct lg_request {
     struct lb_str id;        /* ours; unique */
     struct lb_str client_id; /* theirs, if it was sane: what x-request-id says then */
     struct lh_body decoder;
-    struct lb_buf body;   /* collected; given back when no other attempt can follow */
-    struct lg_hold *hold; /* of the memory for a large one; see body.h. NULL: none */
-    struct lg_ask *ask;   /* what the body says; in the arena; NULL: no body */
-    struct lb_str model;  /* as asked for; in the arena or the body */
-    int64_t platform_id;  /* no model is named, but what this platform keeps; 0: neither */
+    struct lb_buf body;       /* collected; given back when no other attempt can follow */
+    struct lg_decode *decode; /* of one that came compressed; in the arena. NULL: none */
+    struct lg_hold *hold;     /* of the memory for a large one; see body.h. NULL: none */
+    struct lg_ask *ask;       /* what the body says; in the arena; NULL: no body */
+    struct lb_str model;      /* as asked for; in the arena or the body */
+    int64_t platform_id;      /* no model is named, but what this platform keeps; 0: neither */
 
     /* Where it goes. */
     struct lg_attempt *attempt; /* the one under way, or the last; NULL: none has opened */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/answer.h"
+#include "gateway/decode.h"
 #include "gateway/origin.h"
 #include "gateway/upload.h"
 #include "http/hops.h"
@@ -64,6 +65,8 @@ static enum lg_verdict judge_length(struct lg_request *request)
 {
     const struct lg_settings *settings = request->settings;
 
+    if (lg_decode_judge(request) != LG_NEXT)
+        return LG_FAIL;
     request->streams_body = lg_upload_suits(request);
     size_t limit = request->streams_body ? settings->upload_max : settings->body_max;
     /* What we read ourselves becomes a tree, which takes tens of times its size. */

@@ -7,6 +7,7 @@
 #include "base/magic.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
+#include "gateway/decode.h"
 #include "gateway/upload.h"
 #include "gateway/work.h"
 #include "manager/manager.h"
@@ -300,15 +301,19 @@ static bool wants_whole(const struct lg_request *request)
            (request->body.size > 0 && memchr("[\xef", request->body.data[0], 2) != NULL);
 }
 
-static enum lg_verdict native(struct lg_request *request)
+/* READ has decoded what it knows to be JSON or a form; of anything else, who knows what it holds?
+ */
+static bool is_hidden(const struct lg_request *request)
+{
+    return lg_decode_is_coded(request) &&
+           (request->ask == NULL || request->streams_body || request->ask->kind == LG_ASK_OPAQUE);
+}
+
+/* All of it that has to be here is. */
+static enum lg_verdict look_into(struct lg_request *request)
 {
     const struct lg_own *own = request->own;
-    enum lg_verdict verdict = LG_NEXT;
 
-    if (wants_whole(request))
-        verdict = lg_upload_whole(request);
-    if (verdict != LG_NEXT)
-        return verdict;
     if (!type_suits(request) || (lf_native_makes_batch(own->row) && !is_json(request)))
         return refuse_type(request);
     bool named = own->id.size > 0 || request->head->query.size > 0 || may_name(request) ||
@@ -316,12 +321,41 @@ static enum lg_verdict native(struct lg_request *request)
     return named ? start_gathering(request) : LG_NEXT;
 }
 
+static enum lg_verdict native(struct lg_request *request)
+{
+    struct lg_own *own = request->own;
+
+    if (is_hidden(request))
+        return lg_decode_refuse(request);
+    own->reads = own->reads || wants_whole(request);
+    if (own->reads) {
+        enum lg_verdict verdict = lg_upload_whole(request);
+        if (verdict != LG_NEXT)
+            return verdict;
+        own->reads = false;
+    }
+    return look_into(request);
+}
+
+/* What was read on a thread has still to be looked into; whose it is was the last question. */
+static enum lg_verdict finish_work(struct lg_request *request)
+{
+    struct lg_own *own = request->own;
+    bool reads = own != NULL && own->reads;
+    enum lg_verdict verdict = lg_work_finish(request);
+
+    if (verdict != LG_NEXT || !reads)
+        return verdict;
+    own->reads = false;
+    return look_into(request);
+}
+
 enum lg_verdict lg_step_own(struct lg_request *request)
 {
     enum lg_verdict verdict = LG_NEXT;
 
     if (lg_work_is_done(request))
-        return lg_work_finish(request);
+        return finish_work(request);
     if (request->attempt->is_repeat || !lr_target_is_borrowed(&request->attempt->target))
         return LG_NEXT;
     bool is_native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;

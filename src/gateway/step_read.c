@@ -3,7 +3,7 @@
  * READ: the body, up to its cap, into one buffer; then one look at what it asks for. A client that
  * waits for 100 Continue gets it here, after its token was found good, its length acceptable and
  * memory for it set aside (body.h). A body that is passed on as it comes (upload.h) stays where it
- * is. A long look is the thread pool's.
+ * is. A long look is the thread pool's, and so is a body that came compressed (decode.h).
  */
 #include "gateway/request.h"
 
@@ -13,6 +13,7 @@
 #include "gateway/ask.h"
 #include "gateway/body.h"
 #include "gateway/client.h"
+#include "gateway/decode.h"
 #include "gateway/shown_ids.h"
 #include "gateway/upload.h"
 #include "gateway/work.h"
@@ -219,8 +220,12 @@ enum lg_verdict lg_step_read(struct lg_request *request)
 {
     enum lg_verdict verdict;
 
-    if (request->job != NULL && lg_work_is_done(request))
-        return lg_work_finish(request);
+    if (request->job != NULL && lg_work_is_done(request)) {
+        bool goes_on = lg_decode_is_working(request);
+        verdict = lg_work_finish(request);
+        if (verdict != LG_NEXT || !goes_on)
+            return verdict;
+    }
     if (request->late)
         return LG_FAIL;
     if (request->streams_body) {
@@ -247,5 +252,10 @@ enum lg_verdict lg_step_read(struct lg_request *request)
     }
     if (request->match.route->kind != LY_ROUTE_RELAY)
         return LG_NEXT;
+    if (lg_decode_is_coded(request)) {
+        verdict = lg_decode_body(request);
+        if (verdict != LG_NEXT)
+            return verdict;
+    }
     return look(request);
 }

@@ -7,6 +7,7 @@
 #include "gateway/attempt.h"
 #include "gateway/body.h"
 #include "gateway/client.h"
+#include "gateway/decode.h"
 #include "upstream/exchange.h"
 
 struct lg_upload {
@@ -40,7 +41,8 @@ bool lg_upload_suits(const struct lg_request *request)
 
     return route->kind == LY_ROUTE_RELAY && route->endpoint == LD_ENDPOINT_NATIVE &&
            head->body != LH_BODY_NONE && lh_head_get(head, LH_HEADER_X_LLMGR_MODEL).size > 0 &&
-           !lg_is_json(lh_head_get(head, LH_HEADER_CONTENT_TYPE));
+           !lg_is_json(lh_head_get(head, LH_HEADER_CONTENT_TYPE)) &&
+           !(lg_decode_is_coded(request) && ld_is_form(lh_head_get(head, LH_HEADER_CONTENT_TYPE)));
 }
 
 static enum lg_verdict refuse(struct lg_request *request, enum lh_error error)

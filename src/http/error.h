@@ -43,6 +43,7 @@
     XX(CHUNK_LONG, 400, N_("a chunk size that is too large"))                                      \
     XX(CHUNK_EXTENSION, 400, N_("an invalid or over-long chunk extension"))                        \
     XX(CHUNK_END, 400, N_("a chunk that does not end with CRLF"))                                  \
+    XX(CODED, 400, N_("compressed data that is broken or cut off"))                                \
     XX(TRAILER, 400, N_("an invalid trailer field"))                                               \
     XX(TRAILER_LONG, 431, N_("the trailer is too long"))                                           \
     XX(EVENT_LONG, 502, N_("an event that is too long"))                                           \

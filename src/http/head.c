@@ -293,3 +293,19 @@ struct lb_str lh_head_get_named(const struct lh_head *head, struct lb_str name)
     }
     return lb_str(NULL, 0);
 }
+
+void lh_head_drop(struct lh_head *head, enum lh_header id)
+{
+    size_t kept = 0;
+
+    memset(head->known, 0, sizeof(head->known));
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct lh_field field = head->fields[i];
+        if (field.id == id)
+            continue;
+        head->fields[kept++] = field;
+        if (field.id != LH_HEADER_OTHER && head->known[field.id] == 0)
+            head->known[field.id] = (uint8_t)kept;
+    }
+    head->field_count = kept;
+}

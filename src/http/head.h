@@ -112,6 +112,8 @@ enum lh_result lh_head_parse(struct lh_head *head, const char *data, size_t size
 struct lb_str lh_head_get(const struct lh_head *head, enum lh_header id);
 /* The same for any name, in any case. */
 struct lb_str lh_head_get_named(const struct lh_head *head, struct lb_str name);
+/* Takes all fields of that name out of a head that was read, as if they had not been sent. */
+void lh_head_drop(struct lh_head *head, enum lh_header id);
 /* Must this field not be forwarded: hop-by-hop by definition or named by Connection? */
 bool lh_head_is_hop(const struct lh_head *head, const struct lh_field *field);
 

@@ -36,6 +36,7 @@ static void deliver_end(struct lu_exchange *exchange)
         lb_free(exchange->host, exchange->why);
     exchange->magic = 0;
     lu_partial_head_free(exchange);
+    lu_decoding_free(exchange);
     lu_pool_count(exchange->pool, -1);
     lb_free(exchange->host, exchange);
 }
@@ -281,7 +282,7 @@ static void conn_end(struct ln_conn *conn, void *context, llmgr_status why)
     struct lu_exchange *exchange = exchange_of(context);
 
     (void)conn;
-    if (why == LLMGR_OK && exchange->got_head && lh_body_eof_is_end(&exchange->body)) {
+    if (why == LLMGR_OK && exchange->got_head && lu_body_may_end(exchange)) {
         lu_end(exchange, false);
         return;
     }

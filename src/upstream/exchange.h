@@ -37,7 +37,10 @@ enum {
 
 /* What the owner hears. `head` and `end` must be there, the others may be NULL. */
 struct lu_face {
-    /* The final head; everything in it is valid during the call only. */
+    /*
+     * The final head; everything in it is valid during the call only. A body in a coding that we
+     * know (http/coding.h) comes without it, and the head as if it had been sent so.
+     */
     void (*head)(struct lu_exchange *exchange, void *context, const struct lh_head *head);
     /* Payload without any framing; at least one byte; valid during the call only. */
     void (*body)(struct lu_exchange *exchange, void *context, struct lb_str bytes);

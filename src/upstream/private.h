@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "http/body.h"
+#include "http/coding.h"
 #include "http/url.h"
 #include "net/loop.h"
 #include "upstream/exchange.h"
@@ -97,6 +98,16 @@ LLMGR_MUST_CHECK llmgr_status lu_pool_judge(const struct lu_pool *pool, const st
 
 enum { LU_EXCHANGE_MAGIC = 0x6c757865, LU_LINK_MAGIC = 0x6c756c6b };
 
+enum { LU_PIECE_SIZE = 16 * 1024 }; /* bytes of a decoded body that are handed out at once */
+
+/* A body with a content coding, on its way out of it. */
+struct lu_decoding {
+    struct lh_decoder *decoder;
+    bool pending;       /* the owner paused: more may be in `rest` or in the decoder */
+    struct lb_buf rest; /* payload that waits for that */
+    char piece[LU_PIECE_SIZE];
+};
+
 enum lu_state {
     LU_DIALING, /* no connection yet */
     LU_SENDING, /* head and slices are on their way; the answer may come already */
@@ -147,7 +158,8 @@ struct lu_exchange {
     bool got_byte;   /* of any answer: no retry any more */
     bool got_head;
     bool keep_alive;
-    bool body_done; /* the body is complete, `end` waits for resume */
+    bool body_done;               /* the body is complete, `end` waits for resume */
+    struct lu_decoding *decoding; /* NULL: the body comes as it is */
     bool paused;
     bool wants_drained; /* for the deferred call, as the next */
     bool wants_resume;
@@ -212,5 +224,8 @@ void lu_feed(struct lu_exchange *exchange, struct lb_str bytes);
 /* After resume: what was held, then the socket again. */
 void lu_feed_held(struct lu_exchange *exchange);
 void lu_partial_head_free(struct lu_exchange *exchange);
+/* The connection has ended: is that the body's proper end? */
+bool lu_body_may_end(const struct lu_exchange *exchange);
+void lu_decoding_free(struct lu_exchange *exchange);
 
 #endif

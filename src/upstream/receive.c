@@ -36,7 +36,42 @@ static void init_head(const struct lu_exchange *exchange, struct lh_head *head,
     lh_head_init_response(head, fields, LH_ANSWER_FIELDS, &lh_limits_default, exchange->reply_to);
 }
 
-static void take_head(struct lu_exchange *exchange, const struct lh_head *head)
+/*
+ * Answers are asked for as they are, and some come compressed all the same. The owner sees neither
+ * the coding nor the length that it had; where the body ends, it tells by itself.
+ */
+static bool begin_decoding(struct lu_exchange *exchange, struct lh_head *head)
+{
+    enum lh_coding coding = lh_coding_of(head);
+
+    if (coding == LH_CODING_NONE || coding == LH_CODING_OTHER || head->body == LH_BODY_NONE ||
+        head->status == 206)
+        return true;
+    struct lu_decoding *decoding = lb_alloc(exchange->host, sizeof *decoding);
+    if (decoding == NULL)
+        return false;
+    decoding->decoder = lh_decoder_new(exchange->host, coding);
+    decoding->pending = false;
+    lb_buf_init(&decoding->rest, exchange->host, LN_READ_SIZE);
+    exchange->decoding = decoding;
+    lh_head_drop(head, LH_HEADER_CONTENT_ENCODING);
+    lh_head_drop(head, LH_HEADER_CONTENT_LENGTH);
+    head->body = LH_BODY_CHUNKED;
+    head->length = 0;
+    return decoding->decoder != NULL;
+}
+
+void lu_decoding_free(struct lu_exchange *exchange)
+{
+    if (exchange->decoding == NULL)
+        return;
+    lh_decoder_free(exchange->decoding->decoder);
+    lb_buf_free(&exchange->decoding->rest);
+    lb_free(exchange->host, exchange->decoding);
+    exchange->decoding = NULL;
+}
+
+static void take_head(struct lu_exchange *exchange, struct lh_head *head)
 {
     if (head->status < 200) {
         if (++exchange->interim > LU_INTERIM_MAX)
@@ -57,6 +92,10 @@ static void take_head(struct lu_exchange *exchange, const struct lh_head *head)
     lb_buf_free(&exchange->head);
     exchange->keep_alive = head->keep_alive;
     lh_body_init(&exchange->body, head);
+    if (!begin_decoding(exchange, head)) {
+        bad_http(exchange, LH_ERR_NO_MEMORY);
+        return;
+    }
     lu_phase_start(exchange);
     exchange->face->head(exchange, exchange->context, head);
 }
@@ -138,6 +177,48 @@ static void take_payload(struct lu_exchange *exchange, struct lb_str payload)
         exchange->face->body(exchange, exchange->context, payload);
 }
 
+static void tell_batch(struct lu_exchange *exchange)
+{
+    if (exchange->face->batch != NULL)
+        exchange->face->batch(exchange, exchange->context,
+                              exchange->state == LU_ENDING && exchange->why == NULL);
+}
+
+/* Piece by piece, and no further than the owner takes them: what is small may become large. */
+static void decode_payload(struct lu_exchange *exchange, struct lb_str payload)
+{
+    struct lu_decoding *decoding = exchange->decoding;
+    size_t size = LU_PIECE_SIZE;
+
+    while (payload.size > 0 || size == LU_PIECE_SIZE) {
+        decoding->pending = exchange->paused;
+        if (exchange->paused) {
+            lb_buf_add_str(&decoding->rest, payload);
+            if (decoding->rest.failed != LLMGR_OK)
+                bad_http(exchange, LH_ERR_NO_MEMORY);
+            return;
+        }
+        if (lh_decode(decoding->decoder, &payload, decoding->piece, LU_PIECE_SIZE, &size) ==
+            LH_FAILED) {
+            bad_http(exchange, LH_ERR_CODED);
+            return;
+        }
+        if (size == 0)
+            continue;
+        take_payload(exchange, lb_str(decoding->piece, size));
+        if (exchange->state != LU_ENDING)
+            tell_batch(exchange);
+        if (exchange->state == LU_ENDING)
+            return;
+    }
+}
+
+bool lu_body_may_end(const struct lu_exchange *exchange)
+{
+    return lh_body_eof_is_end(&exchange->body) &&
+           (exchange->decoding == NULL || lh_decoder_ended(exchange->decoding->decoder));
+}
+
 /* The body is complete; bytes behind it mean that the two of us disagree about the framing. */
 static void take_end(struct lu_exchange *exchange, struct lb_str behind)
 {
@@ -145,6 +226,10 @@ static void take_end(struct lu_exchange *exchange, struct lb_str behind)
         exchange->keep_alive = false;
     if (exchange->paused) {
         exchange->body_done = true;
+        return;
+    }
+    if (!lu_body_may_end(exchange)) {
+        bad_http(exchange, LH_ERR_CODED);
         return;
     }
     lu_end(exchange, exchange->keep_alive && exchange->state == LU_SENT);
@@ -165,7 +250,9 @@ static void feed_payload(struct lu_exchange *exchange, struct lb_str bytes)
             bad_http(exchange, lh_body_error(&exchange->body));
             return;
         }
-        if (payload.size > 0)
+        if (payload.size > 0 && exchange->decoding != NULL)
+            decode_payload(exchange, payload);
+        else if (payload.size > 0)
             take_payload(exchange, payload);
         if (exchange->state == LU_ENDING)
             return;
@@ -179,9 +266,7 @@ static void feed_payload(struct lu_exchange *exchange, struct lb_str bytes)
 static void feed_body(struct lu_exchange *exchange, struct lb_str bytes)
 {
     feed_payload(exchange, bytes);
-    if (exchange->face->batch != NULL)
-        exchange->face->batch(exchange, exchange->context,
-                              exchange->state == LU_ENDING && exchange->why == NULL);
+    tell_batch(exchange);
 }
 
 void lu_feed(struct lu_exchange *exchange, struct lb_str bytes)
@@ -198,18 +283,32 @@ void lu_feed(struct lu_exchange *exchange, struct lb_str bytes)
     feed_body(exchange, bytes);
 }
 
+/* What was still to be decoded; false: the owner has paused again, or it is over. */
+static bool feed_pending(struct lu_exchange *exchange)
+{
+    struct lu_decoding *decoding = exchange->decoding;
+
+    if (decoding == NULL || !decoding->pending)
+        return true;
+    struct lb_buf rest = decoding->rest;
+    lb_buf_init(&decoding->rest, exchange->host, LN_READ_SIZE);
+    decode_payload(exchange, lb_buf_str(&rest));
+    lb_buf_free(&rest);
+    return exchange->state != LU_ENDING && !exchange->paused;
+}
+
 void lu_feed_held(struct lu_exchange *exchange)
 {
-    struct lb_buf held = exchange->held;
-
-    /* The owner may pause again while these are handed out: what is left is held anew. */
-    lb_buf_init(&exchange->held, exchange->host, LN_READ_SIZE);
+    if (!feed_pending(exchange))
+        return;
     if (exchange->body_done) {
         take_end(exchange, lb_str(NULL, 0));
-        if (exchange->face->batch != NULL)
-            exchange->face->batch(exchange, exchange->context, true);
-    } else {
-        feed_body(exchange, lb_buf_str(&held));
+        tell_batch(exchange);
+        return;
     }
+    struct lb_buf held = exchange->held;
+    /* The owner may pause again while these are handed out: what is left is held anew. */
+    lb_buf_init(&exchange->held, exchange->host, LN_READ_SIZE);
+    feed_body(exchange, lb_buf_str(&held));
     lb_buf_free(&held);
 }

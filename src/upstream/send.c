@@ -59,6 +59,7 @@ static bool is_ours(struct lb_str name)
     case LH_HEADER_API_KEY:
     case LH_HEADER_X_GOOG_API_KEY:
     case LH_HEADER_COOKIE:
+    case LH_HEADER_ACCEPT_ENCODING:
         return true;
     default:
         return lh_header_is_hop(id);
@@ -121,6 +122,7 @@ llmgr_status lu_prepare_head(struct lu_exchange *exchange, const struct lu_reque
                            (int)request->fields[i].name.size, request->fields[i].name.p);
         lh_write_field(&exchange->head, request->fields[i].name, request->fields[i].value);
     }
+    lh_write_named(&exchange->head, LH_NAME("accept-encoding"), LB_STR("identity"));
     write_framing(exchange, request, size);
     llmgr_status status = exchange->head.failed;
     if (status == LLMGR_ERR_NO_MEMORY)

@@ -4,6 +4,7 @@
 The platform takes both for one and would give either everything; a third user has a key of his own,
 and for him everything goes as it came.
 """
+import gzip
 import json
 import re
 import signal
@@ -253,6 +254,39 @@ def test_the_second_of_two_members_counts_and_the_query_too(house, keeper):
         assert house.native('POST', 'ocr?' + query, 'ben', {}).status == 404, query
     assert len(keeper.requests()) == before
     assert house.native('POST', f'ocr?file_id={mine}', 'ben', {}).status == 200
+
+
+def test_a_long_body_that_was_to_be_passed_on_names_only_what_is_the_callers(house, keeper):
+    """It is looked through on a thread, and whose it is is asked afterwards."""
+    theirs, mine = house.make('files', 'ann'), house.make('files', 'ben')
+    octets = {'Content_Type': 'application/octet-stream'}
+    for size in (10, 300_000, 1_000_000):
+        body = json.dumps([{'file_id': theirs}, 'x' * size]).encode()
+        before = len(keeper.requests())
+        answer = house.native('POST', 'ocr', 'ben', body, **octets)
+        assert answer.status == 404, (size, answer.text)
+        assert len(keeper.requests()) == before
+        body = body.replace(theirs.encode(), mine.encode())
+        assert house.native('POST', 'ocr', 'ben', body, **octets).status == 200
+
+
+def test_a_body_that_hides_what_it_names_is_not_taken_with_the_servers_key(house, keeper):
+    theirs = house.make('files', 'ann')
+    before = len(keeper.requests())
+    for kind in ('application/octet-stream', 'audio/wav'):
+        for coding in ('gzip', 'br'):
+            body = gzip.compress(json.dumps({'file_id': theirs}).encode())
+            fields = {'Content_Type': kind, 'Content_Encoding': coding}
+            for model in ('House/Small', None):
+                answer = house.native('POST', 'ocr', 'ben', body, model, **fields)
+                assert answer.status == 415, answer.text
+    body = gzip.compress(json.dumps({'file_id': theirs}).encode())
+    answer = house.native('POST', 'ocr', 'ben', body, Content_Encoding='gzip',
+                          Content_Type='application/json')
+    assert answer.status == 404
+    assert len(keeper.requests()) == before
+    octets = {'Content_Type': 'application/octet-stream', 'Content_Encoding': 'gzip'}
+    assert house.native('POST', 'ocr', 'carl', body, **octets).status == 200  # his own key
 
 
 def test_forms_name_only_what_is_the_callers(house, keeper):

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/coding.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "../unit.h"
+
+enum { TEXT_SIZE = 100000, ROOM = 300000 };
+
+static struct lb_host host;
+static char text[TEXT_SIZE];
+
+/* What zlib or libzstd makes of the text; bits as deflateInit2 has them, 0: zstd. */
+static size_t compress_text(int bits, char *out)
+{
+    if (bits == 0) {
+        size_t size = ZSTD_compress(out, ROOM, text, sizeof text, 3);
+        assert_false(ZSTD_isError(size));
+        return size;
+    }
+    z_stream z = {.next_in = (Bytef *)text,
+                  .avail_in = sizeof text,
+                  .next_out = (Bytef *)out,
+                  .avail_out = ROOM};
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&z);
+    return z.total_out;
+}
+
+/* Decodes in pieces of these sizes; the size, or SIZE_MAX. *ended: as lh_decoder_ended. */
+static size_t decode(enum lh_coding coding, struct lb_str in, size_t step, size_t room, char *out,
+                     bool *ended)
+{
+    struct lh_decoder *decoder = lh_decoder_new(&host, coding);
+    size_t size = 0;
+
+    assert_non_null(decoder);
+    for (size_t at = 0; at < in.size || (at == 0 && in.size == 0); at += step) {
+        struct lb_str piece = lb_str_sub(in, at, at + step);
+        size_t got = room;
+        while (piece.size > 0 || got == room) {
+            if (lh_decode(decoder, &piece, out + size, room, &got) == LH_FAILED) {
+                assert_int_equal(lh_decode(decoder, &piece, out, room, &got), LH_FAILED);
+                lh_decoder_free(decoder);
+                return SIZE_MAX;
+            }
+            size += got;
+            assert_true(size <= ROOM - 70000);
+        }
+        if (in.size == 0)
+            break;
+    }
+    *ended = lh_decoder_ended(decoder);
+    lh_decoder_free(decoder);
+    return size;
+}
+
+static const struct {
+    enum lh_coding coding;
+    int bits;
+} ROWS[] = {
+    {LH_CODING_GZIP, 31}, {LH_CODING_DEFLATE, 15}, {LH_CODING_DEFLATE, -15}, {LH_CODING_ZSTD, 0}};
+
+static void what_was_coded_comes_out_in_pieces_of_any_size(void **state)
+{
+    static const size_t STEPS[][2] = {{ROOM, 65536}, {1, 65536}, {ROOM, 1}, {7, 13}, {4096, 4096}};
+    char *coded = malloc(ROOM), *out = malloc(ROOM);
+    (void)state;
+
+    for (size_t i = 0; i < 4; i++) {
+        struct lb_str in = lb_str(coded, compress_text(ROWS[i].bits, coded));
+        for (size_t j = 0; j < 5; j++) {
+            bool ended = false;
+            size_t size = decode(ROWS[i].coding, in, STEPS[j][0], STEPS[j][1], out, &ended);
+            assert_int_equal(size, TEXT_SIZE);
+            assert_memory_equal(out, text, TEXT_SIZE);
+            assert_true(ended);
+        }
+    }
+    free(coded);
+    free(out);
+}
+
+static void a_cut_is_seen(void **state)
+{
+    char *coded = malloc(ROOM), *out = malloc(ROOM);
+    (void)state;
+
+    for (size_t i = 0; i < 4; i++) {
+        size_t size = compress_text(ROWS[i].bits, coded);
+        const size_t cuts[] = {1, 5, size / 2, size - 1};
+        for (size_t j = 0; j < 4; j++) {
+            bool ended = true;
+            size_t got = decode(ROWS[i].coding, lb_str(coded, cuts[j]), ROOM, 65536, out, &ended);
+            assert_true(got == SIZE_MAX || !ended);
+        }
+    }
+    free(coded);
+    free(out);
+}
+
+static void nothing_is_a_whole_body(void **state)
+{
+    char out[64];
+    (void)state;
+
+    for (size_t i = 0; i < 4; i++) {
+        bool ended = false;
+        assert_int_equal(decode(ROWS[i].coding, lb_str("", 0), 1, sizeof out, out, &ended), 0);
+        assert_true(ended);
+    }
+}
+
+static void members_follow_each_other_and_padding_means_nothing(void **state)
+{
+    char *coded = malloc(ROOM), *out = malloc(ROOM);
+    bool ended = false;
+    (void)state;
+
+    for (size_t i = 0; i < 4; i += 3) { /* gzip and zstd */
+        size_t size = compress_text(ROWS[i].bits, coded);
+        memcpy(coded + size, coded, size);
+        assert_int_equal(decode(ROWS[i].coding, lb_str(coded, 2 * size), 11, 4096, out, &ended),
+                         2 * TEXT_SIZE);
+        assert_true(ended);
+    }
+    size_t size = compress_text(31, coded);
+    memset(coded + size, 0, 100);
+    assert_int_equal(decode(LH_CODING_GZIP, lb_str(coded, size + 100), 11, 4096, out, &ended),
+                     TEXT_SIZE);
+    assert_true(ended);
+    free(coded);
+    free(out);
+}
+
+static void nonsense_is_none(void **state)
+{
+    char out[4096];
+    bool ended;
+    (void)state;
+
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(decode(ROWS[i].coding, LB_STR("\xff\xfethis is no coding at all, is it?"),
+                                100, sizeof out, out, &ended),
+                         SIZE_MAX);
+}
+
+/* A window of 128 MiB: nobody has to hold that for a sender. */
+static void a_window_that_is_too_large_is_refused(void **state)
+{
+    char coded[256], out[4096];
+    struct lb_str in;
+    bool ended;
+    (void)state;
+
+    ZSTD_CCtx *context = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 27);
+    ZSTD_inBuffer from = {"abc", 3, 0};
+    ZSTD_outBuffer to = {coded, sizeof coded, 0};
+    assert_false(ZSTD_isError(ZSTD_compressStream2(context, &to, &from, ZSTD_e_flush)));
+    assert_int_equal(ZSTD_compressStream2(context, &to, &from, ZSTD_e_end), 0);
+    ZSTD_freeCCtx(context);
+    in = lb_str(coded, to.pos);
+    assert_int_equal(decode(LH_CODING_ZSTD, in, 100, sizeof out, out, &ended), SIZE_MAX);
+}
+
+static void the_head_says_which(void **state)
+{
+    static const struct {
+        const char *fields;
+        enum lh_coding coding;
+    } CASES[] = {
+        {"", LH_CODING_NONE},
+        {"Content-Encoding: identity\r\n", LH_CODING_NONE},
+        {"Content-Encoding:\r\n", LH_CODING_NONE},
+        {"Content-Encoding: GZip\r\n", LH_CODING_GZIP},
+        {"Content-Encoding: x-gzip\r\n", LH_CODING_GZIP},
+        {"Content-Encoding: identity, deflate\r\n", LH_CODING_DEFLATE},
+        {"Content-Encoding: zstd\r\nContent-Encoding: identity\r\n", LH_CODING_ZSTD},
+        {"Content-Encoding: br\r\n", LH_CODING_OTHER},
+        {"Content-Encoding: gzip, gzip\r\n", LH_CODING_OTHER},
+        {"Content-Encoding: gzip\r\nContent-Encoding: zstd\r\n", LH_CODING_OTHER},
+    };
+    struct lh_field fields[LH_FIELDS];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct lh_head head;
+        char bytes[256];
+        snprintf(bytes, sizeof bytes, "HTTP/1.1 200 OK\r\nA: b\r\n%sDate: x\r\nA: c\r\n\r\n",
+                 CASES[i].fields);
+        lh_head_init_response(&head, fields, LH_FIELDS, &lh_limits_default, LH_REPLY_TO_OTHER);
+        assert_int_equal(lh_head_parse(&head, bytes, strlen(bytes)), LH_DONE);
+        assert_int_equal(lh_coding_of(&head), CASES[i].coding);
+        lh_head_drop(&head, LH_HEADER_CONTENT_ENCODING);
+        assert_int_equal(lh_coding_of(&head), LH_CODING_NONE);
+        assert_int_equal(head.field_count, 3);
+        assert_true(lb_str_eq_c(lh_head_get(&head, LH_HEADER_DATE), "x"));
+        assert_true(lb_str_eq_c(lh_head_get_named(&head, LB_STR("a")), "b"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_coded_comes_out_in_pieces_of_any_size),
+        cmocka_unit_test(a_cut_is_seen),
+        cmocka_unit_test(nothing_is_a_whole_body),
+        cmocka_unit_test(members_follow_each_other_and_padding_means_nothing),
+        cmocka_unit_test(nonsense_is_none),
+        cmocka_unit_test(a_window_that_is_too_large_is_refused),
+        cmocka_unit_test(the_head_says_which),
+    };
+    lb_host_init(&host);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + (i * i / 7 + i / 1000) % 23);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

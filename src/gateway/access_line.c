@@ -4,10 +4,10 @@
 
 #include <stdio.h>
 
+#include "base/log_file.h"
 #include "base/when.h"
 #include "gateway/attempt.h"
 #include "gateway/client.h"
-#include "gateway/log_file.h"
 #include "gateway/origin.h"
 #include "gateway/request.h"
 
@@ -56,13 +56,13 @@ static int write_line(const struct lg_request *request, char *line)
 void lg_access_log(const struct lg_request *request)
 {
     struct lg_worker *worker = request->worker;
-    struct lg_log *log = worker->shared->log;
+    struct lb_log_file *log = worker->shared->log;
     char line[LINE_MAX_SIZE];
 
-    if (!lg_log_is_on(log))
+    if (!lb_log_file_is_on(log))
         return;
     int size = write_line(request, line);
     if (size <= 0 || size >= LINE_MAX_SIZE ||
-        !lg_log_add(log, worker->index, lb_str(line, (size_t)size)))
+        !lb_log_file_add(log, worker->index, lb_str(line, (size_t)size)))
         lg_count(worker, LG_METRIC_LOG_LOST, 1);
 }

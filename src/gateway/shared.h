@@ -17,7 +17,7 @@
 #include "net/tls.h"
 
 struct lb_gauge;
-struct lg_log;
+struct lb_log_file;
 struct ln_share;
 struct lg_worker;
 struct ll_ledger;
@@ -38,7 +38,7 @@ struct lg_drain {
 struct lg_shared {
     struct llmgr *manager;
     struct ll_ledger *ledger;
-    struct lg_log *log;                   /* the access log */
+    struct lb_log_file *log;              /* the access log */
     struct lb_gauge *gauge;               /* requests under way, of users and tokens */
     struct lb_gauge *addresses;           /* connections */
     struct ln_share *bodies;              /* bytes of memory */

@@ -12,9 +12,9 @@
 
 #include "base/concurrency.h"
 #include "base/error.h"
+#include "base/log_file.h"
 #include "base/magic.h"
 #include "gateway/body.h"
-#include "gateway/log_file.h"
 #include "gateway/shared.h"
 #include "gateway/worker.h"
 #include "ledger/ledger.h"
@@ -223,7 +223,8 @@ static llmgr_status open_all(struct le_server *server, const struct le_server_op
     if (status != LLMGR_OK)
         return status;
     name_hop(server);
-    status = lg_log_new(server->host, shared->worker_count, options->access_log, &shared->log, err);
+    status =
+        lb_log_file_new(server->host, shared->worker_count, options->access_log, &shared->log, err);
     for (size_t i = 0; i < shared->worker_count && status == LLMGR_OK; i++)
         status = lg_worker_new(shared, (unsigned)i, &options->settings, &shared->workers[i], err);
     return status == LLMGR_OK ? le_sockets_open(shared, &places, &server->places, err) : status;
@@ -277,7 +278,7 @@ llmgr_status le_server_reload(struct le_server *server, const struct lg_settings
             return status;
         ln_tls_server_free(trial);
     }
-    status = lg_log_reopen(server->shared.log, access_log, err);
+    status = lb_log_file_reopen(server->shared.log, access_log, err);
     if (status != LLMGR_OK)
         return status;
     ln_share_resize(server->shared.bodies, settings->bodies_max);
@@ -315,7 +316,7 @@ void le_server_free(struct le_server *server)
     if (server->shared.ledger != NULL &&
         ll_ledger_close(server->shared.ledger, LEDGER_CLOSE_MS, &err) != LLMGR_OK)
         lb_warn(server->host, "%s", err.message);
-    lg_log_free(server->shared.log);
+    lb_log_file_free(server->shared.log);
     lb_free(server->host, server->shared.gauge);
     lb_free(server->host, server->shared.addresses);
     ln_share_free(server->shared.bodies);

@@ -85,8 +85,8 @@ NUMBERS = [
     (r'and (\d+) fields of head', r'、(\d+) 个字段', 'LH_FIELDS', 1),
     (r'(\d+) levels of JSON', r'JSON (\d+) 层', 'LJ_DEPTH_MAX', 1),
     (r'(\d+) look-ups of unknown tokens', r'同时 (\d+) 次未知令牌查询', 'LOOK_UPS_MAX', 1),
-    (r'a buffer of (\d+) MiB', r'有 (\d+) MiB 的缓冲区', 'LG_LOG_RING', 1 << 20),
-    (r'up to (\d+) ms of lines', r'最多缺少 (\d+) 毫秒的行', 'LG_LOG_MS', 1),
+    (r'a buffer of (\d+) MiB', r'有 (\d+) MiB 的缓冲区', 'LB_LOG_RING', 1 << 20),
+    (r'up to (\d+) ms of lines', r'最多缺少 (\d+) 毫秒的行', 'LB_LOG_MS', 1),
     (r'are (\d+) nicer', r'unit 中的 `Nice=`）高 (\d+)', 'BACKGROUND_NICE', 1),
     (r'reserve` \((\d+) MiB', r'reserve`（(\d+) MiB', 'LS_RESERVE_SIZE', 1 << 20),
 ]

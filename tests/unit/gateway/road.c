@@ -9,8 +9,8 @@
 #include <sys/un.h>
 
 #include "base/concurrency.h"
+#include "base/log_file.h"
 #include "gateway/body.h"
-#include "gateway/log_file.h"
 #include "http/head.h"
 #include "library/library.h"
 #include "manager/manager.h"
@@ -325,7 +325,7 @@ static void fill_shared(struct road *road)
     };
     if (ll_ledger_open(road->manager->manager, &ledger, &road->shared.ledger, &road->err) !=
             LLMGR_OK ||
-        lg_log_new(host, 1, NULL, &road->shared.log, &road->err) != LLMGR_OK)
+        lb_log_file_new(host, 1, NULL, &road->shared.log, &road->err) != LLMGR_OK)
         fail_msg("%s", road->err.message);
 }
 
@@ -390,7 +390,7 @@ void road_teardown(struct road *road)
         assert_true(road->exchanges[i].forgotten || !road->exchanges[i].is_running);
     assert_int_equal(road->asked, road->recorded + road->given_back);
     assert_int_equal(ll_ledger_close(road->shared.ledger, 60000, &road->err), LLMGR_OK);
-    lg_log_free(road->shared.log);
+    lb_log_file_free(road->shared.log);
     lb_free(host, road->shared.gauge);
     lb_free(host, road->shared.addresses);
     ln_share_free(road->shared.bodies);

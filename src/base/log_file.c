@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One reader and one writer per ring; the thread owns the file. */
-#include "gateway/log_file.h"
+#include "base/log_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ struct ring {
 
 enum { LOG_MAGIC = 0x6c676c6f };
 
-struct lg_log {
+struct lb_log_file {
     unsigned magic;
     const struct lb_host *host;
     atomic_bool on;
@@ -50,21 +50,21 @@ struct lg_log {
 
 /* ---- Rings ----------------------------------------------------------------------------------- */
 
-bool lg_log_is_on(const struct lg_log *log)
+bool lb_log_file_is_on(const struct lb_log_file *log)
 {
     return log != NULL && atomic_load_explicit(&log->on, memory_order_relaxed);
 }
 
-bool lg_log_add(struct lg_log *log, size_t worker, struct lb_str line)
+bool lb_log_file_add(struct lb_log_file *log, size_t worker, struct lb_str line)
 {
     struct ring *ring = &log->rings[worker];
     size_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
     size_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
 
-    if (line.size > LG_LOG_RING - (head - tail))
+    if (line.size > LB_LOG_RING - (head - tail))
         return false;
-    size_t at = head % LG_LOG_RING;
-    size_t first = line.size < LG_LOG_RING - at ? line.size : LG_LOG_RING - at;
+    size_t at = head % LB_LOG_RING;
+    size_t first = line.size < LB_LOG_RING - at ? line.size : LB_LOG_RING - at;
     memcpy(ring->bytes + at, line.p, first);
     memcpy(ring->bytes, line.p + first, line.size - first);
     atomic_store_explicit(&ring->head, head + line.size, memory_order_release);
@@ -77,9 +77,9 @@ static struct lb_str front(const struct ring *ring, size_t *tail)
     size_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
 
     *tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    size_t at = *tail % LG_LOG_RING;
+    size_t at = *tail % LB_LOG_RING;
     size_t size = head - *tail;
-    return lb_str(ring->bytes + at, size < LG_LOG_RING - at ? size : LG_LOG_RING - at);
+    return lb_str(ring->bytes + at, size < LB_LOG_RING - at ? size : LB_LOG_RING - at);
 }
 
 /* ---- The file -------------------------------------------------------------------------------- */
@@ -110,7 +110,7 @@ static void close_file(int fd)
         (void)close(fd);
 }
 
-static void tell(struct lg_log *log, bool fails)
+static void tell(struct lb_log_file *log, bool fails)
 {
     if (fails && !log->failing)
         lb_warn(log->host,
@@ -122,7 +122,7 @@ static void tell(struct lg_log *log, bool fails)
 }
 
 /* Bytes that went; 0: none can go now. */
-static size_t write_some(struct lg_log *log, struct lb_str bytes)
+static size_t write_some(struct lb_log_file *log, struct lb_str bytes)
 {
     struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
 
@@ -139,7 +139,7 @@ static size_t write_some(struct lg_log *log, struct lb_str bytes)
 }
 
 /* Everything of one ring; false if the file takes no more. */
-static bool write_ring(struct lg_log *log, size_t index)
+static bool write_ring(struct lb_log_file *log, size_t index)
 {
     struct ring *ring = &log->rings[index];
     size_t tail;
@@ -158,7 +158,7 @@ static bool write_ring(struct lg_log *log, size_t index)
 }
 
 /* A line whose beginning is in the file that was left: the rest of it is nothing for the next. */
-static void drop_torn(struct lg_log *log)
+static void drop_torn(struct lb_log_file *log)
 {
     size_t tail;
 
@@ -174,7 +174,7 @@ static void drop_torn(struct lg_log *log)
     }
 }
 
-static void take_next_file(struct lg_log *log)
+static void take_next_file(struct lb_log_file *log)
 {
     struct stat stat;
     int next_fd = atomic_exchange(&log->next_fd, UNCHANGED);
@@ -189,7 +189,7 @@ static void take_next_file(struct lg_log *log)
 }
 
 /* True: nothing is left. */
-static bool write_all(struct lg_log *log)
+static bool write_all(struct lb_log_file *log)
 {
     take_next_file(log);
     if (log->fd < 0) {
@@ -208,7 +208,7 @@ static bool write_all(struct lg_log *log)
 
 static void *run(void *context)
 {
-    struct lg_log *log = LB_CAST(struct lg_log, context, LOG_MAGIC);
+    struct lb_log_file *log = LB_CAST(struct lb_log_file, context, LOG_MAGIC);
     struct timespec until;
 
     lb_thread_background();
@@ -218,7 +218,7 @@ static void *run(void *context)
         (void)write_all(log);
         pthread_mutex_lock(&log->lock);
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += LG_LOG_MS * 1000000L;
+        until.tv_nsec += LB_LOG_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000L;
         until.tv_nsec %= 1000000000L;
         if (!log->closing)
@@ -226,7 +226,7 @@ static void *run(void *context)
     }
     pthread_mutex_unlock(&log->lock);
     const struct timespec pause = {.tv_nsec = 10 * 1000000L};
-    int64_t end = lb_monotonic_ms() + LG_LOG_CLOSE_MS;
+    int64_t end = lb_monotonic_ms() + LB_LOG_CLOSE_MS;
     while (!write_all(log) && lb_monotonic_ms() < end)
         (void)nanosleep(&pause, NULL);
     return NULL;
@@ -234,7 +234,7 @@ static void *run(void *context)
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-llmgr_status lg_log_reopen(struct lg_log *log, const char *path, struct llmgr_error *err)
+llmgr_status lb_log_file_reopen(struct lb_log_file *log, const char *path, struct llmgr_error *err)
 {
     int fd;
 
@@ -247,7 +247,7 @@ llmgr_status lg_log_reopen(struct lg_log *log, const char *path, struct llmgr_er
     return LLMGR_OK;
 }
 
-static void free_log(struct lg_log *log)
+static void free_log(struct lb_log_file *log)
 {
     for (size_t i = 0; i < log->ring_count; i++)
         lb_free(log->host, log->rings[i].bytes);
@@ -259,9 +259,9 @@ static void free_log(struct lg_log *log)
     lb_free(log->host, log);
 }
 
-static struct lg_log *make_log(const struct lb_host *host, size_t workers)
+static struct lb_log_file *make_log(const struct lb_host *host, size_t workers)
 {
-    struct lg_log *log = lb_calloc(host, 1, sizeof *log + workers * sizeof log->rings[0]);
+    struct lb_log_file *log = lb_calloc(host, 1, sizeof *log + workers * sizeof log->rings[0]);
     pthread_condattr_t attr;
     bool whole = true;
 
@@ -278,7 +278,7 @@ static struct lg_log *make_log(const struct lb_host *host, size_t workers)
     pthread_cond_init(&log->wake, &attr);
     pthread_condattr_destroy(&attr);
     for (size_t i = 0; i < workers; i++) {
-        log->rings[i].bytes = lb_alloc(host, LG_LOG_RING); /* no memory until it is written to */
+        log->rings[i].bytes = lb_alloc(host, LB_LOG_RING); /* no memory until it is written to */
         whole = whole && log->rings[i].bytes != NULL;
     }
     if (whole)
@@ -287,14 +287,14 @@ static struct lg_log *make_log(const struct lb_host *host, size_t workers)
     return NULL;
 }
 
-llmgr_status lg_log_new(const struct lb_host *host, size_t workers, const char *path,
-                        struct lg_log **out, struct llmgr_error *err)
+llmgr_status lb_log_file_new(const struct lb_host *host, size_t workers, const char *path,
+                             struct lb_log_file **out, struct llmgr_error *err)
 {
-    struct lg_log *log = make_log(host, workers);
+    struct lb_log_file *log = make_log(host, workers);
 
     if (log == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = lg_log_reopen(log, path, err);
+    llmgr_status status = lb_log_file_reopen(log, path, err);
     if (status == LLMGR_OK && pthread_create(&log->thread, NULL, run, log) != 0)
         status = lb_fail(err, LLMGR_ERR_IO, N_("no thread can be started"));
     if (status != LLMGR_OK) {
@@ -305,7 +305,7 @@ llmgr_status lg_log_new(const struct lb_host *host, size_t workers, const char *
     return LLMGR_OK;
 }
 
-void lg_log_free(struct lg_log *log)
+void lb_log_file_free(struct lb_log_file *log)
 {
     if (log == NULL)
         return;

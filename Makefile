@@ -23,9 +23,9 @@ test-deep: ## sanitizers, faults, valgrind, clang, interop, kills, fuzzers, with
 bench: ## the benchmarks, with the machine and versions they ran on
 	@tools/deps test bench && tools/build $(BUILD)-release --buildtype=release && tools/bench $(BUILD)-release
 
-check: ## format, include table, banned calls, contexts: seconds
+check: ## format, include table, banned calls, circles, contexts: seconds
 	@tools/deps test && tools/check-format && tools/check-includes && tools/check-banned && \
-		tools/check-casts
+		tools/check-circles && tools/check-casts
 
 mutants: ## plant the bugs of tests/mutants one at a time: the suite must catch each
 	@tools/deps test deep && tools/mutants

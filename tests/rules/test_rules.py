@@ -154,6 +154,41 @@ def test_a_mutant_that_names_no_test_is_named(tmp_path, change, complaint):
     assert done.returncode == 1 and complaint in done.stdout
 
 
+def ring(house, count, folder='http'):
+    """Files that call one another in a ring."""
+    for at in range(count):
+        root = house(f'src/{folder}/r{at}.c', STORY + f'void r{at}_go(void)\n{{\n'
+                     f'    r{(at + 1) % count}_go();\n}}\n')
+    return root
+
+
+def test_a_circle_of_three_files_passes_and_one_of_four_is_told_with_its_calls(house):
+    assert check('check-circles', ring(house, 3))[0] == 0
+    status, output = check('check-circles', ring(house, 4))
+    assert status == 1
+    assert 'a circle of 4 files' in output
+    assert 'src/http/r3.c calls r0_go() of src/http/r0.c' in output
+
+
+def test_a_permitted_circle_passes_until_it_is_smaller(house):
+    house('tools/circles', '# why\nstore 5\n')
+    assert check('check-circles', ring(house, 5, 'store'))[0] == 0
+    (house('tools/circles', 'store 5\n') / 'src/store/r4.c').unlink()
+    status, output = check('check-circles', ring(house, 4, 'store'))
+    assert status == 1 and 'store needs 4, not 5' in output
+
+
+@pytest.mark.parametrize('back', [
+    'static const struct face FACE = {.go = r0_stop};\n',        # nobody defines that
+    'void r3_go(void)\n{\n    face->r0_go();\n}\n',              # a member
+    'void r3_go(void)\n{\n    struct r0_go *it;\n}\n',           # a type
+    'void r3_go(void)\n{\n    /* r0_go(); */ say("r0_go");\n}\n',
+])
+def test_what_only_looks_like_a_call_closes_no_circle(house, back):
+    ring(house, 4)
+    assert check('check-circles', house('src/http/r3.c', STORY + back))[0] == 0
+
+
 @pytest.fixture(name='catalogue')
 def catalogue_fixture(tmp_path):
     """A tree with one message: returns what the check says of it and a given translation."""

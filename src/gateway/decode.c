@@ -2,6 +2,7 @@
 /* Bodies out of their coding. See the header. */
 #include "gateway/decode.h"
 
+#include "base/magic.h"
 #include "gateway/ask.h"
 #include "gateway/body.h"
 #include "gateway/work.h"
@@ -9,7 +10,10 @@
 
 enum { PIECE_SIZE = 16 * 1024 };
 
+enum { DECODE_MAGIC = 0x6c676463 };
+
 struct lg_decode {
+    unsigned magic;
     const struct lb_host *host;
     enum lh_coding coding;
     struct lb_str coded;
@@ -68,7 +72,7 @@ enum lg_verdict lg_decode_judge(struct lg_request *request)
 
 static void decode(void *context)
 {
-    struct lg_decode *job = context;
+    struct lg_decode *job = LB_CAST(struct lg_decode, context, DECODE_MAGIC);
     struct lh_decoder *decoder = lh_decoder_new(job->host, job->coding);
     struct lb_str in = job->coded;
     enum lh_result result = LH_MORE;
@@ -113,7 +117,7 @@ static enum lg_verdict fail(struct lg_request *request, const struct lg_decode *
 
 static enum lg_verdict decoded(struct lg_request *request, void *context, llmgr_status status)
 {
-    struct lg_decode *job = context;
+    struct lg_decode *job = LB_CAST(struct lg_decode, context, DECODE_MAGIC);
 
     lg_body_looked(request);
     job->working = false;
@@ -144,6 +148,7 @@ static struct lg_decode *begin(struct lg_request *request)
 
     if (job == NULL)
         return NULL;
+    job->magic = DECODE_MAGIC;
     job->host = request->worker->host;
     job->coding = lh_coding_of(request->head);
     job->coded = lb_buf_str(&request->body);

@@ -11,6 +11,7 @@
 #include "ledger/rows.h"
 
 #include "base/error.h"
+#include "ledger/known.h"
 #include "ledger/sums.h"
 #include "manager/access.h"
 #include "manager/handle.h"
@@ -205,15 +206,9 @@ static struct ls_value number_id(int64_t id)
     return id != 0 ? ls_int(id) : ls_null();
 }
 
-static struct ls_value number_tokens(int64_t count)
-{
-    return count != LL_UNKNOWN ? ls_int(count) : ls_null();
-}
-
-static struct ls_value number_amount(int64_t amount)
-{
-    return amount != LL_UNKNOWN ? ls_int(amount) : ls_null();
-}
+/* Of both kinds one may be unknown. */
+#define number_tokens ll_known
+#define number_amount ll_known
 
 static struct ls_value number_nth(int64_t number)
 {

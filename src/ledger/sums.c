@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/map.h"
+#include "ledger/known.h"
 #include "ledger/rows.h"
 #include "manager/manager.h"
 #include "store/store.h"
@@ -205,11 +206,6 @@ static int in_order_of_key(const void *left, const void *right)
     return order != 0 ? order : lb_str_cmp(a->slot, b->slot);
 }
 
-static struct ls_value known(int64_t count)
-{
-    return count != LL_UNKNOWN ? ls_int(count) : ls_null();
-}
-
 static void fill_sum(const void *context, size_t run, struct ls_value *values)
 {
     const struct ll_sums *sums = context;
@@ -221,7 +217,7 @@ static void fill_sum(const void *context, size_t run, struct ls_value *values)
         ls_text(sum->slot),          ls_text(lb_cstr(payer != NULL ? payer : "")),
         ls_text(sum->platform_name), ls_text(sum->model_name),
 #define LL_TALLY(name, ...) ls_int(sum->name),
-#define LL_SUMMED(name, ...) known(sum->name),
+#define LL_SUMMED(name, ...) ll_known(sum->name),
 #include "ledger/usage.def"
     };
 

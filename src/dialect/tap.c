@@ -96,12 +96,21 @@ static bool take_echo(struct ld_tap *tap, struct lb_str raw)
     return true;
 }
 
+/* Its first line ends the stream, whatever may follow (note_done may have heard it already). */
+static bool is_done(struct lb_str data)
+{
+    const struct lb_str done = LB_STR("[DONE]");
+
+    return lb_str_starts(data, done) &&
+           lb_str_trim(lb_str_sub(data, done.size, lb_str_find(data, '\n'))).size == 0;
+}
+
 /* Reads the data of the event `raw`. False: it is to be withheld. */
 static bool take_data(struct ld_tap *tap, struct lb_str raw, struct lb_str data, struct lb_str type)
 {
     tap->filter.report.events++;
     data = lb_str_trim(data);
-    if (lb_str_eq(data, LB_STR("[DONE]"))) {
+    if (is_done(data)) {
         tap->filter.report.terminal = true;
         return true;
     }
@@ -113,19 +122,14 @@ static bool take_data(struct ld_tap *tap, struct lb_str raw, struct lb_str data,
     return ld_tap_judge_event(tap, raw, type) && !ld_tap_is_extra(tap, data, finished);
 }
 
-/* Reads one whole event. False: it is to be withheld. */
-static bool take_event(struct ld_tap *tap, struct lb_str raw)
+/* An event of several lines, or none of data. */
+static bool take_lines(struct ld_tap *tap, struct lb_str raw)
 {
     struct lh_sse sse;
     struct lh_sse_event event;
-    struct lb_str data;
     size_t used;
     bool pass = true;
 
-    if (take_echo(tap, raw))
-        return true;
-    if (plain_data(raw, &data))
-        return take_data(tap, raw, data, LB_STR(""));
     lh_sse_init(&sse, tap->host, raw.size);
     enum lh_result result = lh_sse_next(&sse, raw.p, raw.size, &used, &event);
     if (result == LH_MORE)
@@ -136,6 +140,18 @@ static bool take_event(struct ld_tap *tap, struct lb_str raw)
         ld_tap_refuse(tap, raw);
     lh_sse_free(&sse);
     return pass;
+}
+
+/* Reads one whole event. False: it is to be withheld. */
+static bool take_event(struct ld_tap *tap, struct lb_str raw)
+{
+    struct lb_str data;
+
+    if (take_echo(tap, raw))
+        return true;
+    if (plain_data(raw, &data))
+        return take_data(tap, raw, data, LB_STR(""));
+    return take_lines(tap, raw);
 }
 
 /* ---- Handing out ----------------------------------------------------------------------------- */
@@ -171,6 +187,16 @@ static void sniff_loose(struct ld_sniff *sniff, struct lb_str bytes)
     ld_sniff_feed(sniff, bytes.p + from, bytes.size - from);
 }
 
+/* Is its first line the one that ends a stream? */
+static bool begins_done(struct lb_str start)
+{
+    const struct lb_str name = LB_STR("data:");
+    size_t end = lh_find_eol(start.p, 0, start.size);
+
+    return end < start.size && lb_str_starts(start, name) &&
+           is_done(lb_str_trim(lb_str_sub(start, name.size, end)));
+}
+
 /*
  * The current event is too long to be held, or memory is short: from here on it passes in pieces,
  * and is read as it passes.
@@ -187,6 +213,7 @@ static void let_loose(struct pass *pass)
     struct lb_str start = ld_tap_joined(lb_buf_str(carry), more, room);
 
     tap->loose = true;
+    tap->filter.report.terminal |= !tap->native && begins_done(start);
     ld_sniff_reset(&tap->sniff);
     sniff_loose(&tap->sniff, lb_buf_str(carry));
     sniff_loose(&tap->sniff, more);
@@ -327,12 +354,11 @@ static bool is_alone(struct pass *pass, size_t at)
            ld_tap_last_line(&tap->sniff, held, come) != LD_TAP_LINE_OTHER;
 }
 
-/* The event ends there, and gets the empty line that it lacks. */
-static void end_alone(struct pass *pass, size_t at)
+/* The event that ended there without an empty line gets one. */
+static void add_empty_line(struct pass *pass, size_t at)
 {
     struct ld_tap *tap = pass->tap;
 
-    end_event(pass, at, at);
     tap->single = true;
     if (tap->dropped)
         return;
@@ -342,18 +368,19 @@ static void end_alone(struct pass *pass, size_t at)
 }
 
 /*
- * At `at` a line of data begins, or one of a type. A second one of an event whose data are whole
- * begins another event. (A type may stand behind the data.)
+ * At `at` a line of data begins, or one of a type. Is it another event's? A second one of an event
+ * whose data are whole is. (A type may stand behind the data.)
  */
-static void begin_line(struct pass *pass, size_t at)
+static bool begins_another(struct pass *pass, size_t at)
 {
     struct ld_tap *tap = pass->tap;
     const bool data = pass->in.p[at] == 'd';
 
     if (tap->has_data && (data || tap->has_type) && is_alone(pass, at))
-        end_alone(pass, at);
+        return true;
     tap->has_data |= data;
     tap->has_type |= !data;
+    return false;
 }
 
 /* ---- Feeding --------------------------------------------------------------------------------- */
@@ -386,25 +413,26 @@ static size_t feed_stream(struct pass *pass)
     size_t at = skip_lf(pass);
 
     while (at < size) {
-        if (tap->blank && (p[at] == 'd' || p[at] == 'e'))
-            begin_line(pass, at);
-        size_t end = lh_find_eol(p, at, size);
-        bool blank = tap->blank && end == at;
-        tap->blank = tap->blank && end == at;
-        if (end == size)
-            break;
-        at = end + 1;
-        if (p[end] == '\r') {
-            tap->last_cr = at == size;
-            at += at < size && p[at] == '\n';
+        size_t end = at;
+        bool alone = tap->blank && (p[at] == 'd' || p[at] == 'e') && begins_another(pass, at);
+        if (!alone) {
+            end = lh_find_eol(p, at, size);
+            alone = !tap->blank || end != at;
+            tap->blank = !alone;
+            if (end == size)
+                break;
+            at = end + 1;
+            if (p[end] == '\r') {
+                tap->last_cr = at == size;
+                at += at < size && p[at] == '\n';
+            }
+            tap->blank = true;
+            if (alone && !(tap->single && tap->has_data && is_alone(pass, at)))
+                continue;
         }
-        tap->blank = true;
-        if (blank)
-            end_event(pass, end, at);
-        else if (tap->single && tap->has_data && is_alone(pass, at))
-            end_alone(pass, at);
-        else
-            continue;
+        end_event(pass, alone ? at : end, at);
+        if (alone)
+            add_empty_line(pass, at);
         if (pass->out->count >= LD_FILTER_SLICES - 3) { /* a carry, its rest and a run still fit */
             flush(pass, at, at);
             return at;
@@ -414,31 +442,15 @@ static size_t feed_stream(struct pass *pass)
     return size;
 }
 
-/* Of an answer that is known to be a stream, or whole. */
-static size_t feed_known(struct ld_tap *tap, struct lb_str in, struct ld_filter_out *out)
-{
-    struct pass pass = {.tap = tap, .in = in, .out = out};
-
-    if (!tap->filter.stream) {
-        ld_tap_feed_whole(tap, in, out);
-        return in.size;
-    }
-    struct lb_buf *handed_out = &tap->carry[tap->current ^ 1];
-    if (handed_out->size > 0)
-        empty(handed_out);
-    return feed_stream(&pass);
-}
+static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_out *out);
 
 /* It is known now. What was kept until then goes first: blanks, and the start of a field's name. */
 static void decide(struct ld_tap *tap, enum ld_look look, struct ld_filter_out *out)
 {
-    const struct lb_str start = lb_str(tap->start, tap->start_size);
-
     tap->filter.decided = true;
     tap->filter.stream = look == LD_LOOK_EVENTS || (tap->filter.stream && look != LD_LOOK_WHOLE);
     ld_sniff_init(&tap->sniff, tap->host, tap->endpoint, tap->filter.stream);
-    if (start.size > 0)
-        (void)feed_known(tap, start, out);
+    (void)feed(&tap->filter, lb_str(tap->start, tap->start_size), out);
 }
 
 static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_out *out)
@@ -449,17 +461,20 @@ static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_
     if (in.size == 0)
         return 0;
     if (!tap->filter.decided) {
-        char room[LD_TAP_ROOM];
-        struct lb_str start = ld_tap_joined(lb_str(tap->start, tap->start_size), in, room);
-        enum ld_look look = ld_look(start);
-        if (look == LD_LOOK_MORE) { /* not as many as LD_LOOK_MAX */
-            memcpy(tap->start, start.p, start.size);
-            tap->start_size = (uint8_t)start.size;
+        enum ld_look look = ld_tap_look(tap, in);
+        if (look == LD_LOOK_MORE)
             return in.size;
-        }
         decide(tap, look, out);
     }
-    return feed_known(tap, in, out);
+    if (!tap->filter.stream) {
+        ld_tap_feed_whole(tap, in, out);
+        return in.size;
+    }
+    struct lb_buf *handed_out = &tap->carry[tap->current ^ 1];
+    if (handed_out->size > 0)
+        empty(handed_out);
+    struct pass pass = {.tap = tap, .in = in, .out = out};
+    return feed_stream(&pass);
 }
 
 static void finish(struct ld_filter *filter, struct ld_filter_out *out)

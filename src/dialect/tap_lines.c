@@ -66,3 +66,16 @@ enum ld_tap_line ld_tap_last_line(struct ld_sniff *sniff, struct lb_str first, s
     ld_sniff_feed(sniff, line.p, line.size);
     return sniff->whole ? LD_TAP_LINE_WHOLE : LD_TAP_LINE_OTHER;
 }
+
+enum ld_look ld_tap_look(struct ld_tap *tap, struct lb_str in)
+{
+    char room[LD_TAP_ROOM];
+    struct lb_str start = ld_tap_joined(lb_str(tap->start, tap->start_size), in, room);
+    enum ld_look look = ld_look(start);
+
+    if (look == LD_LOOK_MORE) { /* not as many as LD_LOOK_MAX */
+        memcpy(tap->start, start.p, start.size);
+        tap->start_size = (uint8_t)start.size;
+    }
+    return look;
+}

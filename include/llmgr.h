@@ -612,7 +612,7 @@ LLMGR_API void llmgr_request_init(struct llmgr_request *request);
 /* Token counts as the upstream reported them; -1 where it did not. */
 struct llmgr_usage {
     int64_t prompt_tokens;
-    int64_t completion_tokens;
+    int64_t completion_tokens; /* with what only the total counts (thinking, at some platforms) */
     int64_t total_tokens;
     int64_t cached_tokens;    /* part of prompt_tokens */
     int64_t reasoning_tokens; /* part of completion_tokens */
@@ -775,7 +775,7 @@ typedef enum llmgr_provenance {
 /* How an attempt ended: XX(NAME, number, "name"). */
 #define LLMGR_END_MAP(XX)                                                                          \
     XX(COMPLETED, 0, "completed")                                                                  \
-    XX(UPSTREAM_ERROR, 1, "upstream_error") /* refused, unreachable or failed before the answer */ \
+    XX(UPSTREAM_ERROR, 1, "upstream_error") /* refused, unreachable, or it is an error itself */   \
     XX(UPSTREAM_CUT, 2, "upstream_cut")     /* the answer broke off */                             \
     XX(CLIENT_GONE, 3, "client_gone")       /* the caller left */                                  \
     XX(LIMIT_CUT, 4, "limit_cut")           /* one of our limits ended it */

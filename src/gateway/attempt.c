@@ -23,7 +23,6 @@ struct lg_attempt *lg_attempt_open(struct lg_request *request)
     attempt->first_byte_at = -1;
     attempt->retry_after_ms = -1;
     attempt->end = LLMGR_END_UPSTREAM_ERROR;
-    lb_buf_init(&attempt->shown, request->worker->host, LG_SHOWN_MAX);
     lb_buf_init(&attempt->refusal, request->worker->host, LG_REFUSAL_MAX);
     request->attempt = attempt;
     return attempt;
@@ -50,6 +49,13 @@ void lg_attempt_stop(struct lg_attempt *attempt, llmgr_end_state end)
     attempt->end = end;
 }
 
+void lg_attempt_drop_deferred(struct lg_attempt *attempt)
+{
+    if (attempt->deferred != NULL)
+        lb_buf_free(&attempt->deferred->shown);
+    attempt->deferred = NULL;
+}
+
 void lg_attempt_close(struct lg_attempt *attempt)
 {
     if (attempt == NULL)
@@ -57,7 +63,7 @@ void lg_attempt_close(struct lg_attempt *attempt)
     if (attempt->exchange != NULL)
         lu_exchange_forget(attempt->exchange);
     attempt->exchange = NULL;
-    lb_buf_free(&attempt->shown);
+    lg_attempt_drop_deferred(attempt);
     lb_buf_free(&attempt->refusal);
     lg_signing_free(attempt->signing);
     attempt->signing = NULL;
@@ -94,7 +100,7 @@ struct lo_verdict lg_attempt_judge(struct lg_request *request)
         .host = request->worker->host,
         .http_status = attempt->upstream_status,
         .refusal = lb_buf_str(&attempt->refusal),
-        .attempt = attempt->number,
+        .attempt = request->attempts,
         .answer_has_begun = attempt->head_left,
         .asked_usage = attempt->asks_usage,
         .options_have_more = attempt->options_have_more,
@@ -104,7 +110,7 @@ struct lo_verdict lg_attempt_judge(struct lg_request *request)
     attempt->next = verdict.next;
     if (host->log_level >= LLMGR_LOG_DEBUG)
         lb_debug(host, "%.*s: attempt %u at platform %lld: fault %s, %s", (int)request->id.size,
-                 request->id.p, attempt->number, (long long)attempt->target.platform_id,
+                 request->id.p, request->attempts, (long long)attempt->target.platform_id,
                  lo_fault_name(verdict.fault),
                  verdict.next != LO_NEXT_NOTHING ? "another follows" : "no other follows");
     return verdict;
@@ -145,7 +151,7 @@ static void fill_usage(const struct lg_request *request, struct ll_usage *usage)
 
     ll_usage_init(usage);
     usage->request_id = request->id;
-    usage->attempt = (int)attempt->number;
+    usage->attempt = (int)request->attempts;
     usage->time_ms = attempt->sent_ms;
     usage->user = target->user;
     usage->token_id = request->caller.token_id;

@@ -42,48 +42,53 @@ enum lg_attempt_state {
 /* What the platform's head began. */
 enum lg_came { LG_CAME_NOTHING, LG_CAME_ANSWER, LG_CAME_REFUSAL };
 
+/* A head of ours that waits for the first bytes, for its type may not say what comes. */
+struct lg_deferred {
+    struct lb_str type;  /* the platform's content type */
+    int64_t length;      /* of the answer, unless it is an event stream; -1: not known */
+    struct lb_buf shown; /* the fields of its head that are shown */
+};
+
 struct lg_attempt {
     enum lg_attempt_state state;
     enum lg_came came;
-    unsigned number; /* from 1; 0: what is asked is not ready */
 
     /* Where it goes, and what is asked there. */
     struct lr_target target;
+    enum ld_signed_family family; /* of the ids in the answer, if it `signs` them */
+    bool signs;
     bool is_repeat; /* the same as before, at the same target: OWN and OPEN have been passed */
     bool without_options;   /* stream_options are left out: the attempt before failed by them */
     bool may_teach;         /* if it succeeds without, that holds for other callers too */
     bool asks_usage;        /* stream_options go along */
     bool options_have_more; /* with members that the caller gave them */
     bool withholds_usage;   /* the usage chunk is only for us */
-    bool signs;             /* ids in the answer are signed, as those of this family: */
-    enum ld_signed_family family;
+
+    /* How far our answer is. */
+    bool head_left;   /* its head has */
+    bool events;      /* it is an event stream */
+    bool pinged;      /* its head left with a ping, before the platform's came */
+    bool is_astray;   /* no events came where events had begun: nothing of it leaves */
+    bool is_draining; /* the stream has told its end: that of the body is waited for briefly */
+    bool is_whole;    /* LAST: our answer gets its proper end */
 
     /* Its record. */
     bool has_room;         /* in the journal; used up or given back when it is settled */
     uint8_t room_looks;    /* how often the journal was asked in vain */
     llmgr_end_state end;   /* from the moment on that nothing more comes */
     int upstream_status;   /* 0: no head came */
+    enum lo_next next;     /* what follows it */
     int64_t sent_at;       /* loop time, ms; */
     int64_t sent_ms;       /* wall clock */
     int64_t first_byte_at; /* loop time; -1: none came */
     int64_t retry_after_ms;
-    enum lo_next next; /* what follows it */
 
-    /* On its way. What of our answer has left: */
-    bool head_left;
-    bool events;      /* an event stream */
-    bool pinged;      /* its head left with a ping, before the platform's came */
-    bool is_deferred; /* our head waits for the first bytes: the type may not say what comes */
-    bool is_astray;   /* no events came where events had begun: nothing of it leaves */
-    bool is_draining; /* the stream has told its end: that of the body is waited for briefly */
-    bool is_whole;    /* LAST: our answer gets its proper end */
+    /* On its way. */
     struct lu_exchange *exchange; /* NULL: none yet, or it has ended */
-    int64_t length;               /* of our answer, unless it is an event stream; -1: not known */
-    struct lb_str type;           /* deferred: the platform's content type, */
-    struct lb_buf shown;          /* and the fields of its head that are shown */
-    struct lb_buf refusal;        /* an error's body, up to LG_REFUSAL_MAX */
     struct ld_filter *filter;     /* of an answer; NULL: none came */
     struct lg_signing *signing;   /* behind the filter; NULL: nothing is signed */
+    struct lg_deferred *deferred; /* in the arena; NULL: our head waits for nothing */
+    struct lb_buf refusal;        /* an error's body, up to LG_REFUSAL_MAX */
 };
 
 /* The request's first one, in the arena; its target is to be filled. NULL: memory. */
@@ -114,6 +119,8 @@ llmgr_end_state lg_attempt_end(const struct lg_attempt *attempt);
 struct lo_verdict lg_attempt_judge(struct lg_request *request);
 /* SETTLE: its record, or its room given back. */
 void lg_attempt_settle(struct lg_request *request);
+/* Our head waits no longer. */
+void lg_attempt_drop_deferred(struct lg_attempt *attempt);
 /* Gives back what it holds outside of the arena. NULL is fine, and so is twice. */
 void lg_attempt_close(struct lg_attempt *attempt);
 

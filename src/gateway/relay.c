@@ -71,7 +71,7 @@ static void ping(void *context)
         lg_relay_stream_fields(out);
         lg_answer_head_end(request, -1);
         attempt->head_left = attempt->pinged = attempt->events = true;
-        attempt->is_deferred = false;
+        lg_attempt_drop_deferred(attempt);
         head = lb_buf_str(out);
     } else if (!lg_relay_at_boundary(request)) {
         return;
@@ -106,12 +106,17 @@ static bool open_signing(struct lg_request *request)
     return attempt->signing != NULL;
 }
 
-/* Our head, into the worker's buffer; it leaves with the first bytes of the body. */
+/*
+ * Our head, into the worker's buffer; it leaves with the first bytes of the body. `head` is the
+ * platform's, or NULL: what was kept of it.
+ */
 static void write_head(struct lg_request *request, const struct lh_head *head)
 {
     struct lg_attempt *attempt = request->attempt;
+    const struct lg_deferred *deferred = attempt->deferred;
     struct lb_buf *out = lg_answer_head(request, attempt->upstream_status);
-    struct lb_str type = head != NULL ? lh_head_get(head, LH_HEADER_CONTENT_TYPE) : attempt->type;
+    struct lb_str type = head != NULL ? lh_head_get(head, LH_HEADER_CONTENT_TYPE) : deferred->type;
+    int64_t length = head != NULL ? lg_relay_length(attempt, head) : deferred->length;
 
     attempt->events = attempt->filter->stream;
     if (attempt->events)
@@ -121,8 +126,8 @@ static void write_head(struct lg_request *request, const struct lh_head *head)
     if (head != NULL)
         lg_relay_shown_fields(request, head, out);
     else
-        lb_buf_add_str(out, lb_buf_str(&attempt->shown));
-    lg_answer_head_end(request, attempt->events ? -1 : attempt->length);
+        lb_buf_add_str(out, lb_buf_str(&deferred->shown));
+    lg_answer_head_end(request, attempt->events ? -1 : length);
     if (!attempt->events)
         ln_timer_stop(&request->ping);
 }
@@ -133,11 +138,16 @@ static bool defer_head(struct lg_request *request, const struct lh_head *head)
     struct lg_attempt *attempt = request->attempt;
     struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
 
-    attempt->is_deferred = true;
-    lg_relay_shown_fields(request, head, &attempt->shown);
+    struct lg_deferred *deferred = lb_arena_alloc(&request->arena, sizeof *deferred);
+    if (deferred == NULL)
+        return false;
+    *deferred = (struct lg_deferred){.length = lg_relay_length(attempt, head)};
+    lb_buf_init(&deferred->shown, request->worker->host, LG_SHOWN_MAX);
+    attempt->deferred = deferred;
+    lg_relay_shown_fields(request, head, &deferred->shown);
     if (type.p != NULL)
-        attempt->type = lb_arena_str(&request->arena, type);
-    return attempt->shown.failed == LLMGR_OK && (type.p == NULL || attempt->type.p != NULL);
+        deferred->type = lb_arena_str(&request->arena, type);
+    return deferred->shown.failed == LLMGR_OK && (type.p == NULL || deferred->type.p != NULL);
 }
 
 /* A 2xx. Was a stream asked for, and its content type is another, then it may be one nevertheless.
@@ -150,7 +160,6 @@ static bool begin_answer(struct lg_request *request, const struct lh_head *head)
     attempt->filter = lg_filter_new(request, head);
     if (attempt->filter == NULL)
         return false;
-    attempt->length = lg_relay_length(attempt, head);
     if (!attempt->filter->decided && !attempt->filter->stream && !lg_own_holds(request->own) &&
         request->ask != NULL && lg_ask_stream(request->ask))
         return attempt->pinged || defer_head(request, head);
@@ -172,10 +181,9 @@ static void decide(struct lg_request *request)
         lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
         return;
     }
-    if (attempt->is_deferred)
+    if (attempt->deferred != NULL)
         write_head(request, NULL);
-    attempt->is_deferred = false;
-    lb_buf_free(&attempt->shown);
+    lg_attempt_drop_deferred(attempt);
     attempt->is_astray = attempt->events && !attempt->filter->stream;
 }
 
@@ -428,7 +436,7 @@ static void on_batch(struct lu_exchange *exchange, void *context, bool is_comple
     }
     if (attempt->came != LG_CAME_ANSWER || lg_own_holds(request->own))
         return;
-    if (!attempt->is_deferred && (!attempt->head_left || request->worker->pass_count > 0))
+    if (attempt->deferred == NULL && (!attempt->head_left || request->worker->pass_count > 0))
         flush(request, false);
     watch(request);
     release_body(request);

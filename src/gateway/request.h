@@ -92,59 +92,62 @@ struct lg_request {
     struct lg_request *next;      /* in the worker's list of spare ones */
     int64_t began_at;             /* loop time, ms */
 
-    /* What is asked. */
+    /* What the head says. */
     const struct lh_head *head; /* the worker's, or our copy; NULL once nobody will need it */
-    enum lh_method method;
     struct ly_match match;
     struct lp_caller caller;
     struct lb_str id;        /* ours; unique */
     struct lb_str client_id; /* theirs, if it was sane: what x-request-id says then */
+    enum lh_method method;
+    bool kept;               /* the head is our copy */
+    bool minor_1;            /* HTTP/1.1: chunks are understood */
+    bool head_only;          /* HEAD: no body goes out */
+    bool wants_anthropic_id; /* the caller speaks Anthropic's dialect */
+    bool has_query;          /* match.rest bears the query, too */
+    bool keep_alive;         /* its connection may go on, as far as is known */
+
+    /* Its body. */
+    bool body_open;    /* it has not been read to its end */
+    bool expects;      /* 100 Continue has yet to be sent */
+    bool streams_body; /* it is passed on as it comes */
+    bool late;         /* it did not come in time */
     struct lh_body decoder;
     struct lb_buf body;       /* collected; given back when no other attempt can follow */
     struct lg_decode *decode; /* of one that came compressed; in the arena. NULL: none */
     struct lg_hold *hold;     /* of the memory for a large one; see body.h. NULL: none */
-    struct lg_ask *ask;       /* what the body says; in the arena; NULL: no body */
+    uint32_t body_paid;       /* bytes of memory, from the worker's purse */
+    uint64_t bytes_in;        /* of it */
+    struct lg_upload *upload; /* of one that is passed on as it comes; in the arena */
+    struct lg_ask *ask;       /* what it says; in the arena; NULL: no body */
     struct lb_str model;      /* as asked for; in the arena or the body */
     int64_t platform_id;      /* no model is named, but what this platform keeps; 0: neither */
 
     /* Where it goes. */
     struct lg_attempt *attempt; /* the one under way, or the last; NULL: none has opened */
-    unsigned attempts;          /* that were made ready, this one counted */
+    struct lg_own *own;         /* whose is what it names; in the arena; NULL: nothing to ask */
     struct lg_job *job;         /* off the loop: a look-up or a handler; in the arena */
     uint64_t user_gauge;        /* counted in; 0: not */
     uint64_t token_gauge;
+    unsigned attempts; /* that were made ready, so the number of the one under way, from 1 */
+    uint8_t tries;     /* loads of the profile */
+    bool followed;     /* it was asked where what it names is (follow.h) */
+
+    /* What the driver knows of it. */
+    bool running; /* the driver is on the stack */
+    bool again;   /* something happened meanwhile: go round once more */
+    bool working; /* off the loop: nothing may be freed */
+    bool gone;    /* the client has left */
+    bool cut;     /* the drain's limit has passed */
 
     /* The answer. */
-    struct llmgr_error *error; /* for FAIL; in the arena */
-    struct lg_upload *upload;  /* of a body that is passed on as it comes; in the arena */
-    struct lg_own *own;        /* whose is what it names; in the arena; NULL: nothing to ask */
-    struct ln_timer ping;      /* of a stream; before that, of the wait for room in the journal */
+    bool answered;             /* it is complete */
+    bool chunked;              /* its framing */
+    bool error_plain;          /* what is wrong is no model: the HTTP status says all */
     int error_http;            /* the status for `error`; 0: by its own */
     int status;                /* HTTP, of our answer; 0: none begun */
-    uint64_t bytes_in;         /* of the body */
-    uint64_t bytes_out;        /* of the answer's body */
-
-    uint32_t body_paid; /* bytes of memory, from the worker's purse */
-    unsigned tries;     /* loads of the profile */
-    bool running;       /* the driver is on the stack */
-    bool again;         /* something happened meanwhile: go round once more */
-    bool kept;          /* the head is our copy */
-    bool cut;           /* the drain's limit has passed */
-    bool working;       /* off the loop: nothing may be freed */
-    bool gone;          /* the client has left */
-    bool minor_1;       /* HTTP/1.1: chunks are understood */
-    bool head_only;     /* HEAD: no body goes out */
-    bool keep_alive;
-    bool body_open;          /* the body has not been read to its end */
-    bool expects;            /* 100 Continue has yet to be sent */
-    bool streams_body;       /* the body is passed on as it comes */
-    bool late;               /* the body did not come in time */
-    bool wants_anthropic_id; /* the caller speaks Anthropic's dialect */
-    bool answered;           /* the answer is complete */
-    bool has_query;          /* match.rest bears the query, too */
-    bool followed;           /* it was asked where what it names is (follow.h) */
-    bool error_plain;        /* what is wrong is no model: the HTTP status says all */
-    bool chunked;            /* our answer's framing */
+    struct llmgr_error *error; /* for FAIL; in the arena */
+    uint64_t bytes_out;        /* of its body */
+    struct ln_timer ping;      /* of a stream; before that, of the wait for room in the journal */
 
     char id_text[LG_ID_SIZE];
     struct lb_arena arena; /* begins in `room` */

@@ -44,7 +44,7 @@ static bool is_long_walk(const struct lg_request *request)
 /* What is sent is ready. */
 static enum lg_verdict ready(struct lg_request *request)
 {
-    request->attempt->number = ++request->attempts;
+    request->attempts++;
     return LG_NEXT;
 }
 

@@ -545,13 +545,18 @@ static const struct ld_filter_face TAP_FACE = {
     .free = give_back,
 };
 
+bool ld_tap_streams(const struct ld_tap_options *options)
+{
+    return !options->coded && is_stream(options->content_type);
+}
+
 void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
 {
     const bool native = options->endpoint->id == LD_ENDPOINT_NATIVE;
 
     *tap = (struct ld_tap){
         .filter = {.face = &TAP_FACE,
-                   .stream = !options->coded && is_stream(options->content_type),
+                   .stream = ld_tap_streams(options),
                    .decided = options->coded || native || !options->endpoint->streams},
         .unframed = options->unframed && !options->coded,
         .withhold = options->withhold_usage && options->endpoint->stream_options,

@@ -82,6 +82,8 @@ struct ld_tap {
     struct lb_buf carry[2]; /* [current]: the event that was cut; the other: handed out last */
 };
 
+/* Is it an event stream, as far as the head says? */
+bool ld_tap_streams(const struct ld_tap_options *options);
 /* Valid until ld_filter_free(&tap->filter). */
 void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options);
 

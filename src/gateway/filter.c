@@ -4,6 +4,7 @@
 
 #include "dialect/tap.h"
 #include "gateway/attempt.h"
+#include "gateway/park.h"
 #include "gateway/refusal.h"
 #include "gateway/request.h"
 #include "http/head.h"
@@ -23,7 +24,10 @@ struct ld_filter *lg_filter_new(struct lg_request *request, const struct lh_head
         .unframed = head->body == LH_BODY_UNTIL_CLOSE,
     };
 
-    struct ld_tap *tap = lb_arena_alloc(&request->arena, sizeof *tap);
+    /* A stream may last: its filter is made where it stays. */
+    struct ld_tap *tap = ld_tap_streams(&options) ? lg_park(request, sizeof *tap) : NULL;
+    if (tap == NULL)
+        tap = lb_arena_alloc(&request->arena, sizeof *tap);
     if (tap == NULL)
         return NULL;
     ld_tap_init(tap, &options);

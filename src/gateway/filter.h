@@ -11,7 +11,10 @@
 struct lg_request;
 struct lh_head;
 
-/* For the answer with this head, in the request's arena; ld_filter_free later. NULL: memory. */
+/*
+ * For the answer with this head; ld_filter_free later. Parks an event stream (park.h), which moves
+ * request->attempt. NULL: memory.
+ */
 struct ld_filter *lg_filter_new(struct lg_request *request, const struct lh_head *head);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "dialect/filter.h"
 #include "gateway/attempt.h"
 #include "gateway/own.h"
 #include "gateway/request.h"
@@ -25,8 +24,7 @@ static bool is_needed(const struct lg_request *request)
     const struct lg_attempt *attempt = request->attempt;
 
     return lu_exchange_stats(attempt->exchange)->sent_at < 0 || request->error != NULL ||
-           request->job != NULL || request->room == NULL || lg_own_holds(request->own) ||
-           attempt->filter == NULL;
+           request->job != NULL || request->room == NULL || lg_own_holds(request->own);
 }
 
 /* Nothing of what the arena held is asked for any more. */
@@ -40,7 +38,7 @@ static void forget(struct lg_request *request)
     request->own = NULL;
 }
 
-void lg_park(struct lg_request *request)
+void *lg_park(struct lg_request *request, size_t filter_size)
 {
     const struct lg_attempt *attempt = request->attempt;
     const struct lr_target *old = &attempt->target;
@@ -62,18 +60,17 @@ void lg_park(struct lg_request *request)
     enum { TEXTS = sizeof texts / sizeof *texts };
 
     if (is_needed(request))
-        return;
-    const size_t filter_size = attempt->filter->face->size;
+        return NULL;
     size_t size = sizeof *attempt + filter_size;
     for (size_t i = 0; i < TEXTS; i++)
         size += texts[i]->size + 1;
     char *at = lb_alloc(request->worker->host, size);
     if (at == NULL)
-        return;
+        return NULL;
     struct lg_attempt *moved = memcpy(at, attempt, sizeof *attempt);
     request->parked = at;
     at += sizeof *moved;
-    moved->filter = memcpy(at, attempt->filter, filter_size);
+    void *filter = at;
     at += filter_size;
     for (size_t i = 0; i < TEXTS; i++)
         at = move_text(at, texts[i]);
@@ -82,4 +79,5 @@ void lg_park(struct lg_request *request)
     request->caller.user = target.user;
     forget(request);
     lg_request_leave_room(request);
+    return filter;
 }

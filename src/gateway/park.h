@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Streams that last. When an event stream begins, what it still needs moves to one piece of memory
- * of just its size: the attempt, its filter and a few texts. The inline block goes back to the
- * worker, so that a stream that idles costs no more than that piece and its request.
+ * of just its size: the attempt and a few texts, and its filter is made there. The inline block
+ * goes back to the worker, so that a stream that idles costs no more than that piece and its
+ * request.
  */
 #ifndef LG_PARK_H
 #define LG_PARK_H
 
+#include <stddef.h>
+
 struct lg_request;
 
-/* Moves request->attempt. Nothing happens where it is not possible now. */
-void lg_park(struct lg_request *request);
+/*
+ * Moves request->attempt; returns `size` bytes for its filter. NULL: it is not possible now, and
+ * nothing has moved.
+ */
+void *lg_park(struct lg_request *request, size_t size);
 
 #endif

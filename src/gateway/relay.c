@@ -15,7 +15,6 @@
 #include "gateway/client.h"
 #include "gateway/filter.h"
 #include "gateway/own.h"
-#include "gateway/park.h"
 #include "gateway/refusal.h"
 #include "gateway/relay_head.h"
 #include "gateway/signing.h"
@@ -154,12 +153,12 @@ static bool defer_head(struct lg_request *request, const struct lh_head *head)
  */
 static bool begin_answer(struct lg_request *request, const struct lh_head *head)
 {
-    struct lg_attempt *attempt = request->attempt;
-
-    attempt->came = LG_CAME_ANSWER;
-    attempt->filter = lg_filter_new(request, head);
-    if (attempt->filter == NULL)
+    request->attempt->came = LG_CAME_ANSWER;
+    struct ld_filter *filter = lg_filter_new(request, head);
+    if (filter == NULL)
         return false;
+    struct lg_attempt *attempt = request->attempt; /* it may have moved */
+    attempt->filter = filter;
     if (!attempt->filter->decided && !attempt->filter->stream && !lg_own_holds(request->own) &&
         request->ask != NULL && lg_ask_stream(request->ask))
         return attempt->pinged || defer_head(request, head);
@@ -167,8 +166,6 @@ static bool begin_answer(struct lg_request *request, const struct lh_head *head)
         return false;
     if (!attempt->pinged)
         write_head(request, head);
-    if (attempt->events)
-        lg_park(request);
     return !lg_own_holds(request->own) || lg_own_hold_head(request);
 }
 
@@ -363,6 +360,8 @@ static void gather_last(struct lg_request *request)
         decide(request);
     pass(request, &out, lb_str(NULL, 0));
     if (attempt->is_astray) {
+        if (!attempt->head_left)
+            flush(request, false); /* the stream that its type announced, for an event of ours */
         lg_attempt_stop(attempt, LLMGR_END_UPSTREAM_ERROR);
         lg_refusal_astray(request);
         return;

@@ -30,11 +30,17 @@ static void tell_answer(struct lg_request *request)
 /* What went wrong here, or on the way. */
 static void tell_error(struct lg_request *request)
 {
+    const struct lg_attempt *attempt = request->attempt;
+    /* A head that was written and has not left is none yet. */
+    const bool begun = attempt != NULL ? attempt->head_left : request->status != 0;
+
     if (request->gone || request->answered)
         return;
-    if (request->error != NULL && request->status == 0)
+    if (request->error == NULL)
+        request->keep_alive = false;
+    else if (!begun)
         lg_answer_error(request);
-    else if (request->error != NULL && request->attempt != NULL && request->attempt->head_left)
+    else if (attempt != NULL)
         lg_answer_cut(request, lg_relay_at_boundary(request));
     else
         request->keep_alive = false;

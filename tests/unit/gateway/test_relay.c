@@ -165,6 +165,28 @@ static void a_refusal_without_end_is_cut(void **state)
     road_hang_up(caller);
 }
 
+/* Announced as events, and told as one: whether the head has left yet makes no difference. */
+static void an_error_in_the_place_of_events_is_told(void **state)
+{
+    static const char ERROR[] = "{\"error\":{\"message\":\"bad luck\"}}";
+
+    (void)state;
+    for (unsigned reads = 1; reads <= 2; reads++) {
+        struct caller *caller = road_call(&road);
+        road_say(caller, ROAD_STREAM);
+        struct exchange *x = road_exchange(&road, reads);
+        x_head(x, ROAD_EVENTS);
+        x_read(x, ERROR, reads == 1);
+        if (reads == 2)
+            x_read(x, "\n", true);
+        road_hear(caller, "HTTP/1.1 200");
+        road_hear(caller, "bad luck");
+        road_hear(caller, "\r\n0\r\n\r\n");
+        road_hang_up(caller);
+    }
+    assert_int_equal(road_rows(&road, "end_state = 'upstream_error'"), 2);
+}
+
 static void an_answer_that_its_platform_compressed_passes_unread(void **state)
 {
     (void)state;
@@ -190,6 +212,7 @@ int main(void)
         TEST(a_refusal_keeps_its_status_and_its_words),
         TEST(a_refused_key_is_told_in_our_words),
         TEST(a_refusal_without_end_is_cut),
+        TEST(an_error_in_the_place_of_events_is_told),
         TEST(an_answer_that_its_platform_compressed_passes_unread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

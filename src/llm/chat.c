@@ -149,7 +149,7 @@ static llmgr_status take_slice(struct li_run *run, struct lb_str bytes, struct l
 static llmgr_status take_slices(struct li_run *run, const struct ld_filter_out *out,
                                 struct llmgr_error *err)
 {
-    const struct streaming *streaming = run->context;
+    const struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
     llmgr_status status = LLMGR_OK;
 
     run->is_events = streaming->tap.filter.stream;
@@ -161,7 +161,7 @@ static llmgr_status take_slices(struct li_run *run, const struct ld_filter_out *
 /* The content type has the word where the bytes say nothing. */
 static void open_tap(struct li_run *run)
 {
-    struct streaming *streaming = run->context;
+    struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
     const struct ld_tap_options options = {
         .host = li_call_host(run->call),
         .endpoint = ld_endpoint(LD_ENDPOINT_CHAT),
@@ -177,7 +177,7 @@ static void open_tap(struct li_run *run)
 
 static llmgr_status take_bytes(struct li_run *run, struct lb_str bytes, struct llmgr_error *err)
 {
-    struct streaming *streaming = run->context;
+    struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
     struct ld_filter_out out;
     llmgr_status status = LLMGR_OK;
 
@@ -195,7 +195,7 @@ static llmgr_status take_bytes(struct li_run *run, struct lb_str bytes, struct l
 /* The bytes ended: what the tap held back is taken as well. */
 static llmgr_status finish_bytes(struct li_run *run, struct llmgr_error *err)
 {
-    struct streaming *streaming = run->context;
+    struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
     struct ld_filter_out out;
 
     if (!streaming->tapped)

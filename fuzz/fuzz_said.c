@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     lb_host_init(&host);
     struct lb_str text = {(const char *)data + 2, size - 2};
-    size_t cut = 1 + (data[0] << 8 | data[1]) % text.size;
+    size_t cut = 1 + ((size_t)data[0] << 8 | data[1]) % text.size;
     json_t *whole = lj_json_read(text, NULL);
     bool readable = whole != NULL && (text.p[0] == '{' || text.p[0] == '[') && is_flat(text);
     json_decref(whole);

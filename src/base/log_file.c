@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include "base/error.h"
 #include "base/magic.h"
 #include "base/thread.h"
+#include "base/ticker.h"
 
 enum {
     NO_FILE = -1,
@@ -36,10 +36,7 @@ struct lb_log_file {
     const struct lb_host *host;
     atomic_bool on;
     atomic_int next_fd; /* a file to go on with, NO_FILE: with none, UNCHANGED: as before */
-    pthread_t thread;
-    pthread_mutex_t lock; /* of the next */
-    pthread_cond_t wake;
-    bool closing;
+    struct lb_ticker ticker;
     int fd;       /* the thread's, as all below */
     bool is_pipe; /* or a terminal, a socket: it may block */
     bool failing; /* it was said that the file cannot be written */
@@ -206,31 +203,29 @@ static bool write_all(struct lb_log_file *log)
     return true;
 }
 
-static void *run(void *context)
+static void begin_writing(void *context)
+{
+    (void)context;
+    lb_thread_background();
+}
+
+static void write_waiting(void *context)
+{
+    (void)write_all(LB_CAST(struct lb_log_file, context, LOG_MAGIC));
+}
+
+static void write_the_rest(void *context)
 {
     struct lb_log_file *log = LB_CAST(struct lb_log_file, context, LOG_MAGIC);
-    struct timespec until;
-
-    lb_thread_background();
-    pthread_mutex_lock(&log->lock);
-    while (!log->closing) {
-        pthread_mutex_unlock(&log->lock);
-        (void)write_all(log);
-        pthread_mutex_lock(&log->lock);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += LB_LOG_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        if (!log->closing)
-            (void)pthread_cond_timedwait(&log->wake, &log->lock, &until);
-    }
-    pthread_mutex_unlock(&log->lock);
     const struct timespec pause = {.tv_nsec = 10 * 1000000L};
     int64_t end = lb_monotonic_ms() + LB_LOG_CLOSE_MS;
+
     while (!write_all(log) && lb_monotonic_ms() < end)
         (void)nanosleep(&pause, NULL);
-    return NULL;
 }
+
+static const struct lb_ticker_face WRITING = {
+    .begin = begin_writing, .tick = write_waiting, .end = write_the_rest};
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
@@ -249,10 +244,9 @@ llmgr_status lb_log_file_reopen(struct lb_log_file *log, const char *path, struc
 
 static void free_log(struct lb_log_file *log)
 {
+    lb_ticker_end(&log->ticker);
     for (size_t i = 0; i < log->ring_count; i++)
         lb_free(log->host, log->rings[i].bytes);
-    pthread_mutex_destroy(&log->lock);
-    pthread_cond_destroy(&log->wake);
     close_file(log->fd);
     close_file(atomic_load(&log->next_fd));
     log->magic = 0;
@@ -262,7 +256,6 @@ static void free_log(struct lb_log_file *log)
 static struct lb_log_file *make_log(const struct lb_host *host, size_t workers)
 {
     struct lb_log_file *log = lb_calloc(host, 1, sizeof *log + workers * sizeof log->rings[0]);
-    pthread_condattr_t attr;
     bool whole = true;
 
     if (log == NULL)
@@ -272,11 +265,7 @@ static struct lb_log_file *make_log(const struct lb_host *host, size_t workers)
     log->fd = NO_FILE;
     log->torn = log->ring_count = workers;
     atomic_store(&log->next_fd, UNCHANGED);
-    pthread_mutex_init(&log->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&log->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    lb_ticker_init(&log->ticker, &WRITING, LB_LOG_MS, log);
     for (size_t i = 0; i < workers; i++) {
         log->rings[i].bytes = lb_alloc(host, LB_LOG_RING); /* no memory until it is written to */
         whole = whole && log->rings[i].bytes != NULL;
@@ -295,8 +284,8 @@ llmgr_status lb_log_file_new(const struct lb_host *host, size_t workers, const c
     if (log == NULL)
         return lb_fail_memory(err);
     llmgr_status status = lb_log_file_reopen(log, path, err);
-    if (status == LLMGR_OK && pthread_create(&log->thread, NULL, run, log) != 0)
-        status = lb_fail(err, LLMGR_ERR_IO, N_("no thread can be started"));
+    if (status == LLMGR_OK)
+        status = lb_ticker_start(&log->ticker, err);
     if (status != LLMGR_OK) {
         free_log(log);
         return status;
@@ -307,12 +296,6 @@ llmgr_status lb_log_file_new(const struct lb_host *host, size_t workers, const c
 
 void lb_log_file_free(struct lb_log_file *log)
 {
-    if (log == NULL)
-        return;
-    pthread_mutex_lock(&log->lock);
-    log->closing = true;
-    pthread_cond_signal(&log->wake);
-    pthread_mutex_unlock(&log->lock);
-    pthread_join(log->thread, NULL);
-    free_log(log);
+    if (log != NULL)
+        free_log(log);
 }

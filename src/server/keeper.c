@@ -2,9 +2,6 @@
 /* The thread that polls the database, five times a second. See the header. */
 #include "server/keeper.h"
 
-#include <time.h>
-
-#include "base/error.h"
 #include "base/magic.h"
 #include "gateway/worker.h"
 #include "ledger/ledger.h"
@@ -52,58 +49,29 @@ static void tell_of_room(struct le_keeper *keeper)
         lb_warn(host, "the usage journal has room again, requests are taken");
 }
 
-static void *keep(void *context)
+static void keep(void *context)
 {
     struct le_keeper *keeper = LB_CAST(struct le_keeper, context, LE_KEEPER_MAGIC);
 
-    pthread_mutex_lock(&keeper->lock);
-    while (!keeper->closing) {
-        struct timespec until;
-        pthread_mutex_unlock(&keeper->lock);
-        poll_once(keeper->shared);
-        tell_of_room(keeper);
-        pthread_mutex_lock(&keeper->lock);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += POLL_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        if (!keeper->closing)
-            (void)pthread_cond_timedwait(&keeper->wake, &keeper->lock, &until);
-    }
-    pthread_mutex_unlock(&keeper->lock);
-    return NULL;
+    poll_once(keeper->shared);
+    tell_of_room(keeper);
 }
+
+static const struct lb_ticker_face KEEPING = {.tick = keep};
 
 void le_keeper_init(struct le_keeper *keeper, const struct lg_shared *shared)
 {
-    pthread_condattr_t attr;
-
     keeper->magic = LE_KEEPER_MAGIC;
     keeper->shared = shared;
-    pthread_mutex_init(&keeper->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&keeper->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    lb_ticker_init(&keeper->ticker, &KEEPING, POLL_MS, keeper);
 }
 
 llmgr_status le_keeper_start(struct le_keeper *keeper, struct llmgr_error *err)
 {
-    if (pthread_create(&keeper->thread, NULL, keep, keeper) != 0)
-        return lb_fail(err, LLMGR_ERR_IO, N_("no thread can be started"));
-    keeper->runs = true;
-    return LLMGR_OK;
+    return lb_ticker_start(&keeper->ticker, err);
 }
 
 void le_keeper_end(struct le_keeper *keeper)
 {
-    if (keeper->runs) {
-        pthread_mutex_lock(&keeper->lock);
-        keeper->closing = true;
-        pthread_cond_signal(&keeper->wake);
-        pthread_mutex_unlock(&keeper->lock);
-        pthread_join(keeper->thread, NULL);
-    }
-    pthread_mutex_destroy(&keeper->lock);
-    pthread_cond_destroy(&keeper->wake);
+    lb_ticker_end(&keeper->ticker);
 }

@@ -6,9 +6,9 @@
 #ifndef LE_KEEPER_H
 #define LE_KEEPER_H
 
-#include <pthread.h>
 #include <stdbool.h>
 
+#include "base/ticker.h"
 #include "gateway/shared.h"
 #include "llmgr.h"
 
@@ -17,12 +17,8 @@ enum { LE_KEEPER_MAGIC = 0x6c676b65 };
 struct le_keeper {
     unsigned magic;
     const struct lg_shared *shared;
-    pthread_t thread;
-    bool runs;
-    bool told_of_room;    /* the thread's: it has said that requests are refused */
-    pthread_mutex_t lock; /* of `closing` */
-    pthread_cond_t wake;
-    bool closing;
+    struct lb_ticker ticker;
+    bool told_of_room; /* the thread's: it has said that requests are refused */
 };
 
 /* Zeroed memory becomes a keeper that does not run yet. */

@@ -183,37 +183,43 @@ static llmgr_status check_request(const struct llmgr_request *request, struct ll
     return LLMGR_OK;
 }
 
+/* A call that is made, and whom it talks to. */
+struct talk {
+    struct li_call *call;
+    struct li_peer peer;
+    struct li_target_context context;
+};
+
+static llmgr_status begin_talk(struct llmgr_llm *llm, const struct llmgr_request *request,
+                               struct talk *talk, struct llmgr_error *err)
+{
+    llmgr_status status = check_request(request, err);
+    if (status == LLMGR_OK)
+        status = call_of(llm, &talk->call, err);
+    if (status == LLMGR_OK)
+        li_peer_of_target(llm->manager->manager, &llm->target, &talk->context, &talk->peer);
+    return status;
+}
+
 llmgr_status llmgr_llm_invoke(struct llmgr_llm *llm, const struct llmgr_request *request,
                               struct llmgr_answer *answer, struct llmgr_error *err)
 {
-    struct li_target_context context;
-    struct li_peer peer;
-    struct li_call *call;
+    struct talk talk;
 
-    llmgr_status status = check_request(request, err);
-    if (status == LLMGR_OK)
-        status = call_of(llm, &call, err);
-    if (status != LLMGR_OK)
-        return status;
-    li_peer_of_target(llm->manager->manager, &llm->target, &context, &peer);
-    return li_call_chat(call, &peer, request, answer, err);
+    llmgr_status status = begin_talk(llm, request, &talk, err);
+    return status == LLMGR_OK ? li_call_chat(talk.call, &talk.peer, request, answer, err) : status;
 }
 
 llmgr_status llmgr_llm_stream(struct llmgr_llm *llm, const struct llmgr_request *request,
                               llmgr_chunk_fn on_chunk, void *context, struct llmgr_answer *answer,
                               struct llmgr_error *err)
 {
-    struct li_target_context target_context;
-    struct li_peer peer;
-    struct li_call *call;
+    struct talk talk;
 
-    llmgr_status status = check_request(request, err);
-    if (status == LLMGR_OK)
-        status = call_of(llm, &call, err);
+    llmgr_status status = begin_talk(llm, request, &talk, err);
     if (status != LLMGR_OK)
         return status;
-    li_peer_of_target(llm->manager->manager, &llm->target, &target_context, &peer);
-    return li_call_stream(call, &peer, request, on_chunk, context, answer, err);
+    return li_call_stream(talk.call, &talk.peer, request, on_chunk, context, answer, err);
 }
 
 void llmgr_llm_cancel(struct llmgr_llm *llm)

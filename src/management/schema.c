@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "documents/write.h"
-#include "http/hex.h"
+#include "http/url.h"
 
 /* ---- The tables ------------------------------------------------------------------------------ */
 
@@ -45,6 +45,7 @@ const struct lp_operation *lp_operation_find(const char *name)
 
 /* ---- Queries --------------------------------------------------------------------------------- */
 
+/* As forms write it: '+' is a blank. */
 static llmgr_status decode(struct lb_str in, struct lb_arena *arena, struct lb_str *out,
                            struct llmgr_error *err)
 {
@@ -53,18 +54,10 @@ static llmgr_status decode(struct lb_str in, struct lb_arena *arena, struct lb_s
 
     if (to == NULL)
         return lb_fail_memory(err);
-    for (size_t i = 0; i < in.size; i++) {
-        char c = in.p[i] == '+' ? ' ' : in.p[i];
-        if (c == '%') {
-            int high = i + 2 < in.size ? lh_hex_digit(in.p[i + 1]) : -1;
-            int low = i + 2 < in.size ? lh_hex_digit(in.p[i + 2]) : -1;
-            if (high < 0 || low < 0)
-                return lb_fail(err, LLMGR_ERR_INVALID, N_("the query holds an invalid escape"));
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        to[size++] = c;
-    }
+    for (size_t i = 0; i < in.size; i++)
+        to[i] = in.p[i] == '+' ? ' ' : in.p[i];
+    if (!lh_percent_decode(lb_str(to, in.size), to, &size))
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the query holds an invalid escape"));
     to[size] = '\0';
     *out = lb_str(to, size);
     if (!lb_utf8_valid(*out))

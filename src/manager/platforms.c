@@ -221,14 +221,20 @@ llmgr_status lm_platform_add(struct lm_manager *manager, struct lb_str user, str
 
 /* ---- Rename, move, delete -------------------------------------------------------------------- */
 
+/* May its owner have the new name or address? *row is as it was. */
+static llmgr_status admit_change(const struct change *change, struct ls_tx *tx,
+                                 struct lm_platform_row *row, struct llmgr_error *err)
+{
+    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
+                                             LM_ACCESS_CHANGE, row, err);
+    return status == LLMGR_OK ? judge_taken(change, tx, NULL, err) : status;
+}
+
 static llmgr_status rename_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct change *change = context;
     struct lm_platform_row row;
-    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
-                                             LM_ACCESS_CHANGE, &row, err);
-    if (status == LLMGR_OK)
-        status = judge_taken(change, tx, NULL, err);
+    llmgr_status status = admit_change(change, tx, &row, err);
     if (status == LLMGR_OK)
         status = ls_exec(
             tx, LS_PLATFORM_RENAME,
@@ -254,10 +260,7 @@ static llmgr_status move(struct ls_tx *tx, void *context, struct llmgr_error *er
 {
     struct change *change = context;
     struct lm_platform_row row;
-    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
-                                             LM_ACCESS_CHANGE, &row, err);
-    if (status == LLMGR_OK)
-        status = judge_taken(change, tx, NULL, err);
+    llmgr_status status = admit_change(change, tx, &row, err);
     if (status == LLMGR_OK)
         status = ls_exec(
             tx, LS_PLATFORM_SET_URL,

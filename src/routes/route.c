@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "dialect/endpoint.h"
-#include "http/hex.h"
+#include "http/url.h"
 #include "management/callable.h"
 #include "management/operations.h"
 #include "routes/openapi.h"
@@ -130,18 +130,8 @@ static llmgr_status decode(struct lb_str in, struct lb_arena *arena, struct lb_s
 
     if (to == NULL)
         return lb_fail_memory(err);
-    for (size_t i = 0; i < in.size; i++) {
-        char c = in.p[i];
-        if (c == '%') {
-            int high = i + 2 < in.size ? lh_hex_digit(in.p[i + 1]) : -1;
-            int low = i + 2 < in.size ? lh_hex_digit(in.p[i + 2]) : -1;
-            if (high < 0 || low < 0 || (high == 0 && low == 0))
-                return lb_fail(err, LLMGR_ERR_INVALID, N_("the path holds an invalid escape"));
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        to[size++] = c;
-    }
+    if (!lh_percent_decode(in, to, &size))
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the path holds an invalid escape"));
     to[size] = '\0';
     *out = lb_str(to, size);
     return LLMGR_OK;

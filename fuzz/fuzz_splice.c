@@ -34,7 +34,7 @@ static bool is_protected(const char *name)
            strcasecmp(name, "prompt") == 0;
 }
 
-/* The edit as DESIGN has it, on a tree. */
+/* The same edit, on a tree. */
 static void edit_tree(json_t *root, json_t *extra, const struct ld_edit *edit, bool stream)
 {
     const char *name;

@@ -189,7 +189,7 @@ struct llmgr_options {
     llmgr_mode mode;
     bool auto_key; /* may a user without an own key use the server key? */
 
-    /* The master key that wraps the data keys; the first one given counts (docs/SECURITY). */
+    /* The master key that wraps the data keys; the first one given counts (docs/OPERATING.md). */
     const char *master_key_file;           /* 64 hex digits or base64; mode 0600 */
     bool master_key_create;                /* make the file if it is missing */
     const char *const *master_key_command; /* NULL-terminated argv whose output is the key */

@@ -35,7 +35,7 @@ struct lh_limits {
     size_t head;       /* bytes of the whole head */
 };
 
-/* 8 KiB and 32 KiB, see SECURITY.md. The number of fields is limited by the caller's array. */
+/* 8 KiB and 32 KiB, as nginx has it. The number of fields is limited by the caller's array. */
 extern const struct lh_limits lh_limits_default;
 
 enum {

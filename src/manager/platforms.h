@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Platforms, models, own keys and selections: what users (and, for their own rows, nobody else)
- * may change. Rules are DESIGN's "manager's rules"; each function's errors stand in llmgr.h at the
- * public function of the same name. Users are effective users. Lists' strings live in `arena`.
+ * may change. Each function's errors stand in llmgr.h at the public function of the same name.
+ * Users are effective users. Lists' strings live in `arena`.
  */
 #ifndef LM_PLATFORMS_H
 #define LM_PLATFORMS_H

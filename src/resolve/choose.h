@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The manager's rules (DESIGN, "The manager's rules"), and nothing else: which key a user has on a
- * platform, which platform and model serve a slot or a name. Pure functions of a catalogue, a
- * profile and the options; resolve, explain and the lists all ask here, so they cannot disagree.
+ * The manager's rules, and nothing else: which key a user has on a platform, which platform and
+ * model serve a slot or a name. Pure functions of a catalogue, a profile and the options; resolve,
+ * explain and the lists all ask here, so they cannot disagree.
  *
  *   by slot    the choice stored for the slot -> the choice stored for main
  *              -> the first system platform with a model and a usable key

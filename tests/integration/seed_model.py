@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The rules of the Python original as a small model, written from docs and DESIGN, not from our C.
+"""The rules of the Python original as a small model, written from its documents, not from our C.
 
 The program is run through long random sequences of operations and must agree with this model on
 every list, every error (exit code) and every choice. Where our rules differ from the original's on

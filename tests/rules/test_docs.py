@@ -23,6 +23,15 @@ def test_links_inside_the_tree_lead_somewhere(document):
             assert (document.parent / target).exists(), target
 
 
+def test_the_documents_that_the_sources_cite_exist():
+    cited = re.compile(r'(?<![\w./-])(?:docs/[A-Za-z][\w.-]*\w|[A-Z][A-Z-]{3,}\.md)')
+    for folder in ('include', 'src', 'tests/unit', 'fuzz'):
+        for source in (TOP / folder).rglob('*.[chd]*'):
+            for name in cited.findall(source.read_text(encoding='utf-8')):
+                found = (TOP / name).exists() or (TOP / 'docs' / name).exists()
+                assert found, f'{source.relative_to(TOP)} cites {name}'
+
+
 def test_the_readmes_show_the_same_commands():
     assert blocks('README.md', 'sh') == blocks('README.zh-CN.md', 'sh')
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules of DESIGN's section 4 as resolve keeps them: keys, choices, modes, repair, names. */
+/* The manager's rules as resolve keeps them: keys, choices, modes, repair, names. */
 #include "library/open.h"
 #include "resolve/resolve.h"
 

@@ -13,7 +13,7 @@
 
 /*
  * Fills `err` (which may be NULL) and returns `status`, so that a failing line reads
- *     return lb_fail(err, LLMGR_ERR_NOT_FOUND, "there is no platform %lld", id);
+ *     return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no platform %lld"), id);
  * `format` is an English msgid; its translation is used if the host's locale has one. The text
  * names the thing and the remedy, and never holds a secret.
  */

@@ -170,7 +170,7 @@ enum lg_verdict lg_body_ask(struct lg_request *request, size_t capacity)
         return LG_NEXT;
     hold = hold_of(request);
     if (hold == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     if (hold->late)
         return refuse(request);
     enum ln_share_line line = capacity <= LG_BODY_SMALL ? LN_SHARE_SMALL : LN_SHARE_LARGE;
@@ -185,7 +185,7 @@ enum lg_verdict lg_body_turn(struct lg_request *request)
     struct lg_hold *hold = hold_of(request);
 
     if (hold == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     if (hold->waits)
         return LG_WAIT;
     if (ln_portion_held(&hold->turn) > 0)

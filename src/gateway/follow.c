@@ -100,7 +100,7 @@ enum lg_verdict lg_follow(struct lg_request *request,
     struct lb_str user = lm_effective_user(manager, request->caller.user);
     struct follow *follow = lb_calloc(lm_host(manager), 1, sizeof *follow + user.size + id.size);
     if (follow == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     char *texts = (char *)(follow + 1);
     follow->magic = FOLLOW_MAGIC;
     follow->manager = manager;

@@ -172,7 +172,7 @@ static enum lg_verdict admit_token(struct lg_request *request, const struct lw_t
     request->caller.token_id = token->id;
     request->caller.user = lb_arena_str(&request->arena, acting);
     if (request->caller.user.p == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     if (request->match.route->scope == LY_SCOPE_ADMIN && !lp_caller_is_admin(&request->caller))
         return lg_request_fail(request, LLMGR_ERR_FORBIDDEN,
                                N_("this needs an administrator's token"));
@@ -226,7 +226,7 @@ static enum lg_verdict start_load(struct lg_request *request, const unsigned cha
     struct look_up *look_up = lb_calloc(worker->host, 1, sizeof *look_up);
 
     if (look_up == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     look_up->magic = LOOK_UP_MAGIC;
     look_up->worker = worker;
     worker->look_ups++;
@@ -256,7 +256,7 @@ static enum lg_verdict await_word(struct lg_request *request, const unsigned cha
     char *kept = lb_arena_bytes(&request->arena, LW_TOKEN_DIGEST_SIZE);
 
     if (kept == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     memcpy(kept, digest, LW_TOKEN_DIGEST_SIZE);
     return lg_work_await_fresh(request, heard, kept);
 }

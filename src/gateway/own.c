@@ -179,7 +179,7 @@ enum lg_verdict lg_own_record(struct lg_request *request,
     struct record *record = lb_arena_calloc(&request->arena, 1, sizeof *record);
 
     if (record == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     record->magic = RECORD_MAGIC;
     record->request = request;
     record->done = done;

@@ -109,7 +109,7 @@ void lg_refusal_tell(struct lg_request *request)
     else
         ld_error_reshape(shape, http_status, said, lg_request_public_id(request), body);
     if (body->failed == LLMGR_ERR_NO_MEMORY) {
-        (void)lg_request_fail(request, body->failed, N_("out of memory"));
+        (void)lg_request_fail_memory(request);
         return;
     }
     lg_refusal_mask(request, body->data, body->size);

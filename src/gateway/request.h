@@ -186,6 +186,8 @@ LLMGR_MUST_CHECK llmgr_status lg_request_keep(struct lg_request *request);
 /* request_error.c: FAIL with a status and a text. */
 enum lg_verdict lg_request_fail(struct lg_request *request, llmgr_status status, const char *format,
                                 ...) __attribute__((format(printf, 3, 4)));
+/* FAIL: memory is short. */
+enum lg_verdict lg_request_fail_memory(struct lg_request *request);
 /* FAIL with an error that somebody else filled. */
 enum lg_verdict lg_request_fail_with(struct lg_request *request, const struct llmgr_error *err);
 /* FAIL because a limit of ours is reached, which is counted; worth trying again in a second. */

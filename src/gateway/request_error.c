@@ -41,6 +41,12 @@ enum lg_verdict lg_request_limit(struct lg_request *request, enum lg_metric metr
     return verdict;
 }
 
+enum lg_verdict lg_request_fail_memory(struct lg_request *request)
+{
+    (void)lb_fail_memory(lg_request_error(request));
+    return LG_FAIL;
+}
+
 enum lg_verdict lg_request_fail_with(struct lg_request *request, const struct llmgr_error *err)
 {
     struct llmgr_error *own = lg_request_error(request);

@@ -235,9 +235,7 @@ static enum lg_verdict open_target(const struct opening *opening)
     if (!fine)
         return lg_shown_refuse(request);
     request->has_query = true;
-    return request->match.rest.p != NULL
-               ? LG_NEXT
-               : lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    return request->match.rest.p != NULL ? LG_NEXT : lg_request_fail_memory(request);
 }
 
 /*
@@ -314,7 +312,7 @@ static enum lg_verdict start(struct lg_request *request, bool choose, bool name)
     }
     struct opening *kept = lb_arena_alloc(&request->arena, sizeof *kept);
     if (kept == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     *kept = opening;
     return lg_work_start(request, open_json, opened, kept);
 }

@@ -60,7 +60,7 @@ static enum lg_verdict answer_call(struct lg_request *request, struct lp_call *c
     if (failed != LLMGR_OK) {
         lb_buf_free(&call->out);
         return failed == LLMGR_ERR_NO_MEMORY
-                   ? lg_request_fail(request, failed, N_("out of memory"))
+                   ? lg_request_fail_memory(request)
                    : lg_request_fail(request, failed, N_("the answer is too large"));
     }
     struct lb_buf *out = lg_answer_head(request, call->status != 0 ? call->status : 200);
@@ -98,10 +98,10 @@ static enum lg_verdict start_handler(struct lg_request *request)
 {
     /* The handler reads the head on another thread: it must not lie in the worker's scratch. */
     if (!request->kept && lg_request_keep(request) != LLMGR_OK)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     struct handling *handling = lb_arena_alloc(&request->arena, sizeof *handling);
     if (handling == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     handling->magic = HANDLING_MAGIC;
     handling->handler = request->match.route->handler;
     fill_call(request, &handling->call);

@@ -98,7 +98,7 @@ static enum lg_verdict start_look_up(struct lg_request *request, const struct lf
         texts_size += names->objects[i].id.size;
     struct look_up *look = lb_calloc(lm_host(manager), 1, size + texts_size);
     if (look == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     char *texts = (char *)look + size;
     look->magic = OWNERS_MAGIC;
     look->manager = manager;
@@ -172,7 +172,7 @@ static enum lg_verdict start_gathering(struct lg_request *request)
     const bool native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
 
     if (gather == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     gather->magic = GATHER_MAGIC;
     gather->from = (struct lf_naming){
         .host = request->worker->host,
@@ -266,7 +266,7 @@ static enum lg_verdict judge(struct lg_request *request)
     if (own->id.size > 0) { /* the head may move, and the answer asks for it again */
         own->id = lb_arena_str(&request->arena, own->id);
         if (own->id.p == NULL)
-            return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+            return lg_request_fail_memory(request);
     }
     if (own->row->kind_of_work == LF_NATIVE_ALL)
         return refuse_path(
@@ -282,7 +282,7 @@ static enum lg_verdict make(struct lg_request *request)
 {
     request->own = lb_arena_calloc(&request->arena, 1, sizeof *request->own);
     if (request->own == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     lb_buf_init(&request->own->head, request->worker->host, LG_OWN_HELD_MAX);
     lb_buf_init(&request->own->held, request->worker->host, LG_OWN_HELD_MAX);
     return LG_NEXT;

@@ -68,7 +68,7 @@ static enum lg_verdict splice_aside(struct lg_request *request, const struct ld_
     struct splice *job = lb_arena_calloc(&request->arena, 1, sizeof *job);
 
     if (job == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     job->magic = SPLICE_MAGIC;
     job->body = lb_buf_str(&request->body);
     job->peek = &request->ask->peek;

@@ -147,7 +147,7 @@ static enum lg_verdict look_aside(struct lg_request *request, const struct look 
         return verdict;
     struct look *kept = lb_arena_alloc(&request->arena, sizeof *kept);
     if (kept == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     *kept = *look;
     kept->request = request;
     return lg_work_start(request, look_through, looked, kept);
@@ -173,7 +173,7 @@ static enum lg_verdict look(struct lg_request *request)
         request->ask = lb_arena_alloc(&request->arena, sizeof *request->ask);
     struct lg_ask *ask = look.ask = request->ask;
     if (ask == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     ask->kind = native && !lg_is_json(type) ? LG_ASK_OPAQUE : LG_ASK_JSON;
     if (ld_is_form(type)) {
         ask->kind = LG_ASK_FORM;

@@ -66,7 +66,7 @@ enum lg_verdict lg_step_send(struct lg_request *request)
     /* Another attempt would need the head when it is gone; without memory for it nothing is sent.
      */
     if (!lg_attempt_is_last(attempt) && !request->kept && lg_request_keep(request) != LLMGR_OK)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     attempt->sent_at = ln_loop_now(request->worker->loop);
     attempt->sent_ms = lb_now_ms(request->worker->host);
     if (start(request, &err) != LLMGR_OK)

@@ -22,7 +22,7 @@ static bool settle(struct lg_request *request)
     request->error = NULL;
     if (lg_attempt_repeat(request))
         return true;
-    (void)lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+    (void)lg_request_fail_memory(request);
     return false;
 }
 

@@ -70,7 +70,7 @@ static enum lg_verdict start_load(struct lg_request *request)
                                N_("the user's settings change faster than they can be read"));
     struct load *load = lb_calloc(lm_host(manager), 1, sizeof *load + user.size);
     if (load == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     lg_count(request->worker, LG_METRIC_PROFILE_LOADS, 1);
     load->magic = LOAD_MAGIC;
     load->manager = manager;
@@ -89,7 +89,7 @@ static enum lg_verdict resolve(struct lg_request *request)
     struct lg_attempt *attempt =
         request->attempt != NULL ? request->attempt : lg_attempt_open(request);
     if (attempt == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     lr_view_refresh(worker->view);
     llmgr_status status =
         lr_view_resolve(worker->view, &asked, &request->arena, &attempt->target, &result, &err);

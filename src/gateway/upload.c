@@ -73,7 +73,7 @@ static enum lg_verdict take_first(struct lg_request *request)
     request->body_open = result != LH_DONE;
     lb_buf_add_str(&request->body, payload);
     if (request->body.failed != LLMGR_OK)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     if (request->body.size > 0)
         request->streams_body = !may_be_json(request->body.data[0]);
     return request->body.size > 0 || !request->body_open ? LG_NEXT : LG_WAIT;
@@ -93,7 +93,7 @@ enum lg_verdict lg_upload_look(struct lg_request *request)
         return LG_NEXT;
     request->model = lb_arena_str(&request->arena, lh_head_get(head, LH_HEADER_X_LLMGR_MODEL));
     if (request->model.p == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     request->bytes_in = request->body.size;
     lg_count(request->worker, LG_METRIC_BYTES_IN, (int64_t)request->body.size);
     return LG_NEXT;

@@ -66,7 +66,7 @@ static enum lg_verdict queue(struct lg_request *request, struct lg_job *job)
     struct llmgr_error err = {0};
 
     if (!request->kept && request->head != NULL && lg_request_keep(request) != LLMGR_OK)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     if (ln_loop_work(request->worker->loop, &job->work, &err) != LLMGR_OK)
         return lg_request_fail_with(request, &err);
     request->job = job;
@@ -80,7 +80,7 @@ enum lg_verdict lg_work_start(struct lg_request *request, void (*work)(void *con
     struct lg_job *job = lb_arena_calloc(&request->arena, 1, sizeof *job);
 
     if (job == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     *job = (struct lg_job){
         .magic = JOB_MAGIC,
         .work = {.work = on_work, .done = on_done, .context = job},
@@ -115,7 +115,7 @@ enum lg_verdict lg_work_start_bounded(struct lg_request *request, void (*work)(v
 
     if (job == NULL) {
         drop(context);
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     }
     *job = (struct lg_job){
         .magic = JOB_MAGIC,
@@ -161,7 +161,7 @@ enum lg_verdict lg_work_await_fresh(struct lg_request *request, lg_work_done_fn 
     struct lg_job *job = lb_arena_calloc(&request->arena, 1, sizeof *job);
 
     if (job == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     *job = (struct lg_job){
         .magic = JOB_MAGIC, .request = request, .done = done, .context = context, .waits = true};
     request->job = job;

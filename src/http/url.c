@@ -40,8 +40,8 @@ llmgr_status lh_url_fail(struct llmgr_error *err, enum lh_url_error error, struc
      */
     struct lb_str shown = lb_str_sub(text, 0, lb_str_find(text, '?'));
     if (lb_str_find(text, '@') != text.size || !lb_utf8_name(shown, LH_URL_MAX))
-        return lb_fail(err, LLMGR_ERR_INVALID, "the URL is refused: %s", why);
-    return lb_fail(err, LLMGR_ERR_INVALID, "the URL \"%.*s\" is refused: %s",
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the URL is refused: %s"), why);
+    return lb_fail(err, LLMGR_ERR_INVALID, N_("the URL \"%.*s\" is refused: %s"),
                    (int)lb_utf8_cut(shown, SHOWN), shown.p, why);
 }
 

@@ -59,7 +59,7 @@ static llmgr_status follow_active(const struct lb_host *host, struct lv_vault *v
         return status;
     if (id == 0)
         return lb_fail(err, LLMGR_ERR_VAULT,
-                       "the database has no data key to seal with; open it for writing once");
+                       N_("the database has no data key to seal with; open it for writing once"));
     if (lv_ring_active(vault, LV_PURPOSE_SEAL) == id)
         return LLMGR_OK;
     if (!lv_ring_has(vault, id))
@@ -152,8 +152,8 @@ static llmgr_status refuse_orphans(struct ls_tx *tx, struct llmgr_error *err)
         return status;
     ls_rows_end(&rows);
     return lb_fail(err, LLMGR_ERR_VAULT,
-                   "the database holds sealed API keys but not the data keys that open them "
-                   "(table llm_data_keys is empty); restore it from a backup");
+                   N_("the database holds sealed API keys but not the data keys that open them "
+                      "(table llm_data_keys is empty); restore it from a backup"));
 }
 
 /* Stores an active key for each purpose that has none. */

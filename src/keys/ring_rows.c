@@ -10,10 +10,11 @@ static llmgr_status take_key(const struct ls_rows *rows, void *context, struct l
     struct lk_ring_list *list = context;
 
     if (list->count == LV_RING_MAX)
-        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       "the database has more than %d data keys; run llmgr key rotate to drop old "
-                       "ones",
-                       (int)LV_RING_MAX);
+        return lb_fail(
+            err, LLMGR_ERR_TOO_LARGE,
+            N_("the database has more than %d data keys; run llmgr key rotate to drop old "
+               "ones"),
+            (int)LV_RING_MAX);
     struct lk_ring_key *key = &list->items[list->count];
     llmgr_status status =
         lv_ring_row_set(&key->row, ls_column_int(rows, 0), ls_column_text(rows, 1),
@@ -23,8 +24,8 @@ static llmgr_status take_key(const struct ls_rows *rows, void *context, struct l
     struct lb_str state = ls_column_text(rows, 4);
     if (state.size == 0 || state.size >= sizeof key->state)
         return lb_fail(err, LLMGR_ERR_VAULT,
-                       "data key %lu has an unknown state; was the database "
-                       "written by a newer version?",
+                       N_("data key %lu has an unknown state; was the database "
+                          "written by a newer version?"),
                        (unsigned long)key->row.id);
     memcpy(key->state, state.p, state.size);
     key->state[state.size] = '\0';

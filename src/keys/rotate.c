@@ -204,14 +204,14 @@ static llmgr_status judge_ring(const struct rotation *rotation, const struct lk_
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->items[i].row.master_id, mine) != 0)
             return lb_fail(err, LLMGR_ERR_VAULT,
-                           "the master key is %s, but the data keys are wrapped with %s by now; "
-                           "start again with that one",
+                           N_("the master key is %s, but the data keys are wrapped with %s by now; "
+                              "start again with that one"),
                            mine, list->items[i].row.master_id);
     /* Room for the key of this rotation, and for one that another process may add. */
     if (list->count + 2 > LV_RING_MAX)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       "there are %zu data keys, which is the limit; llmgr db check tells which "
-                       "keys do not open and hold them",
+                       N_("there are %zu data keys, which is the limit; llmgr db check tells which "
+                          "keys do not open and hold them"),
                        list->count);
     return LLMGR_OK;
 }

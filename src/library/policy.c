@@ -63,7 +63,7 @@ static llmgr_status shut_public(const char *const *urls, struct ln_policy *polic
         char host[LH_HOST_MAX + 1];
         enum lh_url_error bad = lh_url_parse(lb_cstr(*urls), &url);
         if (bad != LH_URL_OK)
-            return lb_fail(err, LLMGR_ERR_CONFIG, "public_url: '%s': %s", *urls,
+            return lb_fail(err, LLMGR_ERR_CONFIG, N_("public_url: '%s': %s"), *urls,
                            lb_tr(lh_url_error_text(bad)));
         memcpy(host, url.host.p, url.host.size); /* at most LH_HOST_MAX: it was parsed */
         host[url.host.size] = '\0';

@@ -12,25 +12,27 @@
 static llmgr_status fail_mode(const struct lm_manager *manager, struct llmgr_error *err)
 {
     if (lm_options(manager)->for_callers)
-        return lb_fail(err, LLMGR_ERR_MODE,
-                       "this gateway lets nobody have platforms of their own; GET /api/platforms "
-                       "lists those there are");
+        return lb_fail(
+            err, LLMGR_ERR_MODE,
+            N_("this gateway lets nobody have platforms of their own; GET /api/platforms "
+               "lists those there are"));
     if (lm_options(manager)->mode == LLMGR_MODE_SINGLE)
         return lb_fail(err, LLMGR_ERR_MODE,
-                       "in mode single there are no private platforms; set mode: custom to let "
-                       "users have their own");
-    return lb_fail(err, LLMGR_ERR_MODE,
-                   "in mode fixed users cannot have platforms of their own; set mode: custom, or "
-                   "store a key of your own for a system platform");
+                       N_("in mode single there are no private platforms; set mode: custom to let "
+                          "users have their own"));
+    return lb_fail(
+        err, LLMGR_ERR_MODE,
+        N_("in mode fixed users cannot have platforms of their own; set mode: custom, or "
+           "store a key of your own for a system platform"));
 }
 
 static llmgr_status fail_system(const struct lm_manager *manager, struct llmgr_error *err)
 {
     if (lm_options(manager)->for_callers)
         return lb_fail(err, LLMGR_ERR_FORBIDDEN,
-                       "system platforms and their models are the operator's to change");
+                       N_("system platforms and their models are the operator's to change"));
     return lb_fail(err, LLMGR_ERR_FORBIDDEN,
-                   "system platforms are changed in llmgr.yaml, followed by llmgr sync");
+                   N_("system platforms are changed in llmgr.yaml, followed by llmgr sync"));
 }
 
 /* What the mode and the kind of row say; `found` tells whether the user has such a row. */
@@ -79,7 +81,7 @@ llmgr_status lm_access_platform(const struct lm_manager *manager, struct ls_tx *
     }
     status = judge(manager, found, read.is_sys, access, err);
     if (status == LLMGR_ERR_NOT_FOUND)
-        return lb_fail(err, status, "there is no platform %lld", (long long)platform_id);
+        return lb_fail(err, status, N_("there is no platform %lld"), (long long)platform_id);
     if (status == LLMGR_OK)
         *row = read;
     return status;
@@ -104,7 +106,7 @@ llmgr_status lm_access_model(const struct lm_manager *manager, struct ls_tx *tx,
     }
     status = judge(manager, found, is_sys, access, err);
     if (status == LLMGR_ERR_NOT_FOUND)
-        return lb_fail(err, status, "there is no model %lld", (long long)model_id);
+        return lb_fail(err, status, N_("there is no model %lld"), (long long)model_id);
     if (status == LLMGR_OK)
         *platform_id = platform;
     return status;
@@ -117,11 +119,12 @@ llmgr_status lm_access_create(const struct lm_manager *manager, struct lb_str us
         return fail_mode(manager, err);
     if (lm_is_system_user(user) && lm_options(manager)->for_callers)
         return lb_fail(err, LLMGR_ERR_MODE,
-                       "the system user has no private platforms; name a user with ?user=");
+                       N_("the system user has no private platforms; name a user with ?user="));
     if (lm_is_system_user(user))
-        return lb_fail(err, LLMGR_ERR_MODE,
-                       "the system user has no private platforms; add the platform to llmgr.yaml, "
-                       "or name a user (-u)");
+        return lb_fail(
+            err, LLMGR_ERR_MODE,
+            N_("the system user has no private platforms; add the platform to llmgr.yaml, "
+               "or name a user (-u)"));
     return LLMGR_OK;
 }
 

@@ -290,8 +290,8 @@ static llmgr_status take_row(const struct ls_rows *row, void *context, struct ll
 
     if (reading->left-- == 0)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       "the database holds more system platforms or models than the %d and "
-                       "%d that fit in memory",
+                       N_("the database holds more system platforms or models than the %d and "
+                          "%d that fit in memory"),
                        LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX);
     return reading->add(reading->catalogue, row) ? LLMGR_OK : lb_fail_memory(err);
 }

@@ -42,8 +42,8 @@ static llmgr_status judge_display(const struct change *change, struct ls_tx *tx,
     struct lb_str platform = ls_column_text(&rows, 0);
     status = lb_fail(
         err, LLMGR_ERR_CONFLICT,
-        "a model of your platform '%.*s' is already displayed as '%.*s'; choose another "
-        "display name",
+        N_("a model of your platform '%.*s' is already displayed as '%.*s'; choose another "
+           "display name"),
         (int)platform.size, platform.p, (int)change->display_name.size, change->display_name.p);
     ls_rows_end(&rows);
     return status;
@@ -59,9 +59,9 @@ static llmgr_status judge_name(const struct change *change, struct ls_tx *tx,
                                   &rows, &found, err);
     if (!found)
         return status;
-    status = lb_fail(err, LLMGR_ERR_CONFLICT, "the platform already has the model '%.*s' (%lld)",
-                     (int)change->model_name.size, change->model_name.p,
-                     (long long)ls_column_int(&rows, 0));
+    status = lb_fail(
+        err, LLMGR_ERR_CONFLICT, N_("the platform already has the model '%.*s' (%lld)"),
+        (int)change->model_name.size, change->model_name.p, (long long)ls_column_int(&rows, 0));
     ls_rows_end(&rows);
     return status;
 }
@@ -78,7 +78,7 @@ static llmgr_status judge_count(const struct change *change, struct ls_tx *tx,
     ls_rows_end(&rows);
     if (count >= LM_MODELS_PER_PLATFORM)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       "the platform has %lld models, which is the limit; delete one first",
+                       N_("the platform has %lld models, which is the limit; delete one first"),
                        (long long)count);
     return LLMGR_OK;
 }
@@ -161,7 +161,7 @@ llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user, int
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status == LLMGR_OK && display_name.p == NULL && extra_body.p == NULL)
         status = lb_fail(err, LLMGR_ERR_INVALID,
-                         "nothing to change: give a display name, an extra_body, or both");
+                         N_("nothing to change: give a display name, an extra_body, or both"));
     if (status == LLMGR_OK && display_name.p != NULL)
         status = lm_rule_name(display_name, LM_NAME_DISPLAY, err);
     if (status != LLMGR_OK)
@@ -251,7 +251,7 @@ llmgr_status lm_model_edit(struct lm_manager *manager, struct lb_str user, int64
 
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status == LLMGR_OK && !edit.update && !edit.hide)
-        status = lb_fail(err, LLMGR_ERR_INVALID, "nothing to change: give at least one member");
+        status = lb_fail(err, LLMGR_ERR_INVALID, N_("nothing to change: give at least one member"));
     if (status == LLMGR_OK && display_name.p != NULL)
         status = lm_rule_name(display_name, LM_NAME_DISPLAY, err);
     if (status != LLMGR_OK)

@@ -56,7 +56,7 @@ static llmgr_status judge_system(const struct change *change, const struct ls_ro
     long long id = (long long)ls_column_int(rows, 0);
     if (change->name.size > 0 && lb_str_eq(name, change->name))
         return lb_fail(err, LLMGR_ERR_CONFLICT,
-                       "the name '%.*s' is that of system platform %lld; choose another name",
+                       N_("the name '%.*s' is that of system platform %lld; choose another name"),
                        (int)name.size, name.p, id);
     bool same;
     llmgr_status status = compare_address(change, ls_column_text(rows, 2), &same, err);
@@ -80,14 +80,15 @@ static llmgr_status judge_own(const struct change *change, const struct ls_rows 
         return LLMGR_OK;
     if (change->name.size > 0 && lb_str_eq(name, change->name))
         return lb_fail(err, LLMGR_ERR_CONFLICT,
-                       "you already have a platform named '%.*s' (%lld); choose another name",
+                       N_("you already have a platform named '%.*s' (%lld); choose another name"),
                        (int)name.size, name.p, id);
     bool same;
     llmgr_status status = compare_address(change, ls_column_text(rows, 2), &same, err);
     if (status == LLMGR_OK && same)
-        status = lb_fail(err, LLMGR_ERR_CONFLICT,
-                         "your platform %lld, '%.*s', already has this address; add models to it",
-                         id, (int)name.size, name.p);
+        status =
+            lb_fail(err, LLMGR_ERR_CONFLICT,
+                    N_("your platform %lld, '%.*s', already has this address; add models to it"),
+                    id, (int)name.size, name.p);
     return status;
 }
 
@@ -168,7 +169,8 @@ static llmgr_status add(struct ls_tx *tx, void *context, struct llmgr_error *err
         return status;
     if (own_count >= LM_PLATFORMS_PER_USER)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       "you have %zu platforms, which is the limit; delete one first", own_count);
+                       N_("you have %zu platforms, which is the limit; delete one first"),
+                       own_count);
     int64_t id;
     status = ls_insert(
         tx, LS_PLATFORM_ADD,
@@ -399,10 +401,11 @@ static llmgr_status set_key(struct ls_tx *tx, void *context, struct llmgr_error 
     if (change->api_key.size == 0)
         return clear_key(change, tx, row.is_sys, err);
     if (row.origin[0] == '\0')
-        return lb_fail(err, LLMGR_ERR_CONFIG,
-                       "platform '%s' has no address yet, and a key belongs to an address; set the "
-                       "address (or the variable it comes from) first",
-                       row.name);
+        return lb_fail(
+            err, LLMGR_ERR_CONFIG,
+            N_("platform '%s' has no address yet, and a key belongs to an address; set the "
+               "address (or the variable it comes from) first"),
+            row.name);
     if (!row.is_sys)
         return seal_own(change, tx, change->platform_id, row.origin, err);
 
@@ -458,9 +461,10 @@ static llmgr_status forget_row(struct ls_tx *tx, void *context, struct llmgr_err
     llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
                                              LM_ACCESS_SEE, &row, err);
     if (status == LLMGR_OK && row.is_sys && !lm_is_system_user(change->user))
-        status = lb_fail(err, LLMGR_ERR_FORBIDDEN,
-                         "whether a system platform is asked for usage is the administrator's to "
-                         "say; without that it is asked again a day after it refused");
+        status =
+            lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                    N_("whether a system platform is asked for usage is the administrator's to "
+                       "say; without that it is asked again a day after it refused"));
     if (status == LLMGR_OK)
         status = ls_exec(tx, LS_PLATFORM_NO_STREAM_OPTIONS,
                          LS_ARGS(ls_int(change->platform_id), ls_int(0)), NULL, err);
@@ -524,10 +528,10 @@ llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, in
                         .ask_usage = wanted->ask_usage};
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status == LLMGR_OK && !edit.rename && !edit.move && !edit.hide && !edit.ask_usage)
-        status = lb_fail(err, LLMGR_ERR_INVALID, "nothing to change: give at least one member");
+        status = lb_fail(err, LLMGR_ERR_INVALID, N_("nothing to change: give at least one member"));
     if (status == LLMGR_OK && wanted->api_key.p != NULL && !edit.move)
         status =
-            lb_fail(err, LLMGR_ERR_INVALID, "a key alone is not changed here: PUT it to …/key");
+            lb_fail(err, LLMGR_ERR_INVALID, N_("a key alone is not changed here: PUT it to …/key"));
     edit.change.user = user;
     if (status == LLMGR_OK && (edit.rename || edit.move))
         status = ls_transact(lm_store(manager), LS_READ_ONE, judge_change, &edit.change, err);

@@ -27,18 +27,19 @@ llmgr_status lm_rule_name(struct lb_str name, enum lm_name_kind kind, struct llm
     const char *noun = lb_tr(kinds[kind].noun);
     size_t max = kinds[kind].max;
     if (name.size == 0)
-        return lb_fail(err, LLMGR_ERR_INVALID, "invalid %s: it is empty; give 1 to %zu bytes", noun,
-                       max);
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("invalid %s: it is empty; give 1 to %zu bytes"),
+                       noun, max);
     if (name.size > max)
         return lb_fail(err, LLMGR_ERR_INVALID,
-                       "invalid %s: it is %zu bytes long; give 1 to %zu bytes of UTF-8", noun,
+                       N_("invalid %s: it is %zu bytes long; give 1 to %zu bytes of UTF-8"), noun,
                        name.size, max);
     if (!lb_utf8_name(name, max))
         return lb_fail(err, LLMGR_ERR_INVALID,
-                       "invalid %s: it must be UTF-8 without control characters", noun);
+                       N_("invalid %s: it must be UTF-8 without control characters"), noun);
     if (lb_str_trim(name).size != name.size)
         return lb_fail(err, LLMGR_ERR_INVALID,
-                       "invalid %s: it begins or ends with a blank; leave the blank away", noun);
+                       N_("invalid %s: it begins or ends with a blank; leave the blank away"),
+                       noun);
     return LLMGR_OK;
 }
 
@@ -63,7 +64,8 @@ llmgr_status lm_rule_private_url(const struct ln_policy *policy, struct lb_str t
         return status;
     /* Without a policy nothing has said yes. */
     if (policy == NULL)
-        return lb_fail(err, LLMGR_ERR_ADDRESS, "no address policy is set; no address is allowed");
+        return lb_fail(err, LLMGR_ERR_ADDRESS,
+                       N_("no address policy is set; no address is allowed"));
     return ln_policy_judge_url_host(policy, LN_CLASS_PRIVATE,
                                     url->https ? LB_STR("https") : LB_STR("http"), url->host,
                                     url->port, err);
@@ -94,14 +96,14 @@ static llmgr_status judge_object(const json_t *object, struct llmgr_error *err)
 {
     if (!json_is_object(object))
         return lb_fail(err, LLMGR_ERR_INVALID,
-                       "extra_body must be a JSON object such as {\"top_k\": 20}");
+                       N_("extra_body must be a JSON object such as {\"top_k\": 20}"));
     if (deeper_than(object, LM_EXTRA_BODY_DEPTH_MAX))
-        return lb_fail(err, LLMGR_ERR_INVALID, "extra_body is nested more than %d levels deep",
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("extra_body is nested more than %d levels deep"),
                        (int)LM_EXTRA_BODY_DEPTH_MAX);
     for (size_t i = 0; i < sizeof forbidden_members / sizeof *forbidden_members; i++) {
         if (json_object_get(object, forbidden_members[i]) != NULL)
             return lb_fail(err, LLMGR_ERR_INVALID,
-                           "extra_body must not hold \"%s\": each request sets it itself",
+                           N_("extra_body must not hold \"%s\": each request sets it itself"),
                            forbidden_members[i]);
     }
     return LLMGR_OK;
@@ -129,8 +131,9 @@ llmgr_status lm_rule_extra_body(struct lb_str text, struct lb_buf *out, struct l
     if (text.size == 0)
         return LLMGR_OK;
     if (text.size > LM_EXTRA_BODY_MAX)
-        return lb_fail(err, LLMGR_ERR_INVALID, "extra_body is %zu bytes long; at most %d are kept",
-                       text.size, (int)LM_EXTRA_BODY_MAX);
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("extra_body is %zu bytes long; at most %d are kept"), text.size,
+                       (int)LM_EXTRA_BODY_MAX);
 
     json_error_t bad;
     json_t *object = json_loadb(text.p, text.size, JSON_REJECT_DUPLICATES, &bad);
@@ -141,7 +144,7 @@ llmgr_status lm_rule_extra_body(struct lb_str text, struct lb_buf *out, struct l
         const char *near = strstr(bad.text, " near '");
         size_t size = near != NULL ? (size_t)(near - bad.text) : strlen(bad.text);
         return lb_fail(err, LLMGR_ERR_INVALID,
-                       "extra_body is no valid JSON: %.*s (line %d, column %d)", (int)size,
+                       N_("extra_body is no valid JSON: %.*s (line %d, column %d)"), (int)size,
                        bad.text, bad.line, bad.column);
     }
     llmgr_status status = judge_object(object, err);

@@ -35,7 +35,7 @@ static llmgr_status judge_count(const struct choice *choice, struct ls_tx *tx,
     ls_rows_end(&rows);
     if (count >= LM_SLOTS_PER_USER)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       "you have chosen for %lld slots, which is the limit; use one of them",
+                       N_("you have chosen for %lld slots, which is the limit; use one of them"),
                        (long long)count);
     return LLMGR_OK;
 }
@@ -54,7 +54,7 @@ static llmgr_status save(struct ls_tx *tx, void *context, struct llmgr_error *er
     if (status != LLMGR_OK)
         return status;
     if (platform_id != choice->platform_id)
-        return lb_fail(err, LLMGR_ERR_NOT_FOUND, "platform %lld, '%s', has no model %lld",
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("platform %lld, '%s', has no model %lld"),
                        (long long)choice->platform_id, row.name, (long long)choice->model_id);
     status = judge_count(choice, tx, err);
     if (status == LLMGR_OK)

@@ -28,7 +28,7 @@ static llmgr_status fail_at(const struct checking *checking, unsigned line, cons
 {
     if (inner->status == LLMGR_ERR_NO_MEMORY)
         return lb_fail_memory(err);
-    return lb_fail(err, LLMGR_ERR_CONFIG, "%s:%u: '%s': %s",
+    return lb_fail(err, LLMGR_ERR_CONFIG, N_("%s:%u: '%s': %s"),
                    checking->defaults->file != NULL ? checking->defaults->file : "llmgr.yaml", line,
                    name, inner->message);
 }
@@ -105,7 +105,7 @@ static llmgr_status note_display(struct lb_map *seen, struct lm_model_entry *mod
     if (lb_map_put(seen, model->display_name, model, &old) != LLMGR_OK)
         return lb_fail_memory(err);
     if (old != NULL)
-        return lb_fail(err, LLMGR_ERR_CONFIG, "two models have this display name");
+        return lb_fail(err, LLMGR_ERR_CONFIG, N_("two models have this display name"));
     return LLMGR_OK;
 }
 
@@ -163,13 +163,15 @@ static llmgr_status judge_unique(const struct checking *checking, const struct l
     for (size_t i = 0; i < at; i++) {
         const struct lm_sync_entry *other = &plan->entries[i];
         if (lb_str_eq(entry->name, other->name))
-            return lb_fail(err, LLMGR_ERR_CONFIG, "%s:%u: the platform '%s' stands in line %u too",
-                           file, entry->line, entry->name.p, other->line);
-        if (entry->normal.size > 0 && lb_str_eq(entry->normal, other->normal))
             return lb_fail(err, LLMGR_ERR_CONFIG,
-                           "%s:%u: '%s' has the address of '%s' (line %u); put their models under "
-                           "one platform",
-                           file, entry->line, entry->name.p, other->name.p, other->line);
+                           N_("%s:%u: the platform '%s' stands in line %u too"), file, entry->line,
+                           entry->name.p, other->line);
+        if (entry->normal.size > 0 && lb_str_eq(entry->normal, other->normal))
+            return lb_fail(
+                err, LLMGR_ERR_CONFIG,
+                N_("%s:%u: '%s' has the address of '%s' (line %u); put their models under "
+                   "one platform"),
+                file, entry->line, entry->name.p, other->name.p, other->line);
     }
     return LLMGR_OK;
 }

@@ -27,8 +27,8 @@ llmgr_status lm_check_user(struct lb_str user, struct llmgr_error *err)
     if (lb_utf8_name(user, LM_USER_MAX))
         return LLMGR_OK;
     return lb_fail(err, LLMGR_ERR_INVALID,
-                   "the user id is not valid: it must be 1 to %d bytes of UTF-8 without control "
-                   "characters",
+                   N_("the user id is not valid: it must be 1 to %d bytes of UTF-8 without control "
+                      "characters"),
                    LM_USER_MAX);
 }
 

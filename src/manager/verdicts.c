@@ -39,7 +39,7 @@ static llmgr_status read_owner(struct ls_tx *tx, void *context, struct llmgr_err
     if (status != LLMGR_OK)
         return status;
     if (!found)
-        return lb_fail(err, LLMGR_ERR_NOT_FOUND, "there is no platform %lld",
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no platform %lld"),
                        (long long)owner->platform_id);
     struct lb_str user = ls_column_text(&rows, 1);
     owner->is_known = lm_verdict_until(ls_column_int(&rows, 2), owner->now_ms) != 0;

@@ -88,7 +88,7 @@ static llmgr_status write_as(struct lm_manager *manager, enum ls_mode mode, stru
 
     if (manager->options.read_only)
         return lb_fail(err, LLMGR_ERR_DATABASE_READONLY,
-                       "%s was opened for reading only: nothing can be changed",
+                       N_("%s was opened for reading only: nothing can be changed"),
                        ls_place(manager->store));
     llmgr_status status =
         ls_transact(manager->store, mode, run_change, &run, err != NULL ? err : &own);

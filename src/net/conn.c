@@ -36,7 +36,7 @@ llmgr_status ln_conn_adopt(struct ln_loop *loop, int fd, struct ln_conn **out,
                            struct llmgr_error *err)
 {
     if (loop->dying)
-        return lb_fail(err, LLMGR_ERR_CANCELLED, "the event loop is being closed");
+        return lb_fail(err, LLMGR_ERR_CANCELLED, N_("the event loop is being closed"));
     if (ln_spare_table(loop, fd) != 0)
         return lb_fail_memory(err);
     struct ln_conn *conn = lb_calloc(loop->host, 1, sizeof(*conn));
@@ -45,7 +45,7 @@ llmgr_status ln_conn_adopt(struct ln_loop *loop, int fd, struct ln_conn **out,
     int rc = uv_poll_init(&loop->uv, &conn->poll, fd);
     if (rc != 0) {
         lb_free(loop->host, conn);
-        return lb_fail(err, LLMGR_ERR_IO, "a socket cannot be watched: %s", uv_strerror(rc));
+        return lb_fail(err, LLMGR_ERR_IO, N_("a socket cannot be watched: %s"), uv_strerror(rc));
     }
 #ifdef SO_NOSIGPIPE
     int on = 1;
@@ -532,13 +532,13 @@ llmgr_status ln_conn_explain(const struct ln_conn *conn, struct llmgr_error *err
     case LLMGR_ERR_NO_MEMORY:
         return lb_fail_memory(err);
     case LLMGR_ERR_CUT:
-        return lb_fail(err, conn->why, "the connection to %s was cut: %s", peer, detail);
+        return lb_fail(err, conn->why, N_("the connection to %s was cut: %s"), peer, detail);
     case LLMGR_ERR_TLS:
-        return lb_fail(err, conn->why, "TLS with %s failed: %s", peer, detail);
+        return lb_fail(err, conn->why, N_("TLS with %s failed: %s"), peer, detail);
     case LLMGR_ERR_TIMEOUT:
-        return lb_fail(err, conn->why, "%s no longer answers: %s", peer, detail);
+        return lb_fail(err, conn->why, N_("%s no longer answers: %s"), peer, detail);
     default:
-        return lb_fail(err, conn->why, "the connection to %s failed: %s", peer, detail);
+        return lb_fail(err, conn->why, N_("the connection to %s failed: %s"), peer, detail);
     }
 }
 

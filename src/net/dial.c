@@ -75,7 +75,7 @@ void ln_dial_fail_hidden(struct ln_dial *dial, const struct llmgr_error *err)
         lb_info(dial->loop->host, "dial for a private platform: %s", err->message);
         shown = (struct llmgr_error){0};
         (void)lb_fail(&shown, LLMGR_ERR_UNREACHABLE,
-                      "%s cannot be reached; check the address of the platform",
+                      N_("%s cannot be reached; check the address of the platform"),
                       dial->request.host);
     }
     ln_dial_fail(dial, &shown);
@@ -86,7 +86,7 @@ static void abort_node(struct lb_list *node)
 {
     struct ln_dial *dial = LB_CONTAINER(node, struct ln_dial, node);
     struct llmgr_error err = {0};
-    (void)lb_fail(&err, LLMGR_ERR_CANCELLED, "the connection to %s was given up",
+    (void)lb_fail(&err, LLMGR_ERR_CANCELLED, N_("the connection to %s was given up"),
                   dial->request.host);
     ln_dial_fail(dial, &err);
 }
@@ -102,10 +102,11 @@ static void on_limit(void *context)
     };
     struct ln_dial *dial = LB_CAST(struct ln_dial, context, LN_DIAL_MAGIC);
     struct llmgr_error err = {0};
-    (void)lb_fail(&err, LLMGR_ERR_TIMEOUT,
-                  "no connection to %s:%u within %lld ms (%s); check the address and the network",
-                  dial->request.host, (unsigned)dial->request.port,
-                  (long long)dial->request.timeout_ms, lb_tr(doing[dial->phase]));
+    (void)lb_fail(
+        &err, LLMGR_ERR_TIMEOUT,
+        N_("no connection to %s:%u within %lld ms (%s); check the address and the network"),
+        dial->request.host, (unsigned)dial->request.port, (long long)dial->request.timeout_ms,
+        lb_tr(doing[dial->phase]));
     ln_dial_fail(dial, &err);
 }
 
@@ -132,10 +133,11 @@ static void on_handshake(struct ln_conn *conn, void *context, llmgr_status statu
     const char *reason = conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys))
                                         : conn->transport->reason(conn);
     struct llmgr_error err = {0};
-    (void)lb_fail(&err, LLMGR_ERR_TLS,
-                  "TLS with %s:%u failed: %s; if the server uses an authority of its own, name its "
-                  "certificate as CA file",
-                  dial->request.host, (unsigned)dial->request.port, reason);
+    (void)lb_fail(
+        &err, LLMGR_ERR_TLS,
+        N_("TLS with %s:%u failed: %s; if the server uses an authority of its own, name its "
+           "certificate as CA file"),
+        dial->request.host, (unsigned)dial->request.port, reason);
     ln_dial_fail(dial, &err);
 }
 
@@ -165,14 +167,14 @@ static void fail_connect(struct ln_dial *dial)
     int sys = dial->last_sys;
     if (sys == EMFILE || sys == ENFILE || sys == ENOMEM || sys == ENOBUFS) {
         (void)lb_fail(&err, sys == ENOMEM ? LLMGR_ERR_NO_MEMORY : LLMGR_ERR_IO,
-                      "no socket for %s:%u: %s; raise the limits of this process", host, port,
+                      N_("no socket for %s:%u: %s; raise the limits of this process"), host, port,
                       uv_strerror(uv_translate_sys_error(sys)));
         ln_dial_fail(dial, &err);
         return;
     }
     (void)lb_fail(&err, LLMGR_ERR_UNREACHABLE,
-                  "%s:%u cannot be reached: %s; is the address right and the server running?", host,
-                  port, uv_strerror(uv_translate_sys_error(sys)));
+                  N_("%s:%u cannot be reached: %s; is the address right and the server running?"),
+                  host, port, uv_strerror(uv_translate_sys_error(sys)));
     ln_dial_fail_hidden(dial, &err);
 }
 
@@ -190,7 +192,8 @@ static bool leads_here(const struct ln_dial *dial, struct ln_conn *conn)
 static void fail_circle(struct ln_dial *dial)
 {
     struct llmgr_error err = {0};
-    (void)lb_fail(&err, LLMGR_ERR_ADDRESS, "%s leads to this service itself", dial->request.host);
+    (void)lb_fail(&err, LLMGR_ERR_ADDRESS, N_("%s leads to this service itself"),
+                  dial->request.host);
     ln_dial_fail_hidden(dial, &err);
 }
 
@@ -328,9 +331,9 @@ static bool judge_all(struct ln_dial *dial, const struct sockaddr_storage *addrs
             continue;
         char text[LN_PEER_TEXT];
         struct llmgr_error err = {0};
-        (void)lb_fail(&err, LLMGR_ERR_ADDRESS, "%s leads to %s, which is %s", dial->request.host,
-                      ln_addr_text((const struct sockaddr *)&addr, text, sizeof(text)),
-                      lb_tr(what));
+        (void)lb_fail(
+            &err, LLMGR_ERR_ADDRESS, N_("%s leads to %s, which is %s"), dial->request.host,
+            ln_addr_text((const struct sockaddr *)&addr, text, sizeof(text)), lb_tr(what));
         ln_dial_fail_hidden(dial, &err);
         return false;
     }
@@ -341,7 +344,8 @@ static void fail_name(struct ln_dial *dial, const char *name, const char *why)
 {
     struct llmgr_error err = {0};
     (void)lb_fail(&err, LLMGR_ERR_UNREACHABLE,
-                  "the name %s cannot be resolved: %s; check its spelling and the DNS", name, why);
+                  N_("the name %s cannot be resolved: %s; check its spelling and the DNS"), name,
+                  why);
     ln_dial_fail_hidden(dial, &err);
 }
 
@@ -409,9 +413,10 @@ static void begin(void *context)
 static llmgr_status check(const struct ln_dial_request *request, struct llmgr_error *err)
 {
     if (request->policy == NULL && request->klass != LN_CLASS_SYSTEM)
-        return lb_fail(err, LLMGR_ERR_INTERNAL, "a dial for a private platform without a policy");
+        return lb_fail(err, LLMGR_ERR_INTERNAL,
+                       N_("a dial for a private platform without a policy"));
     if (request->host == NULL || request->host[0] == '[')
-        return lb_fail(err, LLMGR_ERR_INVALID, "a dial needs a host without brackets");
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("a dial needs a host without brackets"));
     return ln_policy_judge_url_host(request->policy, request->klass,
                                     request->tls != NULL ? LB_STR("https") : LB_STR("http"),
                                     lb_cstr(request->host), request->port, err);
@@ -421,7 +426,7 @@ llmgr_status ln_dial(struct ln_loop *loop, const struct ln_dial_request *request
                      void *context, struct ln_dial **out, struct llmgr_error *err)
 {
     if (loop->dying)
-        return lb_fail(err, LLMGR_ERR_CANCELLED, "the event loop is being closed");
+        return lb_fail(err, LLMGR_ERR_CANCELLED, N_("the event loop is being closed"));
     llmgr_status status = check(request, err);
     if (status != LLMGR_OK)
         return status;

@@ -18,7 +18,7 @@ enum { REQUEST_MAX = 4 * 1024 };
 static void fail_proxy(struct ln_dial *dial, const char *what)
 {
     struct llmgr_error err = {0};
-    (void)lb_fail(&err, LLMGR_ERR_UNREACHABLE, "the proxy %s:%u gave no connection to %s: %s",
+    (void)lb_fail(&err, LLMGR_ERR_UNREACHABLE, N_("the proxy %s:%u gave no connection to %s: %s"),
                   ln_proxy_host(dial->request.proxy), (unsigned)ln_proxy_port(dial->request.proxy),
                   dial->request.host, what);
     ln_dial_fail_hidden(dial, &err);
@@ -45,11 +45,11 @@ static void judge_answer(struct ln_dial *dial, size_t head_size)
     }
     struct llmgr_error err = {0};
     if (status == 407) {
-        (void)lb_fail(&err, LLMGR_ERR_UNREACHABLE,
-                      "the proxy %s:%u refused the credentials; write them into the proxy's URL as "
-                      "http://user:password@host:port",
-                      ln_proxy_host(dial->request.proxy),
-                      (unsigned)ln_proxy_port(dial->request.proxy));
+        (void)lb_fail(
+            &err, LLMGR_ERR_UNREACHABLE,
+            N_("the proxy %s:%u refused the credentials; write them into the proxy's URL as "
+               "http://user:password@host:port"),
+            ln_proxy_host(dial->request.proxy), (unsigned)ln_proxy_port(dial->request.proxy));
         ln_dial_fail_hidden(dial, &err);
         return;
     }
@@ -58,7 +58,7 @@ static void judge_answer(struct ln_dial *dial, size_t head_size)
         return;
     }
     (void)lb_fail(&err, LLMGR_ERR_UNREACHABLE,
-                  "the proxy %s:%u gave no connection to %s: it answered %u",
+                  N_("the proxy %s:%u gave no connection to %s: it answered %u"),
                   ln_proxy_host(dial->request.proxy), (unsigned)ln_proxy_port(dial->request.proxy),
                   dial->request.host, status);
     ln_dial_fail_hidden(dial, &err);

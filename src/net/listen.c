@@ -27,7 +27,7 @@ static llmgr_status set_flags(int fd, struct llmgr_error *err)
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
-        return lb_fail(err, LLMGR_ERR_IO, "a listening socket cannot be set up: %s",
+        return lb_fail(err, LLMGR_ERR_IO, N_("a listening socket cannot be set up: %s"),
                        strerror(errno));
     return LLMGR_OK;
 }
@@ -75,16 +75,17 @@ static llmgr_status bind_unix(int fd, const char *path, unsigned mode, struct ll
     if (lstat(path, &info) == 0) {
         if (!S_ISSOCK(info.st_mode))
             return lb_fail(err, LLMGR_ERR_CONFLICT,
-                           "%s exists and is no socket; choose another path or remove it", path);
+                           N_("%s exists and is no socket; choose another path or remove it"),
+                           path);
         if (!unix_is_dead(&addr))
-            return lb_fail(err, LLMGR_ERR_CONFLICT, "another process listens on %s", path);
+            return lb_fail(err, LLMGR_ERR_CONFLICT, N_("another process listens on %s"), path);
         (void)unlink(path);
     }
     /* The mode is set before anyone can connect: nothing is accepted until listen(2). */
     if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0 ||
         chmod(path, (mode_t)(mode != 0 ? mode : UNIX_MODE)) != 0)
         return lb_fail(err, errno == EADDRINUSE ? LLMGR_ERR_CONFLICT : LLMGR_ERR_IO,
-                       "cannot listen on %s: %s; check the folder and its permissions", path,
+                       N_("cannot listen on %s: %s; check the folder and its permissions"), path,
                        strerror(errno));
     return LLMGR_OK;
 }
@@ -98,7 +99,7 @@ static llmgr_status bind_tcp(int fd, const struct ln_listen_options *options,
     if (addr->ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (options->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
-        return lb_fail(err, LLMGR_ERR_IO, "several sockets on %s are not possible here: %s",
+        return lb_fail(err, LLMGR_ERR_IO, N_("several sockets on %s are not possible here: %s"),
                        options->address, strerror(errno));
 #ifdef TCP_DEFER_ACCEPT
     int seconds = (int)options->defer_accept_s;
@@ -109,9 +110,10 @@ static llmgr_status bind_tcp(int fd, const struct ln_listen_options *options,
         return LLMGR_OK;
     if (errno == EADDRINUSE)
         return lb_fail(err, LLMGR_ERR_CONFLICT,
-                       "%s is in use by another process; stop it or choose another port",
+                       N_("%s is in use by another process; stop it or choose another port"),
                        options->address);
-    return lb_fail(err, LLMGR_ERR_IO, "cannot listen on %s: %s", options->address, strerror(errno));
+    return lb_fail(err, LLMGR_ERR_IO, N_("cannot listen on %s: %s"), options->address,
+                   strerror(errno));
 }
 
 llmgr_status ln_listen_open(const struct ln_listen_options *options, int *out,
@@ -123,16 +125,17 @@ llmgr_status ln_listen_open(const struct ln_listen_options *options, int *out,
     struct sockaddr_storage addr = {.ss_family = AF_UNIX};
     size_t path_max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
     if (is_unix && (path[0] == '\0' || strlen(path) > path_max))
-        return lb_fail(err, LLMGR_ERR_INVALID, "the path of a unix socket has 1 to %zu bytes",
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the path of a unix socket has 1 to %zu bytes"),
                        path_max);
     if (!is_unix && !parse_tcp(lb_cstr(text), &addr))
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       "\"%s\" is no address to listen on; write 127.0.0.1:8080, [::1]:8080, :8080 "
-                       "or unix:/path",
-                       text);
+        return lb_fail(
+            err, LLMGR_ERR_INVALID,
+            N_("\"%s\" is no address to listen on; write 127.0.0.1:8080, [::1]:8080, :8080 "
+               "or unix:/path"),
+            text);
     int fd = socket(addr.ss_family, SOCK_STREAM, 0);
     if (fd < 0)
-        return lb_fail(err, LLMGR_ERR_IO, "cannot listen on %s: %s", text, strerror(errno));
+        return lb_fail(err, LLMGR_ERR_IO, N_("cannot listen on %s: %s"), text, strerror(errno));
     llmgr_status status = set_flags(fd, err);
     if (status == LLMGR_OK)
         status = is_unix ? bind_unix(fd, path, options->unix_mode, err)
@@ -141,8 +144,9 @@ llmgr_status ln_listen_open(const struct ln_listen_options *options, int *out,
         status =
             errno == EADDRINUSE
                 ? lb_fail(err, LLMGR_ERR_CONFLICT,
-                          "%s is in use by another process; stop it or choose another port", text)
-                : lb_fail(err, LLMGR_ERR_IO, "cannot listen on %s: %s", text, strerror(errno));
+                          N_("%s is in use by another process; stop it or choose another port"),
+                          text)
+                : lb_fail(err, LLMGR_ERR_IO, N_("cannot listen on %s: %s"), text, strerror(errno));
     if (status != LLMGR_OK) {
         (void)close(fd);
         return status;
@@ -165,10 +169,11 @@ static bool is_listening_stream(int fd)
 llmgr_status ln_listen_inherit(int fd, struct llmgr_error *err)
 {
     if (!is_listening_stream(fd))
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       "descriptor %d is no listening stream socket; check the service manager's "
-                       "socket unit",
-                       fd);
+        return lb_fail(
+            err, LLMGR_ERR_INVALID,
+            N_("descriptor %d is no listening stream socket; check the service manager's "
+               "socket unit"),
+            fd);
     return set_flags(fd, err);
 }
 
@@ -176,7 +181,7 @@ llmgr_status ln_listen_dup(int fd, int *copy, struct llmgr_error *err)
 {
     int twin = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (twin < 0)
-        return lb_fail(err, LLMGR_ERR_IO, "a listening socket cannot be shared: %s",
+        return lb_fail(err, LLMGR_ERR_IO, N_("a listening socket cannot be shared: %s"),
                        strerror(errno));
     *copy = twin;
     return LLMGR_OK;

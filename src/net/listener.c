@@ -238,7 +238,7 @@ llmgr_status ln_listener_start(struct ln_loop *loop, int fd,
                                void *context, struct ln_listener **out, struct llmgr_error *err)
 {
     if (loop->dying)
-        return lb_fail(err, LLMGR_ERR_CANCELLED, "the event loop is being closed");
+        return lb_fail(err, LLMGR_ERR_CANCELLED, N_("the event loop is being closed"));
     if (ln_spare_table(loop, fd) != 0)
         return lb_fail_memory(err);
     struct ln_listener *listener = lb_calloc(loop->host, 1, sizeof(*listener));
@@ -247,7 +247,7 @@ llmgr_status ln_listener_start(struct ln_loop *loop, int fd,
     int rc = uv_poll_init(&loop->uv, &listener->poll, fd);
     if (rc != 0) {
         lb_free(loop->host, listener);
-        return lb_fail(err, LLMGR_ERR_IO, "a listening socket cannot be watched: %s",
+        return lb_fail(err, LLMGR_ERR_IO, N_("a listening socket cannot be watched: %s"),
                        uv_strerror(rc));
     }
     struct sockaddr_storage addr = {0};

@@ -183,14 +183,14 @@ static void on_work_done(uv_work_t *req, int status)
 llmgr_status ln_loop_work(struct ln_loop *loop, struct ln_work *work, struct llmgr_error *err)
 {
     if (loop->dying)
-        return lb_fail(err, LLMGR_ERR_CANCELLED, "the event loop is being closed");
+        return lb_fail(err, LLMGR_ERR_CANCELLED, N_("the event loop is being closed"));
     work->magic = WORK_MAGIC;
     work->req.data = work;
     int rc = ln_spare_threads(loop);
     if (rc == 0)
         rc = uv_queue_work(&loop->uv, &work->req, on_work, on_work_done);
     if (rc != 0)
-        return lb_fail(err, LLMGR_ERR_INTERNAL, "no work can be queued: %s", uv_strerror(rc));
+        return lb_fail(err, LLMGR_ERR_INTERNAL, N_("no work can be queued: %s"), uv_strerror(rc));
     return LLMGR_OK;
 }
 
@@ -262,7 +262,7 @@ fail:
         status = lb_fail_memory(err);
     else
         status = lb_fail(err, LLMGR_ERR_IO,
-                         "no event loop can be made: %s; raise the limit of open files",
+                         N_("no event loop can be made: %s; raise the limit of open files"),
                          uv_strerror(rc));
     lb_free(host, loop->scratch);
     lb_free(host, loop->read_buffer);

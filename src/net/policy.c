@@ -142,7 +142,7 @@ llmgr_status ln_policy_shut(struct ln_policy *policy, const struct ln_endpoint *
         status = add_own_name(policy, endpoint);
         return status == LLMGR_OK ? status : lb_fail_memory(err);
     default:
-        return lb_fail(err, LLMGR_ERR_CONFIG, "%s is neither an address nor a host name",
+        return lb_fail(err, LLMGR_ERR_CONFIG, N_("%s is neither an address nor a host name"),
                        endpoint->host != NULL ? endpoint->host : "(null)");
     }
     static const struct ln_range none4 = {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}}, 128};
@@ -170,7 +170,7 @@ static llmgr_status add_lists(struct ln_policy *policy, const struct ln_policy_o
         port_count = options->allow_http ? 2 : 1;
     }
     if (options->allow_count > LIST_MAX || port_count > LIST_MAX || options->own_count > LIST_MAX)
-        return lb_fail(err, LLMGR_ERR_CONFIG, "a list of the address rules has over %d entries",
+        return lb_fail(err, LLMGR_ERR_CONFIG, N_("a list of the address rules has over %d entries"),
                        LIST_MAX);
     policy->allow = lb_calloc(policy->host, options->allow_count + 1, sizeof(*policy->allow));
     policy->ports = lb_memdup(policy->host, ports, port_count * sizeof(*ports));
@@ -181,7 +181,7 @@ static llmgr_status add_lists(struct ln_policy *policy, const struct ln_policy_o
     for (size_t i = 0; i < options->allow_count; i++) {
         if (!ln_range_parse(lb_cstr(options->allow[i]), &policy->allow[i]))
             return lb_fail(err, LLMGR_ERR_CONFIG,
-                           "%s is no address range; write it like 10.1.0.0/16 or fd00::/8",
+                           N_("%s is no address range; write it like 10.1.0.0/16 or fd00::/8"),
                            options->allow[i] != NULL ? options->allow[i] : "(null)");
         policy->allow_count++;
     }
@@ -204,8 +204,8 @@ llmgr_status ln_policy_new(const struct lb_host *host, const struct ln_policy_op
     for (size_t i = 0; i < DENY_COUNT; i++) {
         if (!ln_range_parse(lb_cstr(DENY[i].range), &policy->deny[i])) {
             ln_policy_free(policy);
-            return lb_fail(err, LLMGR_ERR_INTERNAL, "the table of closed addresses is damaged: %s",
-                           DENY[i].range);
+            return lb_fail(err, LLMGR_ERR_INTERNAL,
+                           N_("the table of closed addresses is damaged: %s"), DENY[i].range);
         }
     }
     llmgr_status status = add_lists(policy, options != NULL ? options : &defaults, err);
@@ -479,17 +479,18 @@ llmgr_status ln_policy_judge_url_host(const struct ln_policy *policy, enum ln_cl
     show_host(host, shown, sizeof(shown));
     bool secure = lb_str_eq_nocase(scheme, LB_STR("https"));
     if (!secure && !lb_str_eq_nocase(scheme, LB_STR("http")))
-        return lb_fail(err, LLMGR_ERR_INVALID, "the scheme of an address is http or https");
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the scheme of an address is http or https"));
     if (port == 0 || port > 65535)
-        return lb_fail(err, LLMGR_ERR_INVALID, "the port of %s is not between 1 and 65535", shown);
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the port of %s is not between 1 and 65535"),
+                       shown);
     struct sockaddr_storage addr;
     enum ln_host_kind kind = ln_host_kind(host, &addr);
     if (kind == LN_HOST_INVALID)
-        return lb_fail(err, LLMGR_ERR_INVALID, "\"%s\" is no host name and no address", shown);
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("\"%s\" is no host name and no address"), shown);
     if (kind == LN_HOST_NUMERIC)
         return lb_fail(err, LLMGR_ERR_ADDRESS,
-                       "%s is an unusual form of an address; write four decimal numbers, like "
-                       "192.0.2.7",
+                       N_("%s is an unusual form of an address; write four decimal numbers, like "
+                          "192.0.2.7"),
                        shown);
     const char *what = klass == LN_CLASS_SYSTEM
                            ? judge_system(policy, kind, host, &addr, (uint16_t)port)

@@ -74,7 +74,7 @@ static llmgr_status set_credentials(struct ln_proxy *proxy, struct lb_str userin
     size_t size = 0;
     if (userinfo.size > CREDENTIALS_MAX || !unescape(userinfo, plain, &size))
         return lb_fail(err, LLMGR_ERR_CONFIG,
-                       "the credentials in the proxy's URL are over-long or badly escaped");
+                       N_("the credentials in the proxy's URL are over-long or badly escaped"));
     proxy->authorization_size =
         sizeof(BASIC) + sodium_base64_encoded_len(size, sodium_base64_VARIANT_ORIGINAL);
     proxy->authorization = lb_alloc(proxy->host, proxy->authorization_size);
@@ -119,11 +119,11 @@ static llmgr_status set_url(struct ln_proxy *proxy, const char *url, struct llmg
     struct lb_str rest = lb_cstr(url);
     if (rest.size > URL_MAX || !lb_str_eq_nocase(lb_str_sub(rest, 0, 7), LB_STR("http://")))
         return lb_fail(err, LLMGR_ERR_CONFIG,
-                       "the proxy's URL must look like http://[user:password@]host:port");
+                       N_("the proxy's URL must look like http://[user:password@]host:port"));
     rest = lb_str_sub(rest, 7, rest.size);
     size_t end = lb_str_find(rest, '/');
     if (end + 1 < rest.size)
-        return lb_fail(err, LLMGR_ERR_CONFIG, "the proxy's URL must have no path");
+        return lb_fail(err, LLMGR_ERR_CONFIG, N_("the proxy's URL must have no path"));
     rest = lb_str_sub(rest, 0, end);
     size_t at = rest.size; /* the last @, as a password may hold one */
     while (at != 0 && rest.p[at - 1] != '@')
@@ -134,7 +134,7 @@ static llmgr_status set_url(struct ln_proxy *proxy, const char *url, struct llmg
     bool split = split_port(lb_str_sub(rest, at, rest.size), &name, &proxy->port);
     enum ln_host_kind kind = split ? ln_host_kind(name, &addr) : LN_HOST_INVALID;
     if (kind == LN_HOST_INVALID || kind == LN_HOST_NUMERIC)
-        return lb_fail(err, LLMGR_ERR_CONFIG, "the proxy's URL has no valid host and port");
+        return lb_fail(err, LLMGR_ERR_CONFIG, N_("the proxy's URL has no valid host and port"));
     proxy->name = lb_strndup(proxy->host, name.p, name.size);
     if (proxy->name == NULL)
         return lb_fail_memory(err);
@@ -181,11 +181,11 @@ static llmgr_status set_no_proxy(struct ln_proxy *proxy, const char *text, struc
         size_t size = strcspn(at, ", \t");
         if (size != 0 && proxy->bypass_count == BYPASS_MAX)
             return lb_fail(err, LLMGR_ERR_CONFIG,
-                           "the list of hosts without proxy has over %d entries", BYPASS_MAX);
+                           N_("the list of hosts without proxy has over %d entries"), BYPASS_MAX);
         if (size != 0 && !parse_bypass(lb_str(at, size), &proxy->bypasses[proxy->bypass_count++]))
             return lb_fail(err, LLMGR_ERR_CONFIG,
-                           "\"%.*s\" in the list of hosts without proxy is no name, address or "
-                           "range",
+                           N_("\"%.*s\" in the list of hosts without proxy is no name, address or "
+                              "range"),
                            (int)(size < 100 ? size : 100), at);
         at += size;
         at += strspn(at, ", \t");

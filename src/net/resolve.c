@@ -99,7 +99,7 @@ llmgr_status ln_resolve(struct ln_loop *loop, const struct ln_resolver *resolver
     if (rc != 0) {
         *out = NULL;
         lb_free(loop->host, answer);
-        return lb_fail(err, LLMGR_ERR_UNREACHABLE, "%s cannot be looked up: %s", name,
+        return lb_fail(err, LLMGR_ERR_UNREACHABLE, N_("%s cannot be looked up: %s"), name,
                        uv_strerror(rc));
     }
     return LLMGR_OK;

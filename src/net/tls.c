@@ -72,7 +72,7 @@ llmgr_status ln_tls_core_new(const struct lb_host *host, struct ln_tls_core **ou
 
 fail:
     ln_tls_core_unref(core);
-    return lb_fail(err, LLMGR_ERR_TLS, "TLS cannot be set up: %s", ln_tls_error_text());
+    return lb_fail(err, LLMGR_ERR_TLS, N_("TLS cannot be set up: %s"), ln_tls_error_text());
 }
 
 void ln_tls_core_unref(struct ln_tls_core *core)
@@ -133,8 +133,8 @@ static llmgr_status load_trust(struct ln_tls_core *core, const char *ca_file, bo
         load_system_trust(core->ctx);
     if (ca_file != NULL && SSL_CTX_load_verify_file(core->ctx, ca_file) != 1)
         return lb_fail(err, LLMGR_ERR_CONFIG,
-                       "the CA file %s cannot be used: %s; it must be readable and hold "
-                       "certificates in PEM form",
+                       N_("the CA file %s cannot be used: %s; it must be readable and hold "
+                          "certificates in PEM form"),
                        ca_file, ln_tls_error_text());
     return LLMGR_OK;
 }
@@ -234,17 +234,18 @@ static llmgr_status load_identity(SSL_CTX *ctx, const struct ln_tls_server_optio
                                   struct llmgr_error *err)
 {
     if (SSL_CTX_use_certificate_chain_file(ctx, options->cert_file) != 1)
-        return lb_fail(err, LLMGR_ERR_CONFIG,
-                       "the certificate file %s cannot be used: %s; it must be readable and hold "
-                       "the certificate and its chain in PEM form",
-                       options->cert_file, ln_tls_error_text());
+        return lb_fail(
+            err, LLMGR_ERR_CONFIG,
+            N_("the certificate file %s cannot be used: %s; it must be readable and hold "
+               "the certificate and its chain in PEM form"),
+            options->cert_file, ln_tls_error_text());
     if (SSL_CTX_use_PrivateKey_file(ctx, options->key_file, SSL_FILETYPE_PEM) != 1)
         return lb_fail(err, LLMGR_ERR_CONFIG,
-                       "the key file %s cannot be used: %s; it must be readable, in PEM form, "
-                       "without a passphrase, and belong to the certificate",
+                       N_("the key file %s cannot be used: %s; it must be readable, in PEM form, "
+                          "without a passphrase, and belong to the certificate"),
                        options->key_file, ln_tls_error_text());
     if (SSL_CTX_check_private_key(ctx) != 1)
-        return lb_fail(err, LLMGR_ERR_CONFIG, "the key file %s does not belong to %s",
+        return lb_fail(err, LLMGR_ERR_CONFIG, N_("the key file %s does not belong to %s"),
                        options->key_file, options->cert_file);
     return LLMGR_OK;
 }
@@ -255,7 +256,7 @@ static llmgr_status new_server_core(const struct lb_host *host,
 {
     if (options->cert_file == NULL || options->key_file == NULL)
         return lb_fail(err, LLMGR_ERR_CONFIG,
-                       "TLS on a listener needs both a certificate file and a key file");
+                       N_("TLS on a listener needs both a certificate file and a key file"));
     struct ln_tls_core *core = NULL;
     llmgr_status status = ln_tls_core_new(host, &core, err);
     if (status != LLMGR_OK)
@@ -265,7 +266,8 @@ static llmgr_status new_server_core(const struct lb_host *host,
         uint8_t key[LN_TICKET_KEY_SIZE];
         memcpy(key, options->ticket_key, sizeof(key));
         if (SSL_CTX_set_tlsext_ticket_keys(core->ctx, key, sizeof(key)) != 1)
-            status = lb_fail(err, LLMGR_ERR_TLS, "TLS cannot be set up: %s", ln_tls_error_text());
+            status =
+                lb_fail(err, LLMGR_ERR_TLS, N_("TLS cannot be set up: %s"), ln_tls_error_text());
         OPENSSL_cleanse(key, sizeof(key));
     }
     if (status != LLMGR_OK) {

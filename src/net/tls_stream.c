@@ -140,7 +140,8 @@ static llmgr_status attach(struct ln_conn *conn, struct ln_tls_core *core, struc
     if (bio == NULL) {
         SSL_free(tls->ssl);
         lb_free(conn->loop->host, tls);
-        return lb_fail(err, LLMGR_ERR_NO_MEMORY, "TLS cannot be set up: %s", ln_tls_error_text());
+        return lb_fail(err, LLMGR_ERR_NO_MEMORY, N_("TLS cannot be set up: %s"),
+                       ln_tls_error_text());
     }
     BIO_set_data(bio, conn);
     BIO_set_init(bio, 1);
@@ -211,7 +212,7 @@ llmgr_status ln_tls_attach_client(struct ln_conn *conn, struct ln_tls_client *cl
     struct ln_tls_stream *tls = conn->tls;
     SSL_set_connect_state(tls->ssl);
     if (!expect_peer(tls->ssl, name) || (alpn != NULL && !offer_alpn(tls->ssl, alpn)))
-        return lb_fail(err, LLMGR_ERR_TLS, "TLS with %s cannot be set up: %s", name,
+        return lb_fail(err, LLMGR_ERR_TLS, N_("TLS with %s cannot be set up: %s"), name,
                        ln_tls_error_text());
     tls->session_key = new_session_key(conn->loop->host, name, port, alpn);
     if (tls->session_key != NULL) { /* without one, nothing is resumed: no more than that */

@@ -50,7 +50,7 @@ static llmgr_status add(struct list *list, const struct subject *subject)
     enum lr_reason reason = subject->reason;
 
     if (list->count == list->capacity)
-        return lb_fail(list->err, LLMGR_ERR_INTERNAL, "more candidates than were counted");
+        return lb_fail(list->err, LLMGR_ERR_INTERNAL, N_("more candidates than were counted"));
     struct llmgr_candidate *item = &list->items[list->count];
     *item = (struct llmgr_candidate){
         .platform_id = platform != NULL ? platform->id : subject->platform_id,

@@ -390,7 +390,7 @@ llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalog
         return status;
     if (!fits(&draft))
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       "the user has more rows, or longer ones, than a profile holds");
+                       N_("the user has more rows, or longer ones, than a profile holds"));
     struct lr_profile *profile = pack(&draft);
     if (profile == NULL)
         return lb_fail_memory(err);

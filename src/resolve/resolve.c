@@ -140,8 +140,8 @@ llmgr_status lr_resolve_system(struct lm_manager *manager, struct lb_str platfor
     }
     if (choice.platform == NULL)
         status = lb_fail(err, LLMGR_ERR_NOT_FOUND,
-                         "there is no system platform '%.*s' with a model shown as '%.*s': see "
-                         "`llmgr model list`",
+                         N_("there is no system platform '%.*s' with a model shown as '%.*s': see "
+                            "`llmgr model list`"),
                          (int)lb_utf8_cut(platform_name, LM_PLATFORM_NAME_MAX), platform_name.p,
                          (int)lb_utf8_cut(display_name, LM_MODEL_NAME_MAX), display_name.p);
     else

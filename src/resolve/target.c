@@ -29,14 +29,16 @@ const char *lm_payer_name(enum lm_payer payer)
 llmgr_status lr_request_check(const struct lr_request *request, struct llmgr_error *err)
 {
     if (request->model.size != 0 && !lb_utf8_name(request->model, 4 * MODEL_MAX))
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       "the model is not a name: it must be UTF-8 without control characters and "
-                       "not longer than a platform's name, '/' and a model's name");
+        return lb_fail(
+            err, LLMGR_ERR_INVALID,
+            N_("the model is not a name: it must be UTF-8 without control characters and "
+               "not longer than a platform's name, '/' and a model's name"));
     if (request->slot.size != 0 && !lb_utf8_name(request->slot, LM_SLOT_MAX))
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       "the slot is not a name: it must be 1 to %d bytes of UTF-8 without control "
-                       "characters",
-                       LM_SLOT_MAX);
+        return lb_fail(
+            err, LLMGR_ERR_INVALID,
+            N_("the slot is not a name: it must be 1 to %d bytes of UTF-8 without control "
+               "characters"),
+            LM_SLOT_MAX);
     return LLMGR_OK;
 }
 
@@ -60,16 +62,18 @@ static llmgr_status fail_not_found(const struct lr_scene *scene, const struct lr
                                 "`llmgr model list`"),
                        SHOW(request->model));
     if (scene->options->for_callers)
-        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
-                       "nothing is chosen, and no model is set up to choose by default; name one "
-                       "of GET /v1/models, or ask the gateway's operator for one");
+        return lb_fail(
+            err, LLMGR_ERR_NOT_FOUND,
+            N_("nothing is chosen, and no model is set up to choose by default; name one "
+               "of GET /v1/models, or ask the gateway's operator for one"));
     lm_catalogue_platforms(scene->catalogue, &count);
     if (count == 0)
         return lb_fail(err, LLMGR_ERR_NOT_FOUND,
-                       "there is no system platform to choose from: add platforms to llmgr.yaml "
-                       "and run `llmgr sync`");
-    return lb_fail(err, LLMGR_ERR_NOT_FOUND,
-                   "no system platform has a model: add models to llmgr.yaml and run `llmgr sync`");
+                       N_("there is no system platform to choose from: add platforms to llmgr.yaml "
+                          "and run `llmgr sync`"));
+    return lb_fail(
+        err, LLMGR_ERR_NOT_FOUND,
+        N_("no system platform has a model: add models to llmgr.yaml and run `llmgr sync`"));
 }
 
 /* What one needs to know who has a shell and llmgr.yaml. */
@@ -78,13 +82,14 @@ static llmgr_status fail_server_key(const struct lm_platform *platform, struct l
     long long id = platform->id;
 
     if (platform->key_env.size != 0)
-        return lb_fail(err, LLMGR_ERR_NO_KEY,
-                       "platform '%.*s' has no usable API key: set %.*s and run `llmgr sync`, or "
-                       "store a key with `llmgr platform set-key %lld`",
-                       SHOW(platform->name), SHOW(platform->key_env), id);
+        return lb_fail(
+            err, LLMGR_ERR_NO_KEY,
+            N_("platform '%.*s' has no usable API key: set %.*s and run `llmgr sync`, or "
+               "store a key with `llmgr platform set-key %lld`"),
+            SHOW(platform->name), SHOW(platform->key_env), id);
     return lb_fail(err, LLMGR_ERR_NO_KEY,
-                   "platform '%.*s' has no usable API key: give it an api_key in llmgr.yaml and "
-                   "run `llmgr sync`, or store a key with `llmgr platform set-key %lld`",
+                   N_("platform '%.*s' has no usable API key: give it an api_key in llmgr.yaml and "
+                      "run `llmgr sync`, or store a key with `llmgr platform set-key %lld`"),
                    SHOW(platform->name), id);
 }
 
@@ -121,10 +126,11 @@ static llmgr_status fail_no_key(const struct lr_scene *scene, const struct lr_ch
                                    "store your own with `llmgr platform set-key %lld`"),
                        SHOW(platform->name), id);
     if (called)
-        return lb_fail(err, LLMGR_ERR_NO_KEY,
-                       "platform '%.*s' has no usable API key: name a model of GET /v1/models, or "
-                       "store a key of your own with PUT /api/platforms/%lld/key",
-                       SHOW(platform->name), id);
+        return lb_fail(
+            err, LLMGR_ERR_NO_KEY,
+            N_("platform '%.*s' has no usable API key: name a model of GET /v1/models, or "
+               "store a key of your own with PUT /api/platforms/%lld/key"),
+            SHOW(platform->name), id);
     return fail_server_key(platform, err);
 }
 
@@ -229,7 +235,7 @@ llmgr_status lr_target_open_key(const struct lm_manager *manager, const struct l
 
     if (target->payer == LM_PAYER_NONE) {
         lv_secret_init(key);
-        return lb_fail(err, LLMGR_ERR_NO_KEY, "platform '%.*s' has no usable API key",
+        return lb_fail(err, LLMGR_ERR_NO_KEY, N_("platform '%.*s' has no usable API key"),
                        SHOW(target->platform_name));
     }
     return lk_key_open_held(lm_keys(manager), &place, target->sealed_key, key, err);

@@ -191,7 +191,7 @@ static void dialed(void *context, struct ln_conn *conn, const struct llmgr_error
     exchange->stats.tls_resumed = ln_conn_tls_resumed(conn);
     struct lu_link *link = lu_link_new(exchange->site, conn);
     if (link == NULL)
-        lu_end_with(exchange, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        lu_end_memory(exchange);
     else
         attach(exchange, link);
 }

@@ -205,6 +205,14 @@ struct llmgr_error *lu_why(struct lu_exchange *exchange);
             lu_end((exchange), false);                                                             \
         }                                                                                          \
     } while (0)
+/* The same: memory is short. */
+#define lu_end_memory(exchange)                                                                    \
+    do {                                                                                           \
+        if ((exchange)->state != LU_ENDING) {                                                      \
+            (void)lb_fail_memory(lu_why(exchange));                                                \
+            lu_end((exchange), false);                                                             \
+        }                                                                                          \
+    } while (0)
 /* The connection ended: the retry if it is allowed, else the end. */
 void lu_lost(struct lu_exchange *exchange, llmgr_status why);
 void lu_call_later(struct lu_exchange *exchange);

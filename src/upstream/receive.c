@@ -22,7 +22,7 @@ void lu_partial_head_free(struct lu_exchange *exchange)
 static void bad_http(struct lu_exchange *exchange, enum lh_error error)
 {
     if (error == LH_ERR_NO_MEMORY)
-        lu_end_with(exchange, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        lu_end_memory(exchange);
     else
         lu_end_with(exchange, LLMGR_ERR_PROTOCOL, N_("'%s' does not answer with correct HTTP: %s"),
                     exchange->site->origin, lb_tr(lh_error_text(error)));
@@ -161,7 +161,7 @@ static void hold(struct lu_exchange *exchange, struct lb_str bytes)
 {
     lb_buf_add_str(&exchange->held, bytes);
     if (exchange->held.failed != LLMGR_OK)
-        lu_end_with(exchange, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        lu_end_memory(exchange);
 }
 
 static void take_payload(struct lu_exchange *exchange, struct lb_str payload)

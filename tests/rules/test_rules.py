@@ -85,6 +85,7 @@ def test_a_file_without_licence_or_story_is_named(house):
     ('src/http/a.c', '#include <sqlite3.h>\n', '<sqlite3.h> may be included only in src/store'),
     ('src/http/a.c', 'void f(void) { exit(1); }\n', 'exit may be used only in src/cli'),
     ('src/store/a.c', 'char *f(void) { return getenv("A"); }\n', 'getenv may be used only in'),
+    ('src/keys/a.c', 'int i = lb_fail(err, f(1, 2), "no %s", s);\n', 'a text for people'),
 ])
 def test_a_planted_banned_use_is_named(house, path, text, complaint):
     status, output = check('check-banned', house(path, STORY + text))
@@ -132,6 +133,7 @@ def test_contexts_that_need_no_cast_or_have_one_pass(house, path, text):
     'void f(struct a *a) { a->free(a); a->b.connect(a); }\n',
     'static int *\nbind(int a)\n{\n    return bind(a);\n}\n',
     'int my_socket(int a) { return lb_free(a) + my_socket(a); }\n',
+    'int i = lb_fail(err, 1, N_("no %s"), "no") + lb_fail(err, 1, "%s: %lld", f("a"), n);\n',
 ])
 def test_what_only_looks_banned_passes(house, text):
     assert check('check-banned', house('src/http/a.c', STORY + text))[0] == 0
@@ -205,7 +207,7 @@ def catalogue_fixture(tmp_path):
     return check_with
 
 
-ONE_MESSAGE = 'int f(void) { return lb_fail(err, 1, "there is no platform %d", id); }\n'
+ONE_MESSAGE = 'int f(void) { return lb_fail(err, 1, N_("there is no platform %d"), id); }\n'
 TRANSLATED = '#, c-format\nmsgid "there is no platform %d"\nmsgstr "没有平台 %d"\n'
 
 

@@ -111,7 +111,7 @@ static enum lg_verdict fail(struct lg_request *request, const struct lg_decode *
         return lg_request_fail(request, job->status, N_("the request's body is refused: %s"),
                                lb_tr(lh_error_text(LH_ERR_CODED)));
     default:
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     }
 }
 
@@ -164,7 +164,7 @@ enum lg_verdict lg_decode_body(struct lg_request *request)
     struct lg_decode *job = request->decode != NULL ? request->decode : begin(request);
 
     if (job == NULL)
-        return lg_request_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        return lg_request_fail_memory(request);
     if (job->done)
         return LG_NEXT;
     enum lg_verdict verdict = lg_body_admit(request, request->body.capacity + job->room + 1);

@@ -17,7 +17,7 @@ struct lb_str {
 };
 
 /*
- * The names of a map of llmgr.h, XX(NAME, number, "name"), as "a|b|c": numbers from 0, so that the
+ * The names of a map, XX(NAME, number, "name"), as "a|b|c". Where the numbers count from 0, the
  * i-th is that of the number i.
  */
 #define LB_NAMES(MAP) (&("" MAP(LB_NAMES_ROW))[1])

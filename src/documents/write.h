@@ -19,14 +19,16 @@
 #include "base/str.h"
 #include "documents/schema.h"
 #include "llmgr.h"
+#include "resolve/resolve.h"
 
 /* ---- What is written and stands in no structure of llmgr.h ----------------------------------- */
 
-/* The choices that llmgr.h knows. */
+/* The choices that are maps elsewhere. */
 #define LX_TOKEN_KINDS LB_NAMES(LLMGR_TOKEN_KIND_MAP)
 #define LX_MODES LB_NAMES(LLMGR_MODE_MAP)
 #define LX_SYNC_STATES LB_NAMES(LLMGR_SYNC_MAP)
 #define LX_CHANGES LB_NAMES(LLMGR_CHANGE_MAP)
+#define LX_PAYERS LB_NAMES(LM_PAYER_MAP)
 #define LX_USAGE_BY LB_NAMES(LLMGR_USAGE_BY_MAP)
 
 struct lx_new_token {

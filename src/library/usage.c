@@ -22,7 +22,11 @@ void llmgr_usage_record_init(struct llmgr_usage_record *record)
 
 static llmgr_status read_payer(const char *text, enum lm_payer *payer, struct llmgr_error *err)
 {
-    static const enum lm_payer PAYERS[] = {LM_PAYER_USER, LM_PAYER_SYSTEM};
+    static const enum lm_payer PAYERS[] = {
+#define PAYER(NAME, number, name) LM_PAYER_##NAME,
+        LM_PAYER_MAP(PAYER)
+#undef PAYER
+    };
 
     *payer = LM_PAYER_NONE;
     if (text == NULL)

@@ -15,7 +15,15 @@
 struct lr_view;
 struct lv_secret;
 
-enum lm_payer { LM_PAYER_NONE = 0, LM_PAYER_USER, LM_PAYER_SYSTEM };
+/* Whose key pays: XX(NAME, number, "name"); 0 is nobody's. */
+#define LM_PAYER_MAP(XX) XX(USER, 1, "user") XX(SYSTEM, 2, "system")
+
+enum lm_payer {
+    LM_PAYER_NONE = 0,
+#define LM_PAYER_ENUM(NAME, number, text) LM_PAYER_##NAME = number,
+    LM_PAYER_MAP(LM_PAYER_ENUM)
+#undef LM_PAYER_ENUM
+};
 
 /* "user", "system", or NULL. */
 const char *lm_payer_name(enum lm_payer payer);

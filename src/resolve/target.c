@@ -19,9 +19,13 @@ enum {
 
 const char *lm_payer_name(enum lm_payer payer)
 {
-    if (payer == LM_PAYER_NONE)
-        return NULL;
-    return payer == LM_PAYER_USER ? "user" : "system";
+    static const char *const NAMES[] = {
+#define PAYER_NAME(NAME, number, text) [LM_PAYER_##NAME] = text,
+        LM_PAYER_MAP(PAYER_NAME)
+#undef PAYER_NAME
+    };
+
+    return NAMES[payer];
 }
 
 /* ---- The question ---------------------------------------------------------------------------- */

@@ -107,6 +107,14 @@ def test_the_help_names_all_that_a_flag_may_be(flag, table):
     assert [name for name in names_of(table) if name not in said] == []
 
 
+def test_the_architecture_walks_the_steps_of_a_request():
+    body = re.search(r'#define LG_STEP_MAP\(XX\)((?:.*\\\n)*.*)',
+                     source('src/gateway/request.h')).group(1)
+    text = (TOP / 'docs/ARCHITECTURE.md').read_text(encoding='utf-8')
+    told = re.findall(r'^\| ((?:[A-Z]+, )*[A-Z]+) \|', text[text.index('| ACCEPT, MATCH |'):], re.M)
+    assert ', '.join(told).split(', ') == re.findall(r'XX\((\w+),', body)
+
+
 @pytest.mark.parametrize('document', ['docs/OPERATING.md', 'docs/OPERATING.zh-CN.md'])
 def test_the_guide_names_each_code_of_a_limit_of_ours(document):
     text = (TOP / document).read_text(encoding='utf-8')

@@ -116,14 +116,13 @@ static const json_t *find_error(const json_t *root, const json_t **holder)
     return says_something(error, DEPTH) ? error : NULL;
 }
 
-bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_error *err)
+/* Fills err from an error, and from the words of what it stands in. */
+static void tell_error(const struct lb_host *host, const json_t *error, const json_t *holder,
+                       struct llmgr_error *err)
 {
-    const json_t *holder, *error = find_error(root, &holder);
     llmgr_status status = LLMGR_ERR_UPSTREAM;
     struct lb_buf json, text;
 
-    if (error == NULL)
-        return false;
     int64_t code = lj_json_int(error, "code", lj_json_int(error, "status", 0));
     if (code >= 400 && code <= 599)
         status = ld_status_of_http((int)code);
@@ -143,7 +142,22 @@ bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_er
     err->upstream_status = (int)code;
     lb_buf_free(&json);
     lb_buf_free(&text);
-    return true;
+}
+
+bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_error *err)
+{
+    const json_t *holder, *error = find_error(root, &holder);
+
+    if (error != NULL)
+        tell_error(host, error, holder, err);
+    return error != NULL;
+}
+
+/* What is no answer, and says why, as the gateway's reader has it (sniff.h). */
+static bool complains(const json_t *root)
+{
+    return lj_json_str(root, "message").size > 0 || lj_json_str(root, "msg").size > 0 ||
+           lj_json_str(root, "detail").size > 0;
 }
 
 /* The string as a C string in the answer's arena, or NULL for an empty slice without p. */
@@ -211,6 +225,10 @@ static llmgr_status read_root(const struct lb_host *host, const json_t *root,
 
     if (ld_error_of(host, root, err))
         return err->status;
+    if (!json_is_object(choice) && complains(root)) {
+        tell_error(host, root, root, err);
+        return err->status;
+    }
     if (!json_is_object(choice))
         return lb_fail(err, LLMGR_ERR_PROTOCOL,
                        N_("the platform's answer holds no \"choices\"; is its base URL that of an "

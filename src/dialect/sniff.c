@@ -18,6 +18,8 @@
     XX(ERROR, "error", 'r')                                                                        \
     XX(RESPONSE, "response", 'e')                                                                  \
     XX(MESSAGE, "message", 'e')                                                                    \
+    XX(MSG, "msg", 's')                                                                            \
+    XX(DETAIL, "detail", 'e')                                                                      \
     XX(CHOICES, "choices", 'h')                                                                    \
     XX(FINISH_REASON, "finish_reason", 'i')                                                        \
     XX(STOP_REASON, "stop_reason", 't')                                                            \
@@ -46,7 +48,7 @@ static const char *const NAMES[NAME_COUNT] = {
 #undef NAME_TEXT
 };
 
-enum { NAME_SIZES = 18, SECONDS = 16 };
+enum { NAME_SIZES = 18, SECONDS = 32 };
 
 /* Two names that meet in a slot are a compiler's warning (-Woverride-init). */
 static const uint8_t SLOTS[NAME_SIZES][SECONDS] = {
@@ -56,6 +58,7 @@ static const uint8_t SLOTS[NAME_SIZES][SECONDS] = {
 };
 
 #define BIT(name) (UINT32_C(1) << NAME_##name)
+#define COMPLAINTS (BIT(MESSAGE) | BIT(MSG) | BIT(DETAIL))
 #define CHAT_TEXT                                                                                  \
     (BIT(CONTENT) | BIT(REASONING_CONTENT) | BIT(REASONING) | BIT(TEXT) | BIT(ARGUMENTS))
 
@@ -111,6 +114,7 @@ void ld_sniff_reset(struct ld_sniff *sniff)
     sniff->in_string = sniff->escape = sniff->is_name = sniff->expect_name = false;
     sniff->started = sniff->deaf = sniff->copying = sniff->idle = false;
     sniff->error_inside = sniff->error_said = sniff->list = sniff->thing = false;
+    sniff->complains = false;
     sniff->error_depth = 0;
     sniff->speaks = SPEAKS;
     sniff->type[0] = '\0';
@@ -208,7 +212,7 @@ static bool is_type(const struct ld_sniff *sniff)
 static bool is_word(const struct ld_sniff *sniff)
 {
     const uint32_t words =
-        BIT(TYPE) | BIT(OBJECT) | BIT(STATUS) | BIT(FINISH_REASON) | BIT(STOP_REASON);
+        BIT(TYPE) | BIT(OBJECT) | BIT(STATUS) | BIT(FINISH_REASON) | BIT(STOP_REASON) | COMPLAINTS;
 
     return (words >> here(sniff) & 1) != 0;
 }
@@ -281,6 +285,8 @@ static void end_word(struct ld_sniff *sniff, struct lb_str word)
     } else if (here(sniff) == NAME_STATUS && sniff->depth == 2 &&
                at_level(sniff, 1) == NAME_RESPONSE) {
         sniff->error |= lb_str_eq(word, LB_STR("failed"));
+    } else if (sniff->depth == 1 && (COMPLAINTS >> here(sniff) & 1) != 0) {
+        sniff->complains |= word.size > 0;
     } else if (is_finish(sniff)) {
         end_finish(sniff, word);
     }

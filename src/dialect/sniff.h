@@ -30,6 +30,7 @@ struct ld_sniff {
     bool error_inside; /* one that has begun and may say something, or has, in any place */
     bool list;         /* a top-level "data" that is an array */
     bool thing;        /* a top-level "object" of another name: the answer describes one */
+    bool complains;    /* a top-level string `message`, `msg` or `detail` */
     bool finish;       /* a finish_reason or stop_reason that names one */
     bool choices;      /* a top-level "choices" with at least one object */
     bool whole;        /* the object was closed */

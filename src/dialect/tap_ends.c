@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "dialect/tap_refusal.h"
+
 static void take_type(struct ld_filter_report *report, struct lb_str type)
 {
     static const struct {
@@ -31,10 +33,19 @@ static void take_type(struct ld_filter_report *report, struct lb_str type)
     }
 }
 
+/* {"code": 401, "msg": "..."}: no answer, and somebody says why. */
+static bool is_complaint(const struct ld_tap *tap)
+{
+    return !tap->filter.stream && tap->sniff.whole && tap->sniff.complains &&
+           ld_tap_is_suspect(tap, LB_STR(""));
+}
+
 /* What describes a thing of a native path has an error of the thing's, not of this answer. */
 static bool is_failed(const struct ld_tap *tap)
 {
-    return tap->sniff.error && (!tap->native || tap->filter.stream || !tap->sniff.thing);
+    if (tap->sniff.error)
+        return !tap->native || tap->filter.stream || !tap->sniff.thing;
+    return is_complaint(tap);
 }
 
 void ld_tap_absorb(struct ld_tap *tap, struct lb_str event_type)

@@ -367,6 +367,10 @@ static void gather_last(struct lg_request *request)
         return;
     }
     attempt->end = lg_attempt_end(attempt);
+    if (attempt->filter->stream && !attempt->filter->report.terminal &&
+        attempt->end == LLMGR_END_COMPLETED)
+        lb_debug(request->worker->host, "%.*s: the stream ended without its last event",
+                 (int)request->id.size, request->id.p);
     attempt->is_whole = lg_attempt_is_told(attempt);
     attempt->state = LG_ATTEMPT_LAST;
 }

@@ -261,6 +261,9 @@ static void an_error_is_told_by_its_code_wherever_it_stands(void **state)
         {"{\"error\":{\"details\":[{}]},\"choices\":[{\"message\":{}}]}", LLMGR_ERR_UPSTREAM, 0},
         {"{\"error\":{\"details\":[\"x\"]},\"choices\":[{\"message\":{}}]}", LLMGR_ERR_UPSTREAM, 0},
         {"{\"choices\":[{\"error\":{\"code\":429}}]}", LLMGR_ERR_RATE_LIMITED, 429},
+        {"{\"code\":401,\"msg\":\"m\"}", LLMGR_ERR_KEY_REFUSED, 401},
+        {"{\"message\":\"m\",\"choices\":null}", LLMGR_ERR_UPSTREAM, 0},
+        {"{\"message\":\"\",\"choices\":[]}", LLMGR_ERR_PROTOCOL, 0},
         {"{\"object\":\"error\",\"message\":\"m\",\"code\":401}", LLMGR_ERR_KEY_REFUSED, 401},
     };
 

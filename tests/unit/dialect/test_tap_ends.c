@@ -51,6 +51,17 @@ static const struct expected ANSWERS[] = {
      "{\"error\":{\"message\":\"no\"}}", NULL},
     {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
      "{\"object\":\"fine_tuning.job\",\"error\":{\"message\":\"no data\"}}", NULL},
+    /* No answer, but somebody who says why. */
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     "{\"code\":401,\"msg\":\"no\",\"success\":false}", NULL},
+    {LD_ENDPOINT_EMBEDDINGS, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     "{\"detail\":\"no\"}", NULL},
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, false, true, true, 0, 1,
+     "{\"message\":\"hi\",\"choices\":[{\"message\":{\"content\":\"a\"}}]}", NULL},
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
+     "{\"message\":\"\",\"a\":{\"msg\":\"no\"}}", NULL},
+    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
+     "{\"message\":\"hi\"}", NULL},
     /* A total alone is nobody's count. */
     {LD_ENDPOINT_NATIVE,
      false,

@@ -348,6 +348,8 @@ struct llmgr_platform {
     int64_t no_stream_options_until_ms;
     const char *native_paths; /* opened under the server's key besides the usual, as
                                  "POST /a, GET /b/{id}", or NULL */
+    const char *headers;      /* of the caller's that are passed on to it besides the usual, as
+                                 "user-agent, x-title", or NULL */
     void *memory;             /* ours; NULL inside a list */
 };
 

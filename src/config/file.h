@@ -31,7 +31,8 @@ enum {
     LC_BASE_URL_MAX = 2048,       /* bytes */
     LC_API_KEY_MAX = 4096,        /* bytes */
     LC_EXTRA_BODY_MAX = 64 << 10, /* bytes of JSON */
-    LC_NATIVE_PATHS_MAX = 4096    /* bytes of all of a platform's */
+    LC_NATIVE_PATHS_MAX = 4096,   /* bytes of all of a platform's */
+    LC_HEADERS_MAX = 2048         /* likewise */
 };
 
 /* All texts are NUL-terminated UTF-8 and live as long as the file. */
@@ -48,6 +49,7 @@ struct lc_platform {
     const char *api_key;      /* likewise; NULL: none. Secret if it is a literal */
     const char *protocol;     /* "openai" if the file does not say */
     const char *native_paths; /* "POST /a, GET /b/{id}"; NULL: none. */
+    const char *headers;      /* "user-agent, x-title"; NULL: none */
     struct lc_model *models;
     size_t model_count;
     unsigned line;

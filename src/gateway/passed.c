@@ -4,8 +4,10 @@
 
 #include <string.h>
 
+#include "config/header_name.h"
 #include "dialect/refs.h"
 #include "gateway/ask.h"
+#include "gateway/attempt.h"
 #include "http/hops.h"
 #include "http/query.h"
 #include "http/url.h"
@@ -63,6 +65,14 @@ static struct lb_str hops_of(struct lg_request *request)
     return lb_str(value, loop.size);
 }
 
+/* What the operator wants to pass, and may: sessions, titles, the client's name. */
+static bool is_wanted(const struct lg_request *request, struct lb_str name)
+{
+    struct lb_str wanted = request->attempt->target.headers;
+
+    return wanted.size > 0 && lc_header_is_listed(wanted, name) && lc_header_may_pass(name);
+}
+
 size_t lg_passed_fields(struct lg_request *request, struct lh_field fields[LG_PASSED_MAX])
 {
     const struct lh_head *head = request->head;
@@ -72,12 +82,17 @@ size_t lg_passed_fields(struct lg_request *request, struct lh_field fields[LG_PA
                      !ld_is_form(lh_head_get(head, LH_HEADER_CONTENT_TYPE));
     size_t count = 0;
 
-    add_field(fields, &count, LB_STR("user-agent"), LB_STR("llmgr/" LLMGR_VERSION_STRING));
+    struct lb_str agent = lh_head_get(head, LH_HEADER_USER_AGENT);
+    if (agent.size == 0 || !is_wanted(request, LB_STR("user-agent")))
+        add_field(fields, &count, LB_STR("user-agent"), LB_STR("llmgr/" LLMGR_VERSION_STRING));
     add_field(fields, &count, LB_STR("content-type"),
               typed ? LB_STR("application/json") : lh_head_get(head, LH_HEADER_CONTENT_TYPE));
     add_field(fields, &count, LB_STR("cdn-loop"), hops_of(request));
     for (size_t i = 0; i < head->field_count; i++) {
         struct lb_str name = passed_name(&head->fields[i], untouched);
+        if (name.p == NULL && is_wanted(request, head->fields[i].name) &&
+            !lh_head_is_hop(head, &head->fields[i]))
+            name = head->fields[i].name;
         if (name.p != NULL)
             add_field(fields, &count, name, head->fields[i].value);
     }

@@ -12,7 +12,7 @@ enum { LG_PASSED_MAX = LH_FIELDS + 8 }; /* all that a head can hold, and what is
 
 #define LG_QUERY_TOKEN LB_STR("key") /* where Google's clients bear their token */
 
-/* Fills `fields`, whose names are constants and whose values lie in the head or the arena. */
+/* Fills `fields`, which lie in the head or the arena, or are constants. */
 size_t lg_passed_fields(struct lg_request *request, struct lh_field fields[LG_PASSED_MAX]);
 /* The endpoint's path at the platform, or the caller's own, with the query; in the arena. */
 struct lb_str lg_passed_path(struct lg_request *request);

@@ -239,7 +239,8 @@ static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *r
         !keep(arena, ls_column_blob(rows, 3), &platform.key) ||
         !keep(arena, ls_column_text(rows, 4), &platform.protocol) ||
         !keep(arena, ls_column_text(rows, 5), &platform.key_env) ||
-        !keep(arena, ls_column_text(rows, 7), &platform.native_paths))
+        !keep(arena, ls_column_text(rows, 7), &platform.native_paths) ||
+        !keep(arena, ls_column_text(rows, 8), &platform.headers))
         return false;
     if (!make_room(catalogue->host, &items, sizeof platform, catalogue->platform_count))
         return false;

@@ -34,6 +34,7 @@ struct lm_platform {
     struct lb_str origin;   /* scheme://host:port; empty if base_url is no URL */
     struct lb_str protocol;
     struct lb_str native_paths; /* of system platforms; empty: none */
+    struct lb_str headers;      /* likewise */
     struct lb_str key_env;      /* system platforms: where the server key would come from */
     struct lb_str key;          /* sealed: server key, or a private platform's own */
     enum lk_key_state key_state;

@@ -115,8 +115,9 @@ static llmgr_status fill_platform(const struct filling *filling, const struct lc
     to->name = copy(pool, from->name);
     to->protocol = copy(pool, from->protocol);
     to->native_paths = copy(pool, from->native_paths);
+    to->headers = copy(pool, from->headers);
     if (lost(from->name, to->name) || lost(from->protocol, to->protocol) ||
-        lost(from->native_paths, to->native_paths))
+        lost(from->native_paths, to->native_paths) || lost(from->headers, to->headers))
         return lb_fail_memory(err);
     llmgr_status status = fill(filling, from->base_url, &to->base_url, err);
     if (status == LLMGR_OK)

@@ -26,6 +26,7 @@ struct lm_default_platform {
     const char *protocol;
     const char *api_key;      /* secret; NULL: none, or its variable is missing */
     const char *native_paths; /* "POST /a, GET /b/{id}"; NULL: none */
+    const char *headers;      /* "user-agent, x-title"; NULL: none */
     const char *key_env;      /* variables the key comes from, ", " between; NULL: none */
     struct lm_default_model *models;
     size_t model_count;

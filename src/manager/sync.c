@@ -128,7 +128,7 @@ static llmgr_status add_platform(struct ls_tx *tx, const struct lm_sync_entry *e
                      LS_ARGS(ls_cstr(LLMGR_SYSTEM_USER), ls_text(entry->name),
                              text_or_null(entry->base_url), ls_text(entry->protocol),
                              ls_int(position), text_or_null(entry->key_env),
-                             text_or_null(entry->native_paths)),
+                             text_or_null(entry->native_paths), text_or_null(entry->headers)),
                      id, err);
 }
 
@@ -141,7 +141,7 @@ static llmgr_status change_platform(struct ls_tx *tx, const struct lm_sync_entry
                          LS_ARGS(ls_int(entry->row->id), ls_text(entry->name),
                                  text_or_null(entry->base_url), ls_text(entry->protocol),
                                  ls_int(position), text_or_null(entry->key_env),
-                                 text_or_null(entry->native_paths)),
+                                 text_or_null(entry->native_paths), text_or_null(entry->headers)),
                          NULL, err);
     /* What was learnt of the server at the old address says nothing of the new one. */
     if (status == LLMGR_OK && (entry->diff & (LM_DIFF_BIT(BASE_URL) | LM_DIFF_BIT(PROTOCOL))) != 0)

@@ -143,6 +143,7 @@ static llmgr_status take_platform(const struct checking *checking,
                                  .protocol = lb_cstr(from->protocol),
                                  .key_env = lb_cstr(from->key_env),
                                  .native_paths = lb_cstr(from->native_paths),
+                                 .headers = lb_cstr(from->headers),
                                  .line = from->line};
     llmgr_status status = lm_rule_name(to->name, LM_NAME_PLATFORM, &inner);
     if (status == LLMGR_OK && to->base_url.size > 0)
@@ -205,6 +206,7 @@ static void make_digest(struct lm_sync_plan *plan)
         digest_text(&state, entry->base_url);
         digest_text(&state, entry->protocol);
         digest_text(&state, entry->native_paths);
+        digest_text(&state, entry->headers);
         digest_number(&state, entry->model_count);
         for (size_t j = 0; j < entry->model_count; j++) {
             digest_text(&state, entry->models[j].display_name);

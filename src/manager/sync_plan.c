@@ -72,7 +72,7 @@ static bool add_row(struct lm_sync_plan *plan, struct lb_arena *arena, const str
            keep(arena, ls_column_text(rows, 4), &row->protocol) &&
            keep(arena, ls_column_text(rows, 6), &row->key_env) &&
            keep(arena, ls_column_text(rows, 7), &row->native_paths) &&
-           keep_normal(plan, arena, row);
+           keep(arena, ls_column_text(rows, 8), &row->headers) && keep_normal(plan, arena, row);
 }
 
 static struct lm_sync_row *row_by_id(const struct lm_sync_plan *plan, int64_t id)
@@ -292,6 +292,7 @@ static llmgr_status compare_platform(const struct lm_sync_plan *plan, struct ls_
                   bit_if(!lb_str_eq(entry->protocol, row->protocol), LM_DIFF_PROTOCOL) |
                   bit_if(!lb_str_eq(entry->key_env, row->key_env), LM_DIFF_KEY_ENV) |
                   bit_if(!lb_str_eq(entry->native_paths, row->native_paths), LM_DIFF_NATIVE_PATHS) |
+                  bit_if(!lb_str_eq(entry->headers, row->headers), LM_DIFF_HEADERS) |
                   bit_if(key_differs, LM_DIFF_API_KEY) |
                   bit_if(row->rank < *last, LM_DIFF_POSITION);
     entry->is_shifted = row->position != (int64_t)at;

@@ -20,6 +20,7 @@
     XX(MODEL_NAME, "model_name")                                                                   \
     XX(EXTRA_BODY, "extra_body")                                                                   \
     XX(NATIVE_PATHS, "native_paths")                                                               \
+    XX(HEADERS, "headers")                                                                         \
     XX(POSITION, "position")
 
 enum lm_diff {
@@ -58,6 +59,7 @@ struct lm_sync_row {
     struct lb_str protocol;
     struct lb_str key_env;
     struct lb_str native_paths;
+    struct lb_str headers;
     struct lb_str normal; /* base_url as it is compared; empty: none */
     int64_t position;
     size_t rank;
@@ -75,6 +77,7 @@ struct lm_sync_entry {
     struct lb_str api_key; /* borrowed from the defaults; empty: none */
     struct lb_str key_env;
     struct lb_str native_paths;
+    struct lb_str headers;
     unsigned line;
     struct lm_model_entry *models;
     size_t model_count;

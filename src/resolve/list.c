@@ -51,9 +51,11 @@ static llmgr_status fill_platform(struct lm_manager *manager, const struct lr_sc
             lm_verdict_until(platform->no_stream_options, lb_now_ms(lm_host(manager))),
         .native_paths =
             platform->native_paths.size > 0 ? lr_keep_text(arena, platform->native_paths) : NULL,
+        .headers = platform->headers.size > 0 ? lr_keep_text(arena, platform->headers) : NULL,
     };
     if (item->platform_name == NULL || item->base_url == NULL || item->protocol == NULL ||
-        (platform->native_paths.size > 0 && item->native_paths == NULL))
+        (platform->native_paths.size > 0 && item->native_paths == NULL) ||
+        (platform->headers.size > 0 && item->headers == NULL))
         return lb_fail_memory(err);
     return lr_choice_fingerprint(manager, scene, platform, &key, arena, &item->key_fingerprint,
                                  err);

@@ -69,6 +69,7 @@ struct lr_target {
     struct lb_str display_name;
     struct lb_str extra_body;   /* JSON object; empty: none */
     struct lb_str native_paths; /* what the operator has opened, "POST /a, GET /b/{id}" */
+    struct lb_str headers;      /* of the caller's that it gets besides: "user-agent, x-title" */
     enum lm_payer payer;        /* NONE: no usable key */
     struct lb_str sealed_key;   /* held, for lr_target_open_key; empty: no usable key */
     struct lb_str key_env; /* variable the server key would come from, for messages; may be empty */

@@ -196,6 +196,7 @@ llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_requ
         .origin = platform->origin,
         .protocol = platform->protocol,
         .native_paths = platform->native_paths,
+        .headers = platform->headers,
         .platform_is_sys = platform->is_sys,
         .no_stream_options = rejects_options(platform, arena->host),
         .payer = choice->key.payer,
@@ -212,9 +213,9 @@ llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_requ
         copy.extra_body = model->extra_body;
     }
     struct lb_str *const texts[] = {
-        &copy.user,       &copy.slot,       &copy.platform_name, &copy.base_url,
-        &copy.origin,     &copy.protocol,   &copy.model_name,    &copy.display_name,
-        &copy.extra_body, &copy.sealed_key, &copy.key_env,       &copy.native_paths,
+        &copy.user,     &copy.slot,         &copy.platform_name, &copy.base_url,   &copy.origin,
+        &copy.protocol, &copy.model_name,   &copy.display_name,  &copy.extra_body, &copy.sealed_key,
+        &copy.key_env,  &copy.native_paths, &copy.headers,
     };
     if (!own_texts(arena, texts, sizeof texts / sizeof *texts))
         return lb_fail_memory(err);

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What of a request's head counts here, and what of it reaches the platform: list fields, queries,
 the field that bears the key, tokens in unusual places, paths that are none."""
+import contextlib
 import json
+import sqlite3
 
 import pytest
 
+from conftest import on_sqlite
 from serving import ASK, CHAT, Platform, Serving, configure
 
 OURS = 'sk-server-key-1234567'
@@ -101,6 +104,78 @@ def test_a_query_says_nothing_that_the_body_decides(serving, mockllm, query):
 def test_a_query_is_there_again_when_a_request_goes_again(serving, mockllm):
     serving.ask(CHAT + '?beta=true', {**ASK, 'model': 'NoOptions', 'stream': True})
     assert [sent.path for sent in mockllm.requests()] == [CHAT + '?beta=true'] * 2
+
+
+# ---- Fields that the operator names -------------------------------------------------------------
+
+WANTED = '    headers: [HTTP-Referer, X-Title, User-Agent, x-session-id]\n'
+ASKED = ('POST {path} HTTP/1.1\nHTTP-Referer: https://a.example\nx-title: one\nX-TITLE: two\n'
+         'User-Agent: claude-cli/2.1\nX-Session-Id: s-1\nX-Other: no\nCookie: a=b\n'
+         'X-LLMGR-Model: Mock\nX-Forwarded-For: 192.0.2.1\nConnection: x-session-id\n')
+
+
+@pytest.mark.parametrize('path', ['/v1/messages', CHAT, '/v1/moderations'])
+def test_fields_that_a_platform_is_to_get_arrive(llmgr, path):
+    peer = Peer(llmgr, WANTED)
+    lines = peer.exchange(ASKED.format(path=path), json.dumps(MESSAGES).encode())
+    assert named(lines, 'http-referer') == ['https://a.example']
+    assert named(lines, 'x-title') == ['one', 'two']
+    assert named(lines, 'user-agent') == ['claude-cli/2.1']
+    assert not named(lines, 'x-session-id')  # which this caller's Connection names as its own
+    for name in ('x-other', 'cookie', 'x-llmgr-model', 'x-forwarded-for'):
+        assert not named(lines, name)
+    lines = peer.exchange(f'POST {path} HTTP/1.1\nX-Session-Id: s-1\n',
+                          json.dumps(MESSAGES).encode())
+    assert named(lines, 'x-session-id') == ['s-1']
+    assert len(named(lines, 'user-agent')) == 1 and 'llmgr' in named(lines, 'user-agent')[0]
+    peer.stop()
+
+
+def test_without_them_nothing_of_it_does(peer):
+    lines = peer.exchange(ASKED.format(path=CHAT), json.dumps(ASK).encode())
+    for name in ('http-referer', 'x-title', 'x-session-id', 'x-other', 'cookie'):
+        assert not named(lines, name)
+    assert 'llmgr' in named(lines, 'user-agent')[0]
+
+
+def test_the_names_are_shown_and_follow_the_file(llmgr, mockllm):
+    configure(llmgr, mockllm.base_url, extra=WANTED)
+    llmgr.ok('init', env={'MOCK_KEY': 'sk-1'})
+    shown = 'http-referer, x-title, user-agent, x-session-id'
+    assert [row['headers'] for row in llmgr.json('platform', 'list')] == [shown]
+    configure(llmgr, mockllm.base_url, extra='    headers: [X-Title]\n')
+    changes = llmgr.ok('sync', '--dry-run', env={'MOCK_KEY': 'sk-1'})
+    assert 'headers' in changes
+    llmgr.ok('sync', env={'MOCK_KEY': 'sk-1'})
+    assert [row['headers'] for row in llmgr.json('platform', 'list')] == ['x-title']
+    configure(llmgr, mockllm.base_url)
+    llmgr.ok('sync', env={'MOCK_KEY': 'sk-1'})
+    assert [row['headers'] for row in llmgr.json('platform', 'list')] == [None]
+
+
+@pytest.mark.parametrize('name', ['Authorization', 'x-api-key', 'Cookie', 'Host', 'Connection',
+                                  'Transfer-Encoding', 'content-length', 'X-LLMGR-User', 'a b'])
+def test_names_that_never_pass_are_refused_with_their_line(llmgr, mockllm, name):
+    configure(llmgr, mockllm.base_url, extra=f'    headers: [X-Title, "{name}"]\n')
+    said = llmgr.fails(2, 'init')
+    assert 'headers' in said and 'llmgr.yaml:' in said
+
+
+@on_sqlite
+def test_what_never_passes_does_not_whatever_a_row_says(llmgr):
+    peer = Peer(llmgr, WANTED)
+    peer.serving.stop()
+    with contextlib.closing(sqlite3.connect(llmgr.url.removeprefix('sqlite:'))) as database:
+        database.execute("UPDATE llm_platforms SET headers = 'cookie, authorization, host, x-title,"
+                         " x-llmgr-model, connection, x-api-key, content-length, x-forwarded-for'")
+        database.commit()
+    peer.serving = Serving(llmgr)
+    lines = peer.exchange(ASKED.format(path=CHAT), json.dumps(ASK).encode())
+    assert named(lines, 'x-title') == ['one', 'two']
+    assert len(named(lines, 'host')) == len(named(lines, 'authorization')) == 1
+    for name in ('cookie', 'x-llmgr-model', 'x-forwarded-for', 'connection'):
+        assert not named(lines, name)
+    peer.stop()
 
 
 # ---- The key's field -----------------------------------------------------------------------------

@@ -159,8 +159,8 @@ static inline int64_t sys_platform(struct house *h, const char *name, const char
         (struct act){.statement = LS_SYNC_PLATFORM_ADD,
                      .values = {ls_cstr(LLMGR_SYSTEM_USER), ls_cstr(name), ls_cstr(base_url),
                                 ls_cstr("openai"), ls_int(position), ls_cstr("SOME_API_KEY"),
-                                ls_null()},
-                     .count = 7,
+                                ls_null(), ls_null()},
+                     .count = 8,
                      .id = &id});
     if (key != NULL)
         server_key(h, id, base_url, key);

@@ -58,7 +58,8 @@ def platform(row: Any, user_id: str) -> Platform:
                     key_fingerprint=from_optional(row.key_fingerprint),
                     payer=from_optional(row.payer),
                     no_stream_options_until_ms=row.no_stream_options_until_ms or None,
-                    native_paths=from_optional(row.native_paths))
+                    native_paths=from_optional(row.native_paths),
+                    headers=from_optional(row.headers))
 
 
 def selection(row: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Platform:
         no_stream_options_until_ms: It rejects stream_options: until when (since 1970) streams are
             not asked for usage; None: they are.
         native_paths: What the operator has opened under the server's key besides the usual.
+        headers: Names of a caller's header fields that are passed on to it besides the usual.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Platform:
     payer: str | None
     no_stream_options_until_ms: int | None = None
     native_paths: str | None = None
+    headers: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -202,9 +202,15 @@ struct llmgr_options {
     const char *const *public_urls; /* NULL-terminated: where a gateway on this database is reached;
                                        no platform may be there */
 
-    const char *https_proxy; /* "http://[USER:PASSWORD@]HOST:PORT", used by CONNECT; NULL: none */
-    const char *no_proxy;    /* comma-separated names, suffixes, CIDRs or "*" that bypass it */
-    const char *ca_file;     /* PEM certificates trusted besides the system's; NULL: none */
+    const char *https_proxy; /* "[http://][USER:PASSWORD@]HOST:PORT", used by CONNECT; NULL: none */
+    const char *no_proxy;    /* names, suffixes, patterns, CIDRs or "*" that bypass it, by commas */
+    /*
+     * The variable that each was inherited from, if it was made for other programs (HTTPS_PROXY):
+     * then what is wrong in it fails only the calls that need it. NULL: it was set for this one.
+     */
+    const char *https_proxy_from;
+    const char *no_proxy_from;
+    const char *ca_file; /* PEM certificates trusted besides the system's; NULL: none */
 
     int64_t connect_timeout_ms;    /* resolve, connect, proxy and TLS together */
     int64_t first_byte_timeout_ms; /* request sent to first byte of the answer */

@@ -26,15 +26,25 @@ int lb_str_cmp(struct lb_str a, struct lb_str b)
     return a.size < b.size ? -1 : a.size > b.size;
 }
 
-struct lb_str lb_str_trim(struct lb_str s)
+static struct lb_str without(struct lb_str s, const char *blanks, size_t count)
 {
-    while (s.size != 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
+    while (s.size != 0 && memchr(blanks, s.p[0], count) != NULL) {
         s.p++;
         s.size--;
     }
-    while (s.size != 0 && (s.p[s.size - 1] == ' ' || s.p[s.size - 1] == '\t'))
+    while (s.size != 0 && memchr(blanks, s.p[s.size - 1], count) != NULL)
         s.size--;
     return s;
+}
+
+struct lb_str lb_str_trim(struct lb_str s)
+{
+    return without(s, " \t", 2);
+}
+
+struct lb_str lb_str_strip(struct lb_str s)
+{
+    return without(s, " \t\r\n", 4);
 }
 
 bool lb_str_to_u64(struct lb_str s, uint64_t *value)

@@ -89,6 +89,8 @@ bool lb_str_eq_nocase(struct lb_str a, struct lb_str b);
 int lb_str_cmp(struct lb_str a, struct lb_str b);
 /* Without leading and trailing ASCII space and tab. */
 struct lb_str lb_str_trim(struct lb_str s);
+/* The same, without line ends too: what came from a file or another program. */
+struct lb_str lb_str_strip(struct lb_str s);
 
 /* Decimal digits only, the whole slice, no sign or space; false on anything else or overflow. */
 bool lb_str_to_u64(struct lb_str s, uint64_t *value);

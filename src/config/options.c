@@ -390,6 +390,47 @@ static const char *find_variable(const struct lc_option_row *row, llmgr_env_fn e
     return NULL;
 }
 
+/*
+ * A variable that was made for every program is no reason to stop: what cannot be a value is taken
+ * as far as it goes, so that who needs it finds the fault and names the variable.
+ */
+static llmgr_status set_inherited(struct lc_options *options, const struct lc_option_row *row,
+                                  const char *name, const char *value, struct llmgr_error *err)
+{
+    struct lb_str text = lb_str_strip(lb_cstr(value));
+    struct output out = {0};
+    struct lb_buf clean;
+
+    if (text.size == 0 || options->origin[row->id] > LC_FROM_ENV)
+        return LLMGR_OK;
+    lb_buf_init_secret(&clean, options->pool.host, (size_t)row->max);
+    for (size_t at = 0; at < text.size && clean.size < (size_t)row->max;) {
+        uint32_t code_point = 0;
+        size_t size = lb_utf8_decode(lb_str_sub(text, at, text.size), &code_point);
+        bool plain = size == 1 && code_point > ' ' && code_point < 0x7f;
+        lb_buf_add_byte(&clean, plain ? text.p[at] : code_point == ' ' ? ' ' : '?');
+        at += size != 0 ? size : 1;
+    }
+    out.text = lc_pool_str(&options->pool, lb_buf_str(&clean));
+    const char *source = lc_pool_str(&options->pool, lb_cstr(name));
+    lb_buf_free(&clean);
+    if (out.text == NULL || source == NULL)
+        return lb_fail_memory(err);
+    store(options, row, &out);
+    options->origin[row->id] = LC_FROM_ENV;
+    options->source[row->id] = source;
+    return LLMGR_OK;
+}
+
+const char *lc_option_inherited(const struct lc_options *options, lc_option_id id)
+{
+    const char *source = options->source[id];
+
+    return options->origin[id] == LC_FROM_ENV && source != NULL && strcmp(source, ROWS[id].env) != 0
+               ? source
+               : NULL;
+}
+
 llmgr_status lc_options_env(struct lc_options *options, llmgr_env_fn env, void *context,
                             struct llmgr_error *err)
 {
@@ -405,6 +446,8 @@ llmgr_status lc_options_env(struct lc_options *options, llmgr_env_fn env, void *
             *(bool *)member(options, row->id) = true;
             options->origin[row->id] = LC_FROM_ENV;
             options->source[row->id] = row->env;
+        } else if (value != NULL && strcmp(name, row->env) != 0) {
+            status = set_inherited(options, row, name, value, err);
         } else if (value != NULL) {
             status = lc_options_set(options, row->id, LC_FROM_ENV, name, value, err);
         }

@@ -126,6 +126,8 @@ LLMGR_MUST_CHECK llmgr_status lc_options_set(struct lc_options *options, lc_opti
 /* Everything the environment says, an empty variable counting as none. */
 LLMGR_MUST_CHECK llmgr_status lc_options_env(struct lc_options *options, llmgr_env_fn env,
                                              void *context, struct llmgr_error *err);
+/* The variable of others (other_env) that a value was inherited from; NULL: it was set for us. */
+const char *lc_option_inherited(const struct lc_options *options, lc_option_id id);
 /* Everything the file says. */
 LLMGR_MUST_CHECK llmgr_status lc_options_file(struct lc_options *options,
                                               const struct lc_file *file, struct llmgr_error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The answer of GET /models: OpenAI's list of what a platform offers. */
+/* The answer of GET /models: the list of what a platform offers, in OpenAI's shape or another. */
 #ifndef LD_MODELS_H
 #define LD_MODELS_H
 
@@ -13,8 +13,8 @@ enum {
 };
 
 /*
- * Reads the list; entries without an "id" string are skipped. End it with ld_probe_clear.
- * ERR_NO_LIST: no JSON, or no "data" list in it. ERR_PROTOCOL: over a limit.
+ * Reads the list; entries that name no model are skipped. End it with ld_probe_clear.
+ * ERR_NO_LIST: no JSON, or no list of models in it (models.c). ERR_PROTOCOL: over a limit.
  */
 LLMGR_MUST_CHECK llmgr_status ld_models_read(const struct lb_host *host, struct lb_str body,
                                              struct llmgr_probe *probe, struct llmgr_error *err);

@@ -33,17 +33,7 @@ llmgr_status lk_rule_key(struct lb_str key, struct llmgr_error *err)
     return LLMGR_OK;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 struct lb_str lk_trim_key(struct lb_str key)
 {
-    size_t from = 0, to = key.size;
-    while (from < to && is_blank(key.p[from]))
-        from++;
-    while (to > from && is_blank(key.p[to - 1]))
-        to--;
-    return lb_str_sub(key, from, to);
+    return lb_str_strip(key);
 }

@@ -218,7 +218,9 @@ llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
     XX(allow_http, allow_http, from->allow_http)                                                   \
     XX(public_urls, public_urls, from->public_urls.items)                                          \
     XX(https_proxy, https_proxy, from->https_proxy)                                                \
+    XX(https_proxy, https_proxy_from, lc_option_inherited(from, LC_OPT_https_proxy))               \
     XX(no_proxy, no_proxy, from->no_proxy)                                                         \
+    XX(no_proxy, no_proxy_from, lc_option_inherited(from, LC_OPT_no_proxy))                        \
     XX(ca_file, ca_file, from->ca_file)                                                            \
     XX(connect_timeout_ms, connect_timeout_ms, from->connect_timeout_ms)                           \
     XX(first_byte_timeout_ms, first_byte_timeout_ms, from->first_byte_timeout_ms)                  \

@@ -152,6 +152,12 @@ static llmgr_status shut_database(const struct llmgr_options *options, struct ls
 static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr *made,
                                bool *created, struct llmgr_error *err)
 {
+    const struct ln_proxy_settings proxy = {
+        .url = options->https_proxy,
+        .no_proxy = options->no_proxy,
+        .url_from = options->https_proxy_from,
+        .no_proxy_from = options->no_proxy_from,
+    };
     struct lv_vault *vault = NULL;
     struct ls_store *store = NULL;
 
@@ -166,8 +172,7 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
     }
     llmgr_status status = la_policy_new(&made->host, options, NULL, &made->policy, err);
     if (status == LLMGR_OK && options->https_proxy != NULL && options->https_proxy[0] != '\0')
-        status =
-            ln_proxy_new(&made->host, options->https_proxy, options->no_proxy, &made->proxy, err);
+        status = ln_proxy_make(&made->host, &proxy, &made->proxy, err);
     if (status == LLMGR_OK)
         status = open_vault(options, &made->host, &vault, created, err);
     if (status != LLMGR_OK)

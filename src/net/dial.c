@@ -428,6 +428,10 @@ llmgr_status ln_dial(struct ln_loop *loop, const struct ln_dial_request *request
     if (loop->dying)
         return lb_fail(err, LLMGR_ERR_CANCELLED, N_("the event loop is being closed"));
     llmgr_status status = check(request, err);
+    const bool proxied = status == LLMGR_OK &&
+                         ln_proxy_applies(request->proxy, lb_cstr(request->host), request->port);
+    if (proxied)
+        status = ln_proxy_check(request->proxy, err);
     if (status != LLMGR_OK)
         return status;
     struct ln_dial *dial = lb_calloc(loop->host, 1, sizeof(*dial));
@@ -450,7 +454,7 @@ llmgr_status ln_dial(struct ln_loop *loop, const struct ln_dial_request *request
     dial->request.alpn = dial->alpn_copy;
     if (dial->request.timeout_ms <= 0)
         dial->request.timeout_ms = LN_DIAL_TIMEOUT_MS;
-    dial->proxied = ln_proxy_applies(request->proxy, lb_cstr(request->host), request->port);
+    dial->proxied = proxied;
     ln_loop_join(loop, LN_MEMBER_DIAL, &dial->node, abort_node);
     ln_timer_start(loop, &dial->limit, dial->request.timeout_ms, on_limit, dial);
     ln_defer_start(loop, &dial->start, begin, dial);

@@ -94,3 +94,50 @@ def test_both_are_told_in_the_readers_language(llmgr):
     result = llmgr.run('sync', env={'ALPHA_KEY': '', 'LC_ALL': 'zh_CN.UTF-8', 'LANGUAGE': 'zh_CN'})
     assert '.env:1' in result.err and 'ALPHA_KEY' in result.err
     assert '环境' in result.err, result.err
+
+
+# ---- Proxies that every program is told of ----
+
+
+@pytest.fixture(name='asking')
+def asking_fixture(llmgr, mockllm):
+    """A platform on 127.0.0.1, and a chat with it."""
+    llmgr.write('llmgr.yaml', platforms(mockllm.base_url).replace('mock}', 'mock-small}'))
+    llmgr.env['ALPHA_KEY'] = 'sk-alpha-0001'
+    llmgr.ok('sync')
+    return lambda env: llmgr.run('chat', 'hello', env=env)
+
+
+PROXIES = ['socks5://127.0.0.1:1', 'https://user:hunter2@proxy:1', 'http://', 'http://p\x01xy:1',
+           'http://proxy:99999', 'http://proxy/path', '${PROXY}', 'x' * 5000]
+
+
+@pytest.mark.parametrize('name', ['HTTPS_PROXY', 'https_proxy'])
+@pytest.mark.parametrize('proxy', PROXIES)
+def test_an_inherited_proxy_fails_only_who_needs_it(llmgr, asking, name, proxy):
+    llmgr.ok('token', 'list', env={name: proxy})
+    llmgr.ok('platform', 'list', env={name: proxy})
+    result = asking({name: proxy})
+    assert result.code != 0 and f'{name}: ' in result.err and 'hunter2' not in result.err
+    assert asking({name: proxy, 'NO_PROXY': '127.*'}).code == 0
+    # What was set for this program is told at once.
+    assert 'proxy' in llmgr.fails(2, 'platform', 'list',
+                                  env={'LLMGR_HTTPS_PROXY': proxy}).lower()
+
+
+def test_a_proxy_without_a_scheme_is_one(llmgr, asking):
+    result = asking({'https_proxy': '127.0.0.1:1'})
+    assert result.code != 0 and '127.0.0.1:1' in result.err
+    assert asking({'https_proxy': '127.0.0.1:1', 'no_proxy': '127.0.0.1'}).code == 0
+
+
+def test_an_inherited_list_is_used_as_far_as_it_is_understood(llmgr, asking):
+    proxied = {'https_proxy': '127.0.0.1:1'}
+    for known in ('127.*', '127.0.0.*', '10.0.0.0/8;127.0.0.1', 'http://127.0.0.1/', '*'):
+        assert asking({**proxied, 'NO_PROXY': known}).err == '', known
+    result = asking({**proxied, 'NO_PROXY': '10.0.0.1-10.0.0.9, 127.0.0.1, b@d'})
+    assert result.code == 0
+    assert 'NO_PROXY: "10.0.0.1-10.0.0.9"' in result.err and result.err.count('left out') == 1
+    assert llmgr.run('token', 'list', env={'NO_PROXY': '10.0.0.1-10.0.0.9', **proxied}).err == ''
+    assert 'no_proxy' in llmgr.fails(2, 'platform', 'list',
+                                     env={'LLMGR_NO_PROXY': '10.0.0.1-10.0.0.9', **proxied})

@@ -135,6 +135,33 @@ static void an_empty_variable_is_none_and_ours_precedes_the_common_name(void **s
     lc_options_free(&options);
 }
 
+static void what_was_inherited_stops_nothing(void **state)
+{
+    (void)state;
+    static char long_list[70000];
+    memset(long_list, 'a', sizeof long_list - 1);
+    const char *env[] = {"HTTPS_PROXY", "http://u:${PASS}@p\xff\x01\n:1\r\n", "NO_PROXY", long_list,
+                         NULL};
+    const char *ours[] = {"LLMGR_HTTPS_PROXY", "http://p\x01:1", NULL};
+    struct lc_options options;
+
+    init(&options);
+    assert_int_equal(lc_options_env(&options, look_up, env, NULL), LLMGR_OK);
+    assert_string_equal(options.https_proxy, "http://u:${PASS}@p???:1");
+    assert_string_equal(lc_option_inherited(&options, LC_OPT_https_proxy), "HTTPS_PROXY");
+    assert_int_equal(strlen(options.no_proxy), 65535);
+    assert_string_equal(lc_option_inherited(&options, LC_OPT_no_proxy), "NO_PROXY");
+    assert_null(lc_option_inherited(&options, LC_OPT_database));
+    lc_options_free(&options);
+
+    init(&options);
+    assert_int_equal(lc_options_env(&options, look_up, ours, NULL), LLMGR_ERR_INVALID);
+    ours[1] = "http://p:1";
+    assert_int_equal(lc_options_env(&options, look_up, ours, NULL), LLMGR_OK);
+    assert_null(lc_option_inherited(&options, LC_OPT_https_proxy));
+    lc_options_free(&options);
+}
+
 static void the_master_key_is_seen_but_never_kept(void **state)
 {
     (void)state;
@@ -378,6 +405,7 @@ int main(void)
         cmocka_unit_test(the_stronger_origin_wins_in_any_order),
         cmocka_unit_test(origins_can_be_told),
         cmocka_unit_test(an_empty_variable_is_none_and_ours_precedes_the_common_name),
+        cmocka_unit_test(what_was_inherited_stops_nothing),
         cmocka_unit_test(the_master_key_is_seen_but_never_kept),
         cmocka_unit_test(lists_and_commands_are_cut),
         cmocka_unit_test(a_bad_value_names_its_place_and_changes_nothing),

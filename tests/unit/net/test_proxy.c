@@ -168,6 +168,31 @@ static void no_proxy_rules_are_kept(void **state)
         {"[::1]:80", "::1", 443, true},
         {"127.0.0.1", "::ffff:127.0.0.1", 443, false},
         {"localhost", "localhost", 80, false},
+        {"192.168.*", "192.168.3.4", 443, false},
+        {"192.168.*", "192.169.3.4", 443, true},
+        {"192.168.*", "192.168.example.com", 443, false}, /* as it stands there */
+        {"192.168.*.*", "192.168.3.4", 443, false},
+        {"10.*:8080", "10.1.1.1", 8080, false},
+        {"10.*:8080", "10.1.1.1", 443, true},
+        {"10.", "10.1.1.1", 443, false},
+        {"10.", "110.1.1.1", 443, true},
+        {"*-test.example.com", "a-test.example.com", 443, false},
+        {"*-test.example.com", "a-TEST.example.com", 443, false},
+        {"*-test.example.com", "a-test.example.com.evil.net", 443, true},
+        {"*example.com", "badexample.com", 443, false},
+        {"api.*.com", "api.example.com", 443, false},
+        {"api.*.com", "api.example.net", 443, true},
+        {"a*b*c", "aXbXbc", 443, false},
+        {"a*b*c", "aXbXb", 443, true},
+        {"<local>", "printer", 80, false},
+        {"<local>", "printer.lan", 80, true},
+        {"<local>", "::1", 80, true},
+        {"http://example.com/path", "example.com", 443, false},
+        {"https://example.com:8443", "example.com", 8443, false},
+        {"a.net;b.net|c.net", "b.net", 443, false},
+        {"a.net;b.net|c.net", "c.net", 443, false},
+        {"a.net\r\nb.net", "b.net", 443, false},
+        {"my_host", "my_host", 443, false},
     };
     struct lb_host host;
     lb_host_init(&host);
@@ -187,7 +212,10 @@ static void a_broken_proxy_url_is_refused_without_its_password(void **state)
 {
     (void)state;
     static const char *const bad[] = {"",
-                                      "proxy:3128",
+                                      "proxy:3128:1",
+                                      "u:hunter2@proxy:x",
+                                      "//u:hunter2@proxy",
+                                      "${PROXY}",
                                       "https://u:hunter2@proxy",
                                       "http://u:hunter2@",
                                       "http://",
@@ -209,6 +237,92 @@ static void a_broken_proxy_url_is_refused_without_its_password(void **state)
     }
 }
 
+/* What a URL may be called: with or without its scheme, and with blanks around it. */
+static void a_proxy_needs_no_scheme(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"proxy:3128", "http://proxy:3128", " proxy:3128\r\n",
+                                       "HTTP://u:p@proxy:3128/", "u:p@proxy:3128"};
+    struct lb_host host;
+    lb_host_init(&host);
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        struct ln_proxy *proxy = NULL;
+        struct llmgr_error err = {0};
+        if (ln_proxy_new(&host, urls[i], NULL, &proxy, &err) != LLMGR_OK)
+            fail_msg("%s: %s", urls[i], err.message);
+        assert_string_equal(ln_proxy_host(proxy), "proxy");
+        assert_int_equal(ln_proxy_port(proxy), 3128);
+        ln_proxy_free(proxy);
+    }
+}
+
+static unsigned warnings;
+static char last_warning[500];
+
+static void note_warning(llmgr_log_level level, const char *text, void *context)
+{
+    (void)context;
+    if (level == LLMGR_LOG_WARN) {
+        warnings++;
+        (void)snprintf(last_warning, sizeof(last_warning), "%s", text);
+    }
+}
+
+static void what_was_inherited_fails_nobody_who_does_not_need_it(void **state)
+{
+    (void)state;
+    struct lb_host host;
+    struct llmgr_error err = {0};
+    struct ln_proxy *proxy = NULL;
+    struct ln_proxy_settings settings = {.url = "socks5://u:hunter2@proxy",
+                                         .no_proxy = "example.com, 1.2.3.4-1.2.3.9, b@d, other.net",
+                                         .url_from = "HTTPS_PROXY",
+                                         .no_proxy_from = "NO_PROXY"};
+    lb_host_init(&host);
+    host.log = note_warning;
+    host.log_level = LLMGR_LOG_WARN;
+    warnings = 0;
+    assert_int_equal(ln_proxy_make(&host, &settings, &proxy, &err), LLMGR_OK);
+    assert_int_equal(warnings, 0); /* nobody has asked yet */
+    assert_false(ln_proxy_applies(proxy, LB_STR("example.com"), 443));
+    assert_false(ln_proxy_applies(proxy, LB_STR("other.net"), 443));
+    assert_true(ln_proxy_applies(proxy, LB_STR("1.2.3.5"), 443));
+    assert_int_equal(warnings, 1);
+    assert_non_null(strstr(last_warning, "NO_PROXY: "));
+    assert_non_null(strstr(last_warning, "1.2.3.4-1.2.3.9"));
+    assert_int_equal(ln_proxy_check(proxy, &err), LLMGR_ERR_CONFIG);
+    assert_non_null(strstr(err.message, "HTTPS_PROXY: "));
+    assert_null(strstr(err.message, "hunter2"));
+    ln_proxy_free(proxy);
+
+    settings.no_proxy_from = NULL; /* set for us */
+    assert_int_equal(ln_proxy_make(&host, &settings, &proxy, &err), LLMGR_ERR_CONFIG);
+    assert_non_null(strstr(err.message, "no_proxy: "));
+    settings = (struct ln_proxy_settings){.url = "socks5://u:hunter2@proxy"};
+    assert_int_equal(ln_proxy_make(&host, &settings, &proxy, &err), LLMGR_ERR_CONFIG);
+    assert_non_null(strstr(err.message, "https_proxy: "));
+    assert_int_equal(ln_proxy_check(NULL, &err), LLMGR_OK);
+}
+
+static void a_dial_that_needs_a_bad_proxy_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct llmgr_error err = {0};
+    struct ln_dial *dial = NULL;
+    struct ln_proxy *proxy = NULL;
+    const struct ln_proxy_settings settings = {.url = "socks5://proxy",
+                                               .no_proxy = "localhost",
+                                               .url_from = "https_proxy",
+                                               .no_proxy_from = "no_proxy"};
+
+    assert_int_equal(ln_proxy_make(ln_loop_host(world->loop), &settings, &proxy, NULL), LLMGR_OK);
+    world->request.proxy = proxy;
+    assert_int_equal(ln_dial(world->loop, &world->request, NULL, NULL, &dial, &err),
+                     LLMGR_ERR_CONFIG);
+    assert_non_null(strstr(err.message, "https_proxy: "));
+    ln_proxy_free(proxy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +330,9 @@ int main(void)
         TEST(a_proxys_refusal_is_told),
         TEST(a_proxy_is_no_way_around_the_judgement),
         cmocka_unit_test(no_proxy_rules_are_kept),
+        TEST(a_dial_that_needs_a_bad_proxy_is_refused),
+        cmocka_unit_test(a_proxy_needs_no_scheme),
+        cmocka_unit_test(what_was_inherited_fails_nobody_who_does_not_need_it),
         cmocka_unit_test(a_broken_proxy_url_is_refused_without_its_password),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

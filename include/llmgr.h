@@ -194,6 +194,9 @@ struct llmgr_options {
     bool master_key_create;                /* make the file if it is missing */
     const char *const *master_key_command; /* NULL-terminated argv whose output is the key */
     const char *master_key;                /* the key itself, as in the file; wipe your copy */
+    bool
+        without_keys; /* ask for no master key: stored API keys can be neither used nor changed, and
+                         a database of an older schema is refused; tokens and usage need no more */
 
     /* Where private platforms may be; system platforms may be anywhere. */
     const char *const *allow_cidrs; /* NULL-terminated: "10.0.0.0/8" … besides public addresses */

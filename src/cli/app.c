@@ -199,6 +199,12 @@ static void log_line(llmgr_log_level level, const char *text, void *context)
     fprintf(stderr, "llmgr: %s: %s\n", NAMES[level], text);
 }
 
+static void tell_stale(const struct cli_app *app)
+{
+    cli_note(_("%s has changed since the last synchronisation; run `llmgr sync`"),
+             app->config_path);
+}
+
 /* A database that was never synchronised is; one that has fallen behind the file is told of. */
 static llmgr_status first_sync(struct cli_app *app, struct llmgr_error *err)
 {
@@ -214,9 +220,31 @@ static llmgr_status first_sync(struct cli_app *app, struct llmgr_error *err)
         return llmgr_sync(app->manager, app->config, false, NULL, err);
     }
     if (state == LLMGR_SYNC_STALE)
-        cli_note(_("%s has changed since the last synchronisation; run `llmgr sync`"),
-                 app->config_path);
+        tell_stale(app);
     return LLMGR_OK;
+}
+
+/*
+ * For what needs no stored key: where the master key cannot be had, tokens can still be revoked. A
+ * database that is older, or was never synchronised, is opened as for every other command.
+ */
+static bool open_keyless(struct cli_app *app, const struct llmgr_options *options)
+{
+    struct llmgr_options keyless = *options;
+    struct llmgr_error ignored = {0};
+    llmgr_sync_state state = LLMGR_SYNC_CURRENT;
+
+    keyless.without_keys = true;
+    llmgr_status status = llmgr_open(&keyless, &app->manager, &ignored);
+    if (status == LLMGR_OK && app->config != NULL)
+        status = llmgr_sync_check(app->manager, app->config, &state, &ignored);
+    if (status == LLMGR_OK && state == LLMGR_SYNC_STALE)
+        tell_stale(app);
+    if (status == LLMGR_OK && state != LLMGR_SYNC_NEVER)
+        return true;
+    llmgr_close(app->manager);
+    app->manager = NULL;
+    return false;
 }
 
 llmgr_status cli_open(struct cli_app *app, enum cli_open how, struct llmgr_error *err)
@@ -228,12 +256,16 @@ llmgr_status cli_open(struct cli_app *app, enum cli_open how, struct llmgr_error
     options.log = log_line;
     options.log_level = (llmgr_log_level)app->options.log_level;
     llmgr_status status = take_master_key(app, err);
+    if (status == LLMGR_OK && how == CLI_OPEN_KEYLESS && open_keyless(app, &options)) {
+        drop_master_key(app);
+        return LLMGR_OK;
+    }
     if (status == LLMGR_OK)
         status = choose_key(app, &options, err);
     if (status == LLMGR_OK)
         status = llmgr_open(&options, &app->manager, err);
     drop_master_key(app);
-    if (status == LLMGR_OK && how == CLI_OPEN_SYNC)
+    if (status == LLMGR_OK && how != CLI_OPEN_AS_IT_IS)
         status = first_sync(app, err);
     return status;
 }

@@ -100,6 +100,7 @@ LLMGR_MUST_CHECK llmgr_status cli_config(struct cli_app *app, struct llmgr_error
 
 enum cli_open {
     CLI_OPEN_SYNC,     /* synchronises a database that never was; tells if the file changed since */
+    CLI_OPEN_KEYLESS,  /* the same, and asks for no master key unless it must synchronise */
     CLI_OPEN_AS_IT_IS, /* no synchronisation: the command does it, or must not */
 };
 /* Opens app->manager as the options say. */

@@ -37,7 +37,7 @@ llmgr_status cli_run_token_create(struct cli_app *app, struct llmgr_error *err)
 
     llmgr_status status = read_kind(app, &kind, err);
     if (status == LLMGR_OK)
-        status = cli_open(app, CLI_OPEN_SYNC, err);
+        status = cli_open(app, CLI_OPEN_KEYLESS, err);
     if (status == LLMGR_OK)
         status = llmgr_token_create(app->manager, kind, cli_user(app), cli_flag(app, CLI_FLAG_name),
                                     cli_flag(app, CLI_FLAG_prefix), text, sizeof text, &token, err);
@@ -112,7 +112,7 @@ static const struct cli_table_form TOKENS = {HEADINGS, 7, N_("There are no token
 
 llmgr_status cli_run_token_list(struct cli_app *app, struct llmgr_error *err)
 {
-    llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
+    llmgr_status status = cli_open(app, CLI_OPEN_KEYLESS, err);
     if (status != LLMGR_OK)
         return status;
     if (cli_json(app)) {
@@ -132,7 +132,7 @@ llmgr_status cli_run_token_revoke(struct cli_app *app, struct llmgr_error *err)
 
     llmgr_status status = cli_id("ID", app->args.positionals[0], &token_id, err);
     if (status == LLMGR_OK)
-        status = cli_open(app, CLI_OPEN_SYNC, err);
+        status = cli_open(app, CLI_OPEN_KEYLESS, err);
     if (status == LLMGR_OK)
         status = llmgr_token_revoke(app->manager, whose(app), token_id, err);
     if (status != LLMGR_OK)

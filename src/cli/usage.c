@@ -161,7 +161,7 @@ llmgr_status cli_run_usage(struct cli_app *app, struct llmgr_error *err)
 
     llmgr_status status = read_query(app, &query, err);
     if (status == LLMGR_OK)
-        status = cli_open(app, CLI_OPEN_SYNC, err);
+        status = cli_open(app, CLI_OPEN_KEYLESS, err);
     if (status != LLMGR_OK)
         return status;
     return cli_json(app) ? print_json(app, &query, err) : print_sums(app, &query, err);

@@ -84,6 +84,10 @@ static llmgr_status check_options(const struct llmgr_options *options, struct ll
 static llmgr_status obtain_master(const struct llmgr_options *options, struct lv_master *master,
                                   bool *created, struct llmgr_error *err)
 {
+    if (options->without_keys) {
+        lv_master_generate(master);
+        return LLMGR_OK;
+    }
     if (options->master_key_file != NULL && options->master_key_create)
         return lv_master_create_file(options->master_key_file, master, created, err);
     if (options->master_key_file != NULL)
@@ -105,6 +109,8 @@ static llmgr_status open_vault(const struct llmgr_options *options, const struct
     llmgr_status status = obtain_master(options, &master, created, err);
     if (status == LLMGR_OK)
         status = lv_vault_new(host, &master, vault, err);
+    if (status == LLMGR_OK && (options->without_keys || *created))
+        lv_vault_stand_in(*vault);
     lv_master_clear(&master);
     return status;
 }
@@ -183,7 +189,9 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
         .pool_size = (int)options->pool_size,
         .busy_timeout_ms = (int)options->busy_timeout_ms,
         .read_only = options->read_only,
-        .migrate = options->refuse_migration ? LS_MIGRATE_REFUSE : LS_MIGRATE_AUTO,
+        /* A migration may have keys to seal. */
+        .migrate = options->refuse_migration || options->without_keys ? LS_MIGRATE_REFUSE
+                                                                      : LS_MIGRATE_AUTO,
         .on_legacy = lk_ring_seal_legacy,
         .legacy_context = &legacy,
     };
@@ -199,6 +207,7 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
         .mode = options->mode,
         .auto_key = options->auto_key,
         .read_only = options->read_only,
+        .without_keys = options->without_keys,
         .cache_size = options->cache_size,
         .policy = made->policy,
     };

@@ -33,7 +33,10 @@ static llmgr_status announce(void *owner, lm_change_fn change, void *context,
 
 static llmgr_status load(struct lm_manager *manager, struct llmgr_error *err)
 {
-    llmgr_status status = lk_ring_open(lm_keys(manager), err);
+    llmgr_status status = LLMGR_OK;
+
+    if (!manager->options.without_keys)
+        status = lk_ring_open(lm_keys(manager), err);
     if (status != LLMGR_OK)
         return status;
     status = lm_catalogue_load(manager, NULL, &manager->catalogue, err);

@@ -38,6 +38,7 @@ struct lm_options {
     llmgr_mode mode;
     bool auto_key;
     bool read_only;
+    bool without_keys;              /* there is no master key: the ring of data keys is not read */
     size_t cache_size;              /* bytes of profiles, all views together */
     unsigned poll_ms;               /* how stale another process's change may be seen; 0: 500 */
     const struct ln_policy *policy; /* judges private addresses; outlives the manager */

@@ -121,7 +121,10 @@ static llmgr_status read_history(struct lm_manager *manager, struct llmgr_error 
 {
     struct lm_catalogue *fresh;
 
-    llmgr_status status = lk_ring_follow(&manager->keys, err);
+    llmgr_status status = LLMGR_OK;
+
+    if (!manager->options.without_keys)
+        status = lk_ring_follow(&manager->keys, err);
     if (status == LLMGR_OK)
         status = lm_catalogue_load(manager, NULL, &fresh, err);
     if (status != LLMGR_OK)

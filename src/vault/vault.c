@@ -39,6 +39,7 @@ struct lv_vault {
     char master_id[LV_MASTER_ID_SIZE];
     struct lv_hold_key *hold; /* sodium_malloc, read-only */
     bool locked;
+    bool stand_in;                       /* of the master key, before anybody else has the vault */
     uint32_t generation;                 /* 24 bits, counts changes of slots */
     _Atomic uint64_t (*keys)[KEY_WORDS]; /* sodium_malloc, read-only between changes */
     _Atomic uint64_t tags[LV_RING_MAX];
@@ -148,6 +149,11 @@ void lv_vault_free(struct lv_vault *vault)
     lb_free(vault->host, vault);
 }
 
+void lv_vault_stand_in(struct lv_vault *vault)
+{
+    vault->stand_in = true;
+}
+
 const struct lv_hold_key *lv_vault_hold_key(const struct lv_vault *vault)
 {
     return vault->hold;
@@ -222,7 +228,13 @@ static llmgr_status unwrap(struct lv_vault *vault, const struct lv_ring_row *row
 {
     struct wrap_data data;
 
-    if (strncmp(row->master_id, vault->master_id, LV_MASTER_ID_SIZE) != 0)
+    bool fits = strncmp(row->master_id, vault->master_id, LV_MASTER_ID_SIZE) == 0;
+    if (!fits && vault->stand_in) /* its own id says nothing to anybody */
+        return lb_fail(err, LLMGR_ERR_VAULT,
+                       N_("the keys stored in this database need the master key %s, which was not "
+                          "given"),
+                       row->master_id);
+    if (!fits)
         return lb_fail(err, LLMGR_ERR_VAULT,
                        N_("the stored keys need the master key %s, but the one given is %s; give "
                           "the master key this database was made with"),

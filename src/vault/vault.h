@@ -83,6 +83,8 @@ LLMGR_MUST_CHECK llmgr_status lv_vault_new(const struct lb_host *host,
                                            const struct lv_master *master, struct lv_vault **vault,
                                            struct llmgr_error *err);
 void lv_vault_free(struct lv_vault *vault); /* wipes all keys; NULL is fine */
+/* The master key was made in the place of one that is not there: nothing stored needs it. */
+void lv_vault_stand_in(struct lv_vault *vault);
 /* False if the system refused to lock the keys into memory (a warning was logged). */
 bool lv_vault_locked(const struct lv_vault *vault);
 /* The id of the master key in use; `id` receives LV_MASTER_ID_SIZE bytes. */

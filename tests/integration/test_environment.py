@@ -2,9 +2,12 @@
 """Files and variables as people, editors and machines really leave them: what is surely meant
 otherwise is refused with the right form, what is not needed is in nobody's way, and each thing is
 named."""
+import subprocess
+import sys
+
 import pytest
 
-from conftest import on_sqlite
+from conftest import SOURCE, on_sqlite
 
 pytestmark = on_sqlite
 
@@ -141,3 +144,71 @@ def test_an_inherited_list_is_used_as_far_as_it_is_understood(llmgr, asking):
     assert llmgr.run('token', 'list', env={'NO_PROXY': '10.0.0.1-10.0.0.9', **proxied}).err == ''
     assert 'no_proxy' in llmgr.fails(2, 'platform', 'list',
                                      env={'LLMGR_NO_PROXY': '10.0.0.1-10.0.0.9', **proxied})
+
+
+# ---- The master key ----
+
+
+@pytest.fixture(name='keyed')
+def keyed_fixture(llmgr):
+    """A database whose keys are sealed, and one token."""
+    llmgr.write('llmgr.yaml', platforms('https://api.example.com/v1'))
+    llmgr.ok('sync', env={'ALPHA_KEY': 'sk-alpha-0001'})
+    llmgr.ok('-u', 'alice', 'token', 'create')
+    return llmgr.folder / '.config' / 'llmgr' / 'master.key'
+
+
+def without_the_key(keyed):
+    keyed.rename(keyed.with_suffix('.away'))
+    return {}
+
+
+def with_the_key_open_to_all(keyed):
+    keyed.chmod(0o644)
+    return {}
+
+
+WITHOUT = [without_the_key, with_the_key_open_to_all, lambda _: {'HOME': ''},
+           lambda _: {'LLMGR_MASTER_KEY': 'not a key'},
+           lambda _: {'LLMGR_MASTER_KEY_COMMAND': 'false'},
+           lambda _: {'LLMGR_MASTER_KEY': '0123456789abcdef' * 2 + 'fedcba9876543210' * 2}]
+
+
+@pytest.mark.parametrize('without', WITHOUT)
+def test_commands_that_need_no_key_do_not_need_it(llmgr, keyed, without):
+    env = without(keyed)
+    result = llmgr.run('token', 'list', env=env)
+    assert result.code == 0 and 'alice' in result.out and result.err == '', result.err
+    created = llmgr.json('-u', 'bob', 'token', 'create', env=env)
+    llmgr.ok('token', 'revoke', created['token_id'], env=env)
+    llmgr.ok('usage', env=env)
+    llmgr.fails(9, 'platform', 'list', env=env)
+    assert not keyed.exists() or without is not without_the_key  # none was made in its place
+
+
+def test_a_missing_master_key_is_told_without_contradiction(llmgr, keyed):
+    needed = llmgr.json('key', 'status')['master_id']
+    without_the_key(keyed)
+    said = {llmgr.fails(9, 'platform', 'list') for _ in range(2)}
+    assert len(said) == 1, said
+    message = said.pop()
+    assert 'is missing' in message and needed in message and 'the one given' not in message
+    keyed.with_suffix('.away').rename(keyed)
+    llmgr.ok('platform', 'list')
+
+
+def test_a_wrong_master_key_is_told_with_both_ids(llmgr, keyed):
+    other = '0123456789abcdef' * 2 + 'fedcba9876543210' * 2
+    message = llmgr.fails(9, 'platform', 'list', env={'LLMGR_MASTER_KEY': other})
+    assert 'the one given is' in message and 'missing' not in message
+
+
+def test_an_older_database_is_migrated_with_the_key_it_needs(llmgr):
+    """Its clear keys are sealed on the way, under a key that lasts, whatever command is first."""
+    subprocess.run([sys.executable, '-B', SOURCE / 'tests' / 'unit' / 'store' / 'make_original.py',
+                    llmgr.folder / 'llmgr.db'], check=True)
+    key = llmgr.folder / '.config' / 'llmgr' / 'master.key'
+    llmgr.ok('token', 'list')
+    assert key.exists()
+    assert llmgr.json('key', 'status')['keys'][0]['records'] > 0
+    llmgr.ok('db', 'check')

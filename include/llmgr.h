@@ -297,9 +297,10 @@ typedef enum llmgr_change_action {
 
 struct llmgr_change {
     llmgr_change_action action;
-    const char *platform_name;
-    const char *display_name; /* of the model, or NULL if the platform itself changed */
-    const char *detail;       /* what changed: "name", "base_url", "api_key", … ; may be NULL */
+    const char *platform_name; /* NULL: an alias changed */
+    const char *display_name;  /* of the model, or NULL if the platform itself changed */
+    const char *detail;        /* what changed: "name", "base_url", "api_key", … ; may be NULL */
+    const char *alias;         /* NULL, or the alias that changed: then there is no platform_name */
 };
 
 struct llmgr_sync_report {
@@ -546,9 +547,11 @@ struct llmgr_candidate {
 struct llmgr_explanation {
     struct llmgr_candidate *items; /* in the order in which resolve looks at them */
     size_t count;
-    llmgr_status status; /* what resolve would return */
-    const char *message; /* its error text, "" if none */
-    void *memory;        /* ours */
+    llmgr_status status;      /* what resolve would return */
+    const char *message;      /* its error text, "" if none */
+    const char *alias;        /* the alias that led here, or NULL */
+    const char *alias_target; /* and what it stands for */
+    void *memory;             /* ours */
 };
 
 /*
@@ -561,6 +564,42 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_explain(struct llmgr *manager, con
                                                       struct llmgr_error *err);
 LLMGR_API void llmgr_explanation_clear(struct llmgr_explanation *explanation);
 
+/* ---- Aliases --------------------------------------------------------------------------------- */
+
+/*
+ * A name that clients insist on, and the name of the slot or model that it stands for. It is asked
+ * when nothing else bears the name; one '*' in it is anything: "claude-*". An exact alias is asked
+ * before patterns, the longest pattern before others, and the user's own before the operator's,
+ * which come from llmgr.yaml with llmgr_sync.
+ */
+struct llmgr_alias {
+    const char *name;
+    const char *target;
+    bool is_sys; /* the operator's */
+};
+
+struct llmgr_alias_list {
+    struct llmgr_alias *items; /* the user's own by name, then the operator's by name */
+    size_t count;
+    void *memory; /* ours */
+};
+
+LLMGR_API void llmgr_alias_list_clear(struct llmgr_alias_list *list);
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_aliases(struct llmgr *manager, const char *user,
+                                                      struct llmgr_alias_list *list,
+                                                      struct llmgr_error *err);
+/*
+ * Makes one of the user's own aliases, or changes what it stands for, which need not be there yet.
+ * `name` is 1-120 bytes, `target` 1-201. ERR_TOO_LARGE at 100 aliases.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_alias_set(struct llmgr *manager, const char *user,
+                                                        const char *name, const char *target,
+                                                        struct llmgr_error *err);
+/* ERR_NOT_FOUND if there is none, ERR_FORBIDDEN if only the operator has it. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_alias_delete(struct llmgr *manager, const char *user,
+                                                           const char *name,
+                                                           struct llmgr_error *err);
+
 /* ---- An LLM and its answers ------------------------------------------------------------------ */
 
 /* The LLM a user chose for a slot (NULL: "main"). ERR_NO_KEY says which key is missing. */
@@ -570,8 +609,8 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_user(struct llmgr *manager
 /*
  * The LLM that `model` names for the user. In this order: a slot the user has stored, "auto" or
  * "main"; "platform/model" (platform name, then display name, then model name); a display name; a
- * model name. Among equals: a usable key before none, own platforms before system platforms, then
- * the order of llmgr_models. llmgr_explain shows it.
+ * model name; what an alias of that name stands for. Among equals: a usable key before none, own
+ * platforms before system platforms, then the order of llmgr_models. llmgr_explain shows it.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_model(struct llmgr *manager, const char *user,
                                                             const char *model,

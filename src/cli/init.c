@@ -14,7 +14,10 @@ static void say_change(const struct llmgr_change *change)
 {
     static const char SIGNS[] = {'+', '~', '-'};
 
-    printf("%c %s", SIGNS[change->action], change->platform_name);
+    if (change->alias != NULL)
+        printf(_("%c alias %s"), SIGNS[change->action], change->alias);
+    else
+        printf("%c %s", SIGNS[change->action], change->platform_name);
     if (change->display_name != NULL)
         printf(" / %s", change->display_name);
     if (change->detail != NULL)

@@ -108,6 +108,9 @@ static llmgr_status print_explanation(const struct cli_app *app,
                                       struct llmgr_error *err)
 {
     llmgr_status status = cli_print_table(app, &CANDIDATES, explanation, err);
+    if (status == LLMGR_OK && explanation->alias != NULL)
+        printf(_("the alias '%s' stands for '%s'\n"), explanation->alias,
+               explanation->alias_target);
     if (status == LLMGR_OK && explanation->count != 0)
         puts(_("→ serves the request, + could serve it, · cannot"));
     if (status == LLMGR_OK && explanation->status != LLMGR_OK)

@@ -81,9 +81,18 @@ static const char PLATFORMS[] =
     "    models:\n"
     "      哈基米flash: {model_name: gemini-2.5-flash, extra_body: {thinkingBudget: 0}}\n";
 
+static const char ALIASES[] =
+    "\n"
+    "# Names that clients insist on, and the slot or model each stands for. They are asked when\n"
+    "# nothing above bears the name; users can have their own (llmgr alias set).\n"
+    "# 客户端固定使用的名字，各代表一个用途或模型；只有上面没有同名的模型时才使用。\n"
+    "# aliases:\n"
+    "#   claude-*: auto\n";
+
 void lc_write_default(struct lb_buf *out)
 {
     lb_buf_add_c(out, OPTIONS);
     lb_buf_add_c(out, PLATFORMS_HEAD);
     lb_buf_add_c(out, PLATFORMS);
+    lb_buf_add_c(out, ALIASES);
 }

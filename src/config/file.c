@@ -475,6 +475,8 @@ static llmgr_status take_option(const struct reader *r, const struct lc_node *no
     const char *nearest = lc_option_nearest_key(node->name);
     if (nearest == NULL && lc_distance(node->name, LB_STR("platforms"), 3) <= 3)
         nearest = "platforms";
+    if (nearest == NULL && lc_distance(node->name, LB_STR("aliases"), 2) <= 2)
+        nearest = "aliases";
     return fail_unknown(r, node, nearest);
 }
 
@@ -496,8 +498,9 @@ static llmgr_status take_root(const struct reader *r, const struct lc_node *root
         return lb_fail_memory(r->err);
     for (const struct lc_node *node = root->first; node != NULL && status == LLMGR_OK;
          node = node->next)
-        status =
-            lb_str_eq_c(node->name, "platforms") ? take_platforms(r, node) : take_option(r, node);
+        status = lb_str_eq_c(node->name, "platforms") ? take_platforms(r, node)
+                 : lb_str_eq_c(node->name, "aliases") ? lc_file_take_aliases(file, node, r->err)
+                                                      : take_option(r, node);
     return status;
 }
 

@@ -25,6 +25,7 @@ enum {
     LC_FILE_DEPTH_MAX = 32,     /* nested lists and mappings */
     LC_FILE_NODES_MAX = 200000, /* YAML events */
     LC_PLATFORMS_MAX = 1000,
+    LC_ALIASES_MAX = 1000,
     LC_MODELS_MAX = 10000,        /* of one platform */
     LC_PLATFORM_NAME_MAX = 80,    /* bytes, as llmgr_platform_add */
     LC_MODEL_NAME_MAX = 120,      /* bytes, as llmgr_model_add */
@@ -55,6 +56,13 @@ struct lc_platform {
     unsigned line;
 };
 
+/* A name that clients insist on, and the name of the slot or model that it stands for. */
+struct lc_alias {
+    const char *name;
+    const char *target;
+    unsigned line;
+};
+
 /* An option the file sets: one text, or the items of a list. */
 struct lc_setting {
     lc_option_id id;
@@ -71,6 +79,9 @@ struct lc_file {
     size_t setting_count;
     struct lc_platform *platforms;
     size_t platform_count;
+    struct lc_alias *aliases;
+    size_t alias_count;
+    bool has_aliases;
     bool has_platforms; /* false: the file has no `platforms`, which is not an empty list */
     struct lc_pool pool;
 };
@@ -90,6 +101,11 @@ LLMGR_MUST_CHECK llmgr_status lc_file_parse_legacy(const struct lb_host *host, c
                                                    struct lb_str text, struct lc_file **file,
                                                    struct llmgr_error *err);
 void lc_file_free(struct lc_file *file); /* wipes; NULL is fine */
+
+struct lc_node;
+/* What stands under `aliases`; file_aliases.c. */
+LLMGR_MUST_CHECK llmgr_status lc_file_take_aliases(struct lc_file *file, const struct lc_node *node,
+                                                   struct llmgr_error *err);
 
 /* The commented file that `llmgr init` writes; it parses, and syncs without any variable set. */
 void lc_write_default(struct lb_buf *out);

@@ -243,7 +243,8 @@ static uint8_t way_of(enum place parent, struct lb_str name)
         if (WAYS[i].from == parent && lb_str_eq(WAYS[i].name, exact ? name : form))
             return (uint8_t)(i + 1);
     }
-    return lb_str_eq_c(name, "metadata") ? METADATA : 0;
+    /* Codex tells of itself in client_metadata: session, thread and turn are its own. */
+    return lb_str_eq_c(name, "metadata") || lb_str_eq_c(name, "client_metadata") ? METADATA : 0;
 }
 
 static enum place place_of_member(uint8_t way, bool object)

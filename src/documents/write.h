@@ -86,6 +86,11 @@ struct lx_gone {
     bool gone;
 };
 
+struct lx_gone_alias {
+    const char *name;
+    bool gone;
+};
+
 struct lx_file {
     const char *path;
 };

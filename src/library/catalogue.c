@@ -7,11 +7,13 @@
 
 #include <string.h>
 
+#include "manager/aliases.h"
 #include "manager/manager.h"
 #include "manager/models.h"
 #include "manager/platforms.h"
 #include "manager/selections.h"
 #include "manager/sync.h"
+#include "resolve/alias.h"
 #include "resolve/resolve.h"
 
 #define USER(manager, user) lm_effective_user((manager)->manager, la_user(user))
@@ -272,6 +274,38 @@ void llmgr_selection_slots_free(struct llmgr *manager, char **slots)
     for (char **slot = slots; *slot != NULL; slot++)
         lb_free(&manager->host, *slot);
     lb_free(&manager->host, slots);
+}
+
+/* ---- Aliases --------------------------------------------------------------------------------- */
+
+llmgr_status llmgr_aliases(struct llmgr *manager, const char *user, struct llmgr_alias_list *list,
+                           struct llmgr_error *err)
+{
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_alias_list made = {.memory = result};
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = lr_aliases(manager->manager, USER(manager, user), &result->arena,
+                                     &made.items, &made.count, err);
+    if (status != LLMGR_OK) {
+        la_result_free(result);
+        return status;
+    }
+    *list = made;
+    return LLMGR_OK;
+}
+
+llmgr_status llmgr_alias_set(struct llmgr *manager, const char *user, const char *name,
+                             const char *target, struct llmgr_error *err)
+{
+    return lm_alias_set(manager->manager, USER(manager, user), lb_cstr(name), lb_cstr(target), err);
+}
+
+llmgr_status llmgr_alias_delete(struct llmgr *manager, const char *user, const char *name,
+                                struct llmgr_error *err)
+{
+    return lm_alias_delete(manager->manager, USER(manager, user), lb_cstr(name), err);
 }
 
 /* ---- Explain -------------------------------------------------------------------------------- */

@@ -32,6 +32,8 @@ struct lm_catalogue {
     struct lm_model *models;
     uint32_t platform_count;
     uint32_t model_count;
+    struct lm_alias *aliases;
+    uint32_t alias_count;
     struct id_index platform_ids;
     struct id_index model_ids;
     uint32_t *platforms_by_name;
@@ -278,6 +280,17 @@ static bool add_model(struct lm_catalogue *catalogue, const struct ls_rows *rows
     return true;
 }
 
+static bool add_alias(struct lm_catalogue *catalogue, const struct ls_rows *rows)
+{
+    struct lm_alias *alias = &catalogue->aliases[catalogue->alias_count];
+
+    if (!keep(&catalogue->memory, ls_column_text(rows, 0), &alias->name) ||
+        !keep(&catalogue->memory, ls_column_text(rows, 1), &alias->target))
+        return false;
+    catalogue->alias_count++;
+    return true;
+}
+
 /* One table being read. */
 struct reading {
     struct lm_catalogue *catalogue;
@@ -290,10 +303,11 @@ static llmgr_status take_row(const struct ls_rows *row, void *context, struct ll
     struct reading *reading = context;
 
     if (reading->left-- == 0)
-        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       N_("the database holds more system platforms or models than the %d and "
-                          "%d that fit in memory"),
-                       LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX);
+        return lb_fail(
+            err, LLMGR_ERR_TOO_LARGE,
+            N_("the database holds more system platforms, models or aliases than the %d, "
+               "%d and %d that fit in memory"),
+            LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX, LM_CATALOGUE_ALIASES_MAX);
     return reading->add(reading->catalogue, row) ? LLMGR_OK : lb_fail_memory(err);
 }
 
@@ -346,7 +360,16 @@ static llmgr_status read_all(struct lm_catalogue *catalogue, struct ls_tx *tx,
                         add_platform, err);
     if (status != LLMGR_OK)
         return status;
-    return read_table(catalogue, tx, LS_CATALOGUE_MODELS, LM_CATALOGUE_MODELS_MAX, add_model, err);
+    status =
+        read_table(catalogue, tx, LS_CATALOGUE_MODELS, LM_CATALOGUE_MODELS_MAX, add_model, err);
+    if (status != LLMGR_OK)
+        return status;
+    catalogue->aliases =
+        lb_arena_calloc(&catalogue->memory, LM_CATALOGUE_ALIASES_MAX, sizeof *catalogue->aliases);
+    if (catalogue->aliases == NULL)
+        return lb_fail_memory(err);
+    return read_table(catalogue, tx, LS_CATALOGUE_ALIASES, LM_CATALOGUE_ALIASES_MAX, add_alias,
+                      err);
 }
 
 /* What is not in the rows: origins, usable keys, indexes. No transaction is open. */
@@ -439,4 +462,10 @@ const struct lm_model *lm_catalogue_models(const struct lm_catalogue *catalogue,
 {
     *count = catalogue->model_count;
     return catalogue->models;
+}
+
+const struct lm_alias *lm_catalogue_aliases(const struct lm_catalogue *catalogue, uint32_t *count)
+{
+    *count = catalogue->alias_count;
+    return catalogue->aliases;
 }

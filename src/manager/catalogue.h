@@ -23,6 +23,7 @@ struct lm_point;
 enum {
     LM_CATALOGUE_PLATFORMS_MAX = 10000,
     LM_CATALOGUE_MODELS_MAX = 200000,
+    LM_CATALOGUE_ALIASES_MAX = 1000,
     LM_CATALOGUE_BYTES_MAX = 256 * 1024 * 1024
 };
 
@@ -51,6 +52,12 @@ struct lm_model {
     struct lb_str model_name;
     struct lb_str display_name;
     struct lb_str extra_body;
+};
+
+/* A name that clients insist on, and the name it stands for; one '*' in it is anything. */
+struct lm_alias {
+    struct lb_str name;
+    struct lb_str target;
 };
 
 enum { LM_VERDICT_MS = 24 * 3600 * 1000 }; /* so long holds what a refusal taught */
@@ -85,6 +92,8 @@ const char *lm_catalogue_identity(const struct lm_catalogue *catalogue);
 const struct lm_platform *lm_catalogue_platforms(const struct lm_catalogue *catalogue,
                                                  uint32_t *count);
 const struct lm_model *lm_catalogue_models(const struct lm_catalogue *catalogue, uint32_t *count);
+/* The operator's, by name. */
+const struct lm_alias *lm_catalogue_aliases(const struct lm_catalogue *catalogue, uint32_t *count);
 
 /* By id, or NULL. */
 const struct lm_platform *lm_catalogue_platform(const struct lm_catalogue *catalogue, int64_t id);

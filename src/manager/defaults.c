@@ -149,6 +149,27 @@ static llmgr_status fill_all(const struct filling *filling, const struct lc_file
     return LLMGR_OK;
 }
 
+static llmgr_status fill_aliases(const struct filling *filling, const struct lc_file *file,
+                                 struct llmgr_error *err)
+{
+    struct lm_defaults *defaults = filling->defaults;
+    struct lc_pool *pool = &defaults->pool;
+    defaults->has_aliases = file->has_aliases;
+    defaults->aliases = lc_pool_alloc(pool, file->alias_count + 1, sizeof *defaults->aliases);
+    if (defaults->aliases == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < file->alias_count; i++) {
+        struct lm_default_alias *alias = &defaults->aliases[i];
+        *alias = (struct lm_default_alias){.name = copy(pool, file->aliases[i].name),
+                                           .target = copy(pool, file->aliases[i].target),
+                                           .line = file->aliases[i].line};
+        if (alias->name == NULL || alias->target == NULL)
+            return lb_fail_memory(err);
+        defaults->alias_count++;
+    }
+    return LLMGR_OK;
+}
+
 llmgr_status lm_defaults_new(const struct lb_host *host, const struct lc_file *file,
                              llmgr_env_fn env, void *env_context, struct lm_defaults **defaults,
                              struct llmgr_error *err)
@@ -160,6 +181,8 @@ llmgr_status lm_defaults_new(const struct lb_host *host, const struct lc_file *f
     const struct filling filling = {
         .defaults = fresh, .host = host, .env = env, .env_context = env_context};
     llmgr_status status = fill_all(&filling, file, err);
+    if (status == LLMGR_OK)
+        status = fill_aliases(&filling, file, err);
     if (status != LLMGR_OK) {
         lm_defaults_free(fresh);
         return status;

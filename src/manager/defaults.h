@@ -33,11 +33,20 @@ struct lm_default_platform {
     unsigned line;
 };
 
+struct lm_default_alias {
+    const char *name;
+    const char *target;
+    unsigned line;
+};
+
 struct lm_defaults {
     const char *file; /* its name, for errors */
     bool has_platforms;
     struct lm_default_platform *platforms;
     size_t count;
+    bool has_aliases;
+    struct lm_default_alias *aliases;
+    size_t alias_count;
     struct lc_pool pool; /* owns the texts; wiped */
 };
 

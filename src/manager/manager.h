@@ -31,7 +31,9 @@ enum {
     LM_EXTRA_BODY_MAX = 16384, /* bytes of JSON */
     LM_PLATFORMS_PER_USER = 100,
     LM_MODELS_PER_PLATFORM = 1000,
-    LM_SLOTS_PER_USER = 32
+    LM_ALIAS_TARGET_MAX = LM_PLATFORM_NAME_MAX + 1 + LM_MODEL_NAME_MAX, /* bytes */
+    LM_SLOTS_PER_USER = 32,
+    LM_ALIASES_PER_USER = 100
 };
 
 struct lm_options {

@@ -20,6 +20,8 @@ static const struct {
     [LM_NAME_MODEL] = {N_("model name"), LM_MODEL_NAME_MAX},
     [LM_NAME_DISPLAY] = {N_("display name"), LM_MODEL_NAME_MAX},
     [LM_NAME_SLOT] = {N_("slot name"), LM_SLOT_MAX},
+    [LM_NAME_ALIAS] = {N_("alias"), LM_MODEL_NAME_MAX},
+    [LM_NAME_TARGET] = {N_("name that an alias stands for"), LM_ALIAS_TARGET_MAX},
 };
 
 llmgr_status lm_rule_name(struct lb_str name, enum lm_name_kind kind, struct llmgr_error *err)

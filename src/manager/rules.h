@@ -9,7 +9,14 @@
 #include "http/url.h"
 #include "manager/manager.h"
 
-enum lm_name_kind { LM_NAME_PLATFORM, LM_NAME_MODEL, LM_NAME_DISPLAY, LM_NAME_SLOT };
+enum lm_name_kind {
+    LM_NAME_PLATFORM,
+    LM_NAME_MODEL,
+    LM_NAME_DISPLAY,
+    LM_NAME_SLOT,
+    LM_NAME_ALIAS,
+    LM_NAME_TARGET
+};
 
 enum { LM_EXTRA_BODY_DEPTH_MAX = 64 }; /* nested objects and arrays, the outermost included */
 

@@ -73,6 +73,11 @@ llmgr_status lm_selection_save(struct lm_manager *manager, struct lb_str user, s
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status == LLMGR_OK)
         status = lm_rule_name(slot, LM_NAME_SLOT, err);
+    if (status == LLMGR_OK && lb_str_find(slot, '/') < slot.size)
+        status =
+            lb_fail(err, LLMGR_ERR_INVALID,
+                    N_("invalid slot name: it holds a '/', which parts a platform from its model "
+                       "in names; leave it away"));
     if (status != LLMGR_OK)
         return status;
     struct choice choice = {.manager = manager,

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "keys/ring.h"
 #include "manager/access.h"
+#include "manager/aliases.h"
 #include "manager/manager.h"
 #include "manager/sync_plan.h"
 #include "store/store.h"
@@ -174,6 +175,8 @@ static llmgr_status write_plan(const struct lm_sync_plan *plan, struct ls_tx *tx
     for (size_t i = 0; status == LLMGR_OK && i < plan->entry_count; i++)
         status = write_entry(plan, tx, i, err);
     if (status == LLMGR_OK)
+        status = lm_aliases_write(plan, tx, err);
+    if (status == LLMGR_OK)
         status = ls_exec(tx, LS_META_SET,
                          LS_ARGS(ls_cstr(LM_SYNC_DIGEST_NAME), ls_cstr(plan->digest)), NULL, err);
     return status;
@@ -224,6 +227,34 @@ static void tell(struct report *report, llmgr_change_action action, struct lb_st
         report->failed = true;
 }
 
+static void tell_alias(struct report *report, llmgr_change_action action, struct lb_str alias)
+{
+    size_t at = report->count++;
+    if (report->items == NULL)
+        return;
+    struct llmgr_change *item = &report->items[at];
+    item->action = action;
+    item->alias = lb_arena_str(report->arena, alias).p;
+    if (action == LLMGR_CHANGE_UPDATE)
+        item->detail = diff_words[LM_DIFF_TARGET];
+    if (item->alias == NULL)
+        report->failed = true;
+}
+
+static void tell_aliases(struct report *report, const struct lm_sync_plan *plan)
+{
+    for (size_t i = 0; i < plan->alias_row_count; i++)
+        if (!plan->alias_rows[i].is_matched)
+            tell_alias(report, LLMGR_CHANGE_REMOVE, plan->alias_rows[i].name);
+    for (size_t i = 0; i < plan->alias_count; i++) {
+        const struct lm_alias_entry *entry = &plan->aliases[i];
+        if (entry->row == NULL)
+            tell_alias(report, LLMGR_CHANGE_ADD, entry->name);
+        else if (!lb_str_eq(entry->target, entry->row->target))
+            tell_alias(report, LLMGR_CHANGE_UPDATE, entry->name);
+    }
+}
+
 static void tell_entry(struct report *report, const struct lm_sync_entry *entry)
 {
     if (entry->row == NULL)
@@ -250,6 +281,7 @@ static void tell_plan(struct report *report, const struct lm_sync_plan *plan)
             tell(report, LLMGR_CHANGE_REMOVE, plan->rows[i].name, NULL, 0);
     for (size_t i = 0; i < plan->entry_count; i++)
         tell_entry(report, &plan->entries[i]);
+    tell_aliases(report, plan);
 }
 
 static llmgr_status fill_report(const struct lm_sync_plan *plan, struct report *report,
@@ -324,7 +356,7 @@ llmgr_status lm_sync(struct lm_manager *manager, const struct lm_defaults *defau
     lb_arena_init(&entries, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);
     lb_arena_init(&sync.rows, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);
     llmgr_status status = LLMGR_OK;
-    if (defaults->has_platforms) {
+    if (defaults->has_platforms || defaults->has_aliases) {
         status = lm_sync_entries(&sync.plan, defaults, &entries, err);
         if (status == LLMGR_OK)
             status = run(&sync, dry_run, err);
@@ -363,7 +395,8 @@ llmgr_status lm_sync_check(struct lm_manager *manager, const struct lm_defaults 
     lb_arena_free(&entries);
     if (status != LLMGR_OK)
         return status;
-    if (!defaults->has_platforms || strcmp(stored.digest, plan.digest) == 0)
+    if (!(defaults->has_platforms || defaults->has_aliases) ||
+        strcmp(stored.digest, plan.digest) == 0)
         *state = LLMGR_SYNC_CURRENT;
     else
         *state = stored.digest[0] == '\0' ? LLMGR_SYNC_NEVER : LLMGR_SYNC_STALE;

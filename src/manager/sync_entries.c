@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "config/placeholder.h"
 #include "keys/key_text.h"
+#include "manager/aliases.h"
 #include "manager/rules.h"
 #include "manager/sync_plan.h"
 #include "net/policy.h"
@@ -177,6 +178,28 @@ static llmgr_status judge_unique(const struct checking *checking, const struct l
     return LLMGR_OK;
 }
 
+/* ---- Aliases --------------------------------------------------------------------------------- */
+
+static llmgr_status take_aliases(const struct checking *checking, struct lm_sync_plan *plan,
+                                 struct llmgr_error *err)
+{
+    const struct lm_defaults *defaults = checking->defaults;
+    plan->aliases =
+        lb_arena_calloc(checking->arena, defaults->alias_count + 1, sizeof *plan->aliases);
+    if (plan->aliases == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < defaults->alias_count; i++) {
+        const struct lm_default_alias *alias = &defaults->aliases[i];
+        struct llmgr_error inner = {0};
+        plan->aliases[i] =
+            (struct lm_alias_entry){.name = lb_cstr(alias->name), .target = lb_cstr(alias->target)};
+        if (lm_rule_alias(plan->aliases[i].name, plan->aliases[i].target, &inner) != LLMGR_OK)
+            return fail_at(checking, alias->line, alias->name, &inner, err);
+    }
+    plan->alias_count = defaults->alias_count;
+    return LLMGR_OK;
+}
+
 /* ---- Digest ---------------------------------------------------------------------------------- */
 
 static void digest_number(crypto_generichash_state *state, uint64_t value)
@@ -214,6 +237,11 @@ static void make_digest(struct lm_sync_plan *plan)
             digest_text(&state, entry->models[j].extra_body);
         }
     }
+    /* A file without aliases has the digest that it had before there were any. */
+    for (size_t i = 0; i < plan->alias_count; i++) {
+        digest_text(&state, plan->aliases[i].name);
+        digest_text(&state, plan->aliases[i].target);
+    }
     crypto_generichash_final(&state, bytes, sizeof bytes);
     sodium_bin2hex(plan->digest, sizeof plan->digest, bytes, sizeof bytes);
 }
@@ -237,6 +265,9 @@ llmgr_status lm_sync_entries(struct lm_sync_plan *plan, const struct lm_defaults
         if (status != LLMGR_OK)
             return status;
     }
-    make_digest(plan);
-    return LLMGR_OK;
+    plan->has_platforms = defaults->has_platforms;
+    llmgr_status status = take_aliases(&checking, plan, err);
+    if (status == LLMGR_OK)
+        make_digest(plan);
+    return status;
 }

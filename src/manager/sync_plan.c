@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "keys/ring.h"
 #include "manager/access.h"
+#include "manager/aliases.h"
 #include "manager/manager.h"
 #include "manager/rules.h"
 #include "store/store.h"
@@ -318,6 +319,8 @@ static bool entry_differs(const struct lm_sync_entry *entry)
 
 static bool differs(const struct lm_sync_plan *plan)
 {
+    if (lm_aliases_differ(plan))
+        return true;
     for (size_t i = 0; i < plan->row_count; i++)
         if (!plan->rows[i].is_matched)
             return true;
@@ -347,8 +350,12 @@ llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx, struct
                              struct llmgr_error *err)
 {
     forget_matches(plan);
-    llmgr_status status = read_rows(plan, tx, arena, err);
-    if (status == LLMGR_OK)
+    llmgr_status status = lm_aliases_compare(plan, tx, arena, err);
+    plan->rows = NULL;
+    plan->row_count = 0;
+    if (status == LLMGR_OK && plan->has_platforms)
+        status = read_rows(plan, tx, arena, err);
+    if (status == LLMGR_OK && plan->has_platforms)
         status = read_models(plan, tx, arena, err);
     if (status != LLMGR_OK)
         return status;

@@ -21,7 +21,8 @@
     XX(EXTRA_BODY, "extra_body")                                                                   \
     XX(NATIVE_PATHS, "native_paths")                                                               \
     XX(HEADERS, "headers")                                                                         \
-    XX(POSITION, "position")
+    XX(POSITION, "position")                                                                       \
+    XX(TARGET, "target")
 
 enum lm_diff {
 #define LM_DIFF_ENUM(name, word) LM_DIFF_##name,
@@ -86,6 +87,18 @@ struct lm_sync_entry {
     bool is_shifted;
 };
 
+struct lm_alias_row {
+    struct lb_str name;
+    struct lb_str target;
+    bool is_matched;
+};
+
+struct lm_alias_entry {
+    struct lb_str name;
+    struct lb_str target;
+    struct lm_alias_row *row; /* NULL: new */
+};
+
 enum { LM_SYNC_DIGEST_SIZE = 65 }; /* 64 hex digits and a NUL */
 #define LM_SYNC_DIGEST_NAME "sync.digest"
 
@@ -95,6 +108,11 @@ struct lm_sync_plan {
     size_t entry_count;
     struct lm_sync_row *rows;
     size_t row_count;
+    struct lm_alias_entry *aliases;
+    size_t alias_count;
+    struct lm_alias_row *alias_rows;
+    size_t alias_row_count;
+    bool has_platforms;               /* else the database's stay as they are */
     char digest[LM_SYNC_DIGEST_SIZE]; /* of the entries */
     bool is_needed;                   /* the database differs from the entries */
 };

@@ -3,6 +3,7 @@
 #include "resolve/choose.h"
 
 #include "base/error.h"
+#include "resolve/alias.h"
 
 /* ---- Reasons --------------------------------------------------------------------------------- */
 
@@ -339,17 +340,41 @@ void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_c
     take(choice, platform, model, lr_choose_key(scene, platform), LR_REASON_SELECTED);
 }
 
+static void choose_by_name(const struct lr_scene *scene, struct lb_str name,
+                           struct lr_choice *choice)
+{
+    struct lb_str slot = lr_slot_named(scene, name);
+
+    if (slot.size != 0)
+        lr_choose_by_slot(scene, slot, choice);
+    else
+        lr_choose_by_model(scene, name, choice);
+}
+
+/* Asked last: whatever bears the name itself comes before an alias of it. */
+static void choose_by_alias(const struct lr_scene *scene, struct lb_str name,
+                            struct lr_choice *choice)
+{
+    struct lm_alias alias;
+
+    if (!lr_alias_for(scene, name, &alias))
+        return;
+    choose_by_name(scene, alias.target, choice);
+    choice->alias = alias;
+}
+
 void lr_choose(const struct lr_scene *scene, const struct lr_request *request,
                struct lr_choice *choice)
 {
     struct lb_str slot = request->slot.size != 0 ? request->slot : LB_STR(LLMGR_SLOT_MAIN);
 
-    if (request->model.size != 0)
-        slot = lr_slot_named(scene, request->model);
-    if (request->model.size == 0 && request->platform_id != 0)
+    if (request->model.size != 0) {
+        choose_by_name(scene, request->model, choice);
+        if (choice->platform == NULL && choice->slot.size == 0)
+            choose_by_alias(scene, request->model, choice);
+    } else if (request->platform_id != 0) {
         lr_choose_by_platform(scene, request->platform_id, choice);
-    else if (slot.size != 0)
+    } else {
         lr_choose_by_slot(scene, slot, choice);
-    else
-        lr_choose_by_model(scene, request->model, choice);
+    }
 }

@@ -8,8 +8,8 @@
  *              -> the first system platform with a model and a usable key
  *              -> the first system platform with a model, whose missing key is then the error
  *   by model   a slot -> platform/display name -> platform/model name -> display name -> model
- * name; within one of these: a usable key before none, own before system, then the order in which
- * people see them
+ * name -> what an alias of that name stands for (alias.h); within one of these: a usable key before
+ * none, own before system, then the order in which people see them
  */
 #ifndef LR_CHOOSE_H
 #define LR_CHOOSE_H
@@ -83,6 +83,7 @@ struct lr_choice {
     bool fell_back;                 /* a stored choice is kept, but not used */
     struct lr_selection *gone;      /* a stored choice to repair, or NULL */
     struct lr_selection *selection; /* the stored choice that was used, or NULL */
+    struct lm_alias alias;          /* the alias that was asked; .name.p NULL: none */
 };
 
 /* Is the choice's target there? Fills *platform and *model if so: SELECTED, HIDDEN_BY_MODE, GONE.

@@ -192,7 +192,10 @@ static llmgr_status make_list(struct list *list, const struct lr_request *reques
     list->items = lb_arena_calloc(list->arena, list->capacity + 1, sizeof *list->items);
     if (list->items == NULL)
         return lb_fail_memory(list->err);
-    return by_slot ? list_by_slot(list) : list_by_model(list, request->model);
+    if (by_slot)
+        return list_by_slot(list);
+    return list_by_model(list, list->choice->alias.name.p != NULL ? list->choice->alias.target
+                                                                  : request->model);
 }
 
 static llmgr_status explain(struct lm_manager *manager, const struct lr_scene *scene,
@@ -209,11 +212,18 @@ static llmgr_status explain(struct lm_manager *manager, const struct lr_scene *s
     if (status != LLMGR_OK)
         return status;
     llmgr_status outcome = lr_choice_status(scene, request, &choice, &would);
-    const char *message = lb_arena_strdup(arena, would.message);
-    if (message == NULL)
-        return lb_fail_memory(err);
+    const bool has_alias = choice.alias.name.p != NULL;
     *explanation = (struct llmgr_explanation){
-        .items = list.items, .count = list.count, .status = outcome, .message = message};
+        .items = list.items,
+        .count = list.count,
+        .status = outcome,
+        .message = lb_arena_strdup(arena, would.message),
+        .alias = has_alias ? lr_keep_text(arena, choice.alias.name) : NULL,
+        .alias_target = has_alias ? lr_keep_text(arena, choice.alias.target) : NULL,
+    };
+    if (explanation->message == NULL ||
+        (has_alias && (explanation->alias == NULL || explanation->alias_target == NULL)))
+        return lb_fail_memory(err);
     return LLMGR_OK;
 }
 

@@ -17,7 +17,15 @@
 #include "store/store.h"
 
 /* The first column of PROFILE_READ; models come from a statement of their own. */
-enum kind { KIND_HISTORY = 0, KIND_PLATFORM, KIND_KEY, KIND_SELECTION, KIND_MODEL, KIND_COUNT };
+enum kind {
+    KIND_HISTORY = 0,
+    KIND_PLATFORM,
+    KIND_KEY,
+    KIND_SELECTION,
+    KIND_ALIAS,
+    KIND_MODEL,
+    KIND_COUNT
+};
 
 /* A row; what its columns mean depends on the kind (see store/statements.def). */
 struct row {
@@ -75,7 +83,8 @@ static bool add_choice(struct draft *draft, const struct ls_rows *rows)
     enum kind kind = (enum kind)ls_column_int(rows, 0);
     int64_t id = ls_column_int(rows, 1);
     int64_t other = ls_column_int(rows, 2);
-    int texts = kind == KIND_PLATFORM ? 3 : kind == KIND_SELECTION ? 1 : 0;
+    static const int TEXTS[KIND_COUNT] = {
+        [KIND_PLATFORM] = 3, [KIND_SELECTION] = 1, [KIND_ALIAS] = 2};
 
     if (kind == KIND_HISTORY) {
         draft->stale = draft->stale || id != draft->known.mark;
@@ -90,11 +99,11 @@ static bool add_choice(struct draft *draft, const struct ls_rows *rows)
         return false;
     row->id = id;
     row->other = other;
-    for (int i = 0; i < texts; i++) {
+    for (int i = 0; i < TEXTS[kind]; i++) {
         if (!keep(draft, ls_column_text(rows, 3 + i), &row->text[i]))
             return false;
     }
-    return kind == KIND_SELECTION || keep(draft, ls_column_blob(rows, 6), &row->record);
+    return kind >= KIND_SELECTION || keep(draft, ls_column_blob(rows, 6), &row->record);
 }
 
 static bool add_model(struct draft *draft, const struct ls_rows *rows)
@@ -231,7 +240,8 @@ static struct lm_platform *platforms_of(struct lr_profile *profile)
     char *at = (char *)(profile + 1);
 
     at += profile->selection_count * sizeof(struct lr_selection);
-    return (void *)(at + profile->key_count * sizeof(struct lr_own_key));
+    at += profile->key_count * sizeof(struct lr_own_key);
+    return (void *)(at + profile->alias_count * sizeof(struct lr_own_alias));
 }
 
 struct packer {
@@ -275,6 +285,14 @@ static void pack_choices(struct packer *packer, const struct draft *draft)
             .record_size = (uint16_t)row->record.size,
             .state = (uint8_t)row->state,
             .hide = row->other != 0,
+        };
+    struct lr_own_alias *alias = (void *)key;
+    for (const struct row *row = draft->rows[KIND_ALIAS]; row != NULL; row = row->next)
+        *alias++ = (struct lr_own_alias){
+            .name_at = pack_bytes(packer, row->text[0]),
+            .target_at = pack_bytes(packer, row->text[1]),
+            .name_size = (uint8_t)row->text[0].size,
+            .target_size = (uint8_t)row->text[1].size,
         };
 }
 
@@ -323,6 +341,7 @@ static struct lr_profile *pack(const struct draft *draft)
     size_t texts_at = sizeof(struct lr_profile) +
                       draft->counts[KIND_SELECTION] * sizeof(struct lr_selection) +
                       draft->counts[KIND_KEY] * sizeof(struct lr_own_key) +
+                      draft->counts[KIND_ALIAS] * sizeof(struct lr_own_alias) +
                       draft->counts[KIND_PLATFORM] * sizeof(struct lm_platform) +
                       draft->counts[KIND_MODEL] * sizeof(struct lm_model);
     size_t size = (texts_at + draft->user.size + draft->texts + 7) / 8 * 8;
@@ -335,6 +354,7 @@ static struct lr_profile *pack(const struct draft *draft)
     profile->user_size = (uint8_t)draft->user.size;
     profile->selection_count = (uint16_t)draft->counts[KIND_SELECTION];
     profile->key_count = (uint16_t)draft->counts[KIND_KEY];
+    profile->alias_count = (uint16_t)draft->counts[KIND_ALIAS];
     profile->platform_count = (uint16_t)draft->counts[KIND_PLATFORM];
     struct packer packer = {profile, (char *)profile + texts_at};
     pack_bytes(&packer, draft->user);
@@ -356,6 +376,10 @@ static bool fits(const struct draft *draft)
     }
     for (const struct row *row = draft->rows[KIND_KEY]; row != NULL; row = row->next) {
         if (row->record.size > UINT16_MAX)
+            return false;
+    }
+    for (const struct row *row = draft->rows[KIND_ALIAS]; row != NULL; row = row->next) {
+        if (row->text[0].size > UINT8_MAX || row->text[1].size > UINT8_MAX)
             return false;
     }
     return true;
@@ -446,14 +470,27 @@ const struct lr_own_key *lr_profile_keys(const struct lr_profile *profile)
     return (const void *)(lr_profile_selections(profile) + profile->selection_count);
 }
 
-const struct lm_platform *lr_profile_platforms(const struct lr_profile *profile)
+const struct lr_own_alias *lr_profile_aliases(const struct lr_profile *profile)
 {
     return (const void *)(lr_profile_keys(profile) + profile->key_count);
+}
+
+const struct lm_platform *lr_profile_platforms(const struct lr_profile *profile)
+{
+    return (const void *)(lr_profile_aliases(profile) + profile->alias_count);
 }
 
 const struct lm_model *lr_profile_models(const struct lr_profile *profile)
 {
     return (const void *)(lr_profile_platforms(profile) + profile->platform_count);
+}
+
+struct lm_alias lr_profile_alias(const struct lr_profile *profile, const struct lr_own_alias *alias)
+{
+    return (struct lm_alias){
+        lb_str((const char *)profile + alias->name_at, alias->name_size),
+        lb_str((const char *)profile + alias->target_at, alias->target_size),
+    };
 }
 
 struct lb_str lr_profile_slot(const struct lr_profile *profile,

@@ -4,7 +4,8 @@
  * platforms with their models. One block of memory without outside pointers, so that it can be
  * cached by the thousand and moved by lr_profile_copy:
  *
- *     head | selections | own keys | private platforms | private models | texts and sealed keys
+ *     head | selections | own keys | aliases | private platforms | private models | texts and
+ *     sealed keys
  *
  * A user with one choice and one key takes about 200 bytes.
  */
@@ -38,6 +39,14 @@ struct lr_own_key {
     uint8_t hide;  /* the user hides this system platform */
 };
 
+struct lr_own_alias {
+    uint32_t name_at;
+    uint32_t target_at;
+    uint8_t name_size;
+    uint8_t target_size;
+    uint8_t unused[6];
+};
+
 struct lr_profile {
     uint64_t hash;     /* lm_user_hash */
     uint64_t sequence; /* of lm_changes when its reading began */
@@ -50,7 +59,8 @@ struct lr_profile {
     uint8_t user_size;
     uint8_t used; /* the cache's: asked for since the clock's hand last passed */
     uint8_t dead; /* the cache's: dropped, its room not yet reclaimed */
-    uint8_t unused[3];
+    uint8_t unused;
+    uint16_t alias_count;
 };
 
 /*
@@ -81,6 +91,10 @@ const struct lr_own_key *lr_profile_keys(const struct lr_profile *profile);
 const struct lm_platform *lr_profile_platforms(const struct lr_profile *profile);
 const struct lm_model *lr_profile_models(const struct lr_profile *profile);
 
+const struct lr_own_alias *lr_profile_aliases(const struct lr_profile *profile);
+
+struct lm_alias lr_profile_alias(const struct lr_profile *profile,
+                                 const struct lr_own_alias *alias);
 struct lb_str lr_profile_slot(const struct lr_profile *profile,
                               const struct lr_selection *selection);
 struct lb_str lr_profile_record(const struct lr_profile *profile, const struct lr_own_key *key);

@@ -56,6 +56,12 @@ static llmgr_status fail_not_found(const struct lr_scene *scene, const struct lr
 {
     uint32_t count;
 
+    if (choice->slot.size == 0 && choice->alias.name.p != NULL)
+        return lb_fail(
+            err, LLMGR_ERR_NOT_FOUND,
+            N_("there is no model '%.*s': the alias '%.*s' stands for '%.*s', and there is "
+               "no such model or slot"),
+            SHOW(request->model), SHOW(choice->alias.name), SHOW(choice->alias.target));
     if (choice->slot.size == 0)
         return lb_fail(err, LLMGR_ERR_NOT_FOUND,
                        scene->options->for_callers

@@ -34,6 +34,7 @@ const char *const LS_TABLES[] = {
     "llm_usage_hours",
     "llm_journals",
     "llm_answers",
+    "llm_aliases",
 };
 const size_t LS_TABLE_COUNT = sizeof LS_TABLES / sizeof LS_TABLES[0];
 

@@ -21,6 +21,8 @@ USER = 'alice'
 CONFIG = '''
 mode: custom
 auto_key: true
+aliases:
+  claude-*: auto
 platforms:
   Mock:
     base_url: {url}

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Runs the client tests in an environment of their own: run.py FOLDER [pytest option]...
 
-Below FOLDER it makes a Python virtual environment from requirements.txt and a node_modules from
-package-lock.json, with pip and npm as they are configured here, and makes them anew only if those
-files have changed. If no registry can be reached it says why on its last line and is skipped: exit
-code 77, which tools/test-summary names and, in continuous integration, counts as a failure.
+Below FOLDER it makes three Python virtual environments, of the libraries in requirements.txt, of
+the programs in requirements-tools.txt (with a newer Node.js than the distribution's) and of aider,
+and two node_modules, from package-lock.json and from that of tools/; with pip and npm as they are
+configured here, all at once, and anew only if those files have changed. If no registry can be
+reached it says why on its last line and is skipped: exit code 77, which tools/test-summary names
+and, in continuous integration, counts as a failure.
 """
+import concurrent.futures
+import functools
 import hashlib
 import os
 import pathlib
@@ -40,15 +44,15 @@ def run(home, *argv):
         raise Unreachable(' '.join((said.splitlines() or [str(error)])[-1].split())) from error
 
 
-def make_python(home):
+def make_python(name, home):
     venv.create(home, with_pip=True)
     run(home, home / 'bin' / 'pip', 'install', '--quiet', '--only-binary', ':all:',
-        '-r', HERE / 'requirements.txt')
+        '-r', HERE / name)
 
 
-def make_node(home):
+def make_node(folder, home):
     for name in ('package.json', 'package-lock.json', '.npmrc'):
-        shutil.copy(HERE / name, home)
+        shutil.copy(folder / name, home)
     run(home, 'npm', 'ci', '--ignore-scripts')
 
 
@@ -69,13 +73,27 @@ def ready(home, make, *names):
 
 def main():
     folder = pathlib.Path(sys.argv[1]).resolve()
-    python, node = folder / 'python', folder / 'node'
-    complaint = ready(python, make_python, 'requirements.txt') or \
-        ready(node, make_node, 'package.json', 'package-lock.json')
+    wanted = [
+        ('python', functools.partial(make_python, 'requirements.txt'), 'requirements.txt'),
+        ('node', functools.partial(make_node, HERE), 'package.json', 'package-lock.json'),
+        ('tools', functools.partial(make_node, HERE / 'tools'), 'tools/package.json',
+         'tools/package-lock.json'),
+        ('tools-python', functools.partial(make_python, 'requirements-tools.txt'),
+         'requirements-tools.txt'),
+        ('aider', functools.partial(make_python, 'requirements-aider.txt'),
+         'requirements-aider.txt'),
+    ]
+    with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
+        complaints = list(pool.map(lambda row: ready(folder / row[0], *row[1:]), wanted))
+    complaint = '; '.join(filter(None, complaints))
     if complaint:
         print(complaint, file=sys.stderr)
         return SKIP
-    env = {**os.environ, 'LLMGR_NODE_HOME': str(node)}
+    python = folder / 'python'
+    env = {**os.environ, 'LLMGR_NODE_HOME': str(folder / 'node'),
+           'LLMGR_TOOLS_HOME': str(folder / 'tools'),
+           'LLMGR_TOOLS_PYTHON': str(folder / 'tools-python'),
+           'LLMGR_AIDER': str(folder / 'aider' / 'bin' / 'aider')}
     argv = [python / 'bin' / 'python', '-m', 'pytest', '-q', '-p', 'no:cacheprovider',
             '--rootdir', HERE, *sys.argv[2:], HERE]
     return subprocess.run(argv, env=env, check=False).returncode

@@ -148,13 +148,16 @@ def test_slots_are_chosen_for_and_explained(api):
     assert api.good('GET', '/api/selections', 'ann')['data'] == []
     chosen = {'platform_id': large['platform_id'], 'model_id': large['model_id']}
     assert api.good('GET', '/api/selections/main', 'ann')['is_default']
-    for slot in ('main', '快/慢', 'fast'):
+    for slot in ('main', '快 慢%2F', 'fast'):
         path = '/api/selections/' + urllib.parse.quote(slot, safe='')
         got = api.good('PUT', path, 'ann', chosen)
         assert (got['slot'], got['model_id']) == (slot, large['model_id'])
         assert api.good('GET', path, 'ann') == got
     rows = api.all('/api/selections', 'ann', limit=2)
-    assert sorted(row['slot'] for row in rows) == sorted(['main', '快/慢', 'fast'])
+    assert sorted(row['slot'] for row in rows) == sorted(['main', '快 慢%2F', 'fast'])
+    # A '/' parts a platform from its model in names.
+    api.bad(400, 'ERR_INVALID', 'PUT', '/api/selections/a%2Fb', 'ann',
+            {'platform_id': large['platform_id'], 'model_id': large['model_id']})
     why = api.good('GET', '/api/explain?model=Large', 'ann')
     assert [row['model_id'] for row in why['candidates'] if row['chosen']] == [large['model_id']]
     assert why['status'] == 'OK'

@@ -47,6 +47,21 @@ def test_lists_have_the_seeds_shape(manager, mockllm):
     assert set(manager.get_user_selection_detail('u')) == SEED_DETAIL_KEYS
 
 
+def test_aliases(manager):
+    assert manager.aliases('u') == []
+    assert manager.set_alias('u', 'claude-*', 'mock') is True
+    assert manager.set_alias('u', 'gpt', 'auto') is True
+    assert manager.aliases('u') == [llmgr.Alias('claude-*', 'mock', False),
+                                    llmgr.Alias('gpt', 'auto', False)]
+    assert manager.aliases('v') == []
+    assert manager.delete_alias('u', 'gpt') is True
+    with pytest.raises(llmgr.NotFoundError):
+        manager.delete_alias('u', 'gpt')
+    for name, target in [('auto', 'mock'), ('a*b*', 'mock'), ('same', 'same'), ('', 'mock')]:
+        with pytest.raises(llmgr.InvalidError):
+            manager.set_alias('u', name, target)
+
+
 def test_a_users_own_house(manager):
     platform = manager.add_platform('Mine', 'https://api.example.com/v1', 'sk-mine', user_id='u')
     assert (platform.name, platform.user_id, platform.payer) == ('Mine', 'u', 'user')

@@ -139,6 +139,9 @@ static void the_callers_own_data_is_passed_over(void **state)
     (void)state;
     told("{\"metadata\":{\"thread_id\":\"t\",\"a\":{\"file_id\":\"f\"}},\"file_id\":\"g\"}",
          "file:g ");
+    /* As Codex sends it. */
+    told("{\"client_metadata\":{\"thread_id\":\"01a2\",\"session_id\":\"s\"},\"file_id\":\"g\"}",
+         "file:g ");
     told("{\"messages\":[{\"content\":[{\"type\":\"tool_use\",\"input\":{\"container\":\"web-1\"}},"
          "{\"file_id\":\"f\"}]}]}",
          "file:f ");

@@ -76,8 +76,9 @@ static void numbers_of_choices_are_written_as_their_names(void **state)
     struct llmgr_change changes[] = {
         {.action = LLMGR_CHANGE_ADD, .platform_name = "A"},
         {.action = LLMGR_CHANGE_REMOVE, .platform_name = "B", .display_name = "m", .detail = "d"},
+        {.action = LLMGR_CHANGE_UPDATE, .alias = "gpt-*", .detail = "target"},
     };
-    const struct lx_sync sync = {true, {.changes = changes, .count = 2}};
+    const struct lx_sync sync = {true, {.changes = changes, .count = 3}};
     const struct lx_info info = {"0.1.0", LLMGR_MODE_CUSTOM, false};
     struct lx_new_token made = {
         .token = {.token_id = 4, .kind = LLMGR_TOKEN_ADMIN, .name = "", .created_at_ms = 5},
@@ -87,8 +88,11 @@ static void numbers_of_choices_are_written_as_their_names(void **state)
 
     is(lx_json_sync(&sync),
        "{\"dry_run\":true,\"changes\":[{\"action\":\"add\",\"platform_name\":\"A\","
-       "\"display_name\":null,\"detail\":null},{\"action\":\"remove\",\"platform_name\":\"B\","
-       "\"display_name\":\"m\",\"detail\":\"d\"}]}");
+       "\"display_name\":null,\"detail\":null,\"alias\":null},"
+       "{\"action\":\"remove\",\"platform_name\":\"B\","
+       "\"display_name\":\"m\",\"detail\":\"d\",\"alias\":null},"
+       "{\"action\":\"update\",\"platform_name\":null,\"display_name\":null,"
+       "\"detail\":\"target\",\"alias\":\"gpt-*\"}]}");
     is(lx_json_info(&info), "{\"version\":\"0.1.0\",\"mode\":\"custom\",\"auto_key\":false}");
     is(lx_json_new_token(&made),
        "{\"token_id\":4,\"kind\":\"admin\",\"name\":\"\",\"user\":null,\"prefix\":null,"
@@ -123,7 +127,8 @@ static void structures_and_lists_within_are_written_along(void **state)
     is(lx_json_usage_report(&report), text);
     const struct llmgr_explanation none = {.status = LLMGR_ERR_NO_KEY, .message = "no"};
     is(lx_json_explanation(&none),
-       "{\"candidates\":[],\"status\":\"ERR_NO_KEY\",\"message\":\"no\"}");
+       "{\"candidates\":[],\"status\":\"ERR_NO_KEY\",\"message\":\"no\",\"alias\":null,"
+       "\"alias_target\":null}");
     const struct lx_failure_report failure = {{LLMGR_ERR_CONFLICT, 5, "taken"}};
     is(lx_json_failure_report(&failure),
        "{\"error\":{\"code\":\"ERR_CONFLICT\",\"exit_code\":5,\"message\":\"taken\"}}");

@@ -29,10 +29,10 @@ from ._errors import (
 from ._manager import AIManager
 from ._native import ffi as _ffi
 from ._native import lib as _lib
-from ._types import Model, Platform, Resolved, Usage, UsageSum
+from ._types import Alias, Model, Platform, Resolved, Usage, UsageSum
 
 __all__ = [
-    'AIManager', 'CancelledError', 'ClosedError', 'ConfigError', 'ConflictError',
+    'AIManager', 'Alias', 'CancelledError', 'ClosedError', 'ConfigError', 'ConflictError',
     'DEFAULT_PLATFORM_CONFIGS', 'DatabaseError', 'FileError', 'ForbiddenError', 'InternalError',
     'InvalidError', 'KeyRefusedError', 'LLM_AUTO_KEY', 'LLM_Manager', 'LimitError', 'LlmgrError',
     'Model', 'NoKeyError', 'NotFoundError', 'OutOfMemoryError', 'Platform', 'Resolved',

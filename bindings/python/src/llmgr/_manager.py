@@ -230,8 +230,8 @@ class AIManager:
 
     def _list(self, kind: str, user_id: object, convert: Callable[[Any], Any]) -> list[Any]:
         user = self._user(user_id)
-        ask, clear = _LISTS[kind]
-        out, error = ffi.new(f'struct llmgr_{kind[:-1]}_list *'), new_error()
+        structure, ask, clear = _LISTS[kind]
+        out, error = ffi.new(f'struct {structure} *'), new_error()
         with self._handle as manager:
             check(ask(manager, user, out, error), error)
         try:
@@ -279,6 +279,37 @@ class AIManager:
         """
         self._do(lib.llmgr_selection_save, self._user(user_id), to_text('usage_key', usage_key),
                  to_id('platform_id', platform_id), to_id('model_id', model_id))
+        return True
+
+    # ---- Aliases --------------------------------------------------------------------------------
+
+    def aliases(self, user_id: str | None = None) -> list[Alias]:
+        """Names that stand for a slot or model: the user's own, then the operator's."""
+        return self._list('aliases', user_id, _rows.alias)
+
+    def set_alias(self, user_id: str | None, name: str, target: str) -> bool:
+        """Lets a name that clients insist on stand for a slot or model.
+
+        Args:
+            user_id: Whose alias it is; None: the system user's.
+            name: 1-120 bytes; one "*" in it is anything: "claude-*". Asked when no slot and no
+                model bears the name, exact names before patterns.
+            target: A name as requests give it; it need not be there yet.
+
+        Raises:
+            InvalidError: A name, or the user has 100 aliases.
+        """
+        self._do(lib.llmgr_alias_set, self._user(user_id), to_text('name', name),
+                 to_text('target', target))
+        return True
+
+    def delete_alias(self, user_id: str | None, name: str) -> bool:
+        """Deletes one of the user's own aliases.
+
+        Raises:
+            NotFoundError: There is none. ForbiddenError: Only the operator has it.
+        """
+        self._do(lib.llmgr_alias_delete, self._user(user_id), to_text('name', name))
         return True
 
     def _do(self, function: Callable[..., int], *arguments: Any) -> None:
@@ -566,8 +597,9 @@ def _sync_platforms(handle: Handle, config: Config) -> int:
 
 
 _LISTS = {
-    'models': (lib.llmgr_models, lib.llmgr_model_list_clear),
-    'platforms': (lib.llmgr_platforms, lib.llmgr_platform_list_clear),
+    'aliases': ('llmgr_alias_list', lib.llmgr_aliases, lib.llmgr_alias_list_clear),
+    'models': ('llmgr_model_list', lib.llmgr_models, lib.llmgr_model_list_clear),
+    'platforms': ('llmgr_platform_list', lib.llmgr_platforms, lib.llmgr_platform_list_clear),
 }
 
 

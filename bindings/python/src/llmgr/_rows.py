@@ -10,7 +10,7 @@ from typing import Any
 
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_text)
-from ._types import Model, Platform, Resolved, Usage, UsageSum
+from ._types import Alias, Model, Platform, Resolved, Usage, UsageSum
 
 KEY_ROOM = 4097  # what llmgr_llm_key promises to be enough
 
@@ -60,6 +60,11 @@ def platform(row: Any, user_id: str) -> Platform:
                     no_stream_options_until_ms=row.no_stream_options_until_ms or None,
                     native_paths=from_optional(row.native_paths),
                     headers=from_optional(row.headers))
+
+
+def alias(row: Any) -> Alias:
+    """A struct llmgr_alias."""
+    return Alias(name=from_text(row.name), target=from_text(row.target), is_sys=row.is_sys)
 
 
 def selection(row: Any) -> dict[str, Any]:

@@ -45,6 +45,21 @@ class Platform:
 
 
 @dataclasses.dataclass(frozen=True)
+class Alias:
+    """A name that clients insist on.
+
+    Attributes:
+        name: One "*" in it is anything.
+        target: The slot or model it stands for.
+        is_sys: Is it the operator's? The user's own is asked before it.
+    """
+
+    name: str
+    target: str
+    is_sys: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class Model:
     """A model as one user sees it.
 

@@ -138,7 +138,8 @@ def peak(process):
         return next(int(line.split()[1]) for line in status if line.startswith('VmHWM'))
 
 
-@pytest.mark.skipif('ASAN_OPTIONS' in os.environ, reason='memory means nothing under sanitizers')
+@pytest.mark.skipif('ASAN_OPTIONS' in os.environ,
+                    reason='the memory of a program under sanitizers is mostly theirs')
 def test_what_is_small_and_becomes_large_passes_in_bounded_memory(peer):
     body = b'{"choices":[{"index":0,"message":{"content":"' + b'x' * 12_000_000 + b'"}}]}'
     before = peak(peer.serving.process)

@@ -11,21 +11,21 @@ from conftest import Llmgr
 from faults import (AT_MAIN, DESCRIPTORS_GONE, FULL, FULL_ONCE, MEMORY_GONE, SYNC, WRITE, Fault,
                     Page, side_by_side)
 from test_gateway import MANAGED, RELAYED, Gateway, is_refusal, until_refused
-from test_program import Houses, QuietMock, Run, lying_about, state
+from test_program import Sites, QuietMock, Run, lying_about, state
 
 CLOSED = Fault('closed', ('make',), errno.EACCES)
 WRITE_GONE = Fault('write-gone', ('write',), errno.EIO, forever=True)
 RUNS = 12
 
 
-@pytest.fixture(scope='module', name='houses')
+@pytest.fixture(scope='module', name='sites')
 def houses_fixture(tmp_path_factory):
-    return Houses(tmp_path_factory.mktemp('houses'), QuietMock())
+    return Sites(tmp_path_factory.mktemp('sites'), QuietMock())
 
 
-def perform(houses, house, words, fault, nth, path):
+def perform(sites, site, words, fault, nth, path):
     """As in test_program, but only files of that name fail."""
-    llmgr = houses.copy(house)
+    llmgr = sites.copy(site)
     page = Page(llmgr.folder / 'faults.page')
     page.arm(fault, nth, AT_MAIN, path)
     result = llmgr.run(*words.split(), env=page.env)
@@ -33,35 +33,35 @@ def perform(houses, house, words, fault, nth, path):
                page.each, page.failed, llmgr)
 
 
-def each(houses, house, words, fault, path):
+def each(sites, site, words, fault, path):
     """One run per call of the fault's kinds on such files; of many, some evenly spread."""
-    peace = perform(houses, house, words, fault, 0, path)
+    peace = perform(sites, site, words, fault, 0, path)
     assert peace.code == 0, peace.err
     calls = fault.calls(peace.each)
     assert calls > 0, f'{words}: nothing that could fail of {path}'
     runs = side_by_side([
-        lambda nth=nth: perform(houses, house, words, fault, nth, path)
+        lambda nth=nth: perform(sites, site, words, fault, nth, path)
         for nth in range(1, calls + 1, max(1, calls // RUNS))])
     return [run for run in runs if run.failed > 0]
 
 
 @pytest.mark.parametrize('fault', [SYNC, WRITE, CLOSED], ids=lambda fault: fault.name)
-def test_no_master_key_is_used_that_is_not_safely_on_disk(houses, fault):
-    runs = each(houses, 'empty', 'init', fault, 'master.key')
+def test_no_master_key_is_used_that_is_not_safely_on_disk(sites, fault):
+    runs = each(sites, 'empty', 'init', fault, 'master.key')
     assert runs
     for run in runs:
         assert run.code == 9 and 'master key' in run.err
         assert not any('master.key' in name for name in run.files)
 
 
-def test_the_folder_of_a_master_key_is_synced(houses):
-    runs = each(houses, 'empty', 'init', SYNC, '/.config/llmgr')
+def test_the_folder_of_a_master_key_is_synced(sites):
+    runs = each(sites, 'empty', 'init', SYNC, '/.config/llmgr')
     assert len(runs) == 2 and all(run.code == 9 for run in runs)
 
 
 @pytest.mark.parametrize('fault', [WRITE, FULL, FULL_ONCE], ids=lambda fault: fault.name)
-def test_no_half_configuration_stays(houses, fault):
-    runs = each(houses, 'empty', 'init', fault, 'llmgr.yaml')
+def test_no_half_configuration_stays(sites, fault):
+    runs = each(sites, 'empty', 'init', fault, 'llmgr.yaml')
     assert runs
     for run in runs:
         assert run.code != 0 and 'llmgr.yaml' in run.err
@@ -69,18 +69,18 @@ def test_no_half_configuration_stays(houses, fault):
 
 
 @pytest.mark.parametrize('fault', [SYNC, WRITE, FULL], ids=lambda fault: fault.name)
-def test_no_half_backup_stays(houses, fault):
-    runs = each(houses, 'house', 'db backup copy.db', fault, 'copy.db')
+def test_no_half_backup_stays(sites, fault):
+    runs = each(sites, 'site', 'db backup copy.db', fault, 'copy.db')
     assert runs
     for run in runs:
         assert run.code != 0, run.out
         assert not any('copy.db' in name for name in run.files), run.files
 
 
-def test_a_failing_disk_is_not_called_full(houses):
+def test_a_failing_disk_is_not_called_full(sites):
     for fault, word in ((WRITE_GONE, 'check the disk'), (FULL, 'space'),
                         (DESCRIPTORS_GONE, 'open files')):
-        run = perform(houses, 'house', 'platform list', fault, 1, 'llmgr.db')
+        run = perform(sites, 'site', 'platform list', fault, 1, 'llmgr.db')
         assert run.failed and run.code == 9 and word in run.err, run.err
 
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from conftest import PATIENCE_S, PROGRAM, Llmgr, House
+from conftest import PATIENCE_S, PROGRAM, Llmgr, Site
 from serving import Serving, configure
-from siege import ledger
+from stress import ledger
 from test_program import QuietMock, state
 
 MAX_FILE = 256 << 10
@@ -25,10 +25,10 @@ MAX_FILE = 256 << 10
     'db check', 'key status', 'explain', 'usage', 'token list', 'sync --dry-run',
     'token create --kind admin', 'chat --no-stream hello', 'chat hello'])
 def test_an_answer_that_cannot_be_written_is_no_success(tmp_path, mockllm, words):
-    house = House(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
-    house.ok('init')
+    site = Site(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
+    site.ok('init')
     with open('/dev/full', 'wb') as full:
-        done = subprocess.run([PROGRAM, *words.split()], cwd=house.folder, env=house.env,
+        done = subprocess.run([PROGRAM, *words.split()], cwd=site.folder, env=site.env,
                               stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
                               timeout=PATIENCE_S, check=False)
     assert done.returncode == 1, done.stderr
@@ -38,10 +38,10 @@ def test_an_answer_that_cannot_be_written_is_no_success(tmp_path, mockllm, words
 # ---- A limit of file sizes -------------------------------------------------------------------
 
 
-def copied_state(house):
+def copied_state(site):
     """Of a copy: who opens the database itself moves its log into it when he closes it."""
-    copy = house.folder.parent / 'copy'
-    shutil.copytree(house.folder, copy)
+    copy = site.folder.parent / 'copy'
+    shutil.copytree(site.folder, copy)
     found = state(copy)
     shutil.rmtree(copy)
     return found
@@ -53,26 +53,26 @@ def limited():
 
 def test_a_file_size_limit_is_an_error_and_no_signal(tmp_path):
     """SIGXFSZ would end the process."""
-    (tmp_path / 'house').mkdir()
-    house = House(tmp_path / 'house', f'sqlite:{tmp_path}/house/llmgr.db', QuietMock())
-    house.ok('init')
+    (tmp_path / 'site').mkdir()
+    site = Site(tmp_path / 'site', f'sqlite:{tmp_path}/site/llmgr.db', QuietMock())
+    site.ok('init')
     wide = '{"note": "' + 'x' * 15000 + '"}'
-    platform = house.add_platform('ann', 'Mine')
+    platform = site.add_platform('ann', 'Mine')
     codes = []
     for i in range(40):
-        before = copied_state(house)
+        before = copied_state(site)
         done = subprocess.run(
             [PROGRAM, '-u', 'ann', 'model', 'add', '--platform', str(platform), '--name', f'm{i}',
-             '--extra-body', wide], cwd=house.folder, env=house.env, preexec_fn=limited,
+             '--extra-body', wide], cwd=site.folder, env=site.env, preexec_fn=limited,
             capture_output=True, timeout=PATIENCE_S, check=False)
         codes.append(done.returncode)
         assert done.returncode in (0, 9), (done.returncode, done.stderr)
         if done.returncode != 0:
             assert b'space' in done.stderr
-            assert copied_state(house) == before
+            assert copied_state(site) == before
             break
     assert codes[0] == 0 and codes[-1] == 9
-    house.ok('db', 'check')
+    site.ok('db', 'check')
 
 
 # ---- A small file system ---------------------------------------------------------------------

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import PATIENCE_S, PROGRAM, STARTED, House, Result
+from conftest import PATIENCE_S, PROGRAM, STARTED, Site, Result
 from serving import Serving
 from test_disk import SmallDisk
 
@@ -21,7 +21,7 @@ KEPT = 1 << 20  # LS_RESERVE_SHARE of the disk
 JSON = {'Content-Type': 'application/json'}
 
 
-class FullHouse(House):
+class FullSite(Site):
     """All its programs run in the name space, where `disk` is small."""
 
     def __init__(self, folder, upstream, size='16m'):
@@ -79,68 +79,68 @@ class FullHouse(House):
         self.keeper.stdout.close()
 
 
-@pytest.fixture(name='house')
+@pytest.fixture(name='site')
 def house_fixture(tmp_path, mockllm):
-    house = FullHouse(tmp_path, mockllm)
-    house.ok('init')
-    yield house
-    house.end()
+    site = FullSite(tmp_path, mockllm)
+    site.ok('init')
+    yield site
+    site.end()
 
 
 def bearer(token, **more):
     return {'Authorization': f'Bearer {token}', **more}
 
 
-def key_of(house, user, platform):
+def key_of(site, user, platform):
     """What is told of a user's key for a platform."""
-    rows = {row['platform_id']: row for row in house.json('-u', user, 'platform', 'list')}
+    rows = {row['platform_id']: row for row in site.json('-u', user, 'platform', 'list')}
     return rows[platform] if platform in rows else None
 
 
-def test_the_command_line_takes_power_away(house):
-    tokens = [house.token('ann') for _ in range(3)]
-    mine = house.add_platform('ann', 'Mine', key='sk-mine-0001')
-    other = house.add_platform('ann', 'Other', 'https://other.example/v1', key='sk-other-0001')
-    house.set_key('ann', 1, 'sk-own-0001')
+def test_the_command_line_takes_power_away(site):
+    tokens = [site.token('ann') for _ in range(3)]
+    mine = site.add_platform('ann', 'Mine', key='sk-mine-0001')
+    other = site.add_platform('ann', 'Other', 'https://other.example/v1', key='sk-other-0001')
+    site.set_key('ann', 1, 'sk-own-0001')
     for _ in range(2):  # with nobody else there the log and its index must be made first
-        house.fill()
-        assert house.kept() == KEPT
-        house.ok('token', 'revoke', tokens.pop()[0])
-        house.fill()
-        house.set_key('ann', mine, 'sk-mine-0002')
-        house.fill()
-    house.ok('-u', 'ann', 'platform', 'clear-key', 1)
-    house.fill()
-    house.ok('-u', 'ann', 'platform', 'delete', other)
-    house.fill()
-    assert 'space' in house.fails(9, '-u', 'ann', 'token', 'create')
-    assert 'space' in house.fails(9, '-u', 'bob', 'platform', 'set-key', 1, '--key-stdin',
+        site.fill()
+        assert site.kept() == KEPT
+        site.ok('token', 'revoke', tokens.pop()[0])
+        site.fill()
+        site.set_key('ann', mine, 'sk-mine-0002')
+        site.fill()
+    site.ok('-u', 'ann', 'platform', 'clear-key', 1)
+    site.fill()
+    site.ok('-u', 'ann', 'platform', 'delete', other)
+    site.fill()
+    assert 'space' in site.fails(9, '-u', 'ann', 'token', 'create')
+    assert 'space' in site.fails(9, '-u', 'bob', 'platform', 'set-key', 1, '--key-stdin',
                                   stdin='sk-a-first-key\n')
-    live = {row['token_id'] for row in house.json('token', 'list') if not row['revoked']}
+    live = {row['token_id'] for row in site.json('token', 'list') if not row['revoked']}
     assert live == {tokens[0][0]}
-    assert key_of(house, 'ann', other) is None
-    house.ok('key', 'rotate')
-    house.fill()
-    house.ok('db', 'check')
-    house.relieve()
-    house.ok('-u', 'bob', 'platform', 'set-key', 1, '--key-stdin', stdin='sk-a-first-key\n')
-    assert house.kept() == KEPT
+    assert key_of(site, 'ann', other) is None
+    site.ok('key', 'rotate')
+    site.fill()
+    site.ok('db', 'check')
+    site.relieve()
+    site.ok('-u', 'bob', 'platform', 'set-key', 1, '--key-stdin', stdin='sk-a-first-key\n')
+    assert site.kept() == KEPT
 
 
-def test_a_gateway_takes_power_away_and_it_holds(house):
-    admin = house.json('token', 'create', '--kind', 'admin')['token']
-    revoked, token = house.token('ann')
-    second, by_command = house.token('ann')
-    stays = house.token('bob')[1]
-    mine = house.add_platform('ann', 'Mine', key='sk-mine-0001')
-    other = house.add_platform('ann', 'Other', 'https://other.example/v1', key='sk-other-0001')
-    server = Serving(house, mode='custom')
+def test_a_gateway_takes_power_away_and_it_holds(site):
+    admin = site.json('token', 'create', '--kind', 'admin')['token']
+    revoked, token = site.token('ann')
+    second, by_command = site.token('ann')
+    stays = site.token('bob')[1]
+    mine = site.add_platform('ann', 'Mine', key='sk-mine-0001')
+    other = site.add_platform('ann', 'Other', 'https://other.example/v1', key='sk-other-0001')
+    server = Serving(site, mode='custom')
 
     def chat(with_token, model='One'):
         return server.chat(model, fields=bearer(with_token)).status
 
     def manage(method, path, body=None, fields=None):
-        house.fill()
+        site.fill()
         return server.ask(path, method=method, body=body, fields={
             **bearer(admin), **(JSON if body else {}), **(fields or {})})
 
@@ -150,7 +150,7 @@ def test_a_gateway_takes_power_away_and_it_holds(house):
 
     assert chat(token) == chat(by_command) == chat(stays) == 200
     assert ready() == (200, 'ready')
-    house.fill()
+    site.fill()
     codes = [chat(stays) for _ in range(600)]
     assert set(codes) == {200, 507}
     assert ready() == (503, 'room')
@@ -160,8 +160,8 @@ def test_a_gateway_takes_power_away_and_it_holds(house):
 
     assert manage('DELETE', f'/api/tokens/{revoked}').status == 204
     assert chat(token) == 401
-    house.fill()
-    house.ok('token', 'revoke', second)
+    site.fill()
+    site.ok('token', 'revoke', second)
     end = time.monotonic() + PATIENCE_S
     while chat(by_command) != 401:
         assert time.monotonic() < end
@@ -173,66 +173,66 @@ def test_a_gateway_takes_power_away_and_it_holds(house):
     server.process.wait()
     server.process.stdout.close()
     server.errors.close()
-    house.fill()
-    server = Serving(house, mode='custom')
+    site.fill()
+    server = Serving(site, mode='custom')
     assert chat(token) == chat(by_command) == 401
     assert server.ask(f'/api/platforms/{other}?user=ann', method='GET',
                       fields=bearer(admin)).status == 404
     assert manage('DELETE', f'/api/platforms/{mine}/key?user=ann').status == 204
-    house.relieve()
+    site.relieve()
     end = time.monotonic() + PATIENCE_S
     while chat(stays) != 200 or ready() != (200, 'ready'):
         assert time.monotonic() < end, 'there is room again'
         time.sleep(0.05)
     server.stop()
-    assert house.kept() == KEPT
-    house.ok('db', 'check')
+    assert site.kept() == KEPT
+    site.ok('db', 'check')
 
 
-def test_what_could_not_be_done_is_said(house):
-    token, text = house.token('ann')
-    house.fill()
-    os.unlink(f'{house.inside}/llmgr.db.reserve')
-    house.fill()
-    assert 'nothing was read or changed' in house.fails(9, 'token', 'revoke', token)
-    house.relieve()
-    server = Serving(house, mode='custom')
-    house.fill()
-    os.unlink(f'{house.inside}/llmgr.db.reserve')
-    house.fill()
-    said = house.fails(9, 'token', 'revoke', token)
+def test_what_could_not_be_done_is_said(site):
+    token, text = site.token('ann')
+    site.fill()
+    os.unlink(f'{site.inside}/llmgr.db.reserve')
+    site.fill()
+    assert 'nothing was read or changed' in site.fails(9, 'token', 'revoke', token)
+    site.relieve()
+    server = Serving(site, mode='custom')
+    site.fill()
+    os.unlink(f'{site.inside}/llmgr.db.reserve')
+    site.fill()
+    said = site.fails(9, 'token', 'revoke', token)
     assert 'this was not done, what should end is still in force' in said
-    assert not house.json('token', 'list')[0]['revoked']
+    assert not site.json('token', 'list')[0]['revoked']
     assert server.chat('One', fields=bearer(text)).status == 200
-    house.relieve()
-    house.ok('token', 'revoke', token)
-    assert house.json('token', 'list')[0]['revoked']
+    site.relieve()
+    site.ok('token', 'revoke', token)
+    assert site.json('token', 'list')[0]['revoked']
     server.stop()
 
 
 # ---- PostgreSQL, whose disk is not ours --------------------------------------------------------
 
 
-def psql(house, sql):
-    subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', sql, house.url], check=True,
+def psql(site, sql):
+    subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', sql, site.url], check=True,
                    capture_output=True, timeout=PATIENCE_S)
 
 
-def full(house, table, what):
+def full(site, table, what):
     """From now on the server has no room for this."""
-    psql(house, f"""
+    psql(site, f"""
         CREATE OR REPLACE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;
         CREATE TRIGGER no_room BEFORE {what} ON {table} EXECUTE FUNCTION no_room()""")
 
 
 def test_postgresql_takes_power_away_as_long_as_it_takes_that(tmp_path, postgres, mockllm):
-    house = House(tmp_path, postgres.fresh(), mockllm)
-    house.ok('init')
-    admin = house.json('token', 'create', '--kind', 'admin')['token']
-    made = [house.json('-u', 'ann', 'token', 'create') for _ in range(3)]
-    house.set_key('ann', 1, 'sk-own-0001')
-    server = Serving(house, mode='custom')
+    site = Site(tmp_path, postgres.fresh(), mockllm)
+    site.ok('init')
+    admin = site.json('token', 'create', '--kind', 'admin')['token']
+    made = [site.json('-u', 'ann', 'token', 'create') for _ in range(3)]
+    site.set_key('ann', 1, 'sk-own-0001')
+    server = Serving(site, mode='custom')
 
     def chat(token):
         return server.chat('One', fields=bearer(token['token'])).status
@@ -241,18 +241,18 @@ def test_postgresql_takes_power_away_as_long_as_it_takes_that(tmp_path, postgres
         return server.ask(f'/api/tokens/{token["token_id"]}', method='DELETE',
                           fields=bearer(admin))
 
-    full(house, 'llm_usage', 'INSERT')
+    full(site, 'llm_usage', 'INSERT')
     assert [chat(token) for token in made] == [200] * 3
     assert revoke(made[0]).status == 204
-    house.set_key('ann', 1, 'sk-own-0002')
-    full(house, 'llm_tokens', 'UPDATE')
+    site.set_key('ann', 1, 'sk-own-0002')
+    full(site, 'llm_tokens', 'UPDATE')
     refused = revoke(made[1])
     assert refused.status == 507
     assert 'this was not done, what should end is still in force' in refused.json['detail']
-    said = house.fails(9, 'token', 'revoke', made[1]['token_id'])
+    said = site.fails(9, 'token', 'revoke', made[1]['token_id'])
     assert 'this was not done, what should end is still in force' in said
     assert [chat(token) for token in made] == [401, 200, 200]
-    psql(house, 'DROP FUNCTION no_room CASCADE')
+    psql(site, 'DROP FUNCTION no_room CASCADE')
     assert revoke(made[1]).status == 204
     assert [chat(token) for token in made] == [401, 401, 200]
     server.stop()

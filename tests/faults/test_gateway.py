@@ -14,7 +14,7 @@ from conftest import PATIENCE_S, Llmgr
 from faults import (CONNECT, CONNECT_GONE, DESCRIPTORS, DESCRIPTORS_GONE, DISK_GONE, FULL,
                     INTERRUPTED, MEMORY, MEMORY_GONE, READ, RECEIVE, SEND, SHORT, SYNC, WRITE, Page)
 from serving import CHAT, Serving, configure
-from siege import is_error, ledger
+from stress import is_error, ledger
 
 # A request of the gateway's own makes other calls each time: background threads count too. So the
 # n-th is any call up to some more than a request in peace was seen to make.

@@ -4,7 +4,7 @@ and from there on: it ends with a code of the manual and a message, or did what 
 database is as before or as after and sound; nothing is left lying about.
 
 A sweep counts a command's calls by a run in peace, then runs it once per call that fails, each time
-in a copy of the same house.
+in a copy of the same site.
 """
 import dataclasses
 import difflib
@@ -19,7 +19,7 @@ import tempfile
 import pytest
 
 import faults
-from conftest import PATIENCE_S, SOURCE, House, Llmgr
+from conftest import PATIENCE_S, SOURCE, Site, Llmgr
 from faults import AT_MAIN, ON_FILES, ON_SOCKETS, SYNC, Page
 
 CODES = range(1, 10)  # of the manual; 0 is success
@@ -43,7 +43,7 @@ class Act:
     words: str
     stdin: str = ''
     steps: bool = False
-    house: str = 'house'
+    site: str = 'site'
     later: str = ''
 
 
@@ -71,8 +71,8 @@ WRITING = [
     Act('key rotate', 'key rotate', steps=True),
     Act('key rewrap', 'key rotate --new-master-key-file new.key', steps=True),
     Act('db backup', 'db backup copy.db'),
-    Act('init', 'init', steps=True, house='empty'),
-    Act('db migrate', 'db migrate', steps=True, house='original', later='until the next opening'),
+    Act('init', 'init', steps=True, site='empty'),
+    Act('db migrate', 'db migrate', steps=True, site='original', later='until the next opening'),
 ]
 ASKING = [Act('chat', '-u ann chat --no-stream hello'),
           Act('chat streamed', '-u ann chat hello'),
@@ -80,35 +80,35 @@ ASKING = [Act('chat', '-u ann chat --no-stream hello'),
           Act('platform probe', '-u ann platform probe 1')]
 
 
-# ---- Houses ----------------------------------------------------------------------------------
+# ---- Sites ----------------------------------------------------------------------------------
 
 
-class Houses:
-    """Folders to copy: `house` is furnished, `empty` has nothing, `original` was left by Python."""
+class Sites:
+    """Folders to copy: `site` is furnished, `empty` has nothing, `original` was left by Python."""
 
     def __init__(self, folder, mockllm):
         self.folder = folder
         self.mockllm = mockllm
         self.env = {'ALPHA_KEY': 'sk-alpha-server-0001'}
-        for name in ('house', 'empty', 'original', 'runs'):
+        for name in ('site', 'empty', 'original', 'runs'):
             (folder / name).mkdir()
         subprocess.run([sys.executable, MAKE_ORIGINAL, folder / 'original' / 'llmgr.db'],
                        check=True)
         self.furnish()
-        self.before = {name: self.look(name) for name in ('house', 'empty', 'original')}
+        self.before = {name: self.look(name) for name in ('site', 'empty', 'original')}
 
     def furnish(self):
-        house = House(self.folder / 'house', f'sqlite:{self.folder}/house/llmgr.db', self.mockllm)
-        house.ok('init')
-        assert house.add_platform('ann', 'Mine', key='sk-mine-0000001') == 4
-        assert house.add_model('ann', 4, 'm', '--display', 'M') == 5
-        house.set_key('ann', 1, 'sk-ann-00000001')
-        house.select('ann', 'One')
-        house.set_key('ann', 2, 'sk-ann-00000002')
-        house.json('-u', 'ben', 'platform', 'hide', '2')
-        house.ok('token', 'create', '--kind', 'admin')
-        text = (house.folder / 'llmgr.yaml').read_text(encoding='utf-8')
-        house.write('changed.yaml', text.replace('Two:', 'Second:').replace('  Empty:', '  Full:'))
+        site = Site(self.folder / 'site', f'sqlite:{self.folder}/site/llmgr.db', self.mockllm)
+        site.ok('init')
+        assert site.add_platform('ann', 'Mine', key='sk-mine-0000001') == 4
+        assert site.add_model('ann', 4, 'm', '--display', 'M') == 5
+        site.set_key('ann', 1, 'sk-ann-00000001')
+        site.select('ann', 'One')
+        site.set_key('ann', 2, 'sk-ann-00000002')
+        site.json('-u', 'ben', 'platform', 'hide', '2')
+        site.ok('token', 'create', '--kind', 'admin')
+        text = (site.folder / 'llmgr.yaml').read_text(encoding='utf-8')
+        site.write('changed.yaml', text.replace('Two:', 'Second:').replace('  Empty:', '  Full:'))
 
     def look(self, name):
         copy = self.copy(name).folder
@@ -125,14 +125,14 @@ class Houses:
 
 
 class QuietMock:
-    """What House wants of an upstream, for those commands that ask none."""
+    """What Site wants of an upstream, for those commands that ask none."""
     base_url = 'http://127.0.0.1:9/v1'
 
 
-@pytest.fixture(scope='module', name='houses')
+@pytest.fixture(scope='module', name='sites')
 def houses_fixture(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('houses')
-    return Houses(folder, QuietMock())
+    folder = tmp_path_factory.mktemp('sites')
+    return Sites(folder, QuietMock())
 
 
 # ---- What a run leaves -----------------------------------------------------------------------
@@ -190,8 +190,8 @@ class Run:
         shutil.rmtree(self.llmgr.folder)
 
 
-def perform(houses, act, fault=None, nth=0):
-    llmgr = houses.copy(act.house)
+def perform(sites, act, fault=None, nth=0):
+    llmgr = sites.copy(act.site)
     page = Page(llmgr.folder / 'faults.page')
     page.arm(fault or ON_FILES[0], nth, AT_MAIN)
     result = llmgr.run(*act.words.split(), stdin=act.stdin, env=page.env)
@@ -216,10 +216,10 @@ def want(claim, otherwise):
 class Sweep:
     """One command: what it does in peace, and what each fault makes of it."""
 
-    def __init__(self, houses, act):
-        self.houses, self.act = houses, act
-        self.before, self.old_files = houses.before[act.house]
-        peace = perform(houses, act)
+    def __init__(self, sites, act):
+        self.sites, self.act = sites, act
+        self.before, self.old_files = sites.before[act.site]
+        peace = perform(sites, act)
         assert peace.code == 0, f'{act.name}: in peace {peace.code}: {peace.err}'
         self.after, self.files, self.each = peace.state, peace.files, peace.each
         self.out = VARYING.sub('…', peace.out)
@@ -234,7 +234,7 @@ class Sweep:
         assert not bad, f'{len(bad)} of {len(jobs)} runs:\n' + '\n'.join(bad[:12])
 
     def judged(self, fault, nth):
-        run = perform(self.houses, self.act, fault, nth)
+        run = perform(self.sites, self.act, fault, nth)
         try:
             self.judge(run, fault)
         except (Trouble, AssertionError) as error:
@@ -265,7 +265,7 @@ class Sweep:
 
     def go_on(self, run):
         """Without the fault everything works on what the run left."""
-        if run.state is not None and self.act.house != 'original':
+        if run.state is not None and self.act.site != 'original':
             check = run.llmgr.run('db', 'check', env=self.key_of(run))
             want(check.code == 0, f'db check afterwards: {check.code}: {check.err}')
         if run.code != 0 and (self.act.steps or run.state == self.before):
@@ -290,15 +290,15 @@ class Sweep:
 
 
 @pytest.mark.parametrize('act', READING, ids=lambda act: act.name.replace(' ', '-'))
-def test_a_reading_command_fails_or_tells_all(houses, act):
-    Sweep(houses, act).run(NOT_SYNC)
+def test_a_reading_command_fails_or_tells_all(sites, act):
+    Sweep(sites, act).run(NOT_SYNC)
 
 
 @pytest.mark.parametrize('act', WRITING, ids=lambda act: act.name.replace(' ', '-'))
-def test_a_writing_command_does_all_or_nothing(houses, act):
-    Sweep(houses, act).run(ON_FILES)
+def test_a_writing_command_does_all_or_nothing(sites, act):
+    Sweep(sites, act).run(ON_FILES)
 
 
 @pytest.mark.parametrize('act', ASKING, ids=lambda act: act.name.replace(' ', '-'))
 def test_a_question_is_answered_or_refused(tmp_path, mockllm, act):
-    Sweep(Houses(tmp_path, mockllm), act).run((*NOT_SYNC, *ON_SOCKETS))
+    Sweep(Sites(tmp_path, mockllm), act).run((*NOT_SYNC, *ON_SOCKETS))

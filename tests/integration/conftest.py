@@ -63,7 +63,7 @@ on_postgres = pytest.mark.parametrize('database', ['postgres'], indirect=True)
 def pytest_configure(config):
     """The tags by which tools/test-deep takes tests; an unknown one is an error."""
     config.addinivalue_line('markers', 'kills: kills at random, LLMGR_TEST_ROUNDS times')
-    config.addinivalue_line('markers', 'siege: besieges the gateway, LLMGR_ROUNDS times')
+    config.addinivalue_line('markers', 'stress: puts stress on the gateway, LLMGR_ROUNDS times')
 
 
 STARTED = []  # process numbers of Llmgr.start
@@ -259,7 +259,7 @@ def mockllm_fixture(tmp_path):
     upstream.stop()
 
 
-class House(Llmgr):
+class Site(Llmgr):
     """The program with system platforms: Alpha at the scripted upstream, with a server key and the
     models One, Two and Three; Beta, the same server under another name, with no key; Empty, with no
     model. `upstream` is the scripted upstream."""
@@ -322,6 +322,6 @@ class House(Llmgr):
                          stdin=key + '\n')
 
 
-@pytest.fixture(name='house')
+@pytest.fixture(name='site')
 def house_fixture(tmp_path, database, mockllm):
-    return House(tmp_path, database, mockllm)
+    return Site(tmp_path, database, mockllm)

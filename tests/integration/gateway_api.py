@@ -19,7 +19,7 @@ allow_port: "*"
 platforms:
   House:
     base_url: {base_url}
-    api_key: sk-house-0123456789
+    api_key: sk-site-0123456789
     models:
       Small: mock
       Large: {{model_name: "org/big:free", extra_body: {{top_k: 3}}}}

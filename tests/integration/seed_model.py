@@ -62,7 +62,7 @@ def normal(url):
 
 
 class Manager:
-    """The whole house. Every operation takes the user first; ids that the program gave to what it
+    """The whole site. Every operation takes the user first; ids that the program gave to what it
     made are handed in by the caller."""
 
     def __init__(self):

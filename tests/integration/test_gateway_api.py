@@ -83,20 +83,20 @@ def test_a_moved_platform_has_lost_its_key_unless_it_is_given_anew(api):
 
 
 def test_an_own_key_for_a_system_platform_is_stored_and_removed(api):
-    house = api.good('GET', '/api/platforms', 'ann')['data'][0]
-    path = f'/api/platforms/{house["platform_id"]}'
+    site = api.good('GET', '/api/platforms', 'ann')['data'][0]
+    path = f'/api/platforms/{site["platform_id"]}'
     own = api.good('PUT', path + '/key', 'ann', {'api_key': 'sk-own-0123456789'})
-    assert own['payer'] == 'user' and own['key_fingerprint'] != house['key_fingerprint']
+    assert own['payer'] == 'user' and own['key_fingerprint'] != site['key_fingerprint']
     assert api.call('DELETE', path + '/key', 'ann').status == 204
-    assert api.good('GET', path, 'ann') == house
+    assert api.good('GET', path, 'ann') == site
     api.bad(400, 'ERR_INVALID', 'PUT', path + '/key', 'ann', {'api_key': ''})
     api.bad(403, 'ERR_FORBIDDEN', 'PATCH', path, 'ann', {'platform_name': 'Stolen'})
     api.bad(403, 'ERR_FORBIDDEN', 'DELETE', path, 'ann')
 
 
 def test_a_probe_lists_models_and_tells_users_nothing_of_the_network(api, mockllm):
-    house = api.good('GET', '/api/platforms', 'ann')['data'][0]
-    found = api.good('POST', f'/api/platforms/{house["platform_id"]}/probe', 'ann')
+    site = api.good('GET', '/api/platforms', 'ann')['data'][0]
+    found = api.good('POST', f'/api/platforms/{site["platform_id"]}/probe', 'ann')
     assert 'mock-model' in [row['id'] for row in found['data']]
     found = api.good('POST', '/api/probe', 'ann', {'base_url': mockllm.base_url,
                                                    'api_key': 'sk-probe-0123456789'})
@@ -231,7 +231,7 @@ def test_usage_is_summed_for_oneself_and_for_administrators_for_all(api):
         api.bad(400, 'ERR_INVALID', 'GET', '/api/usage?' + query, 'ann')
 
 
-# ---- Oneself, the server, the house --------------------------------------------------------------
+# ---- Oneself, the server, the site --------------------------------------------------------------
 
 def test_me_and_info(api):
     assert api.good('GET', '/api/me', 'ann')['may_create'] is True

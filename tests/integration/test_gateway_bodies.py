@@ -10,7 +10,7 @@ import pytest
 
 from conftest import PATIENCE_S
 from serving import CHAT, Serving, configure
-from siege import SANITIZED
+from stress import SANITIZED
 
 MIB = 1 << 20
 MODELS = {'Mock': 'mock-small', 'Echo': 'mock-echo',

@@ -502,12 +502,12 @@ def established(port):
     return sum(row[2].endswith(f':{port:04X}') and row[3] == '01' for row in rows)
 
 
-@pytest.mark.siege
-def test_a_siege_around_the_end_sees_answers_ends_and_refusals_only(configured):
+@pytest.mark.stress
+def test_stress_around_the_end_sees_answers_ends_and_refusals_only(configured):
     server = Serving(configured)
     asking, term = threading.Event(), threading.Event()
 
-    def besiege():
+    def under_stress():
         seen = []
         while True:
             before = not term.is_set()
@@ -525,7 +525,7 @@ def test_a_siege_around_the_end_sees_answers_ends_and_refusals_only(configured):
             wire.close()
             asking.set()
     with concurrent.futures.ThreadPoolExecutor(16) as threads:
-        runs = [threads.submit(besiege) for _ in range(16)]
+        runs = [threads.submit(under_stress) for _ in range(16)]
         asking.wait(PATIENCE_S)
         time.sleep(0.3)
         term.set()

@@ -38,7 +38,7 @@ def test_the_list_is_openais(api):
         assert row['object'] == 'model' and row['owned_by'] == 'House'
         assert row['name'] == row['display_name'] != ''
         assert before - 60 < row['created'] <= time.time() + 1
-    # Bare has no server key of its own name but shares no model with House.
+    # Bare has no server key of its own name but shares no model with Site.
     assert ids(api, 'ann')[:2] == ['mock', 'org/big:free']
 
 
@@ -74,8 +74,8 @@ def test_hidden_and_uncallable_models_are_left_out(api):
     api.good('PATCH', f'/api/models/{row["model_id"]}', 'ann', {'model_hide': True})
     assert 'mock' not in ids(api, 'ann') and 'mock' in ids(api, 'bob')
     assert api.raw('GET', '/v1/models/mock', 'ann').status == 404
-    house = row['platform_id']
-    api.good('PATCH', f'/api/platforms/{house}', 'ann', {'platform_hide': True})
+    site = row['platform_id']
+    api.good('PATCH', f'/api/platforms/{site}', 'ann', {'platform_hide': True})
     assert ids(api, 'ann') == []
     bare = next(row for row in api.all('/api/platforms', 'ann') if row['platform_name'] == 'Bare')
     api.good('PUT', f'/api/platforms/{bare["platform_id"]}/key', 'ann',

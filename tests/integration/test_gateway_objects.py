@@ -17,7 +17,7 @@ from conftest import PATIENCE_S
 from gateway_api import Api
 from keeping import Keeper
 
-HOUSE, OWN = 'sk-house-0123456789', 'sk-carls-own-0123456789'
+HOUSE, OWN = 'sk-site-0123456789', 'sk-carls-own-0123456789'
 
 # Every native path with an object: (method, path), {} its id; made by POST to MAKE.
 KINDS = {
@@ -53,7 +53,7 @@ def keeper_fixture():
     made.close()
 
 
-class House(Api):
+class Site(Api):
     """ann and ben use the server's key, carl has one of his own."""
 
     def native(self, method, path, caller, body=None, model='House/Small', **fields):
@@ -67,16 +67,16 @@ class House(Api):
         return answer.json['id']
 
 
-@pytest.fixture(name='house')
+@pytest.fixture(name='site')
 def house_fixture(llmgr, keeper):
-    house = House(llmgr, keeper, mode='fixed')
-    house.token('admin', '--kind', 'admin')
+    site = Site(llmgr, keeper, mode='fixed')
+    site.token('admin', '--kind', 'admin')
     for user in ('ann', 'ben', 'carl'):
-        house.token(user, '-u', user)
-    platform = house.good('GET', '/api/platforms', 'carl')['data'][0]
-    house.good('PUT', f'/api/platforms/{platform["platform_id"]}/key', 'carl', {'api_key': OWN})
-    yield house
-    house.stop()
+        site.token(user, '-u', user)
+    platform = site.good('GET', '/api/platforms', 'carl')['data'][0]
+    site.good('PUT', f'/api/platforms/{platform["platform_id"]}/key', 'carl', {'api_key': OWN})
+    yield site
+    site.stop()
 
 
 def form(parts, boundary='xx'):
@@ -98,53 +98,53 @@ def plain(answer):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_an_object_is_its_owners_and_to_others_not_there(house, keeper, kind):
+def test_an_object_is_its_owners_and_to_others_not_there(site, keeper, kind):
     path, rest = KINDS[kind]
-    mine = house.make(path)
+    mine = site.make(path)
     absent = re.sub(r'\d{4}', '9999', mine)
     for _, tail in rest:
         for method in METHODS:
             before = len(keeper.requests())
-            theirs = house.native(method, f'{path}/{mine}{tail}', 'ben', {})
-            nobodys = house.native(method, f'{path}/{absent}{tail}', 'ben', {})
+            theirs = site.native(method, f'{path}/{mine}{tail}', 'ben', {})
+            nobodys = site.native(method, f'{path}/{absent}{tail}', 'ben', {})
             assert theirs.status == 404, f'{method} {path} {tail}: {theirs.text}'
             assert plain(theirs) == plain(nobodys)
             assert mine not in theirs.text.replace(f'/{mine}', '').replace(f"'{mine}'", '')
             assert len(keeper.requests()) == before, f'{method} {path} {tail} was sent'
     for method, tail in rest:
-        answer = house.native(method, f'{path}/{mine}{tail}', 'ann', {})
+        answer = site.native(method, f'{path}/{mine}{tail}', 'ann', {})
         assert answer.status == 200, f'{method} {path} {tail}: {answer.text}'
         assert keeper.requests()[-1][:3] == (method, f'/v1/{path}/{mine}{tail}', HOUSE)
 
 
-def test_the_owner_is_asked_for_by_every_gateway_and_after_a_restart(house):
-    mine = house.make('files')
-    house.stop()
-    house.start()
-    assert house.native('GET', f'files/{mine}', 'ben').status == 404
-    assert house.native('GET', f'files/{mine}', 'ann').status == 200
+def test_the_owner_is_asked_for_by_every_gateway_and_after_a_restart(site):
+    mine = site.make('files')
+    site.stop()
+    site.start()
+    assert site.native('GET', f'files/{mine}', 'ben').status == 404
+    assert site.native('GET', f'files/{mine}', 'ann').status == 200
 
 
-def test_what_is_deleted_is_nobodys(house, keeper):
-    mine = house.make('files')
-    assert house.native('DELETE', f'files/{mine}', 'ann').json['deleted'] is True
+def test_what_is_deleted_is_nobodys(site, keeper):
+    mine = site.make('files')
+    assert site.native('DELETE', f'files/{mine}', 'ann').json['deleted'] is True
     keeper.put(mine, HOUSE)
-    assert house.native('GET', f'files/{mine}', 'ann').status == 404
+    assert site.native('GET', f'files/{mine}', 'ann').status == 404
 
 
-def test_lists_of_all_and_paths_of_nobody_stay_here(house, keeper):
+def test_lists_of_all_and_paths_of_nobody_stay_here(site, keeper):
     for path, _ in KINDS.values():
         if path in ('conversations', 'threads'):
             continue
-        answer = house.native('GET', path, 'ann')
+        answer = site.native('GET', path, 'ann')
         assert answer.status == 404 and 'key of your own' in answer.json['error']['message'], path
     for path in ('nowhere', 'evals', 'uploads', 'skills', 'realtime', 'fine_tuning/alpha/graders'):
         for method in METHODS:
-            assert house.native(method, path, 'ann', {}).status in (404, 405), path
+            assert site.native(method, path, 'ann', {}).status in (404, 405), path
     assert keeper.requests() == []
 
 
-def test_what_is_the_accounts_is_never_reached_with_its_key(house, keeper):
+def test_what_is_the_accounts_is_never_reached_with_its_key(site, keeper):
     for path in ACCOUNT:
         for written in (path, path.upper(), path + '/', '/' + path, path.replace('/', '//'),
                         path + '?x=1', 'files/../' + path, './' + path, '%2e/' + path,
@@ -152,36 +152,36 @@ def test_what_is_the_accounts_is_never_reached_with_its_key(house, keeper):
                         path.replace('/', '%2f', 1), path + '%00', path + '/.',
                         'images/generations/..;/' + path):
             for method in METHODS:
-                answer = house.native(method, written, 'ben', {})
+                answer = site.native(method, written, 'ben', {})
                 assert answer.status in (400, 404), f'{method} {written}: {answer.text}'
     assert keeper.requests() == []
 
 
-def test_work_that_leaves_nothing_is_everybodys(house, keeper):
+def test_work_that_leaves_nothing_is_everybodys(site, keeper):
     for path in ('images/generations', 'moderations', 'rerank', 'audio/speech', 'ocr', 'classify',
                  'tokenize', 'fim/completions', 'score'):
-        answer = house.native('POST', path, 'ben', {'input': 'x'})
+        answer = site.native('POST', path, 'ben', {'input': 'x'})
         assert answer.status == 200, f'{path}: {answer.text}'
-        assert house.native('GET', path, 'ben').status == 404
-        assert house.native('POST', path.upper(), 'ben', {}).status == 404
+        assert site.native('GET', path, 'ben').status == 404
+        assert site.native('POST', path.upper(), 'ben', {}).status == 404
     assert len(keeper.requests()) == 9
     audio = form([('file', 'RIFF', 'a.wav'), ('prompt', '[verse] {x')])
-    assert house.native('POST', 'audio/transcriptions', 'ben', audio, None, **FORM).status == 200
-    assert house.native('POST', 'audio/transcriptions', 'ben', audio, **FORM).status == 200
+    assert site.native('POST', 'audio/transcriptions', 'ben', audio, None, **FORM).status == 200
+    assert site.native('POST', 'audio/transcriptions', 'ben', audio, **FORM).status == 200
 
 
-def test_with_ones_own_key_everything_goes_as_it_came(house, keeper):
+def test_with_ones_own_key_everything_goes_as_it_came(site, keeper):
     theirs = keeper.put('file-of-the-account', OWN)
     for method, path in (('GET', 'organization/users'), ('GET', 'files'),
                          ('GET', f'files/{theirs}'), ('DELETE', f'files/{theirs}'),
                          ('POST', 'files'), ('GET', 'nowhere'),
                          ('PATCH', 'admin/a%20b;c?x=%41'), ('GET', 'batches/batch_0001'),
                          ('GET', 'responses/resp_1')):
-        house.native(method, path, 'carl', None)
+        site.native(method, path, 'carl', None)
         assert keeper.requests()[-1][:3] == (method, '/v1/' + path, OWN)
     body = {'model': 'Small', 'messages': [], 'file_id': 'file-of-anybody',
             'previous_response_id': 'resp_1'}
-    house.raw('POST', '/v1/responses', 'carl', body)
+    site.raw('POST', '/v1/responses', 'carl', body)
     assert json.loads(keeper.requests()[-1].body)['file_id'] == 'file-of-anybody'
 
 
@@ -215,8 +215,8 @@ def filled(value, name):
 
 
 @pytest.mark.parametrize('path, body', NAMING)
-def test_a_body_names_only_what_is_the_callers(house, keeper, path, body):
-    mine, absent = house.make('files'), 'file-9999'
+def test_a_body_names_only_what_is_the_callers(site, keeper, path, body):
+    mine, absent = site.make('files'), 'file-9999'
     body = {'model': 'House/Small', **body}
     before = len(keeper.requests())
     for escaped in (False, True):
@@ -225,89 +225,89 @@ def test_a_body_names_only_what_is_the_callers(house, keeper, path, body):
             text = json.dumps(filled(body, name))
             if escaped:
                 text = text.replace('_id', '\\u005fid').replace('"file-', '"\\u0066ile-')
-            answers.append(house.raw('POST', '/v1/' + path, 'ben', text.encode()))
+            answers.append(site.raw('POST', '/v1/' + path, 'ben', text.encode()))
         theirs, nobodys = answers
         assert theirs.status == 404, theirs.text
         assert plain(theirs) == plain(nobodys)
     assert len(keeper.requests()) == before
-    assert house.raw('POST', '/v1/' + path, 'ann', filled(body, mine)).status == 200
+    assert site.raw('POST', '/v1/' + path, 'ann', filled(body, mine)).status == 200
     assert json.loads(keeper.requests()[-1].body) == filled({**body, 'model': 'mock'}, mine)
 
 
 @pytest.mark.parametrize('path, member, made', OTHERS)
-def test_other_things_are_named_in_bodies_too(house, path, member, made):
-    mine = house.make(made)
+def test_other_things_are_named_in_bodies_too(site, path, member, made):
+    mine = site.make(made)
     value = [mine] if member.endswith('s') else mine
     body = {'model': 'House/Small', 'messages': [], 'input': 'x', member: value}
-    assert house.raw('POST', '/v1/' + path, 'ben', body).status == 404
-    assert house.raw('POST', '/v1/' + path, 'ann', body).status == 200
+    assert site.raw('POST', '/v1/' + path, 'ben', body).status == 404
+    assert site.raw('POST', '/v1/' + path, 'ann', body).status == 200
     body = {'model': 'House/Small', 'messages': [], 'input': 'x', member: {'id': mine}}
-    assert house.raw('POST', '/v1/' + path, 'ben', body).status == 404
+    assert site.raw('POST', '/v1/' + path, 'ben', body).status == 404
 
 
-def test_the_second_of_two_members_counts_and_the_query_too(house, keeper):
-    mine, theirs = house.make('files', 'ben'), house.make('files', 'ann')
+def test_the_second_of_two_members_counts_and_the_query_too(site, keeper):
+    mine, theirs = site.make('files', 'ben'), site.make('files', 'ann')
     text = '{"model":"House/Small","messages":[],"file_id":"%s","file_id":"%s"}' % (mine, theirs)
-    assert house.raw('POST', '/v1/chat/completions', 'ben', text.encode()).status == 404
+    assert site.raw('POST', '/v1/chat/completions', 'ben', text.encode()).status == 404
     before = len(keeper.requests())
     for query in (f'file_id={theirs}', f'x=1&file%5Fid={theirs}', f'a;file_ids[]={theirs}'):
-        assert house.native('POST', 'ocr?' + query, 'ben', {}).status == 404, query
+        assert site.native('POST', 'ocr?' + query, 'ben', {}).status == 404, query
     assert len(keeper.requests()) == before
-    assert house.native('POST', f'ocr?file_id={mine}', 'ben', {}).status == 200
+    assert site.native('POST', f'ocr?file_id={mine}', 'ben', {}).status == 200
 
 
-def test_a_long_body_that_was_to_be_passed_on_names_only_what_is_the_callers(house, keeper):
+def test_a_long_body_that_was_to_be_passed_on_names_only_what_is_the_callers(site, keeper):
     """It is looked through on a thread, and whose it is is asked afterwards."""
-    theirs, mine = house.make('files', 'ann'), house.make('files', 'ben')
+    theirs, mine = site.make('files', 'ann'), site.make('files', 'ben')
     octets = {'Content_Type': 'application/octet-stream'}
     for size in (10, 300_000, 1_000_000):
         body = json.dumps([{'file_id': theirs}, 'x' * size]).encode()
         before = len(keeper.requests())
-        answer = house.native('POST', 'ocr', 'ben', body, **octets)
+        answer = site.native('POST', 'ocr', 'ben', body, **octets)
         assert answer.status == 404, (size, answer.text)
         assert len(keeper.requests()) == before
         body = body.replace(theirs.encode(), mine.encode())
-        assert house.native('POST', 'ocr', 'ben', body, **octets).status == 200
+        assert site.native('POST', 'ocr', 'ben', body, **octets).status == 200
 
 
-def test_a_body_that_hides_what_it_names_is_not_taken_with_the_servers_key(house, keeper):
-    theirs = house.make('files', 'ann')
+def test_a_body_that_hides_what_it_names_is_not_taken_with_the_servers_key(site, keeper):
+    theirs = site.make('files', 'ann')
     before = len(keeper.requests())
     for kind in ('application/octet-stream', 'audio/wav'):
         for coding in ('gzip', 'br'):
             body = gzip.compress(json.dumps({'file_id': theirs}).encode())
             fields = {'Content_Type': kind, 'Content_Encoding': coding}
             for model in ('House/Small', None):
-                answer = house.native('POST', 'ocr', 'ben', body, model, **fields)
+                answer = site.native('POST', 'ocr', 'ben', body, model, **fields)
                 assert answer.status == 415, answer.text
     body = gzip.compress(json.dumps({'file_id': theirs}).encode())
-    answer = house.native('POST', 'ocr', 'ben', body, Content_Encoding='gzip',
+    answer = site.native('POST', 'ocr', 'ben', body, Content_Encoding='gzip',
                           Content_Type='application/json')
     assert answer.status == 404
     assert len(keeper.requests()) == before
     octets = {'Content_Type': 'application/octet-stream', 'Content_Encoding': 'gzip'}
-    assert house.native('POST', 'ocr', 'carl', body, **octets).status == 200  # his own key
+    assert site.native('POST', 'ocr', 'carl', body, **octets).status == 200  # his own key
 
 
-def test_forms_name_only_what_is_the_callers(house, keeper):
-    theirs, mine = house.make('files', 'ann'), house.make('files', 'ben')
+def test_forms_name_only_what_is_the_callers(site, keeper):
+    theirs, mine = site.make('files', 'ann'), site.make('files', 'ben')
     before = len(keeper.requests())
     for parts in ([('file_id', theirs)], [('file_ids[]', theirs)],
                   [('x', '1'), ('FILE_ID', theirs)], [('a[file_id]', theirs)],
                   [('tools', json.dumps([{'file_id': theirs}]))]):
         body = form([('model', 'House/Small'), *parts])
-        answer = house.native('POST', 'audio/transcriptions', 'ben', body, None, **FORM)
+        answer = site.native('POST', 'audio/transcriptions', 'ben', body, None, **FORM)
         assert answer.status == 404, answer.text
     pairs = {'Content_Type': 'application/x-www-form-urlencoded'}
-    answer = house.native('POST', 'ocr', 'ben', f'file%5fid={theirs}'.encode(), **pairs)
+    answer = site.native('POST', 'ocr', 'ben', f'file%5fid={theirs}'.encode(), **pairs)
     assert answer.status == 404
     packed = {'Content_Type': 'application/x-msgpack'}
-    assert house.native('POST', 'ocr', 'ben', b'\x81\xa7file_id', **packed).status == 415
+    assert site.native('POST', 'ocr', 'ben', b'\x81\xa7file_id', **packed).status == 415
     assert len(keeper.requests()) == before
     body = form([('model', 'House/Small'), ('file_id', mine)])
-    assert house.native('POST', 'audio/transcriptions', 'ben', body, None, **FORM).status == 200
+    assert site.native('POST', 'audio/transcriptions', 'ben', body, None, **FORM).status == 200
     # A form that is passed on as it comes is not known when the first of it goes.
-    answer = house.native('POST', 'audio/transcriptions', 'ben', body, **FORM)
+    answer = site.native('POST', 'audio/transcriptions', 'ben', body, **FORM)
     assert answer.status == 400 and 'X-LLMGR-Model' in answer.json['error']['message']
 
 
@@ -320,8 +320,8 @@ def line(url='/v1/chat/completions', method='POST', **body):
     return {'custom_id': '1', 'method': method, 'url': url, 'body': {'model': 'mock', **body}}
 
 
-def test_the_lines_of_a_batch_file_are_requests_too(house, keeper):
-    theirs, mine = house.make('files', 'ann'), house.make('files', 'ben')
+def test_the_lines_of_a_batch_file_are_requests_too(site, keeper):
+    theirs, mine = site.make('files', 'ann'), site.make('files', 'ben')
     good = line(messages=[])
     before = len(keeper.requests())
     for status, bad in ((404, line(file_id=theirs)), (404, line(previous_response_id='resp_1')),
@@ -334,70 +334,70 @@ def test_the_lines_of_a_batch_file_are_requests_too(house, keeper):
                         (400, '{"url":"/v1/embeddings","URL":"/v1/keys"}')):
         for model in (None, 'House/Small'):
             for lines in ((bad,), (good, '', bad), (bad, good)):
-                answer = house.native('POST', 'files', 'ben', batch_file(*lines), model, **FORM)
+                answer = site.native('POST', 'files', 'ben', batch_file(*lines), model, **FORM)
                 assert answer.status == status, f'{bad}: {answer.text}'
     assert len(keeper.requests()) == before
     lines = batch_file(good, line('/v1/responses', file_id=mine), '')
-    name = house.make('files', 'ben', lines, **FORM)
+    name = site.make('files', 'ben', lines, **FORM)
     assert b'no JSON' not in keeper.kept[HOUSE, name]
-    assert house.make('batches', 'ben', {'input_file_id': name, 'endpoint': '/v1/responses'})
+    assert site.make('batches', 'ben', {'input_file_id': name, 'endpoint': '/v1/responses'})
     # What has not been looked at is no batch, whatever its owner says.
     data = batch_file(line(file_id=theirs), purpose='user_data')
-    other = house.make('files', 'ben', data, **FORM)
+    other = site.make('files', 'ben', data, **FORM)
     body = {'batch_id': other, 'input_file_id': other, 'endpoint': '/v1/responses'}
-    assert house.native('POST', 'batches', 'ben', body).status == 404
+    assert site.native('POST', 'batches', 'ben', body).status == 404
     del body['batch_id']
-    assert house.native('POST', 'batches', 'ben', body).status == 404
-    assert house.native('POST', 'batches', 'ben', {'input_file_id': name,
+    assert site.native('POST', 'batches', 'ben', body).status == 404
+    assert site.native('POST', 'batches', 'ben', {'input_file_id': name,
                                                    'endpoint': '/v1/files'}).status == 404
-    assert house.native('POST', 'batches', 'ann', {'input_file_id': name}).status == 404
+    assert site.native('POST', 'batches', 'ann', {'input_file_id': name}).status == 404
     fields = form([('input_file_id', name), ('endpoint', '/v1/files')])
-    assert house.native('POST', 'batches', 'ben', fields, None, **FORM).status == 415
+    assert site.native('POST', 'batches', 'ben', fields, None, **FORM).status == 415
 
 
-def test_what_comes_of_an_object_is_its_owners(house, keeper):
-    batch = house.make('batches')
+def test_what_comes_of_an_object_is_its_owners(site, keeper):
+    batch = site.make('batches')
     result, model = keeper.put('file-result', HOUSE), 'ft:gpt:ann::7'
-    assert house.native('GET', f'files/{result}/content', 'ann').status == 404
+    assert site.native('GET', f'files/{result}/content', 'ann').status == 404
     keeper.more = {'output_file_id': result, 'error_file_id': None,
                    'metadata': {'output_file_id': 'file-planted'}}
-    assert house.native('GET', f'batches/{batch}', 'ann').json['output_file_id'] == result
-    assert house.native('GET', f'files/{result}/content', 'ann').status == 200
-    assert house.native('GET', f'files/{result}/content', 'ben').status == 404
-    assert house.native('GET', 'files/file-planted', 'ann').status == 404
-    job = house.make('fine_tuning/jobs')
+    assert site.native('GET', f'batches/{batch}', 'ann').json['output_file_id'] == result
+    assert site.native('GET', f'files/{result}/content', 'ann').status == 200
+    assert site.native('GET', f'files/{result}/content', 'ben').status == 404
+    assert site.native('GET', 'files/file-planted', 'ann').status == 404
+    job = site.make('fine_tuning/jobs')
     keeper.more = {'fine_tuned_model': model}
-    assert house.native('GET', f'fine_tuning/jobs/{job}', 'ann').status == 200
+    assert site.native('GET', f'fine_tuning/jobs/{job}', 'ann').status == 200
     lines = batch_file(line(model=model))
-    assert house.native('POST', 'files', 'ann', lines, **FORM).status == 200
-    assert house.native('POST', 'files', 'ben', lines, **FORM).status == 404
+    assert site.native('POST', 'files', 'ann', lines, **FORM).status == 200
+    assert site.native('POST', 'files', 'ben', lines, **FORM).status == 404
 
 
-def test_an_answer_that_takes_what_is_anothers_is_not_given(house, keeper):
-    theirs = house.make('files', 'ann')
+def test_an_answer_that_takes_what_is_anothers_is_not_given(site, keeper):
+    theirs = site.make('files', 'ann')
     keeper.more = {'id': theirs}
-    answer = house.native('POST', 'files', 'ben', {})
+    answer = site.native('POST', 'files', 'ben', {})
     assert answer.status == 502 and theirs not in answer.text
     keeper.more = {'id': None}
-    assert house.native('POST', 'files', 'ben', {}).status == 502
+    assert site.native('POST', 'files', 'ben', {}).status == 502
     keeper.more = {}
-    assert house.native('GET', f'files/{theirs}', 'ben').status == 404
+    assert site.native('GET', f'files/{theirs}', 'ben').status == 404
 
 
-def test_the_operator_has_the_servers_key(house, keeper):
-    theirs = house.make('files', 'ann')
-    assert house.native('GET', 'files', 'admin').json['data'] == [{'id': theirs}]
-    assert house.native('GET', f'files/{theirs}', 'admin').status == 200
-    own = house.make('files', 'admin')
-    assert house.native('GET', f'files/{own}', 'ann').status == 404
+def test_the_operator_has_the_servers_key(site, keeper):
+    theirs = site.make('files', 'ann')
+    assert site.native('GET', 'files', 'admin').json['data'] == [{'id': theirs}]
+    assert site.native('GET', f'files/{theirs}', 'admin').status == 200
+    own = site.make('files', 'admin')
+    assert site.native('GET', f'files/{own}', 'ann').status == 404
 
 
-def test_objects_of_a_platform_that_is_gone_are_gone(house, llmgr, keeper):
-    house.make('files')
-    assert house.raw('GET', '/api/platforms', 'ann').status == 200
+def test_objects_of_a_platform_that_is_gone_are_gone(site, llmgr, keeper):
+    site.make('files')
+    assert site.raw('GET', '/api/platforms', 'ann').status == 200
     text = (llmgr.folder / 'llmgr.yaml').read_text(encoding='utf-8')
     llmgr.write('llmgr.yaml', text.replace('House:', 'Home:'))
-    house.process.send_signal(signal.SIGHUP)
+    site.process.send_signal(signal.SIGHUP)
     assert llmgr.ok('sync') is not None
     llmgr.ok('db', 'check')
 
@@ -410,7 +410,7 @@ def other_fixture():
     made.close()
 
 
-def test_a_path_without_a_model_follows_what_it_names(house, llmgr, keeper, other):
+def test_a_path_without_a_model_follows_what_it_names(site, llmgr, keeper, other):
     text = (llmgr.folder / 'llmgr.yaml').read_text(encoding='utf-8')
     llmgr.write('llmgr.yaml', text + f"""\
   Second:
@@ -420,25 +420,25 @@ def test_a_path_without_a_model_follows_what_it_names(house, llmgr, keeper, othe
     models: {{Other: other}}
 """)
     llmgr.ok('sync')
-    house.stop()
-    house.start()
-    theirs = house.make('files', model='Second/Other')
-    mine = house.make('files', model=None)
+    site.stop()
+    site.start()
+    theirs = site.make('files', model='Second/Other')
+    mine = site.make('files', model=None)
     assert [len(keeper.requests()), len(other.requests())] == [1, 1]
     for method, path, body in (('GET', f'files/{theirs}', None), ('HEAD', f'files/{theirs}', None),
                                ('POST', 'vector_stores', {'file_ids': [theirs]}),
                                ('DELETE', f'files/{theirs}', None)):
-        assert house.native(method, path, 'ann', body, None).status == 200, path
+        assert site.native(method, path, 'ann', body, None).status == 200, path
         assert other.requests()[-1][:2] == (method, '/v1/' + path)
-    assert house.native('GET', f'files/{mine}', 'ann', None, None).status == 200
-    answer = house.native('POST', 'moderations', 'ann', {'input': 'x'}, None)
+    assert site.native('GET', f'files/{mine}', 'ann', None, None).status == 200
+    answer = site.native('POST', 'moderations', 'ann', {'input': 'x'}, None)
     assert answer.status == 200 and keeper.requests()[-1].path == '/v1/moderations'
     before = len(other.requests())
-    assert house.native('GET', f'files/{theirs}', 'ben', None, None).status == 404
+    assert site.native('GET', f'files/{theirs}', 'ben', None, None).status == 404
     assert len(other.requests()) == before
 
 
-def test_an_operator_opens_paths_but_never_the_accounts(house, llmgr, keeper, other):
+def test_an_operator_opens_paths_but_never_the_accounts(site, llmgr, keeper, other):
     text = (llmgr.folder / 'llmgr.yaml').read_text(encoding='utf-8')
     opened = ['/voices', 'GET /voices/{id}', 'GET /organization/{rest}', 'POST /keys', '/a/USERS']
     llmgr.write('llmgr.yaml', text + f"""\
@@ -449,23 +449,23 @@ def test_an_operator_opens_paths_but_never_the_accounts(house, llmgr, keeper, ot
     models: {{Other: other}}
 """)
     llmgr.ok('sync')
-    house.stop()
-    house.start()
-    second = [row for row in house.all('/api/platforms') if row['platform_name'] == 'Second'][0]
+    site.stop()
+    site.start()
+    second = [row for row in site.all('/api/platforms') if row['platform_name'] == 'Second'][0]
     shown = ('POST /voices, GET /voices/{id}, GET /organization/{rest}, POST /keys, POST /a/USERS')
     assert second['native_paths'] == shown
     rows = llmgr.json('platform', 'list', '--all')
     assert [row['native_paths'] for row in rows if row['platform_name'] == 'Second'] == [shown]
 
     def ask(method, path):
-        return house.native(method, path, 'ann', {}, 'Second/Other').status
+        return site.native(method, path, 'ann', {}, 'Second/Other').status
 
     assert ask('POST', 'voices') == 200 and ask('GET', 'voices/x') == 200
     assert ask('GET', 'voices') == 404 and ask('DELETE', 'voices/x') == 404
     assert ask('GET', 'voices/x/y') == 404 and ask('POST', 'Voices') == 404
     assert ask('GET', 'organization/users') == 404 and ask('POST', 'keys') == 404
     assert ask('POST', 'a/USERS') == 404
-    assert house.native('POST', 'voices', 'ann', {}).status == 404
+    assert site.native('POST', 'voices', 'ann', {}).status == 404
     assert len(other.requests()) == 2 and keeper.requests() == []
     for wrong in ('voices', ['voices'], ['FETCH /a'], ['/a/../b'], ['/a b'], ['/a/%2e'], ['GET']):
         llmgr.write('llmgr.yaml', text + f"""\
@@ -474,15 +474,15 @@ def test_an_operator_opens_paths_but_never_the_accounts(house, llmgr, keeper, ot
         assert 'native_paths' in llmgr.fails(2, 'sync'), wrong
 
 
-def test_a_file_that_comes_in_pieces_is_looked_at_before_it_goes(house, keeper):
-    theirs = house.make('files', 'ann')
+def test_a_file_that_comes_in_pieces_is_looked_at_before_it_goes(site, keeper):
+    theirs = site.make('files', 'ann')
     before = len(keeper.requests())
     for bad, status in ((line(file_id=theirs), 404), (line(messages=[]), 200)):
         body = batch_file(line(messages=[]), bad)
         for expects in ('', 'Expect: 100-continue\r\n'):
-            wire = socket.create_connection(('127.0.0.1', house.port), PATIENCE_S)
+            wire = socket.create_connection(('127.0.0.1', site.port), PATIENCE_S)
             wire.sendall(f'POST /v1/files HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n'
-                         f'Authorization: Bearer {house.tokens["ben"]}\r\n'
+                         f'Authorization: Bearer {site.tokens["ben"]}\r\n'
                          f'X-LLMGR-Model: House/Small\r\nContent-Length: {len(body)}\r\n{expects}'
                          'Content-Type: multipart/form-data; boundary=xx\r\n\r\n'.encode())
             if expects:
@@ -498,23 +498,23 @@ def test_a_file_that_comes_in_pieces_is_looked_at_before_it_goes(house, keeper):
     assert len(keeper.requests()) == before
 
 
-def test_what_is_too_large_to_be_looked_at_is_refused(house, llmgr, keeper):
-    house.stop()
+def test_what_is_too_large_to_be_looked_at_is_refused(site, llmgr, keeper):
+    site.stop()
     llmgr.env['LLMGR_BODY_MAX'] = '64KiB'
-    house.start()
+    site.start()
     for model in (None, 'House/Small'):
         body = form([('purpose', 'user_data'), ('file', 'x' * 70000, 'a')])
-        assert house.native('POST', 'files', 'ben', body, model, **FORM).status == 413
+        assert site.native('POST', 'files', 'ben', body, model, **FORM).status == 413
     assert keeper.requests() == []
-    answer = house.native('POST', 'files', 'carl', body, **FORM)
+    answer = site.native('POST', 'files', 'carl', body, **FORM)
     assert answer.status == 200 and len(keeper.requests()[-1].body) >= len(body)
 
 
-def test_a_stream_that_names_a_file_passes(house):
-    mine = house.make('files')
+def test_a_stream_that_names_a_file_passes(site):
+    mine = site.make('files')
     body = {'model': 'House/Small', 'stream': True, 'messages': [
         {'role': 'user', 'content': [{'type': 'file', 'file': {'file_id': mine}}]}]}
     for _ in range(5):
-        answer = house.raw('POST', '/v1/chat/completions', 'ann', body)
+        answer = site.raw('POST', '/v1/chat/completions', 'ann', body)
         assert answer.status == 200 and answer.text.endswith('data: [DONE]\n\n')
-        assert house.raw('POST', '/v1/chat/completions', 'ben', body).status == 404
+        assert site.raw('POST', '/v1/chat/completions', 'ben', body).status == 404

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import PATIENCE_S, Llmgr, Mockllm
 from serving import ASK, CHAT, Serving, configure
-from siege import SANITIZED
+from stress import SANITIZED
 
 MANY = 10_000
 ARGS = {'plain': [], 'tls': ['--tls-cert', 'own.pem', '--tls-key', 'own.key']}

@@ -9,10 +9,10 @@ import pytest
 
 from conftest import Llmgr
 from serving import Serving
-from siege import Client, Upstream, ask_of, crowd
+from stress import Client, Upstream, ask_of, crowd
 from test_walk_secrets import CODINGS, database_bytes, look
 
-KEY = f'cnry-house-{secrets.token_hex(8)}/+=&?%41{secrets.token_hex(4)}'
+KEY = f'cnry-site-{secrets.token_hex(8)}/+=&?%41{secrets.token_hex(4)}'
 OWN = f'cnry-own-{secrets.token_hex(8)}/+={secrets.token_hex(4)}'
 PATHS = {'chat': '/v1/chat/completions', 'messages': '/v1/messages', 'responses': '/v1/responses',
          'completions': '/v1/completions', 'native': '/v1/moderations'}

@@ -28,7 +28,7 @@ class Gateway(Serving):
         return self.ask(path, body=body, method=method, fields=fields)
 
 
-@pytest.fixture(name='house')
+@pytest.fixture(name='site')
 def house_fixture(llmgr, mockllm):
     configure(llmgr, f'http://127.0.0.1:{mockllm.port}/v1',
               models={'Mock': 'mock-small', 'Split': 'mock-split-7', 'Cr': 'mock-cr',
@@ -44,8 +44,8 @@ def house_fixture(llmgr, mockllm):
 
 
 @pytest.fixture(name='gateway')
-def gateway_fixture(house):
-    server = Gateway(house)
+def gateway_fixture(site):
+    server = Gateway(site)
     yield server
     server.stop()
 
@@ -356,14 +356,14 @@ def test_an_own_key_goes_as_it_came(gateway, mockllm):
     assert mockllm.last().key == 'sk-own-of-cid-12345'
 
 
-def test_an_id_of_an_own_key_is_not_the_server_keys(house, mockllm):
-    server = Gateway(house)
+def test_an_id_of_an_own_key_is_not_the_server_keys(site, mockllm):
+    server = Gateway(site)
     own = kept(server, 'cid')
     server.stop()
-    platform = house.json('platform', 'list')[0]['platform_id']
-    house.ok('-u', 'cid', 'platform', 'clear-key', str(platform))
+    platform = site.json('platform', 'list')[0]['platform_id']
+    site.ok('-u', 'cid', 'platform', 'clear-key', str(platform))
     before = len(mockllm.requests())
-    server = Gateway(house)
+    server = Gateway(site)
     try:
         for method, path, body in uses(*own):
             refused(server.as_user('cid', path, body, method, X_LLMGR_Model='Mock'))
@@ -372,8 +372,8 @@ def test_an_id_of_an_own_key_is_not_the_server_keys(house, mockllm):
     assert len(mockllm.requests()) == before
 
 
-def test_the_operator_is_nobodys_guest(house, mockllm):
-    server = Serving(house)
+def test_the_operator_is_nobodys_guest(site, mockllm):
+    server = Serving(site)
     try:
         response = server.ask(RESPONSES, SAID)
         assert response.json['id'] == 'resp_mock_0001' and 'content-length' in response.fields
@@ -386,23 +386,23 @@ def test_the_operator_is_nobodys_guest(house, mockllm):
 
 # ---- For how long --------------------------------------------------------------------------------
 
-def test_an_old_id_outlives_rotations_and_a_restore(house, mockllm, tmp_path):
-    server = Gateway(house)
+def test_an_old_id_outlives_rotations_and_a_restore(site, mockllm, tmp_path):
+    server = Gateway(site)
     response = kept(server)[0]
-    house.ok('key', 'rotate')
+    site.ok('key', 'rotate')
     assert server.as_user('ann', f'{RESPONSES}/{response}', method='GET').status == 200
     server.stop()
-    house.ok('key', 'rotate', '--new-master-key-file', 'next.key')
-    house.env['LLMGR_MASTER_KEY_FILE'] = 'next.key'
-    if house.kind == 'sqlite':
-        house.ok('db', 'backup', 'copy.db')
+    site.ok('key', 'rotate', '--new-master-key-file', 'next.key')
+    site.env['LLMGR_MASTER_KEY_FILE'] = 'next.key'
+    if site.kind == 'sqlite':
+        site.ok('db', 'backup', 'copy.db')
         shutil.move(tmp_path / 'copy.db', tmp_path / 'llmgr.db')
     else:
-        dump = subprocess.run(['pg_dump', '--clean', '--if-exists', house.url], check=True,
+        dump = subprocess.run(['pg_dump', '--clean', '--if-exists', site.url], check=True,
                               capture_output=True).stdout
-        subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', house.url], input=dump, check=True,
+        subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', site.url], input=dump, check=True,
                        stdout=subprocess.DEVNULL)
-    servers = [Gateway(house), Gateway(house)]
+    servers = [Gateway(site), Gateway(site)]
     try:
         for server in servers:
             answer = server.as_user('ann', f'{RESPONSES}/{response}', method='GET')

@@ -21,7 +21,7 @@ allow_port: "*"
 platforms:
   House:
     base_url: {base_url}
-    api_key: sk-house-0123456789
+    api_key: sk-site-0123456789
     models: {{Mock: mock, NoOptions: mock-no-stream-options, Always: mock-no-stream-options-1,
              Quote: mock-quote, Limit: mock-quote-1}}
 """
@@ -40,13 +40,13 @@ def api_fixture(llmgr, mockllm, monkeypatch):
     server.stop()
 
 
-def house(api, caller='ann'):
+def site(api, caller='ann'):
     return next(row for row in api.all('/api/platforms', caller)
                 if row['platform_name'] == 'House')
 
 
 def until(api, caller='ann'):
-    return house(api, caller)['no_stream_options_until_ms']
+    return site(api, caller)['no_stream_options_until_ms']
 
 
 def ask(api, model, caller='ann', content='hi', **members):
@@ -127,7 +127,7 @@ def test_the_platforms_own_word_is_shown_ends_and_can_be_undone(api, mockllm):
     assert 'NO USAGE UNTIL' in table and day in table
     assert not asked_for_usage(api, mockllm)
 
-    path = f'/api/platforms/{house(api)["platform_id"]}'
+    path = f'/api/platforms/{site(api)["platform_id"]}'
     api.bad(403, 'ERR_FORBIDDEN', 'PATCH', path, 'ann', {'no_stream_options': False})
     api.bad(400, 'ERR_INVALID', 'PATCH', path, 'admin', {'no_stream_options': True})
     assert until(api) is not None
@@ -136,7 +136,7 @@ def test_the_platforms_own_word_is_shown_ends_and_can_be_undone(api, mockllm):
     wait_for_usage(api, mockllm)
 
     learn(api)
-    platform = house(api)['platform_id']
+    platform = site(api)['platform_id']
     assert api.llmgr.run('-u', 'ann', 'platform', 'ask-usage', platform).code != 0
     shown = api.llmgr.json('platform', 'ask-usage', platform)
     assert shown['no_stream_options_until_ms'] is None

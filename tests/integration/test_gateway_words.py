@@ -29,7 +29,7 @@ def ask(api, model):
 
 
 def test_errors_name_what_a_caller_can_do(api):
-    house, bare = (row['platform_id'] for row in api.all('/api/platforms', 'ann')[:2])
+    site, bare = (row['platform_id'] for row in api.all('/api/platforms', 'ann')[:2])
     models = {row['display_name']: row for row in api.all('/api/models', 'ann')}
     own = {'platform_name': 'Own', 'base_url': 'https://own.example/v1'}
     answers = [
@@ -41,7 +41,7 @@ def test_errors_name_what_a_caller_can_do(api):
                                                 authorization='Bearer llmgr-nobodys')),
         (403, "the operator's", api.call('PATCH', f'/api/models/{models["Small"]["model_id"]}',
                                          'ann', {'display_name': 'Mine'})),
-        (403, "the operator's", api.call('PATCH', f'/api/platforms/{house}', 'ann',
+        (403, "the operator's", api.call('PATCH', f'/api/platforms/{site}', 'ann',
                                          {'platform_name': 'Mine'})),
         (404, 'GET /api/platforms', api.call('POST', '/api/platforms/4711/probe', 'ann')),
         (403, f'PUT /api/platforms/{bare}/key',
@@ -49,7 +49,7 @@ def test_errors_name_what_a_caller_can_do(api):
     ]
     if api.custom:
         address = next(row['base_url'] for row in api.all('/api/platforms', 'ann'))
-        answers += [(409, f'PUT /api/platforms/{house}/key',
+        answers += [(409, f'PUT /api/platforms/{site}/key',
                      api.call('POST', '/api/platforms', 'ann', {**own, 'base_url': address})),
                     (403, '?user=', api.call('POST', '/api/platforms', 'admin', own))]
     else:

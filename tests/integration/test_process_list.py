@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import PATIENCE_S, PROGRAM, House
+from conftest import PATIENCE_S, PROGRAM, Site
 from serving import Serving, configure
 
 WORD = 'geheim-0815'
@@ -51,20 +51,20 @@ def test_a_url_without_a_password_stays_as_it_is(llmgr):
 
 
 def test_a_readable_env_file_is_warned_of(tmp_path, mockllm):
-    house = House(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
-    file = house.write('.env', 'BETA_KEY=sk-beta-0001\n')
+    site = Site(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
+    file = site.write('.env', 'BETA_KEY=sk-beta-0001\n')
     file.chmod(0o644)
-    assert "chmod 600 .env" in house.run('init').err
-    assert 'chmod' not in house.run('platform', 'list').err
+    assert "chmod 600 .env" in site.run('init').err
+    assert 'chmod' not in site.run('platform', 'list').err
     file.chmod(0o640)
-    assert 'chmod' not in house.run('init').err
+    assert 'chmod' not in site.run('init').err
 
 
 def test_a_server_warns_of_it_too(tmp_path, mockllm):
-    house = House(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
-    configure(house, mockllm.base_url, {'Mock': 'mock-small'})
-    house.write('.env', 'MOCK_KEY=sk-beta-0001\n').chmod(0o604)
-    server = Serving(house)
+    site = Site(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
+    configure(site, mockllm.base_url, {'Mock': 'mock-small'})
+    site.write('.env', 'MOCK_KEY=sk-beta-0001\n').chmod(0o604)
+    server = Serving(site)
     assert 'chmod 600 .env' in server.log
     server.signal(signal.SIGTERM)
     server.stop()
@@ -72,29 +72,29 @@ def test_a_server_warns_of_it_too(tmp_path, mockllm):
 
 @pytest.mark.parametrize('folder', ['key', 'journal'])
 def test_a_folder_that_everybody_may_write_is_refused(tmp_path, mockllm, folder):
-    house = House(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
+    site = Site(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
     (tmp_path / 'key').mkdir(mode=0o700)
     (tmp_path / 'journal').mkdir(mode=0o700)
-    house.env['LLMGR_MASTER_KEY_FILE'] = str(tmp_path / 'key' / 'master.key')
-    house.env['LLMGR_JOURNAL_DIR'] = str(tmp_path / 'journal')
-    house.ok('init')
+    site.env['LLMGR_MASTER_KEY_FILE'] = str(tmp_path / 'key' / 'master.key')
+    site.env['LLMGR_JOURNAL_DIR'] = str(tmp_path / 'journal')
+    site.ok('init')
     (tmp_path / folder).chmod(0o777)
-    said = house.fails(9 if folder == 'key' else 1, 'serve', '--listen', '127.0.0.1:0')
+    said = site.fails(9 if folder == 'key' else 1, 'serve', '--listen', '127.0.0.1:0')
     assert f"chmod o-w {tmp_path / folder}" in said
 
 
 def test_a_key_behind_links_is_read(tmp_path, mockllm):
     """As Kubernetes mounts secrets."""
-    house = House(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
+    site = Site(tmp_path, f'sqlite:{tmp_path}/llmgr.db', mockllm)
     secret = tmp_path / 'secret'
     (secret / '..2026_11').mkdir(parents=True)
     (secret / '..2026_11' / 'key').write_text('8f2a1c77d0e94b5566aa10fe3d9c2b71'
                                               '45e0b8a3f61d0c92e7743b58ac19d6f0\n')
     (secret / '..data').symlink_to('..2026_11')
     (secret / 'key').symlink_to('..data/key')
-    house.env['LLMGR_MASTER_KEY_FILE'] = str(secret / 'key')
+    site.env['LLMGR_MASTER_KEY_FILE'] = str(secret / 'key')
     (secret / '..2026_11' / 'key').chmod(0o444)
-    assert 'chmod 600' in house.run('init').err
+    assert 'chmod 600' in site.run('init').err
     (secret / '..2026_11' / 'key').chmod(0o400)
-    house.ok('init')
-    house.ok('key', 'status')
+    site.ok('init')
+    site.ok('key', 'status')

@@ -10,43 +10,43 @@ from gateway_api import Api
 ALIASES = 'aliases:\n  claude-*: auto\n  gpt-4o: Two\n  "*-mini": Alpha/Three'
 
 
-def listed(house, user='ann'):
+def listed(site, user='ann'):
     return {row['name']: (row['target'], row['is_sys'])
-            for row in house.json('-u', user, 'alias', 'list')}
+            for row in site.json('-u', user, 'alias', 'list')}
 
 
-def asked(house, model, user='ann'):
-    told = house.json('-u', user, 'explain', '--model', model)
+def asked(site, model, user='ann'):
+    told = site.json('-u', user, 'explain', '--model', model)
     chosen = [row['display_name'] for row in told['candidates'] if row['chosen']]
     return chosen[0] if chosen else None
 
 
-def test_the_file_gives_everybody_aliases(house):
-    house.configure(ALIASES)
-    report = house.json('sync')
+def test_the_file_gives_everybody_aliases(site):
+    site.configure(ALIASES)
+    report = site.json('sync')
     assert {(row['alias'], row['action']) for row in report['changes'] if row['alias']} == \
         {('claude-*', 'add'), ('gpt-4o', 'add'), ('*-mini', 'add')}
-    assert listed(house) == {'claude-*': ('auto', True), 'gpt-4o': ('Two', True),
+    assert listed(site) == {'claude-*': ('auto', True), 'gpt-4o': ('Two', True),
                              '*-mini': ('Alpha/Three', True)}
-    assert [asked(house, name) for name in ('claude-opus-5', 'gpt-4o', 'o4-mini', 'mock')] == \
+    assert [asked(site, name) for name in ('claude-opus-5', 'gpt-4o', 'o4-mini', 'mock')] == \
         ['One', 'Two', 'Three', 'One']
-    assert house.json('sync')['changes'] == []
-    house.configure('aliases: {gpt-4o: Three, o3: Two}')
-    text = house.ok('sync')
+    assert site.json('sync')['changes'] == []
+    site.configure('aliases: {gpt-4o: Three, o3: Two}')
+    text = site.ok('sync')
     assert '~ alias gpt-4o (target)' in text and '+ alias o3' in text, text
     assert '- alias claude-*' in text and '- alias *-mini' in text, text
-    assert asked(house, 'gpt-4o') == 'Three' and asked(house, 'claude-opus-5') is None
-    house.configure()
-    assert '- alias o3' in house.ok('sync')
-    assert listed(house) == {}
+    assert asked(site, 'gpt-4o') == 'Three' and asked(site, 'claude-opus-5') is None
+    site.configure()
+    assert '- alias o3' in site.ok('sync')
+    assert listed(site) == {}
 
 
-def test_a_file_of_aliases_alone_leaves_the_platforms(house):
-    house.ok('sync')
-    house.write('llmgr.yaml', 'aliases:\n  claude-*: Two\n')
-    assert [row['alias'] for row in house.json('sync')['changes']] == ['claude-*']
-    assert asked(house, 'claude-x') == 'Two'
-    assert len(house.json('platform', 'list')) == 3
+def test_a_file_of_aliases_alone_leaves_the_platforms(site):
+    site.ok('sync')
+    site.write('llmgr.yaml', 'aliases:\n  claude-*: Two\n')
+    assert [row['alias'] for row in site.json('sync')['changes']] == ['claude-*']
+    assert asked(site, 'claude-x') == 'Two'
+    assert len(site.json('platform', 'list')) == 3
 
 
 @pytest.mark.parametrize('lines, says', [
@@ -59,28 +59,28 @@ def test_a_file_of_aliases_alone_leaves_the_platforms(house):
     ('aliases:\n  a: One\n  a: Two', "'a'"),
     ('alias: {a: One}', "did you mean 'aliases'"),
 ])
-def test_a_wrong_alias_is_named_with_its_place(house, lines, says):
-    house.ok('sync')
-    house.configure(lines)
-    message = house.fails(2, 'sync')
+def test_a_wrong_alias_is_named_with_its_place(site, lines, says):
+    site.ok('sync')
+    site.configure(lines)
+    message = site.fails(2, 'sync')
     assert says in message and 'llmgr.yaml:' in message, message
 
 
-def test_users_have_their_own(house):
-    house.configure(ALIASES)
-    house.ok('sync')
-    made = house.json('-u', 'ann', 'alias', 'set', 'claude-*', 'Two')
+def test_users_have_their_own(site):
+    site.configure(ALIASES)
+    site.ok('sync')
+    made = site.json('-u', 'ann', 'alias', 'set', 'claude-*', 'Two')
     assert made == {'name': 'claude-*', 'target': 'Two', 'is_sys': False}
-    assert asked(house, 'claude-x') == 'Two' and asked(house, 'claude-x', 'ben') == 'One'
-    assert "the alias 'claude-*' stands for 'Two'" in house.ok('-u', 'ann', 'explain', '--model',
+    assert asked(site, 'claude-x') == 'Two' and asked(site, 'claude-x', 'ben') == 'One'
+    assert "the alias 'claude-*' stands for 'Two'" in site.ok('-u', 'ann', 'explain', '--model',
                                                              'claude-x')
-    table = house.ok('-u', 'ann', 'alias', 'list')
+    table = site.ok('-u', 'ann', 'alias', 'list')
     assert 'claude-*' in table and "the operator's" in table
-    assert house.json('-u', 'ann', 'alias', 'delete', 'claude-*') == \
+    assert site.json('-u', 'ann', 'alias', 'delete', 'claude-*') == \
         {'name': 'claude-*', 'deleted': True}
-    assert "the operator's" in house.fails(4, '-u', 'ann', 'alias', 'delete', 'claude-*')
-    assert 'no alias' in house.fails(3, '-u', 'ann', 'alias', 'delete', 'none')
-    assert 'is empty' in house.fails(2, '-u', 'ann', 'alias', 'set', 'x', '')
+    assert "the operator's" in site.fails(4, '-u', 'ann', 'alias', 'delete', 'claude-*')
+    assert 'no alias' in site.fails(3, '-u', 'ann', 'alias', 'delete', 'none')
+    assert 'is empty' in site.fails(2, '-u', 'ann', 'alias', 'set', 'x', '')
 
 
 @pytest.fixture(name='api')

@@ -11,19 +11,19 @@ import pytest
 from conftest import PROGRAM, on_postgres, on_sqlite
 
 
-def state(house, user='ann'):
-    return (house.json('-u', user, 'platform', 'list'), house.json('-u', user, 'model', 'list'),
-            house.json('-u', user, 'selection'))
+def state(site, user='ann'):
+    return (site.json('-u', user, 'platform', 'list'), site.json('-u', user, 'model', 'list'),
+            site.json('-u', user, 'selection'))
 
 
 @pytest.fixture(name='owned')
-def owned_fixture(house):
-    """A house in which ann owns platform and model, and a check that nothing changed."""
-    house.platform = house.add_platform('ann', 'Mine', key='sk-own-0001')
-    house.model = house.add_model('ann', house.platform, 'gpt-x', '--display', 'X')
-    before = state(house)
-    yield house
-    assert state(house) == before
+def owned_fixture(site):
+    """A site in which ann owns platform and model, and a check that nothing changed."""
+    site.platform = site.add_platform('ann', 'Mine', key='sk-own-0001')
+    site.model = site.add_model('ann', site.platform, 'gpt-x', '--display', 'X')
+    before = state(site)
+    yield site
+    assert state(site) == before
 
 
 def one_line(message):
@@ -158,30 +158,30 @@ GOOD = 'platforms:\n  Alpha:\n    base_url: https://a.example/v1\n    models: {O
     ('allow_cidr: [10.0.0.0/33]\n' + GOOD, '10.0.0.0/33'),
     ('connect_timeout: soon\n' + GOOD, 'connect_timeout'),
 ])
-def test_files_that_are_none(house, text, names):
-    house.ok('init')
-    before = house.json('model', 'list')
-    house.write('llmgr.yaml', text)
+def test_files_that_are_none(site, text, names):
+    site.ok('init')
+    before = site.json('model', 'list')
+    site.write('llmgr.yaml', text)
     for words in (['sync'], ['model', 'list'], ['init']):
-        message = one_line(house.fails(2, *words))
+        message = one_line(site.fails(2, *words))
         assert names in message, message
-    house.configure()
-    assert house.json('model', 'list') == before
+    site.configure()
+    assert site.json('model', 'list') == before
 
 
-def test_a_file_that_is_no_utf8_or_unreadable(house):
-    (house.folder / 'llmgr.yaml').write_bytes(b'platforms:\n  \xff\xfe: {}\n')
-    one_line(house.fails(2, 'sync'))
-    os.remove(house.folder / 'llmgr.yaml')
-    (house.folder / 'llmgr.yaml').mkdir()
-    assert 'llmgr.yaml' in house.run('sync').err
-    assert house.run('sync').code in (1, 2)
+def test_a_file_that_is_no_utf8_or_unreadable(site):
+    (site.folder / 'llmgr.yaml').write_bytes(b'platforms:\n  \xff\xfe: {}\n')
+    one_line(site.fails(2, 'sync'))
+    os.remove(site.folder / 'llmgr.yaml')
+    (site.folder / 'llmgr.yaml').mkdir()
+    assert 'llmgr.yaml' in site.run('sync').err
+    assert site.run('sync').code in (1, 2)
 
 
-def test_a_bad_dotenv_names_its_line(house):
-    house.write('.env', 'GOOD=1\nno equals sign\n')
-    house.ok('platform', 'list')  # makes the master key file, of which it says so
-    result = house.run('sync')
+def test_a_bad_dotenv_names_its_line(site):
+    site.write('.env', 'GOOD=1\nno equals sign\n')
+    site.ok('platform', 'list')  # makes the master key file, of which it says so
+    result = site.run('sync')
     assert result.code == 0  # the other lines are used
     assert '.env:2:' in one_line(result.err)
 
@@ -190,15 +190,15 @@ def test_a_bad_dotenv_names_its_line(house):
 
 
 @pytest.fixture(name='sqlite')
-def sqlite_fixture(house):
+def sqlite_fixture(site):
     """For what happens to a file: its tests are marked @on_sqlite."""
-    assert house.kind == 'sqlite'
-    house.ok('init')
-    return house
+    assert site.kind == 'sqlite'
+    site.ok('init')
+    return site
 
 
-def change(house, code):
-    return one_line(house.fails(code, '-u', 'ann', 'platform', 'add', '--name', 'N', *URL,
+def change(site, code):
+    return one_line(site.fails(code, '-u', 'ann', 'platform', 'add', '--name', 'N', *URL,
                                 env={'LLMGR_BUSY_TIMEOUT': '300ms'}))
 
 
@@ -268,58 +268,58 @@ def small_fixture(sqlite):
 
 @on_sqlite
 def test_a_full_disk(small):
-    house, place = small
-    before = state(house)
+    site, place = small
+    before = state(site)
     with open(place / 'ballast', 'wb', buffering=0) as ballast:
         try:
             while True:
                 ballast.write(b'x' * 4096)
         except OSError:
             pass
-    changed = house.run('-u', 'ann', 'platform', 'add', '--name', 'N', *URL)
+    changed = site.run('-u', 'ann', 'platform', 'add', '--name', 'N', *URL)
     assert changed.code in (0, 9)
     if changed.code == 9:
         assert 'space' in one_line(changed.err)
     (place / 'ballast').unlink()
     if changed.code == 9:
-        assert state(house) == before
-    house.run('-u', 'ann', 'platform', 'add', '--name', 'N', *URL)
-    assert house.json('db', 'check')['unreadable_keys'] == 0
-    assert 'N' in house.platforms('ann')
+        assert state(site) == before
+    site.run('-u', 'ann', 'platform', 'add', '--name', 'N', *URL)
+    assert site.json('db', 'check')['unreadable_keys'] == 0
+    assert 'N' in site.platforms('ann')
 
 
 @on_sqlite
 def test_a_read_only_file_system(small):
-    house, place = small
+    site, place = small
     subprocess.run(['mount', '-o', 'remount,ro', place], check=True)
-    message = change(house, 9)
+    message = change(site, 9)
     assert 'read-only' in message or 'write' in message
     subprocess.run(['mount', '-o', 'remount,rw', place], check=True)
-    assert 'N' not in house.platforms('ann')
+    assert 'N' not in site.platforms('ann')
 
 
 @on_postgres
-def test_a_postgres_whose_writers_are_held_up(house):
-    house.ok('init')
-    before = state(house)
-    holder = subprocess.Popen(['psql', '-qX', house.url], stdin=subprocess.PIPE,
+def test_a_postgres_whose_writers_are_held_up(site):
+    site.ok('init')
+    before = state(site)
+    holder = subprocess.Popen(['psql', '-qX', site.url], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE)
     holder.stdin.write(b"BEGIN; SELECT 1 FROM llm_meta WHERE name = 'writer' FOR UPDATE;\n"
                        b"\\echo held\n")
     holder.stdin.flush()
     while b'held' not in holder.stdout.readline():
         pass
-    assert state(house) == before  # readers are not held up
-    change(house, 9)
+    assert state(site) == before  # readers are not held up
+    change(site, 9)
     holder.stdin.close()
     holder.wait(30)
     holder.stdout.close()
-    assert state(house) == before
-    house.ok('-u', 'ann', 'platform', 'add', '--name', 'N', *URL)
+    assert state(site) == before
+    site.ok('-u', 'ann', 'platform', 'add', '--name', 'N', *URL)
 
 
-def test_a_postgres_that_is_not_there(house):
-    said = house.fails(9, '--db', 'postgres://nobody:secret@127.0.0.1:9/none', 'platform', 'list')
+def test_a_postgres_that_is_not_there(site):
+    said = site.fails(9, '--db', 'postgres://nobody:secret@127.0.0.1:9/none', 'platform', 'list')
     note, _, message = said.partition('\n')  # of the password that stands in the arguments
     assert 'LLMGR_DB' in note and 'secret' not in said
     assert '127.0.0.1' in one_line(message)
@@ -327,20 +327,20 @@ def test_a_postgres_that_is_not_there(house):
 
 @pytest.mark.parametrize('words', [['model', 'list'], ['--json', 'model', 'list'], ['help'],
                                    ['--version'], ['chat', 'hello'], ['explain']])
-def test_output_that_cannot_be_written_is_told(house, words):
-    house.ok('init')
+def test_output_that_cannot_be_written_is_told(site, words):
+    site.ok('init')
     with open('/dev/full', 'wb') as full:
-        process = house.start(*words, stdout=full, stderr=subprocess.PIPE)
+        process = site.start(*words, stdout=full, stderr=subprocess.PIPE)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1, err
     assert err.strip(), words
 
 
-def test_a_reader_that_leaves_early_is_no_crash(house):
-    house.ok('init')
+def test_a_reader_that_leaves_early_is_no_crash(site):
+    site.ok('init')
     reading, writing = os.pipe()
     os.close(reading)
-    process = house.start('help', stdout=writing, stderr=subprocess.PIPE)
+    process = site.start('help', stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     process.communicate(timeout=30)
     assert process.returncode in (1, -13)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Secrets stay where they belong: canaries planted everywhere are looked for in every output and
-every file, in clear and encoded; and a house without a proper master key does not start."""
+every file, in clear and encoded; and a site without a proper master key does not start."""
 import base64
 import functools
 import html
@@ -94,19 +94,19 @@ def look(secrets, where, data):
             assert form not in data, f'{name} ({form!r}) in {where}'
 
 
-def database_bytes(house):
-    if house.kind == 'sqlite':
-        return b''.join(path.read_bytes() for path in house.folder.glob('*.db*') if path.is_file())
-    return subprocess.run(['pg_dump', house.url], check=True, capture_output=True).stdout
+def database_bytes(site):
+    if site.kind == 'sqlite':
+        return b''.join(path.read_bytes() for path in site.folder.glob('*.db*') if path.is_file())
+    return subprocess.run(['pg_dump', site.url], check=True, capture_output=True).stdout
 
 
-def test_no_canary_is_found_anywhere(house):
-    house.env['ALPHA_KEY'] = CANARIES['server']
+def test_no_canary_is_found_anywhere(site):
+    site.env['ALPHA_KEY'] = CANARIES['server']
     seen = []
 
     def run(*words, stdin='', env=None):
         for more in ([], ['--json'], ['--log-level', 'debug']):
-            result = house.run(*more, *words, stdin=stdin, env=env)
+            result = site.run(*more, *words, stdin=stdin, env=env)
             seen.append((words, result.out + result.err))
         return result
 
@@ -115,7 +115,7 @@ def test_no_canary_is_found_anywhere(house):
         run('-u', user, 'platform', 'set-key', platform, '--key-stdin', stdin=CANARIES[key])
     run('-u', 'ann', 'platform', 'add', '--name', 'Mine', '--base-url',
         'https://api.example.com/v1', '--key-env', 'K', env={'K': CANARIES['private']})
-    own = house.platforms('ann')['Mine']['platform_id']
+    own = site.platforms('ann')['Mine']['platform_id']
     run('-u', 'ann', 'model', 'add', '--platform', own, '--name', 'x')
     run('-u', 'ann', 'platform', 'set-url', own, 'https://api.example.net/v1')
     run('-u', 'ann', 'platform', 'set-key', own, '--key-stdin', stdin=CANARIES['rotated'])
@@ -124,29 +124,29 @@ def test_no_canary_is_found_anywhere(house):
                   ['chat', '--model', 'x', 'hello'], ['key', 'status'], ['db', 'check'],
                   ['sync'], ['platform', 'set-key', '99', '--key-env', 'ALPHA_KEY']):
         run('-u', 'ann', *words)
-    run('probe', '--base-url', house.base_url, '--key-env', 'K', env={'K': CANARIES['probe']})
+    run('probe', '--base-url', site.base_url, '--key-env', 'K', env={'K': CANARIES['probe']})
     run('probe', '--base-url', 'http://127.0.0.1:9/v1', '--key-env', 'K',
         env={'K': CANARIES['probe']})
-    house.configure(platforms=f'''
+    site.configure(platforms=f'''
   Alpha:
-    base_url: {house.base_url}
+    base_url: {site.base_url}
     api_key: "{{ALPHA_KEY}}"
     models: {{Bad: mock-401, Echo: mock-echo}}
 ''')
-    house.env['ALPHA_KEY'] = CANARIES['refused']
+    site.env['ALPHA_KEY'] = CANARIES['refused']
     run('sync')
     run('chat', '--model', 'Bad', 'hello')  # the scripted upstream quotes the key it refuses
     run('key', 'rotate')
     run('key', 'rotate', '--new-master-key-file', 'new.key')
-    master = (house.folder / '.config/llmgr/master.key').read_text().strip()
-    second = (house.folder / 'new.key').read_text().strip()
+    master = (site.folder / '.config/llmgr/master.key').read_text().strip()
+    second = (site.folder / 'new.key').read_text().strip()
     secrets = {**CANARIES, 'master': master, 'second master': second}
     for words, text in seen:
         look(secrets, words, text.encode())
-    look(secrets, 'the database', database_bytes(house))
-    arrived = {request.key for request in house.upstream.requests()}
+    look(secrets, 'the database', database_bytes(site))
+    arrived = {request.key for request in site.upstream.requests()}
     assert CANARIES['own'] in arrived and CANARIES['refused'] in arrived, 'nothing was tried'
-    for request in house.upstream.requests():
+    for request in site.upstream.requests():
         text = json.dumps([request.path, request.body,
                            {name: value for name, value in request.headers.items()
                             if name != 'authorization'}])
@@ -162,28 +162,28 @@ def test_a_detector_that_finds_planted_canaries():
 
 
 @on_sqlite
-def test_backups_hold_no_key_in_clear(house):
+def test_backups_hold_no_key_in_clear(site):
     """PostgreSQL is backed up by pg_dump, which the walk above reads."""
-    house.env['ALPHA_KEY'] = CANARIES['server']
-    house.set_key('ann', 1, CANARIES['own'])
-    house.ok('db', 'backup', 'copy.db')
-    look(CANARIES, 'the backup', (house.folder / 'copy.db').read_bytes())
+    site.env['ALPHA_KEY'] = CANARIES['server']
+    site.set_key('ann', 1, CANARIES['own'])
+    site.ok('db', 'backup', 'copy.db')
+    look(CANARIES, 'the backup', (site.folder / 'copy.db').read_bytes())
 
 
-def test_no_core_no_peeking_and_no_master_key_in_the_environment(house):
-    house.ok('init')
-    key = (house.folder / '.config/llmgr/master.key').read_text().strip()
-    house.configure(platforms=f'''
+def test_no_core_no_peeking_and_no_master_key_in_the_environment(site):
+    site.ok('init')
+    key = (site.folder / '.config/llmgr/master.key').read_text().strip()
+    site.configure(platforms=f'''
   Alpha:
-    base_url: {house.base_url}
+    base_url: {site.base_url}
     api_key: "{{ALPHA_KEY}}"
     models: {{Silent: mock-silent}}
 ''')
-    house.ok('sync')
-    process = house.start('chat', 'hello', env={'LLMGR_MASTER_KEY': key},
+    site.ok('sync')
+    process = site.start('chat', 'hello', env={'LLMGR_MASTER_KEY': key},
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        house.upstream.wait_for(1)
+        site.upstream.wait_for(1)
         proc = pathlib.Path(f'/proc/{process.pid}')
         environment = (proc / 'environ').read_bytes()
         assert b'HOME=' in environment or os.geteuid() != 0
@@ -199,9 +199,9 @@ def test_no_core_no_peeking_and_no_master_key_in_the_environment(house):
 # ---- Bad starts (SECURITY, S8) -----------------------------------------------------------------
 
 
-def bad_starts(house, key):
+def bad_starts(site, key):
     """Name, environment and preparation of every start that must be refused."""
-    folder = house.folder
+    folder = site.folder
 
     def put(name, text, mode=0o600):
         path = folder / name
@@ -234,12 +234,12 @@ def bad_starts(house, key):
     yield 'no home', {'HOME': ''}
 
 
-def test_every_bad_start_is_refused_with_one_clear_line(house):
-    house.set_key('ann', 1, 'sk-ann-0001')
-    key = (house.folder / '.config/llmgr/master.key').read_text().strip()
-    begin = database_bytes(house) if house.kind == 'sqlite' else None
-    for name, env in bad_starts(house, key):
-        result = house.run('platform', 'list', env=env)
+def test_every_bad_start_is_refused_with_one_clear_line(site):
+    site.set_key('ann', 1, 'sk-ann-0001')
+    key = (site.folder / '.config/llmgr/master.key').read_text().strip()
+    begin = database_bytes(site) if site.kind == 'sqlite' else None
+    for name, env in bad_starts(site, key):
+        result = site.run('platform', 'list', env=env)
         lines = result.err.splitlines()
         assert result.code == 9, f'{name}: {result.code} {result.out}{result.err}'
         assert len(lines) == 1 and lines[0].startswith('llmgr: '), f'{name}: {result.err}'
@@ -247,34 +247,34 @@ def test_every_bad_start_is_refused_with_one_clear_line(house):
             assert secret not in result.err, name
         assert result.out == ''
     if begin is not None:
-        assert database_bytes(house) == begin
-    house.ok('platform', 'list')
+        assert database_bytes(site) == begin
+    site.ok('platform', 'list')
 
 
-def test_a_database_without_its_key_says_which_one_it_wants(house):
-    house.set_key('ann', 1, 'sk-ann-0001')
-    wanted = house.json('key', 'status')['master_id']
-    (house.folder / '.config/llmgr/master.key').unlink()
-    message = house.fails(9, 'platform', 'list')
+def test_a_database_without_its_key_says_which_one_it_wants(site):
+    site.set_key('ann', 1, 'sk-ann-0001')
+    wanted = site.json('key', 'status')['master_id']
+    (site.folder / '.config/llmgr/master.key').unlink()
+    message = site.fails(9, 'platform', 'list')
     assert wanted in message and 'backup' in message or 'master key' in message
 
 
-def test_the_master_key_may_come_by_every_road(house):
-    house.set_key('ann', 1, 'sk-ann-0001')
-    path = house.folder / '.config/llmgr/master.key'
+def test_the_master_key_may_come_by_every_road(site):
+    site.set_key('ann', 1, 'sk-ann-0001')
+    path = site.folder / '.config/llmgr/master.key'
     key = path.read_text().strip()
     path.unlink()
-    credentials = house.folder / 'credentials'
+    credentials = site.folder / 'credentials'
     credentials.mkdir()
     (credentials / 'llmgr-master-key').write_text(key)
     (credentials / 'llmgr-master-key').chmod(0o600)
     for env in ({'LLMGR_MASTER_KEY': key}, {'LLMGR_MASTER_KEY_COMMAND': f'/bin/echo {key}'},
                 {'CREDENTIALS_DIRECTORY': str(credentials)}):
-        house.ok('-u', 'ann', 'chat', 'hello', env=env)
-        assert house.upstream.last().key == 'sk-ann-0001'
+        site.ok('-u', 'ann', 'chat', 'hello', env=env)
+        assert site.upstream.last().key == 'sk-ann-0001'
         assert not path.exists()
 
 
-def test_a_slow_command_for_the_master_key_is_not_waited_for_ever(house):
-    house.fails(9, 'platform', 'list', env={'LLMGR_MASTER_KEY_COMMAND': '/bin/sleep 600'},
+def test_a_slow_command_for_the_master_key_is_not_waited_for_ever(site):
+    site.fails(9, 'platform', 'list', env={'LLMGR_MASTER_KEY_COMMAND': '/bin/sleep 600'},
                 timeout=120)

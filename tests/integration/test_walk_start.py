@@ -33,97 +33,97 @@ def test_init_again_changes_nothing(llmgr):
     assert llmgr.json('model', 'list') == before
 
 
-def test_keys_come_from_the_environment_and_from_dotenv(house):
-    del house.env['ALPHA_KEY']
-    house.write('.env', '# keys\nALPHA_KEY="sk-dotenv-0001"\nexport BETA_KEY=sk-dotenv-0002\n')
-    house.ok('init')
-    house.ok('chat', 'hello')
-    assert house.upstream.last().key == 'sk-dotenv-0001'
-    house.env['ALPHA_KEY'] = 'sk-environment-0003'  # the environment goes first
-    house.ok('sync')
-    house.ok('chat', 'hello')
-    assert house.upstream.last().key == 'sk-environment-0003'
+def test_keys_come_from_the_environment_and_from_dotenv(site):
+    del site.env['ALPHA_KEY']
+    site.write('.env', '# keys\nALPHA_KEY="sk-dotenv-0001"\nexport BETA_KEY=sk-dotenv-0002\n')
+    site.ok('init')
+    site.ok('chat', 'hello')
+    assert site.upstream.last().key == 'sk-dotenv-0001'
+    site.env['ALPHA_KEY'] = 'sk-environment-0003'  # the environment goes first
+    site.ok('sync')
+    site.ok('chat', 'hello')
+    assert site.upstream.last().key == 'sk-environment-0003'
 
 
-def test_a_missing_variable_is_no_key_and_never_the_placeholder(house):
-    del house.env['ALPHA_KEY']
-    message = house.fails(6, 'chat', 'hello')
+def test_a_missing_variable_is_no_key_and_never_the_placeholder(site):
+    del site.env['ALPHA_KEY']
+    message = site.fails(6, 'chat', 'hello')
     assert 'ALPHA_KEY' in message and 'Alpha' in message
-    assert house.upstream.requests() == []
+    assert site.upstream.requests() == []
 
 
-def test_sync_keeps_ids_keys_and_choices_over_renames_and_moves(house):
-    house.set_key('ann', 1, 'sk-ann-0001')
-    house.select('ann', 'Two')
-    before = house.models('ann')
-    house.configure(platforms=f'''
+def test_sync_keeps_ids_keys_and_choices_over_renames_and_moves(site):
+    site.set_key('ann', 1, 'sk-ann-0001')
+    site.select('ann', 'Two')
+    before = site.models('ann')
+    site.configure(platforms=f'''
   Beta:
-    base_url: {house.beta_url}
+    base_url: {site.beta_url}
     models: {{贝塔: mock-beta}}
   First:
-    base_url: {house.base_url}
+    base_url: {site.base_url}
     api_key: "{{ALPHA_KEY}}"
     models:
       Zwei: {{model_name: mock-echo, extra_body: {{top_k: 20}}}}
       One: mock-other
       New: mock-new
 ''')
-    plan = house.json('sync', '--dry-run')
+    plan = site.json('sync', '--dry-run')
     assert plan['dry_run'] is True
     assert {(row['action'], row['platform_name'], row['display_name']) for row in plan['changes']} \
         >= {('update', 'First', None), ('add', 'First', 'New'), ('remove', 'Empty', None)}
-    assert house.models('ann') == before, 'a dry run has written'
-    assert house.json('sync')['changes'] == plan['changes']
-    assert house.json('sync')['changes'] == []
-    after = house.models('ann')
+    assert site.models('ann') == before, 'a dry run has written'
+    assert site.json('sync')['changes'] == plan['changes']
+    assert site.json('sync')['changes'] == []
+    after = site.models('ann')
     assert list(after) == ['贝塔', 'Zwei', 'One', 'New']
     assert after['One']['model_id'] == before['One']['model_id']
     assert after['One']['model_name'] == 'mock-other'
     assert after['Zwei']['model_id'] == before['Two']['model_id']
     assert after['Zwei']['platform_id'] == before['Two']['platform_id']
-    assert house.json('-u', 'ann', 'selection')['model_display_name'] == 'Zwei'
-    assert house.platforms('ann')['First']['payer'] == 'user'
+    assert site.json('-u', 'ann', 'selection')['model_display_name'] == 'Zwei'
+    assert site.platforms('ann')['First']['payer'] == 'user'
     # The address moves, the name stays: the same platform, but a user's key is of the old address.
-    house.configure(platforms=f'''
+    site.configure(platforms=f'''
   First:
-    base_url: {house.beta_url}/moved
+    base_url: {site.beta_url}/moved
     api_key: "{{ALPHA_KEY}}"
     models: {{Zwei: mock-echo}}
 ''')
-    house.ok('sync')
-    moved = house.models('ann')['Zwei']
+    site.ok('sync')
+    moved = site.models('ann')['Zwei']
     assert moved['platform_id'] in (before['Two']['platform_id'], before['贝塔']['platform_id'])
 
 
-def test_a_changed_file_is_hinted_at_until_it_is_synchronised(house):
-    house.ok('init')
-    assert 'llmgr sync' not in house.run('model', 'list').err
-    house.configure(platforms=f'\n  Other:\n    base_url: {house.base_url}\n    models: {{A: b}}\n')
-    result = house.run('model', 'list')
+def test_a_changed_file_is_hinted_at_until_it_is_synchronised(site):
+    site.ok('init')
+    assert 'llmgr sync' not in site.run('model', 'list').err
+    site.configure(platforms=f'\n  Other:\n    base_url: {site.base_url}\n    models: {{A: b}}\n')
+    result = site.run('model', 'list')
     assert result.code == 0 and 'llmgr sync' in result.err
     assert 'One' in result.out
-    house.ok('sync')
-    assert 'llmgr sync' not in house.run('model', 'list').err
+    site.ok('sync')
+    assert 'llmgr sync' not in site.run('model', 'list').err
 
 
-def test_options_flag_over_environment_over_file(house):
-    house.configure('mode: single', 'user: file')
-    house.select('-1', 'Two')
-    house.env['LLMGR_MODE'] = 'custom'
-    assert house.json('selection')['model_display_name'] == 'One'
-    assert house.json('--mode', 'single', 'selection')['model_display_name'] == 'Two'
-    house.env['LLMGR_USER'] = '-1'
-    assert house.json('selection')['model_display_name'] == 'Two'
-    assert house.json('--user=ann', 'selection')['model_display_name'] == 'One'
+def test_options_flag_over_environment_over_file(site):
+    site.configure('mode: single', 'user: file')
+    site.select('-1', 'Two')
+    site.env['LLMGR_MODE'] = 'custom'
+    assert site.json('selection')['model_display_name'] == 'One'
+    assert site.json('--mode', 'single', 'selection')['model_display_name'] == 'Two'
+    site.env['LLMGR_USER'] = '-1'
+    assert site.json('selection')['model_display_name'] == 'Two'
+    assert site.json('--user=ann', 'selection')['model_display_name'] == 'One'
 
 
-def test_another_file_may_be_named(house):
-    (house.folder / 'etc').mkdir()
-    os.rename(house.folder / 'llmgr.yaml', house.folder / 'etc' / 'x.yaml')
-    assert 'One' in house.ok('--config', 'etc/x.yaml', 'model', 'list')
-    house.env['LLMGR_CONFIG'] = 'etc/x.yaml'
-    assert 'One' in house.ok('model', 'list')
-    assert 'llmgr init' in house.fails(2, '--config', 'none.yaml', 'model', 'list')
+def test_another_file_may_be_named(site):
+    (site.folder / 'etc').mkdir()
+    os.rename(site.folder / 'llmgr.yaml', site.folder / 'etc' / 'x.yaml')
+    assert 'One' in site.ok('--config', 'etc/x.yaml', 'model', 'list')
+    site.env['LLMGR_CONFIG'] = 'etc/x.yaml'
+    assert 'One' in site.ok('model', 'list')
+    assert 'llmgr init' in site.fails(2, '--config', 'none.yaml', 'model', 'list')
 
 
 @pytest.mark.parametrize('words', [['--help'], ['help'], ['help', 'platform'],
@@ -145,15 +145,15 @@ CHINESE = re.compile('[\u4e00-\u9fff]')
 
 @pytest.mark.parametrize('locale', [{'LC_ALL': 'zh_CN.UTF-8'}, {'LC_ALL': '', 'LANG': 'zh_CN'},
                                     {'LANGUAGE': 'zh_CN'}])
-def test_messages_are_chinese_under_a_chinese_locale(house, locale):
-    del house.env['ALPHA_KEY']
-    house.ok('init')
-    english = house.run('chat', 'hello')
-    chinese = house.run('chat', 'hello', env=locale)
+def test_messages_are_chinese_under_a_chinese_locale(site, locale):
+    del site.env['ALPHA_KEY']
+    site.ok('init')
+    english = site.run('chat', 'hello')
+    chinese = site.run('chat', 'hello', env=locale)
     assert not CHINESE.search(english.err) and CHINESE.search(chinese.err)
     assert english.code == chinese.code == 6
-    assert CHINESE.search(house.ok('help', env=locale))
-    assert CHINESE.search(house.ok('model', 'list', env=locale))
+    assert CHINESE.search(site.ok('help', env=locale))
+    assert CHINESE.search(site.ok('model', 'list', env=locale))
     for words in (['model', 'list'], ['platform', 'list'], ['explain']):
-        assert house.json(*words, env=locale) == house.json(*words)
-    assert not CHINESE.search(house.run('--json', 'chat', 'hello', env=locale).err)
+        assert site.json(*words, env=locale) == site.json(*words)
+    assert not CHINESE.search(site.run('--json', 'chat', 'hello', env=locale).err)

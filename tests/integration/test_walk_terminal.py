@@ -44,14 +44,14 @@ def at_terminal(llmgr, columns, *args, env=None):
 
 
 @pytest.fixture(name='crowded')
-def crowded_fixture(house):
+def crowded_fixture(site):
     """A user with names as long as they may be, Chinese and Latin."""
     for name, url in (('好' * 26, 'https://' + 'a' * 60 + '.example.com/v1/' + 'p' * 60),
                       ('x' * 80, 'https://b.example.com/v1')):
-        platform = house.add_platform('ann', name, url, 'sk-own-0001')
-        house.add_model('ann', platform, name[:1] * (120 // len(name[:1].encode())))
-    house.select('ann', '好' * 40)
-    return house
+        platform = site.add_platform('ann', name, url, 'sk-own-0001')
+        site.add_model('ann', platform, name[:1] * (120 // len(name[:1].encode())))
+    site.select('ann', '好' * 40)
+    return site
 
 
 TABLES = [['platform', 'list', '--all'], ['model', 'list', '--all'], ['selection'], ['explain'],
@@ -80,25 +80,25 @@ def test_columns_begin_where_their_headings_do(crowded):
             assert start == 0 or row[at - 1] == ' ', row
 
 
-def test_colours_are_for_terminals_only(house):
-    assert '\x1b[' in at_terminal(house, 80, 'model', 'list')
-    assert '\x1b' not in at_terminal(house, 80, 'model', 'list', env={'NO_COLOR': '1'})
-    assert '\x1b' not in house.ok('model', 'list')
-    assert '\x1b' not in house.ok('chat', '--model', 'Three', 'hello')
+def test_colours_are_for_terminals_only(site):
+    assert '\x1b[' in at_terminal(site, 80, 'model', 'list')
+    assert '\x1b' not in at_terminal(site, 80, 'model', 'list', env={'NO_COLOR': '1'})
+    assert '\x1b' not in site.ok('model', 'list')
+    assert '\x1b' not in site.ok('chat', '--model', 'Three', 'hello')
 
 
-def test_reasoning_is_shown_dim_and_apart(house):
-    shown = at_terminal(house, 80, 'chat', '--model', 'Three', 'hello')
+def test_reasoning_is_shown_dim_and_apart(site):
+    shown = at_terminal(site, 80, 'chat', '--model', 'Three', 'hello')
     assert re.search('\x1b\\[2m.*\x1b\\[0m\n\n.*hello', shown, re.S)
 
 
-def test_an_answer_cannot_take_over_the_terminal(house):
+def test_an_answer_cannot_take_over_the_terminal(site):
     """The echo of the prompt stands for what an upstream may say."""
     evil = 'before\x1b]0;title\x07\x1b[2Jafter\u009b31m\ttab'
-    piped = house.run('chat', evil)
+    piped = site.run('chat', evil)
     assert piped.code == 0 and '\x1b]0;' in piped.out  # a pipe gets what was said
     for more in ([], ['--no-stream']):
-        shown = at_terminal(house, 80, 'chat', *more, evil)
+        shown = at_terminal(site, 80, 'chat', *more, evil)
         answer = shown[shown.index('You said'):]
         assert '\x1b' not in answer and '\x07' not in answer and '\u009b' not in answer
         assert 'before' in answer and 'after' in answer and '\ttab' in answer

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The rule checkers catch what they are for: each test plants one fault in a small house."""
+"""The rule checkers catch what they are for: each test plants one fault in a small site."""
 import json
 import os
 import pathlib
@@ -21,7 +21,7 @@ def check(tool, root):
     return done.returncode, done.stdout
 
 
-@pytest.fixture(name='house')
+@pytest.fixture(name='site')
 def house_fixture(tmp_path):
     """A clean tree with two folders of src/; returns a function that writes one more file."""
     def write(path, text):
@@ -40,8 +40,8 @@ def house_fixture(tmp_path):
     return write
 
 
-def test_a_clean_tree_passes(house):
-    root = house('src/base/str.c', STORY + '#include "base/str.h"\n')
+def test_a_clean_tree_passes(site):
+    root = site('src/base/str.c', STORY + '#include "base/str.h"\n')
     assert check('check-includes', root) == (0, '8 files, 0 faults\n')
     assert check('check-banned', root)[0] == 0
 
@@ -61,15 +61,15 @@ def test_a_clean_tree_passes(house):
     ('src/base/long.c', 'int a;\n' * 599, 'a file has one story'),
     ('src/base/fn.c', 'int f(void)\n{\n' + '    f();\n' * 81 + '}\n', 'a function of 82 lines'),
 ])
-def test_a_planted_fault_in_the_house_is_named(house, path, text, complaint):
-    status, output = check('check-includes', house(path, STORY + text))
+def test_a_planted_fault_in_the_house_is_named(site, path, text, complaint):
+    status, output = check('check-includes', site(path, STORY + text))
     assert status == 1
     assert path in output and complaint in output
 
 
-def test_a_file_without_licence_or_story_is_named(house):
-    house('src/base/bare.c', 'int a;\n')
-    status, output = check('check-includes', house('src/base/told.c', SPDX + 'int a;\n'))
+def test_a_file_without_licence_or_story_is_named(site):
+    site('src/base/bare.c', 'int a;\n')
+    status, output = check('check-includes', site('src/base/told.c', SPDX + 'int a;\n'))
     assert status == 1
     assert 'src/base/bare.c:1: does not open with' in output
     assert 'src/base/told.c:2: no story comment' in output
@@ -87,8 +87,8 @@ def test_a_file_without_licence_or_story_is_named(house):
     ('src/store/a.c', 'char *f(void) { return getenv("A"); }\n', 'getenv may be used only in'),
     ('src/keys/a.c', 'int i = lb_fail(err, f(1, 2), "no %s", s);\n', 'a text for people'),
 ])
-def test_a_planted_banned_use_is_named(house, path, text, complaint):
-    status, output = check('check-banned', house(path, STORY + text))
+def test_a_planted_banned_use_is_named(site, path, text, complaint):
+    status, output = check('check-banned', site(path, STORY + text))
     assert status == 1
     assert f'{path}:3: {complaint}' in output
 
@@ -111,8 +111,8 @@ CAST = 'struct a *a = LB_CAST(struct a, context, A_MAGIC);'
     ('src/keys/a.c', 'enum { B_MAGIC = 0x2, A_MAGIC = 0x2 };\n', 3,
      'this magic word is that of src/keys/a.c: B_MAGIC'),
 ])
-def test_a_planted_trust_in_a_context_is_named(house, path, text, line, complaint):
-    status, output = check('check-casts', house(path, STORY + text))
+def test_a_planted_trust_in_a_context_is_named(site, path, text, line, complaint):
+    status, output = check('check-casts', site(path, STORY + text))
     assert status == 1
     assert f'{path}:{line}: {complaint}' in output
 
@@ -123,8 +123,8 @@ def test_a_planted_trust_in_a_context_is_named(house, path, text, line, complain
     ('src/upstream/a.c', '/* void *context: struct a *a = context; */\n'),
     ('src/keys/a.c', 'void f(void *context)\n{\n    struct a *a = context;\n}\n'),
 ])
-def test_contexts_that_need_no_cast_or_have_one_pass(house, path, text):
-    assert check('check-casts', house(path, STORY + text))[0] == 0
+def test_contexts_that_need_no_cast_or_have_one_pass(site, path, text):
+    assert check('check-casts', site(path, STORY + text))[0] == 0
 
 
 @pytest.mark.parametrize('text', [
@@ -135,8 +135,8 @@ def test_contexts_that_need_no_cast_or_have_one_pass(house, path, text):
     'int my_socket(int a) { return lb_free(a) + my_socket(a); }\n',
     'int i = lb_fail(err, 1, N_("no %s"), "no") + lb_fail(err, 1, "%s: %lld", f("a"), n);\n',
 ])
-def test_what_only_looks_banned_passes(house, text):
-    assert check('check-banned', house('src/http/a.c', STORY + text))[0] == 0
+def test_what_only_looks_banned_passes(site, text):
+    assert check('check-banned', site('src/http/a.c', STORY + text))[0] == 0
 
 
 @pytest.mark.parametrize('change, complaint', [
@@ -156,27 +156,27 @@ def test_a_mutant_that_names_no_test_is_named(tmp_path, change, complaint):
     assert done.returncode == 1 and complaint in done.stdout
 
 
-def ring(house, count, folder='http'):
+def ring(site, count, folder='http'):
     """Files that call one another in a ring."""
     for at in range(count):
-        root = house(f'src/{folder}/r{at}.c', STORY + f'void r{at}_go(void)\n{{\n'
+        root = site(f'src/{folder}/r{at}.c', STORY + f'void r{at}_go(void)\n{{\n'
                      f'    r{(at + 1) % count}_go();\n}}\n')
     return root
 
 
-def test_a_circle_of_three_files_passes_and_one_of_four_is_told_with_its_calls(house):
-    assert check('check-circles', ring(house, 3))[0] == 0
-    status, output = check('check-circles', ring(house, 4))
+def test_a_circle_of_three_files_passes_and_one_of_four_is_told_with_its_calls(site):
+    assert check('check-circles', ring(site, 3))[0] == 0
+    status, output = check('check-circles', ring(site, 4))
     assert status == 1
     assert 'a circle of 4 files' in output
     assert 'src/http/r3.c calls r0_go() of src/http/r0.c' in output
 
 
-def test_a_permitted_circle_passes_until_it_is_smaller(house):
-    house('tools/circles', '# why\nstore 5\n')
-    assert check('check-circles', ring(house, 5, 'store'))[0] == 0
-    (house('tools/circles', 'store 5\n') / 'src/store/r4.c').unlink()
-    status, output = check('check-circles', ring(house, 4, 'store'))
+def test_a_permitted_circle_passes_until_it_is_smaller(site):
+    site('tools/circles', '# why\nstore 5\n')
+    assert check('check-circles', ring(site, 5, 'store'))[0] == 0
+    (site('tools/circles', 'store 5\n') / 'src/store/r4.c').unlink()
+    status, output = check('check-circles', ring(site, 4, 'store'))
     assert status == 1 and 'store needs 4, not 5' in output
 
 
@@ -186,9 +186,9 @@ def test_a_permitted_circle_passes_until_it_is_smaller(house):
     'void r3_go(void)\n{\n    struct r0_go *it;\n}\n',           # a type
     'void r3_go(void)\n{\n    /* r0_go(); */ say("r0_go");\n}\n',
 ])
-def test_what_only_looks_like_a_call_closes_no_circle(house, back):
-    ring(house, 4)
-    assert check('check-circles', house('src/http/r3.c', STORY + back))[0] == 0
+def test_what_only_looks_like_a_call_closes_no_circle(site, back):
+    ring(site, 4)
+    assert check('check-circles', site('src/http/r3.c', STORY + back))[0] == 0
 
 
 @pytest.fixture(name='catalogue')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The sum at the end of a test run is right, and nothing that did not run looks like success: each
-test plants one such thing in a small house."""
+test plants one such thing in a small site."""
 import fnmatch
 import json
 import os
@@ -84,134 +84,134 @@ class House:
 REQUIRED = {'LLMGR_TESTS': 'required'}
 
 
-@pytest.fixture(name='house')
+@pytest.fixture(name='site')
 def house_fixture(tmp_path):
-    return House(tmp_path)
+    return Site(tmp_path)
 
 
-def test_the_cases_of_both_kinds_of_test_are_counted(house):
-    code, said = house.sum([('1 - a', PASSED), ('2 - b', PASSED)], [('c', PASSED)])
+def test_the_cases_of_both_kinds_of_test_are_counted(site):
+    code, said = site.sum([('1 - a', PASSED), ('2 - b', PASSED)], [('c', PASSED)])
     assert (code, said) == (0, '2 suites of 2 ran\np: 3 passed, 0 failed')
-    assert (house.build / 'part-p.tsv').read_text('utf-8') == 'p\t3\t0\t0\n'
+    assert (site.build / 'part-p.tsv').read_text('utf-8') == 'p\t3\t0\t0\n'
 
 
-def test_figures_are_said_and_judge_nothing(house):
-    house.figures = ('<properties><property name="kills" value="9 of 10"/>'
+def test_figures_are_said_and_judge_nothing(site):
+    site.figures = ('<properties><property name="kills" value="9 of 10"/>'
                      '<property name="hypothesis-statistics-test_x" value="QUJD"/></properties>')
-    code, said = house.sum()
+    code, said = site.sum()
     assert code == 0 and said.startswith('p: kills: 9 of 10\n2 suites')
 
 
-def test_a_failed_case_is_named(house):
-    code, said = house.sum(inner=[('one', PASSED), ('two', FAILED)], status=1)
+def test_a_failed_case_is_named(site):
+    code, said = site.sum(inner=[('one', PASSED), ('two', FAILED)], status=1)
     assert code == 1 and said.startswith('FAILED test_a: two\n    no\n')
     assert said.endswith('\np: 2 passed, 1 failed')
-    assert 'p: FAILED test_a: two' in (house.build / 'closing-p.txt').read_text('utf-8')
+    assert 'p: FAILED test_a: two' in (site.build / 'closing-p.txt').read_text('utf-8')
 
 
-def test_a_failure_nobody_counted_is_counted(house):
-    assert house.sum(status=1)[1].endswith('p: 2 passed, 1 failed')
+def test_a_failure_nobody_counted_is_counted(site):
+    assert site.sum(status=1)[1].endswith('p: 2 passed, 1 failed')
 
 
-def test_a_program_that_died_between_two_cases_is_named(house):
-    house.word = 'ERROR'
-    code, said = house.sum(status=1)
+def test_a_program_that_died_between_two_cases_is_named(site):
+    site.word = 'ERROR'
+    code, said = site.sum(status=1)
     assert code == 1 and 'FAILED a/one\n    ERROR' in said
 
 
-def test_a_skip_is_named_and_counted_by_its_reason(house):
-    code, said = house.sum(inner=[('one', PASSED), ('two', SKIPPED), ('three', SKIPPED)])
+def test_a_skip_is_named_and_counted_by_its_reason(site):
+    code, said = site.sum(inner=[('one', PASSED), ('two', SKIPPED), ('three', SKIPPED)])
     assert code == 0
     assert 'SKIPPED 2 (skipped): no disk here: test_a: two, test_a: three\n' in said
     assert said.endswith('p: 2 passed, 0 failed, 2 skipped')
 
 
-def test_a_skip_fails_where_all_is_required(house):
-    code, said = house.sum(inner=[('one', PASSED), ('two', SKIPPED)], env=REQUIRED)
+def test_a_skip_fails_where_all_is_required(site):
+    code, said = site.sum(inner=[('one', PASSED), ('two', SKIPPED)], env=REQUIRED)
     assert code == 1 and 'FAILED test_a: two\n    skipped: no disk here\n' in said
     assert said.endswith('p: 2 passed, 1 failed')
 
 
-def test_an_accepted_skip_does_not_fail_but_is_named(house):
-    house.write('tests/skips.toml', SKIPS)
-    code, said = house.sum(inner=[('one', PASSED), ('two', SKIPPED)], env=REQUIRED)
+def test_an_accepted_skip_does_not_fail_but_is_named(site):
+    site.write('tests/skips.toml', SKIPS)
+    code, said = site.sum(inner=[('one', PASSED), ('two', SKIPPED)], env=REQUIRED)
     assert code == 0 and 'SKIPPED 1 (accepted): no disk here: test_a: two\n' in said
-    house.write('tests/skips.toml', SKIPS.replace('test_a', 'test_b'))
-    assert house.sum(inner=[('one', PASSED), ('two', SKIPPED)], env=REQUIRED)[0] == 1
+    site.write('tests/skips.toml', SKIPS.replace('test_a', 'test_b'))
+    assert site.sum(inner=[('one', PASSED), ('two', SKIPPED)], env=REQUIRED)[0] == 1
 
 
-def test_a_suite_without_a_registry_is_named_with_the_way_to_leave_it_out(house):
-    code, said = house.sum(status=77)
+def test_a_suite_without_a_registry_is_named_with_the_way_to_leave_it_out(site):
+    code, said = site.sum(status=77)
     assert code == 0
     assert said.splitlines()[-3:] == [
         'NOT RUN x: no registry; `WITHOUT=x make test` leaves it out', '1 suites of 2 ran',
         'p: 1 passed, 0 failed, 1 skipped']
-    code, said = house.sum(status=77, env=REQUIRED)
+    code, said = site.sum(status=77, env=REQUIRED)
     assert code == 1 and 'FAILED pytest-x\n    skipped: no registry' in said
     assert 'NOT RUN x: no registry' in said
 
 
-def test_a_suite_left_out_is_named(house):
-    (house.top / 'selected').write_text('p:unit+tag / a/one\np:x / pytest-x\n', encoding='utf-8')
-    options = {'unit': None, 'without': 'unit', 'selected': house.top / 'selected'}
-    code, said = house.sum(**options)
+def test_a_suite_left_out_is_named(site):
+    (site.top / 'selected').write_text('p:unit+tag / a/one\np:x / pytest-x\n', encoding='utf-8')
+    options = {'unit': None, 'without': 'unit', 'selected': site.top / 'selected'}
+    code, said = site.sum(**options)
     assert code == 0 and 'NOT RUN unit: left out by WITHOUT\n1 suites of 2 ran\n' in said
-    assert house.sum(**options, env=REQUIRED)[0] == 1
-    assert house.sum(**options | {'without': ''})[0] == 1
+    assert site.sum(**options, env=REQUIRED)[0] == 1
+    assert site.sum(**options | {'without': ''})[0] == 1
 
 
-def test_a_selected_test_without_a_result_fails(house):
-    code, said = house.sum(unit=None)
+def test_a_selected_test_without_a_result_fails(site):
+    code, said = site.sum(unit=None)
     assert code == 1 and 'FAILED a/one\n    it was selected and left no result' in said
 
 
 @pytest.mark.parametrize('inner', [None, []], ids=['no file', 'no case'])
-def test_a_pytest_run_that_left_no_case_fails(house, inner):
-    code, said = house.sum(inner=inner)
+def test_a_pytest_run_that_left_no_case_fails(site, inner):
+    code, said = site.sum(inner=inner)
     assert code == 1 and 'FAILED pytest-x\n    it ran no case\nNOT RUN x: it ran no case;' in said
     assert said.endswith('1 suites of 2 ran\np: 1 passed, 1 failed')
 
 
-def test_a_suite_all_of_which_was_skipped_did_not_run(house):
-    code, said = house.sum(inner=[('one', SKIPPED)])
+def test_a_suite_all_of_which_was_skipped_did_not_run(site):
+    code, said = site.sum(inner=[('one', SKIPPED)])
     assert code == 0 and 'NOT RUN x: no disk here;' in said and '1 suites of 2 ran' in said
 
 
 @pytest.mark.parametrize('path', ['tests/unit/a/test_two.c', 'fuzz/fuzz_b.c', 'tests/y/test_c.py',
                                   'tools/check-d', 'bindings/z/tests/test_e.py'])
-def test_a_file_that_no_registered_test_runs_fails_by_name(house, path):
-    house.write(path)
-    code, said = house.sum()
+def test_a_file_that_no_registered_test_runs_fails_by_name(site, path):
+    site.write(path)
+    code, said = site.sum()
     assert code == 1 and f'FAILED {path}\n    no registered test runs it' in said
 
 
 @pytest.mark.parametrize('gone, path', [('a/one', 'tests/unit/a/test_one.c'),
                                         (PYTEST, 'tests/x/test_a.py')])
-def test_a_suite_that_is_not_registered_fails_by_name(house, gone, path):
-    del house.tests[gone]
-    code, said = house.sum()
+def test_a_suite_that_is_not_registered_fails_by_name(site, gone, path):
+    del site.tests[gone]
+    code, said = site.sum()
     assert code == 1 and f'FAILED {path}\n    no registered test runs it' in said
 
 
-def test_a_file_of_which_nothing_was_collected_fails_by_name(house):
-    house.write('tests/x/test_b.py')
-    code, said = house.sum()
+def test_a_file_of_which_nothing_was_collected_fails_by_name(site):
+    site.write('tests/x/test_b.py')
+    code, said = site.sum()
     assert code == 1 and 'FAILED tests/x/test_b.py\n    no case of it ran' in said
-    assert house.sum(env={'PYTEST_ADDOPTS': '-m some'})[0] == 0
+    assert site.sum(env={'PYTEST_ADDOPTS': '-m some'})[0] == 0
 
 
-def test_a_module_that_skips_itself_is_named(house):
-    house.classname = ''
+def test_a_module_that_skips_itself_is_named(site):
+    site.classname = ''
     skip = '<skipped message="collection skipped">("a.py", 4, "Skipped: no disk here")</skipped>'
-    code, said = house.sum(inner=[('test_a', skip)], env=REQUIRED)
+    code, said = site.sum(inner=[('test_a', skip)], env=REQUIRED)
     assert code == 1 and 'FAILED test_a\n    skipped: no disk here' in said
 
 
 @pytest.mark.parametrize('unit', [[], [('1 - a', '<skipped/>')]], ids=['empty', 'skipped'])
-def test_a_run_of_nothing_fails(house, unit):
-    del house.tests[PYTEST]
-    (house.top / 'tests/x/test_a.py').unlink()
-    code, said = house.sum(unit)
+def test_a_run_of_nothing_fails(site, unit):
+    del site.tests[PYTEST]
+    (site.top / 'tests/x/test_a.py').unlink()
+    code, said = site.sum(unit)
     assert code == 1 and '\np: 0 passed, 1 failed' in said
 
 

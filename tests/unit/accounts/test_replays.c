@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "../unit.h"
-#include "../manager/house.h"
+#include "../manager/site.h"
 
-static struct house HOUSE;
+static struct site SITE;
 
 static struct lw_answer_key key_named(int64_t token, const char *name, unsigned char request)
 {
@@ -17,7 +17,7 @@ static struct lw_answer_key key_named(int64_t token, const char *name, unsigned 
     return key;
 }
 
-static enum lw_answer_state begin(struct house *h, const struct lw_answer_key *key,
+static enum lw_answer_state begin(struct site *h, const struct lw_answer_key *key,
                                   struct lw_answer *answer)
 {
     enum lw_answer_state state = LW_ANSWER_OTHER;
@@ -26,7 +26,7 @@ static enum lw_answer_state begin(struct house *h, const struct lw_answer_key *k
     return state;
 }
 
-static void keep(struct house *h, const struct lw_answer_key *key, int64_t id, const char *body,
+static void keep(struct site *h, const struct lw_answer_key *key, int64_t id, const char *body,
                  bool secret)
 {
     const struct lw_answer answer = {.id = id,
@@ -41,20 +41,20 @@ static void keep(struct house *h, const struct lw_answer_key *key, int64_t id, c
 static int setup(void **state)
 {
     (void)state;
-    house_setup(&HOUSE);
+    site_setup(&SITE);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    house_teardown(&HOUSE);
+    site_teardown(&SITE);
     return 0;
 }
 
 static void a_key_is_new_then_running_then_done(void **state)
 {
-    struct house *h = &HOUSE;
+    struct site *h = &SITE;
     struct lw_answer_key key = key_named(3, "k", 1);
     struct lw_answer first, answer;
     (void)state;
@@ -62,7 +62,7 @@ static void a_key_is_new_then_running_then_done(void **state)
     assert_int_equal(begin(h, &key, &first), LW_ANSWER_NEW);
     assert_int_equal(begin(h, &key, &answer), LW_ANSWER_RUNNING);
     keep(h, &key, first.id, "{\"a\":1}", false);
-    house_reopen(h);
+    site_reopen(h);
     assert_int_equal(begin(h, &key, &answer), LW_ANSWER_DONE);
     assert_int_equal(answer.status, 201);
     assert_string_equal(answer.body.p, "{\"a\":1}");
@@ -71,7 +71,7 @@ static void a_key_is_new_then_running_then_done(void **state)
 
 static void a_key_belongs_to_its_token_and_request(void **state)
 {
-    struct house *h = &HOUSE;
+    struct site *h = &SITE;
     struct lw_answer_key key = key_named(3, "k", 1), other = key_named(3, "k", 2);
     struct lw_answer_key foreign = key_named(4, "k", 1);
     struct lw_answer first, answer;
@@ -86,7 +86,7 @@ static void a_key_belongs_to_its_token_and_request(void **state)
 
 static void what_changed_nothing_may_be_tried_again(void **state)
 {
-    struct house *h = &HOUSE;
+    struct site *h = &SITE;
     struct lw_answer_key key = key_named(3, "k", 1);
     struct lw_answer first, answer;
     (void)state;
@@ -101,7 +101,7 @@ static void what_changed_nothing_may_be_tried_again(void **state)
 
 static void a_secret_answer_is_sealed_and_bound_to_its_row(void **state)
 {
-    struct house *h = &HOUSE;
+    struct site *h = &SITE;
     struct lw_answer_key key = key_named(3, "k", 1);
     struct lw_answer first, answer;
     struct ls_rows rows = {0};
@@ -123,12 +123,12 @@ static void a_secret_answer_is_sealed_and_bound_to_its_row(void **state)
 static int64_t days_later(void *context)
 {
     (void)context;
-    return lb_now_ms(&HOUSE.db.host) + LW_ANSWER_MS + 1000;
+    return lb_now_ms(&SITE.db.host) + LW_ANSWER_MS + 1000;
 }
 
 static void a_key_expires(void **state)
 {
-    struct house *h = &HOUSE;
+    struct site *h = &SITE;
     struct lw_answer_key key = key_named(3, "k", 1);
     struct lw_answer first, answer;
     (void)state;
@@ -142,7 +142,7 @@ static void a_key_expires(void **state)
 
 static void a_token_keeps_a_thousand_and_the_oldest_goes(void **state)
 {
-    struct house *h = &HOUSE;
+    struct site *h = &SITE;
     struct lw_answer first, answer;
     char name[16];
     (void)state;
@@ -160,7 +160,7 @@ static void a_token_keeps_a_thousand_and_the_oldest_goes(void **state)
 
 static void a_key_that_is_none_is_refused(void **state)
 {
-    struct house *h = &HOUSE;
+    struct site *h = &SITE;
     enum lw_answer_state found;
     struct lw_answer answer;
     char text[LW_ANSWER_NAME_MAX + 2];

@@ -7,7 +7,7 @@
 #include "library/open.h"
 #include "vault/token.h"
 
-#include "../manager/world.h"
+#include "../manager/fixture.h"
 
 struct issued {
     char text[LLMGR_TOKEN_ROOM];
@@ -16,20 +16,20 @@ struct issued {
 
 static int setup(void **state)
 {
-    static struct world world;
+    static struct fixture fixture;
 
-    world_setup(&world);
-    *state = &world;
+    fixture_setup(&fixture);
+    *state = &fixture;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_teardown(*state);
+    fixture_teardown(*state);
     return 0;
 }
 
-static llmgr_status try_issue(struct world *w, llmgr_token_kind kind, const char *user,
+static llmgr_status try_issue(struct fixture *w, llmgr_token_kind kind, const char *user,
                               const char *prefix, struct issued *issued)
 {
     const struct lw_token_spec spec = {
@@ -38,7 +38,7 @@ static llmgr_status try_issue(struct world *w, llmgr_token_kind kind, const char
     return lw_token_create(w->manager, &spec, issued->text, &issued->id, &w->err);
 }
 
-static struct issued issue(struct world *w, llmgr_token_kind kind, const char *user,
+static struct issued issue(struct fixture *w, llmgr_token_kind kind, const char *user,
                            const char *prefix)
 {
     struct issued issued;
@@ -74,7 +74,7 @@ static enum lw_token_result look(struct lm_manager *manager, struct lw_token_cac
 
 static void a_token_is_found_with_what_it_may_do_and_warm_without_a_load(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct issued issued = issue(w, LLMGR_TOKEN_APP, NULL, "team-");
     struct lw_token_cache *cache = new_cache(w->manager);
     const struct lw_token *token = NULL;
@@ -95,7 +95,7 @@ static void a_token_is_found_with_what_it_may_do_and_warm_without_a_load(void **
 
 static void a_token_never_exceeds_what_it_was_made_for(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct lw_token user = {.known = true, .kind = LLMGR_TOKEN_USER, .user = S("alice")};
     const struct lw_token app = {.known = true, .kind = LLMGR_TOKEN_APP, .prefix = S("team-")};
     const struct lw_token any = {.known = true, .kind = LLMGR_TOKEN_APP};
@@ -122,7 +122,7 @@ static void a_token_never_exceeds_what_it_was_made_for(void **state)
 
 static void what_makes_no_sense_is_not_issued(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct issued issued;
 
     WANT(LLMGR_ERR_INVALID, try_issue(w, LLMGR_TOKEN_USER, "", NULL, &issued));
@@ -134,7 +134,7 @@ static void what_makes_no_sense_is_not_issued(void **state)
 }
 
 /* Does a file of the database hold these bytes? */
-static bool holds(const struct world *w, const char *suffix, const char *text)
+static bool holds(const struct fixture *w, const char *suffix, const char *text)
 {
     static char bytes[8 << 20];
     char path[400];
@@ -150,7 +150,7 @@ static bool holds(const struct world *w, const char *suffix, const char *text)
 
 static void a_token_is_never_stored_in_clear(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     char sql[300];
 
@@ -170,7 +170,7 @@ static void a_token_is_never_stored_in_clear(void **state)
 
 static void a_revoked_token_is_gone_at_once_here(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct issued kept = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct lw_token_cache *cache = new_cache(w->manager);
@@ -191,7 +191,7 @@ static void a_revoked_token_is_gone_at_once_here(void **state)
 
 static void what_was_read_before_a_revocation_is_not_kept_after_it(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct lw_token_cache *cache = new_cache(w->manager);
     unsigned char digest[LW_TOKEN_DIGEST_SIZE];
@@ -210,13 +210,13 @@ static void what_was_read_before_a_revocation_is_not_kept_after_it(void **state)
 
 static void a_revocation_reaches_another_manager_with_its_next_poll(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct lm_manager *first = w->manager;
     const struct lw_token *token = NULL;
     bool missed;
 
-    world_open(w);
+    fixture_open(w);
     struct lm_manager *second = w->manager;
     struct lw_token_cache *cache = new_cache(second);
     assert_int_equal(look(second, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
@@ -229,14 +229,14 @@ static void a_revocation_reaches_another_manager_with_its_next_poll(void **state
 
 static void memory_that_no_poll_has_confirmed_answers_nothing(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct lw_token *token = NULL;
     unsigned char digest[LW_TOKEN_DIGEST_SIZE];
     bool missed;
 
-    world_close(w);
+    fixture_close(w);
     w->options.poll_ms = 20;
-    world_open(w);
+    fixture_open(w);
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct lw_token_cache *cache = new_cache(w->manager);
     assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
@@ -248,7 +248,7 @@ static void memory_that_no_poll_has_confirmed_answers_nothing(void **state)
 
 static void invented_tokens_are_refused_by_form_or_remembered_within_bounds(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct lw_token_cache *cache = new_cache(w->manager);
     const struct lw_token *token = NULL;
@@ -283,7 +283,7 @@ static void invented_tokens_are_refused_by_form_or_remembered_within_bounds(void
 }
 
 /* Keeps a known token of that digest, whose texts have so many bytes. */
-static void keep_token(struct world *w, struct lw_token_cache *cache, const void *digest,
+static void keep_token(struct fixture *w, struct lw_token_cache *cache, const void *digest,
                        size_t texts)
 {
     struct lw_token *token = lb_calloc(&w->host, 1, sizeof *token + texts);
@@ -297,7 +297,7 @@ static void keep_token(struct world *w, struct lw_token_cache *cache, const void
 
 static void known_tokens_are_bounded_by_bytes(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct lw_token_cache *cache = NULL;
     enum { SIZE = 64 << 10 };
 
@@ -317,7 +317,7 @@ static void known_tokens_are_bounded_by_bytes(void **state)
 /* As many as the limit allows are kept, each found at once, and one that comes later still is. */
 static void the_table_grows_with_the_tokens_in_use(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct lw_token_cache *cache = NULL;
     enum { COUNT = 100000, EACH = 300 };
     unsigned char(*digests)[LW_TOKEN_DIGEST_SIZE] = calloc(COUNT, sizeof *digests);
@@ -342,7 +342,7 @@ static void the_table_grows_with_the_tokens_in_use(void **state)
 /* Who is asked for again and again stays while others pass through a full cache. */
 static void a_token_in_use_stays_in_a_full_cache(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct lw_token_cache *cache = NULL;
     unsigned char kept[LW_TOKEN_DIGEST_SIZE], digest[LW_TOKEN_DIGEST_SIZE];
     const struct lw_token *token;
@@ -361,7 +361,7 @@ static void a_token_in_use_stays_in_a_full_cache(void **state)
 
 static void lists_show_everything_but_the_token_and_foreign_ones_do_not_exist(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct issued alices = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct issued bobs = issue(w, LLMGR_TOKEN_USER, "bob", NULL);
     struct llmgr_token *items = NULL;

@@ -264,8 +264,8 @@ static void sync_platforms(struct road *road)
 {
     static const char FILE_TEXT[] = "platforms:\n"
                                     "  House:\n"
-                                    "    base_url: https://house.example.com/v1\n"
-                                    "    api_key: sk-house-0123456789\n"
+                                    "    base_url: https://site.example.com/v1\n"
+                                    "    api_key: sk-site-0123456789\n"
                                     "    models:\n"
                                     "      Small: small-1\n"
                                     "      Large: {model_name: large-1, extra_body: {top_k: 3}}\n";

@@ -39,7 +39,7 @@ static void a_whole_answer_is_one_record(void **state)
     struct exchange *x = road_exchange(&road, 1);
     assert_string_equal(x->method, "POST");
     assert_string_equal(x->path, "/chat/completions");
-    assert_string_equal(x->key, "sk-house-0123456789");
+    assert_string_equal(x->key, "sk-site-0123456789");
     assert_string_equal(x->body, "{\"model\":\"small-1\",\"messages\":[]}");
     x_head(x, ROAD_200 "64\r\n\r\n");
     x_read(x, answer, true);

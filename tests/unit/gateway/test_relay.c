@@ -111,12 +111,12 @@ static void a_refusal_keeps_its_status_and_its_words(void **state)
     road_say(caller, ROAD_CHAT);
     struct exchange *x = road_exchange(&road, 1);
     x_head(x, "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 60\r\n\r\n");
-    x_read(x, "{\"error\":{\"message\":\"slower, sk-house-0123456789\"", false);
+    x_read(x, "{\"error\":{\"message\":\"slower, sk-site-0123456789\"", false);
     x_read(x, ",\"type\":\"x\"}}", true);
     road_hear(caller, "HTTP/1.1 429");
     road_hear(caller, "slower, ");
     assert_true(road_has(caller, "retry-after: 7\r\n"));
-    assert_false(road_has(caller, "sk-house-0123456789"));
+    assert_false(road_has(caller, "sk-site-0123456789"));
     road_hang_up(caller);
 }
 

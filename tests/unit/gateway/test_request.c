@@ -178,11 +178,11 @@ static void a_stream_that_lasts_gives_its_block_back(void **state)
     assert_int_equal(road.worker->room_count, 1);
     assert_true(request->parked != NULL && request->attempt != before);
     /* What it keeps is enough for the rest, a quoted key included. */
-    x_read(x, "data: {\"error\":{\"message\":\"bad key sk-house-0123456789\"}}\n\n", false);
+    x_read(x, "data: {\"error\":{\"message\":\"bad key sk-site-0123456789\"}}\n\n", false);
     x_read(x, ROAD_STOP, true);
     road_hear(caller, "[DONE]");
     assert_true(road_has(caller, "bad key"));
-    assert_false(road_has(caller, "sk-house-0123456789"));
+    assert_false(road_has(caller, "sk-site-0123456789"));
     assert_int_equal(road_rows(&road, "model_name = 'small-1' AND platform_name = 'House'"), 1);
     road_hang_up(caller);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The key ring: first keys, wrong master keys, other processes, moved records, legacy keys. */
-#include "../manager/world.h"
+#include "../manager/fixture.h"
 
 #include "library/open.h"
 #include "manager/manager.h"
@@ -18,10 +18,10 @@ static int64_t alpha, beta;
 
 static int setup(void **state)
 {
-    static struct world world;
+    static struct fixture fixture;
 
-    world_setup(&world);
-    struct world *w = &world;
+    fixture_setup(&fixture);
+    struct fixture *w = &fixture;
     SYNC(w, SYSTEM);
     alpha = platform_id(w, "Alpha");
     beta = platform_id(w, "Beta");
@@ -31,67 +31,67 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    world_teardown(*state);
+    fixture_teardown(*state);
     return 0;
 }
 
-static void set_key(struct world *w, const char *user, int64_t platform, const char *key)
+static void set_key(struct fixture *w, const char *user, int64_t platform, const char *key)
 {
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, lb_cstr(user), platform, lb_cstr(key), &w->err));
 }
 
 static void a_new_database_gets_one_key_of_each_purpose(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_data_keys"), 2);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_data_keys WHERE state = 'active' "
                                        "AND purpose = 'seal'"),
                      1);
-    world_close(w);
-    world_open(w);
+    fixture_close(w);
+    fixture_open(w);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_data_keys"), 2);
     assert_true(key_is(w, LK_KEY_OF_PLATFORM, alpha, "-1", "sk-alpha"));
 }
 
 static void a_wrong_master_key_is_refused_with_both_ids(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     char wanted[LV_MASTER_ID_SIZE], given[LV_MASTER_ID_SIZE];
 
-    world_close(w);
+    fixture_close(w);
     lv_master_id(&w->master, wanted);
     lv_master_generate(&w->master);
     lv_master_id(&w->master, given);
-    WANT(LLMGR_ERR_VAULT, world_try_open(w));
+    WANT(LLMGR_ERR_VAULT, fixture_try_open(w));
     assert_non_null(strstr(w->err.message, wanted));
     assert_non_null(strstr(w->err.message, given));
 }
 
 static void a_ring_that_is_gone_is_not_replaced(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
-    world_close(w);
+    fixture_close(w);
     db_sql(&w->db, "DELETE FROM llm_data_keys");
-    WANT(LLMGR_ERR_VAULT, world_try_open(w));
+    WANT(LLMGR_ERR_VAULT, fixture_try_open(w));
     assert_non_null(strstr(w->err.message, "backup"));
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_data_keys"), 0);
 }
 
-static void open_and_store(struct world *w, const char *user)
+static void open_and_store(struct fixture *w, const char *user)
 {
-    world_open(w);
+    fixture_open(w);
     set_key(w, user, beta, "sk-first");
-    world_close(w);
+    fixture_close(w);
 }
 
 static void two_first_opens_at_once_make_one_ring(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     for (int round = 0; round < 5; round++) {
-        world_close(w);
+        fixture_close(w);
         db_sql(&w->db, "DELETE FROM llm_data_keys");
         db_sql(&w->db, "DELETE FROM llm_sys_platform_keys");
         db_sql(&w->db, "UPDATE llm_platforms SET api_key = NULL");
@@ -104,7 +104,7 @@ static void two_first_opens_at_once_make_one_ring(void **state)
         int status = -1;
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_int_equal(status, 0);
-        world_open(w);
+        fixture_open(w);
         assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_data_keys"), 2);
         assert_true(key_is(w, LK_KEY_OF_USER, beta, "ann", "sk-first"));
         assert_true(key_is(w, LK_KEY_OF_USER, beta, "bob", "sk-first"));
@@ -112,23 +112,23 @@ static void two_first_opens_at_once_make_one_ring(void **state)
 }
 
 /* A second manager on the same database, as another process would be. */
-static void other_open(struct world *other, const struct world *w)
+static void other_open(struct fixture *other, const struct fixture *w)
 {
     *other = *w;
     other->manager = NULL;
     lb_arena_init(&other->arena, &other->host, NULL, 0, 64 << 20);
-    world_open(other);
+    fixture_open(other);
 }
 
-static void other_close(struct world *other)
+static void other_close(struct fixture *other)
 {
-    world_close(other);
+    fixture_close(other);
     lb_arena_free(&other->arena);
 }
 
 static void another_processs_rotation_is_learnt_on_demand(void **state)
 {
-    struct world *w = *state, other;
+    struct fixture *w = *state, other;
     struct llmgr_key_report report;
 
     other_open(&other, w);
@@ -151,7 +151,7 @@ static void another_processs_rotation_is_learnt_on_demand(void **state)
 
 /* ---- Records moved in the database (K2) ------------------------------------------------------ */
 
-static llmgr_status resolve_platform(struct world *w, const char *user, int64_t platform)
+static llmgr_status resolve_platform(struct fixture *w, const char *user, int64_t platform)
 {
     struct lr_target target;
     llmgr_status status =
@@ -168,16 +168,16 @@ static llmgr_status resolve_platform(struct world *w, const char *user, int64_t 
 }
 
 /* Runs the SQL behind the manager's back; afterwards `user` has no key there. */
-static void plant(struct world *w, const char *sql, const char *user, int64_t platform)
+static void plant(struct fixture *w, const char *sql, const char *user, int64_t platform)
 {
     w->options.auto_key = false;
-    world_close(w);
+    fixture_close(w);
     db_sql(&w->db, sql);
-    world_open(w);
+    fixture_open(w);
     assert_int_not_equal(resolve_platform(w, user, platform), LLMGR_OK);
 }
 
-static int64_t unreadable(struct world *w)
+static int64_t unreadable(struct fixture *w)
 {
     int64_t count = -1;
 
@@ -187,7 +187,7 @@ static int64_t unreadable(struct world *w)
 
 static void a_record_moved_to_another_user_does_not_open(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     set_key(w, "ann", beta, "sk-ann");
     assert_int_equal(unreadable(w), 0);
@@ -198,7 +198,7 @@ static void a_record_moved_to_another_user_does_not_open(void **state)
 
 static void a_record_moved_to_another_platform_does_not_open(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     set_key(w, "ann", beta, "sk-ann");
     plant(w,
@@ -210,7 +210,7 @@ static void a_record_moved_to_another_platform_does_not_open(void **state)
 
 static void not_even_to_another_platform_of_the_same_origin(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t twin = platform_id(w, "Twin");
 
     set_key(w, "ann", beta, "sk-ann");
@@ -223,7 +223,7 @@ static void not_even_to_another_platform_of_the_same_origin(void **state)
 
 static void a_server_key_copied_into_a_users_row_does_not_open(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     set_key(w, "ann", alpha, "sk-ann");
     plant(w,
@@ -235,7 +235,7 @@ static void a_server_key_copied_into_a_users_row_does_not_open(void **state)
 
 static void a_key_does_not_open_at_an_address_planted_in_the_database(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     set_key(w, "ann", beta, "sk-ann");
     plant(w, "UPDATE llm_platforms SET base_url = 'https://evil.example/v1'", "ann", beta);
@@ -248,7 +248,7 @@ static void a_key_does_not_open_at_an_address_planted_in_the_database(void **sta
 
 static void a_platform_that_changes_hands_in_the_database_has_no_key(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id;
 
     WANT(LLMGR_OK, lm_platform_add(w->manager, S("ann"), S("Mine"), S("https://mine.example"),
@@ -260,7 +260,7 @@ static void a_platform_that_changes_hands_in_the_database_has_no_key(void **stat
 
 static void rubbish_in_a_key_column_is_no_key_and_no_crash(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     set_key(w, "ann", beta, "sk-ann");
     plant(w,
@@ -277,7 +277,7 @@ static void rubbish_in_a_key_column_is_no_key_and_no_crash(void **state)
 
 static void after_a_rewrap_only_the_new_master_key_opens(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct lv_master old = w->master, fresh;
     struct llmgr_key_report report;
     char id[LV_MASTER_ID_SIZE];
@@ -289,10 +289,10 @@ static void after_a_rewrap_only_the_new_master_key_opens(void **state)
     WANT(LLMGR_OK, lk_ring_rotate(lm_keys(w->manager), false, &w->arena, &report, &w->err));
     lv_master_id(&fresh, id);
     assert_string_equal(report.master_id, id);
-    world_close(w);
-    WANT(LLMGR_ERR_VAULT, world_try_open(w));
+    fixture_close(w);
+    WANT(LLMGR_ERR_VAULT, fixture_try_open(w));
     w->master = fresh;
-    world_open(w);
+    fixture_open(w);
     assert_true(key_is(w, LK_KEY_OF_USER, beta, "ann", "sk-ann"));
     assert_int_equal(unreadable(w), 0);
     lv_master_clear(&old);
@@ -301,7 +301,7 @@ static void after_a_rewrap_only_the_new_master_key_opens(void **state)
 
 static void a_rotation_under_a_replaced_master_key_is_refused(void **state)
 {
-    struct world *w = *state, other;
+    struct fixture *w = *state, other;
     struct llmgr_key_report report;
     struct lv_master fresh;
 
@@ -337,9 +337,9 @@ static void a_rotation_under_a_replaced_master_key_is_refused(void **state)
 
 static void sqlite_keys_of_the_original_are_sealed_while_it_is_migrated(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
-    world_close(w);
+    fixture_close(w);
     (void)remove(w->db.path);
     char log[400];
     snprintf(log, sizeof log, "%s-wal", w->db.path);

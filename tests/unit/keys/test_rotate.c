@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rotation of the data key: complete, beside traffic, and killed anywhere. */
-#include "../manager/world.h"
+#include "../manager/fixture.h"
 #include "manager/manager.h"
 
 #include <pthread.h>
@@ -17,10 +17,10 @@ static int64_t alpha;
 
 static int setup(void **state)
 {
-    static struct world world;
+    static struct fixture fixture;
 
-    world_setup(&world);
-    struct world *w = &world;
+    fixture_setup(&fixture);
+    struct fixture *w = &fixture;
     SYNC(w, SYSTEM);
     alpha = platform_id(w, "Alpha");
     *state = w;
@@ -29,11 +29,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    world_teardown(*state);
+    fixture_teardown(*state);
     return 0;
 }
 
-static void set_key(struct world *w, unsigned user, unsigned version)
+static void set_key(struct fixture *w, unsigned user, unsigned version)
 {
     char name[32], key[32];
 
@@ -43,13 +43,13 @@ static void set_key(struct world *w, unsigned user, unsigned version)
 }
 
 struct many {
-    struct world *w;
+    struct fixture *w;
 };
 
 /* All in one transaction, for time's sake. */
 static llmgr_status store_many(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
-    struct world *w = ((struct many *)context)->w;
+    struct fixture *w = ((struct many *)context)->w;
     llmgr_status status = LLMGR_OK;
 
     for (unsigned i = 0; status == LLMGR_OK && i < KEYS; i++) {
@@ -71,19 +71,19 @@ static llmgr_status store_many(struct ls_tx *tx, void *context, struct llmgr_err
     return status;
 }
 
-static void fill(struct world *w)
+static void fill(struct fixture *w)
 {
     struct many many = {w};
 
     WANT(LLMGR_OK, lm_write(w->manager, S(""), store_many, &many, &w->err));
 }
 
-static void rotate(struct world *w, bool dry_run, struct llmgr_key_report *report)
+static void rotate(struct fixture *w, bool dry_run, struct llmgr_key_report *report)
 {
     WANT(LLMGR_OK, lk_ring_rotate(lm_keys(w->manager), dry_run, &w->arena, report, &w->err));
 }
 
-static void want_all_readable(struct world *w)
+static void want_all_readable(struct fixture *w)
 {
     int64_t unreadable = -1;
 
@@ -96,7 +96,7 @@ static void want_all_readable(struct world *w)
 
 static void a_dry_run_counts_and_changes_nothing(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct llmgr_key_report report;
 
     fill(w);
@@ -109,7 +109,7 @@ static void a_dry_run_counts_and_changes_nothing(void **state)
 
 static void a_rotation_reseals_everything_and_drops_the_old_key(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct llmgr_key_report before, after;
 
     fill(w);
@@ -123,15 +123,15 @@ static void a_rotation_reseals_everything_and_drops_the_old_key(void **state)
     assert_int_equal(after.keys[0].records, KEYS + 1);
     assert_int_not_equal(after.keys[0].id, before.keys[0].id);
     want_all_readable(w);
-    world_close(w);
-    world_open(w);
+    fixture_close(w);
+    fixture_open(w);
     want_all_readable(w);
     assert_true(key_is(w, LK_KEY_OF_USER, alpha, "u7", "sk-7-0"));
 }
 
 static void a_key_that_does_not_open_is_left_and_keeps_its_data_key(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct llmgr_key_report report;
 
     set_key(w, 1, 0);
@@ -153,17 +153,17 @@ static void a_key_that_does_not_open_is_left_and_keeps_its_data_key(void **state
 
 static void a_rotation_killed_anywhere_leaves_every_key_readable_and_goes_on(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct llmgr_key_report report;
     unsigned rounds = db_rounds(KILLS);
     unsigned killed = 0;
 
     fill(w);
     for (unsigned i = 0; i < rounds; i++) {
-        world_close(w);
+        fixture_close(w);
         pid_t child = fork();
         if (child == 0) {
-            world_open(w);
+            fixture_open(w);
             for (;;)
                 rotate(w, false, &report);
         }
@@ -171,7 +171,7 @@ static void a_rotation_killed_anywhere_leaves_every_key_readable_and_goes_on(voi
         assert_int_equal(kill(child, SIGKILL), 0);
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);
-        world_open(w);
+        fixture_open(w);
         killed += db_number(&w->db, "SELECT COUNT(*) FROM llm_meta WHERE name = 'key.rotation' "
                                     "AND value <> ''") == 1;
         want_all_readable(w);
@@ -187,21 +187,21 @@ static void a_rotation_killed_anywhere_leaves_every_key_readable_and_goes_on(voi
 
 static void a_key_set_beside_a_rotation_wins(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct llmgr_key_report report;
     enum { WRITES = 150 };
 
     fill(w);
-    world_close(w);
+    fixture_close(w);
     pid_t child = fork();
     if (child == 0) {
-        world_open(w);
+        fixture_open(w);
         for (unsigned i = 0; i < WRITES; i++)
             set_key(w, i * 3, 1);
-        world_close(w);
+        fixture_close(w);
         _exit(0);
     }
-    world_open(w);
+    fixture_open(w);
     int status = -1;
     do {
         rotate(w, false, &report);
@@ -221,20 +221,20 @@ static void a_key_set_beside_a_rotation_wins(void **state)
 
 static void two_rotations_at_once_end_well(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct llmgr_key_report report;
 
     fill(w);
-    world_close(w);
+    fixture_close(w);
     pid_t child = fork();
     if (child == 0) {
-        world_open(w);
+        fixture_open(w);
         for (int i = 0; i < 5; i++)
             rotate(w, false, &report);
-        world_close(w);
+        fixture_close(w);
         _exit(0);
     }
-    world_open(w);
+    fixture_open(w);
     for (int i = 0; i < 5; i++)
         rotate(w, false, &report);
     int status = -1;
@@ -246,7 +246,7 @@ static void two_rotations_at_once_end_well(void **state)
 }
 
 struct setter {
-    struct world *w;
+    struct fixture *w;
     unsigned first;
     int failed;
 };
@@ -267,7 +267,7 @@ static void *set_some(void *context)
 
 static void threads_of_one_process_set_keys_while_it_rotates(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct llmgr_key_report report;
     struct setter setters[4];
     pthread_t threads[4];
@@ -292,7 +292,7 @@ static void threads_of_one_process_set_keys_while_it_rotates(void **state)
 
 static void one_process_may_rotate_more_often_than_a_vault_has_room_for_keys(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct llmgr_key_report report;
 
     set_key(w, 1, 0);

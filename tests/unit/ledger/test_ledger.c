@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "books.h"
+#include "ledger_fixture.h"
 #include "ledger/segment.h"
 
 enum { KILLS = 60 };
@@ -24,41 +24,41 @@ enum {
 
 static void what_is_appended_becomes_one_row_and_is_summed(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     append(b, journal, "one");
-    books_flush(b);
+    entries_flush(b);
     ll_journal_close(journal);
-    books_close(b);
+    entries_close(b);
     assert_int_equal(
-        books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = 'one' AND attempt = 1"
-                        " AND user_id = 'alice' AND platform_id = 3 AND platform_name = 'Mock'"
-                        " AND model_id = 7 AND model_name = 'mock-1' AND slot = 'main'"
-                        " AND endpoint = 'chat/completions' AND payer = 'system'"
-                        " AND prompt_tokens = 100 AND completion_tokens = 20"
-                        " AND cached_tokens = 10 AND reasoning_tokens = 5"
-                        " AND provenance = 'reported' AND end_state = 'completed'"
-                        " AND upstream_status = 200 AND latency_ms = 1234 AND first_byte_ms = 321"
-                        " AND bytes_in = 1000 AND bytes_out = 2000 AND token_id IS NULL"
-                        " AND created_at > 0"),
+        entries_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = 'one' AND attempt = 1"
+                          " AND user_id = 'alice' AND platform_id = 3 AND platform_name = 'Mock'"
+                          " AND model_id = 7 AND model_name = 'mock-1' AND slot = 'main'"
+                          " AND endpoint = 'chat/completions' AND payer = 'system'"
+                          " AND prompt_tokens = 100 AND completion_tokens = 20"
+                          " AND cached_tokens = 10 AND reasoning_tokens = 5"
+                          " AND provenance = 'reported' AND end_state = 'completed'"
+                          " AND upstream_status = 200 AND latency_ms = 1234 AND first_byte_ms = 321"
+                          " AND bytes_in = 1000 AND bytes_out = 2000 AND token_id IS NULL"
+                          " AND created_at > 0"),
         1);
-    assert_int_equal(books_number(b, ROWS), 1);
+    assert_int_equal(entries_number(b, ROWS), 1);
     assert_int_equal(
-        books_number(b, "SELECT COUNT(*) FROM llm_usage_hours WHERE user_id = 'alice'"
-                        " AND requests = 1 AND attempts = 1 AND completed = 1 AND unknown = 0"
-                        " AND prompt_tokens = 100 AND completion_tokens = 20"),
+        entries_number(b, "SELECT COUNT(*) FROM llm_usage_hours WHERE user_id = 'alice'"
+                          " AND requests = 1 AND attempts = 1 AND completed = 1 AND unknown = 0"
+                          " AND prompt_tokens = 100 AND completion_tokens = 20"),
         1);
 }
 
 static void unknown_counts_are_null_and_never_zero(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct ll_usage usage;
 
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     ll_usage_init(&usage);
     usage.request_id = S("unknown");
     usage.user = S("bob");
@@ -70,30 +70,30 @@ static void unknown_counts_are_null_and_never_zero(void **state)
     assert_true(ll_journal_admit(journal));
     assert_int_equal(ll_journal_append(journal, &usage, NULL), LLMGR_OK);
     assert_int_equal(ll_usage_add(b->w.manager, &usage, NULL), LLMGR_OK);
-    books_flush(b);
+    entries_flush(b);
     ll_journal_close(journal);
-    books_close(b);
+    entries_close(b);
     assert_int_equal(
-        books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE prompt_tokens IS NULL"
-                        " AND completion_tokens IS NULL AND cached_tokens IS NULL"
-                        " AND reasoning_tokens IS NULL AND provenance = 'unknown'"
-                        " AND first_byte_ms IS NULL AND latency_ms IS NULL AND bytes_in IS NULL"
-                        " AND upstream_status IS NULL AND payer IS NULL AND slot IS NULL"),
+        entries_number(b, "SELECT COUNT(*) FROM llm_usage WHERE prompt_tokens IS NULL"
+                          " AND completion_tokens IS NULL AND cached_tokens IS NULL"
+                          " AND reasoning_tokens IS NULL AND provenance = 'unknown'"
+                          " AND first_byte_ms IS NULL AND latency_ms IS NULL AND bytes_in IS NULL"
+                          " AND upstream_status IS NULL AND payer IS NULL AND slot IS NULL"),
         3);
     assert_int_equal(
-        books_number(b, "SELECT COUNT(*) FROM llm_usage_hours WHERE prompt_tokens IS NULL"
-                        " AND completion_tokens IS NULL AND unknown = 3 AND attempts = 3"),
+        entries_number(b, "SELECT COUNT(*) FROM llm_usage_hours WHERE prompt_tokens IS NULL"
+                          " AND completion_tokens IS NULL AND unknown = 3 AND attempts = 3"),
         1);
 }
 
 static void a_text_that_is_none_spoils_no_batch(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     char longer[600];
 
     memset(longer, 'x', sizeof longer);
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     struct ll_usage usage = attempt("bad");
     usage.request_id = lb_str("a\0b\xff", 4);
     usage.platform_name = lb_str(longer, sizeof longer);
@@ -105,25 +105,25 @@ static void a_text_that_is_none_spoils_no_batch(void **state)
     usage.user = lb_str(longer, sizeof longer);
     assert_true(ll_journal_admit(journal));
     assert_int_equal(ll_journal_append(journal, &usage, NULL), LLMGR_ERR_INVALID);
-    books_flush(b);
+    entries_flush(b);
     ll_journal_close(journal);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 2);
-    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = '?'"
-                                     " AND length(platform_name) = 80 AND length(slot) = 64"),
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 2);
+    assert_int_equal(entries_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = '?'"
+                                       " AND length(platform_name) = 80 AND length(slot) = 64"),
                      1);
 }
 
 static void files_follow_one_another_and_go_when_they_are_done(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct ll_ledger_stats stats;
 
     b->options.segment_size = 8 << 10;
     b->options.batch = 7;
-    books_open(b);
-    struct ll_journal *one = books_journal(b);
-    struct ll_journal *two = books_journal(b);
+    entries_open(b);
+    struct ll_journal *one = entries_journal(b);
+    struct ll_journal *two = entries_journal(b);
     for (int i = 0; i < 1000; i++) {
         char id[32];
         snprintf(id, sizeof id, "r%d", i);
@@ -131,7 +131,7 @@ static void files_follow_one_another_and_go_when_they_are_done(void **state)
         while (try_append(i % 3 == 0 ? two : one, id, &b->w.err) == LLMGR_ERR_DATABASE_FULL)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    books_flush(b);
+    entries_flush(b);
     ll_ledger_stats(b->ledger, &stats);
     assert_int_equal(stats.appended, 1000);
     assert_int_equal(stats.written, 1000);
@@ -139,12 +139,13 @@ static void files_follow_one_another_and_go_when_they_are_done(void **state)
     assert_int_equal(stats.lag_records, 0);
     ll_journal_close(one);
     ll_journal_close(two);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 1000);
-    assert_int_equal(books_number(b, DISTINCT_ROWS), 1000);
-    assert_int_equal(books_number(b, SUMMED), 1000);
-    assert_int_equal(books_files(b, "", NULL, 0), 0);
-    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'hours'"), 0);
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 1000);
+    assert_int_equal(entries_number(b, DISTINCT_ROWS), 1000);
+    assert_int_equal(entries_number(b, SUMMED), 1000);
+    assert_int_equal(entries_files(b, "", NULL, 0), 0);
+    assert_int_equal(entries_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'hours'"),
+                     0);
 }
 
 /* ---- Death ----------------------------------------------------------------------------------- */
@@ -155,13 +156,13 @@ struct shared {
 };
 
 /* A process that appends until it is killed. */
-static void live(struct books *b, struct shared *shared, int round)
+static void live(struct entries *b, struct shared *shared, int round)
 {
     char id[64];
 
-    world_open(&b->w);
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    fixture_open(&b->w);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     atomic_store(&shared->ready, 1);
     for (int i = 0;; i++) {
         snprintf(id, sizeof id, "k%d-%d", round, i);
@@ -174,7 +175,7 @@ static void live(struct books *b, struct shared *shared, int round)
     }
 }
 
-static int kill_one(struct books *b, struct shared *shared, int round)
+static int kill_one(struct entries *b, struct shared *shared, int round)
 {
     int status = 0;
 
@@ -198,7 +199,7 @@ static int kill_one(struct books *b, struct shared *shared, int round)
 
 static void a_killed_process_loses_nothing_and_doubles_nothing(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct shared *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int appended[KILLS];
@@ -208,80 +209,81 @@ static void a_killed_process_loses_nothing_and_doubles_nothing(void **state)
     b->options.batch = 50;
     b->options.flush_ms = 1;
     b->options.sync_ms = 1;
-    world_close(&b->w);
+    fixture_close(&b->w);
     srandom(7);
     for (int round = 0; round < KILLS; round++)
         appended[round] = kill_one(b, shared, round);
-    world_open(&b->w);
-    books_open(b);
-    books_flush(b);
-    books_close(b);
-    int64_t rows = books_number(b, ROWS);
+    fixture_open(&b->w);
+    entries_open(b);
+    entries_flush(b);
+    entries_close(b);
+    int64_t rows = entries_number(b, ROWS);
     int64_t least = 0;
     for (int round = 0; round < KILLS; round++) {
         char sql[200];
         /* What was appended last may not have been told any more; nothing else is uncertain. */
         snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM llm_usage WHERE request_id LIKE 'k%d-%%'",
                  round);
-        int64_t found = books_number(b, sql);
+        int64_t found = entries_number(b, sql);
         if (found < appended[round] || found > appended[round] + 1)
             fail_msg("round %d: %lld rows of %d", round, (long long)found, appended[round]);
         least += appended[round];
     }
     assert_true(least > 0);
     assert_true(rows >= least && rows <= least + KILLS);
-    assert_int_equal(books_number(b, DISTINCT_ROWS), rows);
-    assert_int_equal(books_number(b, SUMMED), rows);
+    assert_int_equal(entries_number(b, DISTINCT_ROWS), rows);
+    assert_int_equal(entries_number(b, SUMMED), rows);
     /* What was killed while it was made stays for a minute. */
-    assert_int_equal(books_files(b, ".journal", NULL, 0), books_files(b, ".new", NULL, 0));
+    assert_int_equal(entries_files(b, ".journal", NULL, 0), entries_files(b, ".new", NULL, 0));
     munmap(shared, sizeof *shared);
 }
 
 /* Leaves a journal with `count` records, as a process that died would; none is in the database. */
-static void leave_orphan(struct books *b, int count)
+static void leave_orphan(struct entries *b, int count)
 {
     int status = 0;
 
-    world_close(&b->w);
+    fixture_close(&b->w);
     fflush(NULL);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         b->options.flush_ms = 600000;
-        world_open(&b->w);
-        books_open(b);
-        struct ll_journal *journal = books_journal(b);
+        fixture_open(&b->w);
+        entries_open(b);
+        struct ll_journal *journal = entries_journal(b);
         /* The writer's first look is over, and the next one far. */
         append(b, journal, "first");
-        books_flush(b);
+        entries_flush(b);
         append_many(b, journal, "o", count);
         kill(getpid(), SIGKILL);
     }
     waitpid(child, &status, 0);
     assert_true(WIFSIGNALED(status));
-    world_open(&b->w);
+    fixture_open(&b->w);
 }
 
 static void an_orphan_is_adopted_where_the_database_left_it(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct ll_ledger_stats stats;
 
     leave_orphan(b, 20);
-    assert_int_equal(books_number(b, ROWS), 1);
-    books_open(b);
-    books_flush(b);
+    assert_int_equal(entries_number(b, ROWS), 1);
+    entries_open(b);
+    entries_flush(b);
     ll_ledger_stats(b->ledger, &stats);
     assert_int_equal(stats.adopted, 20);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 21);
-    assert_int_equal(books_number(b, DISTINCT_ROWS), 21);
-    assert_int_equal(books_files(b, "", NULL, 0), 0);
-    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'hours'"), 0);
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 21);
+    assert_int_equal(entries_number(b, DISTINCT_ROWS), 21);
+    assert_int_equal(entries_files(b, "", NULL, 0), 0);
+    assert_int_equal(entries_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'hours'"),
+                     0);
 }
 
 /* The orphan with records in it: the largest offset with a byte that is not zero. */
-static void find_used(const struct books *b, char *path, size_t size, long *used)
+static void find_used(const struct entries *b, char *path, size_t size, long *used)
 {
     DIR *dir = opendir(b->dir);
     const struct dirent *entry;
@@ -335,7 +337,7 @@ static void make_other_form(const char *path, char digit)
 }
 
 /* Leaves 20 records and one that is committed; opens again where they stand in such a journal. */
-static void adopt_other_form(struct books *b, char digit)
+static void adopt_other_form(struct entries *b, char digit)
 {
     char path[700];
     long used;
@@ -344,40 +346,40 @@ static void adopt_other_form(struct books *b, char digit)
     leave_orphan(b, 20);
     find_used(b, path, sizeof path, &used);
     make_other_form(path, digit);
-    books_open(b);
-    books_flush(b);
-    books_close(b);
+    entries_open(b);
+    entries_flush(b);
+    entries_close(b);
 }
 
 static void an_orphan_of_an_earlier_form_is_put_aside(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
     adopt_other_form(b, '1');
-    assert_int_equal(books_files(b, ".bad", NULL, 0), 1);
-    assert_int_equal(books_number(b, ROWS), 1);
+    assert_int_equal(entries_files(b, ".bad", NULL, 0), 1);
+    assert_int_equal(entries_number(b, ROWS), 1);
 }
 
 static void an_orphan_of_a_later_form_is_put_aside(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
     adopt_other_form(b, '3');
-    assert_int_equal(books_files(b, ".bad", NULL, 0), 1);
-    assert_int_equal(books_number(b, ROWS), 1);
+    assert_int_equal(entries_files(b, ".bad", NULL, 0), 1);
+    assert_int_equal(entries_number(b, ROWS), 1);
 }
 
 static void our_forms_digit_does_not_make_other_records_ours(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
     adopt_other_form(b, '2');
-    assert_int_equal(books_number(b, ROWS), 1);
+    assert_int_equal(entries_number(b, ROWS), 1);
 }
 
 static void of_a_torn_tail_the_valid_prefix_counts(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     char path[700];
     long used;
 
@@ -388,96 +390,96 @@ static void of_a_torn_tail_the_valid_prefix_counts(void **state)
     /* Within the last record's texts. */
     assert_int_equal(pwrite(fd, "\x55", 1, used - 3), 1);
     close(fd);
-    books_open(b);
-    books_flush(b);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 20);
-    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = 'o-18'"),
+    entries_open(b);
+    entries_flush(b);
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 20);
+    assert_int_equal(entries_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = 'o-18'"),
                      1);
-    assert_int_equal(books_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = 'o-19'"),
+    assert_int_equal(entries_number(b, "SELECT COUNT(*) FROM llm_usage WHERE request_id = 'o-19'"),
                      0);
 }
 
 static void a_file_cut_short_gives_what_it_still_holds(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     char path[700];
     long used;
 
     leave_orphan(b, 20);
     find_used(b, path, sizeof path, &used);
     assert_int_equal(truncate(path, used - 100), 0);
-    books_open(b);
-    books_flush(b);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 20);
+    entries_open(b);
+    entries_flush(b);
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 20);
 }
 
 static void a_file_that_is_no_journal_is_put_aside(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     char path[700];
 
-    books_open(b);
-    books_close(b);
+    entries_open(b);
+    entries_close(b);
     snprintf(path, sizeof path, "%s/%032d.journal", b->dir, 7);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     for (int i = 0; i < 1000; i++)
         fputc(i, file);
     fclose(file);
-    books_open(b);
-    books_flush(b);
-    books_close(b);
-    assert_int_equal(books_files(b, ".bad", NULL, 0), 1);
-    assert_int_equal(books_number(b, ROWS), 0);
+    entries_open(b);
+    entries_flush(b);
+    entries_close(b);
+    assert_int_equal(entries_files(b, ".bad", NULL, 0), 1);
+    assert_int_equal(entries_number(b, ROWS), 0);
 }
 
 static void journals_of_another_database_are_left_alone(void **state)
 {
-    struct books *b = *state;
-    struct books other;
+    struct entries *b = *state;
+    struct entries other;
 
     leave_orphan(b, 5);
-    int files = books_files(b, ".journal", NULL, 0);
-    books_setup(&other);
+    int files = entries_files(b, ".journal", NULL, 0);
+    entries_setup(&other);
     other.options.journal_dir = b->dir;
-    books_open(&other);
-    books_flush(&other);
-    books_close(&other);
-    assert_int_equal(books_number(&other, ROWS), 0);
-    books_teardown(&other);
-    assert_int_equal(books_files(b, ".journal", NULL, 0), files);
-    books_open(b);
-    books_flush(b);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 6);
+    entries_open(&other);
+    entries_flush(&other);
+    entries_close(&other);
+    assert_int_equal(entries_number(&other, ROWS), 0);
+    entries_teardown(&other);
+    assert_int_equal(entries_files(b, ".journal", NULL, 0), files);
+    entries_open(b);
+    entries_flush(b);
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 6);
 }
 
 /* ---- Company --------------------------------------------------------------------------------- */
 
-static void run_beside(struct books *b, int number)
+static void run_beside(struct entries *b, int number)
 {
     char prefix[16];
 
-    world_open(&b->w);
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    fixture_open(&b->w);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     snprintf(prefix, sizeof prefix, "p%d", number);
     append_many(b, journal, prefix, 150);
-    books_flush(b);
+    entries_flush(b);
     ll_journal_close(journal);
-    books_close(b);
-    world_close(&b->w);
+    entries_close(b);
+    fixture_close(&b->w);
 }
 
 static void processes_write_side_by_side(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     pid_t children[3];
 
     b->options.batch = 10;
-    world_close(&b->w);
+    fixture_close(&b->w);
     fflush(NULL);
     for (int i = 0; i < 3; i++) {
         children[i] = fork();
@@ -492,16 +494,16 @@ static void processes_write_side_by_side(void **state)
         waitpid(children[i], &status, 0);
         assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
-    world_open(&b->w);
-    assert_int_equal(books_number(b, ROWS), 450);
-    assert_int_equal(books_number(b, DISTINCT_ROWS), 450);
-    assert_int_equal(books_number(b, SUMMED), 450);
+    fixture_open(&b->w);
+    assert_int_equal(entries_number(b, ROWS), 450);
+    assert_int_equal(entries_number(b, DISTINCT_ROWS), 450);
+    assert_int_equal(entries_number(b, SUMMED), 450);
 }
 
 /* ---- A database that goes back in time ------------------------------------------------------- */
 
 /* The last two rows were never there, nor what says that they were taken in. */
-static void lose_two(struct books *b, int64_t position)
+static void lose_two(struct entries *b, int64_t position)
 {
     char text[200];
 
@@ -520,42 +522,42 @@ static void lose_two(struct books *b, int64_t position)
 
 static void rows_that_were_lost_are_written_again(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct ll_ledger_stats stats;
 
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     append(b, journal, "one");
     append(b, journal, "two");
-    books_flush(b);
-    int64_t position = books_number(b, "SELECT position FROM llm_journals WHERE name <> 'hours'");
+    entries_flush(b);
+    int64_t position = entries_number(b, "SELECT position FROM llm_journals WHERE name <> 'hours'");
     append(b, journal, "three");
     append(b, journal, "four");
-    books_flush(b);
+    entries_flush(b);
     /* Seen by the next row that is written, before the manager polls; and with no trace left. */
     lose_two(b, position);
     append(b, journal, "five");
-    books_flush(b);
-    for (int i = 0; i < 500 && books_number(b, ROWS) != 5; i++)
+    entries_flush(b);
+    for (int i = 0; i < 500 && entries_number(b, ROWS) != 5; i++)
         usleep(20000);
-    assert_int_equal(books_number(b, ROWS), 5);
+    assert_int_equal(entries_number(b, ROWS), 5);
     lose_two(b, 0);
     append(b, journal, "six");
-    books_flush(b);
-    for (int i = 0; i < 500 && books_number(b, ROWS) != 6; i++)
+    entries_flush(b);
+    for (int i = 0; i < 500 && entries_number(b, ROWS) != 6; i++)
         usleep(20000);
-    assert_int_equal(books_number(b, ROWS), 6);
-    assert_int_equal(books_number(b, DISTINCT_ROWS), 6);
-    books_flush(b);
+    assert_int_equal(entries_number(b, ROWS), 6);
+    assert_int_equal(entries_number(b, DISTINCT_ROWS), 6);
+    entries_flush(b);
     ll_ledger_stats(b->ledger, &stats);
     assert_int_equal(stats.lag_records, 0);
     ll_journal_close(journal);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 6);
-    assert_int_equal(books_number(b, SUMMED), 6);
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 6);
+    assert_int_equal(entries_number(b, SUMMED), 6);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, books_begin, books_end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, entries_begin, entries_end)
 
 int main(void)
 {

@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "books.h"
+#include "ledger_fixture.h"
 
 static atomic_long sync_ns; /* what a sync takes beyond its own time */
 
@@ -31,7 +31,7 @@ int __wrap_fsync(int fd)
 static int begin(void **state)
 {
     atomic_store(&sync_ns, 0);
-    return books_begin(state);
+    return entries_begin(state);
 }
 
 /*
@@ -40,14 +40,14 @@ static int begin(void **state)
  */
 static void a_spare_is_made_while_there_is_always_something_to_sync(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     char id[32];
     int steady = 0;
 
     b->options.segment_size = 1 << 20;
-    books_open(b);
-    struct ll_journal *busy = books_journal(b);
-    struct ll_journal *other = books_journal(b);
+    entries_open(b);
+    struct ll_journal *busy = entries_journal(b);
+    struct ll_journal *other = entries_journal(b);
     atomic_store(&sync_ns, 20000000);
     for (int spares = 0; spares < 4; spares++) {
         while (ll_journal_admit(other))
@@ -66,18 +66,18 @@ static void a_spare_is_made_while_there_is_always_something_to_sync(void **state
     atomic_store(&sync_ns, 0);
     ll_journal_close(busy);
     ll_journal_close(other);
-    books_close(b);
+    entries_close(b);
 }
 
 /* Faster than any file can be made: each one waits for it, none is refused. */
 static void a_worker_in_a_hurry_waits_and_is_never_refused(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     char id[32];
 
     b->options.segment_size = 16 << 10;
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     atomic_store(&sync_ns, 5000000);
     for (int i = 0; i < 3000; i++) {
         struct ll_usage usage;
@@ -92,22 +92,22 @@ static void a_worker_in_a_hurry_waits_and_is_never_refused(void **state)
     }
     assert_false(ll_ledger_refuses(b->ledger));
     atomic_store(&sync_ns, 0);
-    books_flush(b);
+    entries_flush(b);
     ll_journal_close(journal);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 3000);
-    assert_int_equal(books_number(b, DISTINCT_ROWS), 3000);
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 3000);
+    assert_int_equal(entries_number(b, DISTINCT_ROWS), 3000);
 }
 
 /* Files that fill quickly: more than one spare stands ready, and no more than half of the room. */
 static void quick_files_get_more_spares(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct ll_ledger_stats stats;
 
     b->options.segment_size = 16 << 10;
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     ll_ledger_stats(b->ledger, &stats);
     assert_int_equal(stats.journal_bytes, 2 * 16 << 10);
     int64_t most = 0;
@@ -117,7 +117,7 @@ static void quick_files_get_more_spares(void **state)
         struct ll_usage usage = attempt("q");
         assert_int_equal(ll_journal_append(journal, &usage, &b->w.err), LLMGR_OK);
         if (i % 20 == 0) {
-            books_flush(b);
+            entries_flush(b);
             sleep_ns(2000000);
             ll_ledger_stats(b->ledger, &stats);
             most = stats.journal_bytes > most ? stats.journal_bytes : most;
@@ -125,10 +125,10 @@ static void quick_files_get_more_spares(void **state)
     }
     assert_true(most >= 5 * 16 << 10); /* one in use, four spares */
     ll_journal_close(journal);
-    books_close(b);
+    entries_close(b);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, books_end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, entries_end)
 
 int main(void)
 {

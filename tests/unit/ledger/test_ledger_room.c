@@ -7,21 +7,21 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "books.h"
+#include "ledger_fixture.h"
 #include "ledger/segment.h"
 
 static void full_journals_refuse_admission_and_lose_nothing(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     int admitted = 0;
 
     b->options.segment_size = 8 << 10;
     b->options.journal_max = 24 << 10;
     b->options.flush_ms = 1;
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     append(b, journal, "before");
-    books_flush(b);
+    entries_flush(b);
     /* The database does not answer: somebody else holds the writers' lock. */
     struct ls_tx *tx = NULL;
     assert_int_equal(ls_begin(lm_store(b->w.manager), LS_WRITE, &tx, NULL), LLMGR_OK);
@@ -43,8 +43,8 @@ static void full_journals_refuse_admission_and_lose_nothing(void **state)
     ll_journal_refuse(journal);
     assert_true(ll_ledger_refuses(b->ledger));
     ls_rollback(tx);
-    books_flush(b);
-    assert_int_equal(books_number(b, ROWS), admitted + 1);
+    entries_flush(b);
+    assert_int_equal(entries_number(b, ROWS), admitted + 1);
     /* With room again there is admission again. */
     bool again = false;
     for (int i = 0; i < 5000 && !again; i++) {
@@ -55,13 +55,13 @@ static void full_journals_refuse_admission_and_lose_nothing(void **state)
     ll_journal_release(journal);
     assert_false(ll_ledger_refuses(b->ledger));
     ll_journal_close(journal);
-    books_close(b);
-    assert_int_equal(books_number(b, DISTINCT_ROWS), admitted + 1);
+    entries_close(b);
+    assert_int_equal(entries_number(b, DISTINCT_ROWS), admitted + 1);
 }
 
 static void an_admission_always_has_its_room(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     int admitted = 0;
     int appended = 0;
     char longest[256];
@@ -69,8 +69,8 @@ static void an_admission_always_has_its_room(void **state)
     memset(longest, 'u', sizeof longest);
     b->options.segment_size = 8 << 10;
     b->options.journal_max = 16 << 10;
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     while (ll_journal_admit(journal))
         admitted++;
     struct ll_usage usage = attempt("longest");
@@ -82,11 +82,11 @@ static void an_admission_always_has_its_room(void **state)
     usage.endpoint = lb_str(longest, 32);
     for (; appended < admitted; appended++)
         assert_int_equal(ll_journal_append(journal, &usage, NULL), LLMGR_OK);
-    books_flush(b);
+    entries_flush(b);
     ll_journal_close(journal);
-    books_close(b);
+    entries_close(b);
     assert_true(admitted >= 20);
-    assert_int_equal(books_number(b, ROWS), admitted);
+    assert_int_equal(entries_number(b, ROWS), admitted);
 }
 
 /* Asks until there is room, as the gateway does. */
@@ -102,72 +102,72 @@ static bool admitted_in_time(struct ll_journal *journal)
 
 static void a_full_disk_refuses_until_there_is_room_and_is_no_signal(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct rlimit before, small;
 
-    books_open(b);
+    entries_open(b);
     /* A limit on the size of files refuses blocks as a full disk does. */
     signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &before);
     small = before;
     small.rlim_cur = 4096;
     setrlimit(RLIMIT_FSIZE, &small);
-    struct ll_journal *journal = books_journal(b);
+    struct ll_journal *journal = entries_journal(b);
     assert_false(ll_journal_admit(journal));
     assert_false(ll_journal_room_soon(journal));
     assert_true(ll_ledger_refuses(b->ledger));
     /* Another thread may try as well at this moment; what it began does not stay. */
-    for (int i = 0; i < 20000 && books_files(b, "", NULL, 0) != 0; i++)
+    for (int i = 0; i < 20000 && entries_files(b, "", NULL, 0) != 0; i++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    assert_int_equal(books_files(b, "", NULL, 0), 0);
+    assert_int_equal(entries_files(b, "", NULL, 0), 0);
     setrlimit(RLIMIT_FSIZE, &before);
     assert_true(admitted_in_time(journal));
     ll_journal_release(journal);
     assert_false(ll_ledger_refuses(b->ledger));
     append(b, journal, "after");
-    books_flush(b);
+    entries_flush(b);
     ll_journal_close(journal);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 1);
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 1);
 }
 
 static void a_limit_below_two_files_is_an_error(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct ll_journal *journal = NULL;
 
     b->options.segment_size = 8 << 10;
     b->options.journal_max = 12 << 10;
-    books_open(b);
+    entries_open(b);
     assert_int_equal(ll_journal_open(b->ledger, &journal, &b->w.err), LLMGR_ERR_DATABASE_FULL);
     assert_non_null(strstr(b->w.err.message, "journal_max"));
     assert_null(journal);
-    books_close(b);
+    entries_close(b);
 }
 
 static void what_the_database_did_not_take_waits_for_the_next_start(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     struct ls_tx *tx = NULL;
     assert_int_equal(ls_begin(lm_store(b->w.manager), LS_WRITE, &tx, NULL), LLMGR_OK);
     append_many(b, journal, "w", 30);
     ll_journal_close(journal);
     assert_int_equal(ll_ledger_close(b->ledger, 50, NULL), LLMGR_ERR_TIMEOUT);
     ls_rollback(tx);
-    assert_int_equal(books_number(b, ROWS), 0);
-    books_open(b);
-    books_flush(b);
-    books_close(b);
-    assert_int_equal(books_number(b, ROWS), 30);
-    assert_int_equal(books_number(b, DISTINCT_ROWS), 30);
+    assert_int_equal(entries_number(b, ROWS), 0);
+    entries_open(b);
+    entries_flush(b);
+    entries_close(b);
+    assert_int_equal(entries_number(b, ROWS), 30);
+    assert_int_equal(entries_number(b, DISTINCT_ROWS), 30);
 }
 
 static void a_folder_that_everybody_may_write_is_refused(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
     assert_int_equal(mkdir(b->dir, 0700), 0);
     assert_int_equal(chmod(b->dir, 0777), 0);
@@ -175,16 +175,16 @@ static void a_folder_that_everybody_may_write_is_refused(void **state)
                      LLMGR_ERR_IO);
     assert_non_null(strstr(b->w.err.message, "chmod o-w"));
     assert_int_equal(chmod(b->dir, 01777), 0);
-    books_open(b);
-    books_close(b);
+    entries_open(b);
+    entries_close(b);
     assert_int_equal(chmod(b->dir, 0770), 0);
-    books_open(b);
-    books_close(b);
+    entries_open(b);
+    entries_close(b);
 }
 
 static void the_place_is_beside_the_file_or_in_the_state_folder(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     char want[400];
     char *dir = NULL;
 
@@ -200,7 +200,7 @@ static void the_place_is_beside_the_file_or_in_the_state_folder(void **state)
     lb_free(&b->w.host, dir);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, books_begin, books_end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, entries_begin, entries_end)
 
 int main(void)
 {

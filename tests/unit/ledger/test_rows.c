@@ -2,7 +2,7 @@
 /* Sums of usage: of whatever is asked for, they are those of the rows. */
 #include <time.h>
 
-#include "books.h"
+#include "ledger_fixture.h"
 
 enum { ATTEMPTS = 400, HOUR = LL_HOUR_MS };
 #define START_MS (INT64_C(20000) * 24 * HOUR) /* midnight of 2024-10-04 */
@@ -36,10 +36,10 @@ static void make_attempt(int i)
 }
 
 /* Some by a journal, some straight; sums are made in between, and not for the last ones. */
-static void enter_all(struct books *b)
+static void enter_all(struct entries *b)
 {
-    books_open(b);
-    struct ll_journal *journal = books_journal(b);
+    entries_open(b);
+    struct ll_journal *journal = entries_journal(b);
     for (int i = 0; i < ATTEMPTS; i++) {
         make_attempt(i);
         if (i % 7 == 0) {
@@ -50,11 +50,11 @@ static void enter_all(struct books *b)
             assert_int_equal(ll_journal_append(journal, &all[i], NULL), LLMGR_OK);
         }
         if (i % 150 == 100) {
-            books_flush(b);
+            entries_flush(b);
             assert_int_equal(ll_usage_roll_up(b->w.manager, NULL, NULL, NULL), LLMGR_OK);
         }
     }
-    books_flush(b);
+    entries_flush(b);
     ll_journal_close(journal);
 }
 
@@ -134,7 +134,7 @@ static void same(const struct llmgr_usage_sum *got, const struct llmgr_usage_sum
 }
 
 /* All pages of a query, each group compared with the rows; every row is in exactly one. */
-static void compare(struct books *b, struct llmgr_usage_query query)
+static void compare(struct entries *b, struct llmgr_usage_query query)
 {
     struct llmgr_usage_list list = {.more = true};
     struct llmgr_usage_sum want = sum_rows(&query, NULL);
@@ -158,7 +158,7 @@ static void compare(struct books *b, struct llmgr_usage_query query)
     assert_int_equal(attempts, want.attempts);
 }
 
-static void compare_all(struct books *b)
+static void compare_all(struct entries *b)
 {
     static const char *const USERS[] = {NULL, "alice", "bob", "用户", "nobody"};
 
@@ -178,19 +178,19 @@ static void compare_all(struct books *b)
 
 static void groups_sum_to_the_rows_summed_or_not(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
     enter_all(b);
     compare_all(b);
     /* Closing sums the rest; nothing changes by that. */
-    books_close(b);
-    assert_int_equal(books_number(b, SUMMED), ATTEMPTS);
+    entries_close(b);
+    assert_int_equal(entries_number(b, SUMMED), ATTEMPTS);
     compare_all(b);
 }
 
 static void what_cannot_be_asked_for_is_an_error(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct llmgr_usage_list list;
     struct llmgr_usage_query query = {.by = (llmgr_usage_by)9};
 
@@ -209,7 +209,7 @@ static void what_cannot_be_asked_for_is_an_error(void **state)
 
 static void of_nothing_no_tokens_are_known(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct llmgr_usage_list list;
     const struct llmgr_usage_query query = {.by = LLMGR_USAGE_BY_USER};
 
@@ -221,16 +221,16 @@ static void of_nothing_no_tokens_are_known(void **state)
 
 static void who_writes_without_a_gateway_sums_now_and_then(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct ll_usage usage = attempt("alone");
 
     for (int i = 0; i < 1005; i++)
         assert_int_equal(ll_usage_add(b->w.manager, &usage, NULL), LLMGR_OK);
-    assert_int_equal(books_number(b, SUMMED), 1000);
-    assert_int_equal(books_number(b, ROWS), 1005);
+    assert_int_equal(entries_number(b, SUMMED), 1000);
+    assert_int_equal(entries_number(b, ROWS), 1005);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, books_begin, books_end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, entries_begin, entries_end)
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums made in memory are those that the database would make, and stand for no row twice. */
-#include "books.h"
+#include "ledger_fixture.h"
 #include "ledger/sums.h"
 #include "manager/handle.h"
 
@@ -11,8 +11,8 @@ static struct ll_sums *sums;
 
 static int setup(void **state)
 {
-    (void)books_begin(state);
-    struct books *b = *state;
+    (void)entries_begin(state);
+    struct entries *b = *state;
     sums = ll_sums_new(&b->w.db.host);
     assert_non_null(sums);
     return 0;
@@ -21,7 +21,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     ll_sums_free(sums);
-    return books_end(state);
+    return entries_end(state);
 }
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
@@ -64,14 +64,14 @@ static llmgr_status write_batch(struct ls_tx *tx, void *context, struct llmgr_er
     return ll_usage_batch_write(context, tx, count_rest, err);
 }
 
-static void write_and_sum(struct books *b, struct ll_usage_batch *batch)
+static void write_and_sum(struct entries *b, struct ll_usage_batch *batch)
 {
     if (ls_transact(b->w.manager->store, LS_WRITE, write_batch, batch, &b->w.err) != LLMGR_OK)
         fail_msg("write: %s", b->w.err.message);
     ll_usage_batch_sum(batch, sums, count_rest);
 }
 
-static void write_any(struct books *b, int count)
+static void write_any(struct entries *b, int count)
 {
     struct ll_usage_batch *batch = ll_usage_batch_new(&b->w.db.host, (size_t)count);
 
@@ -83,7 +83,7 @@ static void write_any(struct books *b, int count)
     ll_usage_batch_free(batch);
 }
 
-static void roll_up(struct books *b, struct ll_sums *with)
+static void roll_up(struct entries *b, struct ll_sums *with)
 {
     if (ll_usage_roll_up(b->w.manager, with, count_rest, &b->w.err) != LLMGR_OK)
         fail_msg("ll_usage_roll_up: %s", b->w.err.message);
@@ -97,7 +97,7 @@ static bool stand_for_something(void)
 }
 
 /* What was summed so far is what the database makes of all rows. */
-static void as_the_database(struct books *b)
+static void as_the_database(struct entries *b)
 {
     static const char DIFFERENT[] =
         "SELECT (SELECT COUNT(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM llm_usage_hours)"
@@ -108,8 +108,8 @@ static void as_the_database(struct books *b)
     db_sql(&b->w.db, "DELETE FROM llm_usage_hours");
     db_sql(&b->w.db, "DELETE FROM llm_journals WHERE name = 'hours'");
     roll_up(b, NULL);
-    assert_int_equal(books_number(b, DIFFERENT), 0);
-    assert_true(books_number(b, "SELECT COUNT(*) FROM kept") > 0);
+    assert_int_equal(entries_number(b, DIFFERENT), 0);
+    assert_true(entries_number(b, "SELECT COUNT(*) FROM kept") > 0);
     db_sql(&b->w.db, "DROP TABLE kept");
 }
 
@@ -117,7 +117,7 @@ static void as_the_database(struct books *b)
 
 static void sums_in_memory_are_those_of_the_database(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
     for (int i = 0; i < 3; i++) {
         write_any(b, ATTEMPTS);
@@ -125,14 +125,14 @@ static void sums_in_memory_are_those_of_the_database(void **state)
         assert_true(stand_for_something());
         roll_up(b, sums);
         assert_false(stand_for_something());
-        assert_int_equal(books_number(b, SUMMED), (i + 1) * (ATTEMPTS + 1));
+        assert_int_equal(entries_number(b, SUMMED), (i + 1) * (ATTEMPTS + 1));
     }
     as_the_database(b);
 }
 
 static void rows_of_others_are_summed_once(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct ll_usage other = any_attempt();
 
     assert_int_equal(ll_usage_add(b->w.manager, &other, NULL), LLMGR_OK);
@@ -140,29 +140,29 @@ static void rows_of_others_are_summed_once(void **state)
     assert_int_equal(ll_usage_add(b->w.manager, &other, NULL), LLMGR_OK);
     write_any(b, 100); /* does not follow on what is ours */
     roll_up(b, sums);
-    assert_int_equal(books_number(b, SUMMED), 202);
+    assert_int_equal(entries_number(b, SUMMED), 202);
     write_any(b, 10);
     roll_up(b, sums);
-    assert_int_equal(books_number(b, SUMMED), 212);
+    assert_int_equal(entries_number(b, SUMMED), 212);
     as_the_database(b);
 }
 
 static void what_another_has_summed_is_not_summed_again(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
     write_any(b, 100);
     roll_up(b, NULL);
     assert_true(stand_for_something());
     write_any(b, 50);
     roll_up(b, sums);
-    assert_int_equal(books_number(b, SUMMED), 150);
+    assert_int_equal(entries_number(b, SUMMED), 150);
     as_the_database(b);
 }
 
 static void long_work_offers_a_rest_between_two_pieces(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
 
     rests = 0;
     write_any(b, 100);
@@ -181,7 +181,7 @@ static void long_work_offers_a_rest_between_two_pieces(void **state)
 
 static void what_does_not_fit_is_left_to_the_database(void **state)
 {
-    struct books *b = *state;
+    struct entries *b = *state;
     struct ll_usage_batch *batch = ll_usage_batch_new(&b->w.db.host, CROWD);
     char(*users)[16] = calloc(CROWD, sizeof *users);
 
@@ -198,7 +198,7 @@ static void what_does_not_fit_is_left_to_the_database(void **state)
     write_any(b, 100);
     assert_false(stand_for_something());
     roll_up(b, sums);
-    assert_int_equal(books_number(b, SUMMED), CROWD + 200);
+    assert_int_equal(entries_number(b, SUMMED), CROWD + 200);
     write_any(b, 100);
     assert_true(stand_for_something());
     ll_usage_batch_free(batch);

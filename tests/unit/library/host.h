@@ -71,7 +71,7 @@ static inline void host_free(void *p, void *context)
 static const char *host_env(const char *name, void *context)
 {
     (void)context;
-    return strcmp(name, "HOUSE_KEY") == 0 ? "sk-house-0123456789" : NULL;
+    return strcmp(name, "HOUSE_KEY") == 0 ? "sk-site-0123456789" : NULL;
 }
 
 static inline llmgr_status host_sync(struct host *host, struct llmgr_error *err)

@@ -96,7 +96,7 @@ static void the_upstream_gets_the_users_own_key_before_the_servers(void **state)
     llmgr_answer_clear(&answer);
     char *requests = mock_thread_requests(host.mock);
     char *own = strstr(requests, "sk-alice-own");
-    char *server = strstr(requests, "sk-house-0123456789");
+    char *server = strstr(requests, "sk-site-0123456789");
     assert_true(own != NULL && server != NULL && own < server);
     assert_null(strstr(own + 1, "sk-alice-own"));
     free(requests);
@@ -159,9 +159,9 @@ static void the_key_leaves_only_into_a_buffer_that_holds_it(void **state)
     assert_int_equal(llmgr_llm_for_user(host.manager, NULL, NULL, &llm, NULL), LLMGR_OK);
     assert_int_equal(llmgr_llm_key(llm, key, 5, &err), LLMGR_ERR_TOO_LARGE);
     assert_string_equal(key, "untouched");
-    assert_null(strstr(err.message, "sk-house"));
+    assert_null(strstr(err.message, "sk-site"));
     assert_int_equal(llmgr_llm_key(llm, key, sizeof key, NULL), LLMGR_OK);
-    assert_string_equal(key, "sk-house-0123456789");
+    assert_string_equal(key, "sk-site-0123456789");
     llmgr_llm_free(llm);
 }
 

@@ -100,7 +100,7 @@ static int64_t id_in(const struct answer *answer, const char *member)
     return id;
 }
 
-/* ---- The house: ann has a platform with a model ---------------------------------------------- */
+/* ---- The site: ann has a platform with a model ---------------------------------------------- */
 
 static int64_t platform_id, model_id;
 

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "house.h"
+#include "site.h"
 #include "library/open.h"
 
 #define URL_A "https://a.example.com/v1"
@@ -12,15 +12,15 @@
 
 enum { POLL_MS = 40, READERS = 3, WRITES = 60, RACERS = 4 };
 
-static struct house h;
+static struct site h;
 static int64_t a, b, a1, b1;
 
 static int set_up(void **state)
 {
     (void)state;
-    house_setup(&h);
+    site_setup(&h);
     h.options.poll_ms = POLL_MS;
-    house_reopen(&h);
+    site_reopen(&h);
     a = sys_platform(&h, "A", URL_A, 0, "sk-server-a");
     b = sys_platform(&h, "B", URL_B, 1, "sk-server-b");
     a1 = add_model(&h, NULL, a, "Alpha", "alpha");
@@ -31,7 +31,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    house_teardown(&h);
+    site_teardown(&h);
     return 0;
 }
 
@@ -66,7 +66,7 @@ static void ones_own_write_is_seen_at_once(void **state)
 static void another_process_is_seen_within_the_poll(void **state)
 {
     (void)state;
-    struct lm_manager *other = house_open_another(&h);
+    struct lm_manager *other = site_open_another(&h);
     assert_resolves_to(other, a1);
     pick(&h, "ann", "main", b, b1);
     pause_ms(2 * POLL_MS);
@@ -85,7 +85,7 @@ static void another_process_is_seen_within_the_poll(void **state)
 static void a_reader_that_missed_pruned_changes_reads_all_anew(void **state)
 {
     (void)state;
-    struct lm_manager *other = house_open_another(&h);
+    struct lm_manager *other = site_open_another(&h);
     assert_resolves_to(other, a1);
     pick(&h, "ann", "main", b, b1);
     pick(&h, "bob", "main", b, b1);
@@ -277,7 +277,7 @@ static void *race(void *context)
 
 static void of_many_repairs_at_once_one_says_so(void **state)
 {
-    struct lm_manager *managers[2] = {h.manager, house_open_another(&h)};
+    struct lm_manager *managers[2] = {h.manager, site_open_another(&h)};
 
     (void)state;
     for (int round = 0; round < 5; round++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From the text of a configuration file, by its placeholders, to rows. */
-#include "world.h"
+#include "fixture.h"
 
 #include "config/file.h"
 
@@ -26,7 +26,7 @@ static const char *variable(const char *name, void *context)
     return NULL;
 }
 
-static struct lm_defaults *make(struct world *w, const char *text, const char **pairs)
+static struct lm_defaults *make(struct fixture *w, const char *text, const char **pairs)
 {
     struct lc_file *file = NULL;
     struct lm_defaults *defaults = NULL;
@@ -39,7 +39,7 @@ static struct lm_defaults *make(struct world *w, const char *text, const char **
     return defaults;
 }
 
-static size_t sync_file(struct world *w, const char *text, const char **pairs)
+static size_t sync_file(struct fixture *w, const char *text, const char **pairs)
 {
     struct lm_defaults *defaults = make(w, text, pairs);
     struct llmgr_change *changes;
@@ -52,22 +52,22 @@ static size_t sync_file(struct world *w, const char *text, const char **pairs)
 
 static int setup(void **state)
 {
-    static struct world world;
+    static struct fixture fixture;
 
-    world_setup(&world);
-    *state = &world;
+    fixture_setup(&fixture);
+    *state = &fixture;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_teardown(*state);
+    fixture_teardown(*state);
     return 0;
 }
 
 static void placeholders_are_filled_and_their_names_kept(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const char *pairs[] = {"HOST", "ms.example", "MS_KEY", "sk-ms", NULL};
     struct lm_defaults *defaults = make(w, FILE_TEXT, pairs);
 
@@ -83,7 +83,7 @@ static void placeholders_are_filled_and_their_names_kept(void **state)
 
 static void a_missing_variable_means_no_key_and_no_address_never_the_braces(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct lm_defaults *defaults = make(w, FILE_TEXT, NULL);
 
     assert_null(defaults->platforms[0].base_url);
@@ -100,7 +100,7 @@ static void a_missing_variable_means_no_key_and_no_address_never_the_braces(void
 
 static void a_variable_that_comes_and_goes_moves_only_the_key(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const char *with[] = {"HOST", "ms.example", "MS_KEY", " sk-ms\n", NULL};
     const char *without[] = {"HOST", "ms.example", NULL};
 
@@ -115,7 +115,7 @@ static void a_variable_that_comes_and_goes_moves_only_the_key(void **state)
 
 static void the_file_that_init_writes_can_be_synchronised_without_any_variable(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct lb_buf text;
 
     lb_buf_init(&text, &w->host, 1 << 20);

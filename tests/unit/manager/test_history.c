@@ -3,7 +3,7 @@
  * A database that goes back in time, as a failover to a standby, a restored dump or an older file
  * shows it: several managers on one database, of which each has seen what then is undone.
  */
-#include "house.h"
+#include "site.h"
 
 #include "accounts/tokens.h"
 #include "library/open.h"
@@ -15,9 +15,9 @@
 
 enum { MANAGERS = 3 };
 
-static struct house h;
+static struct site h;
 static int64_t a, b, a1, b1;
-static struct lm_manager *managers[MANAGERS]; /* the first is the house's */
+static struct lm_manager *managers[MANAGERS]; /* the first is the site's */
 static struct lw_token_cache *caches[MANAGERS];
 static char token[LV_TOKEN_SIZE + 1];
 static int64_t token_id;
@@ -25,9 +25,9 @@ static int64_t token_id;
 static int set_up(void **state)
 {
     (void)state;
-    house_setup(&h);
+    site_setup(&h);
     h.options.poll_ms = 60000; /* only what a test polls */
-    house_reopen(&h);
+    site_reopen(&h);
     a = sys_platform(&h, "A", URL_A, 0, "sk-server-a");
     b = sys_platform(&h, "B", URL_B, 1, "sk-server-b");
     a1 = add_model(&h, NULL, a, "Alpha", "alpha");
@@ -37,7 +37,7 @@ static int set_up(void **state)
     managers[0] = h.manager;
     for (int i = 0; i < MANAGERS; i++) {
         if (i > 0)
-            managers[i] = house_open_another(&h);
+            managers[i] = site_open_another(&h);
         OK(&h, lw_token_cache_new(managers[i], 0, &caches[i], &h.err));
     }
     return 0;
@@ -51,7 +51,7 @@ static int tear_down(void **state)
         if (i > 0)
             la_manager_close(managers[i]);
     }
-    house_teardown(&h);
+    site_teardown(&h);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Models, their hides, and selections. */
-#include "world.h"
+#include "fixture.h"
 
 static const struct conf SYSTEM[] = {
     {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL},
@@ -11,7 +11,7 @@ static const struct conf SYSTEM[] = {
 static int64_t ann_platform;
 static int64_t bob_platform;
 
-static int64_t add_platform(struct world *w, const char *user, const char *name, const char *url)
+static int64_t add_platform(struct fixture *w, const char *user, const char *name, const char *url)
 {
     int64_t id = 0;
 
@@ -22,10 +22,10 @@ static int64_t add_platform(struct world *w, const char *user, const char *name,
 
 static int setup(void **state)
 {
-    static struct world world;
+    static struct fixture fixture;
 
-    world_setup(&world);
-    struct world *w = &world;
+    fixture_setup(&fixture);
+    struct fixture *w = &fixture;
     SYNC(w, SYSTEM);
     ann_platform = add_platform(w, "ann", "Mine", "https://mine.example/v1");
     bob_platform = add_platform(w, "bob", "Bobs", "https://mine.example/v1");
@@ -35,18 +35,18 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    world_teardown(*state);
+    fixture_teardown(*state);
     return 0;
 }
 
-static llmgr_status try_add(struct world *w, int64_t platform, const char *name,
+static llmgr_status try_add(struct fixture *w, int64_t platform, const char *name,
                             const char *display, const char *extra, int64_t *id)
 {
     return lm_model_add(w->manager, S("ann"), platform, lb_cstr(name), lb_cstr(display),
                         lb_cstr(extra), id, &w->err);
 }
 
-static int64_t add(struct world *w, int64_t platform, const char *name, const char *display)
+static int64_t add(struct fixture *w, int64_t platform, const char *name, const char *display)
 {
     int64_t id = 0;
 
@@ -56,7 +56,7 @@ static int64_t add(struct world *w, int64_t platform, const char *name, const ch
 
 static void a_model_is_displayed_by_its_name_unless_told_otherwise(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, ann_platform, "qwen", NULL);
 
     assert_int_equal(model_id(w, "qwen"), id);
@@ -72,7 +72,7 @@ static void a_model_is_displayed_by_its_name_unless_told_otherwise(void **state)
 
 static void model_names_are_unique_in_a_platform_and_display_names_over_all_of_a_users(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t other = add_platform(w, "ann", "Other", "https://other.example"), id = -7;
 
     add(w, ann_platform, "m", "M");
@@ -90,7 +90,7 @@ static void model_names_are_unique_in_a_platform_and_display_names_over_all_of_a
 
 static void adding_needs_an_own_platform_in_custom_mode(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = -7;
 
     WANT(LLMGR_ERR_FORBIDDEN, try_add(w, platform_id(w, "Alpha"), "m", NULL, NULL, &id));
@@ -99,14 +99,14 @@ static void adding_needs_an_own_platform_in_custom_mode(void **state)
     WANT(LLMGR_ERR_INVALID, try_add(w, ann_platform, "", NULL, NULL, &id));
     WANT(LLMGR_ERR_INVALID, try_add(w, ann_platform, "m", "", NULL, &id));
     WANT(LLMGR_ERR_INVALID, try_add(w, ann_platform, "m", NULL, "[1]", &id));
-    world_mode(w, LLMGR_MODE_FIXED);
+    fixture_mode(w, LLMGR_MODE_FIXED);
     WANT(LLMGR_ERR_MODE, try_add(w, ann_platform, "m", NULL, NULL, &id));
     assert_int_equal(id, -7);
 }
 
 static void a_platform_has_a_bounded_number_of_models(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     char sql[400];
     int64_t id;
 
@@ -124,7 +124,7 @@ static void a_platform_has_a_bounded_number_of_models(void **state)
 
 static void updating_changes_what_is_given_and_nothing_else(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id;
     const struct lb_str leave = {0};
 
@@ -150,22 +150,22 @@ static void updating_changes_what_is_given_and_nothing_else(void **state)
 
 static void only_the_owner_deletes_a_model(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, ann_platform, "m", "M");
 
     WANT(LLMGR_ERR_NOT_FOUND, lm_model_delete(w->manager, S("bob"), id, &w->err));
     WANT(LLMGR_ERR_FORBIDDEN,
          lm_model_delete(w->manager, S("ann"), model_id(w, "Alpha One"), &w->err));
-    world_mode(w, LLMGR_MODE_FIXED);
+    fixture_mode(w, LLMGR_MODE_FIXED);
     WANT(LLMGR_ERR_MODE, lm_model_delete(w->manager, S("ann"), id, &w->err));
-    world_mode(w, LLMGR_MODE_CUSTOM);
+    fixture_mode(w, LLMGR_MODE_CUSTOM);
     WANT(LLMGR_OK, lm_model_delete(w->manager, S("ann"), id, &w->err));
     WANT(LLMGR_ERR_NOT_FOUND, lm_model_delete(w->manager, S("ann"), id, &w->err));
 }
 
 static void any_visible_model_is_hidden_for_one_user_alone(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t alpha = model_id(w, "Alpha One"), mine = add(w, ann_platform, "m", "M");
 
     WANT(LLMGR_OK, lm_model_hide(w->manager, S("ann"), alpha, true, &w->err));
@@ -181,14 +181,14 @@ static void any_visible_model_is_hidden_for_one_user_alone(void **state)
 
 /* ---- Selections ------------------------------------------------------------------------------ */
 
-static llmgr_status save(struct world *w, const char *slot, int64_t platform, int64_t model)
+static llmgr_status save(struct fixture *w, const char *slot, int64_t platform, int64_t model)
 {
     return lm_selection_save(w->manager, S("ann"), lb_cstr(slot), platform, model, &w->err);
 }
 
 static void a_choice_is_stored_per_slot_and_replaced(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t alpha = platform_id(w, "Alpha"), mine = add(w, ann_platform, "m", "M");
     struct lb_str *slots = NULL;
     size_t count = 0;
@@ -209,7 +209,7 @@ static void a_choice_is_stored_per_slot_and_replaced(void **state)
 
 static void only_what_a_user_sees_can_be_chosen(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t mine = add(w, ann_platform, "m", "M"), bobs;
     int64_t alpha = platform_id(w, "Alpha");
 
@@ -220,7 +220,7 @@ static void only_what_a_user_sees_can_be_chosen(void **state)
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, alpha, model_id(w, "Beta One")));
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, alpha, 99999));
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, 99999, mine));
-    world_mode(w, LLMGR_MODE_FIXED);
+    fixture_mode(w, LLMGR_MODE_FIXED);
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, ann_platform, mine));
     WANT(LLMGR_OK, save(w, NULL, alpha, model_id(w, "Alpha One")));
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM user_ai_configs"), 1);
@@ -228,7 +228,7 @@ static void only_what_a_user_sees_can_be_chosen(void **state)
 
 static void slots_are_named_and_counted(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t alpha = platform_id(w, "Alpha"), model = model_id(w, "Alpha One");
     char slot[LM_SLOT_MAX + 2];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "world.h"
+#include "fixture.h"
 
 #include <sys/wait.h>
 
@@ -12,10 +12,10 @@ static const struct conf SYSTEM[] = {
 
 static int setup(void **state)
 {
-    static struct world world;
+    static struct fixture fixture;
 
-    world_setup(&world);
-    struct world *w = &world;
+    fixture_setup(&fixture);
+    struct fixture *w = &fixture;
     SYNC(w, SYSTEM);
     *state = w;
     return 0;
@@ -23,11 +23,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    world_teardown(*state);
+    fixture_teardown(*state);
     return 0;
 }
 
-static int64_t add(struct world *w, const char *user, const char *name, const char *url,
+static int64_t add(struct fixture *w, const char *user, const char *name, const char *url,
                    const char *key)
 {
     int64_t id = 0;
@@ -38,7 +38,7 @@ static int64_t add(struct world *w, const char *user, const char *name, const ch
     return id;
 }
 
-static llmgr_status try_add(struct world *w, const char *user, const char *name, const char *url,
+static llmgr_status try_add(struct fixture *w, const char *user, const char *name, const char *url,
                             const char *key)
 {
     int64_t id = -7;
@@ -52,7 +52,7 @@ static llmgr_status try_add(struct world *w, const char *user, const char *name,
 
 static void a_private_platform_keeps_its_key_sealed_for_its_owner(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine");
 
     assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
@@ -64,20 +64,20 @@ static void a_private_platform_keeps_its_key_sealed_for_its_owner(void **state)
 
 static void adding_is_for_users_in_custom_mode(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     WANT(LLMGR_ERR_MODE, try_add(w, "-1", "Mine", "https://mine.example", NULL));
     WANT(LLMGR_ERR_MODE, try_add(w, NULL, "Mine", "https://mine.example", NULL));
-    world_mode(w, LLMGR_MODE_FIXED);
+    fixture_mode(w, LLMGR_MODE_FIXED);
     WANT(LLMGR_ERR_MODE, try_add(w, "ann", "Mine", "https://mine.example", NULL));
     assert_non_null(strstr(w->err.message, "custom"));
-    world_mode(w, LLMGR_MODE_SINGLE);
+    fixture_mode(w, LLMGR_MODE_SINGLE);
     WANT(LLMGR_ERR_MODE, try_add(w, "ann", "Mine", "https://mine.example", NULL));
 }
 
 static void bad_arguments_are_refused_before_anything_is_written(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t before = db_number(&w->db, "SELECT MAX(revision) FROM llm_changes");
 
     WANT(LLMGR_ERR_INVALID, try_add(w, "ann", "", "https://mine.example", NULL));
@@ -96,7 +96,7 @@ static void bad_arguments_are_refused_before_anything_is_written(void **state)
 
 static void names_are_unique_per_user_and_not_those_of_system_platforms(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     add(w, "ann", "Mine", "https://mine.example", NULL);
     WANT(LLMGR_ERR_CONFLICT, try_add(w, "ann", "Mine", "https://other.example", NULL));
@@ -106,7 +106,7 @@ static void names_are_unique_per_user_and_not_those_of_system_platforms(void **s
 
 static void a_system_address_is_refused_with_the_remedy(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     char id[32];
 
     WANT(LLMGR_ERR_CONFLICT, try_add(w, "ann", "x", "HTTPS://Alpha.Example:443/v1/", NULL));
@@ -119,7 +119,7 @@ static void a_system_address_is_refused_with_the_remedy(void **state)
 
 static void one_user_has_a_bounded_number_of_platforms(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     char name[32], url[64];
 
     for (int i = 0; i < LM_PLATFORMS_PER_USER; i++) {
@@ -131,14 +131,14 @@ static void one_user_has_a_bounded_number_of_platforms(void **state)
     add(w, "bob", "more", "https://more.example", NULL);
 }
 
-static llmgr_status rename_to(struct world *w, const char *user, int64_t id, const char *name)
+static llmgr_status rename_to(struct fixture *w, const char *user, int64_t id, const char *name)
 {
     return lm_platform_rename(w->manager, lb_cstr(user), id, lb_cstr(name), &w->err);
 }
 
 static void renaming_follows_the_rules_of_adding(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example", "sk-mine");
 
     add(w, "ann", "Other", "https://other.example", NULL);
@@ -153,7 +153,7 @@ static void renaming_follows_the_rules_of_adding(void **state)
 
 static void foreign_and_absent_ids_are_the_same_error(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example", "sk-mine");
     char foreign[512], absent[512], wanted[64];
 
@@ -178,11 +178,11 @@ static void foreign_and_absent_ids_are_the_same_error(void **state)
 
 static void system_platforms_are_changed_in_the_file_only(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = platform_id(w, "Alpha");
 
     for (int mode = LLMGR_MODE_SINGLE; mode <= LLMGR_MODE_CUSTOM; mode++) {
-        world_mode(w, (llmgr_mode)mode);
+        fixture_mode(w, (llmgr_mode)mode);
         WANT(LLMGR_ERR_FORBIDDEN, rename_to(w, "ann", id, "Mine"));
         assert_non_null(strstr(w->err.message, "llmgr.yaml"));
         WANT(LLMGR_ERR_FORBIDDEN, lm_platform_delete(w->manager, S("ann"), id, &w->err));
@@ -194,10 +194,10 @@ static void system_platforms_are_changed_in_the_file_only(void **state)
 
 static void in_fixed_mode_private_platforms_are_neither_seen_nor_changed_nor_lost(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example", "sk-mine");
 
-    world_mode(w, LLMGR_MODE_FIXED);
+    fixture_mode(w, LLMGR_MODE_FIXED);
     WANT(LLMGR_ERR_MODE, rename_to(w, "ann", id, "New"));
     WANT(LLMGR_ERR_MODE, rename_to(w, "ann", 987654321, "New"));
     WANT(LLMGR_ERR_MODE, lm_platform_delete(w->manager, S("ann"), id, &w->err));
@@ -207,20 +207,20 @@ static void in_fixed_mode_private_platforms_are_neither_seen_nor_changed_nor_los
     int64_t alpha = platform_id(w, "Alpha");
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), alpha, S("sk-ann"), &w->err));
     WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), alpha, true, &w->err));
-    world_mode(w, LLMGR_MODE_CUSTOM);
+    fixture_mode(w, LLMGR_MODE_CUSTOM);
     assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
     assert_true(key_is(w, LK_KEY_OF_USER, alpha, "ann", "sk-ann"));
     WANT(LLMGR_OK, rename_to(w, "ann", id, "New"));
 }
 
-static llmgr_status set_url(struct world *w, int64_t id, const char *url, const char *key)
+static llmgr_status set_url(struct fixture *w, int64_t id, const char *url, const char *key)
 {
     return lm_platform_set_url(w->manager, S("ann"), id, lb_cstr(url), lb_cstr(key), &w->err);
 }
 
 static void moving_to_another_origin_demands_the_key_again(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine");
 
     WANT(LLMGR_OK, set_url(w, id, "https://MINE.example:443/v2", NULL));
@@ -241,7 +241,7 @@ static void moving_to_another_origin_demands_the_key_again(void **state)
 
 static void a_move_forgets_what_was_learnt_at_the_old_address(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine");
 
     WANT(LLMGR_OK, lm_platform_learn_no_stream_options(w->manager, id, &w->err));
@@ -256,7 +256,7 @@ static void a_move_forgets_what_was_learnt_at_the_old_address(void **state)
     assert_int_equal(db_number(&w->db, MARKED), 1);
 }
 
-static int64_t until(struct world *w, const char *user, int64_t id)
+static int64_t until(struct fixture *w, const char *user, int64_t id)
 {
     struct llmgr_platform *items;
     size_t count = 0;
@@ -271,7 +271,7 @@ static int64_t until(struct world *w, const char *user, int64_t id)
 }
 
 /* Writes what another process would, and lets it be seen. */
-static void set_mark(struct world *w, int64_t id, int64_t value)
+static void set_mark(struct fixture *w, int64_t id, int64_t value)
 {
     char sql[128];
 
@@ -284,7 +284,7 @@ static void set_mark(struct world *w, int64_t id, int64_t value)
 
 static void a_verdict_ends_after_a_day(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine");
     int64_t now = lb_now_ms(lm_host(w->manager));
     const int64_t day = LM_VERDICT_MS;
@@ -325,7 +325,7 @@ static void a_verdict_ends_after_a_day(void **state)
 
 static void a_verdict_is_undone_by_whom_the_platform_is(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine");
     int64_t alpha = platform_id(w, "Alpha");
     const struct lm_platform_edit edit = {.ask_usage = true};
@@ -355,7 +355,7 @@ static void a_verdict_is_undone_by_whom_the_platform_is(void **state)
 
 static void deleting_takes_models_keys_and_hides_along(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine"), model;
 
     WANT(LLMGR_OK, lm_model_add(w->manager, S("ann"), id, S("m"), S("M"), S(""), &model, &w->err));
@@ -370,7 +370,7 @@ static void deleting_takes_models_keys_and_hides_along(void **state)
 
 static void an_own_key_and_a_hide_of_a_system_platform_do_not_disturb_each_other(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = platform_id(w, "Beta");
     const char *hides = "SELECT COUNT(*) FROM llm_sys_platform_keys WHERE hide = 1";
 
@@ -391,17 +391,17 @@ static void an_own_key_and_a_hide_of_a_system_platform_do_not_disturb_each_other
 
 static void in_single_mode_every_user_is_the_system_user(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = platform_id(w, "Beta");
 
-    world_mode(w, LLMGR_MODE_SINGLE);
+    fixture_mode(w, LLMGR_MODE_SINGLE);
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-1"), &w->err));
     assert_true(key_is(w, LK_KEY_OF_USER, id, "-1", "sk-1"));
 }
 
 static void a_private_platforms_own_key_is_set_and_removed(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", NULL);
 
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-1"), &w->err));
@@ -412,11 +412,11 @@ static void a_private_platforms_own_key_is_set_and_removed(void **state)
     assert_false(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-1"));
 }
 
-static unsigned add_many(struct world *w)
+static unsigned add_many(struct fixture *w)
 {
     unsigned won = 0;
 
-    world_open(w);
+    fixture_open(w);
     for (int i = 0; i < 20; i++) {
         char name[16], url[64];
         snprintf(name, sizeof name, "n%d", i);
@@ -427,16 +427,16 @@ static unsigned add_many(struct world *w)
             WANT(LLMGR_ERR_CONFLICT, status);
         won += status == LLMGR_OK;
     }
-    world_close(w);
+    fixture_close(w);
     return won;
 }
 
 static void of_two_processes_that_add_one_name_one_wins(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int status = -1;
 
-    world_close(w);
+    fixture_close(w);
     pid_t child = fork();
     if (child == 0)
         _exit((int)add_many(w));
@@ -444,7 +444,7 @@ static void of_two_processes_that_add_one_name_one_wins(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(won + (unsigned)WEXITSTATUS(status), 20);
-    world_open(w);
+    fixture_open(w);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms WHERE user_id = 'ann'"),
                      20);
 }

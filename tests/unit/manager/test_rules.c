@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "world.h"
+#include "fixture.h"
 
 #include "keys/key_text.h"
 #include "manager/rules.h"

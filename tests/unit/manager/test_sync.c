@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "world.h"
+#include "fixture.h"
 
 static int setup(void **state)
 {
-    static struct world world;
+    static struct fixture fixture;
 
-    world_setup(&world);
-    *state = &world;
+    fixture_setup(&fixture);
+    *state = &fixture;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_teardown(*state);
+    fixture_teardown(*state);
     return 0;
 }
 
@@ -21,11 +21,11 @@ static size_t last_count;
 
 #define RUN(w, rows) run((w), (rows), sizeof(rows) / sizeof *(rows), false)
 #define DRY(w, rows) run((w), (rows), sizeof(rows) / sizeof *(rows), true)
-static void run(struct world *w, const struct conf *rows, size_t count, bool dry_run)
+static void run(struct fixture *w, const struct conf *rows, size_t count, bool dry_run)
 {
     last = NULL;
     last_count = 0;
-    WANT(LLMGR_OK, world_try_sync(w, rows, count, dry_run, &last, &last_count));
+    WANT(LLMGR_OK, fixture_try_sync(w, rows, count, dry_run, &last, &last_count));
 }
 
 static void want_change(size_t at, llmgr_change_action action, const char *platform,
@@ -40,7 +40,7 @@ static void want_change(size_t at, llmgr_change_action action, const char *platf
                         detail != NULL ? detail : "-");
 }
 
-static int64_t revision(struct world *w)
+static int64_t revision(struct fixture *w)
 {
     return db_number(&w->db, "SELECT COALESCE(MAX(revision), 0) FROM llm_changes");
 }
@@ -57,7 +57,7 @@ static const struct conf TWO[] = {
 
 static void what_is_new_is_added_in_order_and_reported(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     RUN(w, TWO);
     assert_int_equal(last_count, 5);
@@ -73,7 +73,7 @@ static void what_is_new_is_added_in_order_and_reported(void **state)
 
 static void a_second_run_reports_and_writes_nothing(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     RUN(w, TWO);
     int64_t before = revision(w);
@@ -84,7 +84,7 @@ static void a_second_run_reports_and_writes_nothing(void **state)
 
 static void a_dry_run_reports_and_writes_nothing(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     DRY(w, TWO);
     assert_int_equal(last_count, 5);
@@ -94,7 +94,7 @@ static void a_dry_run_reports_and_writes_nothing(void **state)
 
 static void a_new_name_at_the_same_address_keeps_id_keys_and_selections(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct conf renamed[] = {
         {"阿尔法", "https://A.example:443/v1/", "sk-a", "One", "m-1", NULL},
         {"阿尔法", "https://A.example:443/v1/", "sk-a", "Two", "m-2", "{ \"x\": 1 }"},
@@ -117,7 +117,7 @@ static void a_new_name_at_the_same_address_keeps_id_keys_and_selections(void **s
 static void
 a_new_address_under_the_same_name_keeps_the_id_but_no_key_of_the_old_origin(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct conf moved[] = {{"Alpha", C, "sk-a", "One", "m-1", NULL}};
     const struct conf home[] = {{"Alpha", A, "sk-a", "One", "m-1", NULL}};
 
@@ -139,7 +139,7 @@ a_new_address_under_the_same_name_keeps_the_id_but_no_key_of_the_old_origin(void
 
 static void names_and_addresses_may_be_swapped_and_rotated(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct conf before[] = {{"P", A, NULL, "x", "m", NULL},
                                   {"Q", B, NULL, "x", "m", NULL},
                                   {"R", C, NULL, "x", "m", NULL}};
@@ -158,7 +158,7 @@ static void names_and_addresses_may_be_swapped_and_rotated(void **state)
 
 static void display_names_may_be_swapped(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct conf before[] = {{"P", A, NULL, "x", "m-1", NULL},
                                   {"P", A, NULL, "y", "m-2", NULL},
                                   {"P", A, NULL, "z", "m-3", NULL}};
@@ -181,7 +181,7 @@ static void display_names_may_be_swapped(void **state)
 
 static void removed_entries_go_with_everything_that_hangs_on_them(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct conf rest[] = {{"Alpha", A, "sk-a", "One", "m-1", NULL}};
 
     RUN(w, TWO);
@@ -201,7 +201,7 @@ static void removed_entries_go_with_everything_that_hangs_on_them(void **state)
 
 static void the_freed_name_of_a_removed_platform_is_taken_over(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct conf before[] = {{"P", A, NULL, "x", "m", NULL}, {"Q", B, NULL, "x", "m", NULL}};
     const struct conf after[] = {{"P", B, NULL, "x", "m", NULL}};
 
@@ -215,7 +215,7 @@ static void the_freed_name_of_a_removed_platform_is_taken_over(void **state)
 
 static void the_server_key_follows_its_variable(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct conf one[] = {{"Alpha", A, "sk-1", "One", "m-1", NULL}};
 
     RUN(w, one);
@@ -235,14 +235,14 @@ static void the_server_key_follows_its_variable(void **state)
     one[0].api_key = "sk CANARY";
     struct llmgr_change *changes;
     size_t count;
-    WANT(LLMGR_ERR_CONFIG, world_try_sync(w, one, 1, false, &changes, &count));
+    WANT(LLMGR_ERR_CONFIG, fixture_try_sync(w, one, 1, false, &changes, &count));
     assert_null(strstr(w->err.message, "CANARY"));
     assert_non_null(strstr(w->err.message, "llmgr.yaml:1: 'Alpha'"));
 }
 
 static void a_platform_without_address_waits_for_its_variable(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct conf one[] = {{"Alpha", NULL, "sk-1", "One", "m-1", NULL}};
 
     RUN(w, one);
@@ -258,7 +258,7 @@ static void a_platform_without_address_waits_for_its_variable(void **state)
 
 static void extra_body_is_compared_by_what_it_says(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct conf one[] = {{"Alpha", A, NULL, "One", "m-1", "{\"a\":1,\"b\":{\"c\":2}}"}};
 
     RUN(w, one);
@@ -275,7 +275,7 @@ static void extra_body_is_compared_by_what_it_says(void **state)
 
 static void two_models_may_share_a_model_name(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct conf both[] = {{"Alpha", A, NULL, "Fast", "m", NULL},
                                 {"Alpha", A, NULL, "Deep", "m", "{\"think\":true}"}};
     const struct conf renamed[] = {{"Alpha", A, NULL, "Fast", "m", NULL},
@@ -292,7 +292,7 @@ static void two_models_may_share_a_model_name(void **state)
 
 static void mistakes_in_the_file_change_nothing(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct {
         struct conf rows[2];
         const char *text;
@@ -312,7 +312,7 @@ static void mistakes_in_the_file_change_nothing(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct llmgr_change *changes;
         size_t count;
-        WANT(LLMGR_ERR_CONFIG, world_try_sync(w, bad[i].rows, 2, false, &changes, &count));
+        WANT(LLMGR_ERR_CONFIG, fixture_try_sync(w, bad[i].rows, 2, false, &changes, &count));
         if (strstr(w->err.message, bad[i].text) == NULL)
             fail_msg("%s does not say %s", w->err.message, bad[i].text);
         assert_non_null(strstr(w->err.message, "llmgr.yaml:"));
@@ -324,7 +324,7 @@ static void mistakes_in_the_file_change_nothing(void **state)
 
 static void a_private_platform_survives_a_system_platform_of_its_name_and_address(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     int64_t id, model;
 
     WANT(LLMGR_OK,
@@ -339,7 +339,7 @@ static void a_private_platform_survives_a_system_platform_of_its_name_and_addres
 
 static void without_a_list_nothing_is_touched(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct lm_defaults none = {.file = "llmgr.yaml"};
     llmgr_sync_state sync_state;
 
@@ -351,7 +351,7 @@ static void without_a_list_nothing_is_touched(void **state)
     assert_int_equal(sync_state, LLMGR_SYNC_CURRENT);
 }
 
-static llmgr_sync_state check(struct world *w, const struct conf *rows, size_t count)
+static llmgr_sync_state check(struct fixture *w, const struct conf *rows, size_t count)
 {
     static struct conf_list list;
     llmgr_sync_state sync_state;
@@ -363,7 +363,7 @@ static llmgr_sync_state check(struct world *w, const struct conf *rows, size_t c
 
 static void the_check_tells_never_current_and_stale(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct conf other[3];
 
     memcpy(other, TWO, sizeof other);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sync under configurations at random, and under another process that syncs as well. */
-#include "world.h"
+#include "fixture.h"
 
 #include <sys/wait.h>
 
@@ -9,16 +9,16 @@
 
 static int setup(void **state)
 {
-    static struct world world;
+    static struct fixture fixture;
 
-    world_setup(&world);
-    *state = &world;
+    fixture_setup(&fixture);
+    *state = &fixture;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_teardown(*state);
+    fixture_teardown(*state);
     return 0;
 }
 
@@ -90,7 +90,7 @@ struct known {
     char url[40];
 };
 
-static size_t know(struct world *w, const struct conf *rows, size_t count, struct known *known)
+static size_t know(struct fixture *w, const struct conf *rows, size_t count, struct known *known)
 {
     size_t found = 0;
 
@@ -136,7 +136,7 @@ static void want_ids(const struct known *old, size_t old_count, const struct kno
 }
 
 /* The database holds exactly this list. */
-static void want_rows(struct world *w, const struct conf *rows, size_t count)
+static void want_rows(struct fixture *w, const struct conf *rows, size_t count)
 {
     size_t models = 0, platforms = 0;
     char sql[600];
@@ -165,7 +165,7 @@ static void want_rows(struct world *w, const struct conf *rows, size_t count)
 
 static void any_sequence_of_configurations_ends_as_the_last_with_ids_kept(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct conf rows[ROWS_MAX];
     struct known old[NAMES], now[NAMES];
     size_t old_count = 0;
@@ -173,11 +173,11 @@ static void any_sequence_of_configurations_ends_as_the_last_with_ids_kept(void *
     seed = 1;
     for (int step = 0; step < (w->db.postgres ? 30 : 120); step++) {
         size_t count = random_conf(rows);
-        world_sync(w, rows, count);
+        fixture_sync(w, rows, count);
         want_rows(w, rows, count);
         size_t now_count = know(w, rows, count, now);
         want_ids(old, old_count, now, now_count);
-        assert_int_equal(world_sync(w, rows, count), 0);
+        assert_int_equal(fixture_sync(w, rows, count), 0);
         memcpy(old, now, sizeof old);
         old_count = now_count;
         lb_arena_reset(&w->arena);
@@ -186,24 +186,24 @@ static void any_sequence_of_configurations_ends_as_the_last_with_ids_kept(void *
 
 /* ---- Two processes --------------------------------------------------------------------------- */
 
-static void sync_in_turns(struct world *w, const struct conf *one, const struct conf *other)
+static void sync_in_turns(struct fixture *w, const struct conf *one, const struct conf *other)
 {
-    world_open(w);
+    fixture_open(w);
     for (int i = 0; i < 20; i++)
-        world_sync(w, i % 2 == 0 ? one : other, 2);
-    world_sync(w, one, 2);
-    world_close(w);
+        fixture_sync(w, i % 2 == 0 ? one : other, 2);
+    fixture_sync(w, one, 2);
+    fixture_close(w);
 }
 
 static void two_processes_may_sync_at_once(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct conf one[] = {{"P", A, "sk-a", "x", "m", NULL}, {"Q", B, "sk-b", "y", "m", NULL}};
     const struct conf other[] = {{"Q", A, "sk-b", "y", "n", NULL}, {"P", B, NULL, "x", "m", NULL}};
 
     SYNC(w, one);
     int64_t p = platform_id(w, "P"), q = platform_id(w, "Q");
-    world_close(w);
+    fixture_close(w);
     pid_t child = fork();
     if (child == 0) {
         sync_in_turns(w, one, other);
@@ -213,7 +213,7 @@ static void two_processes_may_sync_at_once(void **state)
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    world_open(w);
+    fixture_open(w);
     SYNC(w, one);
     want_rows(w, one, 2);
     assert_int_equal(platform_id(w, "P"), p);

@@ -32,62 +32,63 @@ static void on_name(void *context, const char *host, struct ln_answer *answer)
 int begin(void **state)
 {
     static const char *const allow[] = {"127.0.0.0/8"};
-    struct world *world = calloc(1, sizeof(*world));
-    world->loop = loop_make();
-    const struct lb_host *host = ln_loop_host(world->loop);
-    server_start(&world->server, world->loop, NULL);
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    fixture->loop = loop_make();
+    const struct lb_host *host = ln_loop_host(fixture->loop);
+    server_start(&fixture->server, fixture->loop, NULL);
     struct ln_policy_options open = {.allow = allow, .allow_count = 1, .allow_http = true};
-    assert_int_equal(ln_policy_new(host, NULL, &world->policy, NULL), LLMGR_OK);
-    assert_int_equal(ln_policy_new(host, &open, &world->open_policy, NULL), LLMGR_OK);
-    world->names = (struct names){.loop = world->loop, .addrs = {"127.0.0.1"}};
-    world->names.resolver = (struct ln_resolver){on_name, &world->names};
-    world->request = (struct ln_dial_request){
-        .host = "some.example.com", .port = world->server.port, .resolver = &world->names.resolver};
-    *state = world;
+    assert_int_equal(ln_policy_new(host, NULL, &fixture->policy, NULL), LLMGR_OK);
+    assert_int_equal(ln_policy_new(host, &open, &fixture->open_policy, NULL), LLMGR_OK);
+    fixture->names = (struct names){.loop = fixture->loop, .addrs = {"127.0.0.1"}};
+    fixture->names.resolver = (struct ln_resolver){on_name, &fixture->names};
+    fixture->request = (struct ln_dial_request){.host = "some.example.com",
+                                                .port = fixture->server.port,
+                                                .resolver = &fixture->names.resolver};
+    *state = fixture;
     return 0;
 }
 
 int end(void **state)
 {
-    struct world *world = *state;
-    if (world->names.held != NULL)
-        give(&world->names, world->names.held);
-    server_stop(&world->server);
-    ln_loop_free(world->loop);
-    ln_policy_free(world->policy);
-    ln_policy_free(world->open_policy);
-    free(world);
+    struct fixture *fixture = *state;
+    if (fixture->names.held != NULL)
+        give(&fixture->names, fixture->names.held);
+    server_stop(&fixture->server);
+    ln_loop_free(fixture->loop);
+    ln_policy_free(fixture->policy);
+    ln_policy_free(fixture->open_policy);
+    free(fixture);
     return 0;
 }
 
-void must_fail(struct world *world, llmgr_status status, const char *text)
+void must_fail(struct fixture *fixture, llmgr_status status, const char *text)
 {
-    client_dial(&world->client, world->loop, &world->request);
-    LOOP_UNTIL(world->loop, world->client.called);
-    assert_null(world->client.conn);
-    assert_int_equal(world->client.err.status, status);
-    if (strstr(world->client.err.message, text) == NULL)
-        fail_msg("\"%s\" does not say \"%s\"", world->client.err.message, text);
+    client_dial(&fixture->client, fixture->loop, &fixture->request);
+    LOOP_UNTIL(fixture->loop, fixture->client.called);
+    assert_null(fixture->client.conn);
+    assert_int_equal(fixture->client.err.status, status);
+    if (strstr(fixture->client.err.message, text) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", fixture->client.err.message, text);
 }
 
-void must_trust_nobody(struct world *world, const struct ln_tls_client_options *options)
+void must_trust_nobody(struct fixture *fixture, const struct ln_tls_client_options *options)
 {
     struct certs certs;
     struct server server = {0};
     struct ln_tls_client *tls = NULL;
     certs_make(&certs, "DNS:some.example.com", -3600, 3600);
-    server_start(&server, world->loop, &certs);
-    assert_int_equal(ln_tls_client_new(ln_loop_host(world->loop), options, &tls, NULL), LLMGR_OK);
-    world->request.tls = tls;
-    world->request.port = server.port;
-    must_fail(world, LLMGR_ERR_TLS, "CA file");
+    server_start(&server, fixture->loop, &certs);
+    assert_int_equal(ln_tls_client_new(ln_loop_host(fixture->loop), options, &tls, NULL), LLMGR_OK);
+    fixture->request.tls = tls;
+    fixture->request.port = server.port;
+    must_fail(fixture, LLMGR_ERR_TLS, "CA file");
     server_stop_when_left(&server);
     ln_tls_client_free(tls);
     certs_remove(&certs);
 }
 
-void be_private(struct world *world)
+void be_private(struct fixture *fixture)
 {
-    world->request.klass = LN_CLASS_PRIVATE;
-    world->request.policy = world->open_policy;
+    fixture->request.klass = LN_CLASS_PRIVATE;
+    fixture->request.policy = fixture->open_policy;
 }

@@ -15,7 +15,7 @@ struct names {
     struct ln_answer *held; /* while hanging */
 };
 
-struct world {
+struct fixture {
     struct ln_loop *loop;
     struct server server;
     struct client client;
@@ -30,11 +30,11 @@ int end(void **state);
 /* The resolver's answer, held back or not. */
 void give(struct names *names, struct ln_answer *answer);
 /* Dials the request; it fails with this status and says this text. */
-void must_fail(struct world *world, llmgr_status status, const char *text);
+void must_fail(struct fixture *fixture, llmgr_status status, const char *text);
 /* A client of these options refuses a server whose authority it does not know. */
-void must_trust_nobody(struct world *world, const struct ln_tls_client_options *options);
+void must_trust_nobody(struct fixture *fixture, const struct ln_tls_client_options *options);
 /* The request becomes a user's word, under the policy that opens 127.0.0.0/8. */
-void be_private(struct world *world);
+void be_private(struct fixture *fixture);
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 

@@ -34,40 +34,40 @@ static bool find_address(char text[INET_ADDRSTRLEN])
 
 /* A listener on all addresses, shut in a policy that allows all else; `late`: the machine gets its
  * addresses afterwards. */
-static struct ln_policy *listen_everywhere(struct world *world, int *fd, bool late)
+static struct ln_policy *listen_everywhere(struct fixture *fixture, int *fd, bool late)
 {
     static const char *const allow[] = {"0.0.0.0/0", "::/0"};
     const struct ln_policy_options open = {.allow = allow, .allow_count = 2, .allow_http = true};
     const struct ln_listen_options everywhere = {.address = "0.0.0.0:0"};
     struct ln_policy *policy = NULL;
     char text[LN_LISTEN_TEXT];
-    assert_int_equal(ln_policy_new(ln_loop_host(world->loop), &open, &policy, NULL), LLMGR_OK);
+    assert_int_equal(ln_policy_new(ln_loop_host(fixture->loop), &open, &policy, NULL), LLMGR_OK);
     assert_int_equal(ln_listen_open(&everywhere, fd, NULL), LLMGR_OK);
     if (late)
         fault_arm("uv_interface_addresses", 0, 0);
     assert_int_equal(ln_listen_shut(*fd, policy, NULL), LLMGR_OK);
     if (late)
         assert_true(fault_disarm());
-    world->request.policy = policy;
-    world->request.port = (uint16_t)atoi(strrchr(ln_listen_text(*fd, text), ':') + 1);
+    fixture->request.policy = policy;
+    fixture->request.port = (uint16_t)atoi(strrchr(ln_listen_text(*fd, text), ':') + 1);
     return policy;
 }
 
-static void dial_back(struct world *world, bool late, const char *said)
+static void dial_back(struct fixture *fixture, bool late, const char *said)
 {
     char address[INET_ADDRSTRLEN];
     int fd = -1;
     if (!find_address(address))
         skip();
-    struct ln_policy *policy = listen_everywhere(world, &fd, late);
-    world->names.addrs[0] = address;
-    world->request.klass = LN_CLASS_SYSTEM;
-    must_fail(world, LLMGR_ERR_ADDRESS, said);
-    world->request.klass = LN_CLASS_PRIVATE;
-    must_fail(world, LLMGR_ERR_UNREACHABLE, "cannot be reached");
+    struct ln_policy *policy = listen_everywhere(fixture, &fd, late);
+    fixture->names.addrs[0] = address;
+    fixture->request.klass = LN_CLASS_SYSTEM;
+    must_fail(fixture, LLMGR_ERR_ADDRESS, said);
+    fixture->request.klass = LN_CLASS_PRIVATE;
+    must_fail(fixture, LLMGR_ERR_UNREACHABLE, "cannot be reached");
     ln_listen_close(fd);
     ln_policy_free(policy);
-    world->request.policy = NULL;
+    fixture->request.policy = NULL;
 }
 
 static void a_name_of_ours_is_not_connected_to(void **state)
@@ -82,19 +82,19 @@ static void an_address_that_came_later_is_met_when_it_is_connected(void **state)
 
 static void another_server_on_this_machine_is_reached(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     int fd = -1;
-    struct ln_policy *policy = listen_everywhere(world, &fd, false);
-    world->request.klass = LN_CLASS_SYSTEM;
-    world->request.port = world->server.port;
-    client_dial(&world->client, world->loop, &world->request);
-    LOOP_UNTIL(world->loop, world->client.called);
-    assert_non_null(world->client.conn);
-    ln_conn_close(world->client.conn);
+    struct ln_policy *policy = listen_everywhere(fixture, &fd, false);
+    fixture->request.klass = LN_CLASS_SYSTEM;
+    fixture->request.port = fixture->server.port;
+    client_dial(&fixture->client, fixture->loop, &fixture->request);
+    LOOP_UNTIL(fixture->loop, fixture->client.called);
+    assert_non_null(fixture->client.conn);
+    ln_conn_close(fixture->client.conn);
     ln_listen_close(fd);
-    LOOP_UNTIL(world->loop, world->server.accepted > 0 && world->server.conn == NULL);
+    LOOP_UNTIL(fixture->loop, fixture->server.accepted > 0 && fixture->server.conn == NULL);
     ln_policy_free(policy);
-    world->request.policy = NULL;
+    fixture->request.policy = NULL;
 }
 
 int main(void)

@@ -53,7 +53,7 @@ static void proxy_accept(void *context, struct ln_conn *conn)
     ln_conn_read_start(conn);
 }
 
-static void proxy_start(struct proxy *proxy, struct world *world, const char *script)
+static void proxy_start(struct proxy *proxy, struct fixture *fixture, const char *script)
 {
     int fd = -1;
     char text[LN_LISTEN_TEXT];
@@ -62,37 +62,38 @@ static void proxy_start(struct proxy *proxy, struct world *world, const char *sc
     assert_int_equal(ln_listen_open(&options, &fd, NULL), LLMGR_OK);
     proxy->port = (uint16_t)atoi(strrchr(ln_listen_text(fd, text), ':') + 1);
     assert_int_equal(
-        ln_listener_start(world->loop, fd, NULL, proxy_accept, proxy, &proxy->listener, NULL),
+        ln_listener_start(fixture->loop, fd, NULL, proxy_accept, proxy, &proxy->listener, NULL),
         LLMGR_OK);
 }
 
 static void a_proxy_is_asked_by_connect(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     struct proxy proxy;
     struct ln_proxy *settings = NULL;
     char url[128];
-    proxy_start(&proxy, world, "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n");
+    proxy_start(&proxy, fixture, "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n");
     (void)snprintf(url, sizeof(url), "http://user:p%%40ss@127.0.0.1:%u/", (unsigned)proxy.port);
-    assert_int_equal(ln_proxy_new(ln_loop_host(world->loop), url, NULL, &settings, NULL), LLMGR_OK);
-    world->request.proxy = settings;
-    world->request.port = 443;
-    client_connect(&world->client, world->loop, &world->request);
-    assert_int_equal(world->names.asked, 0); /* the operator's name is the proxy's matter */
+    assert_int_equal(ln_proxy_new(ln_loop_host(fixture->loop), url, NULL, &settings, NULL),
+                     LLMGR_OK);
+    fixture->request.proxy = settings;
+    fixture->request.port = 443;
+    client_connect(&fixture->client, fixture->loop, &fixture->request);
+    assert_int_equal(fixture->names.asked, 0); /* the operator's name is the proxy's matter */
     assert_string_equal(proxy.asked, "CONNECT some.example.com:443 HTTP/1.1\r\n"
                                      "Host: some.example.com:443\r\n"
                                      "Proxy-Authorization: Basic dXNlcjpwQHNz\r\n\r\n");
-    client_write(&world->client, "through");
-    LOOP_UNTIL(world->loop, world->client.received == 7);
-    ln_conn_close(world->client.conn);
+    client_write(&fixture->client, "through");
+    LOOP_UNTIL(fixture->loop, fixture->client.received == 7);
+    ln_conn_close(fixture->client.conn);
     ln_listener_close(proxy.listener);
-    loop_for(world->loop, 5);
+    loop_for(fixture->loop, 5);
     ln_proxy_free(settings);
 }
 
 static void a_proxys_refusal_is_told(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     static const struct {
         const char *script, *text;
     } cases[] = {
@@ -108,34 +109,35 @@ static void a_proxys_refusal_is_told(void **state)
         struct proxy proxy;
         struct ln_proxy *settings = NULL;
         char url[64];
-        proxy_start(&proxy, world, cases[i].script);
+        proxy_start(&proxy, fixture, cases[i].script);
         (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", (unsigned)proxy.port);
-        assert_int_equal(ln_proxy_new(ln_loop_host(world->loop), url, NULL, &settings, NULL),
+        assert_int_equal(ln_proxy_new(ln_loop_host(fixture->loop), url, NULL, &settings, NULL),
                          LLMGR_OK);
-        world->request.proxy = settings;
-        must_fail(world, LLMGR_ERR_UNREACHABLE, cases[i].text);
+        fixture->request.proxy = settings;
+        must_fail(fixture, LLMGR_ERR_UNREACHABLE, cases[i].text);
         ln_listener_close(proxy.listener);
-        loop_for(world->loop, 2);
+        loop_for(fixture->loop, 2);
         ln_proxy_free(settings);
     }
 }
 
 static void a_proxy_is_no_way_around_the_judgement(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     struct proxy proxy;
     struct ln_proxy *settings = NULL;
     char url[64];
-    proxy_start(&proxy, world, "HTTP/1.1 200 OK\r\n\r\n");
+    proxy_start(&proxy, fixture, "HTTP/1.1 200 OK\r\n\r\n");
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", (unsigned)proxy.port);
-    assert_int_equal(ln_proxy_new(ln_loop_host(world->loop), url, NULL, &settings, NULL), LLMGR_OK);
-    be_private(world);
-    world->request.proxy = settings;
-    world->names.addrs[0] = "10.0.0.1";
-    must_fail(world, LLMGR_ERR_UNREACHABLE, "some.example.com");
+    assert_int_equal(ln_proxy_new(ln_loop_host(fixture->loop), url, NULL, &settings, NULL),
+                     LLMGR_OK);
+    be_private(fixture);
+    fixture->request.proxy = settings;
+    fixture->names.addrs[0] = "10.0.0.1";
+    must_fail(fixture, LLMGR_ERR_UNREACHABLE, "some.example.com");
     assert_int_equal(proxy.asked_size, 0);
     ln_listener_close(proxy.listener);
-    loop_for(world->loop, 2);
+    loop_for(fixture->loop, 2);
     ln_proxy_free(settings);
 }
 
@@ -306,7 +308,7 @@ static void what_was_inherited_fails_nobody_who_does_not_need_it(void **state)
 
 static void a_dial_that_needs_a_bad_proxy_is_refused(void **state)
 {
-    struct world *world = *state;
+    struct fixture *fixture = *state;
     struct llmgr_error err = {0};
     struct ln_dial *dial = NULL;
     struct ln_proxy *proxy = NULL;
@@ -315,9 +317,9 @@ static void a_dial_that_needs_a_bad_proxy_is_refused(void **state)
                                                .url_from = "https_proxy",
                                                .no_proxy_from = "no_proxy"};
 
-    assert_int_equal(ln_proxy_make(ln_loop_host(world->loop), &settings, &proxy, NULL), LLMGR_OK);
-    world->request.proxy = proxy;
-    assert_int_equal(ln_dial(world->loop, &world->request, NULL, NULL, &dial, &err),
+    assert_int_equal(ln_proxy_make(ln_loop_host(fixture->loop), &settings, &proxy, NULL), LLMGR_OK);
+    fixture->request.proxy = proxy;
+    assert_int_equal(ln_dial(fixture->loop, &fixture->request, NULL, NULL, &dial, &err),
                      LLMGR_ERR_CONFIG);
     assert_non_null(strstr(err.message, "https_proxy: "));
     ln_proxy_free(proxy);

@@ -10,7 +10,7 @@
 #include "net/tls_int.h"
 
 struct field {
-    struct world *world;
+    struct fixture *fixture;
     struct certs certs;
     struct server server;
     struct ln_tls_client *tls;
@@ -38,21 +38,21 @@ static int never_renewed(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_C
     return 1;
 }
 
-static void open_field(struct field *field, struct world *world, int version, size_t tickets,
+static void open_field(struct field *field, struct fixture *fixture, int version, size_t tickets,
                        unsigned max)
 {
-    *field = (struct field){.world = world};
+    *field = (struct field){.fixture = fixture};
     certs_make(&field->certs, "DNS:*.example.com", -3600, 3600);
-    server_start(&field->server, world->loop, &field->certs);
+    server_start(&field->server, fixture->loop, &field->certs);
     SSL_CTX *ctx = field->server.tls->core->ctx;
     assert_int_equal(SSL_CTX_set_max_proto_version(ctx, version), 1);
     assert_int_equal(SSL_CTX_set_num_tickets(ctx, tickets), 1);
     assert_int_equal(SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, never_renewed), 1);
     struct ln_tls_client_options options = {.ca_file = field->certs.ca, .session_max = max};
-    assert_int_equal(ln_tls_client_new(ln_loop_host(world->loop), &options, &field->tls, NULL),
+    assert_int_equal(ln_tls_client_new(ln_loop_host(fixture->loop), &options, &field->tls, NULL),
                      LLMGR_OK);
-    world->request.tls = field->tls;
-    world->request.port = field->server.port;
+    fixture->request.tls = field->tls;
+    fixture->request.port = field->server.port;
 }
 
 static void close_field(struct field *field)
@@ -65,14 +65,14 @@ static void close_field(struct field *field)
 /* One connection and an echo on it, so that the tickets have come; was it resumed? */
 static bool visit(struct field *field, const char *host)
 {
-    struct world *world = field->world;
-    world->request.host = host;
-    client_connect(&world->client, world->loop, &world->request);
-    client_write(&world->client, "x");
-    LOOP_UNTIL(world->loop, world->client.received == 1);
-    bool resumed = ln_conn_tls_resumed(world->client.conn);
-    ln_conn_close(world->client.conn);
-    LOOP_UNTIL(world->loop, world->client.closed == 1);
+    struct fixture *fixture = field->fixture;
+    fixture->request.host = host;
+    client_connect(&fixture->client, fixture->loop, &fixture->request);
+    client_write(&fixture->client, "x");
+    LOOP_UNTIL(fixture->loop, fixture->client.received == 1);
+    bool resumed = ln_conn_tls_resumed(fixture->client.conn);
+    ln_conn_close(fixture->client.conn);
+    LOOP_UNTIL(fixture->loop, fixture->client.closed == 1);
     return resumed;
 }
 

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Whose is what is kept at a platform. */
-#include "../manager/house.h"
+#include "../manager/site.h"
 
 #include "objects/owners.h"
 #include "library/open.h"
 
 #define ID(text) ((struct lf_object){.id = {text, sizeof(text) - 1}, .kind = {"file", 4}})
 
-static struct house h;
+static struct site h;
 static int64_t a, b;
 
 static int setup(void **state)
 {
     (void)state;
-    house_setup(&h);
+    site_setup(&h);
     a = sys_platform(&h, "A", "https://a.example/v1", 0, "sk-server-a-123456");
     b = sys_platform(&h, "B", "https://b.example/v1", 1, "sk-server-b-123456");
     (void)add_model(&h, NULL, a, "ma", "MA");
@@ -24,7 +24,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    house_teardown(&h);
+    site_teardown(&h);
     return 0;
 }
 
@@ -67,7 +67,7 @@ static void an_object_is_its_makers_at_one_platform(void **state)
     OK(&h, lf_object_platform(h.manager, lb_cstr("ben"), lb_cstr("f-1"), &platform, &h.err));
     assert_int_equal(platform, 0);
     /* Another process asks the same rows. */
-    struct lm_manager *other = house_open_another(&h);
+    struct lm_manager *other = site_open_another(&h);
     size_t missing = 0;
     struct lf_object object = ID("f-1");
     OK(&h, lf_objects_owned(other, a, lb_cstr("ann"), &object, 1, &missing, &h.err));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Ids that are shown with a tail: whose they are, and for how long. */
-#include "../manager/world.h"
+#include "../manager/fixture.h"
 
 #include "objects/signed_id.h"
 #include "manager/manager.h"
@@ -9,16 +9,16 @@
 
 static int setup(void **state)
 {
-    static struct world world;
+    static struct fixture fixture;
 
-    world_setup(&world);
-    *state = &world;
+    fixture_setup(&fixture);
+    *state = &fixture;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_teardown(*state);
+    fixture_teardown(*state);
     return 0;
 }
 
@@ -35,7 +35,7 @@ struct shown {
     size_t size;
 };
 
-static struct lb_str show(struct world *w, const struct lf_id_holder *holder, const char *id,
+static struct lb_str show(struct fixture *w, const struct lf_id_holder *holder, const char *id,
                           struct shown *shown)
 {
     const size_t size = strlen(id);
@@ -47,7 +47,7 @@ static struct lb_str show(struct world *w, const struct lf_id_holder *holder, co
     return lb_str(shown->text, shown->size);
 }
 
-static bool opens(struct world *w, const struct lf_id_holder *holder, struct lb_str shown)
+static bool opens(struct fixture *w, const struct lf_id_holder *holder, struct lb_str shown)
 {
     struct lb_str id = {0};
     const bool fine = lf_id_open(w->manager, holder, shown, &id);
@@ -59,7 +59,7 @@ static bool opens(struct world *w, const struct lf_id_holder *holder, struct lb_
 
 static void a_shown_id_opens_for_its_holder(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
     const struct lf_id_holder far = holder_of("ann", INT64_MAX, ORIGIN);
     struct shown shown;
@@ -86,7 +86,7 @@ static void a_shown_id_opens_for_its_holder(void **state)
 
 static void it_opens_for_nobody_else(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
     const struct lf_id_holder others[] = {
         holder_of("ben", 7, ORIGIN),
@@ -107,7 +107,7 @@ static void it_opens_for_nobody_else(void **state)
 
 static void no_byte_of_it_may_differ(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
     struct shown shown;
     char longer[80];
@@ -136,7 +136,7 @@ static void no_byte_of_it_may_differ(void **state)
 
 static void what_is_no_id_is_not_signed(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
     const struct lf_id_holder nowhere = holder_of("ann", 0, ORIGIN);
     char tail[LF_ID_TAIL_MAX], large[LF_ID_MAX + 1];
@@ -170,7 +170,7 @@ static void what_is_no_id_is_not_signed(void **state)
 /* Also in another process, which has the database and the master key. */
 static void it_outlives_rotations_and_restarts(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     const struct lf_id_holder ann = holder_of("ann", 7, ORIGIN);
     struct llmgr_key_report report;
     struct lv_master fresh;
@@ -183,8 +183,8 @@ static void it_outlives_rotations_and_restarts(void **state)
     WANT(LLMGR_OK, lk_ring_rewrap(lm_keys(w->manager), &fresh, &w->err));
     assert_true(opens(w, &ann, text));
     w->master = fresh;
-    world_close(w);
-    world_open(w);
+    fixture_close(w);
+    fixture_open(w);
     assert_true(opens(w, &ann, text));
     assert_true(lb_str_eq(show(w, &ann, "resp_68a1f0", &again), text));
 }

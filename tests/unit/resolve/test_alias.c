@@ -4,15 +4,15 @@
 #include "manager/selections.h"
 #include "resolve/alias.h"
 
-#include "../manager/house.h"
+#include "../manager/site.h"
 
-static struct house h;
+static struct site h;
 static int64_t a, one, two, odd;
 
 static int set_up(void **state)
 {
     (void)state;
-    house_setup(&h);
+    site_setup(&h);
     a = sys_platform(&h, "A", "https://a.example.com/v1", 0, "sk-server-a");
     one = add_model(&h, NULL, a, "One", "m-1");
     two = add_model(&h, NULL, a, "Two", "m-2");
@@ -23,7 +23,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    house_teardown(&h);
+    site_teardown(&h);
     return 0;
 }
 
@@ -35,7 +35,7 @@ static void operator_has(const char *name, const char *target)
              "INSERT INTO llm_aliases (is_sys, user_id, name, target) VALUES (1, '-1', '%s', '%s')",
              name, target);
     db_sql(&h.db, sql);
-    house_reopen(&h);
+    site_reopen(&h);
 }
 
 static llmgr_status set(const char *user, const char *name, const char *target)

@@ -3,20 +3,20 @@
 #include "manager/models.h"
 #include "manager/platforms.h"
 
-#include "../manager/house.h"
+#include "../manager/site.h"
 
 #define URL_A "https://a.example.com/v1"
 #define URL_B "https://b.example.com/v1"
 #define URL_OWN "https://own.example.org/v1"
 
-static struct house h;
+static struct site h;
 static int64_t a, b, empty, own;
 static int64_t a1, b1, own1;
 
 static int set_up(void **state)
 {
     (void)state;
-    house_setup(&h);
+    site_setup(&h);
     empty = sys_platform(&h, "Empty", "https://e.example.com", 0, "sk-e");
     a = sys_platform(&h, "A", URL_A, 1, NULL);
     b = sys_platform(&h, "B", URL_B, 2, "sk-server-b");
@@ -30,7 +30,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    house_teardown(&h);
+    site_teardown(&h);
     return 0;
 }
 
@@ -81,7 +81,7 @@ static void stored_choices_stand_first(void **state)
     struct llmgr_explanation told = explain("ann", "fast", NULL);
     assert_int_equal(told.count, 4);
     assert_candidate(&told.items[0], own, own1, "selected_main", true, "user");
-    house_mode(&h, LLMGR_MODE_FIXED);
+    site_mode(&h, LLMGR_MODE_FIXED);
     told = explain("ann", NULL, NULL);
     assert_candidate(&told.items[0], own, own1, "hidden_by_mode", false, "user");
     assert_candidate(&told.items[3], b, b1, "fallback", true, "system");
@@ -122,7 +122,7 @@ static void a_missing_key_is_told_with_its_cause(void **state)
 {
     (void)state;
     own_key(&h, "bob", a, URL_B, "sk-bob"); /* for another origin */
-    house_auto_key(&h, false);
+    site_auto_key(&h, false);
     struct llmgr_explanation told = explain("bob", NULL, NULL);
     assert_int_equal(told.status, LLMGR_ERR_NO_KEY);
     assert_candidate(&told.items[1], a, a1, "key_unreadable", false, NULL);
@@ -168,7 +168,7 @@ static void the_lists_show_system_platforms_in_order_then_own(void **state)
     OK(&h, lr_models(h.manager, LB_STR("bob"), &h.arena, &models, &count, &h.err));
     assert_int_equal(count, 2);
     assert_false(models[0].platform_hide);
-    house_mode(&h, LLMGR_MODE_FIXED);
+    site_mode(&h, LLMGR_MODE_FIXED);
     OK(&h, lr_platforms(h.manager, LB_STR("ann"), &h.arena, &platforms, &count, &h.err));
     assert_int_equal(count, 3);
 }

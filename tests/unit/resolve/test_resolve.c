@@ -3,21 +3,21 @@
 #include "library/open.h"
 #include "resolve/resolve.h"
 
-#include "../manager/house.h"
+#include "../manager/site.h"
 
 #define URL_A "https://a.example.com/v1"
 #define URL_B "https://b.example.com/v1"
 #define URL_C "https://c.example.com/v1"
 #define URL_OWN "https://own.example.org/v1"
 
-static struct house h;
+static struct site h;
 static int64_t a, b, c;        /* system platforms: a without a server key, b with, c with */
 static int64_t a1, b1, b2, c1; /* their models */
 
 static int set_up(void **state)
 {
     (void)state;
-    house_setup(&h);
+    site_setup(&h);
     a = sys_platform(&h, "A", URL_A, 0, NULL);
     b = sys_platform(&h, "B/hub", URL_B, 1, "sk-server-b");
     c = sys_platform(&h, "C", URL_C, 2, "sk-server-c");
@@ -31,7 +31,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    house_teardown(&h);
+    site_teardown(&h);
     return 0;
 }
 
@@ -93,7 +93,7 @@ static void auto_key_off_leaves_only_own_keys(void **state)
 {
     (void)state;
     own_key(&h, "ann", c, URL_C, "sk-ann");
-    house_auto_key(&h, false);
+    site_auto_key(&h, false);
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, NULL));
     assert_target(c, c1, LM_PAYER_USER, "sk-ann");
     ASSERT_STATUS(&h, LLMGR_ERR_NO_KEY, ask(&h, "bob", NULL, NULL));
@@ -105,7 +105,7 @@ static void auto_key_off_leaves_only_own_keys(void **state)
 static void the_system_user_has_the_server_key_without_auto_key(void **state)
 {
     (void)state;
-    house_auto_key(&h, false);
+    site_auto_key(&h, false);
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, LLMGR_SYSTEM_USER, NULL, NULL));
     assert_target(b, b1, LM_PAYER_SYSTEM, "sk-server-b");
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, NULL, NULL, NULL));
@@ -144,7 +144,7 @@ static void a_key_sealed_for_another_row_user_or_address_is_no_key(void **state)
     assert_non_null(strstr(h.err.message, "cannot be used"));
     assert_int_equal(h.target.sealed_key.size, 0);
     db_sql(&h.db, "UPDATE llm_platforms SET base_url = 'https://evil.example' WHERE name = 'C'");
-    house_reopen(&h);
+    site_reopen(&h);
     ASSERT_STATUS(&h, LLMGR_ERR_NO_KEY, ask(&h, "cyd", NULL, "Gamma"));
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "cyd", NULL, "org/beta-1"));
     assert_target(b, b1, LM_PAYER_SYSTEM, "sk-server-b");
@@ -165,7 +165,7 @@ static void an_unreadable_key_of_a_private_platform_is_no_key(void **state)
     int64_t mine = add_model(&h, "ann", own, "Mine", "m");
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, "Mine"));
     db_sql(&h.db, "UPDATE llm_platforms SET base_url = 'https://evil.example' WHERE is_sys = 0");
-    house_reopen(&h);
+    site_reopen(&h);
     ASSERT_STATUS(&h, LLMGR_ERR_NO_KEY, ask(&h, "ann", NULL, "Mine"));
     assert_target(own, mine, LM_PAYER_NONE, "");
     assert_non_null(strstr(h.err.message, "cannot be used"));
@@ -227,7 +227,7 @@ static void single_mode_makes_everybody_the_system_user(void **state)
     (void)state;
     pick(&h, LLMGR_SYSTEM_USER, "main", c, c1);
     pick(&h, "ann", "main", b, b2);
-    house_mode(&h, LLMGR_MODE_SINGLE);
+    site_mode(&h, LLMGR_MODE_SINGLE);
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, NULL));
     assert_target(c, c1, LM_PAYER_SYSTEM, "sk-server-c");
     assert_text(h.target.user, LLMGR_SYSTEM_USER);
@@ -241,7 +241,7 @@ static void switching_the_mode_deletes_nothing(void **state)
     pick(&h, "ann", "main", own, model);
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, NULL));
     assert_target(own, model, LM_PAYER_USER, "sk-private");
-    house_mode(&h, LLMGR_MODE_FIXED);
+    site_mode(&h, LLMGR_MODE_FIXED);
     for (int i = 0; i < 2; i++) {
         ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, NULL));
         assert_target(b, b1, LM_PAYER_SYSTEM, "sk-server-b");
@@ -250,7 +250,7 @@ static void switching_the_mode_deletes_nothing(void **state)
         assert_false(h.target.is_default);
     }
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND, ask(&h, "ann", NULL, "Mine"));
-    house_mode(&h, LLMGR_MODE_CUSTOM);
+    site_mode(&h, LLMGR_MODE_CUSTOM);
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, NULL));
     assert_target(own, model, LM_PAYER_USER, "sk-private");
     assert_false(h.target.fell_back);
@@ -302,8 +302,8 @@ static void a_stale_catalogue_repairs_nothing_that_exists(void **state)
 {
     (void)state;
     h.options.poll_ms = 600000;
-    house_reopen(&h);
-    struct lm_manager *other = house_open_another(&h);
+    site_reopen(&h);
+    struct lm_manager *other = site_open_another(&h);
     struct lm_manager *mine = h.manager;
     h.manager = other;
     int64_t fresh = add_model(&h, NULL, c, "Fresh", "fresh-1");
@@ -321,7 +321,7 @@ static void a_read_only_manager_uses_the_first_choice_and_writes_nothing(void **
     pick(&h, "ann", "main", c, c1);
     drop_model(&h, NULL, c1);
     h.options.read_only = true;
-    house_reopen(&h);
+    site_reopen(&h);
     for (int i = 0; i < 2; i++) {
         ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, NULL));
         assert_target(b, b1, LM_PAYER_SYSTEM, "sk-server-b");
@@ -335,14 +335,14 @@ static void without_any_system_model_the_error_says_to_sync(void **state)
 {
     (void)state;
     db_sql(&h.db, "DELETE FROM llm_platform_models");
-    house_reopen(&h);
+    site_reopen(&h);
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND, ask(&h, "ann", NULL, NULL));
     assert_non_null(strstr(h.err.message, "llmgr sync"));
     pick(&h, "ann", "main", c, c1);
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND, ask(&h, "ann", NULL, NULL));
     assert_int_equal(db_number(&h.db, "SELECT selected_model_id FROM user_ai_configs"), c1);
     db_sql(&h.db, "DELETE FROM llm_platforms");
-    house_reopen(&h);
+    site_reopen(&h);
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND, ask(&h, "ann", NULL, NULL));
     assert_non_null(strstr(h.err.message, "llmgr.yaml"));
 }
@@ -404,7 +404,7 @@ static void among_equals_a_usable_key_goes_first_then_own_then_order(void **stat
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "ann", NULL, "Gamma"));
     assert_target(own, mine, LM_PAYER_USER, "sk-private");
     own_key(&h, "bob", c, URL_C, "sk-bob");
-    house_auto_key(&h, false);
+    site_auto_key(&h, false);
     ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "bob", NULL, "org/beta-1"));
     assert_target(c, c1, LM_PAYER_USER, "sk-bob");
 }
@@ -412,7 +412,7 @@ static void among_equals_a_usable_key_goes_first_then_own_then_order(void **stat
 static void system_and_platform_look_ups_use_the_same_rules(void **state)
 {
     (void)state;
-    house_auto_key(&h, false);
+    site_auto_key(&h, false);
     OK(&h, lr_resolve_system(h.manager, LB_STR("B/hub"), LB_STR("Beta two"), &h.arena, &h.target,
                              &h.err));
     assert_target(b, b2, LM_PAYER_SYSTEM, "sk-server-b");

@@ -6,7 +6,7 @@
  */
 #include <time.h>
 
-#include "../manager/house.h"
+#include "../manager/site.h"
 
 enum { SYS = 3, USERS = 3, OWNED = 2, PLATFORMS = SYS + USERS * OWNED, MODELS = 3, SLOTS = 2 };
 enum { STEPS = 700 };
@@ -29,9 +29,9 @@ static struct {
     struct {
         int64_t platform, model; /* 0: nothing stored */
     } picks[USERS][SLOTS];
-} world;
+} fixture;
 
-static struct house h;
+static struct site h;
 static uint64_t seed;
 
 static unsigned draw(unsigned below)
@@ -54,16 +54,16 @@ struct answer {
 static enum lm_payer payer_of(int user, int platform)
 {
     if (platform >= SYS)
-        return world.platforms[platform].key ? LM_PAYER_USER : LM_PAYER_NONE;
-    if (world.own_key[user][platform])
+        return fixture.platforms[platform].key ? LM_PAYER_USER : LM_PAYER_NONE;
+    if (fixture.own_key[user][platform])
         return LM_PAYER_USER;
     bool allowed = h.options.auto_key || user == 0;
-    return world.platforms[platform].key && allowed ? LM_PAYER_SYSTEM : LM_PAYER_NONE;
+    return fixture.platforms[platform].key && allowed ? LM_PAYER_SYSTEM : LM_PAYER_NONE;
 }
 
 static void give(struct answer *answer, int user, int platform, int64_t model)
 {
-    answer->platform = world.platforms[platform].id;
+    answer->platform = fixture.platforms[platform].id;
     answer->model = model;
     answer->payer = payer_of(user, platform);
     answer->status = answer->payer == LM_PAYER_NONE ? LLMGR_ERR_NO_KEY : LLMGR_OK;
@@ -75,10 +75,10 @@ static void give_first(struct answer *answer, int user)
     for (int p = 0; p < SYS; p++) {
         int64_t first = 0;
         for (int m = 0; m < MODELS && first == 0; m++)
-            first = world.platforms[p].models[m].id;
+            first = fixture.platforms[p].models[m].id;
         /* Models stand by id: the one made first. */
         for (int m = 0; m < MODELS; m++) {
-            int64_t id = world.platforms[p].models[m].id;
+            int64_t id = fixture.platforms[p].models[m].id;
             first = id != 0 && id < first ? id : first;
         }
         if (first == 0 ||
@@ -94,11 +94,11 @@ static void give_first(struct answer *answer, int user)
 static int target_of(int user, int slot)
 {
     for (int p = 0; p < PLATFORMS; p++) {
-        if (world.platforms[p].id != world.picks[user][slot].platform ||
-            (p >= SYS && world.platforms[p].owner != user))
+        if (fixture.platforms[p].id != fixture.picks[user][slot].platform ||
+            (p >= SYS && fixture.platforms[p].owner != user))
             continue;
         for (int m = 0; m < MODELS; m++) {
-            if (world.platforms[p].models[m].id == world.picks[user][slot].model)
+            if (fixture.platforms[p].models[m].id == fixture.picks[user][slot].model)
                 return p;
         }
     }
@@ -113,7 +113,7 @@ static struct answer expect(int asked, int slot)
 
     for (int i = 0; i < (slot != 0 ? 2 : 1); i++) {
         int at = order[i];
-        if (world.picks[user][at].model == 0)
+        if (fixture.picks[user][at].model == 0)
             continue;
         answer.is_default = false;
         int platform = target_of(user, at);
@@ -121,13 +121,13 @@ static struct answer expect(int asked, int slot)
             give_first(&answer, user);
             answer.repaired = answer.status != LLMGR_ERR_NOT_FOUND;
             if (answer.repaired) {
-                world.picks[user][at].platform = answer.platform;
-                world.picks[user][at].model = answer.model;
+                fixture.picks[user][at].platform = answer.platform;
+                fixture.picks[user][at].model = answer.model;
             }
             return answer;
         }
         if (platform < SYS || h.options.mode == LLMGR_MODE_CUSTOM) {
-            give(&answer, user, platform, world.picks[user][at].model);
+            give(&answer, user, platform, fixture.picks[user][at].model);
             return answer;
         }
         answer.fell_back = true;
@@ -140,7 +140,7 @@ static struct answer expect(int asked, int slot)
 
 static const char *owner_of(int platform)
 {
-    int owner = world.platforms[platform].owner;
+    int owner = fixture.platforms[platform].owner;
 
     return owner < 0 ? NULL : user_names[owner];
 }
@@ -149,29 +149,29 @@ static void toggle_key(int platform)
 {
     const char *owner = owner_of(platform);
     const char *name = owner != NULL ? owner : LLMGR_SYSTEM_USER;
-    int64_t id = world.platforms[platform].id;
+    int64_t id = fixture.platforms[platform].id;
     struct act change = {.statement = LS_PLATFORM_SET_KEY,
                          .values = {ls_int(id), ls_cstr(name), ls_null()},
                          .count = 3,
                          .key_at = 2,
                          .place = {LK_KEY_OF_PLATFORM, lb_cstr(name), id,
-                                   origin_of(&h, world.platforms[platform].url)}};
+                                   origin_of(&h, fixture.platforms[platform].url)}};
 
-    world.platforms[platform].key = !world.platforms[platform].key;
-    change.key = world.platforms[platform].key ? "sk-platform" : NULL;
+    fixture.platforms[platform].key = !fixture.platforms[platform].key;
+    change.key = fixture.platforms[platform].key ? "sk-platform" : NULL;
     act(&h, owner, change);
 }
 
 static void toggle_own_key(int user, int platform)
 {
-    world.own_key[user][platform] = !world.own_key[user][platform];
-    own_key(&h, user_names[user], world.platforms[platform].id, world.platforms[platform].url,
-            world.own_key[user][platform] ? user_names[user] : NULL);
+    fixture.own_key[user][platform] = !fixture.own_key[user][platform];
+    own_key(&h, user_names[user], fixture.platforms[platform].id, fixture.platforms[platform].url,
+            fixture.own_key[user][platform] ? user_names[user] : NULL);
 }
 
 static void toggle_model(int platform, int model)
 {
-    int64_t *id = &world.platforms[platform].models[model].id;
+    int64_t *id = &fixture.platforms[platform].models[model].id;
     char name[32];
 
     snprintf(name, sizeof name, "m%d-%d", platform, model);
@@ -179,7 +179,7 @@ static void toggle_model(int platform, int model)
         drop_model(&h, owner_of(platform), *id);
         *id = 0;
     } else {
-        *id = add_model(&h, owner_of(platform), world.platforms[platform].id, name, name);
+        *id = add_model(&h, owner_of(platform), fixture.platforms[platform].id, name, name);
     }
 }
 
@@ -188,13 +188,13 @@ static void pick_any(int user, int slot)
 {
     int platform = (int)draw(PLATFORMS);
     int model_of = draw(5) == 0 ? (int)draw(PLATFORMS) : platform;
-    int64_t model = world.platforms[model_of].models[draw(MODELS)].id;
+    int64_t model = fixture.platforms[model_of].models[draw(MODELS)].id;
 
     if (model == 0)
         model = 999999;
-    world.picks[user][slot].platform = world.platforms[platform].id;
-    world.picks[user][slot].model = model;
-    pick(&h, user_names[user], slot_names[slot], world.platforms[platform].id, model);
+    fixture.picks[user][slot].platform = fixture.platforms[platform].id;
+    fixture.picks[user][slot].model = model;
+    pick(&h, user_names[user], slot_names[slot], fixture.platforms[platform].id, model);
 }
 
 static void step(void)
@@ -215,11 +215,11 @@ static void step(void)
         break;
     case 7:
         if (draw(4) == 0)
-            house_mode(&h, (llmgr_mode)draw(3));
+            site_mode(&h, (llmgr_mode)draw(3));
         break;
     case 8:
         if (draw(4) == 0)
-            house_auto_key(&h, !h.options.auto_key);
+            site_auto_key(&h, !h.options.auto_key);
         break;
     default:
         pick_any((int)draw(USERS), (int)draw(SLOTS));
@@ -260,22 +260,22 @@ static void resolve_keeps_the_rules_after_any_sequence_of_changes(void **state)
     clock_gettime(CLOCK_REALTIME, &now);
     seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)now.tv_nsec * 2654435761U + 1;
     print_message("# LLMGR_TEST_SEED=%llu\n", (unsigned long long)seed);
-    house_setup(&h);
+    site_setup(&h);
     for (int p = 0; p < PLATFORMS; p++) {
         char name[16];
         snprintf(name, sizeof name, "P%d", p);
-        world.platforms[p].owner = p < SYS ? -1 : (p - SYS) / OWNED;
-        snprintf(world.platforms[p].url, sizeof world.platforms[p].url, "https://p%d.example/v1",
-                 p);
-        world.platforms[p].id =
-            p < SYS ? sys_platform(&h, name, world.platforms[p].url, p, NULL)
-                    : own_platform(&h, owner_of(p), name, world.platforms[p].url, NULL);
+        fixture.platforms[p].owner = p < SYS ? -1 : (p - SYS) / OWNED;
+        snprintf(fixture.platforms[p].url, sizeof fixture.platforms[p].url,
+                 "https://p%d.example/v1", p);
+        fixture.platforms[p].id =
+            p < SYS ? sys_platform(&h, name, fixture.platforms[p].url, p, NULL)
+                    : own_platform(&h, owner_of(p), name, fixture.platforms[p].url, NULL);
     }
     for (int i = 0; i < STEPS; i++) {
         step();
         compare(i, (int)draw(USERS), (int)draw(SLOTS));
     }
-    house_teardown(&h);
+    site_teardown(&h);
 }
 
 int main(void)

@@ -4,7 +4,7 @@
  * what its errors tell people to do. lm_write, lr_profile_read, lm_catalogue_reload and
  * lm_keep_fresh are wrapped (tests/unit/fault.h).
  */
-#include "../manager/house.h"
+#include "../manager/site.h"
 
 #include "../fault.h"
 #include "manager/handle.h"
@@ -14,7 +14,7 @@
 #define URL_B "https://b.example.com/v1"
 #define URL_OWN "https://own.example.org/v1"
 
-static struct house h;
+static struct site h;
 static int64_t a, b, a1, a2, b1;
 
 static llmgr_status fail_database(struct llmgr_error *err)
@@ -58,7 +58,7 @@ FAULT(llmgr_status, lm_keep_fresh, fail_database(err),
 static int set_up(void **state)
 {
     (void)state;
-    house_setup(&h);
+    site_setup(&h);
     a = sys_platform(&h, "A", URL_A, 0, "sk-server-a");
     b = sys_platform(&h, "B", URL_B, 1, NULL);
     a1 = add_model(&h, NULL, a, "Alpha", "alpha-1");
@@ -72,7 +72,7 @@ static int tear_down(void **state)
     (void)state;
     before_write = after_write = NULL;
     (void)fault_disarm();
-    house_teardown(&h);
+    site_teardown(&h);
     return 0;
 }
 
@@ -96,10 +96,10 @@ static void a_missing_key_names_who_can_give_it_and_where(void **state)
     want_message(LLMGR_ERR_NO_KEY, ask(&h, "ann", NULL, "Beta"), "'B' has no usable API key",
                  "set SOME_API_KEY and run `llmgr sync`");
     db_sql(&h.db, "UPDATE llm_platforms SET key_env = NULL");
-    house_reopen(&h);
+    site_reopen(&h);
     want_message(LLMGR_ERR_NO_KEY, ask(&h, "ann", NULL, "Beta"), "'B' has no usable API key",
                  "give it an api_key in llmgr.yaml");
-    house_auto_key(&h, false);
+    site_auto_key(&h, false);
     want_message(LLMGR_ERR_NO_KEY, ask(&h, "ann", NULL, "Beta"), "'B', and auto_key is off",
                  "store your own");
     want_message(LLMGR_ERR_NO_KEY, ask(&h, "ann", NULL, "Alpha"), "'A', and auto_key is off",
@@ -135,7 +135,7 @@ static void a_caller_is_told_what_callers_can_do(void **state)
         assert_null(strstr(h.err.message, "llmgr.yaml"));
         assert_null(strstr(h.err.message, "SOME_API_KEY"));
     }
-    house_auto_key(&h, false);
+    site_auto_key(&h, false);
     lm_speak_to_callers(h.manager);
     want_message(LLMGR_ERR_NO_KEY, ask(&h, "ann", NULL, "Beta"), "this gateway lends none",
                  "PUT /api/platforms/");
@@ -143,7 +143,7 @@ static void a_caller_is_told_what_callers_can_do(void **state)
                   lr_resolve_platform(h.manager, LB_STR("ann"), 4711, &h.arena, &h.target, &h.err));
     assert_non_null(strstr(h.err.message, "GET /api/platforms"));
     db_sql(&h.db, "DELETE FROM llm_platforms");
-    house_reopen(&h);
+    site_reopen(&h);
     lm_speak_to_callers(h.manager);
     want_message(LLMGR_ERR_NOT_FOUND, ask(&h, "ann", NULL, NULL), "nothing is chosen",
                  "GET /v1/models");
@@ -201,7 +201,7 @@ static void a_platform_that_is_not_there_and_one_of_another_user_are_the_same(vo
         ASSERT_STATUS(&h, ROWS[i].status,
                       lr_resolve_platform(h.manager, lb_cstr(ROWS[i].user), ROWS[i].id, &h.arena,
                                           &h.target, &h.err));
-    house_mode(&h, LLMGR_MODE_FIXED);
+    site_mode(&h, LLMGR_MODE_FIXED);
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND,
                   lr_resolve_platform(h.manager, LB_STR("ann"), own, &h.arena, &h.target, &h.err));
     ASSERT_STATUS(
@@ -236,7 +236,7 @@ static void an_answer_that_cannot_be_known_is_an_error(void **state)
     for (size_t i = 0; i < 3; i++) {
         for (size_t j = 0; j < 2; j++) {
             OK(&h, lm_poll(h.manager, &h.err));
-            house_reopen(&h); /* nothing is in memory */
+            site_reopen(&h); /* nothing is in memory */
             fault_arm(CALLS[j], 0, 0);
             want_message(LLMGR_ERR_DATABASE, ASK[i](), "out of order", "");
             assert_true(fault_disarm());
@@ -266,7 +266,7 @@ static void a_repair_that_cannot_be_written_still_answers_and_is_done_later(void
     assert_false(h.target.repaired);
     assert_true(h.target.fell_back);
     assert_int_equal(stored("main"), 4711);
-    house_reopen(&h);
+    site_reopen(&h);
     ASSERT_STATUS(&h, LLMGR_OK, ask_ann());
     assert_true(h.target.repaired);
     assert_int_equal(stored("main"), a1);
@@ -449,7 +449,7 @@ static void a_fingerprint_is_of_a_key_that_opens(void **state)
     assert_null(text);
     /* It was sealed for another address: nothing to show, and no error for the list it is in. */
     db_sql(&h.db, "UPDATE llm_platforms SET base_url = 'https://a.example.com:444/v1'");
-    house_reopen(&h);
+    site_reopen(&h);
     OK(&h, fingerprint("A", 4096, &text, &h.err));
     assert_null(text);
 }

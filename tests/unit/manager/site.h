@@ -3,8 +3,8 @@
  * A manager over a fresh database (tests/unit/db.h), and short forms to plant rows below the
  * management operations and to resolve. What is not expected ends the test.
  */
-#ifndef TESTS_MANAGER_HOUSE_H
-#define TESTS_MANAGER_HOUSE_H
+#ifndef TESTS_MANAGER_SITE_H
+#define TESTS_MANAGER_SITE_H
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -17,7 +17,7 @@
 
 #include "../db.h"
 
-struct house {
+struct site {
     struct db db;
     struct lb_host host; /* of the manager; a test may give it another allocator */
     struct lv_master master;
@@ -36,7 +36,7 @@ struct house {
             fail_msg("%s: %s: %s", #call, llmgr_status_name(ok_), (h)->err.message);               \
     } while (0)
 
-static inline struct lm_manager *house_open_another(struct house *h)
+static inline struct lm_manager *site_open_another(struct site *h)
 {
     struct ls_store *store = db_open(&h->db);
     struct lv_vault *vault = NULL;
@@ -47,17 +47,17 @@ static inline struct lm_manager *house_open_another(struct house *h)
     return manager;
 }
 
-static inline void house_setup(struct house *h)
+static inline void site_setup(struct site *h)
 {
-    *h = (struct house){.options = {.mode = LLMGR_MODE_CUSTOM, .auto_key = true}};
+    *h = (struct site){.options = {.mode = LLMGR_MODE_CUSTOM, .auto_key = true}};
     db_setup(&h->db);
     lb_host_init(&h->host);
     lv_master_generate(&h->master);
     lb_arena_init(&h->arena, &h->db.host, NULL, 0, 64 << 20);
-    h->manager = house_open_another(h);
+    h->manager = site_open_another(h);
 }
 
-static inline void house_teardown(struct house *h)
+static inline void site_teardown(struct site *h)
 {
     lb_arena_free(&h->arena);
     la_manager_close(h->manager);
@@ -65,22 +65,22 @@ static inline void house_teardown(struct house *h)
 }
 
 /* The same database with h->options as they are now. */
-static inline void house_reopen(struct house *h)
+static inline void site_reopen(struct site *h)
 {
     la_manager_close(h->manager);
-    h->manager = house_open_another(h);
+    h->manager = site_open_another(h);
 }
 
-static inline void house_mode(struct house *h, llmgr_mode mode)
+static inline void site_mode(struct site *h, llmgr_mode mode)
 {
     h->options.mode = mode;
-    house_reopen(h);
+    site_reopen(h);
 }
 
-static inline void house_auto_key(struct house *h, bool auto_key)
+static inline void site_auto_key(struct site *h, bool auto_key)
 {
     h->options.auto_key = auto_key;
-    house_reopen(h);
+    site_reopen(h);
 }
 
 /* ---- Planting -------------------------------------------------------------------------------- */
@@ -120,13 +120,13 @@ static inline llmgr_status act_run(struct ls_tx *tx, void *context, struct llmgr
 }
 
 /* `user` NULL: a change of the catalogue. */
-static inline void act(struct house *h, const char *user, struct act what)
+static inline void act(struct site *h, const char *user, struct act what)
 {
     what.manager = what.manager != NULL ? what.manager : h->manager;
     OK(h, lm_write(what.manager, lb_cstr(user), act_run, &what, &h->err));
 }
 
-static inline struct lb_str origin_of(struct house *h, const char *base_url)
+static inline struct lb_str origin_of(struct site *h, const char *base_url)
 {
     struct lh_url url;
     char text[LH_ORIGIN_SIZE];
@@ -136,7 +136,7 @@ static inline struct lb_str origin_of(struct house *h, const char *base_url)
     return lb_arena_str(&h->arena, lb_str(text, lh_url_origin(&url, text)));
 }
 
-static inline void server_key(struct house *h, int64_t platform, const char *base_url,
+static inline void server_key(struct site *h, int64_t platform, const char *base_url,
                               const char *key)
 {
     act(h, NULL,
@@ -150,7 +150,7 @@ static inline void server_key(struct house *h, int64_t platform, const char *bas
 }
 
 /* `position` orders; `key` may be NULL. */
-static inline int64_t sys_platform(struct house *h, const char *name, const char *base_url,
+static inline int64_t sys_platform(struct site *h, const char *name, const char *base_url,
                                    int position, const char *key)
 {
     int64_t id = 0;
@@ -168,7 +168,7 @@ static inline int64_t sys_platform(struct house *h, const char *name, const char
 }
 
 /* A private platform of `user`; `key` may be NULL. */
-static inline int64_t own_platform(struct house *h, const char *user, const char *name,
+static inline int64_t own_platform(struct site *h, const char *user, const char *name,
                                    const char *base_url, const char *key)
 {
     int64_t id = 0;
@@ -190,7 +190,7 @@ static inline int64_t own_platform(struct house *h, const char *user, const char
 }
 
 /* `user` NULL: of a system platform. */
-static inline int64_t add_model(struct house *h, const char *user, int64_t platform,
+static inline int64_t add_model(struct site *h, const char *user, int64_t platform,
                                 const char *display, const char *name)
 {
     int64_t id = 0;
@@ -204,8 +204,8 @@ static inline int64_t add_model(struct house *h, const char *user, int64_t platf
     return id;
 }
 
-static inline void own_key(struct house *h, const char *user, int64_t platform,
-                           const char *base_url, const char *key)
+static inline void own_key(struct site *h, const char *user, int64_t platform, const char *base_url,
+                           const char *key)
 {
     act(h, user,
         (struct act){.statement = LS_OWN_KEY_SET,
@@ -216,7 +216,7 @@ static inline void own_key(struct house *h, const char *user, int64_t platform,
                      .place = {LK_KEY_OF_USER, lb_cstr(user), platform, origin_of(h, base_url)}});
 }
 
-static inline void pick(struct house *h, const char *user, const char *slot, int64_t platform,
+static inline void pick(struct site *h, const char *user, const char *slot, int64_t platform,
                         int64_t model)
 {
     act(h, user,
@@ -225,14 +225,14 @@ static inline void pick(struct house *h, const char *user, const char *slot, int
                      .count = 4});
 }
 
-static inline void drop_model(struct house *h, const char *user, int64_t model)
+static inline void drop_model(struct site *h, const char *user, int64_t model)
 {
     act(h, user, (struct act){.statement = LS_MODEL_DELETE, .values = {ls_int(model)}, .count = 1});
 }
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
-static inline llmgr_status ask(struct house *h, const char *user, const char *slot,
+static inline llmgr_status ask(struct site *h, const char *user, const char *slot,
                                const char *model)
 {
     struct lr_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model), 0};
@@ -251,7 +251,7 @@ static inline llmgr_status ask(struct house *h, const char *user, const char *sl
     } while (0)
 
 /* The key of the last target in the open, "" if there is none; until the next call. */
-static inline const char *key_of(struct house *h)
+static inline const char *key_of(struct site *h)
 {
     static char text[LV_SECRET_MAX + 1];
     struct lv_secret key;

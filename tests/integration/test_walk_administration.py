@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A walk through keeping house: database, backups, key rotation, two processes, old databases."""
+"""A walk through keeping site: database, backups, key rotation, two processes, old databases."""
 import sqlite3
 import stat
 import subprocess
@@ -12,68 +12,68 @@ from conftest import PATIENCE_S, SOURCE, Llmgr
 MAKE_ORIGINAL = SOURCE / 'tests' / 'unit' / 'store' / 'make_original.py'
 
 
-def test_check_reports_rows_and_unreadable_keys(house):
-    house.set_key('ann', 1, 'sk-ann-0001')
-    report = house.json('db', 'check')
-    assert report['kind'] == house.kind
+def test_check_reports_rows_and_unreadable_keys(site):
+    site.set_key('ann', 1, 'sk-ann-0001')
+    report = site.json('db', 'check')
+    assert report['kind'] == site.kind
     assert (report['platforms'], report['models'], report['users']) == (3, 4, 1)
     assert report['unreadable_keys'] == 0 and report['schema_version'] >= 1
     assert report['database'] and 'postgres:' not in report['database']
-    assert 'sound' in house.ok('db', 'check')
-    assert house.json('db', 'migrate')['schema_version'] == report['schema_version']
+    assert 'sound' in site.ok('db', 'check')
+    assert site.json('db', 'migrate')['schema_version'] == report['schema_version']
 
 
-def test_a_backup_is_a_whole_database(house):
-    house.set_key('ann', 1, 'sk-ann-0001')
-    house.select('ann', 'Two')
-    if house.kind == 'postgres':
-        assert 'pg_dump' in house.fails(2, 'db', 'backup', 'copy.db')
+def test_a_backup_is_a_whole_database(site):
+    site.set_key('ann', 1, 'sk-ann-0001')
+    site.select('ann', 'Two')
+    if site.kind == 'postgres':
+        assert 'pg_dump' in site.fails(2, 'db', 'backup', 'copy.db')
         return
-    assert house.json('db', 'backup', 'copy.db') == {'backup': 'copy.db'}
-    copy = house.folder / 'copy.db'
+    assert site.json('db', 'backup', 'copy.db') == {'backup': 'copy.db'}
+    copy = site.folder / 'copy.db'
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    here = house.models('ann'), house.json('-u', 'ann', 'selection')
-    house.env['LLMGR_DB'] = 'sqlite:copy.db'
-    assert (house.models('ann'), house.json('-u', 'ann', 'selection')) == here
-    house.ok('-u', 'ann', 'chat', 'hello')
-    assert house.upstream.last().key == 'sk-ann-0001'
-    house.fails(5, 'db', 'backup', 'copy.db')
+    here = site.models('ann'), site.json('-u', 'ann', 'selection')
+    site.env['LLMGR_DB'] = 'sqlite:copy.db'
+    assert (site.models('ann'), site.json('-u', 'ann', 'selection')) == here
+    site.ok('-u', 'ann', 'chat', 'hello')
+    assert site.upstream.last().key == 'sk-ann-0001'
+    site.fails(5, 'db', 'backup', 'copy.db')
 
 
-def test_rotation_reseals_every_key_and_drops_the_old(house):
-    house.set_key('ann', 1, 'sk-ann-0001')
-    house.add_platform('ben', 'Mine', key='sk-ben-0002')
-    before = house.json('key', 'status')
-    plan = house.json('key', 'rotate', '--dry-run')
+def test_rotation_reseals_every_key_and_drops_the_old(site):
+    site.set_key('ann', 1, 'sk-ann-0001')
+    site.add_platform('ben', 'Mine', key='sk-ben-0002')
+    before = site.json('key', 'status')
+    plan = site.json('key', 'rotate', '--dry-run')
     assert plan['rotated'] == 3 and plan['keys'] == before['keys']
-    done = house.json('key', 'rotate')
+    done = site.json('key', 'rotate')
     assert done['rotated'] == 3 and done['retired'] == 1
-    after = house.json('key', 'status')
+    after = site.json('key', 'status')
     assert [key['active'] for key in after['keys']] == [True]
     assert after['keys'][0]['id'] != before['keys'][0]['id']
     assert after['keys'][0]['records'] == 3
-    assert house.json('db', 'check')['unreadable_keys'] == 0
-    house.ok('-u', 'ann', 'chat', 'hello')
-    assert house.upstream.last().key == 'sk-ann-0001'
+    assert site.json('db', 'check')['unreadable_keys'] == 0
+    site.ok('-u', 'ann', 'chat', 'hello')
+    assert site.upstream.last().key == 'sk-ann-0001'
 
 
-def test_a_new_master_key_replaces_the_old_one(house):
-    house.set_key('ann', 1, 'sk-ann-0001')
-    old = house.json('key', 'status')['master_id']
-    assert 'new.key' in house.ok('key', 'rotate', '--new-master-key-file', 'new.key')
-    assert stat.S_IMODE((house.folder / 'new.key').stat().st_mode) == 0o600
-    message = house.fails(9, 'platform', 'list')
+def test_a_new_master_key_replaces_the_old_one(site):
+    site.set_key('ann', 1, 'sk-ann-0001')
+    old = site.json('key', 'status')['master_id']
+    assert 'new.key' in site.ok('key', 'rotate', '--new-master-key-file', 'new.key')
+    assert stat.S_IMODE((site.folder / 'new.key').stat().st_mode) == 0o600
+    message = site.fails(9, 'platform', 'list')
     assert old in message, 'the ids of the master keys wanted and given help to find the right one'
-    house.env['LLMGR_MASTER_KEY_FILE'] = 'new.key'
-    assert house.json('key', 'status')['master_id'] != old
-    house.ok('-u', 'ann', 'chat', 'hello')
-    assert house.upstream.last().key == 'sk-ann-0001'
-    house.fails(2, 'key', 'rotate', '--dry-run', '--new-master-key-file', 'x.key')
+    site.env['LLMGR_MASTER_KEY_FILE'] = 'new.key'
+    assert site.json('key', 'status')['master_id'] != old
+    site.ok('-u', 'ann', 'chat', 'hello')
+    assert site.upstream.last().key == 'sk-ann-0001'
+    site.fails(2, 'key', 'rotate', '--dry-run', '--new-master-key-file', 'x.key')
 
 
-def test_many_processes_may_write_at_once(house):
-    house.ok('init')
-    running = [house.start('-u', f'user{i}', 'platform', 'add', '--name', f'P{n}', '--base-url',
+def test_many_processes_may_write_at_once(site):
+    site.ok('init')
+    running = [site.start('-u', f'user{i}', 'platform', 'add', '--name', f'P{n}', '--base-url',
                            f'https://{n}.example.com/v1', stdout=subprocess.DEVNULL,
                            stderr=subprocess.PIPE)
                for i in range(4) for n in range(4)]
@@ -81,30 +81,30 @@ def test_many_processes_may_write_at_once(house):
         _, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err.decode()
     for i in range(4):
-        own = [row for row in house.json('-u', f'user{i}', 'platform', 'list')
+        own = [row for row in site.json('-u', f'user{i}', 'platform', 'list')
                if not row['platform_is_sys']]
         assert sorted(row['platform_name'] for row in own) == ['P0', 'P1', 'P2', 'P3']
     ids = [row['platform_id'] for i in range(4)
-           for row in house.json('-u', f'user{i}', 'platform', 'list')
+           for row in site.json('-u', f'user{i}', 'platform', 'list')
            if not row['platform_is_sys']]
     assert len(set(ids)) == 16
 
 
-def test_many_processes_may_start_an_empty_house(house):
+def test_many_processes_may_start_an_empty_site(site):
     """The first master key, schema, data key and synchronisation are each made once."""
-    running = [house.start('-u', f'user{i}', 'platform', 'set-key', '1', '--key-env', 'ALPHA_KEY',
+    running = [site.start('-u', f'user{i}', 'platform', 'set-key', '1', '--key-env', 'ALPHA_KEY',
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for i in range(6)]
     for process in running:
         _, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err.decode()
-    assert len(house.json('platform', 'list')) == 3
-    assert house.json('db', 'check')['unreadable_keys'] == 0
-    assert len(house.json('key', 'status')['keys']) == 1
+    assert len(site.json('platform', 'list')) == 3
+    assert site.json('db', 'check')['unreadable_keys'] == 0
+    assert len(site.json('key', 'status')['keys']) == 1
 
 
-def test_one_of_two_writers_of_the_same_name_wins(house):
-    house.ok('init')
-    running = [house.start('-u', 'ann', 'platform', 'add', '--name', 'Mine', '--base-url',
+def test_one_of_two_writers_of_the_same_name_wins(site):
+    site.ok('init')
+    running = [site.start('-u', 'ann', 'platform', 'add', '--name', 'Mine', '--base-url',
                            f'https://{n}.example.com/v1', stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL) for n in range(5)]
     codes = sorted(process.wait(PATIENCE_S) for process in running)

@@ -16,7 +16,7 @@ import pytest
 
 from conftest import PATIENCE_S
 from serving import Serving, configure
-from siege import PATHS, ROUNDS, Client, Upstream, ask, ask_of, ledger
+from stress import PATHS, ROUNDS, Client, Upstream, ask, ask_of, ledger
 
 pytestmark = pytest.mark.kills
 

@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /* A ledger on a fresh database, its journals beside it, and short forms of what tests do with it.
  */
-#ifndef TESTS_LEDGER_BOOKS_H
-#define TESTS_LEDGER_BOOKS_H
+#ifndef TESTS_LEDGER_LEDGER_FIXTURE_H
+#define TESTS_LEDGER_LEDGER_FIXTURE_H
 
 #include "ledger/ledger.h"
 #include "ledger/rows.h"
 
-#include "../manager/world.h"
+#include "../manager/fixture.h"
 
 enum { FLUSH_MS = 60000 };
 
-struct books {
-    struct world w;
+struct entries {
+    struct fixture w;
     char dir[300]; /* of the journals */
     struct ll_ledger_options options;
     struct ll_ledger *ledger;
 };
 
-static inline void books_setup(struct books *b)
+static inline void entries_setup(struct entries *b)
 {
-    *b = (struct books){.ledger = NULL};
-    world_setup(&b->w);
+    *b = (struct entries){.ledger = NULL};
+    fixture_setup(&b->w);
     snprintf(b->dir, sizeof b->dir, "%s/journal", b->w.db.dir);
     b->options = (struct ll_ledger_options){.journal_dir = b->dir, .segment_size = 64 << 10};
 }
 
-static inline void books_open(struct books *b)
+static inline void entries_open(struct entries *b)
 {
     if (ll_ledger_open(b->w.manager, &b->options, &b->ledger, &b->w.err) != LLMGR_OK)
         fail_msg("ll_ledger_open: %s", b->w.err.message);
 }
 
-static inline struct ll_journal *books_journal(struct books *b)
+static inline struct ll_journal *entries_journal(struct entries *b)
 {
     struct ll_journal *journal = NULL;
 
@@ -41,13 +41,13 @@ static inline struct ll_journal *books_journal(struct books *b)
     return journal;
 }
 
-static inline void books_flush(struct books *b)
+static inline void entries_flush(struct entries *b)
 {
     if (ll_ledger_flush(b->ledger, FLUSH_MS, &b->w.err) != LLMGR_OK)
         fail_msg("ll_ledger_flush: %s", b->w.err.message);
 }
 
-static inline void books_close(struct books *b)
+static inline void entries_close(struct entries *b)
 {
     if (ll_ledger_close(b->ledger, FLUSH_MS, &b->w.err) != LLMGR_OK)
         fail_msg("ll_ledger_close: %s", b->w.err.message);
@@ -55,7 +55,7 @@ static inline void books_close(struct books *b)
 }
 
 /* Files of the journals' directory whose name contains `part`; optionally the path of one. */
-static inline int books_files(const struct books *b, const char *part, char *path, size_t size)
+static inline int entries_files(const struct entries *b, const char *part, char *path, size_t size)
 {
     DIR *dir = opendir(b->dir);
     const struct dirent *entry;
@@ -73,14 +73,14 @@ static inline int books_files(const struct books *b, const char *part, char *pat
     return count;
 }
 
-static inline void books_teardown(struct books *b)
+static inline void entries_teardown(struct entries *b)
 {
     char path[700];
 
-    while (books_files(b, "", path, sizeof path) != 0)
+    while (entries_files(b, "", path, sizeof path) != 0)
         (void)unlink(path);
     (void)rmdir(b->dir);
-    world_teardown(&b->w);
+    fixture_teardown(&b->w);
 }
 
 /* An attempt of alice's, all of it known; `id` is borrowed. */
@@ -121,13 +121,13 @@ static inline llmgr_status try_append(struct ll_journal *journal, const char *id
     return ll_journal_append(journal, &usage, err);
 }
 
-static inline void append(struct books *b, struct ll_journal *journal, const char *id)
+static inline void append(struct entries *b, struct ll_journal *journal, const char *id)
 {
     if (try_append(journal, id, &b->w.err) != LLMGR_OK)
         fail_msg("append: %s", b->w.err.message);
 }
 
-static inline int64_t books_number(struct books *b, const char *sql)
+static inline int64_t entries_number(struct entries *b, const char *sql)
 {
     return db_number(&b->w.db, sql);
 }
@@ -136,23 +136,23 @@ static inline int64_t books_number(struct books *b, const char *sql)
 #define DISTINCT_ROWS "SELECT COUNT(DISTINCT request_id) FROM llm_usage"
 #define SUMMED "SELECT COALESCE(SUM(attempts), 0) FROM llm_usage_hours"
 
-/* Of cmocka: the state of each test is the one pair of books. */
-static inline int books_begin(void **state)
+/* Of cmocka: the state of each test is the one pair of entries. */
+static inline int entries_begin(void **state)
 {
-    static struct books books;
+    static struct entries entries;
 
-    books_setup(&books);
-    *state = &books;
+    entries_setup(&entries);
+    *state = &entries;
     return 0;
 }
 
-static inline int books_end(void **state)
+static inline int entries_end(void **state)
 {
-    books_teardown(*state);
+    entries_teardown(*state);
     return 0;
 }
 
-static inline void append_many(struct books *b, struct ll_journal *journal, const char *prefix,
+static inline void append_many(struct entries *b, struct ll_journal *journal, const char *prefix,
                                int count)
 {
     char id[64];

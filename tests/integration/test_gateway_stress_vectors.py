@@ -8,9 +8,9 @@ import re
 import pytest
 
 from conftest import SOURCE
-from siege import Client, besiege, crowd
+from stress import Client, under_stress, crowd
 
-pytestmark = pytest.mark.siege
+pytestmark = pytest.mark.stress
 
 FILE = SOURCE / 'tests' / 'unit' / 'http' / 'request_vectors.def'
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(\w+)')
@@ -65,7 +65,7 @@ def test_what_the_parser_refuses_the_server_refuses_and_nothing_behind_it_is_rea
             assert answers[0].fields['connection'] == 'close', data
             assert answers[0].json['error']['message'], data
         assert (await send(serving.port, FOLLOWER))[0].status == 200
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 def test_requests_behind_good_ones_are_answered_and_broken_ones_behind_good_ones_are_not(tmp_path):
@@ -80,7 +80,7 @@ def test_requests_behind_good_ones_are_answered_and_broken_ones_behind_good_ones
         results = await crowd(send(serving.port, good * count + FOLLOWER) for count in range(40))
         for count, answers in enumerate(results):
             assert [answer.status for answer in answers] == [200] * (count + 1)
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 def test_every_split_of_two_requests_is_the_same_two_requests(tmp_path):
@@ -104,4 +104,4 @@ def test_every_split_of_two_requests_is_the_same_two_requests(tmp_path):
         for at, statuses in enumerate(await crowd(split(serving.port, at) for at in range(count))):
             assert statuses == [200, 200], at
         assert len(upstream.received) == count
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)

@@ -4,7 +4,7 @@
  * with all that follow, until a run needs no more: ERR_NO_MEMORY or the right answer, never
  * another, and nothing leaked.
  */
-#include "house.h"
+#include "site.h"
 #include "keys/key_text.h"
 #include "library/open.h"
 #include "manager/models.h"
@@ -13,7 +13,7 @@
 #define URL_A "https://a.example.com/v1"
 #define URL_OWN "https://own.example.org/v1"
 
-static struct house h;
+static struct site h;
 static int64_t a, own, a1, own1;
 
 static struct {
@@ -66,7 +66,7 @@ static const char *long_key(void)
 static int set_up(void **state)
 {
     (void)state;
-    house_setup(&h);
+    site_setup(&h);
     a = sys_platform(&h, "A", URL_A, 0, "sk-server-a");
     a1 = add_model(&h, NULL, a, "Alpha", "alpha");
     own = own_platform(&h, "ann", "Own", URL_OWN, long_key());
@@ -79,7 +79,7 @@ static int set_up(void **state)
     pick(&h, "ann", "main", own, own1);
     la_manager_close(h.manager);
     h.host.memory = (struct llmgr_allocator){scarce_alloc, scarce_realloc, scarce_free, NULL};
-    h.manager = house_open_another(&h);
+    h.manager = site_open_another(&h);
     return 0;
 }
 
@@ -87,7 +87,7 @@ static int tear_down(void **state)
 {
     (void)state;
     memory.armed = false;
-    house_teardown(&h);
+    site_teardown(&h);
     assert_int_equal(memory.held, 0);
     return 0;
 }
@@ -97,7 +97,7 @@ static int sweep_so(bool once, llmgr_status (*operation)(void))
 {
     for (int run = 0; run < 2000; run++) {
         la_manager_close(h.manager); /* nothing is in memory: each run starts cold */
-        h.manager = house_open_another(&h);
+        h.manager = site_open_another(&h);
         memory.once = once;
         memory.budget = run;
         memory.failed = 0;

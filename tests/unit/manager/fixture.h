@@ -3,8 +3,8 @@
  * A manager on a fresh database (tests/unit/db.h), and short forms of what tests do with it.
  * Functions end the test on what they do not expect; `status_of` forms hand the status back.
  */
-#ifndef TESTS_MANAGER_WORLD_H
-#define TESTS_MANAGER_WORLD_H
+#ifndef TESTS_MANAGER_FIXTURE_H
+#define TESTS_MANAGER_FIXTURE_H
 
 #include "base/arena.h"
 #include "keys/ring.h"
@@ -23,7 +23,7 @@
 
 #define S(literal) LB_STR(literal)
 
-struct world {
+struct fixture {
     struct db db;
     struct lb_host host; /* of the manager; tests may give it another allocator */
     struct ln_policy *policy;
@@ -34,7 +34,7 @@ struct world {
     struct lb_arena arena;
 };
 
-static inline llmgr_status world_try_open(struct world *w)
+static inline llmgr_status fixture_try_open(struct fixture *w)
 {
     struct ls_store *store = db_open(&w->db);
     struct lv_vault *vault = NULL;
@@ -44,39 +44,39 @@ static inline llmgr_status world_try_open(struct world *w)
     return la_manager_open(&w->host, &w->options, store, vault, &w->manager, &w->err);
 }
 
-static inline void world_open(struct world *w)
+static inline void fixture_open(struct fixture *w)
 {
-    if (world_try_open(w) != LLMGR_OK)
+    if (fixture_try_open(w) != LLMGR_OK)
         fail_msg("lm_open: %s", w->err.message);
 }
 
-static inline void world_close(struct world *w)
+static inline void fixture_close(struct fixture *w)
 {
     la_manager_close(w->manager);
     w->manager = NULL;
 }
 
 /* The same database in another mode. */
-static inline void world_mode(struct world *w, llmgr_mode mode)
+static inline void fixture_mode(struct fixture *w, llmgr_mode mode)
 {
-    world_close(w);
+    fixture_close(w);
     w->options.mode = mode;
-    world_open(w);
+    fixture_open(w);
 }
 
-static inline void world_setup(struct world *w)
+static inline void fixture_setup(struct fixture *w)
 {
-    *w = (struct world){.options = {.mode = LLMGR_MODE_CUSTOM, .auto_key = true}};
+    *w = (struct fixture){.options = {.mode = LLMGR_MODE_CUSTOM, .auto_key = true}};
     db_setup(&w->db);
     lb_host_init(&w->host);
     assert_int_equal(ln_policy_new(&w->host, NULL, &w->policy, &w->err), LLMGR_OK);
     w->options.policy = w->policy;
     lv_master_generate(&w->master);
     lb_arena_init(&w->arena, &w->host, NULL, 0, 64 << 20);
-    world_open(w);
+    fixture_open(w);
 }
 
-static inline void world_teardown(struct world *w)
+static inline void fixture_teardown(struct fixture *w)
 {
     lb_arena_free(&w->arena);
     la_manager_close(w->manager);
@@ -136,9 +136,9 @@ static inline void conf_fill(struct conf_list *list, const struct conf *rows, si
     }
 }
 
-static inline llmgr_status world_try_sync(struct world *w, const struct conf *rows, size_t count,
-                                          bool dry_run, struct llmgr_change **changes,
-                                          size_t *change_count)
+static inline llmgr_status fixture_try_sync(struct fixture *w, const struct conf *rows,
+                                            size_t count, bool dry_run,
+                                            struct llmgr_change **changes, size_t *change_count)
 {
     static struct conf_list list;
 
@@ -147,20 +147,20 @@ static inline llmgr_status world_try_sync(struct world *w, const struct conf *ro
     return lm_sync(w->manager, &list.defaults, dry_run, &w->arena, changes, change_count, &w->err);
 }
 
-#define SYNC(w, rows) world_sync((w), (rows), sizeof(rows) / sizeof *(rows))
+#define SYNC(w, rows) fixture_sync((w), (rows), sizeof(rows) / sizeof *(rows))
 /* Returns how many changes were reported. */
-static inline size_t world_sync(struct world *w, const struct conf *rows, size_t count)
+static inline size_t fixture_sync(struct fixture *w, const struct conf *rows, size_t count)
 {
     struct llmgr_change *changes = NULL;
     size_t change_count = 0;
 
-    WANT(LLMGR_OK, world_try_sync(w, rows, count, false, &changes, &change_count));
+    WANT(LLMGR_OK, fixture_try_sync(w, rows, count, false, &changes, &change_count));
     return change_count;
 }
 
 /* ---- Looking --------------------------------------------------------------------------------- */
 
-static inline int64_t platform_id(struct world *w, const char *name)
+static inline int64_t platform_id(struct fixture *w, const char *name)
 {
     char sql[300];
 
@@ -168,7 +168,7 @@ static inline int64_t platform_id(struct world *w, const char *name)
     return db_number(&w->db, sql);
 }
 
-static inline int64_t model_id(struct world *w, const char *display_name)
+static inline int64_t model_id(struct fixture *w, const char *display_name)
 {
     char sql[300];
 
@@ -178,7 +178,7 @@ static inline int64_t model_id(struct world *w, const char *display_name)
 }
 
 struct looking {
-    struct world *w;
+    struct fixture *w;
     enum lk_key_column column;
     int64_t platform_id;
     struct lb_str owner;
@@ -210,7 +210,7 @@ static inline llmgr_status look_key(struct ls_tx *tx, void *context, struct llmg
 }
 
 /* Is this key stored there, and does it open there? */
-static inline bool key_is(struct world *w, enum lk_key_column column, int64_t platform,
+static inline bool key_is(struct fixture *w, enum lk_key_column column, int64_t platform,
                           const char *owner, const char *want)
 {
     struct looking looking = {.w = w,

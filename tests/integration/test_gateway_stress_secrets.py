@@ -10,10 +10,10 @@ import pytest
 
 from conftest import PATIENCE_S
 from serving import Serving
-from siege import PATHS, Client, Upstream, ask_of, crowd, settled
+from stress import PATHS, Client, Upstream, ask_of, crowd, settled
 from test_walk_secrets import database_bytes, look
 
-pytestmark = pytest.mark.siege
+pytestmark = pytest.mark.stress
 
 
 def canary(name):
@@ -104,9 +104,9 @@ async def walk(port, hidden, tokens):
 
 
 def furnished(llmgr, test):
-    """Runs `test(upstream, hidden, tokens)` in a house with canaries in every place."""
+    """Runs `test(upstream, hidden, tokens)` in a site with canaries in every place."""
     hidden = {name: canary(name) for name in
-              ('house', 'far', 'private', 'user', 'proxy', 'prompt', 'wrong')}
+              ('site', 'far', 'private', 'user', 'proxy', 'prompt', 'wrong')}
 
     async def run():
         async with Evil() as upstream:
@@ -114,7 +114,7 @@ def furnished(llmgr, test):
             port = proxied.sockets[0].getsockname()[1]
             llmgr.write('llmgr.yaml', CONFIG.format(base_url=upstream.base_url))
             llmgr.env |= {
-                'HOUSE_KEY': hidden['house'], 'FAR_KEY': hidden['far'],
+                'HOUSE_KEY': hidden['site'], 'FAR_KEY': hidden['far'],
                 'LLMGR_NO_PROXY': '127.0.0.1,127.0.0.2',
                 'LLMGR_HTTPS_PROXY': 'http://u:' + hidden['proxy'].replace('/', '%2F') +
                                      f'@127.0.0.1:{port}'}

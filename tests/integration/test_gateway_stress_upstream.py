@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from siege import (FRAMINGS, PATHS, SANITIZED, STREAM_HEAD, TERMINAL, ask, besiege, chunk, crowd,
-                   good, head, is_error, ledger, memory, settled, stream_of)
+from stress import (FRAMINGS, PATHS, SANITIZED, STREAM_HEAD, TERMINAL, ask, chunk, crowd,
+                    under_stress,                   good, head, is_error, ledger, memory, settled, stream_of)
 
-pytestmark = pytest.mark.siege
+pytestmark = pytest.mark.stress
 
 MIB = 1024 * 1024
 JSON = 'Content-Type: application/json'
@@ -68,7 +68,7 @@ def test_an_answer_cut_at_any_byte_is_seen_to_be(tmp_path, dialect, framing, str
             [['cut', size, size % 2, framing] for size in range(len(whole))],
             lambda size: TERMINAL[dialect] in whole[:size])
         assert stream or not finished, 'cut and yet whole'
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 @both
@@ -80,7 +80,7 @@ def test_silence_after_any_byte_ends_at_the_limits(tmp_path, dialect, stream):
         await judged(serving, dialect, stream, [['stall', size] for size in range(len(whole))],
                      lambda size: TERMINAL[dialect] in whole[:size])
         await upstream.idle()
-    besiege(tmp_path, test, first_byte_timeout='300ms', idle_timeout='300ms')
+    under_stress(tmp_path, test, first_byte_timeout='300ms', idle_timeout='300ms')
 
 
 @pytest.mark.parametrize('byte', [0, 10, 255])
@@ -99,7 +99,7 @@ def test_one_wrong_byte_at_any_place_hurts_nobody(tmp_path, dialect, byte):
                 assert answer.whole and is_error(dialect, answer.json), (at, answer.body)
         await settled(serving.llmgr, len(answers))
         assert (await ask(serving.port, dialect, stream=True)).whole
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 def framed(data, *fields):
@@ -196,7 +196,7 @@ def test_odd_answers_are_typed_errors_and_hurt_nobody(tmp_path, dialect):
                 assert ends[answer.id] == 'upstream_cut', (name, ends[answer.id])
         assert (await ask(serving.port, dialect, stream=True)).whole
         assert (await ask(serving.port, dialect)).whole
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 FLOODS = {
@@ -235,7 +235,7 @@ def test_floods_pass_or_end_in_bounded_memory(tmp_path):
         assert {row['end_state'] for row in ledger(serving.llmgr)[1:]} <= {
             'upstream_error', 'upstream_cut'}
         assert (await ask(serving.port, stream=True)).whole
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 @both
@@ -246,7 +246,7 @@ def test_one_byte_at_a_time_is_an_answer_like_any(tmp_path, stream):
             quick = await ask(serving.port, dialect, ['good'], stream)
             assert slow.whole and slow.body == quick.body
         assert {row['end_state'] for row in await settled(serving.llmgr, 6)} == {'completed'}
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 def test_silence_ends_at_the_limits_in_the_right_dialect(tmp_path):
@@ -258,4 +258,4 @@ def test_silence_ends_at_the_limits_in_the_right_dialect(tmp_path):
             assert TERMINAL[dialect] not in stuck.data
             assert is_error(dialect, json.loads(stuck.data[-1]))
         await settled(serving.llmgr, 2 * len(PATHS))
-    besiege(tmp_path, test, first_byte_timeout='300ms', idle_timeout='300ms')
+    under_stress(tmp_path, test, first_byte_timeout='300ms', idle_timeout='300ms')

@@ -9,10 +9,10 @@ import signal
 import pytest
 
 from conftest import PATIENCE_S
-from siege import (PATHS, ROUNDS, SANITIZED, TERMINAL, Answer, Client, ask, ask_of, besiege, crowd,
-                   is_error, memory, settled)
+from stress import (PATHS, ROUNDS, SANITIZED, TERMINAL, Answer, Client, ask, ask_of, crowd,
+                    under_stress,                   is_error, memory, settled)
 
-pytestmark = pytest.mark.siege
+pytestmark = pytest.mark.stress
 
 KIB = 1024
 SEED = 20_240_607
@@ -46,7 +46,7 @@ def test_a_client_that_leaves_at_any_byte_of_the_answer_ends_the_exchange(tmp_pa
         assert ends.count('completed') == len(live)
         assert ends.count('client_gone') == len(rows) - len(live)
         assert (await ask(serving.port, stream=True)).whole
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 def test_a_client_that_leaves_before_the_first_byte_ends_the_exchange(tmp_path):
@@ -63,7 +63,7 @@ def test_a_client_that_leaves_before_the_first_byte_ends_the_exchange(tmp_path):
         rows = await settled(serving.llmgr, len(upstream.received), 40 * ROUNDS)
         assert {row['end_state'] for row in rows} == {'client_gone'}
         assert {row['provenance'] for row in rows} == {'unknown'}
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 def test_a_client_that_leaves_during_its_upload_costs_nothing(tmp_path):
@@ -82,7 +82,7 @@ def test_a_client_that_leaves_during_its_upload_costs_nothing(tmp_path):
         assert (await ask(serving.port)).whole
         assert len(upstream.received) == 1
         await settled(serving.llmgr, 1)
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 def test_stalled_readers_are_cut_and_hold_little_while_live_ones_are_served(tmp_path):
@@ -113,7 +113,7 @@ def test_stalled_readers_are_cut_and_hold_little_while_live_ones_are_served(tmp_
         for client in stalled:
             client.close(rude=True)
         assert (await ask(serving.port, stream=True)).whole
-    besiege(tmp_path, test, write_timeout='2s')
+    under_stress(tmp_path, test, write_timeout='2s')
 
 
 def test_senders_that_drip_or_stop_are_cut_and_hold_little_while_others_are_served(tmp_path):
@@ -153,7 +153,7 @@ def test_senders_that_drip_or_stop_are_cut_and_hold_little_while_others_are_serv
         await settled(serving.llmgr, 1 + len(live))
         assert len(upstream.received) == 1 + len(live)
         assert (await ask(serving.port, stream=True)).whole
-    besiege(tmp_path, test, head_timeout='2s', body_timeout='2s')
+    under_stress(tmp_path, test, head_timeout='2s', body_timeout='2s')
 
 
 def test_a_reader_slower_than_the_limit_but_steady_is_not_cut(tmp_path):
@@ -168,7 +168,7 @@ def test_a_reader_slower_than_the_limit_but_steady_is_not_cut(tmp_path):
             await asyncio.sleep(0.002)
         assert total > 1500 * len(piece)
         client.close()
-    besiege(tmp_path, test, write_timeout='500ms')
+    under_stress(tmp_path, test, write_timeout='500ms')
 
 
 def test_a_reader_that_pauses_for_long_gets_all_of_it(tmp_path):
@@ -191,7 +191,7 @@ def test_a_reader_that_pauses_for_long_gets_all_of_it(tmp_path):
             total += len(data)
         assert total > count * len(piece)
         client.close()
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 async def streams(serving, count, script):
@@ -240,7 +240,7 @@ def test_a_drain_under_hundreds_of_streams_settles_them_all(tmp_path):
         ends = [row['end_state'] for row in rows]
         assert ends.count('completed') == count and ends.count('limit_cut') == count
         await upstream.idle()
-    besiege(tmp_path, test, drain_timeout='4s')
+    under_stress(tmp_path, test, drain_timeout='4s')
 
 
 def test_reloads_under_streams_and_requests_drop_nothing(tmp_path):
@@ -262,7 +262,7 @@ def test_reloads_under_streams_and_requests_drop_nothing(tmp_path):
         assert all(answer.whole and answer.status == 200 for answer in quick)
         rows = await settled(serving.llmgr, len(upstream.received))
         assert {row['end_state'] for row in rows} == {'completed'}
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)
 
 
 def test_a_client_that_leaves_while_other_threads_work_for_it_hurts_nobody(tmp_path):
@@ -276,4 +276,4 @@ def test_a_client_that_leaves_while_other_threads_work_for_it_hurts_nobody(tmp_p
         await crowd(map(leave, range(200 * ROUNDS)))
         assert (await ask(serving.port)).whole
         await settled(serving.llmgr, 1)
-    besiege(tmp_path, test)
+    under_stress(tmp_path, test)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many clients and scripted upstreams on one asyncio loop, for tests that besiege `llmgr serve`.
+"""Many clients and scripted upstreams on one asyncio loop, to put stress on `llmgr serve`.
 
 A request tells the upstream what to do by its member "script": [name, argument...]; the gateway
 passes members it does not know. Scripts are coroutines of (peer, body, *arguments).
@@ -475,7 +475,7 @@ def is_error(dialect, value):
     return error['message'] and error['type'] and 'code' in error
 
 
-def besiege(tmp_path, test, args=(), **env):
+def under_stress(tmp_path, test, args=(), **env):
     """Runs `test(serving, upstream)` against a server on SQLite, and ends it in good order."""
     async def run():
         async with Upstream() as upstream:

@@ -3,7 +3,7 @@
  * Each operation with its 1st, 2nd, ... nth allocation failing, until a run needs no more: an
  * error value, nothing lost, nothing half done, nothing leaked.
  */
-#include "world.h"
+#include "fixture.h"
 #include "library/open.h"
 #include "manager/manager.h"
 
@@ -65,16 +65,16 @@ static int64_t alpha, mine, model;
 
 static int setup(void **state)
 {
-    static struct world world;
-    struct world *w = &world;
+    static struct fixture fixture;
+    struct fixture *w = &fixture;
 
     memset(&memory, 0, sizeof memory);
-    world_setup(w);
-    world_close(w);
+    fixture_setup(w);
+    fixture_close(w);
     lb_arena_free(&w->arena);
     w->host.memory = (struct llmgr_allocator){scarce_alloc, scarce_realloc, scarce_free, NULL};
     lb_arena_init(&w->arena, &w->host, NULL, 0, 64 << 20);
-    world_open(w);
+    fixture_open(w);
     SYNC(w, SYSTEM);
     alpha = platform_id(w, "Alpha");
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), alpha, S("sk-ann"), &w->err));
@@ -88,22 +88,22 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
-    world_teardown(w);
+    fixture_teardown(w);
     w->policy = NULL;
     return 0;
 }
 
-typedef llmgr_status (*operation)(struct world *w);
+typedef llmgr_status (*operation)(struct fixture *w);
 
-static int64_t revision(struct world *w)
+static int64_t revision(struct fixture *w)
 {
     return db_number(&w->db, "SELECT MAX(revision) FROM llm_changes");
 }
 
 /* A failed run of an operation in one transaction leaves no revision; `steps` ones may. */
-static void sweep(struct world *w, operation run, bool steps)
+static void sweep(struct fixture *w, operation run, bool steps)
 {
     for (long nth = 0;; nth++) {
         int64_t before = revision(w);
@@ -133,7 +133,7 @@ static void sweep(struct world *w, operation run, bool steps)
     }
 }
 
-static void want_sound(struct world *w)
+static void want_sound(struct fixture *w)
 {
     int64_t unreadable = -1;
 
@@ -141,36 +141,36 @@ static void want_sound(struct world *w)
     assert_int_equal(unreadable, 0);
 }
 
-static llmgr_status run_add(struct world *w)
+static llmgr_status run_add(struct fixture *w)
 {
     int64_t id;
     return lm_platform_add(w->manager, S("ann"), S("Other"), S("https://other.example"),
                            S("sk-other"), &id, &w->err);
 }
 
-static llmgr_status run_move(struct world *w)
+static llmgr_status run_move(struct fixture *w)
 {
     return lm_platform_set_url(w->manager, S("ann"), mine, S("https://moved.example"),
                                S("sk-moved"), &w->err);
 }
 
-static llmgr_status run_set_key(struct world *w)
+static llmgr_status run_set_key(struct fixture *w)
 {
     return lm_platform_set_key(w->manager, S("ann"), alpha, S("sk-new"), &w->err);
 }
 
-static llmgr_status run_add_model(struct world *w)
+static llmgr_status run_add_model(struct fixture *w)
 {
     int64_t id;
     return lm_model_add(w->manager, S("ann"), mine, S("n"), S("N"), S("{\"b\": 2}"), &id, &w->err);
 }
 
-static llmgr_status run_update_model(struct world *w)
+static llmgr_status run_update_model(struct fixture *w)
 {
     return lm_model_update(w->manager, S("ann"), model, S("M2"), S("{\"c\": 3}"), &w->err);
 }
 
-static llmgr_status run_select(struct world *w)
+static llmgr_status run_select(struct fixture *w)
 {
     struct lb_str *slots;
     size_t count;
@@ -182,7 +182,7 @@ static llmgr_status run_select(struct world *w)
 
 static void changes_of_users_are_whole_or_not_at_all(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     sweep(w, run_add, false);
     sweep(w, run_move, false);
@@ -197,16 +197,16 @@ static void changes_of_users_are_whole_or_not_at_all(void **state)
     want_sound(w);
 }
 
-static llmgr_status run_sync(struct world *w)
+static llmgr_status run_sync(struct fixture *w)
 {
     struct llmgr_change *changes;
     size_t count;
-    return world_try_sync(w, CHANGED, sizeof CHANGED / sizeof *CHANGED, false, &changes, &count);
+    return fixture_try_sync(w, CHANGED, sizeof CHANGED / sizeof *CHANGED, false, &changes, &count);
 }
 
 static void a_sync_is_whole_or_not_at_all(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
 
     sweep(w, run_sync, false);
     assert_int_equal(SYNC(w, CHANGED), 0);
@@ -215,25 +215,25 @@ static void a_sync_is_whole_or_not_at_all(void **state)
     want_sound(w);
 }
 
-static llmgr_status run_rotate(struct world *w)
+static llmgr_status run_rotate(struct fixture *w)
 {
     struct llmgr_key_report report;
     return lk_ring_rotate(lm_keys(w->manager), false, &w->arena, &report, &w->err);
 }
 
-static llmgr_status run_status(struct world *w)
+static llmgr_status run_status(struct fixture *w)
 {
     struct llmgr_key_report report;
     return lk_ring_status(lm_keys(w->manager), &w->arena, &report, &w->err);
 }
 
-static llmgr_status run_check(struct world *w)
+static llmgr_status run_check(struct fixture *w)
 {
     int64_t unreadable;
     return lk_ring_check(lm_keys(w->manager), &unreadable, &w->err);
 }
 
-static llmgr_status run_rewrap(struct world *w)
+static llmgr_status run_rewrap(struct fixture *w)
 {
     struct lv_master fresh;
 
@@ -246,7 +246,7 @@ static llmgr_status run_rewrap(struct world *w)
 
 static void a_rotation_that_runs_out_of_memory_goes_on_later(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     struct llmgr_key_report report;
 
     sweep(w, run_rotate, true);
@@ -257,17 +257,17 @@ static void a_rotation_that_runs_out_of_memory_goes_on_later(void **state)
     WANT(LLMGR_OK, lk_ring_rotate(lm_keys(w->manager), false, &w->arena, &report, &w->err));
     assert_int_equal(report.count, 1);
     assert_true(key_is(w, LK_KEY_OF_USER, alpha, "ann", "sk-ann"));
-    world_close(w);
-    world_open(w);
+    fixture_close(w);
+    fixture_open(w);
     want_sound(w);
 }
 
 static void a_failed_open_leaks_nothing(void **state)
 {
-    struct world *w = *state;
+    struct fixture *w = *state;
     long held;
 
-    world_close(w);
+    fixture_close(w);
     lb_arena_reset(&w->arena);
     held = memory.held;
     for (long nth = 0;; nth++) {

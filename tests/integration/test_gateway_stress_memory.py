@@ -21,11 +21,11 @@ import pytest
 
 from conftest import PATIENCE_S, PROGRAM
 from serving import Serving
-from siege import SANITIZED, Client, settled
-from test_gateway_siege_secrets import canary, furnished, walk
+from stress import SANITIZED, Client, settled
+from test_gateway_stress_secrets import canary, furnished, walk
 from test_walk_secrets import forms
 
-pytestmark = [pytest.mark.siege,
+pytestmark = [pytest.mark.stress,
               pytest.mark.skipif(bool(SANITIZED),
                                  reason='sanitizers keep freed memory, and look inside')]
 

@@ -141,13 +141,13 @@ void lg_client_close(struct lg_client *client)
 static void linger(struct lg_client *client)
 {
     if (end_ours(client))
-        ln_conn_linger(client->conn, client->rude ? LG_LINGER_MS : LG_LINGER_MS / 4);
+        ln_conn_linger(client->conn, client->unread_body ? LG_LINGER_MS : LG_LINGER_MS / 4);
 }
 
 /* Nothing further is served. What has been answered is still taken, however slowly. */
-static void part(struct lg_client *client, bool rude)
+static void part(struct lg_client *client, bool unread_body)
 {
-    client->rude = rude;
+    client->unread_body = unread_body;
     if (!client->owing) {
         linger(client);
         return;
@@ -522,7 +522,7 @@ bool lg_client_write(struct lg_client *client, const struct lb_str *slices, size
     return true;
 }
 
-void lg_client_done(struct lg_client *client, bool keep, bool rude)
+void lg_client_done(struct lg_client *client, bool keep, bool unread_body)
 {
     client->request = NULL;
     client->wants_body = false;
@@ -538,7 +538,7 @@ void lg_client_done(struct lg_client *client, bool keep, bool rude)
         return;
     }
     if (!keep || client->ended || client->worker->draining) {
-        part(client, rude);
+        part(client, unread_body);
         return;
     }
     if (client->feeding)

@@ -64,13 +64,13 @@ struct lg_client {
     uint32_t served;          /* requests so far */
     uint8_t quiet;            /* looks since then at which it had taken nothing more */
     bool feeding;
-    bool owing;      /* bytes of its answers wait here */
-    bool parting;    /* it is ended when it has taken them; what it sends is thrown away */
-    bool rude;       /* body bytes of a request that is over may still come */
-    bool wants_body; /* the request takes bytes */
-    bool stopped;    /* not reading: too much is pipelined */
-    bool ended;      /* the peer has ended its direction, or the connection failed */
-    bool half;       /* ended, and in good order: it may still read */
+    bool owing;       /* bytes of its answers wait here */
+    bool parting;     /* it is ended when it has taken them; what it sends is thrown away */
+    bool unread_body; /* body bytes of a request that is over may still come */
+    bool wants_body;  /* the request takes bytes */
+    bool stopped;     /* not reading: too much is pipelined */
+    bool ended;       /* the peer has ended its direction, or the connection failed */
+    bool half;        /* ended, and in good order: it may still read */
     bool closing;
 };
 
@@ -105,7 +105,8 @@ struct lb_str lg_client_take(struct lg_client *client, size_t max);
 void lg_client_want_body(struct lg_client *client, bool wants);
 /* Writes; false: the connection is broken, and the event `gone` will come or came. */
 bool lg_client_write(struct lg_client *client, const struct lb_str *slices, size_t count);
-/* The request is over. `keep`: another may follow; `rude`: body bytes of it may still come. */
-void lg_client_done(struct lg_client *client, bool keep, bool rude);
+/* The request is over. `keep`: another may follow; `unread_body`: body bytes of it may still come.
+ */
+void lg_client_done(struct lg_client *client, bool keep, bool unread_body);
 
 #endif

@@ -24,7 +24,7 @@ static bool is_needed(const struct lg_request *request)
     const struct lg_attempt *attempt = request->attempt;
 
     return lu_exchange_stats(attempt->exchange)->sent_at < 0 || request->error != NULL ||
-           request->job != NULL || request->room == NULL || lg_own_holds(request->own);
+           request->job != NULL || request->block == NULL || lg_own_holds(request->own);
 }
 
 /* Nothing of what the arena held is asked for any more. */
@@ -78,6 +78,6 @@ void *lg_park(struct lg_request *request, size_t filter_size)
     request->attempt = moved;
     request->caller.user = target.user;
     forget(request);
-    lg_request_leave_room(request);
+    lg_request_leave_block(request);
     return filter;
 }

@@ -103,45 +103,45 @@ void lg_request_run(struct lg_request *request)
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-static struct lg_room *take_room(struct lg_worker *worker)
+static struct lg_block *take_block(struct lg_worker *worker)
 {
-    struct lg_room *room = worker->rooms;
+    struct lg_block *block = worker->blocks;
 
-    if (room == NULL)
-        return lb_alloc(worker->host, sizeof *room);
-    worker->rooms = room->next;
+    if (block == NULL)
+        return lb_alloc(worker->host, sizeof *block);
+    worker->blocks = block->next;
     worker->room_count--;
-    return room;
+    return block;
 }
 
-static void give_room(struct lg_worker *worker, struct lg_room *room)
+static void give_block(struct lg_worker *worker, struct lg_block *block)
 {
-    if (room == NULL)
+    if (block == NULL)
         return;
     if (worker->room_count == SPARE_MAX) {
-        lb_free(worker->host, room);
+        lb_free(worker->host, block);
         return;
     }
-    room->next = worker->rooms;
-    worker->rooms = room;
+    block->next = worker->blocks;
+    worker->blocks = block;
     worker->room_count++;
 }
 
-void lg_request_leave_room(struct lg_request *request)
+void lg_request_leave_block(struct lg_request *request)
 {
     lb_arena_free(&request->arena);
     lb_arena_init(&request->arena, request->worker->host, NULL, 0, LG_ARENA_MAX);
-    give_room(request->worker, request->room);
-    request->room = NULL;
+    give_block(request->worker, request->block);
+    request->block = NULL;
 }
 
 /* With a room. */
 static struct lg_request *take_spare(struct lg_worker *worker)
 {
-    struct lg_room *room = take_room(worker);
+    struct lg_block *block = take_block(worker);
     struct lg_request *request = worker->spare;
 
-    if (room == NULL)
+    if (block == NULL)
         return NULL;
     if (request != NULL) {
         worker->spare = request->next;
@@ -150,11 +150,11 @@ static struct lg_request *take_spare(struct lg_worker *worker)
         request = lb_alloc(worker->host, sizeof *request);
     }
     if (request == NULL) {
-        give_room(worker, room);
+        give_block(worker, block);
         return NULL;
     }
     memset(request, 0, sizeof *request);
-    request->room = room;
+    request->block = block;
     return request;
 }
 
@@ -186,7 +186,8 @@ void lg_request_begin(struct lg_client *client, const struct lh_head *head)
     request->began_at = ln_loop_now(worker->loop);
     request->head = head;
     request->method = head->method;
-    lb_arena_init(&request->arena, worker->host, request->room->bytes, LG_ROOM_SIZE, LG_ARENA_MAX);
+    lb_arena_init(&request->arena, worker->host, request->block->bytes, LG_BLOCK_SIZE,
+                  LG_ARENA_MAX);
     take_body(request);
     request->id = lg_worker_make_id(worker, request->id_text);
     client->request = request;
@@ -200,13 +201,13 @@ static void free_request(struct lg_request *request)
     struct lg_worker *worker = request->worker;
     struct lg_client *client = request->client;
     bool keep = request->keep_alive && !request->gone;
-    bool rude = request->body_open;
+    bool unread_body = request->body_open;
 
     ln_timer_stop(&request->ping);
     lg_body_free(request);
     lb_arena_free(&request->arena);
     lb_free(worker->host, request->parked);
-    give_room(worker, request->room);
+    give_block(worker, request->block);
     lg_settings_drop(worker, request->settings);
     lg_count(worker, LG_METRIC_REQUESTS_OPEN, -1);
     request->magic = 0;
@@ -217,7 +218,7 @@ static void free_request(struct lg_request *request)
     } else {
         lb_free(worker->host, request);
     }
-    lg_client_done(client, keep, rude);
+    lg_client_done(client, keep, unread_body);
 }
 
 /* ---- What happens to it ---------------------------------------------------------------------- */

@@ -68,7 +68,7 @@ enum lg_verdict { LG_NEXT, LG_WAIT, LG_FAIL, LG_DONE, LG_AGAIN };
 
 enum {
     LG_REQUEST_MAGIC = 0x6c677271,
-    LG_ROOM_SIZE = 1920,        /* bytes that an ordinary request needs */
+    LG_BLOCK_SIZE = 1920,       /* bytes that an ordinary request needs */
     LG_ARENA_MAX = 1 << 20,     /* all of it, the body apart */
     LG_ID_SIZE = 32,            /* "req_" and 26 digits */
     LG_CLIENT_ID_MAX = 128,     /* bytes of an x-request-id that is echoed */
@@ -78,9 +78,9 @@ enum {
 };
 
 /* A request's first memory, an inline block that is used again and again. */
-struct lg_room {
-    struct lg_room *next; /* in the worker's list of spare ones */
-    alignas(16) char bytes[LG_ROOM_SIZE];
+struct lg_block {
+    struct lg_block *next; /* in the worker's list of spare ones */
+    alignas(16) char bytes[LG_BLOCK_SIZE];
 };
 
 struct lg_request {
@@ -150,9 +150,9 @@ struct lg_request {
     struct ln_timer ping;      /* of a stream; before that, of the wait for room in the journal */
 
     char id_text[LG_ID_SIZE];
-    struct lb_arena arena; /* begins in `room` */
-    struct lg_room *room;  /* NULL: parked */
-    char *parked;          /* the attempt, its filter and texts, in one piece; NULL: it is not */
+    struct lb_arena arena;  /* begins in `block` */
+    struct lg_block *block; /* NULL: parked */
+    char *parked;           /* the attempt, its filter and texts, in one piece; NULL: it is not */
 };
 
 /* The request that a callback is given. */
@@ -177,7 +177,7 @@ void lg_request_drained(struct lg_request *request);
 void lg_request_cut(struct lg_request *request);
 
 /* Gives the inline block back; the arena is empty then. For park.h. */
-void lg_request_leave_room(struct lg_request *request);
+void lg_request_leave_block(struct lg_request *request);
 
 /* ---- For the steps --------------------------------------------------------------------------- */
 

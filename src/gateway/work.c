@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One excursion off the loop at a time per request, or one wait for word from the database. What is
- * not bounded by itself is bounded here: a request whose wait has run out goes on without its job,
- * which owns all its memory and is cleared away when it ends. A job that has not begun by then is
- * taken out of the queue, so that at most as many hang as the pool has threads.
+ * One piece of work off the loop at a time per request, or one wait for word from the database.
+ * What is not bounded by itself is bounded here: a request whose wait has run out goes on without
+ * its job, which owns all its memory and is cleared away when it ends. A job that has not begun by
+ * then is taken out of the queue, so that at most as many hang as the pool has threads.
  */
 #include "gateway/work.h"
 

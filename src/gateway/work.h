@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A step's excursion off the loop. The step starts it and returns what that returns (WAIT); when
+ * A step's work off the loop. The step starts it and returns what that returns (WAIT); when
  * the work is done the step is run again, sees lg_work_is_done, and returns lg_work_finish, which
  * calls `done` on the loop. Meanwhile the request's memory belongs to the work.
  */

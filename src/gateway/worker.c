@@ -52,7 +52,7 @@ static struct lg_settings *copy_settings(const struct lb_host *host, const struc
 
 /* ---- News ------------------------------------------------------------------------------------ */
 
-static void take_news(void *context)
+static void take_settings(void *context)
 {
     struct lg_worker *worker = LB_CAST(struct lg_worker, context, LG_WORKER_MAGIC);
     struct llmgr_error err = {0};
@@ -140,14 +140,14 @@ static void grace_over(void *context)
     LB_LIST_EACH(at, after, &worker->clients)
     {
         struct lg_client *client = LB_CONTAINER(at, struct lg_client, node);
-        if (worker->graced || client->served > 0)
+        if (worker->grace_over || client->served > 0)
             lg_client_end_idle(client);
         else
             fresh = true;
     }
-    if (fresh && !worker->graced)
+    if (fresh && !worker->grace_over)
         ln_timer_start(worker->loop, &worker->grace_timer, GRACE_FRESH_MS, grace_over, worker);
-    worker->graced = true;
+    worker->grace_over = true;
     end_if_drained(worker);
 }
 
@@ -237,7 +237,7 @@ llmgr_status lg_worker_new(const struct lg_shared *shared, unsigned index,
     worker->manager = manager->manager;
     worker->fresh_post = (struct ln_post){.fn = lg_work_wake, .context = worker};
     lb_list_init(&worker->waiters);
-    worker->reload_post = (struct ln_post){.fn = take_news, .context = worker};
+    worker->reload_post = (struct ln_post){.fn = take_settings, .context = worker};
     worker->drain_post = (struct ln_post){.fn = begin_drain, .context = worker};
     worker->events = &CLIENT_EVENTS;
     lb_list_init(&worker->clients);
@@ -307,10 +307,10 @@ void lg_worker_free(struct lg_worker *worker)
         lb_free(worker->host, worker->spare);
         worker->spare = next;
     }
-    while (worker->rooms != NULL) {
-        struct lg_room *next = worker->rooms->next;
-        lb_free(worker->host, worker->rooms);
-        worker->rooms = next;
+    while (worker->blocks != NULL) {
+        struct lg_block *next = worker->blocks->next;
+        lb_free(worker->host, worker->blocks);
+        worker->blocks = next;
     }
     lg_body_close_purse(worker);
     while (worker->body_count > 0)

@@ -21,7 +21,7 @@
 
 struct lg_client_events;
 struct lg_request;
-struct lg_room;
+struct lg_block;
 struct lm_manager;
 struct ll_journal;
 struct lw_token_cache;
@@ -95,8 +95,8 @@ struct lg_worker {
     unsigned client_count;
     struct lg_request *spare; /* requests to use again */
     unsigned spare_count;
-    unsigned look_ups;     /* of tokens, under way off the loop */
-    struct lg_room *rooms; /* and their first memory */
+    unsigned look_ups;       /* of tokens, under way off the loop */
+    struct lg_block *blocks; /* and their first memory */
     unsigned room_count;
     struct lb_list waiters; /* jobs that wait for word from the database */
     atomic_uint waiting;    /* how many; the keeper looks */
@@ -105,7 +105,7 @@ struct lg_worker {
     struct ln_post drain_post;
     struct ln_timer drain_timer;
     struct ln_timer grace_timer; /* while idle clients may still be heard, though draining */
-    bool graced;                 /* its first part is over */
+    bool grace_over;             /* its first part is over */
     bool draining;
     bool cut;   /* the drain's limit has passed */
     bool going; /* it is being freed: nobody is served any more */

@@ -167,12 +167,12 @@ static void a_stream_that_lasts_gives_its_block_back(void **state)
     struct exchange *x = road_exchange(&road, 1);
     const struct lg_request *request = road_request(&road, 1);
     const struct lg_attempt *before = request->attempt;
-    assert_non_null(request->room);
+    assert_non_null(request->block);
     assert_non_null(request->head); /* another attempt may need it */
     assert_true(request->body.capacity > 0);
     x_head(x, ROAD_EVENTS);
     x_read(x, ROAD_HELLO, false);
-    assert_null(request->room);
+    assert_null(request->block);
     assert_null(request->head); /* none follows */
     assert_int_equal(request->body.capacity, 0);
     assert_int_equal(road.worker->room_count, 1);
@@ -197,7 +197,7 @@ static void a_stream_whose_request_is_still_sent_stays(void **state)
     x->holds_body = true;
     x_head(x, ROAD_EVENTS);
     x_read(x, ROAD_HELLO, false);
-    assert_non_null(request->room);
+    assert_non_null(request->block);
     assert_true(request->body.capacity > 0);
     x_read(x, ROAD_STOP, true);
     road_hear(caller, "[DONE]");

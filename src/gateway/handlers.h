@@ -5,7 +5,7 @@
 #define LG_HANDLERS_H
 
 #include "management/call.h"
-#include "routes/route.h"
+#include "paths/route.h"
 
 struct lg_shared;
 
@@ -15,7 +15,7 @@ struct lg_shared;
 #define LG_DECLARE_WORK(target)
 #define LG_DECLARE_OPERATION(target)
 #define LY_ROUTE(method, path, kind, scope, target, ...) LG_DECLARE_##kind(target)
-#include "routes/routes.def"
+#include "paths/routes.def"
 #undef LY_ROUTE
 #undef LG_DECLARE_RELAY
 #undef LG_DECLARE_LOOP

@@ -26,7 +26,7 @@
 #include "base/error.h"
 #include "base/magic.h"
 #include "dialect/endpoint.h"
-#include "routes/route.h"
+#include "paths/route.h"
 #include "gateway/worker.h"
 #include "http/body.h"
 #include "management/call.h"

@@ -29,7 +29,7 @@ static const answer_fn ANSWERS[LY_LOOP_COUNT] = {
 #define ANSWER_WORK(target)
 #define ANSWER_OPERATION(target)
 #define LY_ROUTE(method, path, kind, scope, target, ...) ANSWER_##kind(target)
-#include "routes/routes.def"
+#include "paths/routes.def"
 #undef LY_ROUTE
 };
 

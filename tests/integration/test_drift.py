@@ -132,7 +132,7 @@ def test_the_documents_name_only_variables_that_exist(table, document):
 
 
 def test_the_apis_document_has_every_route_and_no_other(llmgr, mockllm):
-    routes = route_rows((SOURCE / 'src/routes/routes.def').read_text(encoding='utf-8'))
+    routes = route_rows((SOURCE / 'src/paths/routes.def').read_text(encoding='utf-8'))
     server = Api(llmgr, mockllm)
     try:
         document = json.loads(json.dumps(server.document))

@@ -9,7 +9,7 @@
 
 #include "../library/host.h"
 #include "library/library.h"
-#include "routes/route.h"
+#include "paths/route.h"
 #include "management/call.h"
 #include "manager/manager.h"
 

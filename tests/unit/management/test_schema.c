@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "../unit.h"
-#include "routes/openapi.h"
-#include "routes/route.h"
+#include "paths/openapi.h"
+#include "paths/route.h"
 #include "management/schema.h"
 
 /* ---- The tables ------------------------------------------------------------------------------ */

@@ -4,7 +4,7 @@
 #define LY_OPENAPI_H
 
 #include "base/buf.h"
-#include "routes/route.h"
+#include "paths/route.h"
 
 void ly_openapi_write(const struct ly_route *routes, size_t count, struct lb_buf *out);
 

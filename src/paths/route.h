@@ -30,7 +30,7 @@ enum ly_loop {
 #define LY_LOOP_WORK(target)
 #define LY_LOOP_OPERATION(target)
 #define LY_ROUTE(method, path, kind, scope, target, ...) LY_LOOP_##kind(target)
-#include "routes/routes.def"
+#include "paths/routes.def"
 #undef LY_ROUTE
 #undef LY_LOOP_RELAY
 #undef LY_LOOP_LOOP

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "routes/route.h"
+#include "paths/route.h"
 
 #include "../unit.h"
 

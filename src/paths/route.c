@@ -3,7 +3,7 @@
  * Matching a path against routes.def. The table is small and its common rows stand first, so a
  * walk with a comparison of lengths is as fast as anything cleverer.
  */
-#include "routes/route.h"
+#include "paths/route.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #include "http/url.h"
 #include "management/callable.h"
 #include "management/operations.h"
-#include "routes/openapi.h"
+#include "paths/openapi.h"
 
 #define LY_TARGET_RELAY(target) .endpoint = LD_ENDPOINT_##target
 #define LY_TARGET_LOOP(target) .answer = LY_LOOP_##target
@@ -29,7 +29,7 @@ static const struct ly_route ROUTES[] = {
      .tag = tag_,                                                                                  \
      .operation = operation_,                                                                      \
      .summary = summary_},
-#include "routes/routes.def"
+#include "paths/routes.def"
 #undef LY_ROUTE
 };
 

@@ -3,7 +3,7 @@
  * Writing the document down. It is text all the way, so nothing is built that could run short of
  * memory half-way, and the order of its members is that of the tables.
  */
-#include "routes/openapi.h"
+#include "paths/openapi.h"
 
 #include <string.h>
 

@@ -84,7 +84,7 @@ llmgr_status lw_token_cache_new(struct lm_manager *manager, size_t size,
     return LLMGR_OK;
 }
 
-static void drop(struct lw_token_cache *cache, struct set *set, unsigned way)
+static void drop_way(struct lw_token_cache *cache, struct set *set, unsigned way)
 {
     struct lw_token *token = set->tokens[way];
 
@@ -99,7 +99,7 @@ static void drop_all(struct lw_token_cache *cache)
     for (size_t i = 0; i < cache->set_count && cache->count != 0; i++) {
         for (unsigned way = 0; way < WAYS; way++) {
             if (cache->sets[i].tokens[way] != NULL)
-                drop(cache, &cache->sets[i], way);
+                drop_way(cache, &cache->sets[i], way);
         }
     }
 }
@@ -142,7 +142,7 @@ static void drop_listed(struct lw_token_cache *cache, const struct catching_up *
         for (size_t at = 0; at < up->count; at++) {
             for (unsigned way = 0; way < WAYS; way++) {
                 if (set->changes[way] == up->changes[at] && set->tokens[way] != NULL)
-                    drop(cache, set, way);
+                    drop_way(cache, set, way);
             }
         }
     }
@@ -221,8 +221,8 @@ static const struct lw_token *find_known(struct lw_token_cache *cache, const uns
     return set->tokens[way];
 }
 
-static enum lw_token_result judge(const struct lw_token_cache *cache, const struct lw_token *known,
-                                  const struct lw_token **token)
+static enum lw_token_result judge_fresh(const struct lw_token_cache *cache,
+                                        const struct lw_token *known, const struct lw_token **token)
 {
     if (!lm_is_fresh(cache->manager))
         return LW_TOKEN_MISS;
@@ -245,7 +245,7 @@ enum lw_token_result lw_token_cache_get(struct lw_token_cache *cache,
     const struct lw_token *known = find_known(cache, digest);
 
     if (known != NULL)
-        return judge(cache, known, token);
+        return judge_fresh(cache, known, token);
     return is_unknown(cache, digest) ? LW_TOKEN_UNKNOWN : LW_TOKEN_MISS;
 }
 
@@ -258,7 +258,7 @@ enum lw_token_result lw_token_cache_find(struct lw_token_cache *cache, struct lb
     lv_token_digest(text, digest);
     const struct lw_token *known = find_known(cache, digest);
     if (known != NULL)
-        return judge(cache, known, token);
+        return judge_fresh(cache, known, token);
     /* What was issued has the right form; so only what is not at hand is asked for it. */
     if (!lv_token_valid(text))
         return LW_TOKEN_UNKNOWN;
@@ -299,7 +299,7 @@ static void move_way(struct set *from, unsigned way, struct set *to, unsigned at
  * Twice as many sets: one bit more of each digest decides whether its token stays or goes to the
  * same place of the new half. Without memory, or at the limit, the table stays as it is.
  */
-static void grow(struct lw_token_cache *cache)
+static void grow_table(struct lw_token_cache *cache)
 {
     const size_t count = cache->set_count, added = count * sizeof(struct set);
 
@@ -332,7 +332,7 @@ static unsigned make_way(struct lw_token_cache *cache, struct set *set)
         unsigned way = set->hand;
         set->hand = (uint8_t)((set->hand + 1) % WAYS);
         if ((set->asked >> way & 1) == 0) {
-            drop(cache, set, way);
+            drop_way(cache, set, way);
             return way;
         }
         set->asked &= (uint8_t) ~(1u << way);
@@ -351,7 +351,7 @@ static void make_bytes(struct lw_token_cache *cache, size_t size)
             if (cache->bytes + size <= cache->limit)
                 return;
             if (set->tokens[way] != NULL && (set->asked >> way & 1) == 0)
-                drop(cache, set, way);
+                drop_way(cache, set, way);
         }
         set->asked = 0;
         cache->sweep++;
@@ -372,13 +372,13 @@ void lw_token_cache_put(struct lw_token_cache *cache, struct lw_token *token)
     struct set *set = set_of(cache, token->digest);
     int old = find_way(set, token->digest);
     if (old >= 0)
-        drop(cache, set, (unsigned)old);
+        drop_way(cache, set, (unsigned)old);
     if (lm_changes_concern(&manager->changes, token->sequence, token->change)) {
         lw_token_free(manager, token);
         return;
     }
     if (free_way(set) < 0) {
-        grow(cache);
+        grow_table(cache);
         set = set_of(cache, token->digest);
     }
     unsigned way = make_way(cache, set);

@@ -126,7 +126,7 @@ static llmgr_status check_spec(const struct lw_token_spec *spec, struct llmgr_er
     return spec->kind == LLMGR_TOKEN_USER ? lm_check_user(spec->user, err) : LLMGR_OK;
 }
 
-static llmgr_status issue(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static llmgr_status issue_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct issue *issue = context;
     const struct lw_token_spec *spec = issue->spec;
@@ -160,7 +160,7 @@ llmgr_status lw_token_create(struct lm_manager *manager, const struct lw_token_s
     lv_token_new(made);
     lv_token_digest(lb_str(made, LV_TOKEN_SIZE), run.digest);
     /* Nobody can have asked for it yet, so whom the change concerns matters to no cache. */
-    status = lm_write(manager, LB_STR("\x01tokens"), issue, &run, err);
+    status = lm_write(manager, LB_STR("\x01tokens"), issue_row, &run, err);
     if (status == LLMGR_OK) {
         memcpy(token, made, sizeof made);
         *token_id = run.id;
@@ -213,7 +213,7 @@ static llmgr_status take_item(const struct ls_rows *row, void *context, struct l
     return LLMGR_OK;
 }
 
-static llmgr_status list(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static llmgr_status list_rows(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct listing *run = context;
     const struct ls_value values[] = {ls_int(run->after_id), ls_int((int64_t)run->limit),
@@ -238,7 +238,7 @@ llmgr_status lw_token_list(struct lm_manager *manager, struct lb_str user, int64
                           .items = lb_arena_calloc(arena, limit, sizeof *run.items)};
     if (run.items == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = ls_transact(manager->store, LS_READ_ONE, list, &run, err);
+    llmgr_status status = ls_transact(manager->store, LS_READ_ONE, list_rows, &run, err);
     if (status != LLMGR_OK)
         return status;
     *items = run.items;
@@ -254,7 +254,7 @@ struct revocation {
     int64_t now_ms;
 };
 
-static llmgr_status revoke(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static llmgr_status revoke_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct revocation *run = context;
     struct ls_rows rows;
@@ -277,7 +277,7 @@ llmgr_status lw_token_revoke(struct lm_manager *manager, struct lb_str user, int
     struct revocation run = {.user = user, .id = token_id, .now_ms = lb_now_ms(manager->host)};
     char name[CHANGE_NAME_SIZE];
 
-    return lm_revoke(manager, change_name(token_id, name), revoke, &run, err);
+    return lm_revoke(manager, change_name(token_id, name), revoke_row, &run, err);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -362,7 +362,7 @@ static llmgr_status read_token(const struct ls_rows *rows, struct loading *run,
     return LLMGR_OK;
 }
 
-static llmgr_status find(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static llmgr_status find_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct loading *run = context;
     struct ls_rows rows;
@@ -390,7 +390,7 @@ llmgr_status lw_token_load(struct lm_manager *manager,
     for (int tries = 0; status == LLMGR_OK; tries++) {
         sequence = lm_changes_sequence(&manager->changes);
         run.known = lm_known(manager);
-        status = ls_transact(manager->store, LS_READ_SOON, find, &run, err);
+        status = ls_transact(manager->store, LS_READ_SOON, find_row, &run, err);
         if (status != LLMGR_OK || !run.stale)
             break;
         status = lm_read_stale(manager, tries, err);

@@ -73,7 +73,7 @@ static void warn_of_dotenv(const struct cli_app *app)
                  path, (unsigned)(about.st_mode & 07777), path);
 }
 
-static bool runs(const struct cli_app *app, const char *noun)
+static bool runs_command(const struct cli_app *app, const char *noun)
 {
     return strcmp(app->args.command->noun, noun) == 0;
 }
@@ -102,7 +102,7 @@ llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err)
     };
     struct llmgr_error why = {0};
     status = llmgr_config_read(&source, &app->config, &why);
-    if (status == LLMGR_ERR_NOT_FOUND && runs(app, "init"))
+    if (status == LLMGR_ERR_NOT_FOUND && runs_command(app, "init"))
         return LLMGR_OK; /* it writes the file */
     if (status == LLMGR_ERR_NOT_FOUND)
         return lb_fail(err, LLMGR_ERR_INVALID,
@@ -113,7 +113,7 @@ llmgr_status cli_config(struct cli_app *app, struct llmgr_error *err)
             *err = why;
         return status;
     }
-    if (runs(app, "serve") || runs(app, "init"))
+    if (runs_command(app, "serve") || runs_command(app, "init"))
         warn_of_dotenv(app);
     return lc_options_file(&app->options, app->config->file, err);
 }

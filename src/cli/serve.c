@@ -44,7 +44,7 @@ struct serve {
 /* ---- Options --------------------------------------------------------------------------------- */
 
 /* "unix", or a range of addresses. */
-static llmgr_status trust(const char *text, struct lg_settings *to, struct llmgr_error *err)
+static llmgr_status trust_proxies(const char *text, struct lg_settings *to, struct llmgr_error *err)
 {
     if (strcmp(text, "unix") == 0) {
         to->trusts_unix = true;
@@ -91,7 +91,7 @@ static llmgr_status fill_settings(const struct lc_options *from, struct lg_setti
         .forwarded = from->forwarded_header == FORWARDED_RFC7239,
     };
     for (size_t i = 0; i < from->trusted_proxies.count && status == LLMGR_OK; i++)
-        status = trust(from->trusted_proxies.items[i], to, err);
+        status = trust_proxies(from->trusted_proxies.items[i], to, err);
     return status;
 }
 
@@ -127,14 +127,14 @@ static void raise_limits(void)
 
 /* ---- Signals --------------------------------------------------------------------------------- */
 
-static void ended(void *context)
+static void server_ended(void *context)
 {
     struct serve *serve = LB_CAST(struct serve, context, SERVE_MAGIC);
 
     ln_loop_stop(serve->loop);
 }
 
-static void drain(struct serve *serve)
+static void begin_drain(struct serve *serve)
 {
     int64_t limit = serve->draining ? 0 : serve->drain_timeout_ms;
 
@@ -197,7 +197,7 @@ static llmgr_status take_over(struct serve *serve, struct cli_app *fresh, struct
     return status;
 }
 
-static void reload(struct serve *serve)
+static void reload_config(struct serve *serve)
 {
     struct cli_app fresh = {.host = serve->app->host};
     struct llmgr_error err = {0};
@@ -217,9 +217,9 @@ static void on_signal(uv_signal_t *handle, int number)
     struct serve *serve = LB_CAST(struct serve, handle->data, SERVE_MAGIC);
 
     if (number == SIGHUP)
-        reload(serve);
+        reload_config(serve);
     else
-        drain(serve);
+        begin_drain(serve);
 }
 
 static void watch_signals(struct serve *serve)
@@ -292,7 +292,7 @@ static const char *state_home(struct lb_buf *path)
     return lb_buf_c(path);
 }
 
-static llmgr_status start(struct serve *serve, struct llmgr_error *err)
+static llmgr_status start_serving(struct serve *serve, struct llmgr_error *err)
 {
     const struct lc_options *from = &serve->app->options;
     int sockets[LG_LISTENERS_MAX];
@@ -313,7 +313,7 @@ static llmgr_status start(struct serve *serve, struct llmgr_error *err)
         .journal_max = from->journal_max,
         .state_home = state_home(&state),
         .config = &serve->config,
-        .ended = ended,
+        .ended = server_ended,
         .ended_context = serve,
     };
 
@@ -354,7 +354,7 @@ llmgr_status cli_run_serve(struct cli_app *app, struct llmgr_error *err)
     if (status != LLMGR_OK)
         return status;
     watch_signals(&serve); /* before the threads: a signal in between is not lost */
-    status = start(&serve, err);
+    status = start_serving(&serve, err);
     if (status == LLMGR_OK) {
         say_ready(&serve);
         ln_loop_run(serve.loop);

@@ -31,12 +31,12 @@ struct cursor {
     unsigned line;
 };
 
-static char peek(const struct cursor *at)
+static char peek_char(const struct cursor *at)
 {
     return at->rest.size != 0 ? at->rest.p[0] : '\0';
 }
 
-static char next(struct cursor *at)
+static char next_char(struct cursor *at)
 {
     char c = at->rest.p[0];
 
@@ -48,20 +48,20 @@ static char next(struct cursor *at)
 
 static void skip_blanks(struct cursor *at)
 {
-    while (peek(at) == ' ' || peek(at) == '\t')
-        next(at);
+    while (peek_char(at) == ' ' || peek_char(at) == '\t')
+        next_char(at);
 }
 
 static void skip_line(struct cursor *at)
 {
-    while (at->rest.size != 0 && next(at) != '\n')
+    while (at->rest.size != 0 && next_char(at) != '\n')
         continue;
 }
 
 static bool at_line_end(const struct cursor *at)
 {
-    return at->rest.size == 0 || peek(at) == '\n' ||
-           (peek(at) == '\r' && (at->rest.size == 1 || at->rest.p[1] == '\n'));
+    return at->rest.size == 0 || peek_char(at) == '\n' ||
+           (peek_char(at) == '\r' && (at->rest.size == 1 || at->rest.p[1] == '\n'));
 }
 
 static bool is_name_byte(char c)
@@ -75,15 +75,15 @@ static struct lb_str take_name(struct cursor *at)
     const char *start = at->rest.p;
     size_t size = 0;
 
-    while (is_name_byte(peek(at))) {
-        next(at);
+    while (is_name_byte(peek_char(at))) {
+        next_char(at);
         size++;
     }
     return lb_str(start, size);
 }
 
 /* The byte that \c stands for between double quotes; 0 if the backslash is an ordinary one. */
-static char unescape(char quote, char c)
+static char unescape_char(char quote, char c)
 {
     if (c == '\\' || c == quote)
         return c;
@@ -107,12 +107,12 @@ static char unescape(char quote, char c)
 static bool take_quoted(struct cursor *at, char quote, struct lb_buf *value)
 {
     while (at->rest.size != 0) {
-        char c = next(at);
+        char c = next_char(at);
         if (c == quote)
             return true;
-        char escaped = c == '\\' && at->rest.size != 0 ? unescape(quote, peek(at)) : '\0';
+        char escaped = c == '\\' && at->rest.size != 0 ? unescape_char(quote, peek_char(at)) : '\0';
         if (escaped != '\0')
-            next(at);
+            next_char(at);
         lb_buf_add_byte(value, escaped != '\0' ? escaped : c);
     }
     return false;
@@ -125,14 +125,14 @@ static void take_plain(struct cursor *at, struct lb_buf *value)
     size_t size = 0;
     char before = start[-1]; /* the '=' or a blank */
 
-    while (!at_line_end(at) && !(peek(at) == '#' && (before == ' ' || before == '\t'))) {
-        before = next(at);
+    while (!at_line_end(at) && !(peek_char(at) == '#' && (before == ' ' || before == '\t'))) {
+        before = next_char(at);
         size++;
     }
     lb_buf_add_str(value, lb_str_trim(lb_str(start, size)));
-    if (peek(at) == '#')
+    if (peek_char(at) == '#')
         while (!at_line_end(at))
-            next(at);
+            next_char(at);
 }
 
 /* "\${X}" between double quotes and '${X}' between single ones are meant as they stand. */
@@ -146,7 +146,7 @@ static llmgr_status judge_variable(const struct cursor *from, const struct curso
         if (raw.p[i] == '\\' && raw.p[i + 1] == '$')
             return LLMGR_OK;
     }
-    if (peek(from) == '\'' || !lc_meant_variable(value, &name))
+    if (peek_char(from) == '\'' || !lc_meant_variable(value, &name))
         return LLMGR_OK;
     return lb_fail(err, LLMGR_ERR_CONFIG,
                    N_("%s:%u: variables are not filled in here; write the value itself, or put "
@@ -158,21 +158,21 @@ static llmgr_status take_value(struct cursor *at, struct lb_buf *value, struct l
 {
     const struct cursor opened = *at;
     unsigned line = at->line;
-    char first = peek(at);
+    char first = peek_char(at);
 
     if (first != '"' && first != '\'') {
         take_plain(at, value);
     } else {
-        next(at);
+        next_char(at);
         if (!take_quoted(at, first, value)) {
             *at = opened; /* the lines behind it are lines of their own */
             return lb_fail(err, LLMGR_ERR_CONFIG,
                            N_("%s:%u: the quote that opens here is never closed"), at->name, line);
         }
         skip_blanks(at);
-        if (peek(at) == '#')
+        if (peek_char(at) == '#')
             while (!at_line_end(at))
-                next(at);
+                next_char(at);
     }
     if (!at_line_end(at))
         return lb_fail(err, LLMGR_ERR_CONFIG,
@@ -190,8 +190,8 @@ static llmgr_status take_value(struct cursor *at, struct lb_buf *value, struct l
     return judge_variable(&opened, at, lb_buf_str(value), err);
 }
 
-static llmgr_status keep(struct lc_dotenv *dotenv, const struct cursor *at, struct lb_str name,
-                         struct lb_str value, struct llmgr_error *err)
+static llmgr_status keep_variable(struct lc_dotenv *dotenv, const struct cursor *at,
+                                  struct lb_str name, struct lb_str value, struct llmgr_error *err)
 {
     char *copy = lc_pool_str(&dotenv->pool, value);
 
@@ -210,25 +210,25 @@ static llmgr_status take_entry(struct lc_dotenv *dotenv, struct cursor *at, stru
 {
     struct lb_str name = take_name(at);
 
-    if (lb_str_eq_c(name, "export") && (peek(at) == ' ' || peek(at) == '\t')) {
+    if (lb_str_eq_c(name, "export") && (peek_char(at) == ' ' || peek_char(at) == '\t')) {
         skip_blanks(at);
         name = take_name(at);
     }
     skip_blanks(at);
-    if (name.size == 0 || name.size > NAME_MAX_SIZE || (peek(at) != '=' && !at_line_end(at)))
+    if (name.size == 0 || name.size > NAME_MAX_SIZE || (peek_char(at) != '=' && !at_line_end(at)))
         return lb_fail(err, LLMGR_ERR_CONFIG, N_("%s:%u: not a NAME=VALUE line"), at->name,
                        at->line);
     /* A name alone sets nothing, as for python-dotenv. */
     if (at_line_end(at))
         return LLMGR_OK;
-    next(at);
+    next_char(at);
     skip_blanks(at);
     lb_buf_reset(value);
     llmgr_status status = take_value(at, value, err);
-    return status != LLMGR_OK ? status : keep(dotenv, at, name, lb_buf_str(value), err);
+    return status != LLMGR_OK ? status : keep_variable(dotenv, at, name, lb_buf_str(value), err);
 }
 
-static void complain(struct lc_dotenv *dotenv, const struct llmgr_error *why)
+static void complain_line(struct lc_dotenv *dotenv, const struct llmgr_error *why)
 {
     struct lb_buf *out = &dotenv->complaints;
 
@@ -248,10 +248,10 @@ static llmgr_status take_all(struct lc_dotenv *dotenv, struct cursor *at, struct
     while (status == LLMGR_OK && at->rest.size != 0) {
         struct llmgr_error why = {0};
         skip_blanks(at);
-        if (!at_line_end(at) && peek(at) != '#')
+        if (!at_line_end(at) && peek_char(at) != '#')
             status = take_entry(dotenv, at, &value, &why);
         if (status == LLMGR_ERR_CONFIG) {
-            complain(dotenv, &why);
+            complain_line(dotenv, &why);
             status = LLMGR_OK;
         }
         if (status == LLMGR_OK)

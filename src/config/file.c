@@ -519,8 +519,8 @@ static llmgr_status check_settings(const struct lc_file *file, struct llmgr_erro
 
 /* ---- Faces ----------------------------------------------------------------------------------- */
 
-static llmgr_status parse(const struct lb_host *host, const char *name, struct lb_str text,
-                          bool legacy, struct lc_file **file, struct llmgr_error *err)
+static llmgr_status parse_text(const struct lb_host *host, const char *name, struct lb_str text,
+                               bool legacy, struct lc_file **file, struct llmgr_error *err)
 {
     struct lc_node *root = NULL;
     struct lc_pool tree;
@@ -553,13 +553,13 @@ static llmgr_status parse(const struct lb_host *host, const char *name, struct l
 llmgr_status lc_file_parse(const struct lb_host *host, const char *name, struct lb_str text,
                            struct lc_file **file, struct llmgr_error *err)
 {
-    return parse(host, name, text, false, file, err);
+    return parse_text(host, name, text, false, file, err);
 }
 
 llmgr_status lc_file_parse_legacy(const struct lb_host *host, const char *name, struct lb_str text,
                                   struct lc_file **file, struct llmgr_error *err)
 {
-    return parse(host, name, text, true, file, err);
+    return parse_text(host, name, text, true, file, err);
 }
 
 llmgr_status lc_file_read(const struct lb_host *host, const char *path, struct lc_file **file,

@@ -70,8 +70,8 @@ struct output {
 
 /* ---- Conversion ------------------------------------------------------------------------------ */
 
-static llmgr_status refuse(const struct lc_option_row *row, const struct input *in,
-                           struct lb_str text, struct llmgr_error *err)
+static llmgr_status refuse_value(const struct lc_option_row *row, const struct input *in,
+                                 struct lb_str text, struct llmgr_error *err)
 {
     char value[LC_SHOWN_SIZE];
 
@@ -146,7 +146,7 @@ static llmgr_status convert_text(struct lc_options *options, const struct lc_opt
     struct lb_str text = lb_cstr(in->items[0]);
 
     if (!is_text(row, text))
-        return refuse(row, in, text, err);
+        return refuse_value(row, in, text, err);
     out->text = lc_pool_str(&options->pool, text);
     return out->text == NULL ? lb_fail_memory(err) : LLMGR_OK;
 }
@@ -204,14 +204,15 @@ static llmgr_status convert_list(struct lc_options *options, const struct lc_opt
     lb_buf_free(&part);
     if (status == LLMGR_OK &&
         (bad || count == 0 || (!in->is_list && rest.size != 0 && count == most)))
-        status = refuse(row, in, lb_str(NULL, 0), err);
+        status = refuse_value(row, in, lb_str(NULL, 0), err);
     if (status == LLMGR_OK)
         out->list = (struct lc_list){items, count};
     return status;
 }
 
-static llmgr_status convert(struct lc_options *options, const struct lc_option_row *row,
-                            const struct input *in, struct output *out, struct llmgr_error *err)
+static llmgr_status convert_value(struct lc_options *options, const struct lc_option_row *row,
+                                  const struct input *in, struct output *out,
+                                  struct llmgr_error *err)
 {
     if (row->type == LC_LIST || row->type == LC_ARGV)
         return convert_list(options, row, in, out, err);
@@ -221,7 +222,7 @@ static llmgr_status convert(struct lc_options *options, const struct lc_option_r
     if (row->type == LC_STRING || row->type == LC_URL)
         return convert_text(options, row, in, out, err);
     if (!convert_number(row, lb_cstr(in->items[0]), &out->number))
-        return refuse(row, in, lb_cstr(in->items[0]), err);
+        return refuse_value(row, in, lb_cstr(in->items[0]), err);
     return LLMGR_OK;
 }
 
@@ -232,8 +233,8 @@ static void *member(const struct lc_options *options, lc_option_id id)
     return (char *)(uintptr_t)options + MEMBERS[id];
 }
 
-static void store(struct lc_options *options, const struct lc_option_row *row,
-                  const struct output *out)
+static void store_value(struct lc_options *options, const struct lc_option_row *row,
+                        const struct output *out)
 {
     void *at = member(options, row->id);
 
@@ -304,7 +305,7 @@ static llmgr_status set_items(struct lc_options *options, const struct lc_option
 
     llmgr_status status = judge_meant(row, in, err);
     if (status == LLMGR_OK)
-        status = convert(options, row, in, &out, err);
+        status = convert_value(options, row, in, &out, err);
     if (status != LLMGR_OK || options->origin[row->id] > origin)
         return status;
     const char *source = NULL;
@@ -313,7 +314,7 @@ static llmgr_status set_items(struct lc_options *options, const struct lc_option
         if (source == NULL)
             return lb_fail_memory(err);
     }
-    store(options, row, &out);
+    store_value(options, row, &out);
     options->origin[row->id] = origin;
     options->source[row->id] = source;
     options->line[row->id] = 0;
@@ -356,7 +357,7 @@ llmgr_status lc_options_init(struct lc_options *options, const struct lb_host *h
         const char *items[] = {row->fallback, NULL};
         const struct input in = {
             .source = row->key, .items = items, .count = 1, .status = LLMGR_ERR_INTERNAL};
-        store(options, row, &none);
+        store_value(options, row, &none);
         if (row->fallback == NULL)
             continue;
         llmgr_status status = set_items(options, row, LC_FROM_DEFAULT, NULL, &in, err);
@@ -416,7 +417,7 @@ static llmgr_status set_inherited(struct lc_options *options, const struct lc_op
     lb_buf_free(&clean);
     if (out.text == NULL || source == NULL)
         return lb_fail_memory(err);
-    store(options, row, &out);
+    store_value(options, row, &out);
     options->origin[row->id] = LC_FROM_ENV;
     options->source[row->id] = source;
     return LLMGR_OK;
@@ -519,7 +520,7 @@ const struct lc_option_row *lc_option_by_key(struct lb_str key)
 }
 
 /* Up to a third of the letters may be wrong. */
-static const char *nearest(struct lb_str wrong, bool flags)
+static const char *nearest_name(struct lb_str wrong, bool flags)
 {
     const char *best = NULL;
     unsigned least = (unsigned)(wrong.size < 30 ? wrong.size / 3 : 10) + 1;
@@ -537,12 +538,12 @@ static const char *nearest(struct lb_str wrong, bool flags)
 
 const char *lc_option_nearest_key(struct lb_str wrong)
 {
-    return nearest(wrong, false);
+    return nearest_name(wrong, false);
 }
 
 const char *lc_option_nearest_flag(struct lb_str wrong)
 {
-    return nearest(wrong, true);
+    return nearest_name(wrong, true);
 }
 
 const char *lc_section_heading(lc_section section)

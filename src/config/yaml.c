@@ -159,7 +159,7 @@ static llmgr_status take_name(struct builder *b, struct level *level, struct lc_
 }
 
 /* Puts a finished scalar, or a list or map that begins, where it belongs. */
-static llmgr_status attach(struct builder *b, struct lc_node *node)
+static llmgr_status attach_node(struct builder *b, struct lc_node *node)
 {
     if (b->depth == 0) {
         b->root = node;
@@ -224,17 +224,17 @@ static llmgr_status add_scalar(struct builder *b)
         return lb_fail_memory(b->err);
     node->text = lb_str(copy, size);
     node->plain = b->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    return attach(b, node);
+    return attach_node(b, node);
 }
 
-static llmgr_status begin(struct builder *b, lc_node_kind kind, const yaml_char_t *anchor,
-                          const yaml_char_t *tag)
+static llmgr_status begin_node(struct builder *b, lc_node_kind kind, const yaml_char_t *anchor,
+                               const yaml_char_t *tag)
 {
     struct lc_node *node = NULL;
 
     llmgr_status status = add_node(b, kind, anchor, tag, &node);
     if (status == LLMGR_OK)
-        status = attach(b, node);
+        status = attach_node(b, node);
     if (status != LLMGR_OK)
         return status;
     if (b->depth == LC_FILE_DEPTH_MAX)
@@ -249,7 +249,7 @@ static llmgr_status begin(struct builder *b, lc_node_kind kind, const yaml_char_
     return LLMGR_OK;
 }
 
-static void end(struct builder *b)
+static void end_node(struct builder *b)
 {
     lb_map_free(b->levels[--b->depth].names);
 }
@@ -276,21 +276,21 @@ static llmgr_status take_event(struct builder *b, bool *done)
     case YAML_SCALAR_EVENT:
         return add_scalar(b);
     case YAML_SEQUENCE_START_EVENT:
-        return begin(b, LC_NODE_LIST, event->data.sequence_start.anchor,
-                     event->data.sequence_start.tag);
+        return begin_node(b, LC_NODE_LIST, event->data.sequence_start.anchor,
+                          event->data.sequence_start.tag);
     case YAML_MAPPING_START_EVENT:
-        return begin(b, LC_NODE_MAP, event->data.mapping_start.anchor,
-                     event->data.mapping_start.tag);
+        return begin_node(b, LC_NODE_MAP, event->data.mapping_start.anchor,
+                          event->data.mapping_start.tag);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
-        end(b);
+        end_node(b);
         return LLMGR_OK;
     default:
         return LLMGR_OK;
     }
 }
 
-static llmgr_status build(struct builder *b)
+static llmgr_status build_tree(struct builder *b)
 {
     llmgr_status status = LLMGR_OK;
     bool done = false;
@@ -332,9 +332,9 @@ llmgr_status lc_yaml_parse(struct lc_pool *pool, const char *file, struct lb_str
     yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&b.parser, (const unsigned char *)(text.p != NULL ? text.p : ""),
                                  text.size);
-    status = build(&b);
+    status = build_tree(&b);
     while (b.depth != 0)
-        end(&b);
+        end_node(&b);
     yaml_parser_delete(&b.parser);
     if (status == LLMGR_OK && b.root == NULL)
         status = give_empty_map(&b);

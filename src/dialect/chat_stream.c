@@ -315,7 +315,8 @@ llmgr_status ld_chat_stream_finish(const struct ld_chat_stream *stream, struct l
 
 /* ---- The sum --------------------------------------------------------------------------------- */
 
-static bool copy(struct lb_arena *arena, const struct lb_buf *from, bool there, const char **to)
+static bool copy_text(struct lb_arena *arena, const struct lb_buf *from, bool there,
+                      const char **to)
 {
     *to = there ? lb_arena_str(arena, lb_str(lb_buf_c(from), from->size)).p : NULL;
     return !there || *to != NULL;
@@ -333,9 +334,9 @@ static bool copy_tools(const struct ld_chat_stream *stream, struct lb_arena *are
         const struct tool *tool = &stream->tools[i];
         struct llmgr_tool_call *call = &answer->tool_calls[i];
         call->index = tool->index;
-        if (!copy(arena, &tool->id, tool->id.size > 0, &call->id) ||
-            !copy(arena, &tool->name, tool->name.size > 0, &call->name) ||
-            !copy(arena, &tool->arguments, true, &call->arguments))
+        if (!copy_text(arena, &tool->id, tool->id.size > 0, &call->id) ||
+            !copy_text(arena, &tool->name, tool->name.size > 0, &call->name) ||
+            !copy_text(arena, &tool->arguments, true, &call->arguments))
             return false;
     }
     answer->tool_call_count = stream->tool_count;
@@ -351,11 +352,12 @@ llmgr_status ld_chat_stream_answer(const struct ld_chat_stream *stream, struct l
     if (status != LLMGR_OK)
         return status;
     struct lb_arena *arena = ld_answer_arena(&sum);
-    if (!copy(arena, &stream->content, stream->has_content, &sum.content) ||
-        !copy(arena, &stream->reasoning, stream->has_reasoning, &sum.reasoning_content) ||
-        !copy(arena, &stream->finish_reason, stream->finish_reason.size > 0, &sum.finish_reason) ||
-        !copy(arena, &stream->model, stream->model.size > 0, &sum.model) ||
-        !copy(arena, &stream->id, stream->id.size > 0, &sum.id) ||
+    if (!copy_text(arena, &stream->content, stream->has_content, &sum.content) ||
+        !copy_text(arena, &stream->reasoning, stream->has_reasoning, &sum.reasoning_content) ||
+        !copy_text(arena, &stream->finish_reason, stream->finish_reason.size > 0,
+                   &sum.finish_reason) ||
+        !copy_text(arena, &stream->model, stream->model.size > 0, &sum.model) ||
+        !copy_text(arena, &stream->id, stream->id.size > 0, &sum.id) ||
         !copy_tools(stream, arena, &sum)) {
         ld_answer_clear(&sum);
         return lb_fail_memory(err);

@@ -285,7 +285,7 @@ bool ld_form_walk_next(struct ld_form_walk *walk, struct ld_form_field *field)
 
 /* ---- Splicing -------------------------------------------------------------------------------- */
 
-static void put(struct ld_slices *out, struct lb_str slice)
+static void put_slice(struct ld_slices *out, struct lb_str slice)
 {
     if (slice.size > 0)
         out->slice[out->count++] = slice;
@@ -300,9 +300,9 @@ llmgr_status ld_form_splice(struct lb_str body, const struct ld_form *form, stru
     out->count = 0;
     out->size = 0;
     if (form->model_at.size > 0) {
-        put(out, lb_str_sub(body, 0, form->model_at.at));
-        put(out, model);
-        put(out, lb_str_sub(body, form->model_at.at + form->model_at.size, body.size));
+        put_slice(out, lb_str_sub(body, 0, form->model_at.at));
+        put_slice(out, model);
+        put_slice(out, lb_str_sub(body, form->model_at.at + form->model_at.size, body.size));
         return LLMGR_OK;
     }
     char *part = lb_arena_printf(
@@ -310,8 +310,8 @@ llmgr_status ld_form_splice(struct lb_str body, const struct ld_form *form, stru
         (int)form->boundary.size, form->boundary.p, (int)model.size, model.p);
     if (part == NULL)
         return lb_fail_memory(err);
-    put(out, lb_str_sub(body, 0, form->first));
-    put(out, lb_cstr(part));
-    put(out, lb_str_sub(body, form->first, body.size));
+    put_slice(out, lb_str_sub(body, 0, form->first));
+    put_slice(out, lb_cstr(part));
+    put_slice(out, lb_str_sub(body, form->first, body.size));
     return LLMGR_OK;
 }

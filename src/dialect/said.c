@@ -56,7 +56,7 @@ static bool take_mark(struct cut *cut, char c, size_t at)
     return true;
 }
 
-static bool follow(struct cut *cut, struct lb_str text)
+static bool follow_text(struct cut *cut, struct lb_str text)
 {
     size_t at = 0;
 
@@ -109,11 +109,11 @@ static size_t string_end(struct lb_str text, size_t from)
 }
 
 /* Appends the text with what is missing at its end. */
-static bool mend(struct lb_str text, struct lb_buf *out)
+static bool mend_text(struct lb_str text, struct lb_buf *out)
 {
     struct cut cut = {0};
 
-    if (!follow(&cut, text) || cut.depth == 0)
+    if (!follow_text(&cut, text) || cut.depth == 0)
         return false;
     if (cut.in_string) {
         lb_buf_add_str(out, lb_str_sub(text, 0, string_end(text, cut.value)));
@@ -139,7 +139,7 @@ static json_t *read_cut(const struct lb_host *host, struct lb_str text)
     struct lb_buf mended;
 
     lb_buf_init(&mended, host, text.size + LJ_DEPTH_MAX + 8);
-    json_t *root = mend(text, &mended) ? lj_json_read(lb_buf_str(&mended), NULL) : NULL;
+    json_t *root = mend_text(text, &mended) ? lj_json_read(lb_buf_str(&mended), NULL) : NULL;
     lb_buf_free(&mended);
     return root;
 }

@@ -62,7 +62,7 @@ struct pass {
     size_t tails; /* used by this call */
 };
 
-static void reset(struct ld_signer *signer)
+static void reset_id(struct ld_signer *signer)
 {
     signer->started = signer->over = signer->idle = false;
     signer->in_string = signer->escape = signer->expect_name = false;
@@ -83,7 +83,7 @@ void ld_signer_init(struct ld_signer *signer, enum ld_signed_family family, bool
 
 /* ---- Handing out ----------------------------------------------------------------------------- */
 
-static void put(struct pass *pass, struct lb_str slice)
+static void put_slice(struct pass *pass, struct lb_str slice)
 {
     if (slice.size > 0)
         pass->out->slice[pass->out->count++] = slice;
@@ -121,8 +121,8 @@ static void end_id(struct pass *pass, size_t at)
     if (tail.size == 0)
         return;
     pass->tails++;
-    put(pass, lb_str_sub(pass->in, pass->run, at));
-    put(pass, lb_str(copy, tail.size));
+    put_slice(pass, lb_str_sub(pass->in, pass->run, at));
+    put_slice(pass, lb_str(copy, tail.size));
     pass->run = at;
 }
 
@@ -164,7 +164,7 @@ static void begin_string(struct ld_signer *signer)
 }
 
 /* More bytes of a string behind `size` of them; max + 1: it is longer than it may be. */
-static size_t append(char *to, size_t size, size_t max, struct lb_str bytes)
+static size_t append_bytes(char *to, size_t size, size_t max, struct lb_str bytes)
 {
     if (size > max || bytes.size > max - size)
         return max + 1;
@@ -174,13 +174,13 @@ static size_t append(char *to, size_t size, size_t max, struct lb_str bytes)
 }
 
 /* Bytes of a string that matters, as they are written. */
-static void keep(struct ld_signer *signer, struct lb_str bytes)
+static void keep_bytes(struct ld_signer *signer, struct lb_str bytes)
 {
     if (signer->use == USE_ID)
-        signer->id_size = append(signer->id, signer->id_size, LD_SIGNER_ID_MAX, bytes);
+        signer->id_size = append_bytes(signer->id, signer->id_size, LD_SIGNER_ID_MAX, bytes);
     else if (signer->use == USE_NAME)
         signer->name_size =
-            (uint8_t)append(signer->name, signer->name_size, LD_SIGNER_NAME_MAX, bytes);
+            (uint8_t)append_bytes(signer->name, signer->name_size, LD_SIGNER_NAME_MAX, bytes);
 }
 
 /* The string's bytes from `at`, up to behind its closing quote or to `end`. */
@@ -200,7 +200,7 @@ static size_t take_string(struct pass *pass, size_t at, size_t end)
         if (at == end)
             break;
         if (p[at] == '"') {
-            keep(signer, lb_str(p + from, at - from));
+            keep_bytes(signer, lb_str(p + from, at - from));
             signer->in_string = false;
             if (signer->use == USE_ID)
                 end_id(pass, at);
@@ -213,7 +213,7 @@ static size_t take_string(struct pass *pass, size_t at, size_t end)
         signer->escaped = true;
         at++;
     }
-    keep(signer, lb_str(p + from, at - from));
+    keep_bytes(signer, lb_str(p + from, at - from));
     return at;
 }
 
@@ -333,7 +333,7 @@ static size_t take_json(struct pass *pass, size_t at, size_t end)
 static size_t end_line(struct ld_signer *signer, struct lb_str in, size_t at)
 {
     if (signer->blank)
-        reset(signer);
+        reset_id(signer);
     else if (signer->in_string)
         signer->over = true; /* no string goes over two lines */
     signer->last_cr = in.p[at] == '\r';
@@ -397,6 +397,6 @@ size_t ld_signer_feed(struct ld_signer *signer, struct lb_str in, struct ld_sign
     size_t at = skip_bom(signer, in);
     while (at < in.size && pass.tails < LD_SIGNER_TAILS)
         at = signer->stream ? take_line(&pass, at) : take_json(&pass, at, in.size);
-    put(&pass, lb_str_sub(in, pass.run, at));
+    put_slice(&pass, lb_str_sub(in, pass.run, at));
     return at;
 }

@@ -131,7 +131,7 @@ static enum name at_level(const struct ld_sniff *sniff, uint32_t depth)
     return depth >= 1 && depth <= sniff->depth ? (enum name)sniff->path[depth] : NAME_NONE;
 }
 
-static enum name here(const struct ld_sniff *sniff)
+static enum name name_here(const struct ld_sniff *sniff)
 {
     return at_level(sniff, sniff->depth);
 }
@@ -148,21 +148,21 @@ static bool is_top(const struct ld_sniff *sniff)
 /* Some platforms report the usage in the last choice of a stream. */
 static bool is_usage(const struct ld_sniff *sniff)
 {
-    return here(sniff) == NAME_USAGE &&
+    return name_here(sniff) == NAME_USAGE &&
            (is_top(sniff) || (sniff->depth == 3 && at_level(sniff, 1) == NAME_CHOICES));
 }
 
 static bool is_finish(const struct ld_sniff *sniff)
 {
-    if (here(sniff) == NAME_FINISH_REASON)
+    if (name_here(sniff) == NAME_FINISH_REASON)
         return sniff->depth == 3 && at_level(sniff, 1) == NAME_CHOICES;
-    return here(sniff) == NAME_STOP_REASON &&
+    return name_here(sniff) == NAME_STOP_REASON &&
            (sniff->depth == 1 || (sniff->depth == 2 && at_level(sniff, 1) == NAME_DELTA));
 }
 
 static bool is_text(const struct ld_sniff *sniff)
 {
-    if ((sniff->text.names >> here(sniff) & 1) == 0)
+    if ((sniff->text.names >> name_here(sniff) & 1) == 0)
         return false;
     return sniff->text.root == NAME_NONE ? sniff->depth == 1
                                          : at_level(sniff, 1) == (enum name)sniff->text.root;
@@ -205,7 +205,7 @@ static void end_error(struct ld_sniff *sniff)
 
 static bool is_type(const struct ld_sniff *sniff)
 {
-    return sniff->depth == 1 && here(sniff) == NAME_TYPE;
+    return sniff->depth == 1 && name_here(sniff) == NAME_TYPE;
 }
 
 /* A string that is looked at, and not only counted. */
@@ -214,7 +214,7 @@ static bool is_word(const struct ld_sniff *sniff)
     const uint32_t words =
         BIT(TYPE) | BIT(OBJECT) | BIT(STATUS) | BIT(FINISH_REASON) | BIT(STOP_REASON) | COMPLAINTS;
 
-    return (words >> here(sniff) & 1) != 0;
+    return (words >> name_here(sniff) & 1) != 0;
 }
 
 static void begin_string(struct ld_sniff *sniff, const char *inside)
@@ -226,7 +226,7 @@ static void begin_string(struct ld_sniff *sniff, const char *inside)
     sniff->string_size = 0;
     sniff->copy_size = 0;
     sniff->copied = sniff->is_name || is_word(sniff);
-    if (!sniff->is_name && here(sniff) == NAME_ERROR)
+    if (!sniff->is_name && name_here(sniff) == NAME_ERROR)
         sniff->error_inside = true;
 }
 
@@ -267,7 +267,7 @@ static void end_finish(struct ld_sniff *sniff, struct lb_str reason)
     if (reason.size == 0 || lb_str_eq(reason, LB_STR("null")))
         return;
     sniff->finish = true;
-    if (here(sniff) == NAME_FINISH_REASON && lb_str_eq(reason, LB_STR("error")))
+    if (name_here(sniff) == NAME_FINISH_REASON && lb_str_eq(reason, LB_STR("error")))
         sniff->error = true;
 }
 
@@ -278,14 +278,14 @@ static void end_word(struct ld_sniff *sniff, struct lb_str word)
         word = lb_str_sub(word, 0, sizeof sniff->type - 1);
         memcpy(sniff->type, word.p, word.size);
         sniff->type[word.size] = '\0';
-    } else if (here(sniff) == NAME_OBJECT && sniff->depth == 1) {
+    } else if (name_here(sniff) == NAME_OBJECT && sniff->depth == 1) {
         bool error = lb_str_eq(word, LB_STR("error"));
         sniff->error |= error;
         sniff->thing |= !error && word.size > 0;
-    } else if (here(sniff) == NAME_STATUS && sniff->depth == 2 &&
+    } else if (name_here(sniff) == NAME_STATUS && sniff->depth == 2 &&
                at_level(sniff, 1) == NAME_RESPONSE) {
         sniff->error |= lb_str_eq(word, LB_STR("failed"));
-    } else if (sniff->depth == 1 && (COMPLAINTS >> here(sniff) & 1) != 0) {
+    } else if (sniff->depth == 1 && (COMPLAINTS >> name_here(sniff) & 1) != 0) {
         sniff->complains |= word.size > 0;
     } else if (is_finish(sniff)) {
         end_finish(sniff, word);
@@ -297,7 +297,7 @@ static void end_value(struct ld_sniff *sniff, struct lb_str start, size_t size, 
 {
     if (sniff->error_depth > 0 && size > 0)
         say_error(sniff);
-    if (here(sniff) == NAME_NONE)
+    if (name_here(sniff) == NAME_NONE)
         return;
     if (is_word(sniff))
         end_word(sniff, start);
@@ -373,7 +373,7 @@ static size_t take_string(struct ld_sniff *sniff, const char *bytes, size_t at, 
  * How deep below the top-level member that we are in a rule looks: is_usage, is_finish and is_text,
  * what makes `choices` and what makes `error`. From 1 to LD_SNIFF_LEVELS: all beyond is idle.
  */
-static uint32_t reach(const struct ld_sniff *sniff)
+static uint32_t reach_of(const struct ld_sniff *sniff)
 {
     const enum name outer = at_level(sniff, 1);
 
@@ -394,7 +394,7 @@ static uint32_t reach(const struct ld_sniff *sniff)
 /* A level within an error opens: how deep it is looked at. What is deeper says something. */
 static uint32_t reach_of_error(struct ld_sniff *sniff)
 {
-    const uint32_t other = reach(sniff);
+    const uint32_t other = reach_of(sniff);
     uint32_t most = sniff->error_depth + 2;
 
     if (sniff->depth > most || sniff->depth > LD_SNIFF_LEVELS)
@@ -414,9 +414,9 @@ static void open_level(struct ld_sniff *sniff, bool object)
 {
     if (object && sniff->depth == 2 && at_level(sniff, 1) == NAME_CHOICES)
         sniff->choices = true;
-    if (here(sniff) == NAME_ERROR)
+    if (name_here(sniff) == NAME_ERROR)
         sniff->error_inside = true;
-    if (!object && sniff->depth == 1 && here(sniff) == NAME_DATA)
+    if (!object && sniff->depth == 1 && name_here(sniff) == NAME_DATA)
         sniff->list = true;
     if (object && !sniff->copying && is_usage(sniff)) {
         sniff->copying = true;
@@ -426,7 +426,7 @@ static void open_level(struct ld_sniff *sniff, bool object)
     }
     if (!go_deeper(sniff))
         return;
-    sniff->idle = sniff->depth > (sniff->error_depth > 0 ? reach_of_error(sniff) : reach(sniff));
+    sniff->idle = sniff->depth > (sniff->error_depth > 0 ? reach_of_error(sniff) : reach_of(sniff));
     sniff->idle_depth = sniff->depth;
     if (sniff->idle)
         return;

@@ -48,7 +48,7 @@ struct job {
 /* ---- Pieces ---------------------------------------------------------------------------------- */
 
 /* Several texts as one in the arena; .p NULL: memory is short. */
-static struct lb_str join(struct lb_arena *arena, const struct lb_str *parts, size_t count)
+static struct lb_str join_texts(struct lb_arena *arena, const struct lb_str *parts, size_t count)
 {
     size_t size = 0;
 
@@ -76,18 +76,19 @@ static bool is_plain(struct lb_str s)
 }
 
 /* A JSON string in the arena; .p NULL: memory is short. */
-static struct lb_str quote(struct lb_arena *arena, struct lb_str s)
+static struct lb_str quote_text(struct lb_arena *arena, struct lb_str s)
 {
     struct lb_buf buf;
 
     if (is_plain(s)) {
         const struct lb_str parts[] = {LB_STR("\""), s, LB_STR("\"")};
-        return join(arena, parts, 3);
+        return join_texts(arena, parts, 3);
     }
     lb_buf_init(&buf, arena->host, 6 * s.size + 2);
     lj_json_write_str(s, &buf);
     struct lb_str written = lb_buf_str(&buf);
-    struct lb_str quoted = buf.failed == LLMGR_OK ? join(arena, &written, 1) : lb_str(NULL, 0);
+    struct lb_str quoted =
+        buf.failed == LLMGR_OK ? join_texts(arena, &written, 1) : lb_str(NULL, 0);
     lb_buf_free(&buf);
     return quoted;
 }
@@ -109,7 +110,7 @@ static llmgr_status add_member(struct job *job, struct lb_str quoted, struct lb_
     const struct lb_str comma = job->added.size > 0 ? LB_STR(",") : LB_STR("");
     const struct lb_str parts[] = {job->added, comma, quoted, LB_STR(":"), value};
 
-    job->added = join(job->arena, parts, 5);
+    job->added = join_texts(job->arena, parts, 5);
     return job->added.p != NULL ? LLMGR_OK : lb_fail_memory(job->err);
 }
 
@@ -204,7 +205,7 @@ bool ld_extra_sets(struct lb_str text, struct lb_str name)
     return sets;
 }
 
-static llmgr_status twice(struct job *job, const struct extra *extra)
+static llmgr_status refuse_twice(struct job *job, const struct extra *extra)
 {
     return lb_fail(job->err, LLMGR_ERR_INVALID,
                    N_("the request body has the member '%.*s' twice; send it once"),
@@ -224,7 +225,7 @@ static llmgr_status replace_member(struct job *job, const struct lj_member *memb
         if (!lb_str_eq(extra->name, name))
             continue;
         if (extra->used)
-            return twice(job, extra);
+            return refuse_twice(job, extra);
         extra->used = true;
         return add_edit(job, member->value, extra->value);
     }
@@ -295,12 +296,12 @@ static struct lb_str asking_options(const struct job *job)
         const struct lb_str parts[] = {
             lb_str_sub(text, 0, member.value.at), LB_STR("true"),
             lb_str_sub(text, member.value.at + member.value.size, text.size)};
-        return join(job->arena, parts, 3);
+        return join_texts(job->arena, parts, 3);
     }
     const struct lb_str parts[] = {LB_STR("{\"include_usage\":true"),
                                    empty ? LB_STR("") : LB_STR(","),
                                    lb_str_sub(text, 1, text.size)};
-    return join(job->arena, parts, 3);
+    return join_texts(job->arena, parts, 3);
 }
 
 /* The caller's own object: one value or one member changes within it. */
@@ -345,7 +346,7 @@ static llmgr_status merge_model(struct job *job)
 
     if (model.size == 0 || lb_str_eq(model, job->peek->model))
         return LLMGR_OK;
-    struct lb_str quoted = quote(job->arena, model);
+    struct lb_str quoted = quote_text(job->arena, model);
     if (quoted.p == NULL)
         return lb_fail_memory(job->err);
     if (job->peek->model_at.size > 0)
@@ -362,10 +363,10 @@ static llmgr_status place_added(struct job *job)
         return LLMGR_OK;
     const struct lb_str parts[] = {job->peek->empty || job->emptied ? LB_STR("") : LB_STR(","),
                                    job->added};
-    return add_edit(job, here, join(job->arena, parts, 2));
+    return add_edit(job, here, join_texts(job->arena, parts, 2));
 }
 
-static void put(struct ld_slices *out, struct lb_str slice)
+static void put_slice(struct ld_slices *out, struct lb_str slice)
 {
     if (slice.size == 0)
         return;
@@ -374,7 +375,7 @@ static void put(struct ld_slices *out, struct lb_str slice)
 }
 
 /* More edits than slices, which takes an extra_body of some thirty members: one copied piece. */
-static llmgr_status flatten(struct job *job, struct ld_slices *out)
+static llmgr_status flatten_slices(struct job *job, struct ld_slices *out)
 {
     size_t count = 2 * job->edit_count + 1;
     struct lb_str *parts = lb_arena_calloc(job->arena, count, sizeof *parts);
@@ -389,10 +390,10 @@ static llmgr_status flatten(struct job *job, struct ld_slices *out)
         at = edit->from.at + edit->from.size;
     }
     parts[count - 1] = lb_str_sub(job->body, at, job->body.size);
-    struct lb_str whole = join(job->arena, parts, count);
+    struct lb_str whole = join_texts(job->arena, parts, count);
     if (whole.p == NULL)
         return lb_fail_memory(job->err);
-    put(out, whole);
+    put_slice(out, whole);
     return LLMGR_OK;
 }
 
@@ -403,14 +404,14 @@ static llmgr_status read_out(struct job *job, struct ld_slices *out)
     out->count = 0;
     out->size = 0;
     if (2 * job->edit_count + 1 > LD_SLICES_MAX)
-        return flatten(job, out);
+        return flatten_slices(job, out);
     for (size_t i = 0; i < job->edit_count; i++) {
         const struct edit *edit = &job->edits[i];
-        put(out, lb_str_sub(job->body, at, edit->from.at));
-        put(out, edit->to);
+        put_slice(out, lb_str_sub(job->body, at, edit->from.at));
+        put_slice(out, edit->to);
         at = edit->from.at + edit->from.size;
     }
-    put(out, lb_str_sub(job->body, at, job->body.size));
+    put_slice(out, lb_str_sub(job->body, at, job->body.size));
     return LLMGR_OK;
 }
 

@@ -74,7 +74,7 @@ static bool plain_data(struct lb_str raw, struct lb_str *data)
  * An event that did no more than add one text may come again with another. What else it said (a
  * type, a finish) is in the report, where it would be put again; a usage is of its own event.
  */
-static void remember(struct ld_tap *tap, struct lb_str raw)
+static void remember_event(struct ld_tap *tap, struct lb_str raw)
 {
     const struct ld_sniff *sniff = &tap->sniff;
     const struct lb_str text = sniff->last;
@@ -118,7 +118,7 @@ static bool take_data(struct ld_tap *tap, struct lb_str raw, struct lb_str data,
     ld_sniff_reset(&tap->sniff);
     ld_sniff_feed(&tap->sniff, data.p, data.size);
     ld_tap_absorb(tap, type);
-    remember(tap, raw);
+    remember_event(tap, raw);
     return ld_tap_judge_event(tap, raw, type) && !ld_tap_is_extra(tap, data, finished);
 }
 
@@ -157,13 +157,13 @@ static bool take_event(struct ld_tap *tap, struct lb_str raw)
 /* ---- Handing out ----------------------------------------------------------------------------- */
 
 /* What may pass up to `end` goes out; what follows starts at `next`. */
-static void flush(struct pass *pass, size_t end, size_t next)
+static void flush_pass(struct pass *pass, size_t end, size_t next)
 {
     ld_filter_put(pass->out, lb_str_sub(pass->in, pass->run, end));
     pass->run = next;
 }
 
-static void empty(struct lb_buf *buf)
+static void empty_buf(struct lb_buf *buf)
 {
     if (buf->capacity > KEEP_MAX)
         lb_buf_free(buf);
@@ -221,8 +221,8 @@ static void let_loose(struct pass *pass)
     if (tap->drop) {
         tap->cut = tap->filter.report.failed = true;
         tap->filter.report.withheld += carry->size + more.size;
-        flush(pass, pass->event, pass->event + more.size);
-        empty(carry);
+        flush_pass(pass, pass->event, pass->event + more.size);
+        empty_buf(carry);
     } else if (carry->size > 0) {
         flush_carry(pass);
     } else {
@@ -265,7 +265,7 @@ static void end_carried(struct pass *pass, size_t next)
     tap->dropped = !take_event(tap, lb_buf_str(carry));
     if (tap->dropped) {
         tap->filter.report.withheld += carry->size;
-        empty(carry);
+        empty_buf(carry);
     } else {
         flush_carry(pass);
     }
@@ -295,7 +295,7 @@ static void end_event(struct pass *pass, size_t end, size_t next)
         tap->dropped = !take_event(tap, lb_str_sub(pass->in, pass->event, next));
         if (tap->dropped) {
             tap->filter.report.withheld += next - pass->event;
-            flush(pass, pass->event, next);
+            flush_pass(pass, pass->event, next);
         }
     }
     if (tap->loose)
@@ -329,7 +329,7 @@ static void keep_rest(struct pass *pass)
         carry->limit = tap->event_max;
         lb_buf_add_str(carry, rest);
         if (carry->failed == LLMGR_OK) {
-            flush(pass, pass->event, pass->in.size);
+            flush_pass(pass, pass->event, pass->in.size);
             note_done(tap);
             return;
         }
@@ -338,7 +338,7 @@ static void keep_rest(struct pass *pass)
     }
     if (tap->loose)
         take_loose(pass, pass->in.size);
-    flush(pass, pass->in.size, pass->in.size);
+    flush_pass(pass, pass->in.size, pass->in.size);
 }
 
 /* ---- Events without an empty line ------------------------------------------------------------ */
@@ -362,7 +362,7 @@ static void add_empty_line(struct pass *pass, size_t at)
     tap->single = true;
     if (tap->dropped)
         return;
-    flush(pass, at, at);
+    flush_pass(pass, at, at);
     ld_filter_put(pass->out, LB_STR("\n"));
     tap->filter.report.added++;
 }
@@ -434,7 +434,7 @@ static size_t feed_stream(struct pass *pass)
         if (alone)
             add_empty_line(pass, at);
         if (pass->out->count >= LD_FILTER_SLICES - 3) { /* a carry, its rest and a run still fit */
-            flush(pass, at, at);
+            flush_pass(pass, at, at);
             return at;
         }
     }
@@ -442,18 +442,18 @@ static size_t feed_stream(struct pass *pass)
     return size;
 }
 
-static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_out *out);
+static size_t feed_tap(struct ld_filter *filter, struct lb_str in, struct ld_filter_out *out);
 
 /* It is known now. What was kept until then goes first: blanks, and the start of a field's name. */
-static void decide(struct ld_tap *tap, enum ld_look look, struct ld_filter_out *out)
+static void decide_kind(struct ld_tap *tap, enum ld_look look, struct ld_filter_out *out)
 {
     tap->filter.decided = true;
     tap->filter.stream = look == LD_LOOK_EVENTS || (tap->filter.stream && look != LD_LOOK_WHOLE);
     ld_sniff_init(&tap->sniff, tap->host, tap->endpoint, tap->filter.stream);
-    (void)feed(&tap->filter, lb_str(tap->start, tap->start_size), out);
+    (void)feed_tap(&tap->filter, lb_str(tap->start, tap->start_size), out);
 }
 
-static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_out *out)
+static size_t feed_tap(struct ld_filter *filter, struct lb_str in, struct ld_filter_out *out)
 {
     struct ld_tap *tap = tap_of(filter);
 
@@ -464,7 +464,7 @@ static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_
         enum ld_look look = ld_tap_look(tap, in);
         if (look == LD_LOOK_MORE)
             return in.size;
-        decide(tap, look, out);
+        decide_kind(tap, look, out);
     }
     if (!tap->filter.stream) {
         ld_tap_feed_whole(tap, in, out);
@@ -472,12 +472,12 @@ static size_t feed(struct ld_filter *filter, struct lb_str in, struct ld_filter_
     }
     struct lb_buf *handed_out = &tap->carry[tap->current ^ 1];
     if (handed_out->size > 0)
-        empty(handed_out);
+        empty_buf(handed_out);
     struct pass pass = {.tap = tap, .in = in, .out = out};
     return feed_stream(&pass);
 }
 
-static void finish(struct ld_filter *filter, struct ld_filter_out *out)
+static void finish_tap(struct ld_filter *filter, struct ld_filter_out *out)
 {
     struct ld_tap *tap = tap_of(filter);
     struct pass pass = {.tap = tap, .out = out};
@@ -486,7 +486,7 @@ static void finish(struct ld_filter *filter, struct ld_filter_out *out)
     if (tap->ended)
         return;
     if (!tap->filter.decided)
-        decide(tap, LD_LOOK_UNSAID, out);
+        decide_kind(tap, LD_LOOK_UNSAID, out);
     tap->ended = true;
     if (!tap->filter.stream) {
         ld_tap_absorb(tap, LB_STR(""));
@@ -508,7 +508,7 @@ static bool at_boundary(const struct ld_filter *filter)
     return (tap->filter.stream || !tap->filter.decided) && !tap->loose && !tap->open;
 }
 
-static bool complete(const struct ld_filter *filter)
+static bool tap_is_complete(const struct ld_filter *filter)
 {
     const struct ld_tap *tap = looked_at(filter);
     bool must_say = tap->rule == LD_USAGE_RESPONSES;
@@ -538,10 +538,10 @@ static void give_back(struct ld_filter *filter)
 
 static const struct ld_filter_face TAP_FACE = {
     .size = sizeof(struct ld_tap),
-    .feed = feed,
-    .finish = finish,
+    .feed = feed_tap,
+    .finish = finish_tap,
     .at_boundary = at_boundary,
-    .complete = complete,
+    .complete = tap_is_complete,
     .free = give_back,
 };
 

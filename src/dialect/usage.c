@@ -193,7 +193,7 @@ void ld_usage_parts_init(struct ld_usage_parts *parts)
 }
 
 /* Replaces *to if there is such a count. */
-static bool take(int64_t *to, const struct counts *counts, enum count count)
+static bool take_count(int64_t *to, const struct counts *counts, enum count count)
 {
     if (counts->n[count] == -1)
         return false;
@@ -222,14 +222,14 @@ static void take_surplus(struct llmgr_usage *usage, int64_t prompt, int64_t comp
 
 static bool read_chat(struct llmgr_usage *usage, const struct counts *counts)
 {
-    bool any = take(&usage->prompt_tokens, counts, COUNT_PROMPT);
-    any |= take(&usage->completion_tokens, counts, COUNT_COMPLETION);
-    any |= take(&usage->total_tokens, counts, COUNT_TOTAL);
-    if (take(&usage->cached_tokens, counts, COUNT_PROMPT_CACHED))
+    bool any = take_count(&usage->prompt_tokens, counts, COUNT_PROMPT);
+    any |= take_count(&usage->completion_tokens, counts, COUNT_COMPLETION);
+    any |= take_count(&usage->total_tokens, counts, COUNT_TOTAL);
+    if (take_count(&usage->cached_tokens, counts, COUNT_PROMPT_CACHED))
         any = true;
     else
-        any |= take(&usage->cached_tokens, counts, COUNT_CACHE_HIT);
-    any |= take(&usage->reasoning_tokens, counts, COUNT_COMPLETION_REASONING);
+        any |= take_count(&usage->cached_tokens, counts, COUNT_CACHE_HIT);
+    any |= take_count(&usage->reasoning_tokens, counts, COUNT_COMPLETION_REASONING);
     take_surplus(usage, counts->n[COUNT_PROMPT], counts->n[COUNT_COMPLETION],
                  counts->n[COUNT_TOTAL]);
     return any;
@@ -247,11 +247,11 @@ bool ld_usage_read(struct llmgr_usage *usage, const json_t *object)
 
 static bool read_responses(struct llmgr_usage *usage, const struct counts *counts)
 {
-    bool any = take(&usage->prompt_tokens, counts, COUNT_INPUT);
-    any |= take(&usage->completion_tokens, counts, COUNT_OUTPUT);
-    any |= take(&usage->total_tokens, counts, COUNT_TOTAL);
-    any |= take(&usage->cached_tokens, counts, COUNT_INPUT_CACHED);
-    any |= take(&usage->reasoning_tokens, counts, COUNT_OUTPUT_REASONING);
+    bool any = take_count(&usage->prompt_tokens, counts, COUNT_INPUT);
+    any |= take_count(&usage->completion_tokens, counts, COUNT_OUTPUT);
+    any |= take_count(&usage->total_tokens, counts, COUNT_TOTAL);
+    any |= take_count(&usage->cached_tokens, counts, COUNT_INPUT_CACHED);
+    any |= take_count(&usage->reasoning_tokens, counts, COUNT_OUTPUT_REASONING);
     take_surplus(usage, counts->n[COUNT_INPUT], counts->n[COUNT_OUTPUT], counts->n[COUNT_TOTAL]);
     return any;
 }

@@ -17,8 +17,8 @@ enum {
     LOOKS = 4,           /* at what a client takes, within the write timeout */
 };
 
-static void feed(struct lg_client *client);
-static void stalled(void *context);
+static void feed_requests(struct lg_client *client);
+static void client_stalled(void *context);
 static void await_next(struct lg_client *client);
 static void watch_writing(struct lg_client *client);
 
@@ -35,7 +35,7 @@ static void idle_over(void *context)
 }
 
 /* The head, or the body, does not come: an answer, if there is anything to answer to. */
-static void late(void *context)
+static void body_late(void *context)
 {
     struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
 
@@ -55,11 +55,12 @@ static void start_timer(struct lg_client *client, int64_t ms, void (*fire)(void 
 
 static void look_again(struct lg_client *client)
 {
-    start_timer(client, (client->worker->settings->write_timeout_ms + LOOKS - 1) / LOOKS, stalled);
+    start_timer(client, (client->worker->settings->write_timeout_ms + LOOKS - 1) / LOOKS,
+                client_stalled);
 }
 
 /* A client that takes something of its answer, however slowly, lives; one that stops does not. */
-static void stalled(void *context)
+static void client_stalled(void *context)
 {
     struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
 
@@ -138,18 +139,18 @@ void lg_client_close(struct lg_client *client)
         events_of(client)->gone(client->request);
 }
 
-static void linger(struct lg_client *client)
+static void linger_after(struct lg_client *client)
 {
     if (end_ours(client))
         ln_conn_linger(client->conn, client->unread_body ? LG_LINGER_MS : LG_LINGER_MS / 4);
 }
 
 /* Nothing further is served. What has been answered is still taken, however slowly. */
-static void part(struct lg_client *client, bool unread_body)
+static void part_from(struct lg_client *client, bool unread_body)
 {
     client->unread_body = unread_body;
     if (!client->owing) {
-        linger(client);
+        linger_after(client);
         return;
     }
     client->parting = true;
@@ -162,7 +163,7 @@ static void part(struct lg_client *client, bool unread_body)
 void lg_client_end_idle(struct lg_client *client)
 {
     if (client->request == NULL && client->in.size == 0 && !client->parting && !client->closing)
-        part(client, false);
+        part_from(client, false);
 }
 
 /* ---- Events of the connection ---------------------------------------------------------------- */
@@ -184,7 +185,7 @@ static void on_data(struct ln_conn *conn, void *context, struct lb_str bytes)
         }
         client->now = lb_buf_str(&client->in);
     }
-    feed(client);
+    feed_requests(client);
 }
 
 static void on_drained(struct ln_conn *conn, void *context)
@@ -199,12 +200,12 @@ static void on_drained(struct ln_conn *conn, void *context)
     if (client->request != NULL)
         events_of(client)->drained(client->request);
     else if (!client->owing && client->parting)
-        linger(client);
+        linger_after(client);
     else if (!client->owing)
         await_next(client);
 }
 
-static void leave(void *context)
+static void leave_later(void *context)
 {
     struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
 
@@ -228,9 +229,9 @@ static void on_end(struct ln_conn *conn, void *context, llmgr_status why)
     if (!client->half || client->wants_body || (client->request == NULL && !client->owing))
         lg_client_close(client);
     else if (client->request == NULL)
-        part(client, false);
+        part_from(client, false);
     else if (!events_of(client)->is_settled(client->request))
-        ln_defer_start(client->worker->loop, &client->again, leave, client);
+        ln_defer_start(client->worker->loop, &client->again, leave_later, client);
 }
 
 static const struct ln_conn_face CLIENT_FACE = {
@@ -307,7 +308,7 @@ static void collect_head(struct lg_client *client)
         }
         lh_head_init_request(&client->partial->head, client->partial->fields, LH_FIELDS,
                              &lh_limits_default);
-        start_timer(client, client->worker->settings->head_timeout_ms, late);
+        start_timer(client, client->worker->settings->head_timeout_ms, body_late);
     }
 }
 
@@ -405,7 +406,7 @@ static bool next_request(struct lg_client *client, unsigned *begun)
     return false;
 }
 
-static void feed(struct lg_client *client)
+static void feed_requests(struct lg_client *client)
 {
     unsigned begun = 0;
 
@@ -434,7 +435,7 @@ static void feed_again(void *context)
     struct lg_client *client = LB_CAST(struct lg_client, context, CLIENT_MAGIC);
 
     client->now = lb_buf_str(&client->in);
-    feed(client);
+    feed_requests(client);
 }
 
 /* What has come already is next, or what will come. */
@@ -468,7 +469,7 @@ struct lb_str lg_client_take(struct lg_client *client, size_t max)
  * requests, as long as its sender likes. Its pace is looked at once in each window, when something
  * comes; if nothing does, body_timeout ends it. While a platform takes no more, nobody is to blame.
  */
-static bool drips(struct lg_client *client, bool begins)
+static bool body_drips(struct lg_client *client, bool begins)
 {
     const struct lg_settings *settings = client->worker->settings;
     uint32_t now = (uint32_t)ln_loop_now(client->worker->loop);
@@ -494,10 +495,10 @@ void lg_client_want_body(struct lg_client *client, bool wants)
             watch_writing(client); /* an answer that began before the body ended */
         return;
     }
-    if (drips(client, begins)) /* not from here: the request that reads is on the stack */
-        start_timer(client, 1, late);
+    if (body_drips(client, begins)) /* not from here: the request that reads is on the stack */
+        start_timer(client, 1, body_late);
     else
-        start_timer(client, client->worker->settings->body_timeout_ms, late);
+        start_timer(client, client->worker->settings->body_timeout_ms, body_late);
     if (client->feeding)
         return;
     if (client->in.size > 0) /* some of it came while its token was looked up */
@@ -512,7 +513,7 @@ bool lg_client_write(struct lg_client *client, const struct lb_str *slices, size
         return false;
     if (ln_conn_write(client->conn, slices, count) != LLMGR_OK) {
         /* Not from here: the request that writes is on the stack. */
-        start_timer(client, 1, stalled);
+        start_timer(client, 1, client_stalled);
         client->ended = true;
         return false;
     }
@@ -538,7 +539,7 @@ void lg_client_done(struct lg_client *client, bool keep, bool unread_body)
         return;
     }
     if (!keep || client->ended || client->worker->draining) {
-        part(client, unread_body);
+        part_from(client, unread_body);
         return;
     }
     if (client->feeding)

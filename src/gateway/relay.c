@@ -54,7 +54,7 @@ bool lg_relay_at_boundary(const struct lg_request *request)
  * Silence. Between two events of a stream a ping goes out; before the platform's head it also
  * commits us to status 200, which is better than the hop in front of us giving up.
  */
-static void ping(void *context)
+static void send_ping(void *context)
 {
     struct lg_request *request = lg_request_of(context);
     struct lg_attempt *attempt = request->attempt;
@@ -83,7 +83,7 @@ static void ping_again(struct lg_request *request)
     int64_t after = request->settings->ping_ms;
 
     if (after > 0)
-        ln_timer_start(request->worker->loop, &request->ping, after, ping, request);
+        ln_timer_start(request->worker->loop, &request->ping, after, send_ping, request);
 }
 
 void lg_relay_start(struct lg_request *request)
@@ -170,7 +170,7 @@ static bool begin_answer(struct lg_request *request, const struct lh_head *head)
 }
 
 /* The first bytes are here. Of a stream that has begun, nothing but events can be told. */
-static void decide(struct lg_request *request)
+static void decide_answer(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
 
@@ -206,7 +206,7 @@ static void on_head(struct lu_exchange *exchange, void *context, const struct lh
 /* ---- The body -------------------------------------------------------------------------------- */
 
 /* One write: head if it has not left yet, the slices gathered, the end if `last`. */
-static void flush(struct lg_request *request, bool last)
+static void flush_out(struct lg_request *request, bool last)
 {
     struct lg_attempt *attempt = request->attempt;
     struct lg_worker *worker = request->worker;
@@ -243,14 +243,14 @@ static void flush(struct lg_request *request, bool last)
  * One slice more that is to leave. What lies elsewhere than in `fed` is the filter's own memory and
  * lives until it is fed again: such slices leave before.
  */
-static void gather(struct lg_request *request, struct lb_str slice, struct lb_str fed)
+static void gather_slice(struct lg_request *request, struct lb_str slice, struct lb_str fed)
 {
     struct lg_worker *worker = request->worker;
 
     if (slice.size == 0)
         return;
     if (worker->pass_count == LG_PASS_MAX)
-        flush(request, false);
+        flush_out(request, false);
     if (slice.p < fed.p || slice.p >= fed.p + fed.size)
         worker->pass_short_lived = true;
     worker->pass[worker->pass_count++] = slice;
@@ -258,23 +258,23 @@ static void gather(struct lg_request *request, struct lb_str slice, struct lb_st
 }
 
 /* The same with the tails of its ids, which leave before the next ones are made. */
-static void sign(struct lg_request *request, struct lb_str slice, struct lb_str fed)
+static void sign_slice(struct lg_request *request, struct lb_str slice, struct lb_str fed)
 {
     struct lg_signing *signing = request->attempt->signing;
     struct ld_signer_out out;
 
     while (slice.size > 0) {
         if (lg_signing_waits(signing))
-            flush(request, false);
+            flush_out(request, false);
         size_t used = lg_signing_feed(signing, slice, &out);
         for (size_t i = 0; i < out.count; i++)
-            gather(request, out.slice[i], fed);
+            gather_slice(request, out.slice[i], fed);
         slice = lb_str_sub(slice, used, slice.size);
     }
 }
 
 /* Of what is no answer: as much as a text can use. */
-static void collect(struct lg_attempt *attempt, struct lb_str bytes)
+static void collect_refusal(struct lg_attempt *attempt, struct lb_str bytes)
 {
     size_t room = LG_REFUSAL_MAX - attempt->refusal.size;
 
@@ -282,17 +282,18 @@ static void collect(struct lg_attempt *attempt, struct lb_str bytes)
 }
 
 /* Gathers what the filter lets through of `fed`; what has gone astray is kept to be told of. */
-static void pass(struct lg_request *request, const struct ld_filter_out *out, struct lb_str fed)
+static void pass_slices(struct lg_request *request, const struct ld_filter_out *out,
+                        struct lb_str fed)
 {
     struct lg_attempt *attempt = request->attempt;
 
     for (size_t i = 0; i < out->count; i++) {
         if (attempt->is_astray)
-            collect(attempt, out->slice[i]);
+            collect_refusal(attempt, out->slice[i]);
         else if (attempt->signing != NULL)
-            sign(request, out->slice[i], fed);
+            sign_slice(request, out->slice[i], fed);
         else
-            gather(request, out->slice[i], fed);
+            gather_slice(request, out->slice[i], fed);
     }
 }
 
@@ -304,7 +305,7 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
 
     (void)exchange;
     if (attempt->came == LG_CAME_REFUSAL) {
-        collect(attempt, bytes);
+        collect_refusal(attempt, bytes);
         return;
     }
     if (lg_own_holds(request->own)) {
@@ -315,12 +316,12 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
     }
     while (bytes.size > 0) {
         if (request->worker->pass_short_lived)
-            flush(request, false);
+            flush_out(request, false);
         bool decided = attempt->filter->decided;
         size_t used = ld_filter_feed(attempt->filter, bytes, &out);
         if (!decided && attempt->filter->decided)
-            decide(request);
-        pass(request, &out, bytes);
+            decide_answer(request);
+        pass_slices(request, &out, bytes);
         bytes = lb_str_sub(bytes, used, bytes.size);
     }
 }
@@ -353,15 +354,16 @@ static void gather_last(struct lg_request *request)
     struct ld_filter_out out;
 
     if (request->worker->pass_short_lived)
-        flush(request, false);
+        flush_out(request, false);
     bool decided = attempt->filter->decided;
     ld_filter_finish(attempt->filter, &out);
     if (!decided)
-        decide(request);
-    pass(request, &out, lb_str(NULL, 0));
+        decide_answer(request);
+    pass_slices(request, &out, lb_str(NULL, 0));
     if (attempt->is_astray) {
         if (!attempt->head_left)
-            flush(request, false); /* the stream that its type announced, for an event of ours */
+            flush_out(request,
+                      false); /* the stream that its type announced, for an event of ours */
         lg_attempt_stop(attempt, LLMGR_END_UPSTREAM_ERROR);
         lg_refusal_astray(request);
         return;
@@ -380,10 +382,10 @@ void lg_relay_last(struct lg_request *request)
     const bool whole = request->attempt->is_whole;
 
     request->answered = whole;
-    flush(request, whole);
+    flush_out(request, whole);
 }
 
-static void complete(struct lg_request *request)
+static void complete_answer(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
 
@@ -400,7 +402,7 @@ static void complete(struct lg_request *request)
 }
 
 /* The stream has told its end, and the platform keeps its body open: it is waited for no longer. */
-static void drained(void *context)
+static void drain_over(void *context)
 {
     struct lg_request *request = lg_request_of(context);
 
@@ -409,7 +411,7 @@ static void drained(void *context)
 }
 
 /* Bytes came: the silence begins anew, unless nothing but the end of the body can follow. */
-static void watch(struct lg_request *request)
+static void watch_end(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
 
@@ -417,7 +419,7 @@ static void watch(struct lg_request *request)
         return;
     attempt->is_draining = lg_attempt_has_ended(attempt);
     if (attempt->is_draining)
-        ln_timer_start(request->worker->loop, &request->ping, DRAIN_MS, drained, request);
+        ln_timer_start(request->worker->loop, &request->ping, DRAIN_MS, drain_over, request);
     else if (attempt->events && ln_timer_running(&request->ping))
         ping_again(request);
 }
@@ -429,7 +431,7 @@ static void on_batch(struct lu_exchange *exchange, void *context, bool is_comple
 
     (void)exchange;
     if (is_complete) {
-        complete(request);
+        complete_answer(request);
         return;
     }
     if (attempt->came == LG_CAME_REFUSAL && attempt->refusal.size == LG_REFUSAL_MAX) {
@@ -440,8 +442,8 @@ static void on_batch(struct lu_exchange *exchange, void *context, bool is_comple
     if (attempt->came != LG_CAME_ANSWER || lg_own_holds(request->own))
         return;
     if (attempt->deferred == NULL && (!attempt->head_left || request->worker->pass_count > 0))
-        flush(request, false);
-    watch(request);
+        flush_out(request, false);
+    watch_end(request);
     release_body(request);
     hold_back(request);
 }
@@ -454,7 +456,7 @@ static void on_end(struct lu_exchange *exchange, void *context, const struct llm
     (void)exchange;
     attempt->exchange = NULL;
     if (err->status == LLMGR_OK || lg_attempt_has_ended(attempt)) {
-        complete(request);
+        complete_answer(request);
         return;
     }
     lg_attempt_stop(attempt, attempt->came == LG_CAME_ANSWER ? LLMGR_END_UPSTREAM_CUT
@@ -480,7 +482,7 @@ const struct lu_face lg_relay_face = {
 /* ---- The step -------------------------------------------------------------------------------- */
 
 /* What was held leaves as if it had just come. */
-static enum lg_verdict release(struct lg_request *request)
+static enum lg_verdict release_held(struct lg_request *request)
 {
     lb_buf_reset(&request->worker->out);
     lb_buf_add_str(&request->worker->out, lb_buf_str(&request->own->head));
@@ -499,7 +501,7 @@ enum lg_verdict lg_step_relay(struct lg_request *request)
     if (request->upload != NULL && request->body_open)
         lg_upload_feed(request);
     if (attempt->state == LG_ATTEMPT_HELD && !request->working)
-        return lg_own_record(request, release);
+        return lg_own_record(request, release_held);
     if (!lg_attempt_is_over(attempt))
         return LG_WAIT;
     if (request->error == NULL && attempt->is_whole)

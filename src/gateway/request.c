@@ -36,7 +36,7 @@ static const struct step STEPS[] = {
 /* ---- The driver ------------------------------------------------------------------------------ */
 
 /* The only place where a request changes its step. */
-static void move(struct lg_request *request, enum lg_step to)
+static void move_to(struct lg_request *request, enum lg_step to)
 {
     if (request->worker->host->log_level >= LLMGR_LOG_DEBUG)
         lb_debug(request->worker->host, "%.*s: %s -> %s", (int)request->id.size, request->id.p,
@@ -47,18 +47,18 @@ static void move(struct lg_request *request, enum lg_step to)
 static void free_request(struct lg_request *request);
 
 /* One step further; false if the request waits. */
-static bool advance(struct lg_request *request)
+static bool advance_step(struct lg_request *request)
 {
     switch (STEPS[request->step].run(request)) {
     case LG_NEXT:
-        move(request, request->step + 1);
+        move_to(request, request->step + 1);
         return true;
     case LG_AGAIN:
-        move(request, LG_STEP_ADMIT);
+        move_to(request, LG_STEP_ADMIT);
         return true;
     case LG_FAIL:
     case LG_DONE:
-        move(request, LG_STEP_SETTLE);
+        move_to(request, LG_STEP_SETTLE);
         return true;
     case LG_WAIT:
     default:
@@ -87,9 +87,9 @@ void lg_request_run(struct lg_request *request)
             lg_work_drop(request);
             if (request->cut && !request->answered)
                 tell_cut(request);
-            move(request, LG_STEP_SETTLE);
+            move_to(request, LG_STEP_SETTLE);
         }
-        while (request->step < LG_STEP_COUNT && advance(request))
+        while (request->step < LG_STEP_COUNT && advance_step(request))
             continue;
     } while (request->again && request->step < LG_STEP_COUNT);
     request->running = false;
@@ -266,7 +266,7 @@ void lg_request_late(struct lg_request *request)
 /* ---- The head -------------------------------------------------------------------------------- */
 
 /* Every slice of the old head, moved to where its bytes are now. */
-static struct lb_str moved(struct lb_str slice, const char *from, const char *to, size_t size)
+static struct lb_str moved_slice(struct lb_str slice, const char *from, const char *to, size_t size)
 {
     if (slice.p >= from && slice.p < from + size)
         slice.p = to + (slice.p - from);
@@ -294,20 +294,20 @@ llmgr_status lg_request_keep(struct lg_request *request)
     memcpy(bytes, from, size);
     *head = *old;
     head->fields = fields;
-    head->method_name = moved(old->method_name, from, bytes, size);
-    head->target = moved(old->target, from, bytes, size);
-    head->path = moved(old->path, from, bytes, size);
-    head->query = moved(old->query, from, bytes, size);
-    head->host = moved(old->host, from, bytes, size);
+    head->method_name = moved_slice(old->method_name, from, bytes, size);
+    head->target = moved_slice(old->target, from, bytes, size);
+    head->path = moved_slice(old->path, from, bytes, size);
+    head->query = moved_slice(old->query, from, bytes, size);
+    head->host = moved_slice(old->host, from, bytes, size);
     for (size_t i = 0; i < old->field_count; i++) {
         fields[i] = old->fields[i];
-        fields[i].name = moved(old->fields[i].name, from, bytes, size);
-        fields[i].value = moved(old->fields[i].value, from, bytes, size);
+        fields[i].name = moved_slice(old->fields[i].name, from, bytes, size);
+        fields[i].value = moved_slice(old->fields[i].value, from, bytes, size);
     }
-    request->match.path = moved(request->match.path, from, bytes, size);
-    request->match.rest = moved(request->match.rest, from, bytes, size);
+    request->match.path = moved_slice(request->match.path, from, bytes, size);
+    request->match.rest = moved_slice(request->match.rest, from, bytes, size);
     for (size_t i = 0; i < request->match.param_count; i++)
-        request->match.params[i] = moved(request->match.params[i], from, bytes, size);
+        request->match.params[i] = moved_slice(request->match.params[i], from, bytes, size);
     request->head = head;
     request->kept = true;
     return LLMGR_OK;

@@ -267,7 +267,7 @@ static bool is_unread(const struct lg_request *request)
     return request->streams_body || (ask != NULL && ask->kind != LG_ASK_JSON);
 }
 
-static enum lg_verdict opened(struct lg_request *request, void *context, llmgr_status status)
+static enum lg_verdict ids_opened(struct lg_request *request, void *context, llmgr_status status)
 {
     const struct opening *opening = LB_CAST(struct opening, context, OPENING_MAGIC);
 
@@ -296,7 +296,7 @@ static void open_json(void *context)
         opening->status = look_again(request, &opening->err);
 }
 
-static enum lg_verdict start(struct lg_request *request, bool choose, bool name)
+static enum lg_verdict start_opening(struct lg_request *request, bool choose, bool name)
 {
     const struct lr_target *target = &request->attempt->target;
     struct opening opening = {.magic = OPENING_MAGIC,
@@ -308,13 +308,13 @@ static enum lg_verdict start(struct lg_request *request, bool choose, bool name)
     lf_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
     if (request->body.size <= AT_ONCE_MAX) {
         open_json(&opening);
-        return opened(request, &opening, LLMGR_OK);
+        return ids_opened(request, &opening, LLMGR_OK);
     }
     struct opening *kept = lb_arena_alloc(&request->arena, sizeof *kept);
     if (kept == NULL)
         return lg_request_fail_memory(request);
     *kept = opening;
-    return lg_work_start(request, open_json, opened, kept);
+    return lg_work_start(request, open_json, ids_opened, kept);
 }
 
 enum lg_verdict lg_step_open(struct lg_request *request)
@@ -331,5 +331,5 @@ enum lg_verdict lg_step_open(struct lg_request *request)
     const bool choose = is_json && may_choose(request);
     const bool name = is_json && (ask->peek.refs || ask->peek.ids);
     /* Most that come name nothing: for them nothing is hashed or walked. */
-    return choose || name || placed ? start(request, choose, name) : LG_NEXT;
+    return choose || name || placed ? start_opening(request, choose, name) : LG_NEXT;
 }

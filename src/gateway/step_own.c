@@ -62,7 +62,7 @@ static void drop_look_up(void *context)
     lb_free(lm_host(look->manager), look);
 }
 
-static enum lg_verdict refuse(struct lg_request *request, const struct llmgr_error *err)
+static enum lg_verdict refuse_foreign(struct lg_request *request, const struct llmgr_error *err)
 {
     request->error_plain = err->status == LLMGR_ERR_NOT_FOUND;
     return lg_request_fail_with(request, err);
@@ -76,10 +76,10 @@ static enum lg_verdict looked_up(struct lg_request *request, void *context, llmg
         return lg_request_fail(request, status, N_("the server is closing"));
     if (request->gone)
         return LG_DONE;
-    return look->status == LLMGR_OK ? LG_NEXT : refuse(request, &look->err);
+    return look->status == LLMGR_OK ? LG_NEXT : refuse_foreign(request, &look->err);
 }
 
-static struct lb_str put(char **texts, struct lb_str text)
+static struct lb_str put_text(char **texts, struct lb_str text)
 {
     char *to = *texts;
 
@@ -103,11 +103,11 @@ static enum lg_verdict start_look_up(struct lg_request *request, const struct lf
     look->magic = OWNERS_MAGIC;
     look->manager = manager;
     look->platform_id = target->platform_id;
-    look->user = put(&texts, target->user);
+    look->user = put_text(&texts, target->user);
     look->count = names->count;
     for (size_t i = 0; i < names->count; i++) {
         look->objects[i] = names->objects[i]; /* kinds are constants */
-        look->objects[i].id = put(&texts, names->objects[i].id);
+        look->objects[i].id = put_text(&texts, names->objects[i].id);
     }
     return lg_work_start_bounded(request, look_up, looked_up, drop_look_up, look);
 }
@@ -131,7 +131,8 @@ static void gather_all(void *context)
     gather->status = lf_names_find(&gather->from, &gather->names, &gather->err);
 }
 
-static enum lg_verdict gathered(struct lg_request *request, void *context, llmgr_status status)
+static enum lg_verdict names_gathered(struct lg_request *request, void *context,
+                                      llmgr_status status)
 {
     const struct gather *gather = LB_CAST(struct gather, context, GATHER_MAGIC);
 
@@ -140,7 +141,7 @@ static enum lg_verdict gathered(struct lg_request *request, void *context, llmgr
     if (request->gone || request->cut)
         return LG_DONE;
     if (gather->status != LLMGR_OK)
-        return refuse(request, &gather->err);
+        return refuse_foreign(request, &gather->err);
     request->own->makes_batch_file = gather->names.batch_file;
     return gather->names.count > 0 ? start_look_up(request, &gather->names) : LG_NEXT;
 }
@@ -189,9 +190,9 @@ static enum lg_verdict start_gathering(struct lg_request *request)
     if (gather->from.kind == LF_BODY_FORM)
         gather->from.form = &request->ask->form;
     if (request->body.size > LG_OWN_LOOK_MAX)
-        return lg_work_start(request, gather_all, gathered, gather);
+        return lg_work_start(request, gather_all, names_gathered, gather);
     gather_all(gather);
-    return gathered(request, gather, LLMGR_OK);
+    return names_gathered(request, gather, LLMGR_OK);
 }
 
 /* ---- The step -------------------------------------------------------------------------------- */
@@ -245,7 +246,7 @@ static bool type_suits(const struct lg_request *request)
     return is_opaque_type(type) || is_pairs(type);
 }
 
-static enum lg_verdict judge(struct lg_request *request)
+static enum lg_verdict judge_owner(struct lg_request *request)
 {
     struct lg_own *own = request->own;
 
@@ -278,7 +279,7 @@ static enum lg_verdict judge(struct lg_request *request)
     return LG_NEXT;
 }
 
-static enum lg_verdict make(struct lg_request *request)
+static enum lg_verdict make_own(struct lg_request *request)
 {
     request->own = lb_arena_calloc(&request->arena, 1, sizeof *request->own);
     if (request->own == NULL)
@@ -321,7 +322,7 @@ static enum lg_verdict look_into(struct lg_request *request)
     return named ? start_gathering(request) : LG_NEXT;
 }
 
-static enum lg_verdict native(struct lg_request *request)
+static enum lg_verdict judge_native(struct lg_request *request)
 {
     struct lg_own *own = request->own;
 
@@ -362,11 +363,11 @@ enum lg_verdict lg_step_own(struct lg_request *request)
     if (!is_native && !may_name(request))
         return LG_NEXT;
     if (request->own == NULL) {
-        verdict = make(request);
+        verdict = make_own(request);
         if (verdict == LG_NEXT && is_native)
-            verdict = judge(request);
+            verdict = judge_owner(request);
     }
     if (verdict != LG_NEXT)
         return verdict;
-    return is_native ? native(request) : start_gathering(request);
+    return is_native ? judge_native(request) : start_gathering(request);
 }

@@ -8,7 +8,7 @@
 
 enum { LONG_TEXT = 128 }; /* bytes after which a string with escapes is run over in blocks */
 
-static bool bad(struct lj_walk *walk, size_t at, const char *why)
+static bool fail_at(struct lj_walk *walk, size_t at, const char *why)
 {
     walk->at = at;
     walk->why = why;
@@ -48,7 +48,7 @@ static int hex_value(char c)
 }
 
 /* Four hex digits; -1 if they are none. */
-static int32_t hex4(const char *p, size_t size)
+static int32_t hex_escape(const char *p, size_t size)
 {
     int32_t value = 0;
 
@@ -79,7 +79,7 @@ static inline size_t escape_size(const char *p, size_t at, size_t size)
 {
     if (at + 1 < size && simple_escape(p[at + 1]) != '\0')
         return 2;
-    return at + 1 < size && p[at + 1] == 'u' && hex4(p + at + 2, size - at - 2) >= 0 ? 6 : 0;
+    return at + 1 < size && p[at + 1] == 'u' && hex_escape(p + at + 2, size - at - 2) >= 0 ? 6 : 0;
 }
 
 /*
@@ -116,15 +116,15 @@ static bool skip_rest(struct lj_walk *walk, size_t from, size_t at, bool *escape
 
     for (;;) {
         if (at == size)
-            return bad(walk, at, "a string does not end");
+            return fail_at(walk, at, "a string does not end");
         if (p[at] == '"')
             break;
         if (p[at] != '\\')
-            return bad(walk, at, "a control character in a string");
+            return fail_at(walk, at, "a control character in a string");
         *escaped = true;
         size_t escape = escape_size(p, at, size);
         if (escape == 0)
-            return bad(walk, at, "an unknown escape in a string");
+            return fail_at(walk, at, "an unknown escape in a string");
         at += escape;
         if (at - from >= LONG_TEXT)
             at = skip_blocks(p, at, size);
@@ -177,7 +177,7 @@ static size_t put_utf8(uint32_t c, char *out)
 /* One \uXXXX or a pair of them at raw.p[*at]; false: half a pair. */
 static bool take_unicode(struct lb_str raw, size_t *at, uint32_t *c)
 {
-    int32_t high = hex4(raw.p + *at + 2, raw.size - *at - 2);
+    int32_t high = hex_escape(raw.p + *at + 2, raw.size - *at - 2);
 
     *at += 6;
     *c = (uint32_t)high;
@@ -185,7 +185,7 @@ static bool take_unicode(struct lb_str raw, size_t *at, uint32_t *c)
         return high >= 0;
     if (high > 0xdbff || raw.size - *at < 6 || raw.p[*at] != '\\' || raw.p[*at + 1] != 'u')
         return false;
-    int32_t low = hex4(raw.p + *at + 2, 4);
+    int32_t low = hex_escape(raw.p + *at + 2, 4);
     if (low < 0xdc00 || low > 0xdfff)
         return false;
     *at += 6;
@@ -248,18 +248,18 @@ static bool skip_number(struct lj_walk *walk)
 
     at += p[at] == '-';
     if (!is_digit(walk, at))
-        return bad(walk, at, "a digit is missing");
+        return fail_at(walk, at, "a digit is missing");
     at = p[at] == '0' ? at + 1 : skip_digits(walk, at);
     if (at < walk->size && p[at] == '.') {
         if (!is_digit(walk, ++at))
-            return bad(walk, at, "a digit is missing");
+            return fail_at(walk, at, "a digit is missing");
         at = skip_digits(walk, at);
     }
     if (at < walk->size && (p[at] == 'e' || p[at] == 'E')) {
         at++;
         at += at < walk->size && (p[at] == '+' || p[at] == '-');
         if (!is_digit(walk, at))
-            return bad(walk, at, "a digit is missing");
+            return fail_at(walk, at, "a digit is missing");
         at = skip_digits(walk, at);
     }
     walk->at = at;
@@ -269,7 +269,7 @@ static bool skip_number(struct lj_walk *walk)
 static bool skip_word(struct lj_walk *walk, struct lb_str word)
 {
     if (walk->size - walk->at < word.size || memcmp(walk->p + walk->at, word.p, word.size) != 0)
-        return bad(walk, walk->at, "no value");
+        return fail_at(walk, walk->at, "no value");
     walk->at += word.size;
     return true;
 }
@@ -300,7 +300,7 @@ static bool skip_scalar(struct lj_walk *walk)
     case '9':
         return skip_number(walk);
     default:
-        return bad(walk, walk->at, "no value");
+        return fail_at(walk, walk->at, "no value");
     }
 }
 
@@ -309,14 +309,14 @@ static inline bool skip_name(struct lj_walk *walk, struct lb_str *name, bool *es
 {
     skip_space(walk);
     if (walk->at == walk->size || walk->p[walk->at] != '"')
-        return bad(walk, walk->at, "a member's name is missing");
+        return fail_at(walk, walk->at, "a member's name is missing");
     const size_t from = walk->at + 1;
     if (!skip_string(walk, escaped))
         return false;
     *name = lb_str(walk->p + from, walk->at - 1 - from);
     skip_space(walk);
     if (walk->at == walk->size || walk->p[walk->at] != ':')
-        return bad(walk, walk->at, "a colon is missing");
+        return fail_at(walk, walk->at, "a colon is missing");
     walk->at++;
     return true;
 }
@@ -359,14 +359,14 @@ static bool to_next_value(struct lj_walk *walk, struct nesting *nesting)
     while (nesting->depth > 0) {
         skip_space(walk);
         if (walk->at == walk->size)
-            return bad(walk, walk->at, "it ends too early");
+            return fail_at(walk, walk->at, "it ends too early");
         char c = walk->p[walk->at];
         if (c == ',') {
             walk->at++;
             return !in_object(nesting) || skip_inner_name(walk);
         }
         if (c != (in_object(nesting) ? '}' : ']'))
-            return bad(walk, walk->at, "a comma or a closing bracket is missing");
+            return fail_at(walk, walk->at, "a comma or a closing bracket is missing");
         walk->at++;
         nesting->depth--;
     }
@@ -379,7 +379,7 @@ static bool open_level(struct lj_walk *walk, struct nesting *nesting, bool *empt
     bool object = walk->p[walk->at] == '{';
 
     if (walk->level + nesting->depth >= LJ_DEPTH_MAX)
-        return bad(walk, walk->at, "it is nested too deeply");
+        return fail_at(walk, walk->at, "it is nested too deeply");
     walk->at++;
     skip_space(walk);
     *empty = walk->at < walk->size && walk->p[walk->at] == (object ? '}' : ']');
@@ -401,7 +401,7 @@ static bool skip_value(struct lj_walk *walk)
         bool closed = true;
         skip_space(walk);
         if (walk->at == walk->size)
-            return bad(walk, walk->at, "it ends too early");
+            return fail_at(walk, walk->at, "it ends too early");
         char c = walk->p[walk->at];
         if (c == '{' || c == '[') {
             if (!open_level(walk, &nesting, &closed))
@@ -423,7 +423,7 @@ void lj_walk_start(struct lj_walk *walk, struct lb_str text, size_t at, unsigned
 {
     *walk = (struct lj_walk){.p = text.p, .size = text.size, .at = at, .level = level};
     if (at >= text.size || text.p[at] != '{')
-        (void)bad(walk, at, "no object");
+        (void)fail_at(walk, at, "no object");
     else
         walk->at++;
 }
@@ -443,7 +443,7 @@ bool lj_walk_next(struct lj_walk *walk, struct lj_member *member)
     }
     if (walk->before > 0) {
         if (c != ',')
-            return bad(walk, walk->at, "a comma or a closing bracket is missing");
+            return fail_at(walk, walk->at, "a comma or a closing bracket is missing");
         walk->at++;
         skip_space(walk);
     }

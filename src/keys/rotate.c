@@ -272,8 +272,8 @@ static llmgr_status promote_key(struct ls_tx *tx, void *context, struct llmgr_er
 }
 
 /* Reseals one record, unless it is under the new key already or does not open. */
-static llmgr_status reseal(struct rotation *rotation, struct ls_tx *tx,
-                           const struct lk_sealed_row *row, struct llmgr_error *err)
+static llmgr_status reseal_row(struct rotation *rotation, struct ls_tx *tx,
+                               const struct lk_sealed_row *row, struct llmgr_error *err)
 {
     uint32_t id;
     if (lv_record_key_id(row->record, &id) && id == rotation->at.target)
@@ -316,7 +316,7 @@ static llmgr_status reseal_page(struct rotation *rotation, struct ls_tx *tx, str
     llmgr_status status = lk_sealed_page(tx, rotation->at.column, rotation->at.row, BATCH, arena,
                                          &rows, &row_count, err);
     for (size_t i = 0; status == LLMGR_OK && i < row_count; i++)
-        status = reseal(rotation, tx, &rows[i], err);
+        status = reseal_row(rotation, tx, &rows[i], err);
     if (status != LLMGR_OK)
         return status;
     *next = rotation->at;
@@ -351,7 +351,7 @@ static llmgr_status run_batch(struct ls_tx *tx, void *context, struct llmgr_erro
 }
 
 /* Until both columns are done, or another process has done them. */
-static llmgr_status sweep(struct rotation *rotation, struct llmgr_error *err)
+static llmgr_status sweep_rows(struct rotation *rotation, struct llmgr_error *err)
 {
     for (;;) {
         struct batch batch = {.rotation = rotation};
@@ -399,14 +399,14 @@ static llmgr_status retire_keys(struct ls_tx *tx, void *context, struct llmgr_er
     return status;
 }
 
-static llmgr_status rotate(struct rotation *rotation, struct llmgr_error *err)
+static llmgr_status rotate_keys(struct rotation *rotation, struct llmgr_error *err)
 {
     struct ls_store *store = rotation->keys->store;
     llmgr_status status = ls_transact(store, LS_REVOKE, store_key, rotation, err);
     if (status == LLMGR_OK)
         status = ls_transact(store, LS_REVOKE, promote_key, rotation, err);
     if (status == LLMGR_OK)
-        status = sweep(rotation, err);
+        status = sweep_rows(rotation, err);
     if (status == LLMGR_OK)
         status = ls_transact(store, LS_READ, count_records, rotation->counting, err);
     /* A change of the catalogue: everybody drops the sealed keys they remember. */
@@ -446,7 +446,8 @@ llmgr_status lk_ring_rotate(const struct lk_keys *keys, bool dry_run, struct lb_
     struct llmgr_key_report filled = {0};
     llmgr_status status = count(keys, &counting, err);
     if (status == LLMGR_OK)
-        status = dry_run ? count_left(&counting, &rotation.rotated, err) : rotate(&rotation, err);
+        status =
+            dry_run ? count_left(&counting, &rotation.rotated, err) : rotate_keys(&rotation, err);
     if (status == LLMGR_OK)
         status = fill_report(&counting, arena, &filled, err);
     free_counting(&counting);

@@ -210,7 +210,7 @@ static void free_ledger(struct ll_ledger *ledger)
     lb_free(ledger->host, ledger);
 }
 
-static llmgr_status start(struct ll_ledger *ledger, struct llmgr_error *err)
+static llmgr_status start_threads(struct ll_ledger *ledger, struct llmgr_error *err)
 {
     if (pthread_create(&ledger->tender, NULL, ll_ledger_tend, ledger) != 0)
         return lb_fail_memory(err);
@@ -249,7 +249,7 @@ llmgr_status ll_ledger_open(struct lm_manager *manager, const struct ll_ledger_o
         ledger->batch = ll_usage_batch_new(ledger->host, ledger->options.batch);
         ledger->sums = ll_sums_new(ledger->host);
         bool made = ledger->batch != NULL && ledger->sums != NULL;
-        status = made ? start(ledger, err) : lb_fail_memory(err);
+        status = made ? start_threads(ledger, err) : lb_fail_memory(err);
     }
     if (status != LLMGR_OK) {
         free_ledger(ledger);
@@ -410,7 +410,7 @@ llmgr_status ll_ledger_make(struct ll_ledger *ledger, struct ll_segment **out,
  * The first of the files that has something to sync, and that this pass has not seen: under steady
  * traffic a file has more again as soon as it is synced. The list is short. The lock is held.
  */
-static struct ll_segment *unsynced(struct ll_ledger *ledger)
+static struct ll_segment *first_unsynced(struct ll_ledger *ledger)
 {
     struct lb_list *at, *after;
 
@@ -423,7 +423,7 @@ static struct ll_segment *unsynced(struct ll_ledger *ledger)
     return NULL;
 }
 
-static void complain(struct ll_ledger *ledger, const struct llmgr_error *err)
+static void complain_once(struct ll_ledger *ledger, const struct llmgr_error *err)
 {
     int64_t now = lb_monotonic_ms();
 
@@ -443,12 +443,12 @@ static bool sync_all(struct ll_ledger *ledger)
     for (;;) {
         pthread_mutex_lock(&ledger->files_lock);
         pthread_mutex_lock(&ledger->lock);
-        struct ll_segment *segment = unsynced(ledger);
+        struct ll_segment *segment = first_unsynced(ledger);
         pthread_mutex_unlock(&ledger->lock);
         if (segment != NULL) {
             segment->round = ledger->round;
             if (ll_segment_sync(segment, &err) != LLMGR_OK)
-                complain(ledger, &err);
+                complain_once(ledger, &err);
         }
         pthread_mutex_unlock(&ledger->files_lock);
         if (segment == NULL)
@@ -487,7 +487,7 @@ static struct ll_journal *next_wanting(struct ll_ledger *ledger)
 }
 
 /* The journal may have been closed while its file was made. The lock is held. */
-static bool listed(struct ll_ledger *ledger, const struct ll_journal *journal)
+static bool is_listed(struct ll_ledger *ledger, const struct ll_journal *journal)
 {
     struct lb_list *at, *after;
 
@@ -500,7 +500,7 @@ static bool listed(struct ll_ledger *ledger, const struct ll_journal *journal)
 }
 
 /* What cannot be made now (a full disk, the cap) is tried again after a while. */
-static void feed(struct ll_ledger *ledger)
+static void feed_spares(struct ll_ledger *ledger)
 {
     for (;;) {
         struct llmgr_error err = {0};
@@ -512,7 +512,7 @@ static void feed(struct ll_ledger *ledger)
             return;
         llmgr_status status = ll_ledger_make(ledger, &segment, &err);
         if (status != LLMGR_OK) {
-            complain(ledger, &err);
+            complain_once(ledger, &err);
             pthread_mutex_lock(&ledger->lock);
             ledger->feed_again_ms = lb_monotonic_ms() + FEED_AGAIN_MS;
             atomic_store(&ledger->starved, true);
@@ -521,7 +521,7 @@ static void feed(struct ll_ledger *ledger)
         }
         pthread_mutex_lock(&ledger->lock);
         atomic_store(&ledger->starved, false);
-        if (listed(ledger, journal)) {
+        if (is_listed(ledger, journal)) {
             unsigned count = atomic_load(&journal->spare_count);
             journal->spares[count] = segment;
             /* Before: who is admitted by it finds it told. After: for one refused meanwhile. */
@@ -542,7 +542,7 @@ static void sleep_until_woken(struct ll_ledger *ledger)
     atomic_store(&ledger->asleep, true);
     atomic_thread_fence(memory_order_seq_cst);
     ledger->round++;
-    if (unsynced(ledger) == NULL && next_wanting(ledger) == NULL)
+    if (first_unsynced(ledger) == NULL && next_wanting(ledger) == NULL)
         ll_ledger_wait(ledger, &ledger->tend_wake, IDLE_MS);
     atomic_store(&ledger->asleep, false);
 }
@@ -565,7 +565,7 @@ void *ll_ledger_tend(void *context)
 
     while (!stop) {
         /* First: a worker without a file waits, a record in memory only would like to be safe. */
-        feed(ledger);
+        feed_spares(ledger);
         int64_t before_ns = lb_thread_ns();
         bool busy = sync_all(ledger);
         int64_t sync_ns = lb_thread_ns() - before_ns;

@@ -69,7 +69,7 @@ struct locating {
     int64_t position; /* 0: it does not know the file */
 };
 
-static llmgr_status locate(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static llmgr_status locate_ends(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct locating *run = context;
     struct ls_rows rows;
@@ -109,7 +109,7 @@ static llmgr_status make_sure(struct ll_ledger *ledger, struct ll_segment *segme
 
     if (segment->sure)
         return LLMGR_OK;
-    llmgr_status status = ls_transact(ledger->manager->store, LS_READ_ONE, locate, &run, err);
+    llmgr_status status = ls_transact(ledger->manager->store, LS_READ_ONE, locate_ends, &run, err);
     if (status != LLMGR_OK)
         return status;
     size_t position = LL_SEGMENT_HEAD;
@@ -241,12 +241,12 @@ static llmgr_status write_round(struct ls_tx *tx, void *context, struct llmgr_er
  * A file must be gone for good before the row that says how far it was read goes: else a power cut
  * could bring the file back, and its records would be taken for new.
  */
-static size_t forgettable(struct ll_ledger *ledger)
+static size_t count_forgettable(struct ll_ledger *ledger)
 {
     return ledger->forget_count != 0 && fsync(ledger->dir) == 0 ? ledger->forget_count : 0;
 }
 
-static void forgotten(struct ll_ledger *ledger)
+static void drop_forgotten(struct ll_ledger *ledger)
 {
     size_t rest = ledger->forget_count - ledger->forget_now;
 
@@ -330,7 +330,7 @@ static void sweep_unfinished(struct ll_ledger *ledger, const char *file_name)
     close(fd);
 }
 
-static llmgr_status scan(struct ll_ledger *ledger, DIR *dir, struct llmgr_error *err)
+static llmgr_status scan_folder(struct ll_ledger *ledger, DIR *dir, struct llmgr_error *err)
 {
     const struct dirent *entry;
     llmgr_status status = LLMGR_OK;
@@ -346,7 +346,7 @@ static llmgr_status scan(struct ll_ledger *ledger, DIR *dir, struct llmgr_error 
 }
 
 /* Takes over one orphan if it is time to look and there is one. */
-static llmgr_status adopt(struct ll_ledger *ledger, struct llmgr_error *err)
+static llmgr_status adopt_files(struct ll_ledger *ledger, struct llmgr_error *err)
 {
     if (ledger->adopted != NULL || lb_monotonic_ms() < ledger->next_scan_ms)
         return LLMGR_OK;
@@ -358,7 +358,7 @@ static llmgr_status adopt(struct ll_ledger *ledger, struct llmgr_error *err)
         return lb_fail(err, LLMGR_ERR_IO, N_("cannot look for usage journals: %s"),
                        strerror(errno));
     }
-    llmgr_status status = scan(ledger, dir, err);
+    llmgr_status status = scan_folder(ledger, dir, err);
     closedir(dir);
     if (status == LLMGR_OK && ledger->adopted == NULL) {
         ledger->next_scan_ms = lb_monotonic_ms() + LL_SCAN_MS;
@@ -401,7 +401,7 @@ static enum round run_round(struct ll_ledger *ledger, bool last, struct llmgr_er
     ledger->gives_way = !last && ledger->full_run < FULL_RUN_MAX && !is_crowded(ledger);
     ledger->span_count = 0;
     follow_history(ledger);
-    llmgr_status status = adopt(ledger, err);
+    llmgr_status status = adopt_files(ledger, err);
     if (status != LLMGR_OK)
         return ROUND_FAILED;
     choose_files(ledger);
@@ -411,7 +411,7 @@ static enum round run_round(struct ll_ledger *ledger, bool last, struct llmgr_er
         return ROUND_FAILED;
     size_t count = ll_usage_batch_count(ledger->batch);
     bool waiting = ledger->forget_count != 0;
-    ledger->forget_now = count != 0 || last ? forgettable(ledger) : 0;
+    ledger->forget_now = count != 0 || last ? count_forgettable(ledger) : 0;
     if (count != 0 || ledger->forget_now != 0) {
         status = ls_transact(ledger->manager->store, LS_WRITE, write_round, ledger, err);
         if (status != LLMGR_OK) {
@@ -421,7 +421,7 @@ static enum round run_round(struct ll_ledger *ledger, bool last, struct llmgr_er
                 ll_sums_clear(ledger->sums);
             return ROUND_FAILED;
         }
-        forgotten(ledger);
+        drop_forgotten(ledger);
     }
     count_written(ledger);
     bool adopting = ledger->adopted != NULL;
@@ -433,7 +433,7 @@ static enum round run_round(struct ll_ledger *ledger, bool last, struct llmgr_er
     return count != 0 ? ROUND_WROTE : ROUND_IDLE;
 }
 
-static uint64_t written(struct ll_ledger *ledger)
+static uint64_t bytes_written(struct ll_ledger *ledger)
 {
     return atomic_load(&ledger->written_own) + atomic_load(&ledger->written_adopted);
 }
@@ -445,7 +445,7 @@ static uint64_t written(struct ll_ledger *ledger)
 static void roll_up(struct ll_ledger *ledger, bool last)
 {
     struct llmgr_error err = {0};
-    uint64_t rows = written(ledger) - ledger->summed;
+    uint64_t rows = bytes_written(ledger) - ledger->summed;
     int64_t now_ms = lb_monotonic_ms();
 
     if (rows == 0 && ledger->summed_once)
@@ -514,7 +514,7 @@ void *ll_ledger_write(void *context)
         if (round == ROUND_WROTE)
             pause_ms = ledger->options.flush_ms;
         else if (round == ROUND_IDLE)
-            pause_ms = ledger->summed == written(ledger) ? LL_SCAN_MS : ROLL_UP_MS;
+            pause_ms = ledger->summed == bytes_written(ledger) ? LL_SCAN_MS : ROLL_UP_MS;
         pthread_cond_broadcast(&ledger->round_done);
         /* One more round after the stop was seen, for what came before it. */
         stop = ledger->stop_writing &&

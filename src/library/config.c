@@ -83,7 +83,7 @@ struct looking {
     const struct lc_platform *platform;
 };
 
-static void warn(struct llmgr_config *config, const char *line)
+static void warn_line(struct llmgr_config *config, const char *line)
 {
     if (config->warnings.size != 0)
         lb_buf_add_byte(&config->warnings, '\n');
@@ -112,7 +112,7 @@ static const char *note_empty(const char *name, void *context)
             &line, LLMGR_ERR_CONFIG,
             N_("%s:%u: '%s': %s is set but empty in the environment, and counts as missing"),
             config->file->name, looking->platform->line, looking->platform->name, name);
-    warn(config, line.message);
+    warn_line(config, line.message);
     return NULL;
 }
 
@@ -137,7 +137,7 @@ static llmgr_status gather_warnings(struct llmgr_config *config, struct llmgr_er
     llmgr_status status = LLMGR_OK;
 
     if (config->dotenv != NULL && lc_dotenv_complaints(config->dotenv)[0] != '\0')
-        warn(config, lc_dotenv_complaints(config->dotenv));
+        warn_line(config, lc_dotenv_complaints(config->dotenv));
     for (size_t i = 0; config->env != NULL && i < file->platform_count && status == LLMGR_OK; i++) {
         struct looking looking = {config, &file->platforms[i]};
         status = look_for_empty(&looking, file->platforms[i].base_url, err);

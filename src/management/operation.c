@@ -20,7 +20,7 @@ enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
 
 /* ---- Who may ask ----------------------------------------------------------------------------- */
 
-static bool changes(const struct lp_call *call)
+static bool makes_changes(const struct lp_call *call)
 {
     return call->method != LH_METHOD_GET && call->method != LH_METHOD_HEAD;
 }
@@ -35,7 +35,7 @@ static llmgr_status refuse_forged(const struct lp_call *call, struct llmgr_error
     struct lb_str origin = lh_head_get_named(call->head, LB_STR("origin"));
     bool forged = false;
 
-    if (call->caller->kind != LP_CALLER_SINGLE || !changes(call))
+    if (call->caller->kind != LP_CALLER_SINGLE || !makes_changes(call))
         return LLMGR_OK;
     if (site.p != NULL)
         forged = !lb_str_eq_c(site, "same-origin") && !lb_str_eq_c(site, "none");
@@ -114,7 +114,7 @@ static llmgr_status read_body(struct lp_api *api, struct llmgr_error *err)
     return lx_schema_read(operation->request, text, &api->body, err);
 }
 
-static llmgr_status start(struct lp_api *api, struct llmgr_error *err)
+static llmgr_status start_operation(struct lp_api *api, struct llmgr_error *err)
 {
     struct lp_call *call = api->call;
 
@@ -217,7 +217,7 @@ static void write_problem(struct lp_api *api, const struct llmgr_error *err)
 }
 
 /* Does the work and writes its answer. */
-static llmgr_status perform(struct lp_api *api, lp_api_fn run, struct llmgr_error *err)
+static llmgr_status perform_operation(struct lp_api *api, lp_api_fn run, struct llmgr_error *err)
 {
     llmgr_status status = run(api, err);
 
@@ -230,7 +230,7 @@ static llmgr_status perform_once(struct lp_api *api, lp_api_fn run, struct llmgr
     struct lb_str name = lh_head_get_named(api->call->head, LB_STR("idempotency-key"));
 
     if (name.p == NULL || (api->operation->options & LP_ONCE) == 0)
-        return perform(api, run, err);
+        return perform_operation(api, run, err);
     llmgr_status status = lp_once_begin(api, name, &once, err);
     if (status != LLMGR_OK)
         return status;
@@ -241,7 +241,7 @@ static llmgr_status perform_once(struct lp_api *api, lp_api_fn run, struct llmgr
             add_field(api->call, "location", lb_cstr(api->location));
         return LLMGR_OK;
     }
-    status = perform(api, run, err);
+    status = perform_operation(api, run, err);
     lp_once_end(api, &once, status);
     return status;
 }
@@ -274,7 +274,7 @@ void lp_api_run(struct lp_call *call, const struct lp_operation *operation, lp_a
         .user = LLMGR_SYSTEM_USER,
     };
 
-    llmgr_status status = start(&api, &err);
+    llmgr_status status = start_operation(&api, &err);
     if (status == LLMGR_OK)
         status = perform_once(&api, run, &err);
     if (status != LLMGR_OK)

@@ -206,7 +206,7 @@ const uint32_t *lm_catalogue_named(const struct lm_catalogue *catalogue, struct 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* Copies a column; false when memory is short. A null stays NULL. */
-static bool keep(struct lb_arena *arena, struct lb_str column, struct lb_str *kept)
+static bool keep_column(struct lb_arena *arena, struct lb_str column, struct lb_str *kept)
 {
     *kept = (struct lb_str){0};
     if (column.p == NULL)
@@ -236,13 +236,13 @@ static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *r
     void *items = catalogue->platforms;
 
     platform.no_stream_options = ls_column_int(rows, 6);
-    if (!keep(arena, ls_column_text(rows, 1), &platform.name) ||
-        !keep(arena, ls_column_text(rows, 2), &platform.base_url) ||
-        !keep(arena, ls_column_blob(rows, 3), &platform.key) ||
-        !keep(arena, ls_column_text(rows, 4), &platform.protocol) ||
-        !keep(arena, ls_column_text(rows, 5), &platform.key_env) ||
-        !keep(arena, ls_column_text(rows, 7), &platform.native_paths) ||
-        !keep(arena, ls_column_text(rows, 8), &platform.headers))
+    if (!keep_column(arena, ls_column_text(rows, 1), &platform.name) ||
+        !keep_column(arena, ls_column_text(rows, 2), &platform.base_url) ||
+        !keep_column(arena, ls_column_blob(rows, 3), &platform.key) ||
+        !keep_column(arena, ls_column_text(rows, 4), &platform.protocol) ||
+        !keep_column(arena, ls_column_text(rows, 5), &platform.key_env) ||
+        !keep_column(arena, ls_column_text(rows, 7), &platform.native_paths) ||
+        !keep_column(arena, ls_column_text(rows, 8), &platform.headers))
         return false;
     if (!make_room(catalogue->host, &items, sizeof platform, catalogue->platform_count))
         return false;
@@ -266,9 +266,9 @@ static bool add_model(struct lm_catalogue *catalogue, const struct ls_rows *rows
         model.platform++;
     if (model.platform == catalogue->platform_count)
         return true;
-    if (!keep(arena, ls_column_text(rows, 2), &model.model_name) ||
-        !keep(arena, ls_column_text(rows, 3), &model.display_name) ||
-        !keep(arena, ls_column_text(rows, 4), &model.extra_body))
+    if (!keep_column(arena, ls_column_text(rows, 2), &model.model_name) ||
+        !keep_column(arena, ls_column_text(rows, 3), &model.display_name) ||
+        !keep_column(arena, ls_column_text(rows, 4), &model.extra_body))
         return false;
     if (!make_room(catalogue->host, &items, sizeof model, catalogue->model_count))
         return false;
@@ -284,8 +284,8 @@ static bool add_alias(struct lm_catalogue *catalogue, const struct ls_rows *rows
 {
     struct lm_alias *alias = &catalogue->aliases[catalogue->alias_count];
 
-    if (!keep(&catalogue->memory, ls_column_text(rows, 0), &alias->name) ||
-        !keep(&catalogue->memory, ls_column_text(rows, 1), &alias->target))
+    if (!keep_column(&catalogue->memory, ls_column_text(rows, 0), &alias->name) ||
+        !keep_column(&catalogue->memory, ls_column_text(rows, 1), &alias->target))
         return false;
     catalogue->alias_count++;
     return true;
@@ -373,8 +373,8 @@ static llmgr_status read_all(struct lm_catalogue *catalogue, struct ls_tx *tx,
 }
 
 /* What is not in the rows: origins, usable keys, indexes. No transaction is open. */
-static llmgr_status complete(struct lm_manager *manager, struct lm_catalogue *catalogue,
-                             struct llmgr_error *err)
+static llmgr_status complete_catalogue(struct lm_manager *manager, struct lm_catalogue *catalogue,
+                                       struct llmgr_error *err)
 {
     if (!id_index_init(&catalogue->platform_ids, &catalogue->memory, catalogue->platform_count) ||
         !id_index_init(&catalogue->model_ids, &catalogue->memory, catalogue->model_count))
@@ -409,7 +409,7 @@ llmgr_status lm_catalogue_load(struct lm_manager *manager, const struct lm_point
         ls_rollback(tx);
     }
     if (status == LLMGR_OK)
-        status = complete(manager, catalogue, err);
+        status = complete_catalogue(manager, catalogue, err);
     if (status != LLMGR_OK) {
         lm_catalogue_drop(catalogue);
         return status;

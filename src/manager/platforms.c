@@ -159,7 +159,7 @@ static llmgr_status seal_own(const struct change *change, struct ls_tx *tx, int6
 
 /* ---- Add ------------------------------------------------------------------------------------- */
 
-static llmgr_status add(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static llmgr_status add_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct change *change = context;
     change->platform_id = 0;
@@ -214,7 +214,7 @@ llmgr_status lm_platform_add(struct lm_manager *manager, struct lb_str user, str
     lb_buf_init(&change.normal, lm_host(manager), NORMAL_URL_MAX);
     status = take_url(&change, err);
     if (status == LLMGR_OK)
-        status = lm_write(manager, user, add, &change, err);
+        status = lm_write(manager, user, add_row, &change, err);
     lb_buf_free(&change.normal);
     if (status == LLMGR_OK)
         *platform_id = change.platform_id;
@@ -258,7 +258,7 @@ llmgr_status lm_platform_rename(struct lm_manager *manager, struct lb_str user, 
     return lm_write(manager, user, rename_row, &change, err);
 }
 
-static llmgr_status move(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static llmgr_status move_origin(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct change *change = context;
     struct lm_platform_row row;
@@ -312,7 +312,7 @@ llmgr_status lm_platform_set_url(struct lm_manager *manager, struct lb_str user,
     if (status == LLMGR_OK)
         status = take_url(&change, err);
     if (status == LLMGR_OK)
-        status = lm_write(manager, user, move, &change, err);
+        status = lm_write(manager, user, move_origin, &change, err);
     lb_buf_free(&change.normal);
     return status;
 }
@@ -340,7 +340,8 @@ llmgr_status lm_platform_delete(struct lm_manager *manager, struct lb_str user, 
 /* ---- Hide, and own keys: system platforms too ------------------------------------------------ */
 
 /* A user's row about a system platform that holds neither key nor hide is no row. */
-static llmgr_status prune(const struct change *change, struct ls_tx *tx, struct llmgr_error *err)
+static llmgr_status prune_objects(const struct change *change, struct ls_tx *tx,
+                                  struct llmgr_error *err)
 {
     return ls_exec(tx, LS_OWN_PRUNE, LS_ARGS(ls_text(change->user), ls_int(change->platform_id)),
                    NULL, err);
@@ -363,7 +364,7 @@ static llmgr_status hide_row(struct ls_tx *tx, void *context, struct llmgr_error
         ls_exec(tx, LS_OWN_HIDE_SET,
                 LS_ARGS(ls_text(change->user), ls_int(change->platform_id), ls_int(change->hide)),
                 NULL, err);
-    return status == LLMGR_OK && !change->hide ? prune(change, tx, err) : status;
+    return status == LLMGR_OK && !change->hide ? prune_objects(change, tx, err) : status;
 }
 
 llmgr_status lm_platform_hide(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
@@ -387,7 +388,7 @@ static llmgr_status clear_key(const struct change *change, struct ls_tx *tx, boo
     llmgr_status status =
         ls_exec(tx, LS_OWN_KEY_SET,
                 LS_ARGS(ls_text(change->user), ls_int(change->platform_id), ls_null()), NULL, err);
-    return status == LLMGR_OK ? prune(change, tx, err) : status;
+    return status == LLMGR_OK ? prune_objects(change, tx, err) : status;
 }
 
 static llmgr_status set_key(struct ls_tx *tx, void *context, struct llmgr_error *err)
@@ -472,7 +473,7 @@ static llmgr_status forget_row(struct ls_tx *tx, void *context, struct llmgr_err
 }
 
 /* Who has to hear of a change: the system user changes what is everybody's. */
-static struct lb_str told(const struct change *change, bool ask_usage)
+static struct lb_str told_verdict(const struct change *change, bool ask_usage)
 {
     return ask_usage && lm_is_system_user(change->user) ? lb_str(NULL, 0) : change->user;
 }
@@ -484,7 +485,7 @@ llmgr_status lm_platform_ask_usage(struct lm_manager *manager, struct lb_str use
     if (status != LLMGR_OK)
         return status;
     struct change change = {.manager = manager, .user = user, .platform_id = platform_id};
-    return lm_write(manager, told(&change, true), forget_row, &change, err);
+    return lm_write(manager, told_verdict(&change, true), forget_row, &change, err);
 }
 
 /* ---- All of it at once ----------------------------------------------------------------------- */
@@ -505,7 +506,7 @@ static llmgr_status edit_row(struct ls_tx *tx, void *context, struct llmgr_error
     if (edit->rename)
         status = rename_row(tx, &edit->change, err);
     if (status == LLMGR_OK && edit->move)
-        status = move(tx, &edit->change, err);
+        status = move_origin(tx, &edit->change, err);
     if (status == LLMGR_OK && edit->hide)
         status = hide_row(tx, &edit->change, err);
     if (status == LLMGR_OK && edit->ask_usage)
@@ -545,7 +546,8 @@ llmgr_status lm_platform_edit(struct lm_manager *manager, struct lb_str user, in
     if (edit.move)
         status = take_url(&edit.change, err);
     if (status == LLMGR_OK)
-        status = lm_write(manager, told(&edit.change, edit.ask_usage), edit_row, &edit, err);
+        status =
+            lm_write(manager, told_verdict(&edit.change, edit.ask_usage), edit_row, &edit, err);
     lb_buf_free(&edit.change.normal);
     return status;
 }

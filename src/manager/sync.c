@@ -31,8 +31,8 @@ static struct ls_value text_or_null(struct lb_str text)
 }
 
 /* A control character: no name that a rule let through can be equal. */
-static llmgr_status park(const struct lm_sync_plan *plan, struct ls_tx *tx,
-                         enum ls_statement statement, int64_t id, struct llmgr_error *err)
+static llmgr_status park_name(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                              enum ls_statement statement, int64_t id, struct llmgr_error *err)
 {
     struct lb_buf name;
     lb_buf_init(&name, lm_host(plan->manager), PARKED_SIZE);
@@ -72,10 +72,10 @@ static llmgr_status park_names(const struct lm_sync_plan *plan, struct ls_tx *tx
         if (entry->row == NULL)
             continue;
         if (entry->diff & LM_DIFF_BIT(NAME))
-            status = park(plan, tx, LS_SYNC_PLATFORM_NAME, entry->row->id, err);
+            status = park_name(plan, tx, LS_SYNC_PLATFORM_NAME, entry->row->id, err);
         for (size_t j = 0; status == LLMGR_OK && j < entry->model_count; j++)
             if (entry->models[j].diff & LM_DIFF_BIT(DISPLAY_NAME))
-                status = park(plan, tx, LS_MODEL_SET_DISPLAY, entry->models[j].row->id, err);
+                status = park_name(plan, tx, LS_MODEL_SET_DISPLAY, entry->models[j].row->id, err);
     }
     return status;
 }
@@ -198,7 +198,7 @@ static const char *const diff_words[] = {
 #undef LM_DIFF_WORD
 };
 
-static const char *detail(struct lb_arena *arena, unsigned diff)
+static const char *detail_of(struct lb_arena *arena, unsigned diff)
 {
     const char *text = NULL;
     for (unsigned i = 0; i < LM_DIFF_COUNT; i++) {
@@ -211,8 +211,8 @@ static const char *detail(struct lb_arena *arena, unsigned diff)
     return text;
 }
 
-static void tell(struct report *report, llmgr_change_action action, struct lb_str platform,
-                 const struct lb_str *display, unsigned diff)
+static void tell_change(struct report *report, llmgr_change_action action, struct lb_str platform,
+                        const struct lb_str *display, unsigned diff)
 {
     size_t at = report->count++;
     if (report->items == NULL)
@@ -221,7 +221,7 @@ static void tell(struct report *report, llmgr_change_action action, struct lb_st
     item->action = action;
     item->platform_name = lb_arena_str(report->arena, platform).p;
     item->display_name = display != NULL ? lb_arena_str(report->arena, *display).p : NULL;
-    item->detail = diff != 0 ? detail(report->arena, diff) : NULL;
+    item->detail = diff != 0 ? detail_of(report->arena, diff) : NULL;
     if (item->platform_name == NULL || (display != NULL && item->display_name == NULL) ||
         (diff != 0 && item->detail == NULL))
         report->failed = true;
@@ -258,18 +258,20 @@ static void tell_aliases(struct report *report, const struct lm_sync_plan *plan)
 static void tell_entry(struct report *report, const struct lm_sync_entry *entry)
 {
     if (entry->row == NULL)
-        tell(report, LLMGR_CHANGE_ADD, entry->name, NULL, 0);
+        tell_change(report, LLMGR_CHANGE_ADD, entry->name, NULL, 0);
     else if (entry->diff != 0)
-        tell(report, LLMGR_CHANGE_UPDATE, entry->name, NULL, entry->diff);
+        tell_change(report, LLMGR_CHANGE_UPDATE, entry->name, NULL, entry->diff);
     for (size_t i = 0; entry->row != NULL && i < entry->row->model_count; i++)
         if (!entry->row->models[i].is_matched)
-            tell(report, LLMGR_CHANGE_REMOVE, entry->name, &entry->row->models[i].display_name, 0);
+            tell_change(report, LLMGR_CHANGE_REMOVE, entry->name,
+                        &entry->row->models[i].display_name, 0);
     for (size_t i = 0; i < entry->model_count; i++) {
         const struct lm_model_entry *model = &entry->models[i];
         if (model->row == NULL)
-            tell(report, LLMGR_CHANGE_ADD, entry->name, &model->display_name, 0);
+            tell_change(report, LLMGR_CHANGE_ADD, entry->name, &model->display_name, 0);
         else if (model->diff != 0)
-            tell(report, LLMGR_CHANGE_UPDATE, entry->name, &model->display_name, model->diff);
+            tell_change(report, LLMGR_CHANGE_UPDATE, entry->name, &model->display_name,
+                        model->diff);
     }
 }
 
@@ -278,7 +280,7 @@ static void tell_plan(struct report *report, const struct lm_sync_plan *plan)
     report->count = 0;
     for (size_t i = 0; i < plan->row_count; i++)
         if (!plan->rows[i].is_matched)
-            tell(report, LLMGR_CHANGE_REMOVE, plan->rows[i].name, NULL, 0);
+            tell_change(report, LLMGR_CHANGE_REMOVE, plan->rows[i].name, NULL, 0);
     for (size_t i = 0; i < plan->entry_count; i++)
         tell_entry(report, &plan->entries[i]);
     tell_aliases(report, plan);
@@ -305,7 +307,7 @@ struct sync {
     bool is_idle; /* in the write transaction nothing was left to do */
 };
 
-static llmgr_status look(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static llmgr_status look_at_rows(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct sync *sync = context;
     lb_arena_reset(&sync->rows);
@@ -315,7 +317,7 @@ static llmgr_status look(struct ls_tx *tx, void *context, struct llmgr_error *er
 static llmgr_status carry_out(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct sync *sync = context;
-    llmgr_status status = look(tx, context, err);
+    llmgr_status status = look_at_rows(tx, context, err);
     if (status != LLMGR_OK)
         return status;
     /* Another process was faster: roll back, so that there is no revision without a change. */
@@ -328,10 +330,10 @@ static llmgr_status carry_out(struct ls_tx *tx, void *context, struct llmgr_erro
     return status == LLMGR_OK ? write_plan(&sync->plan, tx, err) : status;
 }
 
-static llmgr_status run(struct sync *sync, bool dry_run, struct llmgr_error *err)
+static llmgr_status run_sync(struct sync *sync, bool dry_run, struct llmgr_error *err)
 {
     struct lm_manager *manager = sync->plan.manager;
-    llmgr_status status = ls_transact(lm_store(manager), LS_READ, look, sync, err);
+    llmgr_status status = ls_transact(lm_store(manager), LS_READ, look_at_rows, sync, err);
     if (status != LLMGR_OK || !sync->plan.is_needed)
         return status;
     if (dry_run)
@@ -359,7 +361,7 @@ llmgr_status lm_sync(struct lm_manager *manager, const struct lm_defaults *defau
     if (defaults->has_platforms || defaults->has_aliases) {
         status = lm_sync_entries(&sync.plan, defaults, &entries, err);
         if (status == LLMGR_OK)
-            status = run(&sync, dry_run, err);
+            status = run_sync(&sync, dry_run, err);
     }
     lb_arena_free(&sync.rows);
     lb_arena_free(&entries);

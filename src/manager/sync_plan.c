@@ -24,7 +24,7 @@ enum { NORMAL_URL_MAX = 2 * LH_URL_MAX };
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* An array in an arena that doubles; what it held before stays behind until the arena goes. */
-static void *grow(struct lb_arena *arena, void *items, size_t count, size_t size)
+static void *grow_items(struct lb_arena *arena, void *items, size_t count, size_t size)
 {
     if (count > 0 && (count & (count - 1)) != 0)
         return items;
@@ -35,7 +35,7 @@ static void *grow(struct lb_arena *arena, void *items, size_t count, size_t size
 }
 
 /* A copy; an empty text stays empty, also as NULL. */
-static bool keep(struct lb_arena *arena, struct lb_str from, struct lb_str *to)
+static bool keep_text(struct lb_arena *arena, struct lb_str from, struct lb_str *to)
 {
     *to = (struct lb_str){0};
     if (from.size == 0)
@@ -53,27 +53,28 @@ static bool keep_normal(const struct lm_sync_plan *plan, struct lb_arena *arena,
     struct lb_buf normal;
     lb_buf_init(&normal, lm_host(plan->manager), NORMAL_URL_MAX);
     lh_url_normal(&url, &normal);
-    bool kept = normal.failed == LLMGR_OK && keep(arena, lb_buf_str(&normal), &row->normal);
+    bool kept = normal.failed == LLMGR_OK && keep_text(arena, lb_buf_str(&normal), &row->normal);
     lb_buf_free(&normal);
     return kept;
 }
 
 static bool add_row(struct lm_sync_plan *plan, struct lb_arena *arena, const struct ls_rows *rows)
 {
-    plan->rows = grow(arena, plan->rows, plan->row_count, sizeof *plan->rows);
+    plan->rows = grow_items(arena, plan->rows, plan->row_count, sizeof *plan->rows);
     if (plan->rows == NULL)
         return false;
     struct lm_sync_row *row = &plan->rows[plan->row_count];
     *row = (struct lm_sync_row){
         .id = ls_column_int(rows, 0), .position = ls_column_int(rows, 5), .rank = plan->row_count};
     plan->row_count++;
-    return keep(arena, ls_column_text(rows, 1), &row->name) &&
-           keep(arena, ls_column_text(rows, 2), &row->base_url) &&
-           keep(arena, ls_column_blob(rows, 3), &row->record) &&
-           keep(arena, ls_column_text(rows, 4), &row->protocol) &&
-           keep(arena, ls_column_text(rows, 6), &row->key_env) &&
-           keep(arena, ls_column_text(rows, 7), &row->native_paths) &&
-           keep(arena, ls_column_text(rows, 8), &row->headers) && keep_normal(plan, arena, row);
+    return keep_text(arena, ls_column_text(rows, 1), &row->name) &&
+           keep_text(arena, ls_column_text(rows, 2), &row->base_url) &&
+           keep_text(arena, ls_column_blob(rows, 3), &row->record) &&
+           keep_text(arena, ls_column_text(rows, 4), &row->protocol) &&
+           keep_text(arena, ls_column_text(rows, 6), &row->key_env) &&
+           keep_text(arena, ls_column_text(rows, 7), &row->native_paths) &&
+           keep_text(arena, ls_column_text(rows, 8), &row->headers) &&
+           keep_normal(plan, arena, row);
 }
 
 static struct lm_sync_row *row_by_id(const struct lm_sync_plan *plan, int64_t id)
@@ -86,16 +87,16 @@ static struct lm_sync_row *row_by_id(const struct lm_sync_plan *plan, int64_t id
 
 static bool add_model(struct lm_sync_row *row, struct lb_arena *arena, const struct ls_rows *rows)
 {
-    row->models = grow(arena, row->models, row->model_count, sizeof *row->models);
+    row->models = grow_items(arena, row->models, row->model_count, sizeof *row->models);
     if (row->models == NULL)
         return false;
     struct lm_model_row *model = &row->models[row->model_count];
     *model = (struct lm_model_row){
         .id = ls_column_int(rows, 0), .position = ls_column_int(rows, 5), .rank = row->model_count};
     row->model_count++;
-    return keep(arena, ls_column_text(rows, 2), &model->model_name) &&
-           keep(arena, ls_column_text(rows, 3), &model->display_name) &&
-           keep(arena, ls_column_text(rows, 4), &model->extra_body);
+    return keep_text(arena, ls_column_text(rows, 2), &model->model_name) &&
+           keep_text(arena, ls_column_text(rows, 3), &model->display_name) &&
+           keep_text(arena, ls_column_text(rows, 4), &model->extra_body);
 }
 
 /* The database's state being read. */
@@ -174,7 +175,7 @@ static void match_platforms(struct lm_sync_plan *plan, same_fn same)
     }
 }
 
-static void pair(struct lm_model_entry *entry, struct lm_model_row *row)
+static void pair_model(struct lm_model_entry *entry, struct lm_model_row *row)
 {
     entry->row = row;
     row->is_matched = true;
@@ -187,7 +188,7 @@ static void match_by_name(const struct lb_map *by_name, struct lm_model_entry *m
     while (row != NULL && row->is_matched)
         row = row->same_name;
     if (row != NULL)
-        pair(model, row);
+        pair_model(model, row);
 }
 
 /* Fills both maps; rows with the same model_name are chained in their order. */
@@ -214,7 +215,7 @@ static llmgr_status match_models(const struct lm_sync_plan *plan, struct lm_sync
     for (size_t i = 0; indexed && i < entry->model_count; i++) {
         struct lm_model_row *model = lb_map_get(by_display, entry->models[i].display_name);
         if (model != NULL)
-            pair(&entry->models[i], model);
+            pair_model(&entry->models[i], model);
     }
     for (size_t i = 0; indexed && i < entry->model_count; i++)
         if (entry->models[i].row == NULL)
@@ -317,7 +318,7 @@ static bool entry_differs(const struct lm_sync_entry *entry)
     return false;
 }
 
-static bool differs(const struct lm_sync_plan *plan)
+static bool plan_differs(const struct lm_sync_plan *plan)
 {
     if (lm_aliases_differ(plan))
         return true;
@@ -376,7 +377,7 @@ llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx, struct
     if (status == LLMGR_OK)
         status = lm_sync_digest(tx, stored, err);
     if (status == LLMGR_OK)
-        plan->is_needed = differs(plan) || strcmp(stored, plan->digest) != 0;
+        plan->is_needed = plan_differs(plan) || strcmp(stored, plan->digest) != 0;
     return status;
 }
 

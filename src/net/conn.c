@@ -96,7 +96,7 @@ static bool wants_readable(const struct ln_conn *conn)
 }
 
 /* `lazy`: an event no longer wanted may stay watched until it comes. */
-static void watch(struct ln_conn *conn, bool lazy)
+static void watch_socket(struct ln_conn *conn, bool lazy)
 {
     int wish = (wants_readable(conn) ? UV_READABLE : 0) | (wants_writable(conn) ? UV_WRITABLE : 0);
     if (lazy && !conn->in_ended && !conn->failed)
@@ -121,7 +121,7 @@ static void deliver_end(struct ln_conn *conn, llmgr_status why)
         linger_step(conn);
         return;
     }
-    watch(conn, false);
+    watch_socket(conn, false);
     if (conn->face != NULL && conn->face->end != NULL)
         conn->face->end(conn, conn->context, why);
 }
@@ -132,7 +132,7 @@ static void read_once(void *context);
 static bool do_read(struct ln_conn *conn)
 {
     if (!conn->reading || conn->closing) {
-        watch(conn, false);
+        watch_socket(conn, false);
         return false;
     }
     size_t got = 0;
@@ -156,7 +156,7 @@ static void read_once(void *context)
     struct ln_conn *conn = LB_CAST(struct ln_conn, context, LN_CONN_MAGIC);
     (void)do_read(conn);
     if (!conn->closing)
-        watch(conn, true);
+        watch_socket(conn, true);
 }
 
 static void report_failure(void *context)
@@ -175,7 +175,7 @@ void ln_conn_read_start(struct ln_conn *conn)
         ln_defer_start(conn->loop, &conn->more, report_failure, conn);
     else if (conn->step == LN_STEP_OPEN && conn->transport->readable(conn))
         ln_defer_start(conn->loop, &conn->more, read_once, conn);
-    watch(conn, true);
+    watch_socket(conn, true);
 }
 
 void ln_conn_read_stop(struct ln_conn *conn)
@@ -228,7 +228,7 @@ static void do_write(struct ln_conn *conn)
     if (io == LN_IO_FAIL) {
         ln_queue_clear(&conn->queue, conn->loop->host);
         if (conn->in_ended && !conn->lingering) {
-            watch(conn, false);
+            watch_socket(conn, false);
             return; /* the owner has had its end; its next write tells */
         }
         /* A peer that wants no more may have said why before it reset: that is heard first. */
@@ -271,7 +271,7 @@ static llmgr_status write_refusal(const struct ln_conn *conn)
  * its socket as fast as one call fills it: unbounded, that call would hold the loop for as long as
  * the body lasts.
  */
-static size_t clip(struct lb_str *out, const struct lb_str *slices, size_t count)
+static size_t clip_slices(struct lb_str *out, const struct lb_str *slices, size_t count)
 {
     size_t left = SEND_MAX, kept = 0;
 
@@ -296,7 +296,7 @@ llmgr_status ln_conn_send(struct ln_conn *conn, const struct lb_str *slices, siz
         total += slices[i].size;
     size_t sent = 0;
     if (total > SEND_MAX) {
-        count = clip(clipped, slices, count);
+        count = clip_slices(clipped, slices, count);
         slices = clipped;
     }
     if (writable_now(conn)) {
@@ -307,7 +307,7 @@ llmgr_status ln_conn_send(struct ln_conn *conn, const struct lb_str *slices, siz
         conn->blocked = true;
         conn->want_drained = true;
     }
-    watch(conn, true);
+    watch_socket(conn, true);
     *taken = sent;
     return LLMGR_OK;
 }
@@ -338,7 +338,7 @@ llmgr_status ln_conn_write(struct ln_conn *conn, const struct lb_str *slices, si
     } else if (conn->tls != NULL && conn->transport->held(conn) > 0) {
         conn->want_drained = true; /* taken, but some records have not left */
     }
-    watch(conn, true);
+    watch_socket(conn, true);
     return LLMGR_OK;
 }
 
@@ -362,7 +362,7 @@ static void end_step(struct ln_conn *conn, llmgr_status status)
     conn->step_done = NULL;
     ln_timer_stop(&conn->timer);
     done(conn, conn->context, status);
-    watch(conn, true); /* does nothing if `done` closed it */
+    watch_socket(conn, true); /* does nothing if `done` closed it */
 }
 
 static void do_connect(struct ln_conn *conn)
@@ -372,7 +372,7 @@ static void do_connect(struct ln_conn *conn)
     if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &sys, &size) != 0)
         sys = errno;
     if (sys == EINPROGRESS || sys == EALREADY) {
-        watch(conn, false);
+        watch_socket(conn, false);
         return;
     }
     if (sys != 0)
@@ -386,7 +386,7 @@ static void do_handshake(struct ln_conn *conn)
     if (io == LN_IO_OK)
         io = conn->transport->handshake(conn);
     if (io == LN_IO_AGAIN)
-        watch(conn, false);
+        watch_socket(conn, false);
     else
         end_step(conn, conn->why);
 }
@@ -414,14 +414,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if ((events & UV_READABLE) != 0 && !conn->closing && !conn->in_ended)
         (void)do_read(conn);
     if (!conn->closing)
-        watch(conn, (events & UV_READABLE) == 0 || conn->reading);
+        watch_socket(conn, (events & UV_READABLE) == 0 || conn->reading);
 }
 
 void ln_conn_await_connect(struct ln_conn *conn, ln_step_fn done)
 {
     conn->step = LN_STEP_CONNECT;
     conn->step_done = done;
-    watch(conn, false);
+    watch_socket(conn, false);
 }
 
 static void run_handshake(void *context)
@@ -447,7 +447,7 @@ void ln_conn_shutdown(struct ln_conn *conn)
         return;
     conn->shutting = true;
     finish_output(conn);
-    watch(conn, true);
+    watch_socket(conn, true);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -496,7 +496,7 @@ static void linger_step(struct ln_conn *conn)
     if (conn->failed || (conn->shut && conn->in_ended))
         ln_conn_close(conn);
     else
-        watch(conn, true);
+        watch_socket(conn, true);
 }
 
 void ln_conn_linger(struct ln_conn *conn, int64_t timeout_ms)

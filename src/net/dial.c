@@ -110,7 +110,7 @@ static void on_limit(void *context)
     ln_dial_fail(dial, &err);
 }
 
-static void succeed(struct ln_dial *dial)
+static void dial_succeeded(struct ln_dial *dial)
 {
     ln_dial_fn done = dial->done;
     void *context = dial->context;
@@ -127,7 +127,7 @@ static void on_handshake(struct ln_conn *conn, void *context, llmgr_status statu
 {
     struct ln_dial *dial = LB_CAST(struct ln_dial, context, LN_DIAL_MAGIC);
     if (status == LLMGR_OK) {
-        succeed(dial);
+        dial_succeeded(dial);
         return;
     }
     const char *reason = conn->sys != 0 ? uv_strerror(uv_translate_sys_error(conn->sys))
@@ -144,7 +144,7 @@ static void on_handshake(struct ln_conn *conn, void *context, llmgr_status statu
 void ln_dial_tunnelled(struct ln_dial *dial)
 {
     if (dial->request.tls == NULL) {
-        succeed(dial);
+        dial_succeeded(dial);
         return;
     }
     dial->phase = LN_DIAL_TLS;
@@ -376,8 +376,8 @@ static void on_proxy(void *context, const struct sockaddr_storage *addrs, size_t
 }
 
 /* Literals go the same way as answers, so that nothing is connected to without the judgement. */
-static void resolve(struct ln_dial *dial, const char *name, enum ln_dial_phase phase,
-                    ln_resolved_fn done)
+static void resolve_name(struct ln_dial *dial, const char *name, enum ln_dial_phase phase,
+                         ln_resolved_fn done)
 {
     dial->phase = phase;
     struct sockaddr_storage addr;
@@ -395,22 +395,22 @@ static void resolve(struct ln_dial *dial, const char *name, enum ln_dial_phase p
 
 static void begin_proxy(struct ln_dial *dial)
 {
-    resolve(dial, ln_proxy_host(dial->request.proxy), LN_DIAL_RESOLVE_PROXY, on_proxy);
+    resolve_name(dial, ln_proxy_host(dial->request.proxy), LN_DIAL_RESOLVE_PROXY, on_proxy);
 }
 
-static void begin(void *context)
+static void begin_dial(void *context)
 {
     struct ln_dial *dial = LB_CAST(struct ln_dial, context, LN_DIAL_MAGIC);
     /* The operator's word needs no judgement: behind a proxy, the name is the proxy's matter. */
     if (dial->proxied && dial->request.klass == LN_CLASS_SYSTEM)
         begin_proxy(dial);
     else
-        resolve(dial, dial->request.host, LN_DIAL_RESOLVE, on_target);
+        resolve_name(dial, dial->request.host, LN_DIAL_RESOLVE, on_target);
 }
 
 /* ---- The request ----------------------------------------------------------------------------- */
 
-static llmgr_status check(const struct ln_dial_request *request, struct llmgr_error *err)
+static llmgr_status check_request(const struct ln_dial_request *request, struct llmgr_error *err)
 {
     if (request->policy == NULL && request->klass != LN_CLASS_SYSTEM)
         return lb_fail(err, LLMGR_ERR_INTERNAL,
@@ -427,7 +427,7 @@ llmgr_status ln_dial(struct ln_loop *loop, const struct ln_dial_request *request
 {
     if (loop->dying)
         return lb_fail(err, LLMGR_ERR_CANCELLED, N_("the event loop is being closed"));
-    llmgr_status status = check(request, err);
+    llmgr_status status = check_request(request, err);
     const bool proxied = status == LLMGR_OK &&
                          ln_proxy_applies(request->proxy, lb_cstr(request->host), request->port);
     if (proxied)
@@ -457,7 +457,7 @@ llmgr_status ln_dial(struct ln_loop *loop, const struct ln_dial_request *request
     dial->proxied = proxied;
     ln_loop_join(loop, LN_MEMBER_DIAL, &dial->node, abort_node);
     ln_timer_start(loop, &dial->limit, dial->request.timeout_ms, on_limit, dial);
-    ln_defer_start(loop, &dial->start, begin, dial);
+    ln_defer_start(loop, &dial->start, begin_dial, dial);
     *out = dial;
     return LLMGR_OK;
 }

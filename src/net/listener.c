@@ -69,7 +69,7 @@ static void set_watching(struct ln_listener *listener, bool wish)
         listener->watching = false;
 }
 
-static void resume(void *context)
+static void resume_accepting(void *context)
 {
     struct ln_listener *listener = LB_CAST(struct ln_listener, context, LISTENER_MAGIC);
     set_watching(listener, listener->loop->accepted < listener->loop->accepted_max);
@@ -84,7 +84,7 @@ static void on_released(struct ln_loop *loop)
     {
         struct ln_listener *listener = LB_CONTAINER(at, struct ln_listener, node);
         if (!listener->watching && !ln_timer_running(&listener->pause))
-            resume(listener);
+            resume_accepting(listener);
     }
 }
 
@@ -166,7 +166,7 @@ static int accept_fd(struct ln_listener *listener)
 #endif
 }
 
-static void take(struct ln_listener *listener, int fd)
+static void take_socket(struct ln_listener *listener, int fd)
 {
     int on = 1;
     if (listener->tcp)
@@ -185,7 +185,7 @@ static void take(struct ln_listener *listener, int fd)
 }
 
 /* True if accepting may go on after this errno. */
-static bool survive(struct ln_listener *listener, int sys)
+static bool survive_failure(struct ln_listener *listener, int sys)
 {
     switch (sys) {
     case EINTR:
@@ -202,7 +202,7 @@ static bool survive(struct ln_listener *listener, int sys)
         lb_warn(listener->loop->host, "accepting pauses: %s",
                 uv_strerror(uv_translate_sys_error(sys)));
         set_watching(listener, false);
-        ln_timer_start(listener->loop, &listener->pause, PAUSE_MS, resume, listener);
+        ln_timer_start(listener->loop, &listener->pause, PAUSE_MS, resume_accepting, listener);
         return false;
     }
 }
@@ -215,7 +215,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     loop->busy++;
     if (status != 0) {
         listener->watching = false; /* libuv has stopped; look again in a moment */
-        ln_timer_start(loop, &listener->pause, PAUSE_MS, resume, listener);
+        ln_timer_start(loop, &listener->pause, PAUSE_MS, resume_accepting, listener);
         return;
     }
     for (int i = 0; i < ACCEPT_BATCH && listener->watching; i++) {
@@ -225,8 +225,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         }
         int fd = accept_fd(listener);
         if (fd >= 0)
-            take(listener, fd);
-        else if (!survive(listener, errno))
+            take_socket(listener, fd);
+        else if (!survive_failure(listener, errno))
             return;
     }
 }
@@ -270,7 +270,7 @@ llmgr_status ln_listener_start(struct ln_loop *loop, int fd,
     lb_list_init(&listener->shaking);
     ln_loop_join(loop, LN_MEMBER_LISTENER, &listener->node, close_node);
     loop->released = on_released;
-    resume(listener);
+    resume_accepting(listener);
     *out = listener;
     return LLMGR_OK;
 }
@@ -320,8 +320,8 @@ void ln_listener_end(struct ln_listener *listener)
     while (listener->fd >= 0 && loop->accepted < loop->accepted_max) {
         int fd = accept_fd(listener);
         if (fd >= 0)
-            take(listener, fd);
-        else if (!survive(listener, errno))
+            take_socket(listener, fd);
+        else if (!survive_failure(listener, errno))
             break;
     }
     close_socket(listener);

@@ -278,7 +278,7 @@ void ln_loop_turn(struct ln_loop *loop, bool wait)
 }
 
 /* Turns without sleeping until `spin_us` passed with nothing to do; true if stopped meanwhile. */
-static void spin(struct ln_loop *loop)
+static void spin_once(struct ln_loop *loop)
 {
     int64_t idle_since = 0;
     while (!atomic_load(&loop->stop)) {
@@ -297,7 +297,7 @@ void ln_loop_run(struct ln_loop *loop)
     while (!atomic_exchange(&loop->stop, false)) {
         ln_loop_turn(loop, true);
         if (loop->spin_us != 0)
-            spin(loop);
+            spin_once(loop);
     }
 }
 

@@ -375,7 +375,7 @@ const char *ln_policy_refusal(const struct ln_policy *policy, enum ln_class klas
 }
 
 /* What is ours no operator can open. */
-static llmgr_status refuse(struct llmgr_error *err, const char *shown, const char *what)
+static llmgr_status refuse_address(struct llmgr_error *err, const char *shown, const char *what)
 {
     if (what == OURS)
         return lb_fail(err, LLMGR_ERR_ADDRESS, N_("%s is %s: no platform can be there"), shown,
@@ -390,7 +390,7 @@ llmgr_status ln_policy_judge_addr(const struct ln_policy *policy, enum ln_class 
     if (what == NULL)
         return LLMGR_OK;
     char text[80];
-    return refuse(err, ln_addr_text(addr, text, sizeof(text)), what);
+    return refuse_address(err, ln_addr_text(addr, text, sizeof(text)), what);
 }
 
 /* ---- Hosts of URLs --------------------------------------------------------------------------- */
@@ -495,5 +495,5 @@ llmgr_status ln_policy_judge_url_host(const struct ln_policy *policy, enum ln_cl
     const char *what = klass == LN_CLASS_SYSTEM
                            ? judge_system(policy, kind, host, &addr, (uint16_t)port)
                            : judge_private(policy, kind, host, &addr, secure, (uint16_t)port);
-    return what == NULL ? LLMGR_OK : refuse(err, shown, what);
+    return what == NULL ? LLMGR_OK : refuse_address(err, shown, what);
 }

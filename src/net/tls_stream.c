@@ -129,7 +129,8 @@ BIO_METHOD *ln_tls_bio_method(void)
 
 /* ---- Attaching ------------------------------------------------------------------------------- */
 
-static llmgr_status attach(struct ln_conn *conn, struct ln_tls_core *core, struct llmgr_error *err)
+static llmgr_status attach_core(struct ln_conn *conn, struct ln_tls_core *core,
+                                struct llmgr_error *err)
 {
     struct ln_tls_stream *tls = lb_calloc(conn->loop->host, 1, sizeof(*tls));
     if (tls == NULL)
@@ -157,7 +158,7 @@ static llmgr_status attach(struct ln_conn *conn, struct ln_tls_core *core, struc
 llmgr_status ln_tls_attach_server(struct ln_conn *conn, struct ln_tls_server *server,
                                   struct llmgr_error *err)
 {
-    llmgr_status status = attach(conn, server->core, err);
+    llmgr_status status = attach_core(conn, server->core, err);
     if (status == LLMGR_OK)
         SSL_set_accept_state(conn->tls->ssl);
     return status;
@@ -206,7 +207,7 @@ llmgr_status ln_tls_attach_client(struct ln_conn *conn, struct ln_tls_client *cl
     struct ln_tls_core *core = NULL;
     llmgr_status status = ln_tls_client_core(client, &core, err);
     if (status == LLMGR_OK)
-        status = attach(conn, core, err);
+        status = attach_core(conn, core, err);
     if (status != LLMGR_OK)
         return status;
     struct ln_tls_stream *tls = conn->tls;
@@ -254,13 +255,13 @@ static void keep_renewed(struct ln_tls_stream *tls)
 
 /* ---- Outcomes -------------------------------------------------------------------------------- */
 
-static void note(struct ln_tls_stream *tls, const char *reason)
+static void note_reason(struct ln_tls_stream *tls, const char *reason)
 {
     (void)snprintf(tls->reason, sizeof(tls->reason), "%s", reason);
 }
 
 /* What an SSL function's failure means. Empties OpenSSL's error queue. */
-static enum ln_io outcome(struct ln_conn *conn, int rc)
+static enum ln_io outcome_of(struct ln_conn *conn, int rc)
 {
     struct ln_tls_stream *tls = conn->tls;
     int error = SSL_get_error(tls->ssl, rc);
@@ -279,12 +280,12 @@ static enum ln_io outcome(struct ln_conn *conn, int rc)
     bool shaking = conn->step == LN_STEP_HANDSHAKE;
     long verdict = SSL_get_verify_result(tls->ssl);
     if (shaking && verdict != X509_V_OK)
-        note(tls, X509_verify_cert_error_string(verdict));
+        note_reason(tls, X509_verify_cert_error_string(verdict));
     else if (tls->met_end)
-        note(tls, shaking ? "the peer closed the connection during the handshake"
-                          : "the stream ended without a close_notify");
+        note_reason(tls, shaking ? "the peer closed the connection during the handshake"
+                                 : "the stream ended without a close_notify");
     else
-        note(tls, ln_tls_error_text());
+        note_reason(tls, ln_tls_error_text());
     ERR_clear_error();
     return ln_conn_fail(conn, tls->met_end && !shaking ? LLMGR_ERR_CUT : LLMGR_ERR_TLS, 0);
 }
@@ -324,7 +325,7 @@ static enum ln_io tls_handshake(struct ln_conn *conn)
         tls->more = SSL_has_pending(tls->ssl) == 1;
         return LN_IO_OK;
     }
-    enum ln_io io = outcome(conn, rc);
+    enum ln_io io = outcome_of(conn, rc);
     if (io != LN_IO_AGAIN) {
         /* A session the server chokes on must not spoil the next attempt too. */
         if (tls->session_key != NULL && tls->core->client != NULL)
@@ -349,7 +350,7 @@ static enum ln_io tls_recv(struct ln_conn *conn, char *buffer, size_t size, size
         if (rc == 1)
             total += n;
         else
-            io = outcome(conn, rc);
+            io = outcome_of(conn, rc);
     }
     if (total == 0)
         return io;
@@ -410,7 +411,7 @@ static enum ln_io tls_send(struct ln_conn *conn, const struct lb_str *slices, si
         if (rc == 1)
             *taken += n;
         else
-            io = outcome(conn, rc);
+            io = outcome_of(conn, rc);
     }
     return io == LN_IO_AGAIN && *taken != 0 ? LN_IO_OK : io;
 }

@@ -235,7 +235,7 @@ static uint32_t add_chunk(struct lr_cache *cache, uint32_t size)
 }
 
 /* Second chance: keeps, at the chunk's start, what was asked for; at most half of the chunk. */
-static void reclaim(struct lr_cache *cache, uint32_t at)
+static void reclaim_chunk(struct lr_cache *cache, uint32_t at)
 {
     struct chunk *chunk = cache->chunks[at];
     uint32_t kept = 0;
@@ -276,7 +276,7 @@ static void turn_hand(struct lr_cache *cache)
     cache->hand = at + 1;
     if (cache->chunks[at] == NULL)
         return;
-    reclaim(cache, at);
+    reclaim_chunk(cache, at);
     if (cache->chunks[at]->size != cache->chunk_size) {
         if (cache->chunks[at]->used == 0)
             free_chunk(cache, at);
@@ -311,7 +311,7 @@ static bool make_room(struct lr_cache *cache, uint32_t size)
 /* ---- The face -------------------------------------------------------------------------------- */
 
 /* An ordinary profile's lines are fetched at once, not one by one as they are read. */
-static void fetch(const struct lr_profile *profile)
+static void fetch_lines(const struct lr_profile *profile)
 {
     for (int line = 0; line < PREFETCH_LINES; line++)
         __builtin_prefetch((const char *)profile + line * CACHE_LINE);
@@ -332,7 +332,7 @@ void lr_cache_hint_profile(const struct lr_cache *cache, uint64_t hash)
     for (uint32_t at = home_of(tag, cache->slot_count); cache->slots[at].ref != NO_REF;
          at = next_slot(cache, at)) {
         if (cache->slots[at].tag == tag) {
-            fetch(profile_at(cache, cache->slots[at].ref));
+            fetch_lines(profile_at(cache, cache->slots[at].ref));
             return;
         }
     }
@@ -349,7 +349,7 @@ struct lr_profile *lr_cache_get(struct lr_cache *cache, uint64_t hash, struct lb
         if (cache->slots[at].tag != tag)
             continue;
         struct lr_profile *profile = profile_at(cache, cache->slots[at].ref);
-        fetch(profile);
+        fetch_lines(profile);
         if (profile->hash == hash && lb_str_eq(lr_profile_user(profile), user)) {
             if (!profile->used)
                 profile->used = 1;

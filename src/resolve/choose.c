@@ -104,8 +104,9 @@ enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
     return found;
 }
 
-static void take(struct lr_choice *choice, const struct lm_platform *platform,
-                 const struct lm_model *model, struct lr_key_choice key, enum lr_reason reason)
+static void take_candidate(struct lr_choice *choice, const struct lm_platform *platform,
+                           const struct lm_model *model, struct lr_key_choice key,
+                           enum lr_reason reason)
 {
     choice->platform = platform;
     choice->model = model;
@@ -126,7 +127,8 @@ void lr_choose_first(const struct lr_scene *scene, struct lr_choice *choice)
         struct lr_key_choice key = lr_choose_key(scene, &platforms[i]);
         if (key.payer == LM_PAYER_NONE && choice->platform != NULL)
             continue;
-        take(choice, &platforms[i], &models[platforms[i].first_model], key, LR_REASON_FALLBACK);
+        take_candidate(choice, &platforms[i], &models[platforms[i].first_model], key,
+                       LR_REASON_FALLBACK);
         if (key.payer != LM_PAYER_NONE)
             return;
     }
@@ -145,7 +147,7 @@ static bool try_selection(const struct lr_scene *scene, struct lb_str slot, enum
     choice->is_default = false;
     switch (lr_look_up_selection(scene, selection, &platform, &model)) {
     case LR_REASON_SELECTED:
-        take(choice, platform, model, lr_choose_key(scene, platform), reason);
+        take_candidate(choice, platform, model, lr_choose_key(scene, platform), reason);
         choice->selection = selection;
         return true;
     case LR_REASON_GONE:
@@ -238,12 +240,13 @@ static int compare_ranks(const struct rank *a, const struct rank *b)
 }
 
 /* Takes a candidate if it stands before what was found so far. */
-static void offer(const struct lr_scene *scene, const struct lm_platform *platform,
-                  const struct lm_model *model, enum lr_reason reason, struct lr_choice *choice)
+static void offer_candidate(const struct lr_scene *scene, const struct lm_platform *platform,
+                            const struct lm_model *model, enum lr_reason reason,
+                            struct lr_choice *choice)
 {
     struct lr_choice offered = *choice;
 
-    take(&offered, platform, model, lr_choose_key(scene, platform), reason);
+    take_candidate(&offered, platform, model, lr_choose_key(scene, platform), reason);
     if (choice->platform != NULL) {
         const struct rank held = rank_of(choice), fresh = rank_of(&offered);
         if (compare_ranks(&held, &fresh) <= 0)
@@ -266,7 +269,7 @@ static void offer_system(const struct lr_scene *scene, struct lb_str platform, s
     for (size_t i = 0; i < count; i++) {
         const struct lm_model *model = &models[at[i]];
         if (platform.size == 0 || lb_str_eq(platforms[model->platform].name, platform))
-            offer(scene, &platforms[model->platform], model, reason, choice);
+            offer_candidate(scene, &platforms[model->platform], model, reason, choice);
     }
 }
 
@@ -282,7 +285,7 @@ static void offer_private(const struct lr_scene *scene, struct lb_str name,
         const struct lm_platform *platform = &platforms[models[i].platform];
         enum lr_reason reason = lr_how_named(platform, &models[i], name);
         if (reason != LR_REASON_NOT_NAMED)
-            offer(scene, platform, &models[i], reason, choice);
+            offer_candidate(scene, platform, &models[i], reason, choice);
     }
 }
 
@@ -337,7 +340,7 @@ void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_c
                 platform->first_model;
     if (selection != NULL && selection->platform_id == id)
         (void)lr_look_up_selection(scene, selection, &at, &model);
-    take(choice, platform, model, lr_choose_key(scene, platform), LR_REASON_SELECTED);
+    take_candidate(choice, platform, model, lr_choose_key(scene, platform), LR_REASON_SELECTED);
 }
 
 static void choose_by_name(const struct lr_scene *scene, struct lb_str name,

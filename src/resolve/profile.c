@@ -51,7 +51,7 @@ struct draft {
 
 /* ---- From the database to the draft ---------------------------------------------------------- */
 
-static bool keep(struct draft *draft, struct lb_str column, struct lb_str *kept)
+static bool keep_column(struct draft *draft, struct lb_str column, struct lb_str *kept)
 {
     if (column.size == 0)
         return true;
@@ -100,10 +100,10 @@ static bool add_choice(struct draft *draft, const struct ls_rows *rows)
     row->id = id;
     row->other = other;
     for (int i = 0; i < TEXTS[kind]; i++) {
-        if (!keep(draft, ls_column_text(rows, 3 + i), &row->text[i]))
+        if (!keep_column(draft, ls_column_text(rows, 3 + i), &row->text[i]))
             return false;
     }
-    return kind >= KIND_SELECTION || keep(draft, ls_column_blob(rows, 6), &row->record);
+    return kind >= KIND_SELECTION || keep_column(draft, ls_column_blob(rows, 6), &row->record);
 }
 
 static bool add_model(struct draft *draft, const struct ls_rows *rows)
@@ -116,7 +116,7 @@ static bool add_model(struct draft *draft, const struct ls_rows *rows)
     row->id = ls_column_int(rows, 0);
     row->other = ls_column_int(rows, 1);
     for (int i = 0; i < 3; i++) {
-        if (!keep(draft, ls_column_text(rows, 2 + i), &row->text[i]))
+        if (!keep_column(draft, ls_column_text(rows, 2 + i), &row->text[i]))
             return false;
     }
     return true;
@@ -336,7 +336,7 @@ static void pack_platforms(struct packer *packer, const struct draft *draft)
     packer->profile->model_count = models;
 }
 
-static struct lr_profile *pack(const struct draft *draft)
+static struct lr_profile *pack_draft(const struct draft *draft)
 {
     size_t texts_at = sizeof(struct lr_profile) +
                       draft->counts[KIND_SELECTION] * sizeof(struct lr_selection) +
@@ -364,7 +364,7 @@ static struct lr_profile *pack(const struct draft *draft)
 }
 
 /* Counts that a block cannot hold come from a database that was not written by us. */
-static bool fits(const struct draft *draft)
+static bool draft_fits(const struct draft *draft)
 {
     for (int kind = KIND_PLATFORM; kind < KIND_COUNT; kind++) {
         if (kind != KIND_MODEL && draft->counts[kind] > UINT16_MAX)
@@ -412,10 +412,10 @@ llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalog
     status = judge_keys(manager, catalogue, &draft, err);
     if (status != LLMGR_OK)
         return status;
-    if (!fits(&draft))
+    if (!draft_fits(&draft))
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
                        N_("the user has more rows, or longer ones, than a profile holds"));
-    struct lr_profile *profile = pack(&draft);
+    struct lr_profile *profile = pack_draft(&draft);
     if (profile == NULL)
         return lb_fail_memory(err);
     profile->hash = lm_user_hash(manager, user);
@@ -425,7 +425,7 @@ llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalog
 
 /* ---- The block ------------------------------------------------------------------------------- */
 
-static void rebase(struct lb_str *text, const char *from, const char *to)
+static void rebase_text(struct lb_str *text, const char *from, const char *to)
 {
     if (text->p != NULL)
         text->p = to + (text->p - from);
@@ -441,16 +441,16 @@ struct lr_profile *lr_profile_copy(void *to, const struct lr_profile *profile)
     struct lm_platform *platforms = platforms_of(copy);
     struct lm_model *models = (void *)(platforms + copy->platform_count);
     for (uint32_t i = 0; i < copy->platform_count; i++) {
-        rebase(&platforms[i].name, from, to);
-        rebase(&platforms[i].base_url, from, to);
-        rebase(&platforms[i].origin, from, to);
-        rebase(&platforms[i].protocol, from, to);
-        rebase(&platforms[i].key, from, to);
+        rebase_text(&platforms[i].name, from, to);
+        rebase_text(&platforms[i].base_url, from, to);
+        rebase_text(&platforms[i].origin, from, to);
+        rebase_text(&platforms[i].protocol, from, to);
+        rebase_text(&platforms[i].key, from, to);
     }
     for (uint32_t i = 0; i < copy->model_count; i++) {
-        rebase(&models[i].model_name, from, to);
-        rebase(&models[i].display_name, from, to);
-        rebase(&models[i].extra_body, from, to);
+        rebase_text(&models[i].model_name, from, to);
+        rebase_text(&models[i].display_name, from, to);
+        rebase_text(&models[i].extra_body, from, to);
     }
     return copy;
 }

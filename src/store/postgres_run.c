@@ -30,7 +30,7 @@ enum {
 };
 enum { BINARY = 1, SQL_LIMIT = 64 << 10 };
 
-static bool succeeded(const PGresult *result)
+static bool has_succeeded(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
 
@@ -46,7 +46,7 @@ static void statement_name(char name[16], const struct postgres_conn *conn, enum
 }
 
 /* ?1 becomes $1; a question mark inside a quoted text stays. */
-static void rewrite(struct lb_buf *out, const char *sql)
+static void rewrite_sql(struct lb_buf *out, const char *sql)
 {
     bool quoted = false;
 
@@ -75,12 +75,12 @@ static llmgr_status write_out(struct parsing *parsing, const struct postgres_con
         parsing->types[i] = type == 'i' ? OID_INT8 : type == 't' ? OID_TEXT : OID_BYTEA;
     }
     lb_buf_init(&parsing->sql, conn->base.store->host, SQL_LIMIT);
-    rewrite(&parsing->sql, row->postgres);
+    rewrite_sql(&parsing->sql, row->postgres);
     return parsing->sql.failed == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
 }
 
-static llmgr_status prepare(struct postgres_conn *conn, enum ls_statement id,
-                            struct llmgr_error *err)
+static llmgr_status prepare_statement(struct postgres_conn *conn, enum ls_statement id,
+                                      struct llmgr_error *err)
 {
     struct parsing parsing;
     char name[16];
@@ -93,7 +93,7 @@ static llmgr_status prepare(struct postgres_conn *conn, enum ls_statement id,
         PGresult *result =
             ls_postgres_result(conn, PQsendPrepare(conn->pg, name, lb_buf_c(&parsing.sql),
                                                    parsing.count, parsing.types));
-        if (succeeded(result))
+        if (has_succeeded(result))
             conn->prepared[id] = !conn->pooled;
         else
             status = ls_postgres_fail(conn, result, err);
@@ -111,8 +111,9 @@ struct arguments {
     int formats[LS_ARGS_MAX];
 };
 
-static llmgr_status fill(struct arguments *args, const struct postgres_conn *conn,
-                         const struct ls_value *values, size_t count, struct llmgr_error *err)
+static llmgr_status fill_arguments(struct arguments *args, const struct postgres_conn *conn,
+                                   const struct ls_value *values, size_t count,
+                                   struct llmgr_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         args->formats[i] = BINARY;
@@ -139,7 +140,7 @@ static llmgr_status run_prepared(struct postgres_conn *conn, enum ls_statement i
                                  struct llmgr_error *err)
 {
     char name[16];
-    llmgr_status status = prepare(conn, id, err);
+    llmgr_status status = prepare_statement(conn, id, err);
 
     if (status != LLMGR_OK)
         return status;
@@ -166,20 +167,20 @@ static llmgr_status run_whole(struct postgres_conn *conn, enum ls_statement id,
     return status;
 }
 
-static llmgr_status run(struct postgres_conn *conn, enum ls_statement id,
-                        const struct ls_value *values, size_t count, PGresult **out,
-                        struct llmgr_error *err)
+static llmgr_status run_statement(struct postgres_conn *conn, enum ls_statement id,
+                                  const struct ls_value *values, size_t count, PGresult **out,
+                                  struct llmgr_error *err)
 {
     struct arguments args;
     PGresult *result = NULL;
-    llmgr_status status = fill(&args, conn, values, count, err);
+    llmgr_status status = fill_arguments(&args, conn, values, count, err);
 
     if (status == LLMGR_OK)
         status = conn->pooled ? run_whole(conn, id, &args, count, &result, err)
                               : run_prepared(conn, id, &args, count, &result, err);
     if (status != LLMGR_OK)
         return status;
-    if (!succeeded(result)) {
+    if (!has_succeeded(result)) {
         status = ls_postgres_fail(conn, result, err);
         PQclear(result);
         return status;
@@ -193,7 +194,7 @@ llmgr_status ls_postgres_exec(struct ls_conn *base, enum ls_statement id,
                               struct llmgr_error *err)
 {
     PGresult *result = NULL;
-    llmgr_status status = run(postgres_conn(base), id, values, count, &result, err);
+    llmgr_status status = run_statement(postgres_conn(base), id, values, count, &result, err);
 
     if (status != LLMGR_OK)
         return status;
@@ -222,7 +223,7 @@ static llmgr_status send_burst(struct postgres_conn *conn, const char *name,
     for (size_t i = from; i < to; i++) {
         llmgr_status status = ls_runs_fill(runs, i, values, err);
         if (status == LLMGR_OK)
-            status = fill(&args, conn, values, runs->count, err);
+            status = fill_arguments(&args, conn, values, runs->count, err);
         if (status != LLMGR_OK)
             return status;
         if (PQsendQueryPrepared(conn->pg, name, (int)runs->count, args.pointers, args.sizes,
@@ -250,7 +251,7 @@ static llmgr_status take_burst(struct postgres_conn *conn, llmgr_status status,
             continue;
         }
         nothing = 0;
-        if (status == LLMGR_OK && got != PGRES_PIPELINE_SYNC && !succeeded(result))
+        if (status == LLMGR_OK && got != PGRES_PIPELINE_SYNC && !has_succeeded(result))
             status = ls_postgres_fail(conn, result, err);
         PQclear(result);
         if (got == PGRES_PIPELINE_SYNC)
@@ -264,7 +265,7 @@ llmgr_status ls_postgres_exec_many(struct ls_conn *base, const struct ls_runs *r
 {
     struct postgres_conn *conn = postgres_conn(base);
     char name[16];
-    llmgr_status status = prepare(conn, runs->id, err);
+    llmgr_status status = prepare_statement(conn, runs->id, err);
 
     if (status != LLMGR_OK)
         return status;
@@ -287,7 +288,7 @@ llmgr_status ls_postgres_query(struct ls_conn *base, const struct ls_value *valu
 {
     struct postgres_conn *conn = postgres_conn(base);
     PGresult *result = NULL;
-    llmgr_status status = run(conn, rows->id, values, count, &result, err);
+    llmgr_status status = run_statement(conn, rows->id, values, count, &result, err);
 
     /* A single SELECT sends no BEGIN, so it is the first to notice that the server was restarted.
      */
@@ -295,7 +296,7 @@ llmgr_status ls_postgres_query(struct ls_conn *base, const struct ls_value *valu
         PQstatus(conn->pg) == CONNECTION_BAD) {
         status = ls_postgres_reconnect(conn, err);
         if (status == LLMGR_OK)
-            status = run(conn, rows->id, values, count, &result, err);
+            status = run_statement(conn, rows->id, values, count, &result, err);
     }
     if (status != LLMGR_OK)
         return status;
@@ -320,7 +321,7 @@ llmgr_status ls_postgres_next(struct ls_conn *base, struct ls_rows *rows, bool *
     return LLMGR_OK;
 }
 
-static struct ls_value integer(const char *p, int size)
+static struct ls_value read_integer(const char *p, int size)
 {
     uint64_t value = 0;
 
@@ -347,7 +348,7 @@ struct ls_value ls_postgres_column(const struct ls_rows *rows, int at)
     case OID_INT2:
     case OID_INT4:
     case OID_INT8:
-        return integer(p, size);
+        return read_integer(p, size);
     case OID_TEXT:
     case OID_VARCHAR:
     case OID_BPCHAR:
@@ -372,13 +373,13 @@ llmgr_status ls_postgres_describe(struct ls_conn *base, enum ls_statement id, in
 {
     struct postgres_conn *conn = postgres_conn(base);
     char name[16];
-    llmgr_status status = prepare(conn, id, err);
+    llmgr_status status = prepare_statement(conn, id, err);
 
     if (status != LLMGR_OK)
         return status;
     statement_name(name, conn, id);
     PGresult *result = ls_postgres_result(conn, PQsendDescribePrepared(conn->pg, name));
-    if (succeeded(result)) {
+    if (has_succeeded(result)) {
         *args = PQnparams(result);
         *columns = PQnfields(result);
     } else {
@@ -392,7 +393,7 @@ llmgr_status ls_postgres_script(struct ls_conn *base, const char *sql, struct ll
 {
     struct postgres_conn *conn = postgres_conn(base);
     PGresult *result = ls_postgres_sql(conn, sql);
-    llmgr_status status = succeeded(result) ? LLMGR_OK : ls_postgres_fail(conn, result, err);
+    llmgr_status status = has_succeeded(result) ? LLMGR_OK : ls_postgres_fail(conn, result, err);
 
     PQclear(result);
     return status;
@@ -405,7 +406,7 @@ llmgr_status ls_postgres_number(struct ls_conn *base, const char *sql, int64_t *
     PGresult *result = ls_postgres_sql(conn, sql);
     llmgr_status status = LLMGR_OK;
 
-    if (!succeeded(result)) {
+    if (!has_succeeded(result)) {
         status = ls_postgres_fail(conn, result, err);
     } else {
         int64_t number = 0;

@@ -84,7 +84,7 @@ static void set_limits(sqlite3 *db)
         sqlite3_limit(db, LIMITS[i].id, LIMITS[i].value);
 }
 
-static int harden(sqlite3 *db)
+static int harden_connection(sqlite3 *db)
 {
     int rc = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 
@@ -111,7 +111,7 @@ llmgr_status ls_sqlite_open(const char *path, const char *place, int flags, int 
     if (rc == SQLITE_OK)
         rc = sqlite3_busy_timeout(db, busy_timeout_ms);
     if (rc == SQLITE_OK)
-        rc = harden(db);
+        rc = harden_connection(db);
     if (rc != SQLITE_OK) {
         llmgr_status status = ls_sqlite_fail(place, db, rc, err);
         sqlite3_close(db);
@@ -267,7 +267,7 @@ static llmgr_status sqlite_number(struct ls_conn *base, const char *sql, int64_t
 
 /* ---- Transactions ---- */
 
-static int control(struct sqlite_conn *conn, enum sqlite_control which)
+static int run_control(struct sqlite_conn *conn, enum sqlite_control which)
 {
     int rc = sqlite3_step(conn->controls[which]);
 
@@ -276,13 +276,13 @@ static int control(struct sqlite_conn *conn, enum sqlite_control which)
 }
 
 /* A rollback that failed for want of memory is made up for here. */
-static int begin(struct sqlite_conn *conn, enum sqlite_control which)
+static int begin_control(struct sqlite_conn *conn, enum sqlite_control which)
 {
     int rc = SQLITE_OK;
 
     if (sqlite3_get_autocommit(conn->db) == 0)
-        rc = control(conn, CONTROL_ROLLBACK);
-    return rc == SQLITE_OK ? control(conn, which) : rc;
+        rc = run_control(conn, CONTROL_ROLLBACK);
+    return rc == SQLITE_OK ? run_control(conn, which) : rc;
 }
 
 static llmgr_status sqlite_begin(struct ls_conn *base, enum ls_mode mode, struct llmgr_error *err)
@@ -291,12 +291,12 @@ static llmgr_status sqlite_begin(struct ls_conn *base, enum ls_mode mode, struct
 
     if (ls_is_single(mode))
         return LLMGR_OK;
-    int rc = begin(conn, ls_mode_writes(mode) ? CONTROL_BEGIN_WRITE : CONTROL_BEGIN);
+    int rc = begin_control(conn, ls_mode_writes(mode) ? CONTROL_BEGIN_WRITE : CONTROL_BEGIN);
     if (rc != SQLITE_OK)
         return conn_fail(conn, rc, err);
     /* Under the lock for writing: what a revocation has given up is not for others. */
     if (mode == LS_WRITE && !ls_reserve_stands(base->store)) {
-        (void)control(conn, CONTROL_ROLLBACK);
+        (void)run_control(conn, CONTROL_ROLLBACK);
         return conn_fail(conn, SQLITE_FULL, err);
     }
     return LLMGR_OK;
@@ -308,7 +308,7 @@ static llmgr_status sqlite_commit(struct ls_conn *base, struct llmgr_error *err)
 
     if (ls_is_single(base->tx.mode))
         return LLMGR_OK;
-    int rc = control(conn, CONTROL_COMMIT);
+    int rc = run_control(conn, CONTROL_COMMIT);
     return rc == SQLITE_OK ? LLMGR_OK : conn_fail(conn, rc, err);
 }
 
@@ -318,7 +318,7 @@ static void sqlite_rollback(struct ls_conn *base)
 
     /* Some failures (a full disk, say) have rolled back already. */
     if (sqlite3_get_autocommit(conn->db) == 0)
-        (void)control(conn, CONTROL_ROLLBACK);
+        (void)run_control(conn, CONTROL_ROLLBACK);
 }
 
 static llmgr_status sqlite_begin_migration(struct ls_conn *base, struct llmgr_error *err)
@@ -326,7 +326,7 @@ static llmgr_status sqlite_begin_migration(struct ls_conn *base, struct llmgr_er
     struct sqlite_conn *conn = sqlite_conn(base);
 
     (void)sqlite3_busy_timeout(conn->db, LS_MIGRATE_WAIT_MS);
-    int rc = begin(conn, CONTROL_BEGIN_WRITE);
+    int rc = begin_control(conn, CONTROL_BEGIN_WRITE);
     (void)sqlite3_busy_timeout(conn->db, base->store->options.busy_timeout_ms);
     return rc == SQLITE_OK ? LLMGR_OK : conn_fail(conn, rc, err);
 }
@@ -344,8 +344,8 @@ static void sqlite_end_migration(struct ls_conn *base, bool committed)
 
 /* ---- Statements ---- */
 
-static llmgr_status prepared(struct sqlite_conn *conn, enum ls_statement id, sqlite3_stmt **out,
-                             struct llmgr_error *err)
+static llmgr_status prepared_statement(struct sqlite_conn *conn, enum ls_statement id,
+                                       sqlite3_stmt **out, struct llmgr_error *err)
 {
     sqlite3_stmt **stmt = &conn->statements[id];
 
@@ -398,7 +398,7 @@ static llmgr_status sqlite_exec(struct ls_conn *base, enum ls_statement id,
 {
     struct sqlite_conn *conn = sqlite_conn(base);
     sqlite3_stmt *stmt = NULL;
-    llmgr_status status = prepared(conn, id, &stmt, err);
+    llmgr_status status = prepared_statement(conn, id, &stmt, err);
 
     if (status != LLMGR_OK)
         return status;
@@ -423,7 +423,7 @@ static llmgr_status sqlite_exec_many(struct ls_conn *base, const struct ls_runs 
     /* What has been prepared was found to have the form; one run alone would gain nothing by it. */
     if (runs->times > 1 && (conn->many[runs->id] != NULL || ls_sqlite_many_can(runs->id)))
         return ls_sqlite_many(conn, runs, err);
-    llmgr_status status = prepared(conn, runs->id, &stmt, err);
+    llmgr_status status = prepared_statement(conn, runs->id, &stmt, err);
     for (size_t i = 0; i < runs->times && status == LLMGR_OK; i++) {
         status = ls_runs_fill(runs, i, values, err);
         if (status != LLMGR_OK)
@@ -447,7 +447,7 @@ static llmgr_status sqlite_query(struct ls_conn *base, const struct ls_value *va
 {
     struct sqlite_conn *conn = sqlite_conn(base);
     sqlite3_stmt *stmt = NULL;
-    llmgr_status status = prepared(conn, rows->id, &stmt, err);
+    llmgr_status status = prepared_statement(conn, rows->id, &stmt, err);
 
     if (status != LLMGR_OK)
         return status;
@@ -508,7 +508,7 @@ static llmgr_status sqlite_describe(struct ls_conn *base, enum ls_statement id, 
                                     int *columns, struct llmgr_error *err)
 {
     sqlite3_stmt *stmt = NULL;
-    llmgr_status status = prepared(sqlite_conn(base), id, &stmt, err);
+    llmgr_status status = prepared_statement(sqlite_conn(base), id, &stmt, err);
 
     if (status != LLMGR_OK)
         return status;
@@ -528,7 +528,7 @@ static llmgr_status sqlite_script(struct ls_conn *base, const char *sql, struct 
 /* ---- Upkeep ---- */
 
 /* Empties the write-ahead log into the file; SQLITE_BUSY if a reader still needs the log. */
-static int checkpoint(struct sqlite_conn *conn)
+static int checkpoint_log(struct sqlite_conn *conn)
 {
     return sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
@@ -539,13 +539,13 @@ static llmgr_status sqlite_scrub(struct ls_conn *base, struct llmgr_error *err)
     int rc = sqlite3_exec(conn->db, "VACUUM", NULL, NULL, NULL);
 
     if (rc == SQLITE_OK)
-        rc = checkpoint(conn);
+        rc = checkpoint_log(conn);
     return rc == SQLITE_OK ? LLMGR_OK : conn_fail(conn, rc, err);
 }
 
 static void sqlite_relieve(struct ls_conn *base)
 {
-    (void)checkpoint(sqlite_conn(base));
+    (void)checkpoint_log(sqlite_conn(base));
 }
 
 const struct ls_driver LS_SQLITE_DRIVER = {

@@ -90,8 +90,8 @@ static int compare_counts(sqlite3 *source, sqlite3 *copy, bool *same)
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static llmgr_status verify(struct ls_store *store, sqlite3 *source, const char *path,
-                           struct llmgr_error *err)
+static llmgr_status verify_copy(struct ls_store *store, sqlite3 *source, const char *path,
+                                struct llmgr_error *err)
 {
     char text[128] = "it cannot be read";
     sqlite3 *copy = NULL;
@@ -177,7 +177,7 @@ static llmgr_status copy_snapshot(struct ls_store *store, sqlite3 *source, const
         return ls_sqlite_fail(store->place, source, rc, err);
     llmgr_status status = copy_pages(store, source, path, err);
     if (status == LLMGR_OK)
-        status = verify(store, source, path, err);
+        status = verify_copy(store, source, path, err);
     (void)sqlite3_exec(source, "ROLLBACK", NULL, NULL, NULL);
     return status;
 }
@@ -298,7 +298,7 @@ static int64_t file_size(const struct lb_host *host, const char *path, const cha
     return size;
 }
 
-static void unsound(struct ls_check_report *report, const char *problem)
+static void report_unsound(struct ls_check_report *report, const char *problem)
 {
     report->sound = false;
     snprintf(report->problem, sizeof report->problem, "%.*s",
@@ -323,7 +323,7 @@ static int check_foreign_keys(sqlite3 *db, struct ls_check_report *report)
             char problem[192];
             snprintf(problem, sizeof problem, "a row of %s refers to a row that does not exist",
                      LS_TABLES[i]);
-            unsound(report, problem);
+            report_unsound(report, problem);
         }
     }
     return rc == SQLITE_ROW ? SQLITE_DONE : rc;
@@ -347,9 +347,9 @@ llmgr_status ls_sqlite_check(struct ls_conn *base, struct ls_check_report *repor
     if (rc == SQLITE_ROW && strcmp(text, "ok") == 0)
         rc = check_foreign_keys(db, report);
     else if (rc == SQLITE_ROW)
-        unsound(report, text);
+        report_unsound(report, text);
     if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
-        unsound(report, sqlite3_errmsg(db));
+        report_unsound(report, sqlite3_errmsg(db));
     else if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         return ls_sqlite_fail(store->place, db, rc, err);
     return LLMGR_OK;

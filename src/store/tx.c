@@ -77,7 +77,7 @@ llmgr_status ls_begin(struct ls_store *store, enum ls_mode mode, struct ls_tx **
     return status;
 }
 
-static llmgr_status commit(struct ls_tx *tx, bool *retry, struct llmgr_error *err)
+static llmgr_status commit_once(struct ls_tx *tx, bool *retry, struct llmgr_error *err)
 {
     struct ls_conn *conn = tx->conn;
 
@@ -104,7 +104,7 @@ llmgr_status ls_commit(struct ls_tx *tx, struct llmgr_error *err)
 {
     bool retry = false;
 
-    return commit(tx, &retry, err);
+    return commit_once(tx, &retry, err);
 }
 
 void ls_rollback(struct ls_tx *tx)
@@ -132,7 +132,7 @@ static void pause_before_retry(int tries)
 }
 
 /* A full disk may have room again once the write-ahead log was emptied into the database. */
-static void relieve(struct ls_store *store)
+static void relieve_reserve(struct ls_store *store)
 {
     struct ls_conn *conn = NULL;
 
@@ -147,7 +147,7 @@ static bool look_for_room(struct ls_store *store, enum ls_mode mode, bool *relie
                           enum spending *spending)
 {
     if (!*relieved) {
-        relieve(store);
+        relieve_reserve(store);
         *relieved = true;
         return true;
     }
@@ -178,7 +178,7 @@ static llmgr_status run_once(struct ls_store *store, enum ls_mode mode, struct r
         (void)ls_reserve_spend(store, run->spending == SPEND_ALL);
     status = run->fn(tx, run->context, err);
     if (status == LLMGR_OK)
-        return commit(tx, &run->retry, err);
+        return commit_once(tx, &run->retry, err);
     run->retry = tx->retry;
     ls_rollback(tx);
     return status;
@@ -200,7 +200,7 @@ llmgr_status ls_transact(struct ls_store *store, enum ls_mode mode, ls_transact_
         pause_before_retry(tries);
     }
     if (run.spending != SPEND_NOTHING) {
-        relieve(store);
+        relieve_reserve(store);
         (void)ls_reserve_fill(store);
     }
     return status;
@@ -210,15 +210,15 @@ llmgr_status ls_transact(struct ls_store *store, enum ls_mode mode, ls_transact_
 
 static const char BAD_TYPE[] = "type of an argument";
 
-static bool fits(char declared, const struct ls_value *value)
+static bool value_fits(char declared, const struct ls_value *value)
 {
     char type = (char)(declared | 0x20);
 
     return value->type == type || (value->type == 'n' && type != declared);
 }
 
-static llmgr_status bug(struct ls_tx *tx, enum ls_statement id, const char *what,
-                        struct llmgr_error *err)
+static llmgr_status fail_bug(struct ls_tx *tx, enum ls_statement id, const char *what,
+                             struct llmgr_error *err)
 {
     tx->failed = LLMGR_ERR_INTERNAL;
     return lb_fail(err, LLMGR_ERR_INTERNAL,
@@ -229,14 +229,14 @@ static llmgr_status bug(struct ls_tx *tx, enum ls_statement id, const char *what
 static bool all_fit(const char *declared, const struct ls_value *values, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!fits(declared[i], &values[i]))
+        if (!value_fits(declared[i], &values[i]))
             return false;
     }
     return true;
 }
 
-static llmgr_status admit(struct ls_tx *tx, enum ls_statement id, size_t count,
-                          struct llmgr_error *err)
+static llmgr_status admit_statement(struct ls_tx *tx, enum ls_statement id, size_t count,
+                                    struct llmgr_error *err)
 {
     const struct ls_statement_row *row = &LS_STATEMENTS[id];
 
@@ -245,10 +245,10 @@ static llmgr_status admit(struct ls_tx *tx, enum ls_statement id, size_t count,
                        N_("the change was abandoned because one of its steps failed: %s"),
                        llmgr_status_text(tx->failed));
     if (count != strlen(row->args) || count > LS_ARGS_MAX)
-        return bug(tx, id, "number of arguments", err);
+        return fail_bug(tx, id, "number of arguments", err);
     if (!ls_mode_writes(tx->mode) && strncmp(row->sqlite, "SELECT", 6) != 0 &&
         strncmp(row->sqlite, "WITH", 4) != 0)
-        return bug(tx, id, "a change while reading", err);
+        return fail_bug(tx, id, "a change while reading", err);
     return LLMGR_OK;
 }
 
@@ -256,14 +256,14 @@ static llmgr_status admit_values(struct ls_tx *tx, enum ls_statement id,
                                  const struct ls_value *values, size_t count,
                                  struct llmgr_error *err)
 {
-    llmgr_status status = admit(tx, id, count, err);
+    llmgr_status status = admit_statement(tx, id, count, err);
 
     if (status == LLMGR_OK && !all_fit(LS_STATEMENTS[id].args, values, count))
-        status = bug(tx, id, BAD_TYPE, err);
+        status = fail_bug(tx, id, BAD_TYPE, err);
     return status;
 }
 
-static llmgr_status keep(struct ls_tx *tx, llmgr_status status)
+static llmgr_status keep_status(struct ls_tx *tx, llmgr_status status)
 {
     if (status != LLMGR_OK && tx->failed == LLMGR_OK)
         tx->failed = status;
@@ -279,11 +279,11 @@ llmgr_status ls_exec(struct ls_tx *tx, enum ls_statement id, const struct ls_val
     if (status != LLMGR_OK)
         return status;
     if (LS_STATEMENTS[id].columns[0] != '\0')
-        return bug(tx, id, "its result is ignored", err);
+        return fail_bug(tx, id, "its result is ignored", err);
     status = tx->conn->store->driver->exec(tx->conn, id, values, count, &rows_changed, err);
     if (status == LLMGR_OK && changed != NULL)
         *changed = rows_changed;
-    return keep(tx, status);
+    return keep_status(tx, status);
 }
 
 llmgr_status ls_runs_fill(const struct ls_runs *runs, size_t run,
@@ -293,7 +293,7 @@ llmgr_status ls_runs_fill(const struct ls_runs *runs, size_t run,
         runs->rest(run, runs->times);
     runs->fill(runs->context, run, values);
     if (!all_fit(LS_STATEMENTS[runs->id].args, values, runs->count))
-        return bug(runs->tx, runs->id, BAD_TYPE, err);
+        return fail_bug(runs->tx, runs->id, BAD_TYPE, err);
     return LLMGR_OK;
 }
 
@@ -308,15 +308,15 @@ llmgr_status ls_exec_many(struct ls_tx *tx, enum ls_statement id, ls_fill_fn fil
                                  .fill = fill,
                                  .context = context,
                                  .rest = rest};
-    llmgr_status status = admit(tx, id, runs.count, err);
+    llmgr_status status = admit_statement(tx, id, runs.count, err);
 
     if (status != LLMGR_OK)
         return status;
     if (LS_STATEMENTS[id].columns[0] != '\0')
-        return bug(tx, id, "its result is ignored", err);
+        return fail_bug(tx, id, "its result is ignored", err);
     if (times == 0)
         return LLMGR_OK;
-    return keep(tx, tx->conn->store->driver->exec_many(tx->conn, &runs, err));
+    return keep_status(tx, tx->conn->store->driver->exec_many(tx->conn, &runs, err));
 }
 
 llmgr_status ls_query(struct ls_tx *tx, enum ls_statement id, const struct ls_value *values,
@@ -329,10 +329,10 @@ llmgr_status ls_query(struct ls_tx *tx, enum ls_statement id, const struct ls_va
         return status;
     rows->column_count = (int)strlen(rows->columns);
     if (rows->column_count == 0)
-        return bug(tx, id, "it has no result", err);
+        return fail_bug(tx, id, "it has no result", err);
     status = tx->conn->store->driver->query(tx->conn, values, count, rows, err);
     if (status != LLMGR_OK)
-        return keep(tx, status);
+        return keep_status(tx, status);
     rows->tx = tx;
     tx->open_rows++;
     return LLMGR_OK;
@@ -343,7 +343,7 @@ static bool row_as_declared(const struct ls_driver *driver, const struct ls_rows
 {
     for (int i = 0; i < rows->column_count; i++) {
         struct ls_value value = driver->column(rows, i);
-        if (!fits(rows->columns[i], &value))
+        if (!value_fits(rows->columns[i], &value))
             return false;
     }
     return true;
@@ -369,7 +369,7 @@ llmgr_status ls_next(struct ls_rows *rows, bool *found, struct llmgr_error *err)
                             "\"llmgr db check\""),
                          store->place, LS_STATEMENTS[rows->id].name);
     if (status != LLMGR_OK)
-        return keep(tx, status);
+        return keep_status(tx, status);
     rows->on_row = *found = more;
     return LLMGR_OK;
 }
@@ -438,7 +438,7 @@ llmgr_status ls_get(struct ls_tx *tx, enum ls_statement id, const struct ls_valu
 
     llmgr_status status = ls_find(tx, id, values, count, rows, &found, err);
     if (status == LLMGR_OK && !found)
-        status = bug(tx, id, "it has no row", err);
+        status = fail_bug(tx, id, "it has no row", err);
     return status;
 }
 
@@ -449,7 +449,7 @@ llmgr_status ls_insert(struct ls_tx *tx, enum ls_statement id, const struct ls_v
     bool more;
 
     if (strcmp(LS_STATEMENTS[id].columns, "i") != 0)
-        return bug(tx, id, "it does not return an id", err);
+        return fail_bug(tx, id, "it does not return an id", err);
     llmgr_status status = ls_get(tx, id, values, count, &rows, err);
     if (status != LLMGR_OK)
         return status;
@@ -464,7 +464,7 @@ llmgr_status ls_insert(struct ls_tx *tx, enum ls_statement id, const struct ls_v
 
 /* ---- Columns ---- */
 
-static struct ls_value column(const struct ls_rows *rows, int at, char type)
+static struct ls_value column_of(const struct ls_rows *rows, int at, char type)
 {
     bool valid = rows->tx != NULL && rows->on_row && at >= 0 && at < rows->column_count &&
                  (type == 'n' || (rows->columns[at] | 0x20) == type);
@@ -477,23 +477,23 @@ static struct ls_value column(const struct ls_rows *rows, int at, char type)
 
 int64_t ls_column_int(const struct ls_rows *rows, int at)
 {
-    struct ls_value value = column(rows, at, 'i');
+    struct ls_value value = column_of(rows, at, 'i');
     return value.type == 'i' ? value.integer : 0;
 }
 
 struct lb_str ls_column_text(const struct ls_rows *rows, int at)
 {
-    struct ls_value value = column(rows, at, 't');
+    struct ls_value value = column_of(rows, at, 't');
     return value.type == 't' ? value.bytes : (struct lb_str){NULL, 0};
 }
 
 struct lb_str ls_column_blob(const struct ls_rows *rows, int at)
 {
-    struct ls_value value = column(rows, at, 'b');
+    struct ls_value value = column_of(rows, at, 'b');
     return value.type == 'b' ? value.bytes : (struct lb_str){NULL, 0};
 }
 
 bool ls_column_is_null(const struct ls_rows *rows, int at)
 {
-    return column(rows, at, 'n').type == 'n';
+    return column_of(rows, at, 'n').type == 'n';
 }

@@ -107,14 +107,15 @@ void lu_exchange_fail(struct lu_exchange *exchange, const struct llmgr_error *er
     lu_end(exchange, false);
 }
 
-static void forgotten(struct lu_exchange *exchange, void *context, const struct llmgr_error *err)
+static void end_forgotten(struct lu_exchange *exchange, void *context,
+                          const struct llmgr_error *err)
 {
     (void)exchange;
     (void)context;
     (void)err;
 }
 
-static const struct lu_face NOBODY = {.end = forgotten};
+static const struct lu_face NOBODY = {.end = end_forgotten};
 
 void lu_exchange_forget(struct lu_exchange *exchange)
 {
@@ -165,7 +166,7 @@ void lu_phase_start(struct lu_exchange *exchange)
 
 /* ---- The connection -------------------------------------------------------------------------- */
 
-static void attach(struct lu_exchange *exchange, struct lu_link *link)
+static void attach_link(struct lu_exchange *exchange, struct lu_link *link)
 {
     exchange->link = link;
     link->exchange = exchange;
@@ -179,7 +180,7 @@ static void attach(struct lu_exchange *exchange, struct lu_link *link)
     lu_send_start(exchange);
 }
 
-static void dialed(void *context, struct ln_conn *conn, const struct llmgr_error *err)
+static void dial_ended(void *context, struct ln_conn *conn, const struct llmgr_error *err)
 {
     struct lu_exchange *exchange = LB_CAST(struct lu_exchange, context, LU_EXCHANGE_MAGIC);
 
@@ -193,18 +194,18 @@ static void dialed(void *context, struct ln_conn *conn, const struct llmgr_error
     if (link == NULL)
         lu_end_memory(exchange);
     else
-        attach(exchange, link);
+        attach_link(exchange, link);
 }
 
-static llmgr_status dial(struct lu_exchange *exchange, struct llmgr_error *err)
+static llmgr_status dial_origin(struct lu_exchange *exchange, struct llmgr_error *err)
 {
     exchange->state = LU_DIALING;
-    return lu_pool_dial(exchange->site, exchange->timeouts.connect_ms, dialed, exchange,
+    return lu_pool_dial(exchange->site, exchange->timeouts.connect_ms, dial_ended, exchange,
                         &exchange->dial, err);
 }
 
 /* The connection had waited and was dead: the same once more on a fresh one. */
-static void retry(struct lu_exchange *exchange)
+static void retry_fresh(struct lu_exchange *exchange)
 {
     lu_link_close(exchange->link);
     exchange->link = NULL;
@@ -212,7 +213,7 @@ static void retry(struct lu_exchange *exchange)
     exchange->stats.reused = false;
     ln_timer_stop(&exchange->phase);
     struct llmgr_error err = {0};
-    if (dial(exchange, &err) == LLMGR_OK)
+    if (dial_origin(exchange, &err) == LLMGR_OK)
         return;
     *lu_why(exchange) = err;
     lu_end(exchange, false);
@@ -225,7 +226,7 @@ void lu_lost(struct lu_exchange *exchange, llmgr_status why)
     if (exchange->state == LU_ENDING)
         return;
     if (exchange->stats.reused && !exchange->got_byte && why != LLMGR_ERR_NO_MEMORY) {
-        retry(exchange);
+        retry_fresh(exchange);
         return;
     }
     origin = exchange->site->origin;
@@ -333,8 +334,8 @@ const struct lu_stats *lu_exchange_stats(const struct lu_exchange *exchange)
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
-static struct lu_exchange *allocate(struct lu_pool *pool, const struct lu_request *request,
-                                    const struct lu_face *face, void *context)
+static struct lu_exchange *allocate_exchange(struct lu_pool *pool, const struct lu_request *request,
+                                             const struct lu_face *face, void *context)
 {
     struct ln_loop *loop = lu_pool_loop(pool);
     const struct lb_host *host = ln_loop_host(loop);
@@ -366,7 +367,7 @@ static struct lu_exchange *allocate(struct lu_pool *pool, const struct lu_reques
 }
 
 /* What can be said about the request before anything is made. */
-static llmgr_status check(const struct lu_request *request, struct llmgr_error *err)
+static llmgr_status check_request(const struct lu_request *request, struct llmgr_error *err)
 {
     if (request->body_count > LU_BODY_SLICES_MAX)
         return lb_fail(err, LLMGR_ERR_INVALID, N_("the request's body has more than %d parts"),
@@ -385,9 +386,9 @@ static llmgr_status connect_somehow(struct lu_exchange *exchange, struct llmgr_e
     if (exchange->body_kind == LU_BODY_WHOLE)
         link = lu_link_take(exchange->site);
     if (link == NULL)
-        return dial(exchange, err);
+        return dial_origin(exchange, err);
     exchange->stats.reused = true;
-    attach(exchange, link);
+    attach_link(exchange, link);
     return LLMGR_OK;
 }
 
@@ -397,12 +398,12 @@ llmgr_status lu_exchange_start(struct lu_pool *pool, const struct lu_request *re
 {
     struct lu_base *base = NULL;
 
-    llmgr_status status = check(request, err);
+    llmgr_status status = check_request(request, err);
     if (status == LLMGR_OK)
         status = lu_base_find(pool, lu_pool_bases(pool), request->url, request->klass, &base, err);
     if (status != LLMGR_OK)
         return status;
-    struct lu_exchange *made = allocate(pool, request, face, context);
+    struct lu_exchange *made = allocate_exchange(pool, request, face, context);
     if (made == NULL)
         return lb_fail_memory(err);
     made->auth = lu_auth_find(request->protocol);

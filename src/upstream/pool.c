@@ -243,7 +243,7 @@ static const struct ln_conn_face IDLE_FACE = {.data = idle_data, .end = idle_end
 static const struct ln_conn_face NO_FACE = {0};
 
 /* No longer waiting. The site may be gone afterwards unless somebody holds it. */
-static void unlist(struct lu_link *link)
+static void unlist_link(struct lu_link *link)
 {
     struct lu_site *site = link->site;
 
@@ -253,7 +253,7 @@ static void unlist(struct lu_link *link)
     site->pool->idle_count--;
 }
 
-static void expire(void *context)
+static void expire_links(void *context)
 {
     struct lu_pool *pool = LB_CAST(struct lu_pool, context, POOL_MAGIC);
     int64_t now = ln_loop_now(pool->loop);
@@ -262,7 +262,7 @@ static void expire(void *context)
         struct lu_link *oldest = LB_CONTAINER(pool->idle.next, struct lu_link, in_pool);
         int64_t left = oldest->since + pool->options.idle_timeout_ms - now;
         if (left > 0) {
-            ln_timer_start(pool->loop, &pool->expiry, left, expire, pool);
+            ln_timer_start(pool->loop, &pool->expiry, left, expire_links, pool);
             return;
         }
         lu_link_close(oldest);
@@ -274,7 +274,7 @@ struct lu_link *lu_link_take(struct lu_site *site)
     if (lb_list_empty(&site->idle))
         return NULL;
     struct lu_link *link = LB_CONTAINER(site->idle.next, struct lu_link, in_site);
-    unlist(link);
+    unlist_link(link);
     site->pool->reused++;
     return link;
 }
@@ -314,7 +314,8 @@ void lu_link_put(struct lu_link *link)
     if (pool->idle_count > pool->options.idle_total)
         lu_link_close(LB_CONTAINER(pool->idle.next, struct lu_link, in_pool));
     if (!ln_timer_running(&pool->expiry))
-        ln_timer_start(pool->loop, &pool->expiry, pool->options.idle_timeout_ms, expire, pool);
+        ln_timer_start(pool->loop, &pool->expiry, pool->options.idle_timeout_ms, expire_links,
+                       pool);
 }
 
 void lu_link_close(struct lu_link *link)
@@ -323,7 +324,7 @@ void lu_link_close(struct lu_link *link)
     bool waiting = !lb_list_empty(&link->in_pool);
 
     if (waiting)
-        unlist(link);
+        unlist_link(link);
     ln_conn_set_face(link->conn, &NO_FACE, NULL);
     ln_conn_close(link->conn);
     link->magic = 0;

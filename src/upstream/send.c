@@ -156,7 +156,7 @@ static void slices_sent(struct lu_exchange *exchange)
 }
 
 /* Moves the position behind `size` bytes of the slices. */
-static void advance(struct lu_exchange *exchange, size_t size)
+static void advance_sent(struct lu_exchange *exchange, size_t size)
 {
     exchange->stats.sent_size += size;
     while (size > 0) {
@@ -172,8 +172,8 @@ static void advance(struct lu_exchange *exchange, size_t size)
 }
 
 /* Appends what is left of the slices to `out`; returns the count and adds to *size. */
-static size_t gather(const struct lu_exchange *exchange, struct lb_str *out, size_t count,
-                     size_t *size)
+static size_t gather_parts(const struct lu_exchange *exchange, struct lb_str *out, size_t count,
+                           size_t *size)
 {
     size_t offset = exchange->offset;
 
@@ -205,13 +205,13 @@ void lu_send_more(struct lu_exchange *exchange)
     while (exchange->at < exchange->slice_count) {
         struct lb_str slices[LN_SLICES_MAX];
         size_t offered = 0, taken = 0;
-        size_t count = gather(exchange, slices, 0, &offered);
+        size_t count = gather_parts(exchange, slices, 0, &offered);
         llmgr_status status = ln_conn_send(exchange->link->conn, slices, count, &taken);
         if (status != LLMGR_OK) {
             sending_failed(exchange, status);
             return;
         }
-        advance(exchange, taken);
+        advance_sent(exchange, taken);
         if (taken < offered) {
             lu_phase_start(exchange);
             return;
@@ -255,12 +255,12 @@ static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str key)
     for (size_t i = 0; i < HEAD_SLICES; i++)
         head_size += slices[i].size;
     size_t offered = head_size;
-    size_t count = gather(exchange, slices, HEAD_SLICES, &offered);
+    size_t count = gather_parts(exchange, slices, HEAD_SLICES, &offered);
     llmgr_status status = ln_conn_send(conn, slices, count, &taken);
     if (status != LLMGR_OK)
         return status;
     if (taken >= head_size) {
-        advance(exchange, taken - head_size);
+        advance_sent(exchange, taken - head_size);
         return LLMGR_OK;
     }
     for (size_t i = 0; i < HEAD_SLICES; i++) {

@@ -32,8 +32,8 @@ enum file_rule {
     RULE_CREDENTIAL = 0337, /* systemd's: 0400, or 0440 where an ACL admits the service's user */
 };
 
-static llmgr_status judge(const struct stat *about, const char *path, enum file_rule rule,
-                          struct llmgr_error *err)
+static llmgr_status judge_file(const struct stat *about, const char *path, enum file_rule rule,
+                               struct llmgr_error *err)
 {
     if (!S_ISREG(about->st_mode))
         return lb_fail(err, LLMGR_ERR_VAULT,
@@ -142,7 +142,7 @@ static llmgr_status read_file(const char *path, enum file_rule rule, struct lv_m
         status = fail_open(path, errno, err);
         goto out;
     }
-    status = judge(&about, path, rule, err);
+    status = judge_file(&about, path, rule, err);
     if (status == LLMGR_OK)
         status = judge_folders(path, err);
     if (status != LLMGR_OK)

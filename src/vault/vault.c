@@ -209,7 +209,7 @@ static void bind_row(const struct lv_ring_row *row, struct wrap_data *data)
 }
 
 /* Fills row->wrapped; id, purpose and master_id stand there already. */
-static void wrap(struct lv_ring_row *row, const struct lv_master *master, const void *key)
+static void wrap_key(struct lv_ring_row *row, const struct lv_master *master, const void *key)
 {
     struct wrap_data data;
 
@@ -223,8 +223,8 @@ static void wrap(struct lv_ring_row *row, const struct lv_master *master, const 
 }
 
 /* Needs the lock. `key` receives LV_DATA_KEY_SIZE bytes on success. */
-static llmgr_status unwrap(struct lv_vault *vault, const struct lv_ring_row *row, void *key,
-                           struct llmgr_error *err)
+static llmgr_status unwrap_key(struct lv_vault *vault, const struct lv_ring_row *row, void *key,
+                               struct llmgr_error *err)
 {
     struct wrap_data data;
 
@@ -400,7 +400,7 @@ llmgr_status lv_ring_create(struct lv_vault *vault, lv_purpose purpose, struct l
     pthread_mutex_lock(&vault->lock);
     memcpy(fresh.master_id, vault->master_id, sizeof fresh.master_id);
     if (sodium_mprotect_readonly(vault->master) == 0) {
-        wrap(&fresh, vault->master, key);
+        wrap_key(&fresh, vault->master, key);
         sodium_mprotect_noaccess(vault->master);
     } else {
         status = fail_protect(err);
@@ -424,7 +424,7 @@ llmgr_status lv_ring_load(struct lv_vault *vault, const struct lv_ring_row *row,
                           "newer version?"),
                        (unsigned long)row->id, row->purpose);
     pthread_mutex_lock(&vault->lock);
-    llmgr_status status = unwrap(vault, row, key, err);
+    llmgr_status status = unwrap_key(vault, row, key, err);
     if (status == LLMGR_OK && find_slot(vault, row->id) == LV_RING_MAX)
         status = add_key(vault, row->id, purpose, key, err);
     pthread_mutex_unlock(&vault->lock);
@@ -440,11 +440,11 @@ llmgr_status lv_ring_rewrap(struct lv_vault *vault, const struct lv_ring_row *ro
     unsigned char key[LV_DATA_KEY_SIZE];
 
     pthread_mutex_lock(&vault->lock);
-    llmgr_status status = unwrap(vault, row, key, err);
+    llmgr_status status = unwrap_key(vault, row, key, err);
     pthread_mutex_unlock(&vault->lock);
     if (status == LLMGR_OK) {
         lv_master_id(new_master, fresh.master_id);
-        wrap(&fresh, new_master, key);
+        wrap_key(&fresh, new_master, key);
         *rewrapped = fresh;
     }
     sodium_memzero(key, sizeof key);

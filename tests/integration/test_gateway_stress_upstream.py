@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from stress import (FRAMINGS, PATHS, SANITIZED, STREAM_HEAD, TERMINAL, ask, chunk, crowd,
-                    under_stress,                   good, head, is_error, ledger, memory, settled, stream_of)
+from stress import (FRAMINGS, PATHS, SANITIZED, STREAM_HEAD, TERMINAL, ask, chunk, crowd, good,
+                    head, is_error, ledger, memory, settled, stream_of, under_stress)
 
 pytestmark = pytest.mark.stress
 

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import PATIENCE_S
 from stress import (PATHS, ROUNDS, SANITIZED, TERMINAL, Answer, Client, ask, ask_of, crowd,
-                    under_stress,                   is_error, memory, settled)
+                    is_error, memory, settled, under_stress)
 
 pytestmark = pytest.mark.stress
 

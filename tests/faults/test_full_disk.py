@@ -80,7 +80,7 @@ class FullSite(Site):
 
 
 @pytest.fixture(name='site')
-def house_fixture(tmp_path, mockllm):
+def site_fixture(tmp_path, mockllm):
     site = FullSite(tmp_path, mockllm)
     site.ok('init')
     yield site

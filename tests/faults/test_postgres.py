@@ -26,7 +26,7 @@ READING = ('model list', 'token list', 'db check')
 
 
 @pytest.fixture(name='site')
-def house_fixture(tmp_path, postgres):
+def site_fixture(tmp_path, postgres):
     site = Site(tmp_path, postgres.fresh(), QuietMock())
     site.ok('init')
     site.select('ann', 'One')

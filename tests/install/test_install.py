@@ -121,9 +121,9 @@ def platform_fixture(tmp_path):
 
 def test_an_administrator_and_a_user_choose(stage, examples, tmp_path):
     out = run_host(stage, examples['choose'], f'sqlite:{tmp_path}/a.db', tmp_path / 'key')
-    assert 'alice can choose from\n  Site / Site small\n' in out
+    assert 'alice can choose from\n  House / House small\n' in out
     assert 'and is served by Mine / My model\nbob can' in out
-    assert out.endswith('and is served by Site / Site small\n')
+    assert out.endswith('and is served by House / House small\n')
 
 
 def test_a_stream_is_printed_and_can_be_cut_short(stage, examples, tmp_path, platform):

@@ -323,5 +323,5 @@ class Site(Llmgr):
 
 
 @pytest.fixture(name='site')
-def house_fixture(tmp_path, database, mockllm):
+def site_fixture(tmp_path, database, mockllm):
     return Site(tmp_path, database, mockllm)

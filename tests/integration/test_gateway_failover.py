@@ -91,7 +91,7 @@ def door_fixture(pair):
 
 
 @pytest.fixture(name='site')
-def house_fixture(tmp_path, mockllm, door):
+def site_fixture(tmp_path, mockllm, door):
     llmgr = Llmgr(tmp_path, f'postgres://llmgr@127.0.0.1:{door.port}/llmgr')
     configure(llmgr, mockllm.base_url, {'Mock': 'mock-small'})
     site = Sites(llmgr, mockllm)

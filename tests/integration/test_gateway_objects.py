@@ -68,7 +68,7 @@ class Site(Api):
 
 
 @pytest.fixture(name='site')
-def house_fixture(llmgr, keeper):
+def site_fixture(llmgr, keeper):
     site = Site(llmgr, keeper, mode='fixed')
     site.token('admin', '--kind', 'admin')
     for user in ('ann', 'ben', 'carl'):

@@ -22,7 +22,7 @@ def check(tool, root):
 
 
 @pytest.fixture(name='site')
-def house_fixture(tmp_path):
+def site_fixture(tmp_path):
     """A clean tree with two folders of src/; returns a function that writes one more file."""
     def write(path, text):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def test_a_clean_tree_passes(site):
     ('src/base/long.c', 'int a;\n' * 599, 'a file has one story'),
     ('src/base/fn.c', 'int f(void)\n{\n' + '    f();\n' * 81 + '}\n', 'a function of 82 lines'),
 ])
-def test_a_planted_fault_in_the_house_is_named(site, path, text, complaint):
+def test_a_planted_fault_in_the_tree_is_named(site, path, text, complaint):
     status, output = check('check-includes', site(path, STORY + text))
     assert status == 1
     assert path in output and complaint in output

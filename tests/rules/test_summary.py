@@ -25,7 +25,7 @@ def junit(cases, figures='', classname='test_a'):
     return f'<testsuites><testsuite name="s">{figures}{body}</testsuite></testsuites>'
 
 
-class House:
+class Site:
     """A tree with the unit test a/one and the pytest run pytest-x of tests/x/test_a.py."""
 
     def __init__(self, top):
@@ -85,7 +85,7 @@ REQUIRED = {'LLMGR_TESTS': 'required'}
 
 
 @pytest.fixture(name='site')
-def house_fixture(tmp_path):
+def site_fixture(tmp_path):
     return Site(tmp_path)
 
 

@@ -19,7 +19,7 @@ from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_flag, to_id, to_optional,
     to_text)
 from ._settings import SYSTEM_USER, Config, Settings
-from ._types import Model, PathLike, Platform, Resolved, Usage
+from ._types import Alias, Model, PathLike, Platform, Resolved, Usage
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI, OpenAIEmbeddings

@@ -145,7 +145,7 @@ bool ld_ref_named(struct lb_str name, struct lb_str value, struct ld_ref *ref)
             end++;
         uint8_t row = row_of(lb_str_sub(name, 0, end));
         if (row != 0 && has_prefix(value, row_at(row)->prefix)) {
-            *ref = (struct ld_ref){.kind = row_at(row)->kind, .id = value};
+            *ref = (struct ld_ref){.kind = row_at(row)->kind, .id = value, .item_at = SIZE_MAX};
             if (value.size > LD_REF_ID_MAX)
                 ref->id = lb_str(NULL, 0);
             return true;
@@ -172,6 +172,29 @@ bool ld_refs_choose(struct lb_str body)
         }
     }
     return false;
+}
+
+bool ld_item_is_whole(struct lb_str text, size_t at)
+{
+    static const char *const TELLING[] = {"content", "arguments", "output", "encrypted_content"};
+    char plain[NAME_RAW_MAX];
+    struct lj_walk walk;
+    struct lj_member member;
+    bool is_whole = false;
+
+    lj_walk_start(&walk, text, at, 1);
+    while (lj_walk_next(&walk, &member)) {
+        struct lb_str name = lj_member_name(&member, plain, sizeof plain);
+        struct lb_str value =
+            lb_str_sub(text, member.value.at, member.value.at + member.value.size);
+        if (name.p == NULL ||
+            (lb_str_eq_c(name, "type") && (lb_str_find(value, '\\') < value.size ||
+                                           lb_str_eq_nocase(value, LB_STR("\"item_reference\"")))))
+            return false;
+        for (size_t i = 0; i < sizeof TELLING / sizeof TELLING[0]; i++)
+            is_whole = is_whole || (lb_str_eq_c(name, TELLING[i]) && value.p[0] != 'n');
+    }
+    return is_whole && walk.why == NULL;
 }
 
 /* ---- Places ---------------------------------------------------------------------------------- */
@@ -293,6 +316,7 @@ static bool open_level(struct ld_refs *refs, bool object)
     refs->level[refs->depth].row = row;
     refs->level[refs->depth].place = (uint8_t)place;
     refs->level[refs->depth].object = object;
+    refs->level[refs->depth].at = refs->at - 1;
     refs->depth++;
     refs->named = false;
     return true;
@@ -363,6 +387,7 @@ static bool take_value(struct ld_refs *refs, struct lb_str raw, bool escaped, st
         .kind = row->kind,
         .at = {(size_t)(raw.p - refs->text.p), raw.size},
         .id = raw,
+        .item_at = number == ROW_ITEM ? refs->level[refs->depth - 1].at : SIZE_MAX,
     };
     if (escaped) {
         size_t size = lj_unescape(raw, refs->id, sizeof refs->id);

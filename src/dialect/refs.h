@@ -63,6 +63,7 @@ struct ld_ref {
     enum ld_ref_kind kind;
     struct lj_span at; /* its bytes in the text: between the quotes, or of the number */
     struct lb_str id;  /* decoded, until the next call; p NULL: no text, or longer than an id is */
+    size_t item_at;    /* the id of an item in `input`: where that item opens; else SIZE_MAX */
 };
 
 struct ld_refs {
@@ -78,6 +79,7 @@ struct ld_refs {
         uint8_t row;
         uint8_t place;
         bool object;
+        size_t at; /* of its opening bracket */
     } level[LJ_DEPTH_MAX];
     char id[LD_REF_ID_MAX];
 };
@@ -96,6 +98,12 @@ bool ld_ref_named(struct lb_str name, struct lb_str value, struct ld_ref *ref);
  * (vLLM, SGLang), `rid` or `id` for that, and keep the answer under it. Null says nothing.
  */
 bool ld_refs_choose(struct lb_str body);
+
+/*
+ * Does the item that opens at text.p[at] say all of itself, so that its id is but a name that the
+ * client gave it (Codex does, with `store` false)? Not one that stands for what the platform keeps.
+ */
+bool ld_item_is_whole(struct lb_str text, size_t at);
 
 /* "file", "vector store": for messages. */
 const char *ld_ref_kind_name(enum ld_ref_kind kind);

@@ -120,6 +120,25 @@ static bool open_id(const struct opening *opening, struct lb_str shown, struct l
 }
 
 /*
+ * A client may name the items that it sends whole (Codex does). Such a name is nothing that the
+ * platform keeps; so that it cannot be made to be, another one leaves, which is as long: it is
+ * written into the body, of which all before `from` has been dealt with.
+ */
+static bool blind_item(const struct opening *opening, const struct ld_ref *ref, size_t from)
+{
+    struct lb_buf *body = &opening->request->body;
+    int64_t platform_id;
+
+    if (ref->item_at == SIZE_MAX || ref->item_at < from || ref->at.size != ref->id.size ||
+        lf_id_platform(ref->id, &platform_id) ||
+        lg_request_endpoint(opening->request)->id != LD_ENDPOINT_RESPONSES ||
+        !ld_item_is_whole(lb_buf_str(body), ref->item_at))
+        return false;
+    return lf_id_blind(opening->request->worker->manager, &opening->holder, ref->id,
+                       body->data + ref->at.at);
+}
+
+/*
  * In place: what is opened is never longer than what was shown. The walk is always ahead of what is
  * written.
  */
@@ -137,8 +156,13 @@ static bool open_body(const struct opening *opening)
             continue;
         if (ref.id.p != NULL && is_call(&ref))
             continue;
-        if (ref.id.p == NULL || !open_id(opening, ref.id, &id))
+        if (ref.id.p == NULL)
             return false;
+        if (!open_id(opening, ref.id, &id)) {
+            if (!blind_item(opening, &ref, from))
+                return false;
+            continue;
+        }
         memmove(body->data + to, body->data + from, ref.at.at - from);
         to += ref.at.at - from;
         memmove(body->data + to, id.p, id.size);

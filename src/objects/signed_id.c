@@ -49,24 +49,48 @@ static size_t write_number(uint64_t number, char *out)
     return count;
 }
 
-size_t lf_id_tail(const struct lm_manager *manager, const struct lf_id_holder *holder,
-                  struct lb_str id, char tail[LF_ID_TAIL_MAX])
+/* The signature of an id, as text. */
+static bool sign_text(const struct lm_manager *manager, const struct lf_id_holder *holder,
+                      struct lb_str id, char text[TEXT_SIZE + 1])
 {
     unsigned char signature[LV_SIGNATURE_SIZE];
-    char text[TEXT_SIZE + 1];
     struct llmgr_error err = {0};
 
     if (!is_id(id) || holder->platform_id <= 0)
-        return 0;
+        return false;
     if (lv_sign(lm_vault(manager), holder->digest, id, signature, &err) != LLMGR_OK) {
-        lb_error(lm_host(manager), "an id is shown without its signature: %s", err.message);
-        return 0;
+        lb_error(lm_host(manager), "an id cannot be signed: %s", err.message);
+        return false;
     }
-    sodium_bin2base64(text, sizeof text, signature, sizeof signature,
+    sodium_bin2base64(text, TEXT_SIZE + 1, signature, sizeof signature,
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return true;
+}
+
+size_t lf_id_tail(const struct lm_manager *manager, const struct lf_id_holder *holder,
+                  struct lb_str id, char tail[LF_ID_TAIL_MAX])
+{
+    char text[TEXT_SIZE + 1];
+
+    if (!sign_text(manager, holder, id, text))
+        return 0;
     tail[0] = '.';
     memcpy(tail + 1, text, TEXT_SIZE);
     return 1 + TEXT_SIZE + write_number((uint64_t)holder->platform_id, tail + 1 + TEXT_SIZE);
+}
+
+bool lf_id_blind(const struct lm_manager *manager, const struct lf_id_holder *holder,
+                 struct lb_str id, char *out)
+{
+    const size_t front = lb_str_find(id, '_') < id.size ? lb_str_find(id, '_') + 1 : 0;
+    char text[TEXT_SIZE + 1];
+
+    if (id.size - front < TEXT_SIZE || !sign_text(manager, holder, id, text))
+        return false;
+    memmove(out, id.p, front); /* it may be in place */
+    for (size_t i = front; i < id.size; i++)
+        out[i] = text[(i - front) % TEXT_SIZE];
+    return true;
 }
 
 /* Where the tail begins; shown.size: there is none. */

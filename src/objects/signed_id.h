@@ -50,4 +50,13 @@ bool lf_id_platform(struct lb_str shown, int64_t *platform_id);
 bool lf_id_open(const struct lm_manager *manager, const struct lf_id_holder *holder,
                 struct lb_str shown, struct lb_str *id);
 
+/*
+ * Puts a name that is nobody's in the place of one that a client gave a thing of its own: as long,
+ * with the same beginning ("msg_"), and the same each time for this holder. What the platform keeps
+ * cannot be hit by it, for the rest is made of a signature. Writes id.size bytes; false: too short
+ * for that, or there is no key.
+ */
+bool lf_id_blind(const struct lm_manager *manager, const struct lf_id_holder *holder,
+                 struct lb_str id, char *out);
+
 #endif

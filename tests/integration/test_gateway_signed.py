@@ -29,7 +29,7 @@ class Gateway(Serving):
 
 
 @pytest.fixture(name='site')
-def house_fixture(llmgr, mockllm):
+def site_fixture(llmgr, mockllm):
     configure(llmgr, f'http://127.0.0.1:{mockllm.port}/v1',
               models={'Mock': 'mock-small', 'Split': 'mock-split-7', 'Cr': 'mock-cr',
                       'Kept': '{model_name: mock-kept, extra_body: {store: true}}'},
@@ -331,6 +331,46 @@ def test_an_id_of_the_callers_choice_is_not_signed(gateway, mockllm):
     assert len(mockllm.requests()) == before
     assert gateway.as_user('ben', CHAT, {**ASK, 'request_id': 'r-1'}).status == 200
     assert gateway.as_user('cid', RESPONSES, {**SAID, 'request_id': 'r-1'}).status == 200
+
+
+def named_by_client(name, **more):
+    return [{'type': 'message', 'role': 'user', 'content': 'hi', 'id': name, **more}]
+
+
+def test_what_a_client_sends_whole_it_may_name(gateway, mockllm):
+    """Codex does. What leaves is a name that nothing at the platform has, each time the same."""
+    name = 'msg_019a1b2c-3d4e-7f50-8a9b-0c1d2e3f4a5b'
+    respond(gateway, input=named_by_client(name), store=False)
+    first = mockllm.last().json['input']
+    assert first[0]['id'] != name and len(first[0]['id']) == len(name)
+    assert first == named_by_client(first[0]['id']) and first[0]['id'].startswith('msg_')
+    respond(gateway, input=[*named_by_client(name), {'role': 'user', 'content': 'y' * 100_000}])
+    assert mockllm.last().json['input'][0] == first[0]
+    respond(gateway, 'ben', input=named_by_client(name))
+    assert mockllm.last().json['input'][0]['id'] not in (name, first[0]['id'])
+    respond(gateway, 'cid', input=named_by_client(name))
+    assert mockllm.last().json['input'] == named_by_client(name)
+    call = {'type': 'function_call', 'call_id': 'call_1', 'name': 'f', 'arguments': '{}',
+            'id': 'fc_' + 'a' * 48}
+    respond(gateway, input=[call])
+    assert mockllm.last().json['input'][0]['id'] not in ('', call['id'])
+
+
+def test_what_stands_for_something_kept_is_still_asked_for(gateway, mockllm):
+    item = kept(gateway, 'ben')[1]
+    raw = item.split('.')[0] + 'x' * 30
+    before = len(mockllm.requests())
+    for wrong in ([{'id': raw}],                                   # says nothing of itself
+                  named_by_client(raw, type='item_reference'),
+                  named_by_client(raw, type='item_\\u0072eference'),
+                  named_by_client(raw, type='Item_Reference'),
+                  named_by_client(item),                           # another's, and signed
+                  named_by_client('msg_mock_1'),                   # too short to be nobody's
+                  [{'type': 'message', 'content': None, 'id': raw}]):
+        text = json.dumps({**SAID, 'input': wrong}).replace('\\\\u', '\\u')
+        refused(gateway.ask(RESPONSES, raw=text.encode(), fields={
+            'Authorization': 'Bearer ' + gateway.llmgr.tokens['ann']}))
+    assert len(mockllm.requests()) == before
 
 
 def test_lists_of_all_are_not_there(gateway, mockllm):

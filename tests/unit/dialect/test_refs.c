@@ -364,6 +364,34 @@ static int setup(void **state)
     return 0;
 }
 
+static void an_item_is_whole_if_it_says_all_of_itself(void **state)
+{
+    static const struct {
+        const char *text;
+        bool whole;
+    } ROWS[] = {
+        {"{\"type\":\"message\",\"content\":\"hi\",\"id\":\"msg_1\"}", true},
+        {"{\"id\":\"msg_1\",\"content\":[{\"type\":\"input_text\"}]}", true},
+        {"{\"id\":\"fc_1\",\"arguments\":\"{}\"}", true},
+        {"{\"id\":\"rs_1\",\"encrypted_content\":\"x\"}", true},
+        {"{\"id\":\"fco_1\",\"output\":\"x\"}", true},
+        {"{\"id\":\"msg_1\"}", false},
+        {"{\"id\":\"msg_1\",\"content\":null}", false},
+        {"{\"type\":\"item_reference\",\"content\":\"hi\"}", false},
+        {"{\"type\":\"ITEM_Reference\",\"content\":\"hi\"}", false},
+        {"{\"type\":\"item\\u005freference\",\"content\":\"hi\"}", false},
+        {"{\"\\u0074ype\":\"item_reference\",\"content\":\"hi\"}", false},
+        {"{\"content\":\"hi\",\"id\":\"msg_1\"", false},
+        {"{\"content\":\"hi\" \"id\":\"msg_1\"}", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        if (ld_item_is_whole(lb_cstr(ROWS[i].text), 0) != ROWS[i].whole)
+            fail_msg("%s", ROWS[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +403,7 @@ int main(void)
         cmocka_unit_test(what_names_nothing_is_not_told),
         cmocka_unit_test(the_callers_own_data_is_passed_over),
         cmocka_unit_test(an_item_is_told_by_its_place),
+        cmocka_unit_test(an_item_is_whole_if_it_says_all_of_itself),
         cmocka_unit_test(a_spoken_answer_is_told_by_its_id),
         cmocka_unit_test(some_values_are_references_by_how_they_begin),
         cmocka_unit_test(malformed_text_hides_nothing),

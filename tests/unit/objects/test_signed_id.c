@@ -189,12 +189,37 @@ static void it_outlives_rotations_and_restarts(void **state)
     assert_true(lb_str_eq(show(w, &ann, "resp_68a1f0", &again), text));
 }
 
+/* As long, as it began, the same each time, another for each holder, and never what was signed.
+ */
+static void a_name_of_a_clients_own_becomes_nobodys(void **state)
+{
+    struct fixture *w = *state;
+    const struct lf_id_holder ann = holder_of("ann", 1, ORIGIN), ben = holder_of("ben", 1, ORIGIN);
+    const struct lb_str name = LB_STR("msg_019a1b2c-3d4e-7f50-8a9b-0c1d2e3f4a5b");
+    char first[64] = {0}, again[64] = {0}, other[64] = {0};
+
+    assert_true(lf_id_blind(w->manager, &ann, name, first));
+    memcpy(again, name.p, name.size);
+    assert_true(lf_id_blind(w->manager, &ann, lb_str(again, name.size), again)); /* in place */
+    assert_true(lf_id_blind(w->manager, &ben, name, other));
+    assert_string_equal(first, again);
+    assert_string_not_equal(first, other);
+    assert_int_equal(strlen(first), name.size);
+    assert_memory_equal(first, "msg_", 4);
+    assert_memory_not_equal(first + 4, name.p + 4, 20);
+    assert_false(lf_id_blind(w->manager, &ann, LB_STR("msg_0123456789012345678"), other));
+    assert_false(lf_id_blind(w->manager, &ann, LB_STR(""), other));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_shown_id_opens_for_its_holder),    TEST(it_opens_for_nobody_else),
-        TEST(no_byte_of_it_may_differ),           TEST(what_is_no_id_is_not_signed),
+        TEST(a_name_of_a_clients_own_becomes_nobodys),
+        TEST(a_shown_id_opens_for_its_holder),
+        TEST(it_opens_for_nobody_else),
+        TEST(no_byte_of_it_may_differ),
+        TEST(what_is_no_id_is_not_signed),
         TEST(it_outlives_rotations_and_restarts),
     };
 

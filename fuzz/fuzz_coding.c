@@ -21,7 +21,7 @@ static void decode(enum lh_coding coding, struct lb_str in, size_t step, size_t 
     struct lb_host host;
 
     lb_host_init(&host);
-    struct lh_decoder *decoder = lh_decoder_new(&host, coding);
+    struct lh_decoder *decoder = lh_decoder_new(&host, coding, LH_WINDOW_ASKED);
     FUZZ_CHECK(decoder != NULL);
     run->result = LH_MORE;
     run->size = 0;

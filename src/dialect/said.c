@@ -12,7 +12,10 @@
 #include "json/scan.h"
 #include "json/write.h"
 
-enum { TEXT_MAX = 2000 }; /* bytes of a message that are looked at */
+enum {
+    TEXT_MAX = 2000, /* bytes of a message that are looked at */
+    CODE_MAX = 200,  /* and of a code */
+};
 
 /* ---- Cut off --------------------------------------------------------------------------------- */
 
@@ -316,7 +319,8 @@ static bool code_is_of(const json_t *error, const char *const *words, size_t cou
     bool found = false;
 
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
-        found = found || has_one_of(lj_json_str(error, NAMES[i]), words, count);
+        found = found ||
+                has_one_of(lb_str_sub(lj_json_str(error, NAMES[i]), 0, CODE_MAX), words, count);
     return found;
 }
 

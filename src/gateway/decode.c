@@ -73,7 +73,7 @@ enum lg_verdict lg_decode_judge(struct lg_request *request)
 static void decode(void *context)
 {
     struct lg_decode *job = LB_CAST(struct lg_decode, context, DECODE_MAGIC);
-    struct lh_decoder *decoder = lh_decoder_new(job->host, job->coding);
+    struct lh_decoder *decoder = lh_decoder_new(job->host, job->coding, LH_WINDOW_ASKED);
     struct lb_str in = job->coded;
     enum lh_result result = LH_MORE;
     char piece[PIECE_SIZE];

@@ -441,6 +441,10 @@ static void on_batch(struct lu_exchange *exchange, void *context, bool is_comple
     }
     if (attempt->came != LG_CAME_ANSWER || lg_own_holds(request->own))
         return;
+    if (attempt->filter != NULL && attempt->filter->report.withheld > LG_WITHHELD_MAX) {
+        lg_relay_fail(request, LLMGR_ERR_PROTOCOL, N_("the platform's error does not end"));
+        return;
+    }
     if (attempt->deferred == NULL && (!attempt->head_left || request->worker->pass_count > 0))
         flush_out(request, false);
     watch_end(request);

@@ -74,6 +74,7 @@ enum {
     LG_CLIENT_ID_MAX = 128,     /* bytes of an x-request-id that is echoed */
     LP_API_BODY_MAX = 1 << 20,  /* bytes of a body for a route of our own */
     LG_REFUSAL_MAX = 64 * 1024, /* bytes of a platform's error that are looked at */
+    LG_WITHHELD_MAX = 1 << 20,  /* and of what an answer holds that no caller gets */
     LG_PROFILE_TRIES = 4,       /* loads of a profile that keeps changing */
 };
 

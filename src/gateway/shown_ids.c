@@ -119,20 +119,35 @@ static bool open_id(const struct opening *opening, struct lb_str shown, struct l
     return lf_id_open(opening->request->worker->manager, &opening->holder, shown, id);
 }
 
+/* The item that the last id stood in; judged once, however many ids it has. */
+struct item {
+    size_t at; /* SIZE_MAX: it stood in none */
+    bool is_whole;
+};
+
+/* All of the body before `from` has been written over. */
+static void judge_item(struct item *item, struct lb_str body, size_t at, size_t from)
+{
+    if (at == item->at)
+        return;
+    item->at = at;
+    item->is_whole = at != SIZE_MAX && at >= from && ld_item_is_whole(body, at);
+}
+
 /*
  * A client may name the items that it sends whole (Codex does). Such a name is nothing that the
  * platform keeps; so that it cannot be made to be, another one leaves, which is as long: it is
  * written into the body, of which all before `from` has been dealt with.
  */
-static bool blind_item(const struct opening *opening, const struct ld_ref *ref, size_t from)
+static bool blind_item(const struct opening *opening, const struct ld_ref *ref, size_t from,
+                       bool is_whole)
 {
     struct lb_buf *body = &opening->request->body;
     int64_t platform_id;
 
     if (ref->item_at == SIZE_MAX || ref->item_at < from || ref->at.size != ref->id.size ||
-        lf_id_platform(ref->id, &platform_id) ||
-        lg_request_endpoint(opening->request)->id != LD_ENDPOINT_RESPONSES ||
-        !ld_item_is_whole(lb_buf_str(body), ref->item_at))
+        lf_id_platform(ref->id, &platform_id) || !is_whole ||
+        lg_request_endpoint(opening->request)->id != LD_ENDPOINT_RESPONSES)
         return false;
     return lf_id_blind(opening->request->worker->manager, &opening->holder, ref->id,
                        body->data + ref->at.at);
@@ -146,6 +161,7 @@ static bool open_body(const struct opening *opening)
 {
     struct lb_buf *body = &opening->request->body;
     size_t from = 0, to = 0;
+    struct item item = {.at = SIZE_MAX};
     struct ld_refs refs;
     struct ld_ref ref;
     struct lb_str id;
@@ -154,12 +170,13 @@ static bool open_body(const struct opening *opening)
     while (ld_refs_next(&refs, &ref)) {
         if (!lf_id_is_signed(ref.kind))
             continue;
-        if (ref.id.p != NULL && is_call(&ref))
+        judge_item(&item, lb_buf_str(body), ref.item_at, from);
+        if (ref.id.p != NULL && is_call(&ref) && (ref.item_at == SIZE_MAX || item.is_whole))
             continue;
         if (ref.id.p == NULL)
             return false;
         if (!open_id(opening, ref.id, &id)) {
-            if (!blind_item(opening, &ref, from))
+            if (!blind_item(opening, &ref, from, item.is_whole))
                 return false;
             continue;
         }

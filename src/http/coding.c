@@ -6,13 +6,15 @@
 #define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_customMem */
 #include "http/coding.h"
 
+#include <stdalign.h>
+#include <stddef.h>
+
 #include <zlib.h>
 #include <zstd.h>
 
 enum {
-    WINDOW_BITS = 15,     /* the largest of deflate */
-    GZIP_BITS = 16,       /* and a gzip frame around it */
-    ZSTD_WINDOW_LOG = 23, /* 8 MiB, RFC 9659 section 3 */
+    WINDOW_BITS = 15, /* the largest of deflate */
+    GZIP_BITS = 16,   /* and a gzip frame around it */
 };
 
 enum state { BEGINNING, WITHIN, BEHIND, BROKEN };
@@ -67,19 +69,33 @@ enum lh_coding lh_coding_of(const struct lh_head *head)
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
+/* In front of what the libraries are given, for a window may hold a key that a platform quotes. */
+struct piece {
+    alignas(max_align_t) size_t size;
+};
+
 static void *give(void *host, size_t size)
 {
-    return lb_alloc(host, size);
+    if (size > SIZE_MAX - sizeof(struct piece))
+        return NULL;
+    struct piece *piece = lb_calloc(host, 1, sizeof *piece + size);
+    if (piece == NULL)
+        return NULL;
+    piece->size = size;
+    return piece + 1;
 }
 
 static void take(void *host, void *memory)
 {
-    lb_free(host, memory);
+    struct piece *piece = memory;
+
+    if (piece != NULL)
+        lb_free_secret(host, piece - 1, sizeof *piece + piece[-1].size);
 }
 
 static void *give_items(void *host, unsigned count, unsigned size)
 {
-    return lb_calloc(host, count, size);
+    return give(host, (size_t)count * size);
 }
 
 static bool begin_zlib(struct lh_decoder *decoder, int bits)
@@ -89,16 +105,16 @@ static bool begin_zlib(struct lh_decoder *decoder, int bits)
     return inflateInit2(&decoder->z, bits) == Z_OK;
 }
 
-static bool begin_zstd(struct lh_decoder *decoder)
+static bool begin_zstd(struct lh_decoder *decoder, int window_log)
 {
     const ZSTD_customMem memory = {give, take, (void *)(uintptr_t)decoder->host};
 
     decoder->zstd = ZSTD_createDCtx_advanced(memory);
-    return decoder->zstd != NULL && !ZSTD_isError(ZSTD_DCtx_setParameter(
-                                        decoder->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG));
+    return decoder->zstd != NULL &&
+           !ZSTD_isError(ZSTD_DCtx_setParameter(decoder->zstd, ZSTD_d_windowLogMax, window_log));
 }
 
-struct lh_decoder *lh_decoder_new(const struct lb_host *host, enum lh_coding coding)
+struct lh_decoder *lh_decoder_new(const struct lb_host *host, enum lh_coding coding, int window_log)
 {
     struct lh_decoder *decoder = lb_calloc(host, 1, sizeof *decoder);
 
@@ -108,7 +124,7 @@ struct lh_decoder *lh_decoder_new(const struct lb_host *host, enum lh_coding cod
     decoder->coding = coding;
     bool begun =
         coding == LH_CODING_ZSTD
-            ? begin_zstd(decoder)
+            ? begin_zstd(decoder, window_log)
             : begin_zlib(decoder, WINDOW_BITS + (coding == LH_CODING_GZIP ? GZIP_BITS : 0));
     if (begun)
         return decoder;

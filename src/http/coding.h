@@ -34,8 +34,15 @@ enum lh_coding lh_coding_of(const struct lh_head *head);
 
 struct lh_decoder;
 
-/* GZIP, DEFLATE or ZSTD. NULL: memory. */
-struct lh_decoder *lh_decoder_new(const struct lb_host *host, enum lh_coding coding);
+/* How far back zstd may point, as a power of two: that much memory is taken. */
+enum {
+    LH_WINDOW_ASKED = 23,   /* of a request: 8 MiB, RFC 9659 section 3; callers take turns */
+    LH_WINDOW_UNASKED = 20, /* of an answer that nobody asked to be coded: each may hold as much */
+};
+
+/* GZIP, DEFLATE or ZSTD. NULL: memory. What it held of the text is wiped when it is freed. */
+struct lh_decoder *lh_decoder_new(const struct lb_host *host, enum lh_coding coding,
+                                  int window_log);
 void lh_decoder_free(struct lh_decoder *decoder); /* NULL is fine */
 
 /*

@@ -228,7 +228,8 @@ static llmgr_status fail_entry(struct lb_str entry, struct llmgr_error *err)
     struct lb_str shown = lb_str_sub(entry, 0, SHOWN_MAX);
 
     shown.size = lb_utf8_cut(shown, SHOWN_MAX);
-    if (!lb_utf8_name(shown, SHOWN_MAX))
+    /* In front of an '@' there may be a password. */
+    if (!lb_utf8_name(shown, SHOWN_MAX) || lb_str_find(entry, '@') < entry.size)
         shown = LB_STR("?");
     return lb_fail(err, LLMGR_ERR_CONFIG,
                    N_("\"%.*s\" in the list of hosts without proxy is no name, address or range"),

@@ -113,7 +113,8 @@ static llmgr_status parse_sqlite(const struct lb_host *host, const char *path, s
     if (s.size == 0 || s.size >= TARGET_MAX)
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("the database has no usable file name; write sqlite:PATH"));
-    if (lb_str_starts(s, LB_STR("//")) || lb_str_starts(s, LB_STR("file:")))
+    if (lb_str_starts(s, LB_STR("//")) || lb_str_starts(s, LB_STR("file:")) ||
+        strstr(path, "://") != NULL) /* there may be a password in it */
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("a SQLite database is no URL; write sqlite:PATH, where PATH is a plain "
                           "file name such as /var/lib/llmgr.db"));

@@ -55,6 +55,8 @@ static void run_later(void *context)
         if (exchange->face->drained != NULL)
             exchange->face->drained(exchange, exchange->context);
     }
+    if (exchange->took_turn)
+        lu_exchange_resume(exchange);
     if (exchange->state == LU_ENDING || exchange->paused || !exchange->wants_resume)
         return;
     exchange->wants_resume = false;
@@ -300,6 +302,7 @@ const struct ln_conn_face lu_exchange_conn_face = {
 
 void lu_exchange_pause(struct lu_exchange *exchange)
 {
+    exchange->took_turn = false;
     if (exchange->state == LU_ENDING || exchange->paused)
         return;
     exchange->paused = true;
@@ -309,11 +312,20 @@ void lu_exchange_pause(struct lu_exchange *exchange)
         ln_timer_stop(&exchange->phase);
 }
 
+void lu_exchange_give_way(struct lu_exchange *exchange)
+{
+    if (exchange->state == LU_ENDING || exchange->paused)
+        return;
+    lu_exchange_pause(exchange);
+    exchange->took_turn = true;
+    lu_call_later(exchange);
+}
+
 void lu_exchange_resume(struct lu_exchange *exchange)
 {
     if (exchange->state == LU_ENDING || !exchange->paused)
         return;
-    exchange->paused = false;
+    exchange->paused = exchange->took_turn = false;
     if (exchange->got_head) {
         exchange->wants_resume = true;
         lu_call_later(exchange);

@@ -98,7 +98,10 @@ LLMGR_MUST_CHECK llmgr_status lu_pool_judge(const struct lu_pool *pool, const st
 
 enum { LU_EXCHANGE_MAGIC = 0x6c757865, LU_LINK_MAGIC = 0x6c756c6b };
 
-enum { LU_PIECE_SIZE = 16 * 1024 }; /* bytes of a decoded body that are handed out at once */
+enum {
+    LU_PIECE_SIZE = 16 * 1024, /* bytes of a decoded body that are handed out at once */
+    LU_TURN_SIZE = 256 * 1024, /* and in one turn of the loop */
+};
 
 /* A body with a content coding, on its way out of it. */
 struct lu_decoding {
@@ -163,6 +166,7 @@ struct lu_exchange {
     bool paused;
     bool wants_drained; /* for the deferred call, as the next */
     bool wants_resume;
+    bool took_turn; /* paused by ourselves, until the deferred call */
 
     struct ln_timer phase; /* first byte, or idle */
     struct ln_timer total;
@@ -231,6 +235,8 @@ void lu_send_more(struct lu_exchange *exchange);
 void lu_feed(struct lu_exchange *exchange, struct lb_str bytes);
 /* After resume: what was held, then the socket again. */
 void lu_feed_held(struct lu_exchange *exchange);
+/* Pauses it for the rest of this turn of the loop: others are heard before it goes on. */
+void lu_exchange_give_way(struct lu_exchange *exchange);
 void lu_partial_head_free(struct lu_exchange *exchange);
 /* The connection has ended: is that the body's proper end? */
 bool lu_body_may_end(const struct lu_exchange *exchange);

@@ -50,7 +50,7 @@ static bool begin_decoding(struct lu_exchange *exchange, struct lh_head *head)
     struct lu_decoding *decoding = lb_alloc(exchange->host, sizeof *decoding);
     if (decoding == NULL)
         return false;
-    decoding->decoder = lh_decoder_new(exchange->host, coding);
+    decoding->decoder = lh_decoder_new(exchange->host, coding, LH_WINDOW_UNASKED);
     decoding->pending = false;
     lb_buf_init(&decoding->rest, exchange->host, LN_READ_SIZE);
     exchange->decoding = decoding;
@@ -67,7 +67,7 @@ void lu_decoding_free(struct lu_exchange *exchange)
         return;
     lh_decoder_free(exchange->decoding->decoder);
     lb_buf_free(&exchange->decoding->rest);
-    lb_free(exchange->host, exchange->decoding);
+    lb_free_secret(exchange->host, exchange->decoding, sizeof *exchange->decoding);
     exchange->decoding = NULL;
 }
 
@@ -184,11 +184,14 @@ static void tell_batch(struct lu_exchange *exchange)
                               exchange->state == LU_ENDING && exchange->why == NULL);
 }
 
-/* Piece by piece, and no further than the owner takes them: what is small may become large. */
+/*
+ * Piece by piece, and no further than the owner takes them: what is small may become large. Of what
+ * nobody takes (an error that is cut) a turn of the loop sees so much at most.
+ */
 static void decode_payload(struct lu_exchange *exchange, struct lb_str payload)
 {
     struct lu_decoding *decoding = exchange->decoding;
-    size_t size = LU_PIECE_SIZE;
+    size_t size = LU_PIECE_SIZE, made = 0;
 
     while (payload.size > 0 || size == LU_PIECE_SIZE) {
         decoding->pending = exchange->paused;
@@ -210,6 +213,9 @@ static void decode_payload(struct lu_exchange *exchange, struct lb_str payload)
             tell_batch(exchange);
         if (exchange->state == LU_ENDING)
             return;
+        made += size;
+        if (made >= LU_TURN_SIZE)
+            lu_exchange_give_way(exchange);
     }
 }
 

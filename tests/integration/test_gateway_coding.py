@@ -149,6 +149,26 @@ def test_what_is_small_and_becomes_large_passes_in_bounded_memory(peer):
     assert peak(peer.serving.process) - before < 4000
 
 
+
+@pytest.mark.parametrize('coding', ['gzip', 'zstd'])
+def test_an_error_without_end_ends(peer, llmgr, coding):
+    """Few bytes become many, of which nobody gets more than a text can use."""
+    endless = b'{"error":{"message":"' + b'a' * (32 << 20)
+    head = f'200 OK\r\nContent-Type: application/json\r\nContent-Encoding: {coding}'
+    answer = peer.answers(head, CODINGS[coding](endless), framing='chunked')
+    assert len(answer.body) < 1 << 20
+    row = total(llmgr, 1)
+    assert row['attempts'] == 1 and row['completed'] == 0
+
+
+def test_a_long_answer_takes_turns_and_arrives_whole(peer):
+    text = os.urandom(1 << 20).hex() * 4
+    whole = WHOLE.replace(b'hello', text.encode())
+    head = '200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip'
+    for framing in ('length', 'chunked', 'close'):
+        answer = peer.answers(head, gzip.compress(whole, 1), framing=framing)
+        assert answer.whole and answer.body == whole
+
 # ---- Requests ------------------------------------------------------------------------------------
 
 def send(serving, coding, body, path=CHAT, kind='application/json', **fields):

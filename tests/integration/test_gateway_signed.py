@@ -346,6 +346,11 @@ def test_what_a_client_sends_whole_it_may_name(gateway, mockllm):
     assert first == named_by_client(first[0]['id']) and first[0]['id'].startswith('msg_')
     respond(gateway, input=[*named_by_client(name), {'role': 'user', 'content': 'y' * 100_000}])
     assert mockllm.last().json['input'][0] == first[0]
+    text = json.dumps({**SAID, 'input': named_by_client(name)})
+    text = text.replace('"id": "', '"id": "%s", ' % name * 1000 + '"id": "')
+    answer = gateway.ask(RESPONSES, raw=text.encode(), fields={
+        'Authorization': 'Bearer ' + gateway.llmgr.tokens['ann']})
+    assert answer.status == 200 and name not in mockllm.last().body
     respond(gateway, 'ben', input=named_by_client(name))
     assert mockllm.last().json['input'][0]['id'] not in (name, first[0]['id'])
     respond(gateway, 'cid', input=named_by_client(name))

@@ -36,7 +36,7 @@ static size_t compress_text(int bits, char *out)
 static size_t decode(enum lh_coding coding, struct lb_str in, size_t step, size_t room, char *out,
                      bool *ended)
 {
-    struct lh_decoder *decoder = lh_decoder_new(&host, coding);
+    struct lh_decoder *decoder = lh_decoder_new(&host, coding, LH_WINDOW_ASKED);
     size_t size = 0;
 
     assert_non_null(decoder);

@@ -277,7 +277,7 @@ static void what_was_inherited_fails_nobody_who_does_not_need_it(void **state)
     struct llmgr_error err = {0};
     struct ln_proxy *proxy = NULL;
     struct ln_proxy_settings settings = {.url = "socks5://u:hunter2@proxy",
-                                         .no_proxy = "example.com, 1.2.3.4-1.2.3.9, b@d, other.net",
+                                         .no_proxy = "example.com, http://u:hunter2@h, other.net",
                                          .url_from = "HTTPS_PROXY",
                                          .no_proxy_from = "NO_PROXY"};
     lb_host_init(&host);
@@ -288,9 +288,15 @@ static void what_was_inherited_fails_nobody_who_does_not_need_it(void **state)
     assert_int_equal(warnings, 0); /* nobody has asked yet */
     assert_false(ln_proxy_applies(proxy, LB_STR("example.com"), 443));
     assert_false(ln_proxy_applies(proxy, LB_STR("other.net"), 443));
-    assert_true(ln_proxy_applies(proxy, LB_STR("1.2.3.5"), 443));
     assert_int_equal(warnings, 1);
     assert_non_null(strstr(last_warning, "NO_PROXY: "));
+    assert_null(strstr(last_warning, "hunter2"));
+    ln_proxy_free(proxy);
+    settings.no_proxy = "example.com, 1.2.3.4-1.2.3.9, b@d, other.net";
+    assert_int_equal(ln_proxy_make(&host, &settings, &proxy, &err), LLMGR_OK);
+    assert_false(ln_proxy_applies(proxy, LB_STR("other.net"), 443));
+    assert_true(ln_proxy_applies(proxy, LB_STR("1.2.3.5"), 443));
+    assert_int_equal(warnings, 2);
     assert_non_null(strstr(last_warning, "1.2.3.4-1.2.3.9"));
     assert_int_equal(ln_proxy_check(proxy, &err), LLMGR_ERR_CONFIG);
     assert_non_null(strstr(err.message, "HTTPS_PROXY: "));

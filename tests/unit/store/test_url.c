@@ -65,6 +65,7 @@ static void what_cannot_be_split_for_certain_is_refused_without_quoting_it(void 
         "host=db user=me password=hunter2 dbname=llm",
         "password = hunter2 host=db",
         "sqlite://me:hunter2@db/llm",
+        "sqlite:postgres://me:hunter2@db/llm",
     };
     (void)state;
 

@@ -27,10 +27,13 @@ CALLS = {
     'addModel': {'model_name': 'planted'},
     'changeModel': {'display_name': 'stolen', 'model_hide': True},
     'setSelection': {'platform_id': 0, 'model_id': 0},
+    'listAliases': None, 'setAlias': {'target': 'stolen'}, 'deleteAlias': None,
     'probe': {'base_url': 'http://127.0.0.1:9/v1'},
     'addToken': {'name': 'new'}, 'runSync': {'dry_run': True}, 'rotateKeys': {'dry_run': True},
 }
 ABSENT = 987654
+# What a path names beside numbers. Of these, each user has his own.
+NAMES = {'slot': 'main', 'id': 'canary-model', 'alias': 'canary-alias'}
 ANN = 'canary-ann'
 
 
@@ -50,6 +53,7 @@ def api_fixture(llmgr, mockllm):
     server.ids |= {'platform_id': platform['platform_id'], 'model_id': model['model_id']}
     chosen = {name: server.ids[name] for name in ('platform_id', 'model_id')}
     server.good('PUT', '/api/selections/canary-slot', 'ann', chosen)
+    server.good('PUT', '/api/aliases/canary-alias', 'ann', {'target': 'canary-slot'})
     server.raw('POST', '/v1/chat/completions', 'ann', {'messages': [], 'model': 'canary-slot'})
     end = time.monotonic() + PATIENCE_S
     while 'canary' not in server.call('GET', '/api/usage').text:
@@ -65,7 +69,7 @@ ROLES = {'bob': {}, 'app': {'X_LLMGR_User': 'bella'}}
 def state_of(api, user):
     """Everything that the API says of a user."""
     return [api.all(path + '?user=' + user) for path in
-            ('/api/platforms', '/api/models', '/api/selections', '/api/tokens')]
+            ('/api/platforms', '/api/models', '/api/selections', '/api/tokens', '/api/aliases')]
 
 
 def plain(answer):
@@ -90,18 +94,18 @@ def test_what_is_anothers_is_not_there(api):
     for role, fields in ROLES.items():
         for operation in api.operations:
             touched = [name for name in operation.parameters if name in api.ids]
-            if not touched and operation.id != 'setSelection':
+            if not touched and operation.id not in ('setSelection', 'deleteAlias'):
                 continue
             answers = []
             for ids in (api.ids, absent):
-                values = {**ids, 'slot': 'main', 'id': 'x'}
+                values = {**ids, **NAMES, 'id': 'x'}
                 answers.append(api.raw(operation.method, operation.fill(values), role,
                                        body_of(operation, ids), **fields))
             theirs, nobodys = answers
             assert theirs.status == 404, f'{role} {operation.id}: {theirs.text}'
             assert theirs.code == 'ERR_NOT_FOUND'
             assert (theirs.status, plain(theirs)) == (nobodys.status, plain(nobodys))
-            assert 'canary' not in theirs.text
+            assert 'canary' not in theirs.text.replace("no alias 'canary-alias'", '')
     assert state_of(api, ANN) == before
 
 
@@ -110,7 +114,7 @@ def test_no_answer_to_another_holds_a_name_of_the_users(api):
         for operation in api.operations:
             if operation.method != 'GET' or not operation.path.startswith(('/api', '/v1')):
                 continue
-            path = operation.fill({**api.ids, 'slot': 'canary-slot', 'id': 'canary-model'})
+            path = operation.fill({**api.ids, **NAMES, 'slot': 'canary-slot'})
             answer = api.raw('GET', path, role, **fields)
             text = answer.text.replace(path, '')
             if operation.id in ('getSelection', 'getCallable'):  # they say what was asked for
@@ -124,7 +128,7 @@ def test_nobody_but_an_administrator_names_another_user(api):
         for operation in api.operations:
             if 'user' not in operation.queries:
                 continue
-            path = operation.fill({**api.ids, 'slot': 'main'}) + '?user=' + ANN
+            path = operation.fill({**api.ids, **NAMES}) + '?user=' + ANN
             answer = api.raw(operation.method, path, role, body_of(operation, api.ids), **fields)
             assert (answer.status, answer.code) == (403, 'ERR_FORBIDDEN'), operation.id
     assert state_of(api, ANN) == before
@@ -134,7 +138,7 @@ def test_an_application_stays_within_its_prefix(api):
     for operation in api.operations:
         if operation.is_public:
             continue
-        path = operation.fill({**api.ids, 'slot': 'main', 'id': 'canary-model'})
+        path = operation.fill({**api.ids, **NAMES})
         answer = api.raw(operation.method, path, 'app', body_of(operation, api.ids),
                          X_LLMGR_User=ANN)
         assert answer.status == 403, f'{operation.id}: {answer.text}'
@@ -156,7 +160,7 @@ def test_nothing_but_the_public_is_answered_without_a_token(api):
     public = {operation.id for operation in api.operations if operation.is_public}
     assert public == {'getHealth', 'getReady', 'getOpenApi'}
     for operation in api.operations:
-        path = operation.fill({**api.ids, 'slot': 'main', 'id': 'canary-model'})
+        path = operation.fill({**api.ids, **NAMES})
         for caller in (None, 'sk-llmgr-' + 'a' * 49, ''):
             answer = api.raw(operation.method, path, caller, CALLS[operation.id])
             assert answer.status == (200 if operation.is_public else 401), operation.id
@@ -175,7 +179,7 @@ def test_members_that_are_no_ones_to_set_are_refused(api):
             continue
         reference = request['content']['application/json']['schema']['$ref']
         declared = set(schemas[reference.rpartition('/')[2]]['properties'])
-        path = operation.fill({**api.ids, 'slot': 'main'})
+        path = operation.fill({**api.ids, **NAMES})
         for member in sorted(everything - declared):
             answer = api.raw(operation.method, path, 'ann',
                              {**body_of(operation, api.ids), member: 1})

@@ -47,6 +47,12 @@ static const char PLATFORMS_HEAD[] =
     "#\n"
     "#   display name: model name          显示名: 模型名\n"
     "#   display name: {model_name: ..., extra_body: {...}}    extra_body goes into each request\n"
+    "#\n"
+    "# A platform may also say / 平台还可以写：\n"
+    "#   protocol: anthropic             in which field it looks for its key / 密钥放在哪个请求头\n"
+    "#   headers: [X-Title]              fields of the caller's that it gets / "
+    "转发调用方的哪些请求头\n"
+    "#   native_paths: [GET /voices]     more paths open with your key / 用您的密钥还开放哪些路径\n"
     "platforms:\n";
 
 static const char PLATFORMS[] =

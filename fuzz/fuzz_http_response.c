@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_head(&whole, &pieces, text, size - 1);
     if (lh_head_parse(&whole.head, text, size - 1) != LH_DONE)
         return 0;
-    FUZZ_CHECK(whole.head.status >= 100 && whole.head.status <= 599);
+    FUZZ_CHECK(whole.head.status >= 100 && whole.head.status <= 999);
     FUZZ_CHECK(to != LH_REPLY_TO_HEAD || whole.head.body == LH_BODY_NONE);
     fuzz_body(&whole.head, text, size - 1);
     return 0;

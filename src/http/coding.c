@@ -17,7 +17,7 @@ enum {
     GZIP_BITS = 16,   /* and a gzip frame around it */
 };
 
-enum state { BEGINNING, WITHIN, BEHIND, BROKEN };
+enum state { BEGINNING, WITHIN, BEHIND, PADDING, BROKEN };
 
 struct lh_decoder {
     const struct lb_host *host;
@@ -220,11 +220,11 @@ enum lh_result lh_decode(struct lh_decoder *decoder, struct lb_str *in, char *ou
     if (decoder->state == BEHIND) {
         if (in->size == 0)
             return LH_DONE;
-        if (!begin_again(decoder, *in)) {
-            *in = lb_str(NULL, 0);
-            return LH_DONE;
-        }
-        decoder->state = BEGINNING;
+        decoder->state = begin_again(decoder, *in) ? BEGINNING : PADDING;
+    }
+    if (decoder->state == PADDING) { /* whatever follows, and in however many pieces */
+        *in = lb_str(NULL, 0);
+        return LH_DONE;
     }
     if (decoder->state == BEGINNING) {
         if (in->size == 0)
@@ -239,5 +239,5 @@ enum lh_result lh_decode(struct lh_decoder *decoder, struct lb_str *in, char *ou
 
 bool lh_decoder_ended(const struct lh_decoder *decoder)
 {
-    return decoder->state == BEGINNING || decoder->state == BEHIND;
+    return decoder->state == BEGINNING || decoder->state == BEHIND || decoder->state == PADDING;
 }

@@ -134,6 +134,14 @@ static void members_follow_each_other_and_padding_means_nothing(void **state)
     assert_int_equal(decode(LH_CODING_GZIP, lb_str(coded, size + 100), 11, 4096, out, &ended),
                      TEXT_SIZE);
     assert_true(ended);
+    /* Nor does what looks like a member behind it, however it is split. */
+    memcpy(coded + size + 10, coded, size);
+    for (size_t step = 1; step < 12; step++) {
+        assert_int_equal(
+            decode(LH_CODING_GZIP, lb_str(coded, 2 * size + 10), step, 4096, out, &ended),
+            TEXT_SIZE);
+        assert_true(ended);
+    }
     free(coded);
     free(out);
 }

@@ -52,7 +52,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(whole != NULL && pieces != NULL);
     decode(coding, in, in.size + 1, 4096, whole);
     decode(coding, in, 1 + data[1] % 16, 1 + data[1], pieces);
-    if (whole->size < OUT_MAX && pieces->size < OUT_MAX) {
+    /* When libzstd notices what is malformed depends on how much it has at once. */
+    const bool may_differ =
+        coding == LH_CODING_ZSTD && (whole->result == LH_FAILED || !whole->ended);
+    if (whole->size < OUT_MAX && pieces->size < OUT_MAX && !may_differ) {
         FUZZ_CHECK((whole->result == LH_FAILED) == (pieces->result == LH_FAILED));
         if (whole->result != LH_FAILED)
             FUZZ_CHECK(whole->size == pieces->size && whole->ended == pieces->ended);

@@ -600,6 +600,64 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_alias_delete(struct llmgr *manager
                                                            const char *name,
                                                            struct llmgr_error *err);
 
+/* ---- Routes ---------------------------------------------------------------------------------- */
+
+/* Which target of a route is asked first: XX(NAME, number, "name"). */
+#define LLMGR_PICK_MAP(XX)                                                                         \
+    XX(ORDER, 0, "order")     /* as they stand in the route */                                     \
+    XX(WEIGHT, 1, "weight")   /* each as often as its weight says */                               \
+    XX(FASTEST, 2, "fastest") /* of two at random, the one whose first byte came sooner of late */
+
+typedef enum llmgr_pick {
+#define LLMGR_PICK_ENUM(name, number, text) LLMGR_PICK_##name = number,
+    LLMGR_PICK_MAP(LLMGR_PICK_ENUM)
+#undef LLMGR_PICK_ENUM
+} llmgr_pick;
+
+/* What goes to the same account where it can, for the platform's cache: XX(NAME, number, "name").
+ */
+#define LLMGR_STICKY_MAP(XX)                                                                       \
+    XX(NONE, 0, "none")                                                                            \
+    XX(USER, 1, "user")                 /* all that one user asks */                               \
+    XX(CONVERSATION, 2, "conversation") /* what belongs to one conversation */
+
+typedef enum llmgr_sticky {
+#define LLMGR_STICKY_ENUM(name, number, text) LLMGR_STICKY_##name = number,
+    LLMGR_STICKY_MAP(LLMGR_STICKY_ENUM)
+#undef LLMGR_STICKY_ENUM
+} llmgr_sticky;
+
+/* What a request gets when no target of a route may be asked now: XX(NAME, number, "name"). */
+#define LLMGR_EXHAUSTED_MAP(XX)                                                                    \
+    XX(REJECT, 0, "reject") /* an error at once, with the time when one may be asked again */      \
+    XX(LEAST_BAD, 1, "least_bad") /* the target whose time comes first is asked all the same */
+
+typedef enum llmgr_exhausted {
+#define LLMGR_EXHAUSTED_ENUM(name, number, text) LLMGR_EXHAUSTED_##name = number,
+    LLMGR_EXHAUSTED_MAP(LLMGR_EXHAUSTED_ENUM)
+#undef LLMGR_EXHAUSTED_ENUM
+} llmgr_exhausted;
+
+/* Names as in the maps, NULL for a number that is none. Static. */
+LLMGR_API const char *llmgr_pick_name(llmgr_pick pick);
+LLMGR_API const char *llmgr_sticky_name(llmgr_sticky sticky);
+LLMGR_API const char *llmgr_exhausted_name(llmgr_exhausted exhausted);
+/* What bears that name in the map; false, and nothing written, if there is none. */
+LLMGR_API bool llmgr_pick_parse(const char *name, llmgr_pick *pick);
+LLMGR_API bool llmgr_sticky_parse(const char *name, llmgr_sticky *sticky);
+LLMGR_API bool llmgr_exhausted_parse(const char *name, llmgr_exhausted *exhausted);
+
+/* Bounds of a route, and what holds where it does not say; times are in milliseconds. */
+enum {
+    LLMGR_ROUTE_TARGETS_MAX = 1000,
+    LLMGR_ROUTE_WEIGHT_MAX = 1000,
+    LLMGR_ROUTE_ATTEMPTS_MAX = 10,
+    LLMGR_ROUTE_ATTEMPTS = 3, /* if the route does not say */
+    LLMGR_ROUTE_TIME_MIN_MS = 1000,
+    LLMGR_ROUTE_TIME_MAX_MS = 600000,
+    LLMGR_ROUTE_DEADLINE_MS = 60000, /* if the route does not say */
+};
+
 /* ---- An LLM and its answers ------------------------------------------------------------------ */
 
 /* The LLM a user chose for a slot (NULL: "main"). ERR_NO_KEY says which key is missing. */

@@ -77,6 +77,9 @@ static void the_choices_of_llmgr_h_stand_at_their_numbers(void **state)
     EACH(LLMGR_SYNC_MAP)
     EACH(LLMGR_CHANGE_MAP)
     EACH(LLMGR_USAGE_BY_MAP)
+    EACH(LLMGR_PICK_MAP)
+    EACH(LLMGR_STICKY_MAP)
+    EACH(LLMGR_EXHAUSTED_MAP)
 }
 
 int main(void)

@@ -146,6 +146,48 @@ static void extra_bodies_are_compared_by_what_they_say(void **state)
     assert_false(lm_extra_body_equal(S("broken"), S("too")));
 }
 
+static void the_words_of_a_route_are_those_of_the_maps_both_ways(void **state)
+{
+    unsigned rows = 0;
+    (void)state;
+
+#define ROW(NAME, number, text)                                                                    \
+    assert_string_equal(NAME_OF(number), text);                                                    \
+    assert_true(PARSE(text, &value));                                                              \
+    assert_int_equal(value, number);                                                               \
+    rows++;
+#define NAME_OF llmgr_pick_name
+#define PARSE llmgr_pick_parse
+    {
+        llmgr_pick value;
+        LLMGR_PICK_MAP(ROW)
+    }
+#undef NAME_OF
+#undef PARSE
+#define NAME_OF llmgr_sticky_name
+#define PARSE llmgr_sticky_parse
+    {
+        llmgr_sticky value;
+        LLMGR_STICKY_MAP(ROW)
+    }
+#undef NAME_OF
+#undef PARSE
+#define NAME_OF llmgr_exhausted_name
+#define PARSE llmgr_exhausted_parse
+    {
+        llmgr_exhausted value;
+        LLMGR_EXHAUSTED_MAP(ROW)
+    }
+    assert_int_equal(rows, 8);
+    llmgr_pick kept = LLMGR_PICK_WEIGHT;
+    assert_false(llmgr_pick_parse("cheapest", &kept));
+    assert_false(llmgr_pick_parse("", &kept));
+    assert_false(llmgr_pick_parse("Order", &kept));
+    assert_int_equal(kept, LLMGR_PICK_WEIGHT);
+    assert_null(llmgr_pick_name((llmgr_pick)3));
+    assert_null(llmgr_sticky_name((llmgr_sticky)-1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +199,7 @@ int main(void)
         cmocka_unit_test(extra_body_may_not_name_the_model_the_messages_or_stream),
         cmocka_unit_test(extra_body_is_bounded_in_depth_and_size),
         cmocka_unit_test(extra_bodies_are_compared_by_what_they_say),
+        cmocka_unit_test(the_words_of_a_route_are_those_of_the_maps_both_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "config/placeholder.h"
 #include "http/url.h"
 #include "vault/secret.h"
+#include "vault/vault.h"
 
 bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *origin)
 {
@@ -18,36 +19,62 @@ bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *or
     return origin->p != NULL;
 }
 
+static llmgr_status number(const struct lk_keys *keys, const struct lk_key_place *place,
+                           struct lb_str clear, struct lk_pool_key *key, struct llmgr_error *err)
+{
+    unsigned char holder[LV_HOLDER_SIZE];
+
+    lv_holder(place->owner, place->platform_id, place->origin, holder);
+    llmgr_status status = lv_number_for(keys->vault, holder, LV_STAND_IN_KEY, clear, &key->id, err);
+    key->account_id = key->id;
+    if (status == LLMGR_OK && key->account.size != 0)
+        status = lv_number_for(keys->vault, holder, LV_STAND_IN_ACCOUNT, key->account,
+                               &key->account_id, err);
+    return status;
+}
+
 /* A placeholder is no key. */
 static llmgr_status hold(const struct lk_keys *keys, const struct lk_key_place *place,
-                         struct lb_arena *arena, struct lb_str clear, struct lb_str *key,
-                         enum lk_key_state *state, struct llmgr_error *err)
+                         struct lb_arena *arena, struct lb_str clear, struct lk_pool_key *key,
+                         struct llmgr_error *err)
 {
-    if (lc_is_placeholder(clear)) {
-        *state = LK_KEY_UNREADABLE;
+    if (lc_is_placeholder(clear))
         return LLMGR_OK;
-    }
-    *state = LK_KEY_USABLE;
-    return lk_key_hold(keys, place, clear, arena, key, err);
+    llmgr_status status = number(keys, place, clear, key, err);
+    if (status == LLMGR_OK)
+        status = lk_key_hold(keys, place, clear, arena, &key->record, err);
+    if (status == LLMGR_OK)
+        key->state = LK_KEY_USABLE;
+    return status;
 }
 
 llmgr_status lk_key_take(const struct lk_keys *keys, const struct lk_key_place *place,
-                         struct lb_arena *arena, struct lb_str *key, enum lk_key_state *state,
-                         struct llmgr_error *err)
+                         struct lb_arena *arena, struct lk_pool_key *key, struct llmgr_error *err)
 {
     struct lv_secret clear;
     struct llmgr_error own = {0};
 
-    *state = key->size == 0 ? LK_KEY_ABSENT : LK_KEY_UNREADABLE;
-    if (key->size == 0 || place->origin.size == 0)
+    key->state = key->record.size == 0 ? LK_KEY_ABSENT : LK_KEY_UNREADABLE;
+    if (key->record.size == 0 || place->origin.size == 0)
         return LLMGR_OK;
-    llmgr_status status = lk_key_open(keys, NULL, place, *key, &clear, &own);
+    llmgr_status status = lk_key_open(keys, NULL, place, key->record, &clear, &own);
     if (status == LLMGR_OK)
-        status = hold(keys, place, arena, lv_secret_str(&clear), key, state, err);
+        status = hold(keys, place, arena, lv_secret_str(&clear), key, err);
     else if (status == LLMGR_ERR_VAULT)
         status = LLMGR_OK;
     else if (err != NULL)
         *err = own;
     lv_secret_clear(&clear);
     return status;
+}
+
+size_t lk_pool_compact(struct lk_pool_key *keys, size_t count)
+{
+    size_t usable = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].state == LK_KEY_USABLE)
+            keys[usable++] = keys[i];
+    }
+    return usable;
 }

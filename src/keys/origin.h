@@ -11,13 +11,14 @@
 bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *origin);
 
 /*
- * Takes a key from its record into memory: *key, a record as the database has it, becomes what
- * lk_key_open_held opens (in `arena`) if it can be used. A record that does not open, or holds a
+ * Takes a key from its record into memory: key->record becomes what lk_key_open_held opens (in
+ * `arena`) if it can be used, and its numbers are made. A record that does not open, or holds a
  * placeholder, is LK_KEY_UNREADABLE, stays as it is and is no error; a database that fails is one.
  */
 LLMGR_MUST_CHECK llmgr_status lk_key_take(const struct lk_keys *keys,
                                           const struct lk_key_place *place, struct lb_arena *arena,
-                                          struct lb_str *key, enum lk_key_state *state,
-                                          struct llmgr_error *err);
+                                          struct lk_pool_key *key, struct llmgr_error *err);
+/* The usable ones of those that were taken move to the front, in their order; returns how many. */
+size_t lk_pool_compact(struct lk_pool_key *keys, size_t count);
 
 #endif

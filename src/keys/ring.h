@@ -44,6 +44,18 @@ enum lk_key_state {
     LK_KEY_UNREADABLE  /* a placeholder, or sealed for another address or by a lost data key */
 };
 
+/* One key of a pool: those that one payer has for one platform, in order. */
+struct lk_pool_key {
+    struct lb_str record;  /* as the database has it; once taken, what lk_key_open_held opens */
+    struct lb_str account; /* label of the account at the vendor; empty: none is named */
+    uint64_t id;           /* of the usable key, see lv_number_for; 0: it cannot be used */
+    uint64_t account_id;   /* by the label; without one the key is an account of its own */
+    uint32_t weight;       /* 1 to LK_WEIGHT_MAX */
+    enum lk_key_state state;
+};
+
+enum { LK_WEIGHT_MAX = 1000, LK_POOL_MAX = 200, LK_ACCOUNT_MAX = 60 /* bytes of a label */ };
+
 enum lk_key_column {
     LK_KEY_OF_PLATFORM, /* llm_platforms.api_key: server key, or a private platform's own key */
     LK_KEY_OF_USER,     /* llm_sys_platform_keys.api_key: a user's key on a system platform */

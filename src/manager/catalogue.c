@@ -229,6 +229,19 @@ static bool make_room(const struct lb_host *host, void *items, size_t item_size,
     return true;
 }
 
+static bool add_server_key(struct lb_arena *arena, struct lb_str record,
+                           struct lm_platform *platform)
+{
+    if (record.size == 0)
+        return true;
+    platform->keys = lb_arena_calloc(arena, 1, sizeof *platform->keys);
+    if (platform->keys == NULL)
+        return false;
+    platform->keys[0].weight = 1;
+    platform->key_count = 1;
+    return keep_column(arena, record, &platform->keys[0].record);
+}
+
 static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *rows)
 {
     struct lb_arena *arena = &catalogue->memory;
@@ -238,7 +251,7 @@ static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *r
     platform.no_stream_options = ls_column_int(rows, 6);
     if (!keep_column(arena, ls_column_text(rows, 1), &platform.name) ||
         !keep_column(arena, ls_column_text(rows, 2), &platform.base_url) ||
-        !keep_column(arena, ls_column_blob(rows, 3), &platform.key) ||
+        !add_server_key(arena, ls_column_blob(rows, 3), &platform) ||
         !keep_column(arena, ls_column_text(rows, 4), &platform.protocol) ||
         !keep_column(arena, ls_column_text(rows, 5), &platform.key_env) ||
         !keep_column(arena, ls_column_text(rows, 7), &platform.native_paths) ||

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "keys/ring.h"
 #include "base/str.h"
+#include "keys/ring.h"
 #include "llmgr.h"
 
 struct lm_catalogue;
@@ -37,8 +37,9 @@ struct lm_platform {
     struct lb_str native_paths; /* of system platforms; empty: none */
     struct lb_str headers;      /* likewise */
     struct lb_str key_env;      /* system platforms: where the server key would come from */
-    struct lb_str key;          /* sealed: server key, or a private platform's own */
-    enum lk_key_state key_state;
+    struct lk_pool_key *keys;   /* system platforms: the server's, those that can be used */
+    uint32_t key_count;
+    enum lk_key_state key_state; /* USABLE if there is one; of private platforms see the profile */
     bool is_sys;
     bool hide;                 /* private platforms */
     int64_t no_stream_options; /* the column: when it was found to reject them; 0, 1: not */

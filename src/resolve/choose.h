@@ -61,14 +61,19 @@ const char *lr_reason_word(enum lr_reason reason);
 bool lr_reason_kept(enum lr_reason reason);
 const char *lr_reason_text(enum lr_reason reason); /* translated */
 
-/* The key that resolve would use on a platform. */
+/* Whose keys resolve would use on a platform: a pool, in order, of which the first is used. */
 struct lr_key_choice {
-    enum lm_payer payer;   /* NONE: there is no usable key */
-    struct lb_str record;  /* sealed; empty if payer is NONE */
-    enum lr_reason reason; /* if payer is NONE: NO_KEY, KEY_UNREADABLE or AUTO_KEY_OFF */
+    enum lm_payer payer;              /* NONE: there is no usable key */
+    enum lr_reason reason;            /* if payer is NONE: NO_KEY, KEY_UNREADABLE or AUTO_KEY_OFF */
+    uint32_t count;                   /* usable keys; 0 if payer is NONE */
+    const struct lk_pool_key *server; /* the catalogue's, or NULL */
+    const struct lr_own_key *own;     /* the profile's, or NULL */
 };
 struct lr_key_choice lr_choose_key(const struct lr_scene *scene,
                                    const struct lm_platform *platform);
+/* The key at place `at`, below choice->count. Borrowed from the scene. */
+struct lk_pool_key lr_key_at(const struct lr_scene *scene, const struct lr_key_choice *choice,
+                             uint32_t at);
 
 /* May this user's private platforms be seen and used? */
 bool lr_private_allowed(const struct lm_options *options);

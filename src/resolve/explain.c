@@ -73,7 +73,7 @@ static llmgr_status add(struct list *list, const struct subject *subject)
     list->count++;
     if (platform == NULL)
         return LLMGR_OK;
-    return lr_choice_fingerprint(list->manager, list->scene, platform, &key, list->arena,
+    return lr_choice_fingerprint(list->manager, list->scene, platform, &key, 0, list->arena,
                                  &item->key_fingerprint, list->err);
 }
 

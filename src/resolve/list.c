@@ -57,7 +57,7 @@ static llmgr_status fill_platform(struct lm_manager *manager, const struct lr_sc
         (platform->native_paths.size > 0 && item->native_paths == NULL) ||
         (platform->headers.size > 0 && item->headers == NULL))
         return lb_fail_memory(err);
-    return lr_choice_fingerprint(manager, scene, platform, &key, arena, &item->key_fingerprint,
+    return lr_choice_fingerprint(manager, scene, platform, &key, 0, arena, &item->key_fingerprint,
                                  err);
 }
 

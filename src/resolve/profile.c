@@ -12,46 +12,13 @@
 #include "base/error.h"
 #include "keys/origin.h"
 #include "manager/handle.h"
-#include "manager/manager.h"
+#include "resolve/profile_draft.h"
 #include "resolve/resolve.h"
 #include "store/store.h"
 
-/* The first column of PROFILE_READ; models come from a statement of their own. */
-enum kind {
-    KIND_HISTORY = 0,
-    KIND_PLATFORM,
-    KIND_KEY,
-    KIND_SELECTION,
-    KIND_ALIAS,
-    KIND_MODEL,
-    KIND_COUNT
-};
-
-/* A row; what its columns mean depends on the kind (see store/statements.def). */
-struct row {
-    struct row *next;
-    int64_t id;
-    int64_t other;
-    struct lb_str text[3];
-    struct lb_str record;
-    struct lb_str origin; /* platforms */
-    enum lk_key_state state;
-};
-
-struct draft {
-    struct lb_str user;
-    struct lb_arena *arena;
-    struct row *rows[KIND_COUNT];
-    struct row **tails[KIND_COUNT]; /* NULL: no row yet */
-    size_t counts[KIND_COUNT];
-    size_t texts;          /* bytes */
-    struct lm_point known; /* when reading began */
-    bool stale;            /* where it was read that change is not there */
-};
-
 /* ---- From the database to the draft ---------------------------------------------------------- */
 
-static bool keep_column(struct draft *draft, struct lb_str column, struct lb_str *kept)
+static bool keep_column(struct lr_draft *draft, struct lb_str column, struct lb_str *kept)
 {
     if (column.size == 0)
         return true;
@@ -60,13 +27,19 @@ static bool keep_column(struct draft *draft, struct lb_str column, struct lb_str
         return false;
     memcpy(copy, column.p, column.size);
     *kept = lb_str(copy, column.size);
-    draft->texts += column.size;
     return true;
 }
 
-static struct row *add_row(struct draft *draft, enum kind kind)
+/* The same for what will stand in the profile as it is. */
+static bool keep_text(struct lr_draft *draft, struct lb_str column, struct lb_str *kept)
 {
-    struct row *row = lb_arena_calloc(draft->arena, 1, sizeof *row);
+    draft->texts += column.size;
+    return keep_column(draft, column, kept);
+}
+
+static struct lr_row *add_row(struct lr_draft *draft, enum lr_row_kind kind)
+{
+    struct lr_row *row = lb_arena_calloc(draft->arena, 1, sizeof *row);
 
     if (row == NULL)
         return NULL;
@@ -78,37 +51,37 @@ static struct row *add_row(struct draft *draft, enum kind kind)
     return row;
 }
 
-static bool add_choice(struct draft *draft, const struct ls_rows *rows)
+static bool add_choice(struct lr_draft *draft, const struct ls_rows *rows)
 {
-    enum kind kind = (enum kind)ls_column_int(rows, 0);
+    enum lr_row_kind kind = (enum lr_row_kind)ls_column_int(rows, 0);
     int64_t id = ls_column_int(rows, 1);
     int64_t other = ls_column_int(rows, 2);
-    static const int TEXTS[KIND_COUNT] = {
-        [KIND_PLATFORM] = 3, [KIND_SELECTION] = 1, [KIND_ALIAS] = 2};
+    static const int TEXTS[LR_ROW_KINDS] = {
+        [LR_ROW_PLATFORM] = 3, [LR_ROW_SELECTION] = 1, [LR_ROW_ALIAS] = 2};
 
-    if (kind == KIND_HISTORY) {
+    if (kind == LR_ROW_HISTORY) {
         draft->stale = draft->stale || id != draft->known.mark;
         return true;
     }
 
     /* A choice of nothing, as a legacy database may hold, is no choice. */
-    if (kind == KIND_SELECTION && (id == 0 || other == 0))
+    if (kind == LR_ROW_SELECTION && (id == 0 || other == 0))
         return true;
-    struct row *row = add_row(draft, kind);
+    struct lr_row *row = add_row(draft, kind);
     if (row == NULL)
         return false;
     row->id = id;
     row->other = other;
     for (int i = 0; i < TEXTS[kind]; i++) {
-        if (!keep_column(draft, ls_column_text(rows, 3 + i), &row->text[i]))
+        if (!keep_text(draft, ls_column_text(rows, 3 + i), &row->text[i]))
             return false;
     }
-    return kind >= KIND_SELECTION || keep_column(draft, ls_column_blob(rows, 6), &row->record);
+    return kind >= LR_ROW_SELECTION || keep_column(draft, ls_column_blob(rows, 6), &row->record);
 }
 
-static bool add_model(struct draft *draft, const struct ls_rows *rows)
+static bool add_model(struct lr_draft *draft, const struct ls_rows *rows)
 {
-    struct row *row = add_row(draft, KIND_MODEL);
+    struct lr_row *row = add_row(draft, LR_ROW_MODEL);
 
     if (row == NULL)
         return false;
@@ -116,7 +89,7 @@ static bool add_model(struct draft *draft, const struct ls_rows *rows)
     row->id = ls_column_int(rows, 0);
     row->other = ls_column_int(rows, 1);
     for (int i = 0; i < 3; i++) {
-        if (!keep_column(draft, ls_column_text(rows, 2 + i), &row->text[i]))
+        if (!keep_text(draft, ls_column_text(rows, 2 + i), &row->text[i]))
             return false;
     }
     return true;
@@ -132,7 +105,7 @@ static llmgr_status take_model(const struct ls_rows *row, void *context, struct 
     return add_model(context, row) ? LLMGR_OK : lb_fail_memory(err);
 }
 
-static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
+static llmgr_status read_rows(struct lm_manager *manager, struct lr_draft *draft,
                               enum ls_statement statement, ls_row_fn take, struct llmgr_error *err)
 {
     return ls_read_each(manager->store, LS_READ_SOON, statement,
@@ -144,33 +117,33 @@ static llmgr_status read_rows(struct lm_manager *manager, struct draft *draft,
 
 static int compare_platforms(const void *a, const void *b)
 {
-    const struct row *left = *(const struct row *const *)a;
-    const struct row *right = *(const struct row *const *)b;
+    const struct lr_row *left = *(const struct lr_row *const *)a;
+    const struct lr_row *right = *(const struct lr_row *const *)b;
 
     return left->id < right->id ? -1 : left->id > right->id;
 }
 
 /* Platforms by id, as their models come. False when memory is short. */
-static bool sort_platforms(struct draft *draft)
+static bool sort_platforms(struct lr_draft *draft)
 {
-    size_t count = draft->counts[KIND_PLATFORM];
+    size_t count = draft->counts[LR_ROW_PLATFORM];
 
     if (count < 2)
         return true;
-    struct row **rows = lb_arena_calloc(draft->arena, count, sizeof(struct row *));
+    struct lr_row **rows = lb_arena_calloc(draft->arena, count, sizeof(struct lr_row *));
     if (rows == NULL)
         return false;
     size_t at = 0;
-    for (struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next)
+    for (struct lr_row *row = draft->rows[LR_ROW_PLATFORM]; row != NULL; row = row->next)
         rows[at++] = row;
-    qsort(rows, count, sizeof(struct row *), compare_platforms);
+    qsort(rows, count, sizeof(struct lr_row *), compare_platforms);
     for (at = 0; at < count; at++)
         rows[at]->next = at + 1 < count ? rows[at + 1] : NULL;
-    draft->rows[KIND_PLATFORM] = rows[0];
+    draft->rows[LR_ROW_PLATFORM] = rows[0];
     return true;
 }
 
-/* ---- Keys ------------------------------------------------------------------------------------ */
+/* ---- Platforms ------------------------------------------------------------------------------- */
 
 llmgr_status lr_judge_platform(const struct lk_keys *keys, struct lb_str owner,
                                struct lb_arena *arena, struct lm_platform *platform,
@@ -179,58 +152,26 @@ llmgr_status lr_judge_platform(const struct lk_keys *keys, struct lb_str owner,
     if (!lk_origin(arena, platform->base_url, &platform->origin))
         return lb_fail_memory(err);
     const struct lk_key_place place = {LK_KEY_OF_PLATFORM, owner, platform->id, platform->origin};
-    return lk_key_take(keys, &place, arena, &platform->key, &platform->key_state, err);
-}
-
-/* What is held in memory is shorter than the record that it came from. */
-static llmgr_status judge_private(struct lm_manager *manager, struct draft *draft, struct row *row,
-                                  struct llmgr_error *err)
-{
-    struct lm_platform platform = {.id = row->id, .base_url = row->text[1], .key = row->record};
-
-    llmgr_status status =
-        lr_judge_platform(lm_keys(manager), draft->user, draft->arena, &platform, err);
-    draft->texts += platform.origin.size + platform.key.size - row->record.size;
-    row->origin = platform.origin;
-    row->record = platform.key;
-    row->state = platform.key_state;
-    return status;
-}
-
-static llmgr_status judge_own(struct lm_manager *manager, struct draft *draft, struct row *row,
-                              struct lb_str origin, struct llmgr_error *err)
-{
-    const struct lk_key_place place = {LK_KEY_OF_USER, draft->user, row->id, origin};
-    const size_t size = row->record.size;
-
-    llmgr_status status =
-        lk_key_take(lm_keys(manager), &place, draft->arena, &row->record, &row->state, err);
-    draft->texts -= size - row->record.size;
-    return status;
-}
-
-static llmgr_status judge_keys(struct lm_manager *manager, const struct lm_catalogue *catalogue,
-                               struct draft *draft, struct llmgr_error *err)
-{
-    for (struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next) {
-        llmgr_status status = judge_private(manager, draft, row, err);
+    for (uint32_t i = 0; i < platform->key_count; i++) {
+        llmgr_status status = lk_key_take(keys, &place, arena, &platform->keys[i], err);
         if (status != LLMGR_OK)
             return status;
+        if (platform->key_state != LK_KEY_USABLE && platform->keys[i].state != LK_KEY_ABSENT)
+            platform->key_state = platform->keys[i].state;
     }
-    for (struct row **at = &draft->rows[KIND_KEY]; *at != NULL;) {
-        struct row *row = *at;
-        const struct lm_platform *platform = lm_catalogue_platform(catalogue, row->id);
-        if (platform == NULL) {
-            *at = row->next;
-            draft->counts[KIND_KEY]--;
-            continue;
-        }
-        llmgr_status status = judge_own(manager, draft, row, platform->origin, err);
-        if (status != LLMGR_OK)
-            return status;
-        at = &row->next;
-    }
+    platform->key_count = (uint32_t)lk_pool_compact(platform->keys, platform->key_count);
     return LLMGR_OK;
+}
+
+/* Private platforms' origins, where their keys are bound to. False when memory is short. */
+static bool find_origins(struct lr_draft *draft)
+{
+    for (struct lr_row *row = draft->rows[LR_ROW_PLATFORM]; row != NULL; row = row->next) {
+        if (!lk_origin(draft->arena, row->text[1], &row->origin))
+            return false;
+        draft->texts += row->origin.size;
+    }
+    return true;
 }
 
 /* ---- From the draft to the block ------------------------------------------------------------- */
@@ -266,28 +207,44 @@ static struct lb_str pack_text(struct packer *packer, struct lb_str text)
     return lb_str((char *)packer->profile + pack_bytes(packer, text), text.size);
 }
 
-static void pack_choices(struct packer *packer, const struct draft *draft)
+/* Backwards, so that each row can tell how many usable ones follow. */
+static void pack_keys(struct packer *packer, const struct lr_draft *draft, struct lr_own_key *keys)
+{
+    for (size_t i = draft->key_count; i-- > 0;) {
+        const struct lr_key_row *row = &draft->keys[i];
+        const bool usable = row->key.state == LK_KEY_USABLE;
+        const bool more = i + 1 < draft->key_count && keys[i + 1].platform_id == row->platform_id;
+        keys[i] = (struct lr_own_key){
+            .platform_id = row->platform_id,
+            .id = row->key.id,
+            .account_id = row->key.account_id,
+            .record_at = pack_bytes(packer, row->key.record),
+            .account_at = pack_bytes(packer, row->key.account),
+            .record_size = (uint16_t)row->key.record.size,
+            .weight = (uint16_t)row->key.weight,
+            .account_size = (uint8_t)row->key.account.size,
+            .state = (uint8_t)row->key.state,
+            .count = (uint8_t)(usable ? (more ? keys[i + 1].count : 0) + 1 : 0),
+            .hide = row->hide,
+        };
+    }
+}
+
+static void pack_choices(struct packer *packer, const struct lr_draft *draft)
 {
     struct lr_selection *selection = lr_profile_selections(packer->profile);
-    struct lr_own_key *key = (void *)(selection + draft->counts[KIND_SELECTION]);
+    struct lr_own_key *key = (void *)(selection + draft->counts[LR_ROW_SELECTION]);
 
-    for (const struct row *row = draft->rows[KIND_SELECTION]; row != NULL; row = row->next)
+    for (const struct lr_row *row = draft->rows[LR_ROW_SELECTION]; row != NULL; row = row->next)
         *selection++ = (struct lr_selection){
             .platform_id = row->id,
             .model_id = row->other,
             .slot_at = pack_bytes(packer, row->text[0]),
             .slot_size = (uint8_t)row->text[0].size,
         };
-    for (const struct row *row = draft->rows[KIND_KEY]; row != NULL; row = row->next)
-        *key++ = (struct lr_own_key){
-            .platform_id = row->id,
-            .record_at = pack_bytes(packer, row->record),
-            .record_size = (uint16_t)row->record.size,
-            .state = (uint8_t)row->state,
-            .hide = row->other != 0,
-        };
-    struct lr_own_alias *alias = (void *)key;
-    for (const struct row *row = draft->rows[KIND_ALIAS]; row != NULL; row = row->next)
+    pack_keys(packer, draft, key);
+    struct lr_own_alias *alias = (void *)(key + draft->key_count);
+    for (const struct lr_row *row = draft->rows[LR_ROW_ALIAS]; row != NULL; row = row->next)
         *alias++ = (struct lr_own_alias){
             .name_at = pack_bytes(packer, row->text[0]),
             .target_at = pack_bytes(packer, row->text[1]),
@@ -296,23 +253,21 @@ static void pack_choices(struct packer *packer, const struct draft *draft)
         };
 }
 
-static void pack_platforms(struct packer *packer, const struct draft *draft)
+static void pack_platforms(struct packer *packer, const struct lr_draft *draft)
 {
     struct lm_platform *platforms = platforms_of(packer->profile);
-    struct lm_model *model = (void *)(platforms + draft->counts[KIND_PLATFORM]);
+    struct lm_model *model = (void *)(platforms + draft->counts[LR_ROW_PLATFORM]);
     struct lm_platform *platform = platforms;
-    const struct row *at = draft->rows[KIND_MODEL];
+    const struct lr_row *at = draft->rows[LR_ROW_MODEL];
     uint32_t models = 0;
 
-    for (const struct row *row = draft->rows[KIND_PLATFORM]; row != NULL; row = row->next) {
+    for (const struct lr_row *row = draft->rows[LR_ROW_PLATFORM]; row != NULL; row = row->next) {
         *platform = (struct lm_platform){
             .id = row->id,
             .name = pack_text(packer, row->text[0]),
             .base_url = pack_text(packer, row->text[1]),
             .origin = pack_text(packer, row->origin),
             .protocol = pack_text(packer, row->text[2]),
-            .key = pack_text(packer, row->record),
-            .key_state = row->state,
             .no_stream_options = row->other & ~INT64_C(2),
             .hide = (row->other & 2) != 0,
             .first_model = models,
@@ -336,14 +291,14 @@ static void pack_platforms(struct packer *packer, const struct draft *draft)
     packer->profile->model_count = models;
 }
 
-static struct lr_profile *pack_draft(const struct draft *draft)
+static struct lr_profile *pack_draft(const struct lr_draft *draft)
 {
     size_t texts_at = sizeof(struct lr_profile) +
-                      draft->counts[KIND_SELECTION] * sizeof(struct lr_selection) +
-                      draft->counts[KIND_KEY] * sizeof(struct lr_own_key) +
-                      draft->counts[KIND_ALIAS] * sizeof(struct lr_own_alias) +
-                      draft->counts[KIND_PLATFORM] * sizeof(struct lm_platform) +
-                      draft->counts[KIND_MODEL] * sizeof(struct lm_model);
+                      draft->counts[LR_ROW_SELECTION] * sizeof(struct lr_selection) +
+                      draft->key_count * sizeof(struct lr_own_key) +
+                      draft->counts[LR_ROW_ALIAS] * sizeof(struct lr_own_alias) +
+                      draft->counts[LR_ROW_PLATFORM] * sizeof(struct lm_platform) +
+                      draft->counts[LR_ROW_MODEL] * sizeof(struct lm_model);
     size_t size = (texts_at + draft->user.size + draft->texts + 7) / 8 * 8;
     struct lr_profile *profile = lb_arena_calloc(draft->arena, 1, size);
 
@@ -352,10 +307,10 @@ static struct lr_profile *pack_draft(const struct draft *draft)
     profile->size = (uint32_t)size;
     profile->texts_at = (uint32_t)texts_at;
     profile->user_size = (uint8_t)draft->user.size;
-    profile->selection_count = (uint16_t)draft->counts[KIND_SELECTION];
-    profile->key_count = (uint16_t)draft->counts[KIND_KEY];
-    profile->alias_count = (uint16_t)draft->counts[KIND_ALIAS];
-    profile->platform_count = (uint16_t)draft->counts[KIND_PLATFORM];
+    profile->selection_count = (uint16_t)draft->counts[LR_ROW_SELECTION];
+    profile->key_count = (uint16_t)draft->key_count;
+    profile->alias_count = (uint16_t)draft->counts[LR_ROW_ALIAS];
+    profile->platform_count = (uint16_t)draft->counts[LR_ROW_PLATFORM];
     struct packer packer = {profile, (char *)profile + texts_at};
     pack_bytes(&packer, draft->user);
     pack_choices(&packer, draft);
@@ -364,21 +319,24 @@ static struct lr_profile *pack_draft(const struct draft *draft)
 }
 
 /* Counts that a block cannot hold come from a database that was not written by us. */
-static bool draft_fits(const struct draft *draft)
+static bool draft_fits(const struct lr_draft *draft)
 {
-    for (int kind = KIND_PLATFORM; kind < KIND_COUNT; kind++) {
-        if (kind != KIND_MODEL && draft->counts[kind] > UINT16_MAX)
+    for (int kind = LR_ROW_PLATFORM; kind < LR_ROW_KINDS; kind++) {
+        if (kind != LR_ROW_MODEL && draft->counts[kind] > UINT16_MAX)
             return false;
     }
-    for (const struct row *row = draft->rows[KIND_SELECTION]; row != NULL; row = row->next) {
+    if (draft->key_count > UINT16_MAX)
+        return false;
+    for (const struct lr_row *row = draft->rows[LR_ROW_SELECTION]; row != NULL; row = row->next) {
         if (row->text[0].size > UINT8_MAX)
             return false;
     }
-    for (const struct row *row = draft->rows[KIND_KEY]; row != NULL; row = row->next) {
-        if (row->record.size > UINT16_MAX)
+    for (size_t i = 0; i < draft->key_count; i++) {
+        const struct lk_pool_key *key = &draft->keys[i].key;
+        if (key->record.size > UINT16_MAX || key->account.size > UINT8_MAX)
             return false;
     }
-    for (const struct row *row = draft->rows[KIND_ALIAS]; row != NULL; row = row->next) {
+    for (const struct lr_row *row = draft->rows[LR_ROW_ALIAS]; row != NULL; row = row->next) {
         if (row->text[0].size > UINT8_MAX || row->text[1].size > UINT8_MAX)
             return false;
     }
@@ -389,15 +347,15 @@ llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalog
                              struct lb_str user, struct lb_arena *arena, struct lr_profile **out,
                              struct llmgr_error *err)
 {
-    struct draft draft;
+    struct lr_draft draft;
 
     llmgr_status status = lm_check_user(user, err);
     if (status != LLMGR_OK)
         return status;
     for (int tries = 0;; tries++) {
-        draft = (struct draft){.user = user, .arena = arena, .known = lm_known(manager)};
+        draft = (struct lr_draft){.user = user, .arena = arena, .known = lm_known(manager)};
         status = read_rows(manager, &draft, LS_PROFILE_READ, take_row, err);
-        if (status == LLMGR_OK && draft.counts[KIND_PLATFORM] != 0)
+        if (status == LLMGR_OK && draft.counts[LR_ROW_PLATFORM] != 0)
             status = read_rows(manager, &draft, LS_PROFILE_MODELS, take_model, err);
         if (status != LLMGR_OK || !draft.stale)
             break;
@@ -407,9 +365,9 @@ llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalog
     }
     if (status != LLMGR_OK)
         return status;
-    if (!sort_platforms(&draft))
+    if (!sort_platforms(&draft) || !find_origins(&draft))
         return lb_fail_memory(err);
-    status = judge_keys(manager, catalogue, &draft, err);
+    status = lr_draft_keys(manager, catalogue, &draft, err);
     if (status != LLMGR_OK)
         return status;
     if (!draft_fits(&draft))
@@ -445,7 +403,6 @@ struct lr_profile *lr_profile_copy(void *to, const struct lr_profile *profile)
         rebase_text(&platforms[i].base_url, from, to);
         rebase_text(&platforms[i].origin, from, to);
         rebase_text(&platforms[i].protocol, from, to);
-        rebase_text(&platforms[i].key, from, to);
     }
     for (uint32_t i = 0; i < copy->model_count; i++) {
         rebase_text(&models[i].model_name, from, to);
@@ -499,9 +456,17 @@ struct lb_str lr_profile_slot(const struct lr_profile *profile,
     return lb_str((const char *)profile + selection->slot_at, selection->slot_size);
 }
 
-struct lb_str lr_profile_record(const struct lr_profile *profile, const struct lr_own_key *key)
+struct lk_pool_key lr_profile_pool_key(const struct lr_profile *profile,
+                                       const struct lr_own_key *key)
 {
-    return lb_str((const char *)profile + key->record_at, key->record_size);
+    return (struct lk_pool_key){
+        .record = lb_str((const char *)profile + key->record_at, key->record_size),
+        .account = lb_str((const char *)profile + key->account_at, key->account_size),
+        .id = key->id,
+        .account_id = key->account_id,
+        .weight = key->weight,
+        .state = (enum lk_key_state)key->state,
+    };
 }
 
 struct lr_selection *lr_profile_selection(const struct lr_profile *profile, struct lb_str slot)

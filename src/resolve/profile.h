@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one user adds to the catalogue: choices per slot, own keys for system platforms, private
- * platforms with their models. One block of memory without outside pointers, so that it can be
- * cached by the thousand and moved by lr_profile_copy:
+ * What one user adds to the catalogue: choices per slot, keys of his own for system platforms and
+ * for private ones, private platforms with their models. One block of memory without outside
+ * pointers, so that it can be cached by the thousand and moved by lr_profile_copy:
  *
  *     head | selections | own keys | aliases | private platforms | private models | texts and
  *     sealed keys
@@ -31,11 +31,21 @@ struct lr_selection {
     uint8_t stuck;    /* its target is gone and could not be replaced: not tried again */
 };
 
+/*
+ * A usable key of the user's: those of a platform side by side, in order. A platform without one
+ * has a single row if it hides it, or if there is a key that cannot be used.
+ */
 struct lr_own_key {
     int64_t platform_id;
+    uint64_t id; /* as of struct lk_pool_key; also below */
+    uint64_t account_id;
     uint32_t record_at;
+    uint32_t account_at;
     uint16_t record_size;
+    uint16_t weight;
+    uint8_t account_size;
     uint8_t state; /* enum lk_key_state */
+    uint8_t count; /* usable keys of this platform from here on */
     uint8_t hide;  /* the user hides this system platform */
 };
 
@@ -64,8 +74,9 @@ struct lr_profile {
 };
 
 /*
- * Decides about a platform that was read: computes its origin, and takes its key from the record
- * into memory. The opening of a manager hands it down to the catalogue (lm_judge_fn).
+ * Decides about a system platform that was read: computes its origin, and takes its keys from
+ * their records into memory, of which the usable ones stay. The opening of a manager hands it down
+ * to the catalogue (lm_judge_fn).
  */
 LLMGR_MUST_CHECK llmgr_status lr_judge_platform(const struct lk_keys *keys, struct lb_str owner,
                                                 struct lb_arena *arena,
@@ -97,10 +108,12 @@ struct lm_alias lr_profile_alias(const struct lr_profile *profile,
                                  const struct lr_own_alias *alias);
 struct lb_str lr_profile_slot(const struct lr_profile *profile,
                               const struct lr_selection *selection);
-struct lb_str lr_profile_record(const struct lr_profile *profile, const struct lr_own_key *key);
+struct lk_pool_key lr_profile_pool_key(const struct lr_profile *profile,
+                                       const struct lr_own_key *key);
 
 /* NULL if there is none. */
 struct lr_selection *lr_profile_selection(const struct lr_profile *profile, struct lb_str slot);
+/* The first of this platform, system or private. */
 const struct lr_own_key *lr_profile_key(const struct lr_profile *profile, int64_t platform_id);
 
 #endif

@@ -28,11 +28,34 @@ enum lm_payer {
 /* "user", "system", or NULL. */
 const char *lm_payer_name(enum lm_payer payer);
 
+struct lr_target;
+
+/* One key of a pool, as it is told to whoever chooses among them. */
+struct lr_key {
+    uint64_t id;         /* the same for the same key of this owner and platform, on every node */
+    uint64_t account_id; /* of keys that share an account at the vendor; else of this key alone */
+    uint32_t weight;     /* 1 to LK_WEIGHT_MAX */
+};
+
+#define LR_KEY_NONE UINT32_MAX
+
+/*
+ * Chooses one of the keys of who pays, which stand in order; LR_KEY_NONE: none may be used now.
+ * `target` is filled but for its key; its texts are borrowed. Called with the view's lock held: it
+ * looks up and calculates, and waits for nothing.
+ */
+struct lr_key_chooser {
+    uint32_t (*choose)(void *context, const struct lr_target *target, const struct lr_key *keys,
+                       uint32_t count);
+    void *context;
+};
+
 struct lr_request {
     struct lb_str user;  /* effective user is derived; empty: the system user */
     struct lb_str slot;  /* empty: "main"; ignored if model is given */
     struct lb_str model; /* empty: by slot; else a name, see below */
     int64_t platform_id; /* not 0, and no model: this platform, for what it keeps */
+    const struct lr_key_chooser *chooser; /* NULL: the first usable key */
 };
 
 /*
@@ -72,6 +95,10 @@ struct lr_target {
     struct lb_str headers;      /* of the caller's that it gets besides: "user-agent, x-title" */
     enum lm_payer payer;        /* NONE: no usable key */
     struct lb_str sealed_key;   /* held, for lr_target_open_key; empty: no usable key */
+    uint64_t key_id;            /* of the key, see struct lr_key; 0: there is none */
+    uint64_t account_id;        /* likewise */
+    uint32_t key_count;         /* usable keys of this payer here */
+    bool key_withheld;          /* the chooser took none of them: a payer, and no key */
     struct lb_str key_env; /* variable the server key would come from, for messages; may be empty */
     bool is_default;       /* nothing was stored for slot or main */
     bool repaired;         /* the stored choice was gone and has been replaced */

@@ -69,13 +69,13 @@ llmgr_status lr_choice_status(const struct lr_scene *scene, const struct lr_requ
                               const struct lr_choice *choice, struct llmgr_error *err);
 
 /*
- * "key:1a2b3c4d" of the key chosen on a platform, in `arena`; *text is NULL if there is none or it
- * does not open any more.
+ * "key:1a2b3c4d" of the key at place `at` of those chosen on a platform, in `arena`; *text is NULL
+ * if there is none or it does not open any more.
  */
 LLMGR_MUST_CHECK llmgr_status lr_choice_fingerprint(struct lm_manager *manager,
                                                     const struct lr_scene *scene,
                                                     const struct lm_platform *platform,
-                                                    const struct lr_key_choice *key,
+                                                    const struct lr_key_choice *key, uint32_t at,
                                                     struct lb_arena *arena, const char **text,
                                                     struct llmgr_error *err);
 

@@ -184,6 +184,38 @@ static bool rejects_options(const struct lm_platform *platform, const struct lb_
            lm_verdict_until(platform->no_stream_options, lb_now_ms(host)) != 0;
 }
 
+/* The ordinal that the request's chooser names, if it has one; else the first. */
+static uint32_t choose_key(const struct lr_scene *scene, const struct lr_request *request,
+                           const struct lr_key_choice *pool, const struct lr_target *target)
+{
+    struct lr_key keys[LK_POOL_MAX];
+    const uint32_t count = pool->count < LK_POOL_MAX ? pool->count : LK_POOL_MAX;
+
+    if (request->chooser == NULL)
+        return 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct lk_pool_key key = lr_key_at(scene, pool, i);
+        keys[i] = (struct lr_key){key.id, key.account_id, key.weight};
+    }
+    return request->chooser->choose(request->chooser->context, target, keys, count);
+}
+
+static void fill_key(const struct lr_scene *scene, const struct lr_request *request,
+                     const struct lr_key_choice *pool, struct lr_target *target)
+{
+    target->key_count = pool->count;
+    if (pool->count == 0)
+        return;
+    const uint32_t at = choose_key(scene, request, pool, target);
+    target->key_withheld = at >= pool->count;
+    if (target->key_withheld)
+        return;
+    const struct lk_pool_key key = lr_key_at(scene, pool, at);
+    target->sealed_key = key.record;
+    target->key_id = key.id;
+    target->account_id = key.account_id;
+}
+
 llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_request *request,
                               const struct lr_choice *choice, struct lb_arena *arena,
                               struct lr_target *target, struct llmgr_error *err)
@@ -206,7 +238,6 @@ llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_requ
         .platform_is_sys = platform->is_sys,
         .no_stream_options = rejects_options(platform, arena->host),
         .payer = choice->key.payer,
-        .sealed_key = choice->key.record,
         .key_env = platform->key_env,
         .is_default = choice->is_default,
         .repaired = choice->selection != NULL && choice->selection->repaired,
@@ -218,6 +249,7 @@ llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_requ
         copy.display_name = model->display_name;
         copy.extra_body = model->extra_body;
     }
+    fill_key(scene, request, &choice->key, &copy);
     struct lb_str *const texts[] = {
         &copy.user,     &copy.slot,         &copy.platform_name, &copy.base_url,   &copy.origin,
         &copy.protocol, &copy.model_name,   &copy.display_name,  &copy.extra_body, &copy.sealed_key,
@@ -254,8 +286,9 @@ llmgr_status lr_target_open_key(const struct lm_manager *manager, const struct l
 
 llmgr_status lr_choice_fingerprint(struct lm_manager *manager, const struct lr_scene *scene,
                                    const struct lm_platform *platform,
-                                   const struct lr_key_choice *choice, struct lb_arena *arena,
-                                   const char **text, struct llmgr_error *err)
+                                   const struct lr_key_choice *choice, uint32_t at,
+                                   struct lb_arena *arena, const char **text,
+                                   struct llmgr_error *err)
 {
     struct lr_target target = {
         .user = scene->user,
@@ -263,7 +296,6 @@ llmgr_status lr_choice_fingerprint(struct lm_manager *manager, const struct lr_s
         .platform_is_sys = platform->is_sys,
         .origin = platform->origin,
         .payer = choice->payer,
-        .sealed_key = choice->record,
     };
     char shown[LV_FINGERPRINT_SIZE];
     struct lv_secret key;
@@ -272,6 +304,7 @@ llmgr_status lr_choice_fingerprint(struct lm_manager *manager, const struct lr_s
     *text = NULL;
     if (choice->payer == LM_PAYER_NONE)
         return LLMGR_OK;
+    target.sealed_key = lr_key_at(scene, choice, at).record;
     llmgr_status status = lr_target_open_key(manager, &target, &key, &own);
     if (status == LLMGR_OK)
         status = lv_fingerprint(lm_vault(manager), lv_secret_str(&key), shown, &own);

@@ -179,6 +179,18 @@ bool lv_record_key_id(struct lb_str record, uint32_t *id);
 LLMGR_MUST_CHECK llmgr_status lv_fingerprint(const struct lv_vault *vault, struct lb_str secret,
                                              char *out, struct llmgr_error *err);
 
+/*
+ * What stands for a key, or for the account that several are of, where the thing itself may not:
+ * in cells of health, on every node the same, for as long as there is the database. `kind` keeps
+ * the two apart; `text` is the key, or the account's label. Never 0. LLMGR_ERR_VAULT if no
+ * fingerprint key is active.
+ */
+enum lv_stand_in { LV_STAND_IN_KEY = 1, LV_STAND_IN_ACCOUNT = 2 };
+LLMGR_MUST_CHECK llmgr_status lv_number_for(const struct lv_vault *vault,
+                                            const unsigned char holder[LV_HOLDER_SIZE],
+                                            enum lv_stand_in kind, struct lb_str text,
+                                            uint64_t *number, struct llmgr_error *err);
+
 /* ---- Signatures ------------------------------------------------------------------------------ */
 
 /* Whose ids of which platform, at which origin: a digest, no secret. */

@@ -235,7 +235,8 @@ static inline void drop_model(struct site *h, const char *user, int64_t model)
 static inline llmgr_status ask(struct site *h, const char *user, const char *slot,
                                const char *model)
 {
-    struct lr_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model), 0};
+    struct lr_request request = {
+        .user = lb_cstr(user), .slot = lb_cstr(slot), .model = lb_cstr(model)};
 
     h->err = (struct llmgr_error){0};
     memset(&h->target, 0, sizeof h->target);

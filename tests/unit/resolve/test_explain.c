@@ -36,7 +36,8 @@ static int tear_down(void **state)
 
 static struct llmgr_explanation explain(const char *user, const char *slot, const char *model)
 {
-    struct lr_request request = {lb_cstr(user), lb_cstr(slot), lb_cstr(model), 0};
+    struct lr_request request = {
+        .user = lb_cstr(user), .slot = lb_cstr(slot), .model = lb_cstr(model)};
     struct llmgr_explanation told = {0};
 
     OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));

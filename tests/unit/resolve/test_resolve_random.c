@@ -228,7 +228,8 @@ static void step(void)
 
 static void compare(int at, int user, int slot)
 {
-    struct lr_request request = {lb_cstr(user_names[user]), lb_cstr(slot_names[slot]), {0}, 0};
+    struct lr_request request = {.user = lb_cstr(user_names[user]),
+                                 .slot = lb_cstr(slot_names[slot])};
     struct llmgr_explanation told = {0};
 
     OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));

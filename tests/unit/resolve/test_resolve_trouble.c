@@ -426,7 +426,7 @@ static llmgr_status fingerprint(const char *platform_name, size_t limit, const c
     struct lr_key_choice key = lr_choose_key(&scene, platform);
     lb_arena_init(&small, &h.host, NULL, 0, limit);
     llmgr_status status =
-        lr_choice_fingerprint(h.manager, &scene, platform, &key, &small, text, err);
+        lr_choice_fingerprint(h.manager, &scene, platform, &key, 0, &small, text, err);
     if (*text != NULL) {
         snprintf(copy, sizeof copy, "%s", *text);
         *text = copy;

@@ -153,6 +153,61 @@ static void a_signature_is_no_fingerprint(void **state)
     lv_vault_free(f.vault);
 }
 
+/* ---- Numbers --------------------------------------------------------------------------------- */
+
+static uint64_t number(struct lv_vault *vault, struct lb_str owner, int64_t platform,
+                       enum lv_stand_in kind, struct lb_str text)
+{
+    unsigned char holder[LV_HOLDER_SIZE];
+    uint64_t made = 0;
+
+    lv_holder(owner, platform, ORIGIN, holder);
+    assert_int_equal(lv_number_for(vault, holder, kind, text, &made, NULL), LLMGR_OK);
+    assert_true(made != 0);
+    return made;
+}
+
+static void a_key_has_one_number_and_no_other_key_or_account_has_it(void **state)
+{
+    (void)state;
+    struct fixture f, g;
+
+    open_vault(&f);
+    open_vault(&g);
+    const uint64_t one = number(f.vault, ANN, 3, LV_STAND_IN_KEY, LB_STR("sk-1"));
+    assert_true(one == number(f.vault, ANN, 3, LV_STAND_IN_KEY, LB_STR("sk-1")));
+    assert_true(one != number(f.vault, ANN, 3, LV_STAND_IN_KEY, LB_STR("sk-2")));
+    assert_true(one != number(f.vault, ANN, 4, LV_STAND_IN_KEY, LB_STR("sk-1")));
+    assert_true(one != number(f.vault, LB_STR("ben"), 3, LV_STAND_IN_KEY, LB_STR("sk-1")));
+    assert_true(one != number(f.vault, ANN, 3, LV_STAND_IN_ACCOUNT, LB_STR("sk-1")));
+    assert_true(one != number(g.vault, ANN, 3, LV_STAND_IN_KEY, LB_STR("sk-1")));
+    lv_vault_free(f.vault);
+    lv_vault_free(g.vault);
+}
+
+/* A number is shown to people, a signature is what an owner proves an id with. */
+static void a_number_is_no_signature_of_the_same_text(void **state)
+{
+    (void)state;
+    static const char TEXT[] = {LV_STAND_IN_KEY, 's', 'k'};
+    struct fixture f;
+    unsigned char holder[LV_HOLDER_SIZE], signature[LV_SIGNATURE_SIZE];
+    uint64_t made, front = 0;
+
+    open_vault(&f);
+    lv_holder(ANN, 3, ORIGIN, holder);
+    assert_int_equal(lv_sign(f.vault, holder, lb_str(TEXT, sizeof TEXT), signature, NULL),
+                     LLMGR_OK);
+    made = number(f.vault, ANN, 3, LV_STAND_IN_KEY, LB_STR("sk"));
+    for (size_t i = 0; i < sizeof front; i++)
+        front = front << 8 | signature[i];
+    assert_true(made != front);
+    lv_ring_forget(f.vault, f.print.id);
+    assert_int_equal(lv_number_for(f.vault, holder, LV_STAND_IN_KEY, LB_STR("sk"), &made, NULL),
+                     LLMGR_ERR_VAULT);
+    lv_vault_free(f.vault);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +217,8 @@ int main(void)
         cmocka_unit_test(signatures_outlive_both_kinds_of_rotation),
         cmocka_unit_test(another_database_signs_otherwise),
         cmocka_unit_test(a_signature_is_no_fingerprint),
+        cmocka_unit_test(a_key_has_one_number_and_no_other_key_or_account_has_it),
+        cmocka_unit_test(a_number_is_no_signature_of_the_same_text),
     };
 
     lb_host_init(&host);

@@ -297,10 +297,11 @@ typedef enum llmgr_change_action {
 
 struct llmgr_change {
     llmgr_change_action action;
-    const char *platform_name; /* NULL: an alias changed */
+    const char *platform_name; /* NULL: an alias or a route changed */
     const char *display_name;  /* of the model, or NULL if the platform itself changed */
     const char *detail;        /* what changed: "name", "base_url", "api_key", … ; may be NULL */
     const char *alias;         /* NULL, or the alias that changed: then there is no platform_name */
+    const char *route;         /* NULL, or the route that changed: likewise */
 };
 
 struct llmgr_sync_report {
@@ -310,10 +311,11 @@ struct llmgr_sync_report {
 };
 
 /*
- * Makes the system platforms and models those of `config`, in its order: what is new is added,
- * what changed is updated, what is gone is removed; ids of what stays are kept, and with them
- * users' keys and selections. Idempotent, one transaction. With `dry_run` nothing is written.
- * `report` may be NULL; end it with llmgr_sync_report_clear.
+ * Makes the system platforms and models those of `config`, in its order, and the operator's aliases
+ * and routes likewise: what is new is added, what changed is updated, what is gone is removed; ids
+ * of what stays are kept, and with them users' keys and selections. Routes that were made without
+ * the file (llmgr_route_add) are left alone. Idempotent, one transaction. With `dry_run` nothing is
+ * written. `report` may be NULL; end it with llmgr_sync_report_clear.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_sync(struct llmgr *manager,
                                                    const struct llmgr_config *config, bool dry_run,
@@ -498,7 +500,12 @@ struct llmgr_selection {
     bool api_key_set;
     bool is_default; /* the user never chose for this slot (nor for main) */
     bool repaired;   /* the stored choice was gone; this one has replaced it */
-    void *memory;    /* ours */
+    /*
+     * The route that serves, or NULL: then platform and model are those of its target that would be
+     * asked first; platform_id is 0 and the names are "" if none of its targets is there.
+     */
+    const char *route;
+    void *memory; /* ours */
 };
 
 LLMGR_API void llmgr_selection_clear(struct llmgr_selection *selection);
@@ -511,6 +518,12 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_selection_save(struct llmgr *manag
                                                              const char *user, const char *slot,
                                                              int64_t platform_id, int64_t model_id,
                                                              struct llmgr_error *err);
+/* The same with a route of the user's or the operator's, by name, for what serves the slot. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_selection_save_route(struct llmgr *manager,
+                                                                   const char *user,
+                                                                   const char *slot,
+                                                                   const char *route,
+                                                                   struct llmgr_error *err);
 /*
  * What resolve would use for the slot now: the stored choice; else that of "main"; else the first
  * system platform with a model and a usable key. A choice whose target is gone is repaired on the
@@ -542,6 +555,7 @@ struct llmgr_candidate {
     const char *text;            /* the same for people, in the host's locale */
     const char *key_fingerprint; /* NULL: no usable key */
     const char *payer;           /* "user", "system" or NULL */
+    const char *target;          /* of a route: what it names, "PLATFORM/MODEL"; else NULL */
 };
 
 struct llmgr_explanation {
@@ -551,6 +565,8 @@ struct llmgr_explanation {
     const char *message;      /* its error text, "" if none */
     const char *alias;        /* the alias that led here, or NULL */
     const char *alias_target; /* and what it stands for */
+    const char *route;        /* the route that was asked, or NULL: the candidates are its targets,
+                                 those that are not there too, with the reason "missing" */
     void *memory;             /* ours */
 };
 
@@ -656,7 +672,109 @@ enum {
     LLMGR_ROUTE_TIME_MIN_MS = 1000,
     LLMGR_ROUTE_TIME_MAX_MS = 600000,
     LLMGR_ROUTE_DEADLINE_MS = 60000, /* if the route does not say */
+    LLMGR_ROUTES_PER_USER = 100,
+    LLMGR_ROUTE_ALL_TARGETS_MAX = 5000, /* of all of a user's routes together */
 };
+
+/*
+ * A target of a route. `model` is "PLATFORM/MODEL": the name of a platform, then the display name
+ * or the model name of one of its models; never the name of a route, slot or alias. It need not be
+ * there: a target that is missing is kept, and the others serve.
+ */
+struct llmgr_route_target {
+    const char *model;
+    int64_t weight;                /* 1 to LLMGR_ROUTE_WEIGHT_MAX */
+    int64_t first_byte_timeout_ms; /* of an attempt at it; 0: it has none of its own */
+    bool missing;                  /* told by lists; nobody asks, when a route is made */
+    bool api_key_set;              /* likewise: there is a key that this user may use */
+};
+
+/*
+ * A named list of targets with a policy, asked for by `model` like a model, or chosen for a slot.
+ * A user's own routes are private to the user; the operator's are everybody's, and name system
+ * platforms only. A name without '/': 1 to 64 bytes.
+ */
+struct llmgr_route {
+    int64_t route_id;
+    const char *name;
+    const char *display_name; /* the name if none was given */
+    bool is_sys;              /* the operator's */
+    const char *managed;      /* "file": changed in llmgr.yaml; "database": by calls. Static */
+    bool route_hide;          /* left out of lists of what can be called, for this user */
+    llmgr_pick pick;
+    llmgr_sticky sticky;
+    llmgr_exhausted on_exhausted;
+    int64_t attempts;    /* of a request, in all */
+    int64_t deadline_ms; /* of a request, to its first byte */
+    const struct llmgr_route_target *targets;
+    size_t target_count;
+    bool api_key_set;      /* one of its targets is there and has a key that this user may use */
+    int64_t created_at_ms; /* since 1970 */
+    void *memory;          /* ours; NULL inside a list */
+};
+
+struct llmgr_route_list {
+    struct llmgr_route *items; /* the user's own by name, then the operator's by name */
+    size_t count;
+    void *memory; /* ours */
+};
+
+LLMGR_API void llmgr_route_clear(struct llmgr_route *route);
+LLMGR_API void llmgr_route_list_clear(struct llmgr_route_list *list);
+
+/*
+ * What a route is made with, or what is to change of one. Initialise with llmgr_route_spec_init:
+ * nothing is given; what is not given is the default, or stays as it is.
+ */
+struct llmgr_route_spec {
+    size_t size; /* sizeof(struct llmgr_route_spec) */
+    const char *name;
+    const char *display_name; /* "": none */
+    int pick;                 /* llmgr_pick; LLMGR_UNSET: not given, also below */
+    int sticky;               /* llmgr_sticky */
+    int on_exhausted;         /* llmgr_exhausted */
+    int64_t attempts;
+    int64_t deadline_ms;
+    const struct llmgr_route_target *targets; /* NULL: not given; else all of them */
+    size_t target_count;
+    bool is_sys; /* make one of the operator's: the system user only */
+};
+
+LLMGR_API void llmgr_route_spec_init(struct llmgr_route_spec *spec);
+
+/* All routes the user can ask for, hidden ones included, each with its targets. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_routes(struct llmgr *manager, const char *user,
+                                                     struct llmgr_route_list *list,
+                                                     struct llmgr_error *err);
+/*
+ * Makes a route of one's own, or with spec->is_sys one of the operator's; name and targets must be
+ * given. `route` may be NULL. Errors: ERR_INVALID names the member and its bounds (a name with '/',
+ * one of a slot in use; a target that is no "PLATFORM/MODEL", or stands there twice; a weight, a
+ * time); ERR_CONFLICT (the user, or the operator, has a route of that name); ERR_MODE (mode single;
+ * the system user has none of its own); ERR_FORBIDDEN (is_sys, for other users than the system
+ * user); ERR_TOO_LARGE at LLMGR_ROUTES_PER_USER and LLMGR_ROUTE_ALL_TARGETS_MAX.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_route_add(struct llmgr *manager, const char *user,
+                                                        const struct llmgr_route_spec *spec,
+                                                        struct llmgr_route *route,
+                                                        struct llmgr_error *err);
+/*
+ * Changes what is given of a route; selections of it stay, also under another name. Own ones, and
+ * for the system user the operator's that were made by llmgr_route_add. ERR_NOT_FOUND for absent
+ * and foreign ids alike, ERR_FORBIDDEN for the operator's and for what llmgr.yaml manages.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_route_update(struct llmgr *manager, const char *user,
+                                                           int64_t route_id,
+                                                           const struct llmgr_route_spec *spec,
+                                                           struct llmgr_error *err);
+/* Selections of it are repaired later. Errors as of llmgr_route_update. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_route_delete(struct llmgr *manager, const char *user,
+                                                           int64_t route_id,
+                                                           struct llmgr_error *err);
+/* Hides or shows any route the user can see, for this user. Resolve does not care. */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_route_hide(struct llmgr *manager, const char *user,
+                                                         int64_t route_id, bool hide,
+                                                         struct llmgr_error *err);
 
 /* ---- An LLM and its answers ------------------------------------------------------------------ */
 
@@ -666,9 +784,10 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_user(struct llmgr *manager
                                                            struct llmgr_error *err);
 /*
  * The LLM that `model` names for the user. In this order: a slot the user has stored, "auto" or
- * "main"; "platform/model" (platform name, then display name, then model name); a display name; a
- * model name; what an alias of that name stands for. Among equals: a usable key before none, own
- * platforms before system platforms, then the order of llmgr_models. llmgr_explain shows it.
+ * "main"; a route, of which the first target with a usable key serves; "platform/model" (platform
+ * name, then display name, then model name); a display name; a model name; what an alias of that
+ * name stands for. Among equals: a usable key before none, own platforms before system platforms,
+ * then the order of llmgr_models. llmgr_explain shows it.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_model(struct llmgr *manager, const char *user,
                                                             const char *model,

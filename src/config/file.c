@@ -477,6 +477,8 @@ static llmgr_status take_option(const struct reader *r, const struct lc_node *no
         nearest = "platforms";
     if (nearest == NULL && lc_distance(node->name, LB_STR("aliases"), 2) <= 2)
         nearest = "aliases";
+    if (nearest == NULL && lc_distance(node->name, LB_STR("routes"), 2) <= 2)
+        nearest = "routes";
     return fail_unknown(r, node, nearest);
 }
 
@@ -500,6 +502,7 @@ static llmgr_status take_root(const struct reader *r, const struct lc_node *root
          node = node->next)
         status = lb_str_eq_c(node->name, "platforms") ? take_platforms(r, node)
                  : lb_str_eq_c(node->name, "aliases") ? lc_file_take_aliases(file, node, r->err)
+                 : lb_str_eq_c(node->name, "routes")  ? lc_file_take_routes(file, node, r->err)
                                                       : take_option(r, node);
     return status;
 }

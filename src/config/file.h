@@ -26,6 +26,8 @@ enum {
     LC_FILE_NODES_MAX = 200000, /* YAML events */
     LC_PLATFORMS_MAX = 1000,
     LC_ALIASES_MAX = 1000,
+    LC_ROUTES_MAX = 1000,
+    LC_ROUTE_NAME_MAX = 64,       /* bytes, as llmgr_route_add */
     LC_MODELS_MAX = 10000,        /* of one platform */
     LC_PLATFORM_NAME_MAX = 80,    /* bytes, as llmgr_platform_add */
     LC_MODEL_NAME_MAX = 120,      /* bytes, as llmgr_model_add */
@@ -63,6 +65,23 @@ struct lc_alias {
     unsigned line;
 };
 
+/*
+ * A named list of targets with a policy. What the file does not say is NULL or LLMGR_UNSET; the
+ * manager's rules judge the words and bounds.
+ */
+struct lc_route {
+    const char *name;
+    const char *display_name;
+    const char *pick;
+    const char *sticky;
+    const char *on_exhausted;
+    int64_t attempts;
+    int64_t deadline_ms;
+    struct llmgr_route_target *targets;
+    size_t target_count;
+    unsigned line;
+};
+
 /* An option the file sets: one text, or the items of a list. */
 struct lc_setting {
     lc_option_id id;
@@ -82,6 +101,9 @@ struct lc_file {
     struct lc_alias *aliases;
     size_t alias_count;
     bool has_aliases;
+    struct lc_route *routes;
+    size_t route_count;
+    bool has_routes;
     bool has_platforms; /* false: the file has no `platforms`, which is not an empty list */
     struct lc_pool pool;
 };
@@ -106,6 +128,10 @@ struct lc_node;
 /* What stands under `aliases`; file_aliases.c. */
 LLMGR_MUST_CHECK llmgr_status lc_file_take_aliases(struct lc_file *file, const struct lc_node *node,
                                                    struct llmgr_error *err);
+
+/* What stands under `routes`; file_routes.c. */
+LLMGR_MUST_CHECK llmgr_status lc_file_take_routes(struct lc_file *file, const struct lc_node *node,
+                                                  struct llmgr_error *err);
 
 /* The commented file that `llmgr init` writes; it parses, and syncs without any variable set. */
 void lc_write_default(struct lb_buf *out);

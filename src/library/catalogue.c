@@ -195,6 +195,14 @@ llmgr_status llmgr_selection_save(struct llmgr *manager, const char *user, const
                              err);
 }
 
+llmgr_status llmgr_selection_save_route(struct llmgr *manager, const char *user, const char *slot,
+                                        const char *route, struct llmgr_error *err)
+{
+    return lm_selection_save_route(manager->manager, USER(manager, user),
+                                   lb_cstr(slot != NULL ? slot : LLMGR_SLOT_MAIN), lb_cstr(route),
+                                   err);
+}
+
 void la_selection_from(const struct lr_target *target, struct llmgr_selection *selection)
 {
     *selection = (struct llmgr_selection){
@@ -209,6 +217,7 @@ void la_selection_from(const struct lr_target *target, struct llmgr_selection *s
         .api_key_set = target->payer != LM_PAYER_NONE,
         .is_default = target->is_default,
         .repaired = target->repaired,
+        .route = target->route_id != 0 ? target->route.p : NULL,
     };
 }
 
@@ -220,13 +229,15 @@ llmgr_status llmgr_selection_get(struct llmgr *manager, const char *user, const 
         .slot = lb_cstr(slot != NULL ? slot : LLMGR_SLOT_MAIN),
     };
     struct la_result *result = la_result_new(&manager->host);
-    struct lr_target target;
+    struct lr_target target = {0};
 
     if (result == NULL)
         return lb_fail_memory(err);
     struct llmgr_error why = {0};
     llmgr_status status = lr_resolve(manager->manager, &request, &result->arena, &target, &why);
-    if (status != LLMGR_OK && status != LLMGR_ERR_NO_KEY) {
+    /* A route stays the choice, whatever of its targets is there. */
+    bool is_route = status == LLMGR_ERR_NOT_FOUND && target.route_id != 0;
+    if (status != LLMGR_OK && status != LLMGR_ERR_NO_KEY && !is_route) {
         la_result_free(result);
         if (err != NULL)
             *err = why;

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "manager/handle.h"
 #include "manager/manager.h"
+#include "manager/route_row.h"
 #include "store/store.h"
 
 /* Open addressing, at most half full; entries are indexes plus one. */
@@ -34,8 +35,12 @@ struct lm_catalogue {
     uint32_t model_count;
     struct lm_alias *aliases;
     uint32_t alias_count;
+    struct lm_route *routes;
+    uint32_t route_count;
     struct id_index platform_ids;
     struct id_index model_ids;
+    struct id_index route_ids;
+    struct id_index route_names; /* by the hash of the name */
     uint32_t *platforms_by_name;
     uint32_t *models_by_display;
     uint32_t *models_by_name;
@@ -92,6 +97,47 @@ const struct lm_model *lm_catalogue_model(const struct lm_catalogue *catalogue, 
         const struct lm_model *model = &catalogue->models[index->entries[place] - 1];
         if (model->id == id)
             return model;
+    }
+    return NULL;
+}
+
+/* ---- Routes ---------------------------------------------------------------------------------- */
+
+/* FNV-1a. Only the operator's names stand in the index, so nobody else can make them collide. */
+static int64_t name_hash(struct lb_str name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < name.size; i++)
+        hash = (hash ^ (unsigned char)name.p[i]) * UINT64_C(0x100000001b3);
+    return (int64_t)hash;
+}
+
+const struct lm_route *lm_catalogue_route(const struct lm_catalogue *catalogue, int64_t id)
+{
+    const struct id_index *index = &catalogue->route_ids;
+
+    for (uint32_t place = id_place(index, id); index->entries[place] != 0;
+         place = (place + 1) & index->mask) {
+        const struct lm_route *route = &catalogue->routes[index->entries[place] - 1];
+        if (route->id == id)
+            return route;
+    }
+    return NULL;
+}
+
+const struct lm_route *lm_catalogue_route_named(const struct lm_catalogue *catalogue,
+                                                struct lb_str name)
+{
+    const struct id_index *index = &catalogue->route_names;
+
+    if (catalogue->route_count == 0)
+        return NULL;
+    for (uint32_t place = id_place(index, name_hash(name)); index->entries[place] != 0;
+         place = (place + 1) & index->mask) {
+        const struct lm_route *route = &catalogue->routes[index->entries[place] - 1];
+        if (lb_str_eq(route->name, name))
+            return route;
     }
     return NULL;
 }
@@ -304,6 +350,14 @@ static bool add_alias(struct lm_catalogue *catalogue, const struct ls_rows *rows
     return true;
 }
 
+static bool add_route(struct lm_catalogue *catalogue, const struct ls_rows *rows)
+{
+    if (!lm_route_take(rows, &catalogue->memory, &catalogue->routes[catalogue->route_count]))
+        return false;
+    catalogue->route_count++;
+    return true;
+}
+
 /* One table being read. */
 struct reading {
     struct lm_catalogue *catalogue;
@@ -318,9 +372,10 @@ static llmgr_status take_row(const struct ls_rows *row, void *context, struct ll
     if (reading->left-- == 0)
         return lb_fail(
             err, LLMGR_ERR_TOO_LARGE,
-            N_("the database holds more system platforms, models or aliases than the %d, "
-               "%d and %d that fit in memory"),
-            LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX, LM_CATALOGUE_ALIASES_MAX);
+            N_("the database holds more system platforms, models, aliases or routes than the %d, "
+               "%d, %d and %d that fit in memory"),
+            LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX, LM_CATALOGUE_ALIASES_MAX,
+            LM_CATALOGUE_ROUTES_MAX);
     return reading->add(reading->catalogue, row) ? LLMGR_OK : lb_fail_memory(err);
 }
 
@@ -379,10 +434,15 @@ static llmgr_status read_all(struct lm_catalogue *catalogue, struct ls_tx *tx,
         return status;
     catalogue->aliases =
         lb_arena_calloc(&catalogue->memory, LM_CATALOGUE_ALIASES_MAX, sizeof *catalogue->aliases);
-    if (catalogue->aliases == NULL)
+    catalogue->routes =
+        lb_arena_calloc(&catalogue->memory, LM_CATALOGUE_ROUTES_MAX, sizeof *catalogue->routes);
+    if (catalogue->aliases == NULL || catalogue->routes == NULL)
         return lb_fail_memory(err);
-    return read_table(catalogue, tx, LS_CATALOGUE_ALIASES, LM_CATALOGUE_ALIASES_MAX, add_alias,
-                      err);
+    status =
+        read_table(catalogue, tx, LS_CATALOGUE_ALIASES, LM_CATALOGUE_ALIASES_MAX, add_alias, err);
+    if (status != LLMGR_OK)
+        return status;
+    return read_table(catalogue, tx, LS_CATALOGUE_ROUTES, LM_CATALOGUE_ROUTES_MAX, add_route, err);
 }
 
 /* What is not in the rows: origins, usable keys, indexes. No transaction is open. */
@@ -390,7 +450,9 @@ static llmgr_status complete_catalogue(struct lm_manager *manager, struct lm_cat
                                        struct llmgr_error *err)
 {
     if (!id_index_init(&catalogue->platform_ids, &catalogue->memory, catalogue->platform_count) ||
-        !id_index_init(&catalogue->model_ids, &catalogue->memory, catalogue->model_count))
+        !id_index_init(&catalogue->model_ids, &catalogue->memory, catalogue->model_count) ||
+        !id_index_init(&catalogue->route_ids, &catalogue->memory, catalogue->route_count) ||
+        !id_index_init(&catalogue->route_names, &catalogue->memory, catalogue->route_count))
         return lb_fail_memory(err);
     for (uint32_t i = 0; i < catalogue->platform_count; i++) {
         struct lm_platform *platform = &catalogue->platforms[i];
@@ -402,6 +464,10 @@ static llmgr_status complete_catalogue(struct lm_manager *manager, struct lm_cat
     }
     for (uint32_t i = 0; i < catalogue->model_count; i++)
         id_index_add(&catalogue->model_ids, catalogue->models[i].id, i);
+    for (uint32_t i = 0; i < catalogue->route_count; i++) {
+        id_index_add(&catalogue->route_ids, catalogue->routes[i].id, i);
+        id_index_add(&catalogue->route_names, name_hash(catalogue->routes[i].name), i);
+    }
     return index_names(catalogue) ? LLMGR_OK : lb_fail_memory(err);
 }
 
@@ -481,4 +547,10 @@ const struct lm_alias *lm_catalogue_aliases(const struct lm_catalogue *catalogue
 {
     *count = catalogue->alias_count;
     return catalogue->aliases;
+}
+
+const struct lm_route *lm_catalogue_routes(const struct lm_catalogue *catalogue, uint32_t *count)
+{
+    *count = catalogue->route_count;
+    return catalogue->routes;
 }

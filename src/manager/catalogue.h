@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The catalogue: every system platform with its models, as they stood at one revision of the
+ * The catalogue: every system platform with its models, the operator's aliases and routes, as they
+ * stood at one revision of the
  * database. Immutable once loaded and shared by counting references; a change makes a new one,
  * which is swapped in whole. What a look-up needs is decided while loading: origins are computed,
  * and each server key was opened once, so that a key that cannot be used is known to be none.
@@ -24,6 +25,8 @@ enum {
     LM_CATALOGUE_PLATFORMS_MAX = 10000,
     LM_CATALOGUE_MODELS_MAX = 200000,
     LM_CATALOGUE_ALIASES_MAX = 1000,
+    LM_CATALOGUE_ROUTES_MAX = 1000,
+    LM_CATALOGUE_TARGETS_MAX = 100000, /* of all the operator's routes */
     LM_CATALOGUE_BYTES_MAX = 256 * 1024 * 1024
 };
 
@@ -61,6 +64,31 @@ struct lm_alias {
     struct lb_str target;
 };
 
+struct lm_route_target {
+    struct lb_str model; /* "PLATFORM/MODEL", which need not be there */
+    uint32_t weight;
+    uint32_t weight_to;    /* the sum of the weights up to this one */
+    int64_t first_byte_ms; /* 0: it has none of its own */
+};
+
+/* A route in memory: the catalogue's, or a user's own of a profile. Slices are borrowed. */
+struct lm_route {
+    int64_t id;
+    uint64_t revision; /* differs when anything about it does */
+    struct lb_str name;
+    struct lb_str display_name; /* empty: the name is shown */
+    const struct lm_route_target *targets;
+    int64_t deadline_ms;
+    int64_t created_at; /* seconds since 1970 */
+    uint32_t count;     /* of targets */
+    uint32_t attempts;
+    llmgr_pick pick;
+    llmgr_sticky sticky;
+    llmgr_exhausted on_exhausted;
+    bool is_sys;
+    bool in_file; /* llmgr.yaml manages it */
+};
+
 enum { LM_VERDICT_MS = 24 * 3600 * 1000 }; /* so long holds what a refusal taught */
 
 /*
@@ -95,6 +123,11 @@ const struct lm_platform *lm_catalogue_platforms(const struct lm_catalogue *cata
 const struct lm_model *lm_catalogue_models(const struct lm_catalogue *catalogue, uint32_t *count);
 /* The operator's, by name. */
 const struct lm_alias *lm_catalogue_aliases(const struct lm_catalogue *catalogue, uint32_t *count);
+/* The operator's, by name; by number or name one of them, or NULL. */
+const struct lm_route *lm_catalogue_routes(const struct lm_catalogue *catalogue, uint32_t *count);
+const struct lm_route *lm_catalogue_route(const struct lm_catalogue *catalogue, int64_t id);
+const struct lm_route *lm_catalogue_route_named(const struct lm_catalogue *catalogue,
+                                                struct lb_str name);
 
 /* By id, or NULL. */
 const struct lm_platform *lm_catalogue_platform(const struct lm_catalogue *catalogue, int64_t id);

@@ -170,6 +170,58 @@ static llmgr_status fill_aliases(const struct filling *filling, const struct lc_
     return LLMGR_OK;
 }
 
+static llmgr_status fill_targets(struct lc_pool *pool, const struct lc_route *from,
+                                 struct lm_default_route *to, struct llmgr_error *err)
+{
+    to->targets = lc_pool_alloc(pool, from->target_count + 1, sizeof *to->targets);
+    if (to->targets == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < from->target_count; i++) {
+        to->targets[i] = from->targets[i];
+        to->targets[i].model = copy(pool, from->targets[i].model);
+        if (to->targets[i].model == NULL)
+            return lb_fail_memory(err);
+        to->target_count++;
+    }
+    return LLMGR_OK;
+}
+
+static llmgr_status fill_route(struct lc_pool *pool, const struct lc_route *from,
+                               struct lm_default_route *to, struct llmgr_error *err)
+{
+    *to = (struct lm_default_route){.name = copy(pool, from->name),
+                                    .display_name = copy(pool, from->display_name),
+                                    .pick = copy(pool, from->pick),
+                                    .sticky = copy(pool, from->sticky),
+                                    .on_exhausted = copy(pool, from->on_exhausted),
+                                    .attempts = from->attempts,
+                                    .deadline_ms = from->deadline_ms,
+                                    .line = from->line};
+    if (lost(from->name, to->name) || lost(from->display_name, to->display_name) ||
+        lost(from->pick, to->pick) || lost(from->sticky, to->sticky) ||
+        lost(from->on_exhausted, to->on_exhausted))
+        return lb_fail_memory(err);
+    return fill_targets(pool, from, to, err);
+}
+
+static llmgr_status fill_routes(const struct filling *filling, const struct lc_file *file,
+                                struct llmgr_error *err)
+{
+    struct lm_defaults *defaults = filling->defaults;
+    struct lc_pool *pool = &defaults->pool;
+    llmgr_status status = LLMGR_OK;
+
+    defaults->has_routes = file->has_routes;
+    defaults->routes = lc_pool_alloc(pool, file->route_count + 1, sizeof *defaults->routes);
+    if (defaults->routes == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; status == LLMGR_OK && i < file->route_count; i++) {
+        status = fill_route(pool, &file->routes[i], &defaults->routes[i], err);
+        defaults->route_count++;
+    }
+    return status;
+}
+
 llmgr_status lm_defaults_new(const struct lb_host *host, const struct lc_file *file,
                              llmgr_env_fn env, void *env_context, struct lm_defaults **defaults,
                              struct llmgr_error *err)
@@ -183,6 +235,8 @@ llmgr_status lm_defaults_new(const struct lb_host *host, const struct lc_file *f
     llmgr_status status = fill_all(&filling, file, err);
     if (status == LLMGR_OK)
         status = fill_aliases(&filling, file, err);
+    if (status == LLMGR_OK)
+        status = fill_routes(&filling, file, err);
     if (status != LLMGR_OK) {
         lm_defaults_free(fresh);
         return status;

@@ -39,6 +39,20 @@ struct lm_default_alias {
     unsigned line;
 };
 
+/* What the file does not say is NULL or LLMGR_UNSET; words are judged by lm_rule_route's. */
+struct lm_default_route {
+    const char *name;
+    const char *display_name;
+    const char *pick;
+    const char *sticky;
+    const char *on_exhausted;
+    int64_t attempts;
+    int64_t deadline_ms;
+    struct llmgr_route_target *targets;
+    size_t target_count;
+    unsigned line;
+};
+
 struct lm_defaults {
     const char *file; /* its name, for errors */
     bool has_platforms;
@@ -47,8 +61,17 @@ struct lm_defaults {
     bool has_aliases;
     struct lm_default_alias *aliases;
     size_t alias_count;
+    bool has_routes;
+    struct lm_default_route *routes;
+    size_t route_count;
     struct lc_pool pool; /* owns the texts; wiped */
 };
+
+/* Does the file say anything that is synchronised? */
+static inline bool lm_defaults_say_anything(const struct lm_defaults *defaults)
+{
+    return defaults->has_platforms || defaults->has_aliases || defaults->has_routes;
+}
 
 /* `env` may be NULL: an empty environment. Errors: ERR_NO_MEMORY, ERR_CONFIG (a text too long). */
 LLMGR_MUST_CHECK llmgr_status lm_defaults_new(const struct lb_host *host,

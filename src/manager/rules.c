@@ -22,6 +22,8 @@ static const struct {
     [LM_NAME_SLOT] = {N_("slot name"), LM_SLOT_MAX},
     [LM_NAME_ALIAS] = {N_("alias"), LM_MODEL_NAME_MAX},
     [LM_NAME_TARGET] = {N_("name that an alias stands for"), LM_ALIAS_TARGET_MAX},
+    [LM_NAME_ROUTE] = {N_("route name"), LM_SLOT_MAX},
+    [LM_NAME_ROUTE_TARGET] = {N_("target"), LM_ALIAS_TARGET_MAX},
 };
 
 llmgr_status lm_rule_name(struct lb_str name, enum lm_name_kind kind, struct llmgr_error *err)
@@ -41,6 +43,11 @@ llmgr_status lm_rule_name(struct lb_str name, enum lm_name_kind kind, struct llm
     if (lb_str_trim(name).size != name.size)
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("invalid %s: it begins or ends with a blank; leave the blank away"),
+                       noun);
+    if ((kind == LM_NAME_SLOT || kind == LM_NAME_ROUTE) && lb_str_find(name, '/') < name.size)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("invalid %s: it holds a '/', which parts a platform from its model in "
+                          "names; leave it away"),
                        noun);
     return LLMGR_OK;
 }

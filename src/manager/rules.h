@@ -15,12 +15,17 @@ enum lm_name_kind {
     LM_NAME_DISPLAY,
     LM_NAME_SLOT,
     LM_NAME_ALIAS,
-    LM_NAME_TARGET
+    LM_NAME_TARGET,
+    LM_NAME_ROUTE,
+    LM_NAME_ROUTE_TARGET
 };
 
 enum { LM_EXTRA_BODY_DEPTH_MAX = 64 }; /* nested objects and arrays, the outermost included */
 
-/* 1 byte to the kind's ceiling of UTF-8, no control characters, no blank at either end. */
+/*
+ * 1 byte to the kind's ceiling of UTF-8, no control characters, no blank at either end, and in the
+ * name of a slot or route no '/'.
+ */
 LLMGR_MUST_CHECK llmgr_status lm_rule_name(struct lb_str name, enum lm_name_kind kind,
                                            struct llmgr_error *err);
 

@@ -13,6 +13,7 @@ struct choice {
     struct lb_str slot;
     int64_t platform_id;
     int64_t model_id;
+    struct lb_str route; /* not empty: the choice is a route */
 };
 
 /* A slot more, if this is one, must fit. */
@@ -65,27 +66,74 @@ static llmgr_status save(struct ls_tx *tx, void *context, struct llmgr_error *er
     return status;
 }
 
+static llmgr_status find_route(struct ls_tx *tx, int64_t is_sys, struct lb_str user,
+                               struct lb_str name, int64_t *id, struct llmgr_error *err)
+{
+    struct ls_rows rows;
+    bool found = false;
+
+    llmgr_status status =
+        ls_find(tx, LS_ROUTE_BY_NAME, LS_ARGS(ls_int(is_sys), ls_text(user), ls_text(name)), &rows,
+                &found, err);
+    if (!found)
+        return status;
+    *id = ls_column_int(&rows, 0);
+    ls_rows_end(&rows);
+    return LLMGR_OK;
+}
+
+static llmgr_status save_route(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    const struct choice *choice = context;
+    int64_t id = 0;
+
+    llmgr_status status = find_route(tx, 0, choice->user, choice->route, &id, err);
+    if (status == LLMGR_OK && id == 0)
+        status = find_route(tx, 1, LB_STR(LLMGR_SYSTEM_USER), choice->route, &id, err);
+    if (status == LLMGR_OK && id == 0)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no route '%.*s'"),
+                       (int)lb_utf8_cut(choice->route, LM_SLOT_MAX), choice->route.p);
+    if (status == LLMGR_OK)
+        status = judge_count(choice, tx, err);
+    if (status == LLMGR_OK)
+        status =
+            ls_exec(tx, LS_SELECTION_SET_ROUTE,
+                    LS_ARGS(ls_text(choice->user), ls_text(choice->slot), ls_int(id)), NULL, err);
+    return status;
+}
+
+/* Judges who chooses for which slot, then writes what is chosen. */
+static llmgr_status write_choice(struct lm_manager *manager, struct choice *choice,
+                                 lm_change_fn write, struct llmgr_error *err)
+{
+    if (choice->slot.p == NULL)
+        choice->slot = LB_STR(LLMGR_SLOT_MAIN);
+    llmgr_status status = lm_access_user(manager, &choice->user, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_name(choice->slot, LM_NAME_SLOT, err);
+    if (status != LLMGR_OK)
+        return status;
+    choice->manager = manager;
+    return lm_write(manager, choice->user, write, choice, err);
+}
+
 llmgr_status lm_selection_save(struct lm_manager *manager, struct lb_str user, struct lb_str slot,
                                int64_t platform_id, int64_t model_id, struct llmgr_error *err)
 {
-    if (slot.p == NULL)
-        slot = LB_STR(LLMGR_SLOT_MAIN);
-    llmgr_status status = lm_access_user(manager, &user, err);
-    if (status == LLMGR_OK)
-        status = lm_rule_name(slot, LM_NAME_SLOT, err);
-    if (status == LLMGR_OK && lb_str_find(slot, '/') < slot.size)
-        status =
-            lb_fail(err, LLMGR_ERR_INVALID,
-                    N_("invalid slot name: it holds a '/', which parts a platform from its model "
-                       "in names; leave it away"));
-    if (status != LLMGR_OK)
-        return status;
-    struct choice choice = {.manager = manager,
-                            .user = user,
-                            .slot = slot,
-                            .platform_id = platform_id,
-                            .model_id = model_id};
-    return lm_write(manager, user, save, &choice, err);
+    struct choice choice = {
+        .user = user, .slot = slot, .platform_id = platform_id, .model_id = model_id};
+
+    return write_choice(manager, &choice, save, err);
+}
+
+llmgr_status lm_selection_save_route(struct lm_manager *manager, struct lb_str user,
+                                     struct lb_str slot, struct lb_str route,
+                                     struct llmgr_error *err)
+{
+    struct choice choice = {.user = user, .slot = slot, .route = route};
+
+    llmgr_status status = lm_rule_name(route, LM_NAME_ROUTE, err);
+    return status == LLMGR_OK ? write_choice(manager, &choice, save_route, err) : status;
 }
 
 struct slots {

@@ -177,6 +177,8 @@ static llmgr_status write_plan(const struct lm_sync_plan *plan, struct ls_tx *tx
     if (status == LLMGR_OK)
         status = lm_aliases_write(plan, tx, err);
     if (status == LLMGR_OK)
+        status = lm_routes_write(plan, tx, err);
+    if (status == LLMGR_OK)
         status = ls_exec(tx, LS_META_SET,
                          LS_ARGS(ls_cstr(LM_SYNC_DIGEST_NAME), ls_cstr(plan->digest)), NULL, err);
     return status;
@@ -255,6 +257,34 @@ static void tell_aliases(struct report *report, const struct lm_sync_plan *plan)
     }
 }
 
+static void tell_route(struct report *report, llmgr_change_action action, struct lb_str route,
+                       unsigned diff)
+{
+    size_t at = report->count++;
+    if (report->items == NULL)
+        return;
+    struct llmgr_change *item = &report->items[at];
+    item->action = action;
+    item->route = lb_arena_str(report->arena, route).p;
+    item->detail = diff != 0 ? detail_of(report->arena, diff) : NULL;
+    if (item->route == NULL || (diff != 0 && item->detail == NULL))
+        report->failed = true;
+}
+
+static void tell_routes(struct report *report, const struct lm_sync_plan *plan)
+{
+    for (size_t i = 0; i < plan->route_row_count; i++)
+        if (lm_route_is_gone(&plan->route_rows[i]))
+            tell_route(report, LLMGR_CHANGE_REMOVE, plan->route_rows[i].route.name, 0);
+    for (size_t i = 0; i < plan->route_count; i++) {
+        const struct lm_route_entry *entry = &plan->routes[i];
+        if (entry->row == NULL)
+            tell_route(report, LLMGR_CHANGE_ADD, entry->spec.name, 0);
+        else if (entry->diff != 0)
+            tell_route(report, LLMGR_CHANGE_UPDATE, entry->spec.name, entry->diff);
+    }
+}
+
 static void tell_entry(struct report *report, const struct lm_sync_entry *entry)
 {
     if (entry->row == NULL)
@@ -284,6 +314,7 @@ static void tell_plan(struct report *report, const struct lm_sync_plan *plan)
     for (size_t i = 0; i < plan->entry_count; i++)
         tell_entry(report, &plan->entries[i]);
     tell_aliases(report, plan);
+    tell_routes(report, plan);
 }
 
 static llmgr_status fill_report(const struct lm_sync_plan *plan, struct report *report,
@@ -358,7 +389,7 @@ llmgr_status lm_sync(struct lm_manager *manager, const struct lm_defaults *defau
     lb_arena_init(&entries, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);
     lb_arena_init(&sync.rows, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);
     llmgr_status status = LLMGR_OK;
-    if (defaults->has_platforms || defaults->has_aliases) {
+    if (lm_defaults_say_anything(defaults)) {
         status = lm_sync_entries(&sync.plan, defaults, &entries, err);
         if (status == LLMGR_OK)
             status = run_sync(&sync, dry_run, err);
@@ -397,8 +428,7 @@ llmgr_status lm_sync_check(struct lm_manager *manager, const struct lm_defaults 
     lb_arena_free(&entries);
     if (status != LLMGR_OK)
         return status;
-    if (!(defaults->has_platforms || defaults->has_aliases) ||
-        strcmp(stored.digest, plan.digest) == 0)
+    if (!lm_defaults_say_anything(defaults) || strcmp(stored.digest, plan.digest) == 0)
         *state = LLMGR_SYNC_CURRENT;
     else
         *state = stored.digest[0] == '\0' ? LLMGR_SYNC_NEVER : LLMGR_SYNC_STALE;

@@ -200,6 +200,73 @@ static llmgr_status take_aliases(const struct checking *checking, struct lm_sync
     return LLMGR_OK;
 }
 
+/* ---- Routes ---------------------------------------------------------------------------------- */
+
+/* The numbers of the route's words; of those it does not say, the first of their maps. */
+static llmgr_status take_words(const struct lm_default_route *from, struct lm_route_spec *spec,
+                               struct llmgr_error *err)
+{
+    llmgr_status status = LLMGR_OK;
+
+    if (from->pick != NULL)
+        status = lm_rule_pick(lb_cstr(from->pick), &spec->pick, err);
+    if (status == LLMGR_OK && from->sticky != NULL)
+        status = lm_rule_sticky(lb_cstr(from->sticky), &spec->sticky, err);
+    if (status == LLMGR_OK && from->on_exhausted != NULL)
+        status = lm_rule_exhausted(lb_cstr(from->on_exhausted), &spec->on_exhausted, err);
+    return status;
+}
+
+static llmgr_status take_route(const struct checking *checking, const struct lm_default_route *from,
+                               struct lm_route_entry *entry, struct llmgr_error *err)
+{
+    const bool has_attempts = from->attempts != LLMGR_UNSET;
+    const bool has_deadline = from->deadline_ms != LLMGR_UNSET;
+    struct lm_route_target *targets = NULL;
+
+    entry->line = from->line;
+    entry->spec = (struct lm_route_spec){
+        .name = lb_cstr(from->name),
+        .display_name = lb_cstr(from->display_name != NULL ? from->display_name : ""),
+        .attempts = has_attempts ? from->attempts : LLMGR_ROUTE_ATTEMPTS,
+        .deadline_ms = has_deadline ? from->deadline_ms : LLMGR_ROUTE_DEADLINE_MS,
+        .targets = from->targets,
+        .target_count = from->target_count,
+    };
+    llmgr_status status = take_words(from, &entry->spec, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_route(&entry->spec, checking->arena, &targets, err);
+    entry->targets = targets;
+    return status;
+}
+
+static llmgr_status take_routes(const struct checking *checking, struct lm_sync_plan *plan,
+                                struct llmgr_error *err)
+{
+    const struct lm_defaults *defaults = checking->defaults;
+    size_t targets = 0;
+
+    plan->routes =
+        lb_arena_calloc(checking->arena, defaults->route_count + 1, sizeof *plan->routes);
+    if (plan->routes == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < defaults->route_count; i++) {
+        const struct lm_default_route *route = &defaults->routes[i];
+        struct llmgr_error inner = {0};
+        llmgr_status status = take_route(checking, route, &plan->routes[i], &inner);
+        targets += route->target_count;
+        if (status == LLMGR_OK && targets > LM_CATALOGUE_TARGETS_MAX)
+            status = lb_fail(&inner, LLMGR_ERR_TOO_LARGE,
+                             N_("with this one the routes have %zu targets; all together may have "
+                                "%d"),
+                             targets, LM_CATALOGUE_TARGETS_MAX);
+        if (status != LLMGR_OK)
+            return fail_at(checking, route->line, route->name, &inner, err);
+    }
+    plan->route_count = defaults->route_count;
+    return LLMGR_OK;
+}
+
 /* ---- Digest ---------------------------------------------------------------------------------- */
 
 static void digest_number(crypto_generichash_state *state, uint64_t value)
@@ -215,6 +282,26 @@ static void digest_text(crypto_generichash_state *state, struct lb_str text)
     digest_number(state, text.size);
     if (text.size > 0)
         crypto_generichash_update(state, (const unsigned char *)text.p, text.size);
+}
+
+static void digest_route(crypto_generichash_state *state, const struct lm_route_entry *entry)
+{
+    const struct lm_route_spec *spec = &entry->spec;
+
+    digest_text(state, LB_STR("route"));
+    digest_text(state, spec->name);
+    digest_text(state, spec->display_name);
+    digest_number(state, (uint64_t)spec->pick);
+    digest_number(state, (uint64_t)spec->sticky);
+    digest_number(state, (uint64_t)spec->on_exhausted);
+    digest_number(state, (uint64_t)spec->attempts);
+    digest_number(state, (uint64_t)spec->deadline_ms);
+    digest_number(state, spec->target_count);
+    for (size_t i = 0; i < spec->target_count; i++) {
+        digest_text(state, entry->targets[i].model);
+        digest_number(state, entry->targets[i].weight);
+        digest_number(state, (uint64_t)entry->targets[i].first_byte_ms);
+    }
 }
 
 static void make_digest(struct lm_sync_plan *plan)
@@ -237,11 +324,13 @@ static void make_digest(struct lm_sync_plan *plan)
             digest_text(&state, entry->models[j].extra_body);
         }
     }
-    /* A file without aliases has the digest that it had before there were any. */
+    /* A file without aliases and routes has the digest that it had before there were any. */
     for (size_t i = 0; i < plan->alias_count; i++) {
         digest_text(&state, plan->aliases[i].name);
         digest_text(&state, plan->aliases[i].target);
     }
+    for (size_t i = 0; i < plan->route_count; i++)
+        digest_route(&state, &plan->routes[i]);
     crypto_generichash_final(&state, bytes, sizeof bytes);
     sodium_bin2hex(plan->digest, sizeof plan->digest, bytes, sizeof bytes);
 }
@@ -266,7 +355,10 @@ llmgr_status lm_sync_entries(struct lm_sync_plan *plan, const struct lm_defaults
             return status;
     }
     plan->has_platforms = defaults->has_platforms;
+    plan->file = defaults->file != NULL ? defaults->file : "llmgr.yaml";
     llmgr_status status = take_aliases(&checking, plan, err);
+    if (status == LLMGR_OK)
+        status = take_routes(&checking, plan, err);
     if (status == LLMGR_OK)
         make_digest(plan);
     return status;

@@ -320,7 +320,7 @@ static bool entry_differs(const struct lm_sync_entry *entry)
 
 static bool plan_differs(const struct lm_sync_plan *plan)
 {
-    if (lm_aliases_differ(plan))
+    if (lm_aliases_differ(plan) || lm_routes_differ(plan))
         return true;
     for (size_t i = 0; i < plan->row_count; i++)
         if (!plan->rows[i].is_matched)
@@ -352,6 +352,8 @@ llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx, struct
 {
     forget_matches(plan);
     llmgr_status status = lm_aliases_compare(plan, tx, arena, err);
+    if (status == LLMGR_OK)
+        status = lm_routes_compare(plan, tx, arena, err);
     plan->rows = NULL;
     plan->row_count = 0;
     if (status == LLMGR_OK && plan->has_platforms)

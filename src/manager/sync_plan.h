@@ -7,6 +7,7 @@
 #define LM_SYNC_PLAN_H
 
 #include "http/url.h"
+#include "manager/routes.h"
 #include "manager/sync.h"
 
 /* What can differ: XX(name, word in reports). */
@@ -22,7 +23,13 @@
     XX(NATIVE_PATHS, "native_paths")                                                               \
     XX(HEADERS, "headers")                                                                         \
     XX(POSITION, "position")                                                                       \
-    XX(TARGET, "target")
+    XX(TARGET, "target")                                                                           \
+    XX(PICK, "pick")                                                                               \
+    XX(STICKY, "sticky")                                                                           \
+    XX(ON_EXHAUSTED, "on_exhausted")                                                               \
+    XX(ATTEMPTS, "attempts")                                                                       \
+    XX(DEADLINE, "deadline")                                                                       \
+    XX(TARGETS, "targets")
 
 enum lm_diff {
 #define LM_DIFF_ENUM(name, word) LM_DIFF_##name,
@@ -99,6 +106,19 @@ struct lm_alias_entry {
     struct lm_alias_row *row; /* NULL: new */
 };
 
+struct lm_route_row {
+    struct lm_route route;
+    bool is_matched;
+};
+
+struct lm_route_entry {
+    struct lm_route_spec spec; /* all of it is given */
+    const struct lm_route_target *targets;
+    unsigned line;
+    struct lm_route_row *row; /* NULL: new */
+    unsigned diff;
+};
+
 enum { LM_SYNC_DIGEST_SIZE = 65 }; /* 64 hex digits and a NUL */
 #define LM_SYNC_DIGEST_NAME "sync.digest"
 
@@ -112,6 +132,11 @@ struct lm_sync_plan {
     size_t alias_count;
     struct lm_alias_row *alias_rows;
     size_t alias_row_count;
+    struct lm_route_entry *routes;
+    size_t route_count;
+    struct lm_route_row *route_rows;
+    size_t route_row_count;
+    const char *file;                 /* for errors */
     bool has_platforms;               /* else the database's stay as they are */
     char digest[LM_SYNC_DIGEST_SIZE]; /* of the entries */
     bool is_needed;                   /* the database differs from the entries */

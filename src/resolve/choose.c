@@ -77,6 +77,41 @@ struct lk_pool_key lr_key_at(const struct lr_scene *scene, const struct lr_key_c
                                : choice->server[at];
 }
 
+/* ---- By route -------------------------------------------------------------------------------- */
+
+const struct lm_route *lr_route_seen(const struct lr_scene *scene, int64_t id)
+{
+    const struct lm_route *own = lr_profile_route(scene->profile, id);
+
+    return own != NULL ? own : lm_catalogue_route(scene->catalogue, id);
+}
+
+const struct lm_route *lr_route_named(const struct lr_scene *scene, struct lb_str name)
+{
+    const struct lm_route *own = lr_profile_route_named(scene->profile, name);
+
+    return own != NULL ? own : lm_catalogue_route_named(scene->catalogue, name);
+}
+
+/* The first target with a usable key; else the first that is there. */
+static void choose_by_route(const struct lr_scene *scene, const struct lm_route *route,
+                            struct lr_choice *choice)
+{
+    struct lr_choice found = *choice;
+
+    found.route = route;
+    for (uint32_t i = 0; i < route->count; i++) {
+        struct lr_choice one = *choice;
+        lr_choose_target(scene, route, i, &one);
+        if (one.platform == NULL || (one.key.payer == LM_PAYER_NONE && found.platform != NULL))
+            continue;
+        found = one;
+        if (one.key.payer != LM_PAYER_NONE)
+            break;
+    }
+    *choice = found;
+}
+
 /* ---- By slot --------------------------------------------------------------------------------- */
 
 static const struct lm_model *private_model(const struct lr_profile *profile, int64_t id)
@@ -93,8 +128,13 @@ static const struct lm_model *private_model(const struct lr_profile *profile, in
 enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
                                     const struct lr_selection *selection,
                                     const struct lm_platform **platform,
-                                    const struct lm_model **model)
+                                    const struct lm_model **model, const struct lm_route **route)
 {
+    *route = NULL;
+    if (selection->route_id != 0) {
+        *route = lr_route_seen(scene, selection->route_id);
+        return *route != NULL ? LR_REASON_SELECTED : LR_REASON_GONE;
+    }
     enum lr_reason found = LR_REASON_SELECTED;
     const struct lm_platform *at = NULL;
     const struct lm_model *of = lm_catalogue_model(scene->catalogue, selection->model_id);
@@ -151,14 +191,18 @@ static bool try_selection(const struct lr_scene *scene, struct lb_str slot, enum
     struct lr_selection *selection = lr_profile_selection(scene->profile, slot);
     const struct lm_platform *platform;
     const struct lm_model *model;
+    const struct lm_route *route;
 
     if (selection == NULL)
         return false;
     choice->is_default = false;
-    switch (lr_look_up_selection(scene, selection, &platform, &model)) {
+    switch (lr_look_up_selection(scene, selection, &platform, &model, &route)) {
     case LR_REASON_SELECTED:
-        take_candidate(choice, platform, model, lr_choose_key(scene, platform), reason);
         choice->selection = selection;
+        if (route != NULL)
+            choose_by_route(scene, route, choice);
+        else
+            take_candidate(choice, platform, model, lr_choose_key(scene, platform), reason);
         return true;
     case LR_REASON_GONE:
         lr_choose_first(scene, choice);
@@ -283,7 +327,8 @@ static void offer_system(const struct lr_scene *scene, struct lb_str platform, s
     }
 }
 
-static void offer_private(const struct lr_scene *scene, struct lb_str name,
+/* Offers the user's own models that `name` names by one of the rules up to `last`. */
+static void offer_private(const struct lr_scene *scene, struct lb_str name, enum lr_reason last,
                           struct lr_choice *choice)
 {
     const struct lm_platform *platforms = lr_profile_platforms(scene->profile);
@@ -294,18 +339,15 @@ static void offer_private(const struct lr_scene *scene, struct lb_str name,
     for (uint32_t i = 0; i < scene->profile->model_count; i++) {
         const struct lm_platform *platform = &platforms[models[i].platform];
         enum lr_reason reason = lr_how_named(platform, &models[i], name);
-        if (reason != LR_REASON_NOT_NAMED)
+        if (reason <= last)
             offer_candidate(scene, platform, &models[i], reason, choice);
     }
 }
 
-void lr_choose_by_model(const struct lr_scene *scene, struct lb_str model, struct lr_choice *choice)
+/* Names may hold slashes, so each one is tried as the border of "platform/name". */
+static void offer_by_border(const struct lr_scene *scene, struct lb_str model,
+                            struct lr_choice *choice)
 {
-    struct lb_str any = {0};
-
-    *choice = (struct lr_choice){.platform = NULL};
-    offer_private(scene, model, choice);
-    /* Names may hold slashes, so each one is tried as the border. */
     for (size_t i = 1; i + 1 < model.size; i++) {
         if (model.p[i] != '/')
             continue;
@@ -314,8 +356,32 @@ void lr_choose_by_model(const struct lr_scene *scene, struct lb_str model, struc
         offer_system(scene, platform, rest, true, LR_REASON_PLATFORM_DISPLAY, choice);
         offer_system(scene, platform, rest, false, LR_REASON_PLATFORM_MODEL, choice);
     }
+}
+
+void lr_choose_by_model(const struct lr_scene *scene, struct lb_str model, struct lr_choice *choice)
+{
+    struct lb_str any = {0};
+
+    *choice = (struct lr_choice){.platform = NULL};
+    offer_private(scene, model, LR_REASON_MODEL, choice);
+    offer_by_border(scene, model, choice);
     offer_system(scene, any, model, true, LR_REASON_DISPLAY, choice);
     offer_system(scene, any, model, false, LR_REASON_MODEL, choice);
+}
+
+void lr_choose_target(const struct lr_scene *scene, const struct lm_route *route, uint32_t i,
+                      struct lr_choice *choice)
+{
+    struct lb_str name = route->targets[i].model;
+
+    /* The operator's name what is everybody's, whatever a user calls his own platforms. */
+    if (!route->is_sys)
+        offer_private(scene, name, LR_REASON_PLATFORM_MODEL, choice);
+    offer_by_border(scene, name, choice);
+    if (choice->platform != NULL)
+        choice->reason = LR_REASON_TARGET;
+    choice->route = route;
+    choice->target = i;
 }
 
 /* ---- By platform ----------------------------------------------------------------------------- */
@@ -339,6 +405,7 @@ void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_c
         lr_profile_selection(scene->profile, LB_STR(LLMGR_SLOT_MAIN));
     const struct lm_platform *platform = lr_platform_seen(scene, id), *at;
     const struct lm_model *model = NULL;
+    const struct lm_route *route;
     uint32_t unused;
 
     *choice = (struct lr_choice){.platform = NULL};
@@ -349,7 +416,7 @@ void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_c
                                   : lr_profile_models(scene->profile)) +
                 platform->first_model;
     if (selection != NULL && selection->platform_id == id)
-        (void)lr_look_up_selection(scene, selection, &at, &model);
+        (void)lr_look_up_selection(scene, selection, &at, &model, &route);
     take_candidate(choice, platform, model, lr_choose_key(scene, platform), LR_REASON_SELECTED);
 }
 
@@ -357,11 +424,16 @@ static void choose_by_name(const struct lr_scene *scene, struct lb_str name,
                            struct lr_choice *choice)
 {
     struct lb_str slot = lr_slot_named(scene, name);
+    const struct lm_route *route = slot.size == 0 ? lr_route_named(scene, name) : NULL;
 
-    if (slot.size != 0)
+    if (slot.size != 0) {
         lr_choose_by_slot(scene, slot, choice);
-    else
+    } else if (route != NULL) {
+        *choice = (struct lr_choice){.platform = NULL};
+        choose_by_route(scene, route, choice);
+    } else {
         lr_choose_by_model(scene, name, choice);
+    }
 }
 
 /* Asked last: whatever bears the name itself comes before an alias of it. */
@@ -376,14 +448,27 @@ static void choose_by_alias(const struct lr_scene *scene, struct lb_str name,
     choice->alias = alias;
 }
 
+static void choose_given_target(const struct lr_scene *scene, const struct lr_request *request,
+                                struct lr_choice *choice)
+{
+    const struct lm_route *route = lr_route_seen(scene, request->route_id);
+
+    *choice =
+        (struct lr_choice){.slot = request->slot, .route = route, .target = request->route_target};
+    if (route != NULL && request->route_target < route->count)
+        lr_choose_target(scene, route, request->route_target, choice);
+}
+
 void lr_choose(const struct lr_scene *scene, const struct lr_request *request,
                struct lr_choice *choice)
 {
     struct lb_str slot = request->slot.size != 0 ? request->slot : LB_STR(LLMGR_SLOT_MAIN);
 
-    if (request->model.size != 0) {
+    if (request->route_id != 0) {
+        choose_given_target(scene, request, choice);
+    } else if (request->model.size != 0) {
         choose_by_name(scene, request->model, choice);
-        if (choice->platform == NULL && choice->slot.size == 0)
+        if (choice->platform == NULL && choice->slot.size == 0 && choice->route == NULL)
             choose_by_alias(scene, request->model, choice);
     } else if (request->platform_id != 0) {
         lr_choose_by_platform(scene, request->platform_id, choice);

@@ -4,12 +4,15 @@
  * model serve a slot or a name. Pure functions of a catalogue, a profile and the options; resolve,
  * explain and the lists all ask here, so they cannot disagree.
  *
- *   by slot    the choice stored for the slot -> the choice stored for main
+ *   by slot    the choice stored for the slot, a model or a route -> the choice stored for main
  *              -> the first system platform with a model and a usable key
  *              -> the first system platform with a model, whose missing key is then the error
- *   by model   a slot -> platform/display name -> platform/model name -> display name -> model
- * name -> what an alias of that name stands for (alias.h); within one of these: a usable key before
- * none, own before system, then the order in which people see them
+ *   by model   a slot -> a route -> platform/display name -> platform/model name -> display name
+ *              -> model name -> what an alias of that name stands for (alias.h); within one of
+ *              these: a usable key before none, own before system, then the order in which people
+ *              see them
+ *   by route   its first target with a usable key -> its first target that is there, whose missing
+ *              key is then the error
  */
 #ifndef LR_CHOOSE_H
 #define LR_CHOOSE_H
@@ -40,6 +43,8 @@ struct lr_scene {
     XX(PLATFORM_MODEL, "platform_model_name", true, N_("named by platform and model name"))        \
     XX(DISPLAY, "display_name", true, N_("named by its display name"))                             \
     XX(MODEL, "model_name", true, N_("named by its model name"))                                   \
+    XX(TARGET, "target", true, N_("a target of the route"))                                        \
+    XX(MISSING, "missing", false, N_("the route names it, but there is no such model"))            \
     XX(NOT_NAMED, "not_named", false, N_("the request names another model"))                       \
     XX(NO_MODEL, "no_model", false, N_("the platform has no model"))                               \
     XX(NO_KEY, "no_key", false, N_("no API key is stored"))                                        \
@@ -89,14 +94,18 @@ struct lr_choice {
     struct lr_selection *gone;      /* a stored choice to repair, or NULL */
     struct lr_selection *selection; /* the stored choice that was used, or NULL */
     struct lm_alias alias;          /* the alias that was asked; .name.p NULL: none */
+    const struct lm_route *route;   /* the route that was asked, or NULL */
+    uint32_t target;                /* which of its targets this is */
 };
 
-/* Is the choice's target there? Fills *platform and *model if so: SELECTED, HIDDEN_BY_MODE, GONE.
+/*
+ * Is the choice's target there? SELECTED, HIDDEN_BY_MODE, GONE. Unless it is gone, *route is filled
+ * if it is a route, and otherwise NULL, with *platform and *model.
  */
 enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
                                     const struct lr_selection *selection,
                                     const struct lm_platform **platform,
-                                    const struct lm_model **model);
+                                    const struct lm_model **model, const struct lm_route **route);
 /* The first choice; platform is NULL if no system platform has a model. */
 void lr_choose_first(const struct lr_scene *scene, struct lr_choice *choice);
 
@@ -104,7 +113,16 @@ void lr_choose_first(const struct lr_scene *scene, struct lr_choice *choice);
 void lr_choose_by_slot(const struct lr_scene *scene, struct lb_str slot, struct lr_choice *choice);
 /* The slot that `model` stands for, or the empty slice: "auto", "main", a slot with a choice. */
 struct lb_str lr_slot_named(const struct lr_scene *scene, struct lb_str model);
-/* `model` is not the name of a slot. */
+/* The route that a request asks for, or NULL. *gone: a stored choice that is to be repaired. */
+const struct lm_route *lr_route_asked(const struct lr_scene *scene,
+                                      const struct lr_request *request, struct lr_selection **gone);
+/* A route of this user's or the operator's, or NULL: by number; by name, own ones first. */
+const struct lm_route *lr_route_seen(const struct lr_scene *scene, int64_t id);
+const struct lm_route *lr_route_named(const struct lr_scene *scene, struct lb_str name);
+/* The i-th target of a route, which exists; choice->platform is NULL if it is not there. */
+void lr_choose_target(const struct lr_scene *scene, const struct lm_route *route, uint32_t i,
+                      struct lr_choice *choice);
+/* `model` is not the name of a slot or route. */
 void lr_choose_by_model(const struct lr_scene *scene, struct lb_str model,
                         struct lr_choice *choice);
 /* How `name` names this model of this platform: one of four reasons, or NOT_NAMED. */
@@ -114,7 +132,7 @@ enum lr_reason lr_how_named(const struct lm_platform *platform, const struct lm_
 const struct lm_platform *lr_platform_seen(const struct lr_scene *scene, int64_t id);
 /* choice->platform is NULL if this user sees no such platform. */
 void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_choice *choice);
-/* By slot, by model or by platform, as the request says. */
+/* By slot, by model, by platform, or a route's target, as the request says. */
 void lr_choose(const struct lr_scene *scene, const struct lr_request *request,
                struct lr_choice *choice);
 

@@ -25,6 +25,7 @@ struct subject {
     const struct lm_model *model;
     int64_t platform_id;
     int64_t model_id;
+    struct lb_str target; /* of a route: what it names */
     enum lr_reason reason;
 };
 
@@ -38,6 +39,9 @@ static bool texts(struct list *list, const struct subject *subject, struct llmgr
     item->base_url = lr_keep_text(list->arena, platform != NULL ? platform->base_url : none);
     item->model_name = lr_keep_text(list->arena, model != NULL ? model->model_name : none);
     item->display_name = lr_keep_text(list->arena, model != NULL ? model->display_name : none);
+    item->target = subject->target.p != NULL ? lr_keep_text(list->arena, subject->target) : NULL;
+    if (subject->target.p != NULL && item->target == NULL)
+        return false;
     return item->platform_name != NULL && item->base_url != NULL && item->model_name != NULL &&
            item->display_name != NULL;
 }
@@ -91,8 +95,9 @@ static llmgr_status add_selection(struct list *list, struct lb_str slot, enum lr
         return LLMGR_OK;
     subject.platform_id = selection->platform_id;
     subject.model_id = selection->model_id;
+    const struct lm_route *route;
     enum lr_reason found =
-        lr_look_up_selection(list->scene, selection, &subject.platform, &subject.model);
+        lr_look_up_selection(list->scene, selection, &subject.platform, &subject.model, &route);
     if (found != LR_REASON_SELECTED)
         subject.reason = found;
     *ends = found != LR_REASON_HIDDEN_BY_MODE;
@@ -130,6 +135,29 @@ static llmgr_status list_by_slot(struct list *list)
     if (status == LLMGR_OK && !ends && !lb_str_eq(slot, main_slot))
         status = add_selection(list, main_slot, LR_REASON_SELECTED_MAIN, &ends);
     return status == LLMGR_OK ? add_fallbacks(list) : status;
+}
+
+/* ---- By route -------------------------------------------------------------------------------- */
+
+/* Every target in the route's order; which of them is asked first is the choice's. */
+static llmgr_status list_by_route(struct list *list, const struct lm_route *route)
+{
+    llmgr_status status = LLMGR_OK;
+
+    for (uint32_t i = 0; status == LLMGR_OK && i < route->count; i++) {
+        struct lr_choice found = {.platform = NULL};
+        lr_choose_target(list->scene, route, i, &found);
+        const struct subject subject = {
+            .platform = found.platform,
+            .model = found.model,
+            .target = route->targets[i].model,
+            .reason = found.platform != NULL ? LR_REASON_TARGET : LR_REASON_MISSING,
+        };
+        status = add(list, &subject);
+        if (status == LLMGR_OK && i != list->choice->target)
+            list->items[list->count - 1].chosen = false;
+    }
+    return status;
 }
 
 /* ---- By model -------------------------------------------------------------------------------- */
@@ -186,12 +214,17 @@ static llmgr_status make_list(struct list *list, const struct lr_request *reques
 
     lm_catalogue_platforms(list->scene->catalogue, &platforms);
     lm_catalogue_models(list->scene->catalogue, &models);
+    const struct lm_route *route = list->choice->route;
     bool by_slot = list->choice->slot.size != 0;
     list->capacity =
         by_slot ? 2 + (size_t)platforms : (size_t)models + list->scene->profile->model_count;
+    if (route != NULL)
+        list->capacity = route->count;
     list->items = lb_arena_calloc(list->arena, list->capacity + 1, sizeof *list->items);
     if (list->items == NULL)
         return lb_fail_memory(list->err);
+    if (route != NULL)
+        return list_by_route(list, route);
     if (by_slot)
         return list_by_slot(list);
     return list_by_model(list, list->choice->alias.name.p != NULL ? list->choice->alias.target
@@ -213,6 +246,7 @@ static llmgr_status explain(struct lm_manager *manager, const struct lr_scene *s
         return status;
     llmgr_status outcome = lr_choice_status(scene, request, &choice, &would);
     const bool has_alias = choice.alias.name.p != NULL;
+    const bool has_route = choice.route != NULL;
     *explanation = (struct llmgr_explanation){
         .items = list.items,
         .count = list.count,
@@ -220,9 +254,11 @@ static llmgr_status explain(struct lm_manager *manager, const struct lr_scene *s
         .message = lb_arena_strdup(arena, would.message),
         .alias = has_alias ? lr_keep_text(arena, choice.alias.name) : NULL,
         .alias_target = has_alias ? lr_keep_text(arena, choice.alias.target) : NULL,
+        .route = has_route ? lr_keep_text(arena, choice.route->name) : NULL,
     };
     if (explanation->message == NULL ||
-        (has_alias && (explanation->alias == NULL || explanation->alias_target == NULL)))
+        (has_alias && (explanation->alias == NULL || explanation->alias_target == NULL)) ||
+        (has_route && explanation->route == NULL))
         return lb_fail_memory(err);
     return LLMGR_OK;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading a user's rows (one statement; two if there are private platforms) and packing them into
- * one block. Rows are kept in a scratch list first, because only when all are there are their sizes
- * known.
+ * Reading a user's rows (one statement; another one if there are private platforms, and one if
+ * there are own routes) and packing them into one block. Rows are kept in a scratch list first,
+ * because only when all are there are their sizes known.
  */
 #include "resolve/profile.h"
 
@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "keys/origin.h"
 #include "manager/handle.h"
+#include "manager/manager.h"
+#include "manager/route_row.h"
 #include "resolve/profile_draft.h"
 #include "resolve/resolve.h"
 #include "store/store.h"
@@ -56,8 +58,10 @@ static bool add_choice(struct lr_draft *draft, const struct ls_rows *rows)
     enum lr_row_kind kind = (enum lr_row_kind)ls_column_int(rows, 0);
     int64_t id = ls_column_int(rows, 1);
     int64_t other = ls_column_int(rows, 2);
-    static const int TEXTS[LR_ROW_KINDS] = {
-        [LR_ROW_PLATFORM] = 3, [LR_ROW_SELECTION] = 1, [LR_ROW_ALIAS] = 2};
+    static const int TEXTS[LR_ROW_KINDS] = {[LR_ROW_PLATFORM] = 3,
+                                            [LR_ROW_SELECTION] = 1,
+                                            [LR_ROW_ALIAS] = 2,
+                                            [LR_ROW_ROUTE_SELECTION] = 1};
 
     if (kind == LR_ROW_HISTORY) {
         draft->stale = draft->stale || id != draft->known.mark;
@@ -67,7 +71,8 @@ static bool add_choice(struct lr_draft *draft, const struct ls_rows *rows)
     /* A choice of nothing, as a legacy database may hold, is no choice. */
     if (kind == LR_ROW_SELECTION && (id == 0 || other == 0))
         return true;
-    struct lr_row *row = add_row(draft, kind);
+    /* The choice of a route is a selection without a model. */
+    struct lr_row *row = add_row(draft, kind == LR_ROW_ROUTE_SELECTION ? LR_ROW_SELECTION : kind);
     if (row == NULL)
         return false;
     row->id = id;
@@ -93,6 +98,30 @@ static bool add_model(struct lr_draft *draft, const struct ls_rows *rows)
             return false;
     }
     return true;
+}
+
+static bool add_route(struct lr_draft *draft, const struct ls_rows *rows)
+{
+    struct lr_route_row *row = lb_arena_calloc(draft->arena, 1, sizeof *row);
+
+    if (row == NULL || !lm_route_take(rows, draft->arena, &row->route))
+        return false;
+    draft->stale = draft->stale || ls_column_int(rows, LM_ROUTE_COLUMNS) != draft->known.mark;
+    if (draft->route_tail == NULL)
+        draft->route_tail = &draft->routes;
+    *draft->route_tail = row;
+    draft->route_tail = &row->next;
+    draft->route_count++;
+    draft->target_count += row->route.count;
+    draft->texts += row->route.name.size + row->route.display_name.size;
+    for (uint32_t i = 0; i < row->route.count; i++)
+        draft->texts += row->route.targets[i].model.size;
+    return true;
+}
+
+static llmgr_status take_route(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    return add_route(context, row) ? LLMGR_OK : lb_fail_memory(err);
 }
 
 static llmgr_status take_row(const struct ls_rows *row, void *context, struct llmgr_error *err)
@@ -140,6 +169,35 @@ static bool sort_platforms(struct lr_draft *draft)
     for (at = 0; at < count; at++)
         rows[at]->next = at + 1 < count ? rows[at + 1] : NULL;
     draft->rows[LR_ROW_PLATFORM] = rows[0];
+    return true;
+}
+
+static int compare_routes(const void *a, const void *b)
+{
+    const struct lr_route_row *left = *(const struct lr_route_row *const *)a;
+    const struct lr_route_row *right = *(const struct lr_route_row *const *)b;
+
+    return lb_str_cmp(left->route.name, right->route.name);
+}
+
+/* Routes by name, as they are looked for; a database may order otherwise. */
+static bool sort_routes(struct lr_draft *draft)
+{
+    size_t count = draft->route_count;
+
+    if (count < 2)
+        return true;
+    struct lr_route_row **rows =
+        lb_arena_calloc(draft->arena, count, sizeof(struct lr_route_row *));
+    if (rows == NULL)
+        return false;
+    size_t at = 0;
+    for (struct lr_route_row *row = draft->routes; row != NULL; row = row->next)
+        rows[at++] = row;
+    qsort(rows, count, sizeof(struct lr_route_row *), compare_routes);
+    for (at = 0; at < count; at++)
+        rows[at]->next = at + 1 < count ? rows[at + 1] : NULL;
+    draft->routes = rows[0];
     return true;
 }
 
@@ -237,8 +295,9 @@ static void pack_choices(struct packer *packer, const struct lr_draft *draft)
 
     for (const struct lr_row *row = draft->rows[LR_ROW_SELECTION]; row != NULL; row = row->next)
         *selection++ = (struct lr_selection){
-            .platform_id = row->id,
+            .platform_id = row->other != 0 ? row->id : 0,
             .model_id = row->other,
+            .route_id = row->other == 0 ? row->id : 0,
             .slot_at = pack_bytes(packer, row->text[0]),
             .slot_size = (uint8_t)row->text[0].size,
         };
@@ -291,6 +350,26 @@ static void pack_platforms(struct packer *packer, const struct lr_draft *draft)
     packer->profile->model_count = models;
 }
 
+/* Behind the models; each route's targets stand behind those of the one before. */
+static void pack_routes(struct packer *packer, const struct lr_draft *draft)
+{
+    struct lm_route *route =
+        (void *)((struct lm_model *)(uintptr_t)lr_profile_models(packer->profile) +
+                 packer->profile->model_count);
+    struct lm_route_target *target = (void *)(route + draft->route_count);
+
+    for (const struct lr_route_row *row = draft->routes; row != NULL; row = row->next, route++) {
+        *route = row->route;
+        route->name = pack_text(packer, row->route.name);
+        route->display_name = pack_text(packer, row->route.display_name);
+        route->targets = target;
+        for (uint32_t i = 0; i < row->route.count; i++, target++) {
+            *target = row->route.targets[i];
+            target->model = pack_text(packer, row->route.targets[i].model);
+        }
+    }
+}
+
 static struct lr_profile *pack_draft(const struct lr_draft *draft)
 {
     size_t texts_at = sizeof(struct lr_profile) +
@@ -298,7 +377,9 @@ static struct lr_profile *pack_draft(const struct lr_draft *draft)
                       draft->key_count * sizeof(struct lr_own_key) +
                       draft->counts[LR_ROW_ALIAS] * sizeof(struct lr_own_alias) +
                       draft->counts[LR_ROW_PLATFORM] * sizeof(struct lm_platform) +
-                      draft->counts[LR_ROW_MODEL] * sizeof(struct lm_model);
+                      draft->counts[LR_ROW_MODEL] * sizeof(struct lm_model) +
+                      draft->route_count * sizeof(struct lm_route) +
+                      draft->target_count * sizeof(struct lm_route_target);
     size_t size = (texts_at + draft->user.size + draft->texts + 7) / 8 * 8;
     struct lr_profile *profile = lb_arena_calloc(draft->arena, 1, size);
 
@@ -311,16 +392,21 @@ static struct lr_profile *pack_draft(const struct lr_draft *draft)
     profile->key_count = (uint16_t)draft->key_count;
     profile->alias_count = (uint16_t)draft->counts[LR_ROW_ALIAS];
     profile->platform_count = (uint16_t)draft->counts[LR_ROW_PLATFORM];
+    profile->route_count = (uint16_t)draft->route_count;
+    profile->target_count = (uint32_t)draft->target_count;
     struct packer packer = {profile, (char *)profile + texts_at};
     pack_bytes(&packer, draft->user);
     pack_choices(&packer, draft);
     pack_platforms(&packer, draft);
+    pack_routes(&packer, draft);
     return profile;
 }
 
 /* Counts that a block cannot hold come from a database that was not written by us. */
 static bool draft_fits(const struct lr_draft *draft)
 {
+    if (draft->route_count > UINT16_MAX || draft->target_count > UINT32_MAX)
+        return false;
     for (int kind = LR_ROW_PLATFORM; kind < LR_ROW_KINDS; kind++) {
         if (kind != LR_ROW_MODEL && draft->counts[kind] > UINT16_MAX)
             return false;
@@ -357,6 +443,8 @@ llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalog
         status = read_rows(manager, &draft, LS_PROFILE_READ, take_row, err);
         if (status == LLMGR_OK && draft.counts[LR_ROW_PLATFORM] != 0)
             status = read_rows(manager, &draft, LS_PROFILE_MODELS, take_model, err);
+        if (status == LLMGR_OK && draft.counts[LR_ROW_ROUTE] != 0)
+            status = read_rows(manager, &draft, LS_PROFILE_ROUTES, take_route, err);
         if (status != LLMGR_OK || !draft.stale)
             break;
         status = lm_read_stale(manager, tries, err);
@@ -365,7 +453,7 @@ llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalog
     }
     if (status != LLMGR_OK)
         return status;
-    if (!sort_platforms(&draft) || !find_origins(&draft))
+    if (!sort_platforms(&draft) || !sort_routes(&draft) || !find_origins(&draft))
         return lb_fail_memory(err);
     status = lr_draft_keys(manager, catalogue, &draft, err);
     if (status != LLMGR_OK)
@@ -379,119 +467,4 @@ llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalog
     profile->hash = lm_user_hash(manager, user);
     *out = profile;
     return LLMGR_OK;
-}
-
-/* ---- The block ------------------------------------------------------------------------------- */
-
-static void rebase_text(struct lb_str *text, const char *from, const char *to)
-{
-    if (text->p != NULL)
-        text->p = to + (text->p - from);
-}
-
-struct lr_profile *lr_profile_copy(void *to, const struct lr_profile *profile)
-{
-    const char *from = (const char *)profile;
-    struct lr_profile *copy = memmove(to, profile, profile->size);
-
-    if (copy->platform_count == 0 || from == (const char *)copy)
-        return copy;
-    struct lm_platform *platforms = platforms_of(copy);
-    struct lm_model *models = (void *)(platforms + copy->platform_count);
-    for (uint32_t i = 0; i < copy->platform_count; i++) {
-        rebase_text(&platforms[i].name, from, to);
-        rebase_text(&platforms[i].base_url, from, to);
-        rebase_text(&platforms[i].origin, from, to);
-        rebase_text(&platforms[i].protocol, from, to);
-    }
-    for (uint32_t i = 0; i < copy->model_count; i++) {
-        rebase_text(&models[i].model_name, from, to);
-        rebase_text(&models[i].display_name, from, to);
-        rebase_text(&models[i].extra_body, from, to);
-    }
-    return copy;
-}
-
-struct lb_str lr_profile_user(const struct lr_profile *profile)
-{
-    return lb_str((const char *)profile + profile->texts_at, profile->user_size);
-}
-
-struct lr_selection *lr_profile_selections(const struct lr_profile *profile)
-{
-    return (struct lr_selection *)(uintptr_t)(profile + 1);
-}
-
-const struct lr_own_key *lr_profile_keys(const struct lr_profile *profile)
-{
-    return (const void *)(lr_profile_selections(profile) + profile->selection_count);
-}
-
-const struct lr_own_alias *lr_profile_aliases(const struct lr_profile *profile)
-{
-    return (const void *)(lr_profile_keys(profile) + profile->key_count);
-}
-
-const struct lm_platform *lr_profile_platforms(const struct lr_profile *profile)
-{
-    return (const void *)(lr_profile_aliases(profile) + profile->alias_count);
-}
-
-const struct lm_model *lr_profile_models(const struct lr_profile *profile)
-{
-    return (const void *)(lr_profile_platforms(profile) + profile->platform_count);
-}
-
-struct lm_alias lr_profile_alias(const struct lr_profile *profile, const struct lr_own_alias *alias)
-{
-    return (struct lm_alias){
-        lb_str((const char *)profile + alias->name_at, alias->name_size),
-        lb_str((const char *)profile + alias->target_at, alias->target_size),
-    };
-}
-
-struct lb_str lr_profile_slot(const struct lr_profile *profile,
-                              const struct lr_selection *selection)
-{
-    return lb_str((const char *)profile + selection->slot_at, selection->slot_size);
-}
-
-struct lk_pool_key lr_profile_pool_key(const struct lr_profile *profile,
-                                       const struct lr_own_key *key)
-{
-    return (struct lk_pool_key){
-        .record = lb_str((const char *)profile + key->record_at, key->record_size),
-        .account = lb_str((const char *)profile + key->account_at, key->account_size),
-        .id = key->id,
-        .account_id = key->account_id,
-        .weight = key->weight,
-        .state = (enum lk_key_state)key->state,
-    };
-}
-
-struct lr_selection *lr_profile_selection(const struct lr_profile *profile, struct lb_str slot)
-{
-    struct lr_selection *selection = lr_profile_selections(profile);
-
-    for (uint32_t i = 0; i < profile->selection_count; i++, selection++) {
-        if (lb_str_eq(lr_profile_slot(profile, selection), slot))
-            return selection;
-    }
-    return NULL;
-}
-
-const struct lr_own_key *lr_profile_key(const struct lr_profile *profile, int64_t platform_id)
-{
-    const struct lr_own_key *key = lr_profile_keys(profile);
-
-    for (uint32_t i = 0; i < profile->key_count; i++, key++) {
-        if (key->platform_id == platform_id)
-            return key;
-    }
-    return NULL;
-}
-
-void lr_profile_free(struct lm_manager *manager, struct lr_profile *profile)
-{
-    lb_free(manager->host, profile);
 }

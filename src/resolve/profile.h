@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one user adds to the catalogue: choices per slot, keys of his own for system platforms and
- * for private ones, private platforms with their models. One block of memory without outside
- * pointers, so that it can be cached by the thousand and moved by lr_profile_copy:
+ * for private ones, private platforms with their models, routes of his own. One block of memory
+ * without outside pointers, so that it can be cached by the thousand and moved by lr_profile_copy:
  *
- *     head | selections | own keys | aliases | private platforms | private models | texts and
- *     sealed keys
+ *     head | selections | own keys | aliases | private platforms | private models | own routes |
+ *     their targets | texts and sealed keys
  *
  * A user with one choice and one key takes about 200 bytes.
  */
@@ -23,8 +23,9 @@
 struct lk_keys;
 
 struct lr_selection {
-    int64_t platform_id;
+    int64_t platform_id; /* 0: the choice is a route */
     int64_t model_id;
+    int64_t route_id; /* 0: it is a model */
     uint32_t slot_at; /* offset of the slot's name in the block */
     uint8_t slot_size;
     uint8_t repaired; /* replaced when it was loaded, and not yet told */
@@ -71,6 +72,9 @@ struct lr_profile {
     uint8_t dead; /* the cache's: dropped, its room not yet reclaimed */
     uint8_t unused;
     uint16_t alias_count;
+    uint32_t target_count; /* of all own routes */
+    uint16_t route_count;
+    uint8_t room[2];
 };
 
 /*
@@ -104,6 +108,9 @@ const struct lm_model *lr_profile_models(const struct lr_profile *profile);
 
 const struct lr_own_alias *lr_profile_aliases(const struct lr_profile *profile);
 
+/* By name; each with its targets. */
+const struct lm_route *lr_profile_routes(const struct lr_profile *profile);
+
 struct lm_alias lr_profile_alias(const struct lr_profile *profile,
                                  const struct lr_own_alias *alias);
 struct lb_str lr_profile_slot(const struct lr_profile *profile,
@@ -115,5 +122,7 @@ struct lk_pool_key lr_profile_pool_key(const struct lr_profile *profile,
 struct lr_selection *lr_profile_selection(const struct lr_profile *profile, struct lb_str slot);
 /* The first of this platform, system or private. */
 const struct lr_own_key *lr_profile_key(const struct lr_profile *profile, int64_t platform_id);
+const struct lm_route *lr_profile_route_named(const struct lr_profile *profile, struct lb_str name);
+const struct lm_route *lr_profile_route(const struct lr_profile *profile, int64_t id);
 
 #endif

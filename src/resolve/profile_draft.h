@@ -11,7 +11,7 @@
 #include "keys/ring.h"
 #include "manager/handle.h"
 
-/* The first column of PROFILE_READ; models come from a statement of their own. */
+/* The first column of PROFILE_READ; models and routes come from statements of their own. */
 enum lr_row_kind {
     LR_ROW_HISTORY = 0,
     LR_ROW_PLATFORM,
@@ -19,6 +19,8 @@ enum lr_row_kind {
     LR_ROW_SELECTION,
     LR_ROW_ALIAS,
     LR_ROW_POOL,
+    LR_ROW_ROUTE_SELECTION,
+    LR_ROW_ROUTE, /* there are routes */
     LR_ROW_MODEL,
     LR_ROW_KINDS
 };
@@ -42,6 +44,11 @@ struct lr_key_row {
     struct lk_pool_key key;
 };
 
+struct lr_route_row {
+    struct lr_route_row *next;
+    struct lm_route route; /* in the draft's memory */
+};
+
 struct lr_draft {
     struct lb_str user;
     struct lb_arena *arena;
@@ -50,7 +57,11 @@ struct lr_draft {
     size_t counts[LR_ROW_KINDS];
     struct lr_key_row *keys; /* made by lr_draft_keys */
     size_t key_count;
-    size_t texts;          /* bytes of what is kept of rows and keys */
+    struct lr_route_row *routes;
+    struct lr_route_row **route_tail; /* NULL: no row yet */
+    size_t route_count;
+    size_t target_count;   /* of all routes */
+    size_t texts;          /* bytes of what is kept of rows, keys and routes */
     struct lm_point known; /* when reading began */
     bool stale;            /* where it was read that change is not there */
 };

@@ -19,17 +19,33 @@ struct repair {
     bool moved; /* the statement found nothing to change */
 };
 
+static llmgr_status replace_model(struct ls_tx *tx, const struct repair *repair, int64_t *changed,
+                                  struct llmgr_error *err)
+{
+    return ls_exec(tx, LS_SELECTION_REPAIR,
+                   LS_ARGS(ls_text(repair->user), ls_text(repair->slot),
+                           ls_int(repair->gone->platform_id), ls_int(repair->gone->model_id),
+                           ls_int(repair->platform_id), ls_int(repair->model_id)),
+                   changed, err);
+}
+
+static llmgr_status replace_route(struct ls_tx *tx, const struct repair *repair, int64_t *changed,
+                                  struct llmgr_error *err)
+{
+    return ls_exec(tx, LS_SELECTION_REPAIR_ROUTE,
+                   LS_ARGS(ls_text(repair->user), ls_text(repair->slot),
+                           ls_int(repair->gone->route_id), ls_int(repair->platform_id),
+                           ls_int(repair->model_id)),
+                   changed, err);
+}
+
 static llmgr_status replace(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct repair *repair = context;
     int64_t changed = 0;
 
-    llmgr_status status =
-        ls_exec(tx, LS_SELECTION_REPAIR,
-                LS_ARGS(ls_text(repair->user), ls_text(repair->slot),
-                        ls_int(repair->gone->platform_id), ls_int(repair->gone->model_id),
-                        ls_int(repair->platform_id), ls_int(repair->model_id)),
-                &changed, err);
+    llmgr_status status = repair->gone->route_id != 0 ? replace_route(tx, repair, &changed, err)
+                                                      : replace_model(tx, repair, &changed, err);
     if (status != LLMGR_OK)
         return status;
     repair->moved = changed == 0;

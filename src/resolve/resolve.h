@@ -56,6 +56,9 @@ struct lr_request {
     struct lb_str model; /* empty: by slot; else a name, see below */
     int64_t platform_id; /* not 0, and no model: this platform, for what it keeps */
     const struct lr_key_chooser *chooser; /* NULL: the first usable key */
+    int64_t route_id; /* not 0: this route's target of the next number, whatever model says; the
+                         slot, if one led here, only goes into the target */
+    uint32_t route_target; /* from 0; ERR_NOT_FOUND if it is not there */
 };
 
 /*
@@ -66,11 +69,16 @@ struct lr_request {
  *
  * By model, the first of these that finds anything:
  *   1  "auto" or "main": the slot main; the name of a slot with a stored choice: that slot
- *   2  "platform/display name", then 3 "platform/model name" (each '/' is tried as the border)
- *   4  a display name
- *   5  a model name
+ *   2  the name of a route, own ones first
+ *   3  "platform/display name", then 4 "platform/model name" (each '/' is tried as the border)
+ *   5  a display name
+ *   6  a model name
+ *   7  what an alias stands for, by 1 to 6
  * Within one of them: models with a usable key before those without, then own platforms before
  * system platforms, then the order in which people see them.
+ *
+ * A route, by its name or as the choice of a slot: its first target with a usable key, else its
+ * first target that is there, whose missing key is then the error. See route.h for the others.
  *
  * By platform: the choice of the slot main if it stands there, else the platform's first model, or
  * none.
@@ -100,6 +108,9 @@ struct lr_target {
     uint32_t key_count;         /* usable keys of this payer here */
     bool key_withheld;          /* the chooser took none of them: a payer, and no key */
     struct lb_str key_env; /* variable the server key would come from, for messages; may be empty */
+    int64_t route_id;      /* the route that was asked; 0: none */
+    struct lb_str route;   /* its name */
+    uint32_t route_target; /* which of its targets this is, from 0 */
     bool is_default;       /* nothing was stored for slot or main */
     bool repaired;         /* the stored choice was gone and has been replaced */
     bool fell_back; /* the stored choice is kept, not used: hidden by the mode, or gone and the
@@ -126,8 +137,9 @@ void lr_close(struct lm_manager *manager);
 
 /*
  * Resolves through the manager's shared views; any thread. Errors: ERR_NOT_FOUND (no such model
- * or slot target, nothing to fall back to), ERR_NO_KEY (the text says which variable to set or
- * where to store a key; the target is filled all the same), ERR_DATABASE…, ERR_NO_MEMORY.
+ * or slot target, nothing to fall back to; of a route of which no target is there, user, slot and
+ * route of the target are filled), ERR_NO_KEY (the text says which variable to set or where to
+ * store a key; the target is filled all the same), ERR_DATABASE…, ERR_NO_MEMORY.
  */
 LLMGR_MUST_CHECK llmgr_status lr_resolve(struct lm_manager *manager,
                                          const struct lr_request *request, struct lb_arena *arena,

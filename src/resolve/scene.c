@@ -54,6 +54,7 @@ static struct lr_selection *next_gone(const struct lr_scene *scene,
     struct lr_selection *selections = lr_profile_selections(scene->profile);
     const struct lm_platform *platform;
     const struct lm_model *model;
+    const struct lm_route *route;
     struct lr_choice choice;
 
     if (request != NULL) {
@@ -61,8 +62,8 @@ static struct lr_selection *next_gone(const struct lr_scene *scene,
         return choice.gone;
     }
     for (uint32_t i = 0; i < scene->profile->selection_count; i++) {
-        if (!selections[i].stuck &&
-            lr_look_up_selection(scene, &selections[i], &platform, &model) == LR_REASON_GONE)
+        if (!selections[i].stuck && lr_look_up_selection(scene, &selections[i], &platform, &model,
+                                                         &route) == LR_REASON_GONE)
             return &selections[i];
     }
     return NULL;
@@ -79,7 +80,7 @@ static void carry_marks(const struct lr_profile *from, const struct lr_profile *
             continue;
         fresh->repaired = old->repaired;
         fresh->stuck = old->stuck && fresh->platform_id == old->platform_id &&
-                       fresh->model_id == old->model_id;
+                       fresh->model_id == old->model_id && fresh->route_id == old->route_id;
     }
 }
 

@@ -51,16 +51,41 @@ llmgr_status lr_request_check(const struct lr_request *request, struct llmgr_err
 /* A slice as two arguments of "%.*s", cut to what an error shows. */
 #define SHOW(s) (int)lb_utf8_cut((s), SHOWN_MAX), (s).p
 
+/* None of its targets is there; or, of a request for one of them, that one is not. */
+static llmgr_status fail_route(const struct lr_request *request, const struct lm_route *route,
+                               struct llmgr_error *err)
+{
+    const uint32_t at = request->route_id != 0 ? request->route_target : 0;
+
+    if (route->count == 0 || at >= route->count)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("the route '%.*s' has no target"),
+                       SHOW(route->name));
+    if (request->route_id != 0 || route->count == 1)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                       N_("the route '%.*s' names '%.*s', and there is no such model"),
+                       SHOW(route->name), SHOW(route->targets[at].model));
+    return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                   N_("none of the %u models that the route '%.*s' names is there, from '%.*s' to "
+                      "'%.*s'"),
+                   route->count, SHOW(route->name), SHOW(route->targets[0].model),
+                   SHOW(route->targets[route->count - 1].model));
+}
+
 static llmgr_status fail_not_found(const struct lr_scene *scene, const struct lr_request *request,
                                    const struct lr_choice *choice, struct llmgr_error *err)
 {
     uint32_t count;
 
+    if (choice->route != NULL)
+        return fail_route(request, choice->route, err);
+    if (request->route_id != 0)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no route %lld"),
+                       (long long)request->route_id);
     if (choice->slot.size == 0 && choice->alias.name.p != NULL)
         return lb_fail(
             err, LLMGR_ERR_NOT_FOUND,
             N_("there is no model '%.*s': the alias '%.*s' stands for '%.*s', and there is "
-               "no such model or slot"),
+               "no such model, route or slot"),
             SHOW(request->model), SHOW(choice->alias.name), SHOW(choice->alias.target));
     if (choice->slot.size == 0)
         return lb_fail(err, LLMGR_ERR_NOT_FOUND,
@@ -216,44 +241,64 @@ static void fill_key(const struct lr_scene *scene, const struct lr_request *requ
     target->account_id = key.account_id;
 }
 
+static void fill_platform(const struct lr_choice *choice, const struct lb_host *host,
+                          struct lr_target *target)
+{
+    const struct lm_platform *platform = choice->platform;
+
+    target->platform_id = platform->id;
+    target->platform_name = platform->name;
+    target->base_url = platform->base_url;
+    target->origin = platform->origin;
+    target->protocol = platform->protocol;
+    target->native_paths = platform->native_paths;
+    target->headers = platform->headers;
+    target->platform_is_sys = platform->is_sys;
+    target->no_stream_options = rejects_options(platform, host);
+    target->payer = choice->key.payer;
+    target->key_env = platform->key_env;
+}
+
+static void fill_model(const struct lm_model *model, struct lr_target *target)
+{
+    target->model_id = model->id;
+    target->model_name = model->model_name;
+    target->display_name = model->display_name;
+    target->extra_body = model->extra_body;
+}
+
+static void fill_route(const struct lr_choice *choice, struct lr_target *target)
+{
+    target->route_id = choice->route->id;
+    target->route = choice->route->name;
+    target->route_target = choice->target;
+}
+
 llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_request *request,
                               const struct lr_choice *choice, struct lb_arena *arena,
                               struct lr_target *target, struct llmgr_error *err)
 {
-    const struct lm_platform *platform = choice->platform;
-    const struct lm_model *model = choice->model;
-
-    if (platform == NULL)
+    if (choice->platform == NULL && choice->route == NULL)
         return lr_choice_status(scene, request, choice, err);
     struct lr_target copy = {
         .user = scene->user,
         .slot = choice->slot,
-        .platform_id = platform->id,
-        .platform_name = platform->name,
-        .base_url = platform->base_url,
-        .origin = platform->origin,
-        .protocol = platform->protocol,
-        .native_paths = platform->native_paths,
-        .headers = platform->headers,
-        .platform_is_sys = platform->is_sys,
-        .no_stream_options = rejects_options(platform, arena->host),
-        .payer = choice->key.payer,
-        .key_env = platform->key_env,
         .is_default = choice->is_default,
         .repaired = choice->selection != NULL && choice->selection->repaired,
         .fell_back = choice->fell_back,
     };
-    if (model != NULL) {
-        copy.model_id = model->id;
-        copy.model_name = model->model_name;
-        copy.display_name = model->display_name;
-        copy.extra_body = model->extra_body;
-    }
-    fill_key(scene, request, &choice->key, &copy);
+    if (choice->platform != NULL)
+        fill_platform(choice, arena->host, &copy);
+    if (choice->model != NULL)
+        fill_model(choice->model, &copy);
+    if (choice->route != NULL)
+        fill_route(choice, &copy);
+    if (choice->platform != NULL)
+        fill_key(scene, request, &choice->key, &copy);
     struct lb_str *const texts[] = {
         &copy.user,     &copy.slot,         &copy.platform_name, &copy.base_url,   &copy.origin,
         &copy.protocol, &copy.model_name,   &copy.display_name,  &copy.extra_body, &copy.sealed_key,
-        &copy.key_env,  &copy.native_paths, &copy.headers,
+        &copy.key_env,  &copy.native_paths, &copy.headers,       &copy.route,
     };
     if (!own_texts(arena, texts, sizeof texts / sizeof *texts))
         return lb_fail_memory(err);

@@ -99,21 +99,28 @@ static const struct lr_profile *find(const struct lr_view *view, uint64_t hash, 
     return lb_str_eq(lr_profile_user(view->oversized), user) ? view->oversized : NULL;
 }
 
-llmgr_status lr_view_answer(struct lr_view *view, uint64_t hash, struct lb_str user,
-                            const struct lr_request *request, struct lb_arena *arena,
-                            struct lr_target *target, enum lr_view_result *result,
-                            struct llmgr_error *err)
+bool lr_view_scene(const struct lr_view *view, uint64_t hash, struct lb_str user,
+                   struct lr_scene *scene)
 {
-    struct lr_scene scene = {
+    *scene = (struct lr_scene){
         .options = &view->manager->options,
         .catalogue = view->catalogue,
         .profile = find(view, hash, user),
         .user = user,
         .is_system = lm_is_system_user(user),
     };
+    return scene->profile != NULL;
+}
+
+llmgr_status lr_view_answer(struct lr_view *view, uint64_t hash, struct lb_str user,
+                            const struct lr_request *request, struct lb_arena *arena,
+                            struct lr_target *target, enum lr_view_result *result,
+                            struct llmgr_error *err)
+{
+    struct lr_scene scene;
     struct lr_choice choice;
 
-    if (scene.profile == NULL) {
+    if (!lr_view_scene(view, hash, user, &scene)) {
         *result = LR_VIEW_MISS;
         return LLMGR_OK;
     }

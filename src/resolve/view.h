@@ -7,6 +7,7 @@
 
 #include "manager/handle.h"
 #include "resolve/cache.h"
+#include "resolve/choose.h"
 #include "resolve/profile.h"
 #include "resolve/resolve.h"
 
@@ -20,6 +21,9 @@ struct lr_view {
     bool drop_all;                  /* while catching up */
 };
 
+/* What there is for this user, borrowed from the view; false if the profile is not in memory. */
+bool lr_view_scene(const struct lr_view *view, uint64_t hash, struct lb_str user,
+                   struct lr_scene *scene);
 /* Answers from memory; MISS if the profile is not there or needs a repair. Refreshed before. */
 LLMGR_MUST_CHECK llmgr_status lr_view_answer(struct lr_view *view, uint64_t hash,
                                              struct lb_str user, const struct lr_request *request,

@@ -35,6 +35,8 @@ const char *const LS_TABLES[] = {
     "llm_journals",
     "llm_answers",
     "llm_aliases",
+    "llm_routes",
+    "llm_hidden_routes",
 };
 const size_t LS_TABLE_COUNT = sizeof LS_TABLES / sizeof LS_TABLES[0];
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Which route a request asks for. The order of names is choose.c's; here nothing is resolved. */
+#include "resolve/route.h"
+
+#include "manager/handle.h"
+#include "resolve/alias.h"
+#include "resolve/scene.h"
+#include "resolve/view.h"
+
+/* As lr_choose_by_slot, of which it is the first half. */
+static const struct lm_route *of_slot(const struct lr_scene *scene, struct lb_str slot,
+                                      struct lr_selection **gone)
+{
+    const struct lb_str slots[] = {slot, LB_STR(LLMGR_SLOT_MAIN)};
+
+    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
+        struct lr_selection *selection = lr_profile_selection(scene->profile, slots[i]);
+        const struct lm_platform *platform;
+        const struct lm_model *model;
+        const struct lm_route *route = NULL;
+        if (selection == NULL)
+            continue;
+        enum lr_reason found = lr_look_up_selection(scene, selection, &platform, &model, &route);
+        if (found == LR_REASON_GONE && !selection->stuck)
+            *gone = selection;
+        if (found != LR_REASON_HIDDEN_BY_MODE)
+            return route;
+    }
+    return NULL;
+}
+
+/* *is_slot: the name is a slot's, whatever that has chosen. */
+static const struct lm_route *of_name(const struct lr_scene *scene, struct lb_str name,
+                                      bool *is_slot, struct lr_selection **gone)
+{
+    struct lb_str slot = lr_slot_named(scene, name);
+
+    *is_slot = slot.size != 0;
+    return *is_slot ? of_slot(scene, slot, gone) : lr_route_named(scene, name);
+}
+
+static const struct lm_route *of_alias(const struct lr_scene *scene, struct lb_str name,
+                                       struct lr_selection **gone)
+{
+    struct lr_choice choice;
+    struct lm_alias alias;
+    bool is_slot;
+
+    if (!lr_alias_for(scene, name, &alias))
+        return NULL;
+    lr_choose_by_model(scene, name, &choice);
+    return choice.platform == NULL ? of_name(scene, alias.target, &is_slot, gone) : NULL;
+}
+
+const struct lm_route *lr_route_asked(const struct lr_scene *scene,
+                                      const struct lr_request *request, struct lr_selection **gone)
+{
+    bool is_slot = false;
+
+    *gone = NULL;
+    if (request->route_id != 0)
+        return lr_route_seen(scene, request->route_id);
+    if (request->model.size != 0) {
+        const struct lm_route *route = of_name(scene, request->model, &is_slot, gone);
+        return route != NULL || is_slot ? route : of_alias(scene, request->model, gone);
+    }
+    if (request->platform_id != 0)
+        return NULL;
+    return of_slot(scene, request->slot.size != 0 ? request->slot : LB_STR(LLMGR_SLOT_MAIN), gone);
+}
+
+llmgr_status lr_view_route(struct lr_view *view, const struct lr_request *request,
+                           const struct lm_route **route, enum lr_view_result *result,
+                           struct llmgr_error *err)
+{
+    struct lb_str user = lm_effective_user(view->manager, request->user);
+    struct lr_selection *gone = NULL;
+    struct lr_scene scene;
+
+    llmgr_status status = lr_request_check(request, err);
+    if (status != LLMGR_OK)
+        return status;
+    *route = NULL;
+    *result = LR_VIEW_MISS;
+    if (!lr_view_scene(view, lm_user_hash(view->manager, user), user, &scene))
+        return LLMGR_OK;
+    *route = lr_route_asked(&scene, request, &gone);
+    if (gone == NULL)
+        *result = LR_VIEW_DONE;
+    return LLMGR_OK;
+}

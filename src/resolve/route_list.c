@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* The routes that a user sees, with what of their targets is there. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "manager/handle.h"
+#include "resolve/route.h"
+#include "resolve/scene.h"
+#include "store/store.h"
+
+/* ---- What the user hides --------------------------------------------------------------------- */
+
+struct hidden {
+    int64_t *ids; /* ascending */
+    size_t count;
+    size_t capacity;
+};
+
+static llmgr_status take_hidden(const struct ls_rows *row, void *context, struct llmgr_error *err)
+{
+    struct hidden *hidden = context;
+
+    (void)err;
+    /* There is room for every route that the user sees; more rows are of routes that went since. */
+    if (hidden->count < hidden->capacity)
+        hidden->ids[hidden->count++] = ls_column_int(row, 0);
+    return LLMGR_OK;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static bool is_hidden(const struct hidden *hidden, int64_t id)
+{
+    return hidden->count != 0 &&
+           bsearch(&id, hidden->ids, hidden->count, sizeof *hidden->ids, compare_ids) != NULL;
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+static bool fill_targets(const struct lr_scene *scene, const struct lm_route *route,
+                         struct lb_arena *arena, struct llmgr_route *item)
+{
+    struct llmgr_route_target *targets =
+        lb_arena_calloc(arena, (size_t)route->count + 1, sizeof *targets);
+
+    if (targets == NULL)
+        return false;
+    for (uint32_t i = 0; i < route->count; i++) {
+        struct lr_choice found = {.platform = NULL};
+        lr_choose_target(scene, route, i, &found);
+        targets[i] = (struct llmgr_route_target){
+            .model = lr_keep_text(arena, route->targets[i].model),
+            .weight = route->targets[i].weight,
+            .first_byte_timeout_ms = route->targets[i].first_byte_ms,
+            .missing = found.platform == NULL,
+            .api_key_set = found.platform != NULL && found.key.payer != LM_PAYER_NONE,
+        };
+        if (targets[i].model == NULL)
+            return false;
+        item->api_key_set = item->api_key_set || targets[i].api_key_set;
+    }
+    item->targets = targets;
+    item->target_count = route->count;
+    return true;
+}
+
+static bool fill_route(const struct lr_scene *scene, const struct lm_route *route,
+                       const struct hidden *hidden, struct lb_arena *arena,
+                       struct llmgr_route *item)
+{
+    *item = (struct llmgr_route){
+        .route_id = route->id,
+        .name = lr_keep_text(arena, route->name),
+        .display_name =
+            lr_keep_text(arena, route->display_name.size != 0 ? route->display_name : route->name),
+        .is_sys = route->is_sys,
+        .managed = route->in_file ? "file" : "database",
+        .route_hide = is_hidden(hidden, route->id),
+        .pick = route->pick,
+        .sticky = route->sticky,
+        .on_exhausted = route->on_exhausted,
+        .attempts = route->attempts,
+        .deadline_ms = route->deadline_ms,
+        .created_at_ms = route->created_at * 1000,
+    };
+    return item->name != NULL && item->display_name != NULL &&
+           fill_targets(scene, route, arena, item);
+}
+
+static llmgr_status list(const struct lr_scene *scene, const struct hidden *hidden,
+                         struct lb_arena *arena, struct llmgr_route **items, size_t *count,
+                         struct llmgr_error *err)
+{
+    const struct lm_route *own = lr_profile_routes(scene->profile);
+    uint32_t own_count = scene->profile->route_count;
+    uint32_t system_count;
+    const struct lm_route *system = lm_catalogue_routes(scene->catalogue, &system_count);
+    struct llmgr_route *made =
+        lb_arena_calloc(arena, (size_t)own_count + system_count + 1, sizeof *made);
+    bool kept = made != NULL;
+
+    for (uint32_t i = 0; kept && i < own_count; i++)
+        kept = fill_route(scene, &own[i], hidden, arena, &made[i]);
+    for (uint32_t i = 0; kept && i < system_count; i++)
+        kept = fill_route(scene, &system[i], hidden, arena, &made[own_count + i]);
+    if (!kept)
+        return lb_fail_memory(err);
+    *items = made;
+    *count = (size_t)own_count + system_count;
+    return LLMGR_OK;
+}
+
+llmgr_status lr_routes(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
+                       struct llmgr_route **items, size_t *count, struct llmgr_error *err)
+{
+    struct lr_question question;
+    struct hidden hidden = {0};
+
+    llmgr_status status = lr_question_begin(manager, user, &question, err);
+    if (status != LLMGR_OK)
+        return status;
+    uint32_t system_count;
+    lm_catalogue_routes(question.scene.catalogue, &system_count);
+    hidden.capacity = (size_t)system_count + question.scene.profile->route_count;
+    hidden.ids = lb_arena_calloc(&question.scratch, hidden.capacity + 1, sizeof *hidden.ids);
+    if (hidden.ids == NULL)
+        status = lb_fail_memory(err);
+    /* Without routes there is nothing to hide. */
+    if (status == LLMGR_OK && hidden.capacity != 0)
+        status = ls_read_each(manager->store, LS_READ_ONE, LS_PROFILE_HIDDEN_ROUTES,
+                              LS_ARGS(ls_text(question.scene.user)), take_hidden, &hidden, err);
+    if (status == LLMGR_OK)
+        status = list(&question.scene, &hidden, arena, items, count, err);
+    lr_question_end(&question);
+    return status;
+}

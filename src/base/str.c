@@ -26,13 +26,19 @@ int lb_str_cmp(struct lb_str a, struct lb_str b)
     return a.size < b.size ? -1 : a.size > b.size;
 }
 
+/* Nearly all texts begin and end with something visible. */
+static bool is_one_of(char c, const char *blanks, size_t count)
+{
+    return (unsigned char)c <= ' ' && memchr(blanks, c, count) != NULL;
+}
+
 static struct lb_str without(struct lb_str s, const char *blanks, size_t count)
 {
-    while (s.size != 0 && memchr(blanks, s.p[0], count) != NULL) {
+    while (s.size != 0 && is_one_of(s.p[0], blanks, count)) {
         s.p++;
         s.size--;
     }
-    while (s.size != 0 && memchr(blanks, s.p[s.size - 1], count) != NULL)
+    while (s.size != 0 && is_one_of(s.p[s.size - 1], blanks, count))
         s.size--;
     return s;
 }

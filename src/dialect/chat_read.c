@@ -3,6 +3,7 @@
 #include "dialect/answer.h"
 
 #include "dialect/error_read.h"
+#include "dialect/said.h"
 #include "dialect/usage.h"
 
 llmgr_status ld_answer_init(const struct lb_host *host, struct llmgr_answer *answer,
@@ -98,6 +99,68 @@ static bool says_something(const json_t *value, int depth)
     return json_string_length(value) > 0 || json_is_true(value) || json_number_value(value) != 0;
 }
 
+/* MiniMax's: a status that is not 0. */
+static bool is_refused(const json_t *base)
+{
+    return json_number_value(json_object_get(base, "status_code")) != 0;
+}
+
+/* What it says of itself beside an answer: whether it failed, and in words. */
+struct complaint {
+    bool accuses, fine; /* by a code or the like */
+    bool tells;
+};
+
+static void take_code(struct complaint *complaint, const json_t *code)
+{
+    bool is_number = json_is_number(code);
+    bool fine = is_number
+                    ? ld_said_fine_number(json_number_value(code))
+                    : ld_said_fine_word(lb_str(json_string_value(code), json_string_length(code)));
+
+    if (!is_number && json_string_length(code) == 0)
+        return;
+    complaint->fine |= fine;
+    complaint->accuses |= !fine;
+}
+
+static bool has_text(const json_t *root, const char *name)
+{
+    return lj_json_str(root, name).size > 0;
+}
+
+/* As the gateway's reader has it (sniff.h). */
+static struct complaint complaint_of(const json_t *root)
+{
+    const json_t *success = json_object_get(root, "success");
+    struct complaint complaint = {.fine = json_is_true(success)};
+
+    take_code(&complaint, json_object_get(root, "error_code"));
+    complaint.tells = complaint.accuses || has_text(root, "message") || has_text(root, "msg") ||
+                      has_text(root, "detail") || has_text(root, "error_message");
+    take_code(&complaint, json_object_get(root, "code"));
+    complaint.accuses |= json_is_false(success) || has_text(root, "error_message");
+    return complaint;
+}
+
+/* A failure's code with its text, where there is no answer. */
+static bool is_accusation(const json_t *root)
+{
+    const struct complaint complaint = complaint_of(root);
+
+    return complaint.accuses && complaint.tells && !has_text(root, "type") &&
+           !json_is_object(json_array_get(json_object_get(root, "choices"), 0)) &&
+           !json_is_object(json_object_get(root, "usage"));
+}
+
+/* What is a whole answer and holds none says it by a text alone, too. */
+static bool is_complaint(const json_t *root)
+{
+    const struct complaint complaint = complaint_of(root);
+
+    return complaint.accuses || (complaint.tells && !complaint.fine);
+}
+
 /*
  * The error of an answer, or of its first choice; an object "error" is one itself. NULL: none.
  * *holder: what it stands in.
@@ -105,11 +168,16 @@ static bool says_something(const json_t *value, int depth)
 static const json_t *find_error(const json_t *root, const json_t **holder)
 {
     enum { DEPTH = 2 }; /* as the gateway's reader looks (sniff.c) */
+    static const char *const NAMES[] = {"error", "errors", "ErrorMsg"};
 
     *holder = root;
-    if (says_something(json_object_get(root, "error"), DEPTH))
-        return json_object_get(root, "error");
-    if (lb_str_eq_c(lj_json_str(root, "object"), "error"))
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (says_something(json_object_get(root, NAMES[i]), DEPTH))
+            return json_object_get(root, NAMES[i]);
+    }
+    if (is_refused(json_object_get(root, "base_resp")))
+        return json_object_get(root, "base_resp");
+    if (lb_str_eq_c(lj_json_str(root, "object"), "error") || is_accusation(root))
         return root;
     *holder = json_array_get(json_object_get(root, "choices"), 0);
     const json_t *error = json_object_get(*holder, "error");
@@ -151,13 +219,6 @@ bool ld_error_of(const struct lb_host *host, const json_t *root, struct llmgr_er
     if (error != NULL)
         tell_error(host, error, holder, err);
     return error != NULL;
-}
-
-/* What is no answer, and says why, as the gateway's reader has it (sniff.h). */
-static bool complains(const json_t *root)
-{
-    return lj_json_str(root, "message").size > 0 || lj_json_str(root, "msg").size > 0 ||
-           lj_json_str(root, "detail").size > 0;
 }
 
 /* The string as a C string in the answer's arena, or NULL for an empty slice without p. */
@@ -225,7 +286,7 @@ static llmgr_status read_root(const struct lb_host *host, const json_t *root,
 
     if (ld_error_of(host, root, err))
         return err->status;
-    if (!json_is_object(choice) && complains(root)) {
+    if (!json_is_object(choice) && is_complaint(root)) {
         tell_error(host, root, root, err);
         return err->status;
     }
@@ -259,13 +320,16 @@ llmgr_status ld_chat_read(const struct lb_host *host, struct lb_str body,
     json_t *root = lj_json_read(body, &short_of_memory);
     if (root == NULL && short_of_memory)
         return lb_fail_memory(err);
-    if (!json_is_object(root)) {
+    const json_t *first = json_array_get(root, 0); /* Gemini lists its errors */
+    if (!json_is_object(root) && !(json_is_object(first) && ld_error_of(host, first, &why))) {
         json_decref(root);
         return lb_fail(err, LLMGR_ERR_PROTOCOL,
                        N_("the platform's answer is not a JSON object; is its base URL that of an "
                           "OpenAI-compatible service?"));
     }
-    llmgr_status status = ld_answer_init(host, &read, &why);
+    llmgr_status status = why.status;
+    if (status == LLMGR_OK)
+        status = ld_answer_init(host, &read, &why);
     if (status == LLMGR_OK) {
         status = read_root(host, root, &read, &why);
         if (status == LLMGR_OK && keep(ld_answer_arena(&read), body, &read.json) != LLMGR_OK)

@@ -21,19 +21,20 @@ void ld_echo_keep(struct ld_echo *echo, struct lb_str event, struct lb_str text)
 }
 
 /*
- * The decoded size, roughly, of a string's inside; false if it ends elsewhere. Control characters
- * are none of JSON's, but some are line ends: such events are read.
+ * The decoded size, roughly, of a string's inside of `size` bytes, behind which a quote stands in
+ * `text`; false if it ends elsewhere. Control characters are none of JSON's, but some are line
+ * ends: such events are read.
  */
-static bool measure(struct lb_str text, uint64_t *size)
+static bool measure(struct lb_str text, size_t size, uint64_t *text_size)
 {
     size_t escapes = 0;
 
-    for (size_t at = 0; (at = lj_scan_string(text.p, at, text.size)) < text.size; at += 2) {
-        if (text.p[at] != '\\' || text.size - at < 2 || (unsigned char)text.p[at + 1] < 0x20)
+    for (size_t at = 0; (at = lj_scan_string(text.p, at, text.size)) < size; at += 2) {
+        if (text.p[at] != '\\' || size - at < 2 || (unsigned char)text.p[at + 1] < 0x20)
             return false;
         escapes++;
     }
-    *size = text.size - escapes;
+    *text_size = size - escapes;
     return true;
 }
 
@@ -44,5 +45,5 @@ bool ld_echo_is(const struct ld_echo *echo, struct lb_str event, uint64_t *text_
     if (head == 0 || event.size < head + tail || memcmp(event.p, echo->bytes, head) != 0 ||
         memcmp(event.p + event.size - tail, echo->bytes + head, tail) != 0)
         return false;
-    return measure(lb_str(event.p + head, event.size - head - tail), text_size);
+    return measure(lb_str(event.p + head, event.size - head), event.size - head - tail, text_size);
 }

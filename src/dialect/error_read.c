@@ -126,8 +126,12 @@ void ld_clean_text(struct lb_str raw, size_t max, struct lb_buf *text)
 
 /* The members that have been seen to hold the message, in the order to look for them. */
 static const char *const MESSAGE_NAMES[] = {
-    "message", "msg", "error_msg", "error_description", "detail", "details", "title",
+    "message",           "msg",    "error_msg", "error_message", "status_msg",
+    "error_description", "detail", "details",   "title",         "Msg",
 };
+
+/* And those that hold what it stands in. */
+static const char *const HOLDERS[] = {"error", "errors", "base_resp", "ErrorMsg"};
 
 /* The message in a JSON value, some levels down; the empty slice if there is none. */
 static struct lb_str find_message(const json_t *value, int depth)
@@ -142,7 +146,8 @@ static struct lb_str find_message(const json_t *value, int depth)
         return find_message(json_array_get(value, 0), depth + 1);
     if (!json_is_object(value))
         return found;
-    found = find_message(json_object_get(value, "error"), depth + 1);
+    for (size_t i = 0; found.size == 0 && i < sizeof HOLDERS / sizeof HOLDERS[0]; i++)
+        found = find_message(json_object_get(value, HOLDERS[i]), depth + 1);
     for (size_t i = 0; found.size == 0 && i < sizeof MESSAGE_NAMES / sizeof MESSAGE_NAMES[0]; i++)
         found = find_message(json_object_get(value, MESSAGE_NAMES[i]), depth + 1);
     return found;

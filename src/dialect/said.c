@@ -204,6 +204,25 @@ const json_t *ld_said_error(const json_t *root)
     return json_is_object(error) ? error : root;
 }
 
+/* ---- Success --------------------------------------------------------------------------------- */
+
+bool ld_said_fine_number(double code)
+{
+    return code == 0 || code == 200;
+}
+
+bool ld_said_fine_word(struct lb_str code)
+{
+    static const struct lb_str WORDS[] = {LB_STR(""), LB_STR("ok"), LB_STR("success")};
+    uint64_t number;
+
+    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++) {
+        if (lb_str_eq_nocase(code, WORDS[i]))
+            return true;
+    }
+    return lb_str_to_u64(code, &number) && ld_said_fine_number((double)number);
+}
+
 /* ---- About the key --------------------------------------------------------------------------- */
 
 /* Codes, types and reasons, as parts of them, in lower case. */

@@ -18,6 +18,10 @@ json_t *ld_said_json(const struct lb_host *host, struct lb_str body);
 /* Where code, type and param stand: the member `error`, the first of a list, or the root itself. */
 const json_t *ld_said_error(const json_t *root);
 
+/* Is this code, as a word or as a number, one of success? An empty one is no failure's either. */
+bool ld_said_fine_word(struct lb_str code);
+bool ld_said_fine_number(double code);
+
 /*
  * Is this refusal with status 403 about the API key? Platforms say 403 of much else: what
  * moderation or a region forbids, which clients they serve, what an account may use. Only words

@@ -7,58 +7,16 @@
  */
 #include "dialect/sniff.h"
 
+#include "dialect/said.h"
+#include "dialect/sniff_names.h"
 #include "json/scan.h"
 
-/* XX(NAME, "name", its second character): no two share both their size and that character. */
-#define NAME_MAP(XX)                                                                               \
-    XX(USAGE, "usage", 's')                                                                        \
-    XX(TYPE, "type", 'y')                                                                          \
-    XX(OBJECT, "object", 'b')                                                                      \
-    XX(STATUS, "status", 't')                                                                      \
-    XX(ERROR, "error", 'r')                                                                        \
-    XX(RESPONSE, "response", 'e')                                                                  \
-    XX(MESSAGE, "message", 'e')                                                                    \
-    XX(MSG, "msg", 's')                                                                            \
-    XX(DETAIL, "detail", 'e')                                                                      \
-    XX(CHOICES, "choices", 'h')                                                                    \
-    XX(FINISH_REASON, "finish_reason", 'i')                                                        \
-    XX(STOP_REASON, "stop_reason", 't')                                                            \
-    XX(DATA, "data", 'a')                                                                          \
-    XX(DELTA, "delta", 'e')                                                                        \
-    XX(OUTPUT, "output", 'u')                                                                      \
-    XX(CONTENT, "content", 'o')                                                                    \
-    XX(REASONING_CONTENT, "reasoning_content", 'e')                                                \
-    XX(REASONING, "reasoning", 'e')                                                                \
-    XX(TEXT, "text", 'e')                                                                          \
-    XX(THINKING, "thinking", 'h')                                                                  \
-    XX(PARTIAL_JSON, "partial_json", 'a')                                                          \
-    XX(ARGUMENTS, "arguments", 'r')
-
-enum name {
-    NAME_NONE, /* an array's level, or a name that is none of ours */
-#define NAME_ENUM(name, text, second) NAME_##name,
-    NAME_MAP(NAME_ENUM)
-#undef NAME_ENUM
-        NAME_COUNT
-};
-
-static const char *const NAMES[NAME_COUNT] = {
-#define NAME_TEXT(name, text, second) [NAME_##name] = text,
-    NAME_MAP(NAME_TEXT)
-#undef NAME_TEXT
-};
-
-enum { NAME_SIZES = 18, SECONDS = 32 };
-
-/* Two names that meet in a slot are a compiler's warning (-Woverride-init). */
-static const uint8_t SLOTS[NAME_SIZES][SECONDS] = {
-#define NAME_SLOT(name, text, second) [sizeof(text) - 1][(second) % SECONDS] = NAME_##name,
-    NAME_MAP(NAME_SLOT)
-#undef NAME_SLOT
-};
-
 #define BIT(name) (UINT32_C(1) << NAME_##name)
-#define COMPLAINTS (BIT(MESSAGE) | BIT(MSG) | BIT(DETAIL))
+#define COMPLAINTS (BIT(MESSAGE) | BIT(MSG) | BIT(DETAIL) | BIT(ERROR_MESSAGE))
+#define CODES (BIT(CODE) | BIT(ERROR_CODE))
+/* Members whose values may tell of an error, there and at the top level only. */
+#define TOP_TELLERS (BIT(ERRORS) | BIT(ERROR_MSG) | BIT(BASE_RESP) | CODES | BIT(SUCCESS))
+#define ERROR_MEMBERS (BIT(ERROR) | BIT(ERRORS) | BIT(ERROR_MSG))
 #define CHAT_TEXT                                                                                  \
     (BIT(CONTENT) | BIT(REASONING_CONTENT) | BIT(REASONING) | BIT(TEXT) | BIT(ARGUMENTS))
 
@@ -86,11 +44,11 @@ static const bool SPEAKS[256] = {
     [']'] = true, [','] = true, ['t'] = true,
 };
 
-/* The same within an error, where a number says something unless it is 0. */
-static const bool ERROR_SPEAKS[256] = {
+/* The same within a member that may tell of an error: numbers speak, and the word false. */
+static const bool TELLER_SPEAKS[256] = {
     ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true, [','] = true,
-    ['t'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true,
-    ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true,
+    ['t'] = true, ['f'] = true, ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true,
+    ['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true,
 };
 
 void ld_sniff_init(struct ld_sniff *sniff, const struct lb_host *host,
@@ -114,7 +72,8 @@ void ld_sniff_reset(struct ld_sniff *sniff)
     sniff->in_string = sniff->escape = sniff->is_name = sniff->expect_name = false;
     sniff->started = sniff->deaf = sniff->copying = sniff->idle = false;
     sniff->error_inside = sniff->error_said = sniff->list = sniff->thing = false;
-    sniff->complains = false;
+    sniff->complains = sniff->accuses = sniff->fine = sniff->has_number = false;
+    sniff->in_list = sniff->element = false;
     sniff->error_depth = 0;
     sniff->speaks = SPEAKS;
     sniff->type[0] = '\0';
@@ -145,10 +104,10 @@ static bool is_top(const struct ld_sniff *sniff)
            (sniff->depth == 2 && (outer == NAME_RESPONSE || outer == NAME_MESSAGE));
 }
 
-/* Some platforms report the usage in the last choice of a stream. */
+/* Some platforms report the usage in the last choice of a stream; none lists its answers. */
 static bool is_usage(const struct ld_sniff *sniff)
 {
-    return name_here(sniff) == NAME_USAGE &&
+    return name_here(sniff) == NAME_USAGE && !sniff->in_list &&
            (is_top(sniff) || (sniff->depth == 3 && at_level(sniff, 1) == NAME_CHOICES));
 }
 
@@ -170,6 +129,13 @@ static bool is_text(const struct ld_sniff *sniff)
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
 
+enum { NUMBER_MAX = 100000 };
+
+static bool is_one_of(const struct ld_sniff *sniff, uint32_t names)
+{
+    return (names >> sniff->teller & 1) != 0;
+}
+
 /* An error here is one of the whole answer or event: elsewhere it is only hidden (the key). */
 static bool is_error_place(const struct ld_sniff *sniff)
 {
@@ -186,16 +152,53 @@ static void say_error(struct ld_sniff *sniff)
     sniff->error |= is_error_place(sniff);
 }
 
-/* The member `error` begins; its value is looked at down to the level below its own. */
-static void begin_error(struct ld_sniff *sniff)
+/* A code or a success, or none: it accuses where there is no answer. */
+static void say_code(struct ld_sniff *sniff, bool fine)
+{
+    sniff->fine |= fine;
+    sniff->accuses |= !fine;
+    sniff->complains |= !fine && sniff->teller == NAME_ERROR_CODE;
+}
+
+static void say_text(struct ld_sniff *sniff, struct lb_str text)
+{
+    if (is_one_of(sniff, ERROR_MEMBERS))
+        say_error(sniff);
+    else if (is_one_of(sniff, CODES) && sniff->depth == 1)
+        say_code(sniff, ld_said_fine_word(text));
+}
+
+/* A digit, or the first letter of true and false. */
+static void say_byte(struct ld_sniff *sniff, char c)
+{
+    if (is_one_of(sniff, ERROR_MEMBERS | BIT(BASE_RESP))) {
+        if (c != '0' && c != 'f' && (c != 't' || sniff->teller != NAME_BASE_RESP))
+            say_error(sniff);
+    } else if (sniff->depth == 1 && sniff->teller == NAME_SUCCESS) {
+        if (c == 't' || c == 'f')
+            say_code(sniff, c == 't');
+    } else if (sniff->depth == 1 && c >= '0' && c <= '9') {
+        sniff->has_number = true;
+        if (sniff->number < NUMBER_MAX)
+            sniff->number = 10 * sniff->number + (uint32_t)(c - '0');
+    }
+}
+
+/* A member begins that may tell of an error; its value is looked at down to the level below. */
+static void begin_error(struct ld_sniff *sniff, enum name teller)
 {
     sniff->error_depth = sniff->depth;
-    sniff->speaks = ERROR_SPEAKS;
+    sniff->teller = (uint8_t)teller;
+    sniff->has_number = false;
+    sniff->number = 0;
+    sniff->speaks = TELLER_SPEAKS;
 }
 
 /* It is over. One that said nothing was none: some platforms have an empty one in each chunk. */
 static void end_error(struct ld_sniff *sniff)
 {
+    if (sniff->has_number)
+        say_code(sniff, ld_said_fine_number(sniff->number));
     sniff->error_depth = 0;
     sniff->speaks = SPEAKS;
     sniff->error_inside = sniff->error_said;
@@ -211,10 +214,17 @@ static bool is_type(const struct ld_sniff *sniff)
 /* A string that is looked at, and not only counted. */
 static bool is_word(const struct ld_sniff *sniff)
 {
-    const uint32_t words =
-        BIT(TYPE) | BIT(OBJECT) | BIT(STATUS) | BIT(FINISH_REASON) | BIT(STOP_REASON) | COMPLAINTS;
+    const uint32_t words = BIT(TYPE) | BIT(OBJECT) | BIT(STATUS) | BIT(FINISH_REASON) |
+                           BIT(STOP_REASON) | COMPLAINTS | CODES;
 
     return (words >> name_here(sniff) & 1) != 0;
+}
+
+/* Are we in the member itself that all is an error of, or in MiniMax's? */
+static bool tells_error(const struct ld_sniff *sniff)
+{
+    return sniff->error_depth > 0 && sniff->depth == sniff->error_depth &&
+           is_one_of(sniff, ERROR_MEMBERS | BIT(BASE_RESP));
 }
 
 static void begin_string(struct ld_sniff *sniff, const char *inside)
@@ -226,7 +236,7 @@ static void begin_string(struct ld_sniff *sniff, const char *inside)
     sniff->string_size = 0;
     sniff->copy_size = 0;
     sniff->copied = sniff->is_name || is_word(sniff);
-    if (!sniff->is_name && name_here(sniff) == NAME_ERROR)
+    if (!sniff->is_name && tells_error(sniff))
         sniff->error_inside = true;
 }
 
@@ -241,24 +251,23 @@ static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size
     sniff->copy_size += copied;
 }
 
-static enum name find_name(struct lb_str name)
+/* A name ends within a member that may tell of an error, or it is the name of one. */
+static void follow_error(struct ld_sniff *sniff, enum name id)
 {
-    if (name.size < 2 || name.size >= NAME_SIZES)
-        return NAME_NONE;
-    uint8_t id = SLOTS[name.size][(unsigned char)name.p[1] % SECONDS];
-    bool same = id != NAME_NONE && memcmp(name.p, NAMES[id], name.size) == 0;
-    return same ? (enum name)id : NAME_NONE;
+    if (sniff->error_depth > 0 && sniff->depth <= sniff->error_depth)
+        end_error(sniff);
+    if (sniff->error_depth == 0 &&
+        (id == NAME_ERROR || (sniff->depth == 1 && (TOP_TELLERS >> id & 1) != 0)))
+        begin_error(sniff, id);
 }
 
-static void end_name(struct ld_sniff *sniff, struct lb_str name)
+static inline void end_name(struct ld_sniff *sniff, struct lb_str name)
 {
     const enum name id = find_name(name);
 
-    if (sniff->error_depth > 0 && sniff->depth <= sniff->error_depth)
-        end_error(sniff);
     sniff->path[sniff->depth] = (uint8_t)id;
-    if (id == NAME_ERROR && sniff->error_depth == 0)
-        begin_error(sniff);
+    if (sniff->error_depth > 0 || ((TOP_TELLERS | BIT(ERROR)) >> id & 1) != 0)
+        follow_error(sniff, id);
 }
 
 /* An empty reason, or the word null, is none: some platforms send it in each chunk. */
@@ -287,18 +296,17 @@ static void end_word(struct ld_sniff *sniff, struct lb_str word)
         sniff->error |= lb_str_eq(word, LB_STR("failed"));
     } else if (sniff->depth == 1 && (COMPLAINTS >> name_here(sniff) & 1) != 0) {
         sniff->complains |= word.size > 0;
+        sniff->accuses |= word.size > 0 && name_here(sniff) == NAME_ERROR_MESSAGE;
     } else if (is_finish(sniff)) {
         end_finish(sniff, word);
     }
 }
 
 /* `size`: of the whole string, of which `start` holds the first bytes if it is a word. */
-static void end_value(struct ld_sniff *sniff, struct lb_str start, size_t size, struct lb_str last)
+static void take_value(struct ld_sniff *sniff, struct lb_str start, size_t size, struct lb_str last)
 {
     if (sniff->error_depth > 0 && size > 0)
-        say_error(sniff);
-    if (name_here(sniff) == NAME_NONE)
-        return;
+        say_text(sniff, start);
     if (is_word(sniff))
         end_word(sniff, start);
     if (is_text(sniff)) {
@@ -306,6 +314,14 @@ static void end_value(struct ld_sniff *sniff, struct lb_str start, size_t size, 
         sniff->texts++;
         sniff->last = last;
     }
+}
+
+/* Most strings are nobody's. */
+static inline void end_value(struct ld_sniff *sniff, struct lb_str start, size_t size,
+                             struct lb_str last)
+{
+    if (sniff->error_depth > 0 || name_here(sniff) != NAME_NONE)
+        take_value(sniff, start, size, last);
 }
 
 /* The string that begin_string began ends at `quote`. */
@@ -397,7 +413,7 @@ static uint32_t reach_of_error(struct ld_sniff *sniff)
     const uint32_t other = reach_of(sniff);
     uint32_t most = sniff->error_depth + 2;
 
-    if (sniff->depth > most || sniff->depth > LD_SNIFF_LEVELS)
+    if ((sniff->depth > most || sniff->depth > LD_SNIFF_LEVELS) && is_one_of(sniff, ERROR_MEMBERS))
         say_error(sniff);
     most = most < LD_SNIFF_LEVELS ? most : LD_SNIFF_LEVELS;
     return most > other ? most : other;
@@ -414,7 +430,7 @@ static void open_level(struct ld_sniff *sniff, bool object)
 {
     if (object && sniff->depth == 2 && at_level(sniff, 1) == NAME_CHOICES)
         sniff->choices = true;
-    if (name_here(sniff) == NAME_ERROR)
+    if (tells_error(sniff))
         sniff->error_inside = true;
     if (!object && sniff->depth == 1 && name_here(sniff) == NAME_DATA)
         sniff->list = true;
@@ -441,19 +457,28 @@ static void close_level(struct ld_sniff *sniff)
     if (--sniff->depth < sniff->error_depth)
         end_error(sniff);
     if (sniff->depth == 0) {
-        sniff->whole = true;
-        sniff->deaf = true;
+        sniff->element = sniff->in_list;
+        sniff->whole = !sniff->in_list;
+        sniff->deaf = !sniff->in_list;
     }
 }
 
-/* The first byte decides whether there is an object at all. */
+/*
+ * The first byte decides whether there is an object at all. A list of objects (Gemini's) is read as
+ * one of them after the other.
+ */
 static void take_first(struct ld_sniff *sniff, char c)
 {
-    if (c == ' ' || c == '\n' || c == '\r' || c == '\t')
+    if (c == ' ' || c == '\n' || c == '\r' || c == '\t' || (c == ',' && sniff->element))
         return;
-    sniff->started = c == '{';
+    if (c == '[' && !sniff->in_list) {
+        sniff->in_list = true;
+        return;
+    }
+    sniff->whole = c == ']' && sniff->element;
     sniff->deaf = c != '{';
-    if (sniff->started)
+    sniff->started |= c == '{';
+    if (c == '{')
         open_level(sniff, true);
 }
 
@@ -510,9 +535,9 @@ static size_t take_members(struct ld_sniff *sniff, const char *bytes, size_t at,
         case ']':
             close_level(sniff);
             return at;
-        default: /* a number within an error; or true: of the other words none has its letter */
+        default: /* of a number or a word; outside of what may tell of an error it is a true */
             if (sniff->error_depth > 0)
-                say_error(sniff);
+                say_byte(sniff, c);
             break;
         }
     }
@@ -525,7 +550,7 @@ static size_t take_some(struct ld_sniff *sniff, const char *bytes, size_t at, si
         return skip_level(sniff, bytes, at, size);
     if (sniff->in_string)
         return run_string(sniff, bytes, at, size);
-    if (sniff->started)
+    if (sniff->depth > 0)
         return take_members(sniff, bytes, at, size);
     take_first(sniff, bytes[at]);
     return at + 1;

@@ -28,12 +28,17 @@ struct ld_sniff {
     bool error;        /* an "error" that says something, of the answer, its response or a choice;
                           an object "error", a response "failed", a finish_reason "error" */
     bool error_inside; /* one that has begun and may say something, or has, in any place */
+    bool accuses;      /* a top-level `code`, `error_code` or `success` of a failure, or an
+                          `error_message`; */
+    bool fine;         /* or of none */
     bool list;         /* a top-level "data" that is an array */
     bool thing;        /* a top-level "object" of another name: the answer describes one */
-    bool complains;    /* a top-level string `message`, `msg` or `detail` */
+    bool complains;    /* a top-level string `message`, `msg`, `detail` or `error_message`, or
+                          an `error_code` of a failure */
     bool finish;       /* a finish_reason or stop_reason that names one */
     bool choices;      /* a top-level "choices" with at least one object */
-    bool whole;        /* the object was closed */
+    bool whole;        /* the object was closed, or the list of objects */
+    bool element;      /* an object of a list was closed */
     char type[LD_SNIFF_TYPE_SIZE]; /* top-level; "" if absent */
     uint64_t text_size;            /* bytes of output text */
     unsigned texts;                /* strings that it came from */
@@ -43,8 +48,12 @@ struct ld_sniff {
     struct ld_sniff_text text; /* private, as all below */
     const char *string_at; /* where the current string's inside begins; NULL: in a feed before */
     const bool *speaks;    /* the bytes that mean something at the moment */
-    uint32_t error_depth;  /* of the member `error` that we are in; 0: none */
+    uint32_t error_depth;  /* of the member that we are in and that may tell of an error; 0: none */
+    uint8_t teller;        /* its name */
     bool error_said;       /* one of them said something */
+    bool has_number;       /* it is a number, */
+    uint32_t number;       /* of these digits, roughly */
+    bool in_list;          /* the objects are a list's elements */
     bool in_string;
     bool escape; /* the last byte was a backslash */
     bool is_name;

@@ -55,18 +55,35 @@ static const struct ld_tap *looked_at(const struct ld_filter *filter)
 /* ---- Events -----------------------------------------------------------------------------------
  */
 
-/* The usual event, "data: ..." and an empty line, without the ceremony. */
-static bool plain_data(struct lb_str raw, struct lb_str *data)
+/* What follows the name of an event's first line, up to its end; `next`: where the next begins. */
+static struct lb_str first_line(struct lb_str raw, size_t from, size_t *next)
 {
-    if (!lb_str_starts(raw, LB_STR("data:")))
+    size_t end = lh_find_eol(raw.p, from, raw.size);
+
+    *next = end + 1;
+    if (end + 1 < raw.size && raw.p[end] == '\r' && raw.p[end + 1] == '\n')
+        *next = end + 2;
+    return lb_str_sub(raw, from < end && raw.p[from] == ' ' ? from + 1 : from, end);
+}
+
+/* The usual event, "data: ..." and an empty line, behind its type or not, without the ceremony. */
+static bool plain_data(struct lb_str raw, struct lb_str *type, struct lb_str *data)
+{
+    const struct lb_str names[] = {LB_STR("event:"), LB_STR("data:")};
+    size_t next;
+
+    *type = LB_STR("");
+    if (lb_str_starts(raw, names[0])) {
+        *type = first_line(raw, names[0].size, &next);
+        raw = lb_str_sub(raw, next, raw.size);
+    }
+    if (!lb_str_starts(raw, names[1]))
         return false;
-    size_t end = lh_find_eol(raw.p, 5, raw.size);
-    for (size_t at = end; at < raw.size; at++) {
+    *data = first_line(raw, names[1].size, &next);
+    for (size_t at = next - 1; at < raw.size; at++) {
         if (raw.p[at] != '\n' && raw.p[at] != '\r')
             return false;
     }
-    size_t from = end > 5 && raw.p[5] == ' ' ? 6 : 5;
-    *data = lb_str_sub(raw, from, end);
     return true;
 }
 
@@ -145,12 +162,12 @@ static bool take_lines(struct ld_tap *tap, struct lb_str raw)
 /* Reads one whole event. False: it is to be withheld. */
 static bool take_event(struct ld_tap *tap, struct lb_str raw)
 {
-    struct lb_str data;
+    struct lb_str type, data;
 
     if (take_echo(tap, raw))
         return true;
-    if (plain_data(raw, &data))
-        return take_data(tap, raw, data, LB_STR(""));
+    if (plain_data(raw, &type, &data))
+        return take_data(tap, raw, data, type);
     return take_lines(tap, raw);
 }
 
@@ -300,7 +317,7 @@ static void end_event(struct pass *pass, size_t end, size_t next)
     }
     if (tap->loose)
         end_loose(pass, next);
-    tap->has_data = tap->has_type = false;
+    tap->lines = 0;
     pass->event = next;
 }
 
@@ -374,13 +391,11 @@ static void add_empty_line(struct pass *pass, size_t at)
 static bool begins_another(struct pass *pass, size_t at)
 {
     struct ld_tap *tap = pass->tap;
-    const bool data = pass->in.p[at] == 'd';
+    const unsigned line = pass->in.p[at] == 'd' ? LD_TAP_DATA : LD_TAP_TYPE;
+    const unsigned before = tap->lines;
 
-    if (tap->has_data && (data || tap->has_type) && is_alone(pass, at))
-        return true;
-    tap->has_data |= data;
-    tap->has_type |= !data;
-    return false;
+    tap->lines = (uint8_t)(before | line);
+    return (before & line) != 0 && (before & LD_TAP_DATA) != 0 && is_alone(pass, at);
 }
 
 /* ---- Feeding --------------------------------------------------------------------------------- */
@@ -411,14 +426,15 @@ static size_t feed_stream(struct pass *pass)
     const char *p = pass->in.p;
     const size_t size = pass->in.size;
     size_t at = skip_lf(pass);
+    bool blank = tap->blank;
 
     while (at < size) {
         size_t end = at;
-        bool alone = tap->blank && (p[at] == 'd' || p[at] == 'e') && begins_another(pass, at);
+        bool alone = blank && (p[at] == 'd' || p[at] == 'e') && begins_another(pass, at);
         if (!alone) {
             end = lh_find_eol(p, at, size);
-            alone = !tap->blank || end != at;
-            tap->blank = !alone;
+            alone = !blank || end != at;
+            blank = !alone;
             if (end == size)
                 break;
             at = end + 1;
@@ -426,8 +442,8 @@ static size_t feed_stream(struct pass *pass)
                 tap->last_cr = at == size;
                 at += at < size && p[at] == '\n';
             }
-            tap->blank = true;
-            if (alone && !(tap->single && tap->has_data && is_alone(pass, at)))
+            blank = true;
+            if (alone && !(tap->single && (tap->lines & LD_TAP_DATA) != 0 && is_alone(pass, at)))
                 continue;
         }
         end_event(pass, alone ? at : end, at);
@@ -435,9 +451,11 @@ static size_t feed_stream(struct pass *pass)
             add_empty_line(pass, at);
         if (pass->out->count >= LD_FILTER_SLICES - 3) { /* a carry, its rest and a run still fit */
             flush_pass(pass, at, at);
+            tap->blank = blank;
             return at;
         }
     }
+    tap->blank = blank;
     keep_rest(pass);
     return size;
 }

@@ -33,6 +33,9 @@ enum {
     LD_TAP_HOLD_MAX = 64 * 1024,   /* bytes of an error, or of what may be one */
 };
 
+/* Lines that an event has. */
+enum { LD_TAP_DATA = 1, LD_TAP_TYPE = 2 };
+
 struct ld_tap_options {
     const struct lb_host *host;
     const struct ld_endpoint *endpoint;
@@ -53,20 +56,20 @@ struct ld_tap {
 
     bool unframed; /* private, as all below */
     bool withhold;
-    bool blank;              /* no byte of the current line came yet */
-    bool last_cr;            /* the last byte was CR: an LF now belongs to it */
-    bool loose;              /* the current event passes in pieces */
-    bool dropped;            /* the event before was withheld */
-    bool open;               /* what was forwarded last lacks its empty line */
-    bool ended;              /* the finish was called */
-    bool native;             /* the answer may be anything */
-    bool good;               /* whole: it is an answer, and passes */
-    bool handed;             /* whole: what was held is on its way out */
-    bool cut;                /* an error was too long */
-    bool drop;               /* loose: the event is withheld */
-    bool has_data, has_type; /* the current event has a line of that */
-    bool single;             /* events came without an empty line between them */
+    bool blank;   /* no byte of the current line came yet */
+    bool last_cr; /* the last byte was CR: an LF now belongs to it */
+    bool loose;   /* the current event passes in pieces */
+    bool dropped; /* the event before was withheld */
+    bool open;    /* what was forwarded last lacks its empty line */
+    bool ended;   /* the finish was called */
+    bool native;  /* the answer may be anything */
+    bool good;    /* whole: it is an answer, and passes */
+    bool handed;  /* whole: what was held is on its way out */
+    bool cut;     /* an error was too long */
+    bool drop;    /* loose: the event is withheld */
+    bool single;  /* events came without an empty line between them */
     bool read_all;
+    uint8_t lines; /* of the current event: LD_TAP_DATA, LD_TAP_TYPE */
     uint8_t current;
     uint8_t start_size;
     char start[LD_LOOK_MAX]; /* what came before it was known what the answer is */

@@ -21,8 +21,9 @@ static void take_type(struct ld_filter_report *report, struct lb_str type)
         {LB_STR("response.error"), false, true},      {LB_STR("error"), false, true},
     };
 
-    /* Most types are another's, and few end like one of these. */
-    if (type.size == 0 || memchr("pder", type.p[type.size - 1], 4) == NULL)
+    /* Most types are another's, and none of these ends in a letter but p, d, e and r. */
+    char last = type.size > 0 ? type.p[type.size - 1] : 't';
+    if (last != 'p' && last != 'd' && last != 'e' && last != 'r')
         return;
     for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
         if (!lb_str_eq(type, ENDS[i].type))
@@ -33,19 +34,12 @@ static void take_type(struct ld_filter_report *report, struct lb_str type)
     }
 }
 
-/* {"code": 401, "msg": "..."}: no answer, and somebody says why. */
-static bool is_complaint(const struct ld_tap *tap)
-{
-    return !tap->filter.stream && tap->sniff.whole && tap->sniff.complains &&
-           ld_tap_is_suspect(tap, LB_STR(""));
-}
-
 /* What describes a thing of a native path has an error of the thing's, not of this answer. */
 static bool is_failed(const struct ld_tap *tap)
 {
     if (tap->sniff.error)
         return !tap->native || tap->filter.stream || !tap->sniff.thing;
-    return is_complaint(tap);
+    return ld_tap_is_complaint(tap);
 }
 
 void ld_tap_absorb(struct ld_tap *tap, struct lb_str event_type)

@@ -21,11 +21,24 @@ static bool says_error(const char *type, size_t size)
            (last == 'd' && size >= 6 && memcmp(type + size - 6, "failed", 6) == 0);
 }
 
+/* Is there anything in it that a model's answer has? */
+static bool is_answer(const struct ld_sniff *sniff)
+{
+    return sniff->choices || sniff->list || sniff->usage_found || sniff->texts > 0 || sniff->finish;
+}
+
+/* A code of failure with its text, and nothing else: {"code": 401, "msg": "..."}. */
+static bool is_accusation(const struct ld_sniff *sniff)
+{
+    return sniff->accuses && sniff->complains && sniff->type[0] == '\0' && !is_answer(sniff);
+}
+
 bool ld_tap_is_refusal(const struct ld_tap *tap, struct lb_str event_type)
 {
     const struct ld_sniff *sniff = &tap->sniff;
 
-    return sniff->error || sniff->error_inside || says_error(sniff->type, strlen(sniff->type)) ||
+    return sniff->error || sniff->error_inside || is_accusation(sniff) ||
+           says_error(sniff->type, strlen(sniff->type)) ||
            says_error(event_type.p, event_type.size);
 }
 
@@ -47,10 +60,18 @@ struct lb_str ld_tap_event_type(struct lb_str raw)
     return lb_str_trim(lb_str_sub(raw, name.size, end));
 }
 
-/* Is there anything in it that a model's answer has? */
-static bool is_answer(const struct ld_sniff *sniff)
+bool ld_tap_is_complaint(const struct ld_tap *tap)
 {
-    return sniff->choices || sniff->list || sniff->usage_found || sniff->texts > 0 || sniff->finish;
+    const struct ld_sniff *sniff = &tap->sniff;
+
+    if (!sniff->whole)
+        return false;
+    if (tap->filter.stream)
+        return is_accusation(sniff);
+    if (tap->native)
+        return is_accusation(sniff) && !sniff->thing;
+    return (sniff->accuses || (sniff->complains && !sniff->fine)) &&
+           ld_tap_is_suspect(tap, LB_STR(""));
 }
 
 bool ld_tap_is_suspect(const struct ld_tap *tap, struct lb_str event_type)
@@ -79,7 +100,8 @@ static bool is_good(const struct ld_tap *tap)
 {
     const struct ld_sniff *sniff = &tap->sniff;
 
-    return is_answer(sniff) || (tap->native && sniff->deaf && !sniff->started);
+    return is_answer(sniff) ||
+           (tap->native && (sniff->element || (sniff->deaf && !sniff->started)));
 }
 
 static void hand_out_held(struct ld_tap *tap, struct ld_filter_out *out)

@@ -12,6 +12,11 @@
 bool ld_tap_is_refusal(const struct ld_tap *tap, struct lb_str event_type);
 /* Does it, or is it nothing that a model's stream has? */
 bool ld_tap_is_suspect(const struct ld_tap *tap, struct lb_str event_type);
+/*
+ * Is it whole and none, but somebody says what failed: {"code": 401, "msg": "..."}? Of an answer
+ * the text alone says it; of an event, or where anything may come, it takes a code of failure, too.
+ */
+bool ld_tap_is_complaint(const struct ld_tap *tap);
 /* Shows `text` to the owner's function. */
 void ld_tap_refuse(struct ld_tap *tap, struct lb_str text);
 /* A whole event that was sniffed. False: it is withheld, for it is too long to be looked at. */

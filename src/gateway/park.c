@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "dialect/filter.h"
 #include "gateway/attempt.h"
 #include "gateway/own.h"
 #include "gateway/request.h"
@@ -75,6 +76,8 @@ void *lg_park(struct lg_request *request, size_t filter_size)
     at += sizeof *moved;
     void *filter = at;
     at += filter_size;
+    if (attempt->filter != NULL)
+        moved->filter = memcpy(filter, attempt->filter, filter_size);
     for (size_t i = 0; i < TEXTS; i++)
         at = move_text(at, texts[i]);
     moved->target = target;
@@ -83,4 +86,12 @@ void *lg_park(struct lg_request *request, size_t filter_size)
     forget(request);
     lg_request_leave_block(request);
     return filter;
+}
+
+void lg_park_begun(struct lg_request *request)
+{
+    const struct ld_filter *filter = request->attempt->filter;
+
+    if (request->parked == NULL && filter->decided && filter->stream)
+        (void)lg_park(request, filter->face->size);
 }

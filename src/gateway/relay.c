@@ -15,6 +15,7 @@
 #include "gateway/client.h"
 #include "gateway/filter.h"
 #include "gateway/own.h"
+#include "gateway/park.h"
 #include "gateway/refusal.h"
 #include "gateway/relay_head.h"
 #include "gateway/signing.h"
@@ -449,6 +450,8 @@ static void on_batch(struct lu_exchange *exchange, void *context, bool is_comple
         flush_out(request, false);
     watch_end(request);
     release_body(request);
+    if (!attempt->is_astray)
+        lg_park_begun(request);
     hold_back(request);
 }
 

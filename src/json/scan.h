@@ -102,6 +102,16 @@ static inline size_t lj_scan_string(const char *p, size_t at, size_t size)
         if (mask != 0)
             return at + (size_t)__builtin_ctz(mask);
     }
+    if (size - at >= 8) { /* most strings are short; the upper half is zeros, which are not asked */
+        const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)(p + at));
+        const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last), bytes);
+        const __m128i hit = _mm_or_si128(
+            low, _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash)));
+        const unsigned mask = (unsigned)_mm_movemask_epi8(hit) & 0xff;
+        if (mask != 0)
+            return at + (size_t)__builtin_ctz(mask);
+        at += 8;
+    }
 #endif
     while (at < size && (unsigned char)p[at] >= 0x20 && p[at] != '"' && p[at] != '\\')
         at++;

@@ -34,11 +34,14 @@ WHOLE = {
     'behind members': '{"id":"x","object":"y","key":"{}","error":{"message":"no"}}',
     'behind an answer': '{"choices":[{"message":{"content":"hi"}}],"error":{"message":"bad {}"}}',
     'within a choice': '{"choices":[{"error":{"message":"bad {}"}}]}',
+    'MiniMax': '{"choices":null,"base_resp":{"status_code":1004,"status_msg":"bad key {}"}}',
+    'a list': '[{"error":{"message":"bad key {}"}}]',
+    'code and text': '{"code":401,"msg":"bad key {}","success":false}',
+    'Baidu': '{"error_code":110,"error_msg":"bad key {}"}',
     'failed response': '{"object":"response","response":{"error":{"m":"bad {}"}}}',
 }
 NOT_NATIVE = {
     'object error': '{"object":"error","message":"bad key {}","code":401}',
-    'code and text': '{"code":401,"msg":"bad key {}","success":false}',
     'detail': '{"detail":"bad key {}"}',
     'no JSON': 'bad key {}',
 }
@@ -50,6 +53,8 @@ EVENTS = {
     'Anthropic': 'event: error\ndata: {"type":"error","error":{"type":"x","message":"bad {}"}}\n\n',
     'response.failed': 'event: response.failed\ndata: {"type":"response.failed","response":'
                        '{"status":"failed","error":{"message":"bad key {}"}}}\n\n',
+    'MiniMax': 'data: {"base_resp":{"status_code":1004,"status_msg":"bad key {}"}}\n\n',
+    'code and text': 'data: {"code":"x","message":"bad key {}"}\n\n',
     'within a choice': 'data: {"choices":[{"delta":{},"error":{"message":"bad key {}"}}]}\n\n',
     'without its end': 'data: {"error":{"message":"bad key {}"}}',
     'comment': ': bad key {}\n\n',

@@ -412,10 +412,46 @@ def test_thinking_that_only_the_total_counts_is_charged(serving, platform):
     assert (found['prompt_tokens'], found['completion_tokens']) == (20, 603)
 
 
-def test_an_error_under_200_is_one(serving, platform):
+# As real platforms say it: OpenAI, MiniMax, Baidu, DashScope, Gemini, Zhipu, Hunyuan.
+UNDER_200 = {
+    'error': b'{"error":{"message":"worn out"}}',
+    'base_resp': b'{"choices":null,"usage":{"total_tokens":0},'
+                 b'"base_resp":{"status_code":1004,"status_msg":"login fail"}}',
+    'error_code': b'{"error_code":110,"error_msg":"Access token invalid"}',
+    'code': b'{"code":"InvalidApiKey","message":"Invalid API-key provided.","request_id":"r"}',
+    'list': b'[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]',
+    'success': b'{"code":1113,"msg":"no balance","success":false}',
+    'ErrorMsg': b'{"choices":[],"ErrorMsg":{"Msg":"no","Code":4001}}',
+}
+
+
+@pytest.mark.parametrize('kind', UNDER_200)
+def test_an_error_under_200_is_one(serving, platform, kind):
     client, peer = ask(serving, platform, 'chat', stream=False)
-    body = b'{"error":{"message":"worn out"}}'
+    body = UNDER_200[kind]
     peer.send(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(body) + body)
     assert client.answer().body == body
     assert total(serving.llmgr)['completed'] == 0
     assert counted(serving, 'llmgr_attempts_total{end="upstream_error"}') == 1
+
+
+@pytest.mark.parametrize('kind', [kind for kind in UNDER_200 if kind != 'list'])
+def test_an_error_in_a_stream_is_one(serving, platform, kind):
+    client, peer = ask(serving, platform, 'chat')
+    event = b'data: ' + UNDER_200[kind] + b'\n\n'
+    peer.send(FRAMED + chunk(FIRST['chat'] + event))
+    client.until(event)
+    client.until(b'0\r\n\r\n')  # the platform keeps its end open: nothing more is waited for
+    assert total(serving.llmgr)['completed'] == 0
+    assert counted(serving, 'llmgr_attempts_total{end="upstream_error"}') == 1
+    peer.close()
+
+
+def test_success_told_on_each_chunk_is_none(serving, platform):
+    client, peer = ask(serving, platform, 'chat')
+    fine = (b'data: {"code":0,"message":"Success","base_resp":{"status_code":0,"status_msg":"success"'
+            b'},"choices":[{"index":0,"delta":{"content":"tide"}}]}\n\n')
+    peer.send(FRAMED + chunk(fine + FINISH['chat'] + LAST['chat']) + b'0\r\n\r\n')
+    client.until(LAST['chat'])
+    assert total(serving.llmgr)['completed'] == 1
+    peer.close()

@@ -264,6 +264,18 @@ static void an_error_is_told_by_its_code_wherever_it_stands(void **state)
         {"{\"code\":401,\"msg\":\"m\"}", LLMGR_ERR_KEY_REFUSED, 401},
         {"{\"message\":\"m\",\"choices\":null}", LLMGR_ERR_UPSTREAM, 0},
         {"{\"message\":\"\",\"choices\":[]}", LLMGR_ERR_PROTOCOL, 0},
+        {"{\"code\":0,\"message\":\"Success\",\"choices\":[{\"message\":{}}]}", LLMGR_OK, 0},
+        {"{\"code\":7,\"message\":\"m\",\"choices\":[{\"message\":{}}]}", LLMGR_OK, 0},
+        {"{\"code\":200,\"msg\":\"m\"}", LLMGR_ERR_PROTOCOL, 0},
+        {"{\"success\":false}", LLMGR_ERR_UPSTREAM, 0},
+        {"{\"error_code\":110,\"error_msg\":\"m\"}", LLMGR_ERR_UPSTREAM, 0},
+        {"{\"choices\":[{\"message\":{}}],\"base_resp\":{\"status_code\":0,\"status_msg\":\"\"}}",
+         LLMGR_OK, 0},
+        {"{\"choices\":[{\"message\":{}}],\"base_resp\":{\"status_code\":1004}}",
+         LLMGR_ERR_UPSTREAM, 0},
+        {"[{\"error\":{\"code\":429}}]", LLMGR_ERR_RATE_LIMITED, 429},
+        {"[{\"error\":{}}]", LLMGR_ERR_PROTOCOL, 0},
+        {"{\"success\":false,\"errors\":[{\"message\":\"m\"}]}", LLMGR_ERR_UPSTREAM, 0},
         {"{\"object\":\"error\",\"message\":\"m\",\"code\":401}", LLMGR_ERR_KEY_REFUSED, 401},
     };
 

@@ -25,6 +25,11 @@ static void the_message_is_found_in_bodies_of_every_shape(void **state)
     told("{\"detail\":\"gone\"}", "gone");
     told("{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"field required\"}]}", "field required");
     told("[{\"error\":{\"message\":\"in a list\"}}]", "in a list");
+    told("{\"choices\":null,\"base_resp\":{\"status_code\":1004,\"status_msg\":\"login fail\"}}",
+         "login fail");
+    told("{\"error_code\":110,\"error_msg\":\"expired\"}", "expired");
+    told("{\"errors\":[{\"code\":7,\"message\":\"no\"}],\"messages\":[]}", "no");
+    told("[{\"error\":{\"message\":\"not here\"}}]", "not here");
     told("{\"code\":1,\"msg\":\"\\u4f59\\u989d\\u4e0d\\u8db3\"}",
          "\xe4\xbd\x99\xe9\xa2\x9d\xe4\xb8\x8d\xe8\xb6\xb3");
     told("upstream connect error", "upstream connect error");

@@ -62,6 +62,54 @@ static const struct expected ANSWERS[] = {
      "{\"message\":\"\",\"a\":{\"msg\":\"no\"}}", NULL},
     {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
      "{\"message\":\"hi\"}", NULL},
+    /* As platforms say it with status 200: MiniMax, Baidu, DashScope, Zhipu, Gemini, Hunyuan. */
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     "{\"choices\":null,\"usage\":null,\"base_resp\":{\"status_code\":1004,\"status_msg\":\"no\"}}",
+     NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, true, false, true, true, true, 1, 1,
+     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}],"
+     "\"base_resp\":{\"status_code\":1027}}\n\n",
+     NULL},
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     "{\"error_code\":110,\"error_msg\":\"no\"}", NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
+     "data: {\"error_code\":336501,\"error_msg\":\"no\"}\n\n", NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
+     "data: {\"code\":\"InvalidApiKey\",\"message\":\"no\",\"request_id\":\"r\"}\n\n", NULL},
+    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     "{\"code\":\"InvalidApiKey\",\"message\":\"no\",\"request_id\":\"r\"}", NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
+     "data: {\"success\":false,\"msg\":\"no\"}\n\n", NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
+     "data: {\"choices\":null,\"error_type\":\"e\",\"error_message\":\"no\"}\n\n", NULL},
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     " [ {\"error\":{\"code\":400,\"message\":\"no\"}}\n]\n", NULL},
+    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     "[{\"candidates\":[{}]}\n,\n{\"error\":{\"code\":503}}]", NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, true, false, false, 1, 0,
+     "data: {\"choices\":[],\"ErrorMsg\":{\"Code\":4001,\"Msg\":\"no\"}}\n\n", NULL},
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, true, false, true, 0, 0,
+     "{\"result\":null,\"success\":false,\"errors\":[{\"code\":7009,\"message\":\"no\"}]}", NULL},
+    /* The same members where all is well. */
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, true, false, 1, 1,
+     "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"base_resp\":{\"status_code\":0,"
+     "\"status_msg\":\"success\"}}\n\n",
+     NULL},
+    {LD_ENDPOINT_CHAT, true, NO_USAGE, false, false, false, false, false, false, 5, 0,
+     "data: {\"code\":0,\"message\":\"Success\",\"choices\":[]}\n\n"
+     "data: {\"code\":\"200\",\"msg\":\"ok\",\"success\":true}\n\n"
+     "data: {\"error_code\":0,\"errors\":[],\"ErrorMsg\":null,\"error_message\":\"\"}\n\n"
+     "data: {\"type\":\"t\",\"code\":\"x = 1\",\"message\":\"hi\"}\n\n"
+     "data: {\"message\":\"in the queue\"}\n\n",
+     NULL},
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, false, true, true, 0, 1,
+     "{\"code\":10,\"message\":\"hi\",\"choices\":[{\"message\":{\"content\":\"a\"}}]}", NULL},
+    {LD_ENDPOINT_CHAT, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
+     "{\"code\":200,\"msg\":\"fine\",\"results\":{\"code\":7}}", NULL},
+    {LD_ENDPOINT_NATIVE, false, NO_USAGE, false, false, true, false, false, true, 0, 0,
+     "{\"object\":\"batch\",\"code\":7,\"message\":\"hi\",\"errors\":{\"data\":[{\"code\":\"x\"}]}"
+     "}",
+     NULL},
     /* A total alone is nobody's count. */
     {LD_ENDPOINT_NATIVE,
      false,

@@ -187,6 +187,43 @@ static void a_stream_that_lasts_gives_its_block_back(void **state)
     road_hang_up(caller);
 }
 
+/* Its head does not say that it is one: its first bytes do. */
+static void a_stream_known_by_its_bytes_gives_its_block_back(void **state)
+{
+    static const char *const TYPES[] = {"", "Content-Type: text/plain\r\n"};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        char head[256];
+        struct caller *caller = road_call(&road);
+        road_say(caller, ROAD_STREAM);
+        struct exchange *x = road_exchange(&road, i + 1);
+        const struct lg_request *request = road_request(&road, 1);
+        snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\n%sTransfer-Encoding: chunked\r\n\r\n",
+                 TYPES[i]);
+        x_head(x, head);
+        x_read(x, "\nda", false); /* what is not told yet is kept where it is known */
+        assert_non_null(request->block);
+        assert_null(request->parked);
+        x_read(x, "ta: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel", false);
+        x_read(x, "lo\"}}]}\n\n" ROAD_HELLO, false);
+        assert_null(request->block);
+        assert_non_null(request->parked);
+        assert_null(request->head);
+        assert_int_equal(request->body.capacity, 0);
+        assert_int_equal(road.worker->room_count, 1);
+        /* What it keeps is enough for the rest. */
+        x_read(x, "data: {\"error\":{\"message\":\"bad key sk-site-0123456789\"}}\n\n", false);
+        x_read(x, ROAD_STOP, true);
+        road_hear(caller, "[DONE]");
+        assert_true(road_has(caller, "Hello\"}}]}\n\n" ROAD_HELLO));
+        assert_true(road_has(caller, "bad key"));
+        assert_false(road_has(caller, "sk-site-0123456789"));
+        road_hang_up(caller);
+    }
+    assert_int_equal(road_rows(&road, "model_name = 'small-1' AND platform_name = 'House'"), 2);
+}
+
 static void a_stream_whose_request_is_still_sent_stays(void **state)
 {
     (void)state;
@@ -236,6 +273,7 @@ int main(void)
         TEST(who_leaves_while_it_waits_is_forgotten),
         TEST(a_body_in_pieces_asks_the_same),
         TEST(a_stream_that_lasts_gives_its_block_back),
+        TEST(a_stream_known_by_its_bytes_gives_its_block_back),
         TEST(a_stream_whose_request_is_still_sent_stays),
         TEST(what_is_under_way_at_the_drains_end_is_told),
     };

@@ -11,14 +11,20 @@
 #include "dialect/sniff_names.h"
 #include "json/scan.h"
 
-#define BIT(name) (UINT32_C(1) << NAME_##name)
-#define COMPLAINTS (BIT(MESSAGE) | BIT(MSG) | BIT(DETAIL) | BIT(ERROR_MESSAGE))
-#define CODES (BIT(CODE) | BIT(ERROR_CODE))
-/* Members whose values may tell of an error, there and at the top level only. */
-#define TOP_TELLERS (BIT(ERRORS) | BIT(ERROR_MSG) | BIT(BASE_RESP) | CODES | BIT(SUCCESS))
-#define ERROR_MEMBERS (BIT(ERROR) | BIT(ERRORS) | BIT(ERROR_MSG))
-#define CHAT_TEXT                                                                                  \
-    (BIT(CONTENT) | BIT(REASONING_CONTENT) | BIT(REASONING) | BIT(TEXT) | BIT(ARGUMENTS))
+static const char *const NAMES[NAME_COUNT] = {
+#define LD_SNIFF_NAME(name, text, second) [NAME_##name] = text,
+#include "dialect/sniff_names.def"
+#undef LD_SNIFF_NAME
+};
+
+enum { NAME_SIZES = 18, SECONDS = 32 };
+
+/* Two names that meet in a slot are a compiler's warning (-Woverride-init). */
+static const uint8_t SLOTS[NAME_SIZES][SECONDS] = {
+#define LD_SNIFF_NAME(name, text, second) [sizeof(text) - 1][(second) % SECONDS] = NAME_##name,
+#include "dialect/sniff_names.def"
+#undef LD_SNIFF_NAME
+};
 
 /* Whole answers, then streams (where a terminal event may repeat all of it: not counted). */
 static const struct ld_sniff_text TEXTS[2][LD_ENDPOINT_COUNT] = {
@@ -249,6 +255,15 @@ static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size
     size_t copied = size < room ? size : room;
     memcpy(sniff->copy + sniff->copy_size, bytes, copied);
     sniff->copy_size += copied;
+}
+
+static enum name find_name(struct lb_str name)
+{
+    if (name.size < 2 || name.size >= NAME_SIZES)
+        return NAME_NONE;
+    uint8_t id = SLOTS[name.size][(unsigned char)name.p[1] % SECONDS];
+    bool same = id != NAME_NONE && memcmp(name.p, NAMES[id], name.size) == 0;
+    return same ? (enum name)id : NAME_NONE;
 }
 
 /* A name ends within a member that may tell of an error, or it is the name of one. */

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The ids of the names that the sniff follows, and the look-up of one: a table by a name's size and
- * second character leaves one comparison. Private to sniff.c.
- */
+/* The names that the sniff follows, and sets of them. Private to sniff.c. */
 #ifndef LD_SNIFF_NAMES_H
 #define LD_SNIFF_NAMES_H
 
 #include <stdint.h>
-#include <string.h>
-
-#include "base/str.h"
 
 enum name {
     NAME_NONE, /* an array's level, or a name that is none of ours */
@@ -19,30 +13,16 @@ enum name {
     NAME_COUNT
 };
 
-static const char *const NAMES[NAME_COUNT] = {
-#define LD_SNIFF_NAME(name, text, second) [NAME_##name] = text,
-#include "dialect/sniff_names.def"
-#undef LD_SNIFF_NAME
-};
-
-enum { NAME_SIZES = 18, SECONDS = 32 };
-
-/* Two names that meet in a slot are a compiler's warning (-Woverride-init). */
-static const uint8_t SLOTS[NAME_SIZES][SECONDS] = {
-#define LD_SNIFF_NAME(name, text, second) [sizeof(text) - 1][(second) % SECONDS] = NAME_##name,
-#include "dialect/sniff_names.def"
-#undef LD_SNIFF_NAME
-};
-
 _Static_assert(NAME_COUNT <= 32, "sets of names are bits");
 
-static inline enum name find_name(struct lb_str name)
-{
-    if (name.size < 2 || name.size >= NAME_SIZES)
-        return NAME_NONE;
-    uint8_t id = SLOTS[name.size][(unsigned char)name.p[1] % SECONDS];
-    bool same = id != NAME_NONE && memcmp(name.p, NAMES[id], name.size) == 0;
-    return same ? (enum name)id : NAME_NONE;
-}
+/* Sets of them. */
+#define BIT(name) (UINT32_C(1) << NAME_##name)
+#define COMPLAINTS (BIT(MESSAGE) | BIT(MSG) | BIT(DETAIL) | BIT(ERROR_MESSAGE))
+#define CODES (BIT(CODE) | BIT(ERROR_CODE))
+/* Members whose values may tell of an error, there and at the top level only. */
+#define TOP_TELLERS (BIT(ERRORS) | BIT(ERROR_MSG) | BIT(BASE_RESP) | CODES | BIT(SUCCESS))
+#define ERROR_MEMBERS (BIT(ERROR) | BIT(ERRORS) | BIT(ERROR_MSG))
+#define CHAT_TEXT                                                                                  \
+    (BIT(CONTENT) | BIT(REASONING_CONTENT) | BIT(REASONING) | BIT(TEXT) | BIT(ARGUMENTS))
 
 #endif

@@ -180,7 +180,7 @@ static struct lb_str first_event(struct lb_str body)
     return lb_str(NULL, 0);
 }
 
-json_t *ld_said_json(const struct lb_host *host, struct lb_str body)
+struct lb_str ld_said_text(struct lb_str body)
 {
     const struct lb_str mark = LB_STR("\xef\xbb\xbf");
 
@@ -190,10 +190,17 @@ json_t *ld_said_json(const struct lb_host *host, struct lb_str body)
     struct lb_str event = first_event(body);
     if (event.p != NULL)
         body = event;
-    if (body.size == 0 || (body.p[0] != '{' && body.p[0] != '['))
+    return body.size > 0 && (body.p[0] == '{' || body.p[0] == '[') ? body : lb_str(NULL, 0);
+}
+
+json_t *ld_said_json(const struct lb_host *host, struct lb_str body)
+{
+    struct lb_str text = ld_said_text(body);
+
+    if (text.p == NULL)
         return NULL;
-    json_t *root = lj_json_read(body, NULL);
-    return root != NULL ? root : read_cut(host, body);
+    json_t *root = lj_json_read(text, NULL);
+    return root != NULL ? root : read_cut(host, text);
 }
 
 const json_t *ld_said_error(const json_t *root)

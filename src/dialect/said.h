@@ -12,6 +12,8 @@
 
 #include "base/buf.h"
 
+/* Where JSON begins in it; p NULL: there is none. */
+struct lb_str ld_said_text(struct lb_str body);
 /* A tree for json_decref; NULL: there is no JSON in it. */
 json_t *ld_said_json(const struct lb_host *host, struct lb_str body);
 

@@ -23,7 +23,7 @@ struct lg_attempt *lg_attempt_open(struct lg_request *request)
     attempt->first_byte_at = -1;
     attempt->retry_after_ms = -1;
     attempt->end = LLMGR_END_UPSTREAM_ERROR;
-    lb_buf_init(&attempt->refusal, request->worker->host, LG_REFUSAL_MAX);
+    lb_buf_init(&attempt->refusal, request->worker->host, LD_REFUSAL_MAX);
     request->attempt = attempt;
     return attempt;
 }

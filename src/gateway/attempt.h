@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "dialect/abridge.h"
 #include "dialect/signer.h"
 #include "resolve/resolve.h"
 #include "routing/verdict.h"
@@ -88,7 +89,8 @@ struct lg_attempt {
     struct ld_filter *filter;     /* of an answer; NULL: none came */
     struct lg_signing *signing;   /* behind the filter; NULL: nothing is signed */
     struct lg_deferred *deferred; /* in the arena; NULL: our head waits for nothing */
-    struct lb_buf refusal;        /* an error's body, up to LG_REFUSAL_MAX */
+    struct lb_buf refusal;        /* an error's body, or what was kept of it */
+    struct ld_abridge abridge;    /* what is */
 };
 
 /* The request's first one, in the arena; its target is to be filled. NULL: memory. */

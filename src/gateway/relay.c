@@ -274,14 +274,6 @@ static void sign_slice(struct lg_request *request, struct lb_str slice, struct l
     }
 }
 
-/* Of what is no answer: as much as a text can use. */
-static void collect_refusal(struct lg_attempt *attempt, struct lb_str bytes)
-{
-    size_t room = LG_REFUSAL_MAX - attempt->refusal.size;
-
-    lb_buf_add_str(&attempt->refusal, lb_str_sub(bytes, 0, room));
-}
-
 /* Gathers what the filter lets through of `fed`; what has gone astray is kept to be told of. */
 static void pass_slices(struct lg_request *request, const struct ld_filter_out *out,
                         struct lb_str fed)
@@ -290,7 +282,7 @@ static void pass_slices(struct lg_request *request, const struct ld_filter_out *
 
     for (size_t i = 0; i < out->count; i++) {
         if (attempt->is_astray)
-            collect_refusal(attempt, out->slice[i]);
+            (void)ld_abridge_add(&attempt->abridge, &attempt->refusal, out->slice[i]);
         else if (attempt->signing != NULL)
             sign_slice(request, out->slice[i], fed);
         else
@@ -306,7 +298,7 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
 
     (void)exchange;
     if (attempt->came == LG_CAME_REFUSAL) {
-        collect_refusal(attempt, bytes);
+        (void)ld_abridge_add(&attempt->abridge, &attempt->refusal, bytes);
         return;
     }
     if (lg_own_holds(request->own)) {
@@ -435,7 +427,7 @@ static void on_batch(struct lu_exchange *exchange, void *context, bool is_comple
         complete_answer(request);
         return;
     }
-    if (attempt->came == LG_CAME_REFUSAL && attempt->refusal.size == LG_REFUSAL_MAX) {
+    if (attempt->came == LG_CAME_REFUSAL && attempt->abridge.is_over) {
         attempt->state = LG_ATTEMPT_OVER; /* enough to tell what it says */
         lg_request_run(request);
         return;

@@ -68,14 +68,13 @@ enum lg_verdict { LG_NEXT, LG_WAIT, LG_FAIL, LG_DONE, LG_AGAIN };
 
 enum {
     LG_REQUEST_MAGIC = 0x6c677271,
-    LG_BLOCK_SIZE = 1920,       /* bytes that an ordinary request needs */
-    LG_ARENA_MAX = 1 << 20,     /* all of it, the body apart */
-    LG_ID_SIZE = 32,            /* "req_" and 26 digits */
-    LG_CLIENT_ID_MAX = 128,     /* bytes of an x-request-id that is echoed */
-    LP_API_BODY_MAX = 1 << 20,  /* bytes of a body for a route of our own */
-    LG_REFUSAL_MAX = 64 * 1024, /* bytes of a platform's error that are looked at */
-    LG_WITHHELD_MAX = 1 << 20,  /* and of what an answer holds that no caller gets */
-    LG_PROFILE_TRIES = 4,       /* loads of a profile that keeps changing */
+    LG_BLOCK_SIZE = 1920,      /* bytes that an ordinary request needs */
+    LG_ARENA_MAX = 1 << 20,    /* all of it, the body apart */
+    LG_ID_SIZE = 32,           /* "req_" and 26 digits */
+    LG_CLIENT_ID_MAX = 128,    /* bytes of an x-request-id that is echoed */
+    LP_API_BODY_MAX = 1 << 20, /* bytes of a body for a route of our own */
+    LG_WITHHELD_MAX = 1 << 20, /* bytes of what an answer holds that no caller gets */
+    LG_PROFILE_TRIES = 4,      /* loads of a profile that keeps changing */
 };
 
 /* A request's first memory, an inline block that is used again and again. */

@@ -12,6 +12,7 @@
 #include "accounts/tokens.h"
 #include "base/magic.h"
 #include "base/thread.h"
+#include "dialect/abridge.h"
 #include "gateway/answer.h"
 #include "gateway/body.h"
 #include "gateway/client.h"
@@ -243,7 +244,7 @@ llmgr_status lg_worker_new(const struct lg_shared *shared, unsigned index,
     lb_list_init(&worker->clients);
     ln_portion_init(&worker->purse_portion, NULL, NULL, NULL);
     lb_buf_init(&worker->out, worker->host, HEAD_OUT_MAX);
-    lb_buf_init(&worker->words, worker->host, LG_REFUSAL_MAX);
+    lb_buf_init(&worker->words, worker->host, LD_REFUSAL_MAX);
     randombytes_buf(&worker->id_base, sizeof worker->id_base);
     worker->settings = copy_settings(worker->host, settings);
     /* That memory is short can be said without any. */

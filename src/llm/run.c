@@ -22,7 +22,7 @@ enum {
 void li_run_init(struct li_run *run, struct li_call *call, const struct li_peer *peer)
 {
     *run = (struct li_run){.magic = LI_RUN_MAGIC, .call = call, .peer = peer, .retry_after_ms = -1};
-    lb_buf_init(&run->body, li_call_host(call), LI_REFUSAL_MAX);
+    lb_buf_init(&run->body, li_call_host(call), LD_REFUSAL_MAX);
 }
 
 void li_run_free(struct li_run *run)
@@ -56,17 +56,13 @@ static void on_head(struct lu_exchange *exchange, void *context, const struct lh
     }
 }
 
-/* Of a refusal as much as a text can use; of an answer all, up to the exchange's own cap. */
+/* Of a refusal what can tell something; of an answer all, up to the exchange's own cap. */
 static void collect(struct li_run *run, struct lb_str bytes)
 {
-    if (!li_run_is_2xx(run)) {
-        size_t room = LI_REFUSAL_MAX - run->body.size;
-        if (bytes.size >= room) {
-            bytes.size = room;
-            li_run_complete(run);
-        }
-    }
-    lb_buf_add_str(&run->body, bytes);
+    if (li_run_is_2xx(run))
+        lb_buf_add_str(&run->body, bytes);
+    else if (!ld_abridge_add(&run->abridge, &run->body, bytes))
+        li_run_complete(run);
     if (run->body.failed != LLMGR_OK) {
         struct llmgr_error why = {0};
         lb_fail_memory(&why);
@@ -165,7 +161,7 @@ llmgr_status li_run_exchange(struct li_run *run, const struct li_ask *ask, struc
     struct li_call *call = run->call;
     struct ln_loop *loop = li_call_loop(call);
 
-    run->body.limit = ask->answer_max > LI_REFUSAL_MAX ? ask->answer_max : LI_REFUSAL_MAX;
+    run->body.limit = ask->answer_max > LD_REFUSAL_MAX ? ask->answer_max : LD_REFUSAL_MAX;
     /* Between calls the loop stood still: it must see what time it is and which peers hung up. */
     ln_loop_turn(loop, false);
     if (li_call_cancelled(call))

@@ -7,13 +7,11 @@
 #define LI_RUN_H
 
 #include "base/buf.h"
+#include "dialect/abridge.h"
 #include "llm/call.h"
 #include "net/loop.h"
 
-enum { LI_REFUSAL_MAX = 64 * 1024 };
 enum { LI_RUN_MAGIC = 0x6c697275 };
-
-/* bytes of an error's body that are read */
 
 struct li_run {
     unsigned magic;
@@ -27,6 +25,7 @@ struct li_run {
     bool is_events; /* text/event-stream, or events that came under another type */
     bool is_coded;  /* a Content-Encoding we did not ask for */
     struct lb_buf body;
+    struct ld_abridge abridge; /* what is kept of a refusal's */
 
     /*
      * Takes the payload of a 2xx answer instead of `body`; a status other than OK (filled into

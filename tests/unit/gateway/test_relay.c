@@ -47,6 +47,51 @@ static void the_usage_that_only_we_asked_for_stays_here(void **state)
     road_hang_up(caller);
 }
 
+/* Some platforms repeat the request before they say what is wrong with it. */
+static void a_refusal_is_told_by_what_stands_behind_much_else(void **state)
+{
+    static char much[8192];
+
+    (void)state;
+    struct caller *caller = road_call(&road);
+    snprintf(much, sizeof much, "%0*d", (int)sizeof much - 1, 0);
+    road_say(caller, ROAD_CHAT);
+    struct exchange *x = road_exchange(&road, 1);
+    x_head(x, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+              "Transfer-Encoding: chunked\r\n\r\n");
+    x_read(x, "{\"message\":\"your request follows\",\"request\":\"", false);
+    for (int i = 0; i < 20; i++)
+        x_read(x, much, false);
+    x_read(x,
+           "\",\"error\":{\"message\":\"too long\",\"type\":\"invalid_request_error\",\"code\":"
+           "\"context_length_exceeded\",\"key\":\"sk-site-0123456789\"}}",
+           true);
+    road_hear(caller, "context_length_exceeded");
+    assert_true(road_has(caller, "HTTP/1.1 400"));
+    assert_true(road_has(caller, "\"message\":\"too long\""));
+    assert_true(road_has(caller, "\"type\":\"invalid_request_error\""));
+    assert_false(road_has(caller, "sk-site-0123456789"));
+    road_hang_up(caller);
+}
+
+static void a_refusal_without_end_is_told_all_the_same(void **state)
+{
+    static char much[8192];
+
+    (void)state;
+    struct caller *caller = road_call(&road);
+    snprintf(much, sizeof much, "%0*d", (int)sizeof much - 1, 0);
+    road_say(caller, ROAD_CHAT);
+    struct exchange *x = road_exchange(&road, 1);
+    x_head(x, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+              "Transfer-Encoding: chunked\r\n\r\n");
+    x_read(x, "{\"request\":\"", false);
+    for (int i = 0; i < 200 && !road_has(caller, "HTTP/1.1 400"); i++)
+        x_read(x, much, false);
+    road_hear(caller, "HTTP/1.1 400");
+    road_hang_up(caller);
+}
+
 /* The platform is held back while its caller takes nothing, and goes on when he does. */
 static void a_caller_who_does_not_read_holds_his_platform_back(void **state)
 {
@@ -151,7 +196,7 @@ static void a_refused_key_is_told_in_our_words(void **state)
 /* Longer than anybody looks at: enough has come to tell what it says. */
 static void a_refusal_without_end_is_cut(void **state)
 {
-    static char text[LG_REFUSAL_MAX + 100];
+    static char text[LD_REFUSAL_MAX + 100];
 
     (void)state;
     struct caller *caller = road_call(&road);
@@ -206,6 +251,8 @@ int main(void)
 #define PINGED(name) cmocka_unit_test_setup_teardown(name, setup_pings, teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_usage_that_only_we_asked_for_stays_here),
+        TEST(a_refusal_is_told_by_what_stands_behind_much_else),
+        TEST(a_refusal_without_end_is_told_all_the_same),
         TEST(a_caller_who_does_not_read_holds_his_platform_back),
         PINGED(silence_before_the_head_is_bridged_once_it_lasts),
         PINGED(what_has_begun_is_not_tried_again),

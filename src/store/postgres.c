@@ -28,14 +28,15 @@ static llmgr_status postgres_ready(struct ls_conn *base, struct llmgr_error *err
 
 static llmgr_status postgres_begin(struct ls_conn *base, enum ls_mode mode, struct llmgr_error *err)
 {
-    char limits[LS_POSTGRES_LIMITS_SIZE];
+    char limits[LS_POSTGRES_LIMITS_SIZE] = "";
     char sql[LS_POSTGRES_LIMITS_SIZE + 256];
     int64_t locked = 0;
 
     if (ls_is_single(mode))
         return LLMGR_OK;
-    ls_postgres_limits(postgres_conn(base), limits);
-    snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL %s;%s%s",
+    if (postgres_conn(base)->pooled)
+        ls_postgres_limits(base->store, true, limits);
+    snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL %s; %s;%s",
              mode == LS_READ ? "REPEATABLE READ READ ONLY" : "READ COMMITTED READ WRITE", limits,
              mode == LS_READ ? "" : " SELECT 1 FROM llm_meta WHERE name = 'writer' FOR UPDATE");
     if (mode == LS_READ)

@@ -37,9 +37,10 @@ LLMGR_MUST_CHECK llmgr_status ls_postgres_connect(struct ls_store *store, bool w
 void ls_postgres_disconnect(struct ls_conn *conn);
 bool ls_postgres_usable(struct ls_conn *conn);
 int ls_postgres_patience_ms(const struct ls_store *store);
-/* What a transaction begins with where the session does not keep it; else an empty text. */
-enum { LS_POSTGRES_LIMITS_SIZE = 256 };
-void ls_postgres_limits(const struct postgres_conn *conn, char sql[LS_POSTGRES_LIMITS_SIZE]);
+/* A SELECT that sets the limits of a session, or (local) of the transaction that it is in. */
+enum { LS_POSTGRES_LIMITS_SIZE = 384 };
+void ls_postgres_limits(const struct ls_store *store, bool local,
+                        char sql[LS_POSTGRES_LIMITS_SIZE]);
 /* Connects a lost connection anew; only where nothing has been done on it yet. */
 LLMGR_MUST_CHECK llmgr_status ls_postgres_reconnect(struct postgres_conn *conn,
                                                     struct llmgr_error *err);

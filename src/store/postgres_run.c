@@ -4,7 +4,7 @@
  * statement table, and takes and gives values in binary form: nothing is quoted, parsed or
  * rounded on the way. A result arrives whole, which is why lists have a limit. Behind a pooler
  * (postgres_session.c) a statement bears no name: it is sent whole each time, and many runs of one
- * are prepared for the transaction they are in.
+ * are prepared for the transaction they are in. A single SELECT brings its time limits along there.
  *
  * Wire forms: int2/int4/int8 big-endian, bool one byte, text and bytea as they are.
  */
@@ -151,6 +151,54 @@ static llmgr_status run_prepared(struct postgres_conn *conn, enum ls_statement i
     return LLMGR_OK;
 }
 
+/* Reads up to the synchronisation point what two statements gave: the last one, or what failed. */
+static PGresult *take_two(struct postgres_conn *conn)
+{
+    PGresult *kept = NULL;
+    int nothing = 0;
+
+    while (nothing < 2) {
+        PGresult *result = ls_postgres_next_result(conn);
+        if (result == NULL) {
+            nothing++;
+            continue;
+        }
+        nothing = 0;
+        bool is_last = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+        bool replaces = !is_last && (kept == NULL || has_succeeded(kept));
+        PQclear(replaces ? kept : result);
+        if (replaces)
+            kept = result;
+        if (is_last)
+            return kept;
+    }
+    PQclear(kept); /* the connection is gone */
+    return NULL;
+}
+
+/*
+ * A statement without a transaction of its own, and before it its limits: both leave at once and
+ * are one transaction up to the synchronisation point, so they reach the same session.
+ */
+static PGresult *run_limited(struct postgres_conn *conn, const struct parsing *parsing,
+                             const struct arguments *args, size_t count)
+{
+    char limits[LS_POSTGRES_LIMITS_SIZE];
+    PGresult *result = NULL;
+
+    ls_postgres_limits(conn->base.store, true, limits);
+    if (PQenterPipelineMode(conn->pg) != 1)
+        return NULL;
+    if (PQsendQueryParams(conn->pg, limits, 0, NULL, NULL, NULL, NULL, BINARY) == 1 &&
+        PQsendQueryParams(conn->pg, lb_buf_c(&parsing->sql), (int)count, parsing->types,
+                          args->pointers, args->sizes, args->formats, BINARY) == 1 &&
+        PQpipelineSync(conn->pg) == 1)
+        result = take_two(conn);
+    /* A connection that cannot leave the mode is of no use: what follows on it fails. */
+    (void)PQexitPipelineMode(conn->pg);
+    return result;
+}
+
 /* In one step, for the next one may reach another session of the server. */
 static llmgr_status run_whole(struct postgres_conn *conn, enum ls_statement id,
                               const struct arguments *args, size_t count, PGresult **result,
@@ -159,7 +207,9 @@ static llmgr_status run_whole(struct postgres_conn *conn, enum ls_statement id,
     struct parsing parsing;
     llmgr_status status = write_out(&parsing, conn, id, err);
 
-    if (status == LLMGR_OK)
+    if (status == LLMGR_OK && ls_is_single(conn->base.tx.mode))
+        *result = run_limited(conn, &parsing, args, count);
+    else if (status == LLMGR_OK)
         *result = ls_postgres_result(
             conn, PQsendQueryParams(conn->pg, lb_buf_c(&parsing.sql), (int)count, parsing.types,
                                     args->pointers, args->sizes, args->formats, BINARY));

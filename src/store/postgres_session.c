@@ -27,38 +27,31 @@ static void notice(void *context, const PGresult *result)
     lb_debug(store->host, "%s: %s", store->place, message != NULL ? message : "notice");
 }
 
+void ls_postgres_limits(const struct ls_store *store, bool local, char sql[LS_POSTGRES_LIMITS_SIZE])
+{
+    const char *const how = local ? "true" : "false";
+
+    snprintf(sql, LS_POSTGRES_LIMITS_SIZE,
+             "SELECT 1, set_config('statement_timeout', '%d', %s),"
+             " set_config('lock_timeout', '%d', %s),"
+             " set_config('idle_in_transaction_session_timeout', '%d', %s),"
+             " set_config('standard_conforming_strings', 'on', %s)",
+             store->options.statement_timeout_ms, how, store->options.busy_timeout_ms, how,
+             (int)IDLE_IN_TRANSACTION_MS, how, how);
+}
+
 /* In one step: a limit that is set before it is known whose session it is would be left behind. */
 static llmgr_status set_session(struct postgres_conn *conn, struct llmgr_error *err)
 {
-    const struct ls_options *options = &conn->base.store->options;
-    char sql[512];
+    char limits[LS_POSTGRES_LIMITS_SIZE];
+    char sql[LS_POSTGRES_LIMITS_SIZE + 64];
     int64_t own = 0;
 
-    snprintf(sql, sizeof sql,
-             "SELECT 1, set_config('statement_timeout', '%d', false),"
-             " set_config('lock_timeout', '%d', false),"
-             " set_config('idle_in_transaction_session_timeout', '%d', false),"
-             " set_config('standard_conforming_strings', 'on', false)"
-             " WHERE pg_backend_pid() = %d",
-             options->statement_timeout_ms, options->busy_timeout_ms, (int)IDLE_IN_TRANSACTION_MS,
-             PQbackendPID(conn->pg));
+    ls_postgres_limits(conn->base.store, false, limits);
+    snprintf(sql, sizeof sql, "%s WHERE pg_backend_pid() = %d", limits, PQbackendPID(conn->pg));
     llmgr_status status = ls_postgres_number(&conn->base, sql, &own, err);
     conn->pooled = own == 0;
     return status;
-}
-
-void ls_postgres_limits(const struct postgres_conn *conn, char sql[LS_POSTGRES_LIMITS_SIZE])
-{
-    const struct ls_options *options = &conn->base.store->options;
-
-    sql[0] = '\0';
-    if (conn->pooled)
-        snprintf(sql, LS_POSTGRES_LIMITS_SIZE,
-                 " SET LOCAL statement_timeout = %d; SET LOCAL lock_timeout = %d;"
-                 " SET LOCAL idle_in_transaction_session_timeout = %d;"
-                 " SET LOCAL standard_conforming_strings = on;",
-                 options->statement_timeout_ms, options->busy_timeout_ms,
-                 (int)IDLE_IN_TRANSACTION_MS);
 }
 
 /* On a connection that was just made, or was not. From here on it does not block. */

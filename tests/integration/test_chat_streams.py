@@ -80,12 +80,24 @@ def test_a_reason_that_names_nothing_ends_no_stream(talk):
 
 @pytest.mark.parametrize('data', [b'{"error":{"message":"worn out"}}',
                                   b'{"object":"error","message":"worn out"}',
-                                  b'{"choices":[{"delta":{},"error":{"message":"worn out"}}]}'])
+                                  b'{"choices":[{"delta":{},"error":{"message":"worn out"}}]}',
+                                  b'{"choices":null,"base_resp":{"status_code":1004,'
+                                  b'"status_msg":"worn out"}}',
+                                  b'{"error_code":110,"error_msg":"worn out"}',
+                                  b'{"code":"InvalidApiKey","message":"worn out"}'])
 @pytest.mark.parametrize('form', ['event', 'whole'])
 def test_an_error_under_200_is_one(talk, data, form):
     body = events(TIDE, data, b'[DONE]') if form == 'event' else data
     code, _, err = talk(OK + b'Connection: close\r\n\r\n' + body)
     assert code != 0 and 'worn out' in err
+
+
+def test_a_refusal_tells_what_stands_behind_much_else(talk):
+    body = b'{"message":"you asked","request":"' + 300 * 1024 * b'x' + \
+           b'","error":{"message":"worn out","code":"context_length_exceeded"}}'
+    code, _, err = talk(b'HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n' % len(body) +
+                        body, close=False)
+    assert code != 0 and 'worn out' in err and 'you asked' not in err
 
 
 def test_thinking_that_only_the_total_counts_is_told(talk):

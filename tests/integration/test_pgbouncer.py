@@ -25,7 +25,9 @@ class Bouncer:
     """PgBouncer before the session's server, on a Unix socket in a folder of its own."""
 
     def __init__(self, url, mode, connections):
+        assert PROGRAM, 'there is no pgbouncer: install the package'
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='llmgr-pgb-'))
+        self.server = url
         self.database, socket = re.match(r'postgres:///([^?]*)\?host=([^&]*)', url).groups()
         (self.folder / 'users').write_text('"llmgr" ""\n', 'utf-8')
         (self.folder / 'ini').write_text(f'''[databases]
@@ -70,7 +72,6 @@ logfile = {self.folder}/log
 def bouncer_fixture(request, postgres):
     # Per session each connection of a client takes one of the server's for as long as it lasts.
     made = Bouncer(postgres.fresh(), request.param, 3 if request.param == 'transaction' else 30)
-    made.mode = request.param
     yield made
     made.stop()
 
@@ -121,10 +122,10 @@ def test_the_gateway_serves_and_hears_of_changes(llmgr, bouncer, mockllm):
     assert bouncer.sql('SELECT COUNT(*) FROM llm_usage') == str(total['attempts'])
 
 
+# Per session the pooler resets it for the next one.
+@pytest.mark.parametrize('bouncer', ['transaction'], indirect=True)
 def test_nothing_of_ours_is_left_on_a_shared_connection(llmgr, bouncer, mockllm):
     """What the next client of such a connection finds is what the server's own settings say."""
-    if bouncer.mode == 'session':
-        return  # there it is reset for the next one
     configure(llmgr, mockllm.base_url)
     llmgr.ok('sync')
     llmgr.ok('platform', 'list')
@@ -133,6 +134,24 @@ def test_nothing_of_ours_is_left_on_a_shared_connection(llmgr, bouncer, mockllm)
         for setting in settings:
             assert bouncer.sql(f'SHOW {setting}') == '0', setting
         assert bouncer.sql('SELECT COUNT(*) FROM pg_prepared_statements') == '0'
+
+
+def test_a_single_read_has_its_limit_at_the_server(llmgr, bouncer):
+    """It waits for a lock no longer than it may, and leaves no statement behind that does."""
+    llmgr.ok('-u', 'alice', 'token', 'list')  # makes the tables
+    lock = subprocess.Popen(
+        ['psql', '-qXAt', bouncer.server], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        lock.stdin.write("BEGIN; LOCK TABLE llm_tokens IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n")
+        lock.stdin.flush()
+        assert lock.stdout.readline() == 'held\n'
+        refused = llmgr.run('-u', 'alice', 'token', 'list', env={'LLMGR_BUSY_TIMEOUT': '100ms'})
+        assert refused.code == 9 and 'locked' in refused.err, refused
+        waiting = bouncer.sql("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        assert waiting == '0'
+    finally:
+        lock.kill()
+        lock.communicate()
 
 
 def test_a_lost_pooler_is_found_again(llmgr, bouncer, mockllm):

@@ -449,8 +449,8 @@ def test_an_error_in_a_stream_is_one(serving, platform, kind):
 
 def test_success_told_on_each_chunk_is_none(serving, platform):
     client, peer = ask(serving, platform, 'chat')
-    fine = (b'data: {"code":0,"message":"Success","base_resp":{"status_code":0,"status_msg":"success"'
-            b'},"choices":[{"index":0,"delta":{"content":"tide"}}]}\n\n')
+    fine = (b'data: {"code":0,"message":"Success","base_resp":{"status_code":0,"status_msg":"ok"},'
+            b'"choices":[{"index":0,"delta":{"content":"tide"}}]}\n\n')
     peer.send(FRAMED + chunk(fine + FINISH['chat'] + LAST['chat']) + b'0\r\n\r\n')
     client.until(LAST['chat'])
     assert total(serving.llmgr)['completed'] == 1

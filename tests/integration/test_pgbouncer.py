@@ -147,8 +147,8 @@ def test_a_single_read_has_its_limit_at_the_server(llmgr, bouncer):
         assert lock.stdout.readline() == 'held\n'
         refused = llmgr.run('-u', 'alice', 'token', 'list', env={'LLMGR_BUSY_TIMEOUT': '100ms'})
         assert refused.code == 9 and 'locked' in refused.err, refused
-        waiting = bouncer.sql("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        assert waiting == '0'
+        waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        assert bouncer.sql(waiting) == '0'
     finally:
         lock.kill()
         lock.communicate()

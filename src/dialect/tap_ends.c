@@ -35,7 +35,7 @@ static void take_type(struct ld_filter_report *report, struct lb_str type)
 }
 
 /* What describes a thing of a native path has an error of the thing's, not of this answer. */
-static bool is_failed(const struct ld_tap *tap)
+bool ld_tap_is_failed(const struct ld_tap *tap)
 {
     if (tap->sniff.error)
         return !tap->native || tap->filter.stream || !tap->sniff.thing;
@@ -47,7 +47,7 @@ void ld_tap_absorb(struct ld_tap *tap, struct lb_str event_type)
     struct ld_filter_report *report = &tap->filter.report;
     const struct ld_sniff *sniff = &tap->sniff;
 
-    report->failed |= is_failed(tap);
+    report->failed |= ld_tap_is_failed(tap);
     report->finish |= sniff->finish;
     report->content |= sniff->text_size > 0;
     report->output_size += sniff->text_size;

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include "dialect/tap_ends.h"
+
 static bool says_error(const char *type, size_t size)
 {
     char last = size > 0 ? type[size - 1] : '\0';
@@ -113,6 +115,7 @@ static void hand_out_held(struct ld_tap *tap, struct ld_filter_out *out)
 /* An error, or what may be one, goes out. A native path's own data is nobody's to change. */
 static void look_at(struct ld_tap *tap, struct lb_str text)
 {
+    tap->filter.report.failed |= ld_tap_is_failed(tap);
     if (!tap->native || ld_tap_is_refusal(tap, LB_STR("")))
         ld_tap_refuse(tap, text);
 }

@@ -69,7 +69,8 @@ struct lg_attempt {
     bool head_left;   /* its head has */
     bool events;      /* it is an event stream */
     bool pinged;      /* its head left with a ping, before the platform's came */
-    bool is_astray;   /* no events came where events had begun: nothing of it leaves */
+    bool is_known;    /* it is, whether what came are events */
+    bool is_astray;   /* no events came where ours are events: nothing of it leaves */
     bool is_draining; /* the stream has told its end: that of the body is waited for briefly */
     bool is_whole;    /* LAST: our answer gets its proper end */
 

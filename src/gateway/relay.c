@@ -118,7 +118,6 @@ static void write_head(struct lg_request *request, const struct lh_head *head)
     struct lb_str type = head != NULL ? lh_head_get(head, LH_HEADER_CONTENT_TYPE) : deferred->type;
     int64_t length = head != NULL ? lg_relay_length(attempt, head) : deferred->length;
 
-    attempt->events = attempt->filter->stream;
     if (attempt->events)
         lg_relay_stream_fields(out);
     else if (type.p != NULL)
@@ -165,24 +164,49 @@ static bool begin_answer(struct lg_request *request, const struct lh_head *head)
         return attempt->pinged || defer_head(request, head);
     if (!open_signing(request))
         return false;
-    if (!attempt->pinged)
+    attempt->is_known = attempt->filter->decided;
+    if (!attempt->pinged) {
+        attempt->events = attempt->filter->stream;
         write_head(request, head);
+    }
     return !lg_own_holds(request->own) || lg_own_hold_head(request);
 }
 
-/* The first bytes are here. Of a stream that has begun, nothing but events can be told. */
+/*
+ * The first bytes are here. Of a stream that has begun, nothing but events can be told. An error
+ * that comes whole where a stream was asked for is told as one, too: readers of events see no more.
+ */
 static void decide_answer(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
+    const struct ld_filter *filter = attempt->filter;
 
+    attempt->is_known = true;
     if (attempt->signing == NULL && !open_signing(request)) {
         lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
         return;
     }
-    if (attempt->deferred != NULL)
+    if (attempt->deferred != NULL) {
+        attempt->events = filter->stream || filter->report.failed;
         write_head(request, NULL);
+    }
     lg_attempt_drop_deferred(attempt);
-    attempt->is_astray = attempt->events && !attempt->filter->stream;
+    attempt->is_astray = attempt->events && !filter->stream;
+}
+
+/* What is whole waits, in silence, until something of it leaves: an error is known then. */
+static void decide_if_known(struct lg_request *request, const struct ld_filter_out *out)
+{
+    struct lg_attempt *attempt = request->attempt;
+
+    if (attempt->is_known || !attempt->filter->decided)
+        return;
+    if (!attempt->filter->stream && !attempt->events) {
+        ln_timer_stop(&request->ping);
+        if (out->count == 0)
+            return;
+    }
+    decide_answer(request);
 }
 
 static void on_head(struct lu_exchange *exchange, void *context, const struct lh_head *head)
@@ -310,10 +334,8 @@ static void on_body(struct lu_exchange *exchange, void *context, struct lb_str b
     while (bytes.size > 0) {
         if (request->worker->pass_short_lived)
             flush_out(request, false);
-        bool decided = attempt->filter->decided;
         size_t used = ld_filter_feed(attempt->filter, bytes, &out);
-        if (!decided && attempt->filter->decided)
-            decide_answer(request);
+        decide_if_known(request, &out);
         pass_slices(request, &out, bytes);
         bytes = lb_str_sub(bytes, used, bytes.size);
     }
@@ -348,9 +370,8 @@ static void gather_last(struct lg_request *request)
 
     if (request->worker->pass_short_lived)
         flush_out(request, false);
-    bool decided = attempt->filter->decided;
     ld_filter_finish(attempt->filter, &out);
-    if (!decided)
+    if (!attempt->is_known)
         decide_answer(request);
     pass_slices(request, &out, lb_str(NULL, 0));
     if (attempt->is_astray) {

@@ -369,6 +369,40 @@ def test_whole_json_is_whole_though_a_stream_was_asked_for(serving, platform, ki
     assert total(serving.llmgr)['completed'] == 1
 
 
+@pytest.mark.parametrize('dialect', DIALECTS)
+@pytest.mark.parametrize('how', ['at_once', 'slowly', 'dripped', 'too_long'])
+def test_an_error_that_comes_whole_where_a_stream_was_asked_for_is_its_event(
+        llmgr, platform, dialect, how):
+    """Who reads events sees nothing of JSON: an answer without a word, and no error."""
+    pings = how == 'slowly'  # the others are not to race with them
+    configure(llmgr, platform.base_url, {'Mock': 'mock'},
+              extra='' if pings else 'ping_interval: 0\n')
+    if pings:
+        llmgr.env['LLMGR_PING_INTERVAL'] = '50ms'
+    server = Serving(llmgr)
+    client, peer = ask(server, platform, dialect)
+    whole = b'{"error":{"message":"worn out","code":429%s}}' % (
+        b',"more":"%s"' % (b'x' * 100000) if how == 'too_long' else b'')
+    peer.send(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-request-id: up\r\n'
+              b'Content-Length: %d\r\n\r\n' % len(whole))
+    parts = {'slowly': [whole[:1], whole[1:]],
+             'dripped': [bytes([byte]) for byte in whole]}.get(how, [whole])
+    for part in parts:
+        peer.send(part)
+        time.sleep(0.15 if pings else 0)
+    answer = client.answer()
+    assert answer.whole and answer.status == 200
+    assert answer.fields['content-type'] == 'text/event-stream'
+    assert pings or answer.fields['x-upstream-request-id'] == 'up'
+    last = json.loads(silent(answer, dialect).decode().split('data: ')[-1])
+    assert last.get('type') == {'messages': 'error', 'responses': 'response.failed'}.get(dialect)
+    assert 'worn out' in json.dumps(last['error'])
+    assert silent(answer, dialect).count(b'data: ') == 1
+    assert total(server.llmgr)['completed'] == 0
+    assert counted(server, 'llmgr_attempts_total{end="upstream_error"}') == 1
+    server.stop()
+
+
 # ---- Counting ------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])

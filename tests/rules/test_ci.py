@@ -58,6 +58,18 @@ def test_without_a_registry_a_suite_is_skipped_with_the_reason(tmp_path, script)
     assert done.stderr.splitlines()[-1].startswith('requirements.txt cannot be installed: ERROR: ')
 
 
+def test_a_client_that_could_not_be_installed_is_skipped_by_name(tmp_path):
+    (tmp_path / 'test_it.py').write_text(
+        'from homes import home\n\n\ndef test_it():\n    home("go")\n', encoding='utf-8')
+    done = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-rs', '-p', 'no:cacheprovider', tmp_path / 'test_it.py'],
+        capture_output=True, text=True, check=False, env={
+            **os.environ, 'PYTHONPATH': str(TOP / 'tests/clients'),
+            'LLMGR_HOMES': '{"go": {"absent": "requirements-go.txt cannot be installed: no"}}'})
+    assert 'requirements-go.txt cannot be installed: no' in done.stdout
+    assert '1 skipped' in done.stdout.splitlines()[-1]
+
+
 def test_a_part_that_does_not_exist_is_refused():
     done = subprocess.run([TOP / 'tools/test-deep'], capture_output=True, text=True, check=False,
                           env={**os.environ, 'DEEP_PARTS': 'asan tsam'})

@@ -159,7 +159,8 @@ static llmgr_status plant_all(struct ls_tx *tx, void *context, struct llmgr_erro
         snprintf(origins[p], sizeof origins[p], "https://api%d.example.com:443", p);
         status = ls_insert(tx, LS_SYNC_PLATFORM_ADD,
                            LS_ARGS(ls_cstr(LLMGR_SYSTEM_USER), ls_cstr(name), ls_cstr(text),
-                                   ls_cstr("openai"), ls_int(p), ls_cstr("EXAMPLE_API_KEY")),
+                                   ls_cstr("openai"), ls_int(p), ls_cstr("EXAMPLE_API_KEY"),
+                                   ls_null(), ls_null(), ls_null()),
                            &platforms[p], err);
         struct lk_key_place place = {LK_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platforms[p],
                                      lb_cstr(origins[p])};

@@ -358,11 +358,16 @@ struct llmgr_platform {
      * report none; ms since 1970 until when that is believed; 0: usage is asked for.
      */
     int64_t no_stream_options_until_ms;
-    const char *native_paths; /* opened under the server's key besides the usual, as
-                                 "POST /a, GET /b/{id}", or NULL */
-    const char *headers;      /* of the caller's that are passed on to it besides the usual, as
-                                 "user-agent, x-title", or NULL */
-    void *memory;             /* ours; NULL inside a list */
+    const char *native_paths;    /* opened under the server's key besides the usual, as
+                                    "POST /a, GET /b/{id}", or NULL */
+    const char *headers;         /* of the caller's that are passed on to it besides the usual, as
+                                    "user-agent, x-title", or NULL */
+    const char *fixed_headers;   /* names of those that it gets with values of its own, "x-org,
+                                    x-title", or NULL; the values are never shown */
+    const char *missing_headers; /* of those that are left out: behind a name the variables that it
+                                    waits for, "x-org {ORG}"; no variable: it must be set again; or
+                                    NULL */
+    void *memory;                /* ours; NULL inside a list */
 };
 
 struct llmgr_platform_list {
@@ -396,8 +401,9 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_rename(struct llmgr *mana
                                                               const char *name,
                                                               struct llmgr_error *err);
 /*
- * Moves a private platform to another address. Its key belongs to the old origin: if scheme, host
- * or port change, `api_key` must be given anew or the platform is left without a key.
+ * Moves a private platform to another address. Its key and header fields belong to the old origin:
+ * if scheme, host or port change, `api_key` must be given anew or the platform is left without a
+ * key, and the header fields are gone.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status
 llmgr_platform_set_url(struct llmgr *manager, const char *user, int64_t platform_id,
@@ -427,6 +433,18 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_set_key(struct llmgr *man
                                                                int64_t platform_id,
                                                                const char *api_key,
                                                                struct llmgr_error *err);
+
+/*
+ * Gives a private platform a header field that is sent with every request to it, in the place of
+ * the caller's of that name; NULL or "" removes it. At most 16 of them, 4096 bytes in all; the
+ * value is 1-2048 bytes of UTF-8 without control characters, is sealed like a key, and is never
+ * shown. Errors: ERR_INVALID (a value that cannot be one, or a name that may not be set: who asks,
+ * cookies, what is the connection's), ERR_TOO_LARGE, ERR_NOT_FOUND (no such platform, or nothing to
+ * remove), ERR_MODE, ERR_FORBIDDEN (a system platform's stand in the configuration).
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status
+llmgr_platform_set_header(struct llmgr *manager, const char *user, int64_t platform_id,
+                          const char *name, const char *value, struct llmgr_error *err);
 
 /* ---- Models ---------------------------------------------------------------------------------- */
 
@@ -556,6 +574,8 @@ struct llmgr_candidate {
     const char *key_fingerprint; /* NULL: no usable key */
     const char *payer;           /* "user", "system" or NULL */
     const char *target;          /* of a route: what it names, "PLATFORM/MODEL"; else NULL */
+    const char *fixed_headers;   /* as of llmgr_platform */
+    const char *missing_headers;
 };
 
 struct llmgr_explanation {

@@ -103,13 +103,24 @@ static llmgr_status take_global(struct reader *reader, const struct lc_option_ro
     return lc_options_set(reader->options, row->id, LC_FROM_FLAG, source, value, reader->err);
 }
 
+static llmgr_status add_header(struct reader *reader, const char *value)
+{
+    struct cli_args *args = reader->args;
+
+    if (args->header_count == LC_FIXED_COUNT_MAX)
+        return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("--header is given more than %d times"),
+                       LC_FIXED_COUNT_MAX);
+    args->headers[args->header_count++] = value;
+    return LLMGR_OK;
+}
+
 static llmgr_status take_flag(struct reader *reader, size_t id, struct lb_str name,
                               const char *inline_value)
 {
     const struct cli_flag_row *row = &FLAGS[id];
     const char *value = "";
 
-    if (reader->args->flags[id] != NULL)
+    if (reader->args->flags[id] != NULL && id != CLI_FLAG_header)
         return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s is given twice"), row->name);
     if (row->label == NULL && inline_value != NULL)
         return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s takes no value"), row->name);
@@ -119,7 +130,7 @@ static llmgr_status take_flag(struct reader *reader, size_t id, struct lb_str na
             return status;
     }
     reader->args->flags[id] = value;
-    return LLMGR_OK;
+    return id == CLI_FLAG_header ? add_header(reader, value) : LLMGR_OK;
 }
 
 static llmgr_status fail_unknown(struct reader *reader, struct lb_str name)

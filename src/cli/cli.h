@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/host.h"
+#include "config/fixed_headers.h"
 #include "config/options.h"
 #include "llmgr.h"
 
@@ -53,7 +54,9 @@ bool cli_next_word(const char **at, struct lb_str *word, bool *required);
 
 struct cli_args {
     const struct cli_command *command;
-    const char *flags[CLI_FLAG_COUNT]; /* value; "" for a switch; NULL: not given */
+    const char *flags[CLI_FLAG_COUNT];       /* value; "" for a switch; NULL: not given */
+    const char *headers[LC_FIXED_COUNT_MAX]; /* each --header, the only flag with several values */
+    size_t header_count;
     const char *positionals[CLI_POSITIONAL_MAX];
     size_t positional_count;
     bool help; /* --help or -h anywhere */
@@ -162,6 +165,10 @@ LLMGR_MUST_CHECK llmgr_status cli_print_table(const struct cli_app *app,
 void cli_table_row(struct cli_table *table, const char *const *cells);
 /* Whose key pays, in the user's language; NULL for NULL. */
 const char *cli_payer(const char *payer);
+enum { CLI_HEADER_NAMES = 1024 };
+/* Fixed header fields of a platform, "x-title; missing: x-org {ORG}", perhaps in `text`; or NULL.
+ */
+const char *cli_header_names(const char *fixed, const char *missing, char text[CLI_HEADER_NAMES]);
 /* Decimal text in a buffer of the caller. */
 const char *cli_number(int64_t value, char text[24]);
 

@@ -314,6 +314,20 @@ static void man_exit_codes(struct lb_buf *out)
     }
 }
 
+/* What stands in llmgr.yaml beside options. */
+static void man_file(struct lb_buf *out)
+{
+    lb_buf_add_c(out,
+                 ".SH FILE llmgr.yaml\nOptions by their names above, and:\n.TP\n.B platforms\n"
+                 "The system platforms by name, in the order people see them; each has:\n.RS\n");
+#define XX(name, text) lb_buf_add_c(out, ".TP\n.B " #name "\n" text "\n");
+#include "config/members.def"
+#undef XX
+    lb_buf_add_c(out, ".RE\n.TP\n.B aliases\nNames that clients insist on, and the slot or model "
+                      "each stands for: {claude\\-*: auto, gpt\\-4o: Local/Talker}. One * is "
+                      "anything.\n.PP\nAfter a change run \\fBllmgr sync\\fR.\n");
+}
+
 void cli_man(struct lb_buf *out)
 {
     lb_buf_addf(out, ".TH LLMGR 1 \"\" \"llmgr %s\" \"User Commands\"\n", llmgr_version());
@@ -326,6 +340,7 @@ void cli_man(struct lb_buf *out)
                       "and, in custom mode, add private platforms.\n");
     man_commands(out);
     man_options(out);
+    man_file(out);
     man_exit_codes(out);
     lb_buf_add_c(out, ".SH FILES\n.TP\n.I llmgr.yaml\nOptions and system platforms; looked for "
                       "here, then in /etc/llmgr.\n.TP\n.I .env\nNAME=VALUE lines for the "

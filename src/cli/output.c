@@ -58,6 +58,15 @@ void cli_note(const char *format, ...)
     fputc('\n', stderr);
 }
 
+const char *cli_header_names(const char *fixed, const char *missing, char text[CLI_HEADER_NAMES])
+{
+    if (missing == NULL)
+        return fixed;
+    snprintf(text, CLI_HEADER_NAMES, _("%s%smissing: %s"), fixed != NULL ? fixed : "",
+             fixed != NULL ? "; " : "", missing);
+    return text;
+}
+
 const char *cli_payer(const char *payer)
 {
     if (payer == NULL)

@@ -81,33 +81,49 @@ static llmgr_status fill_candidates(struct cli_table *table, const struct cli_ap
                                     const void *list, struct llmgr_error *err)
 {
     const struct llmgr_explanation *explanation = list;
+    char headers[CLI_HEADER_NAMES];
 
     (void)app;
     (void)err;
     for (size_t i = 0; i < explanation->count; i++) {
         const struct llmgr_candidate *candidate = &explanation->items[i];
-        cli_table_row(table, (const char *[]){candidate->chosen ? "→"
-                                              : candidate->kept ? "+"
-                                                                : "·",
-                                              candidate->platform_name, candidate->display_name,
-                                              candidate->key_fingerprint,
-                                              cli_payer(candidate->payer), candidate->text});
+        cli_table_row(table,
+                      (const char *[]){candidate->chosen ? "→"
+                                       : candidate->kept ? "+"
+                                                         : "·",
+                                       candidate->platform_name, candidate->display_name,
+                                       candidate->key_fingerprint, cli_payer(candidate->payer),
+                                       candidate->text,
+                                       cli_header_names(candidate->fixed_headers,
+                                                        candidate->missing_headers, headers)});
     }
     return LLMGR_OK;
 }
 
-static const char *const CANDIDATE_HEADINGS[] = {"",        N_("PLATFORM"), N_("DISPLAY"),
-                                                 N_("KEY"), N_("PAYER"),    N_("WHY")};
-static const struct cli_table_form CANDIDATES = {
-    CANDIDATE_HEADINGS, 6,
-    N_("There are no candidates; add platforms to llmgr.yaml and run `llmgr sync`."),
-    fill_candidates};
+static const char *const CANDIDATE_HEADINGS[] = {
+    "", N_("PLATFORM"), N_("DISPLAY"), N_("KEY"), N_("PAYER"), N_("WHY"), N_("HEADER FIELDS")};
+
+/* The last column only if some platform has what stands there. */
+static size_t candidate_columns(const struct llmgr_explanation *explanation)
+{
+    for (size_t i = 0; i < explanation->count; i++) {
+        if (explanation->items[i].fixed_headers != NULL ||
+            explanation->items[i].missing_headers != NULL)
+            return 7;
+    }
+    return 6;
+}
 
 static llmgr_status print_explanation(const struct cli_app *app,
                                       const struct llmgr_explanation *explanation,
                                       struct llmgr_error *err)
 {
-    llmgr_status status = cli_print_table(app, &CANDIDATES, explanation, err);
+    const struct cli_table_form form = {
+        CANDIDATE_HEADINGS, candidate_columns(explanation),
+        N_("There are no candidates; add platforms to llmgr.yaml and run `llmgr sync`."),
+        fill_candidates};
+
+    llmgr_status status = cli_print_table(app, &form, explanation, err);
     if (status == LLMGR_OK && explanation->alias != NULL)
         printf(_("the alias '%s' stands for '%s'\n"), explanation->alias,
                explanation->alias_target);

@@ -52,6 +52,8 @@ static const char PLATFORMS_HEAD[] =
     "#   protocol: anthropic             in which field it looks for its key / 密钥放在哪个请求头\n"
     "#   headers: [X-Title]              fields of the caller's that it gets / "
     "转发调用方的哪些请求头\n"
+    "#   headers: {User-Agent: true, X-Org: \"{ORG}\"}    or with values of their own / "
+    "或带上固定值\n"
     "#   native_paths: [GET /voices]     more paths open with your key / 用您的密钥还开放哪些路径\n"
     "platforms:\n";
 

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "config/file_meant.h"
-#include "config/header_name.h"
 #include "config/native_path.h"
 #include "config/read.h"
 #include "config/value.h"
@@ -248,8 +247,11 @@ static llmgr_status take_models(const struct reader *r, const struct lc_node *no
 /* ---- Platforms ------------------------------------------------------------------------------- */
 
 /* The members of a platform. */
-static const char *const MEMBERS[] = {"base_url", "api_key",      "models",
-                                      "protocol", "native_paths", "headers"};
+static const char *const MEMBERS[] = {
+#define XX(name, text) #name,
+#include "config/members.def"
+#undef XX
+};
 
 static const char *nearest_member(struct lb_str name)
 {
@@ -286,12 +288,8 @@ static llmgr_status take_protocol(const struct reader *r, const struct lc_node *
     return status;
 }
 
-/* ---- Lists of a platform's ------------------------------------------------------------------- */
-
-/* A list as one text, to which `add` adds each item or says that it is none. */
-static llmgr_status take_joined(const struct reader *r, const struct lc_node *node, size_t max,
-                                bool (*add)(struct lb_str item, struct lb_buf *out),
-                                const char *no_list, const char *no_item, const char **joined)
+static llmgr_status take_native_paths(const struct reader *r, const struct lc_node *node,
+                                      struct lc_platform *platform)
 {
     struct lb_buf text;
     llmgr_status status = LLMGR_OK;
@@ -299,41 +297,24 @@ static llmgr_status take_joined(const struct reader *r, const struct lc_node *no
     if (lc_yaml_is_null(node))
         return LLMGR_OK;
     if (node->kind != LC_NODE_LIST)
-        return fail_name(r, at_value(node), node->name, no_list);
-    lb_buf_init(&text, r->file->pool.host, max);
+        return fail_name(r, at_value(node), node->name,
+                         N_("must be a list, such as [/images/upscale, GET /voices]"));
+    lb_buf_init(&text, r->file->pool.host, LC_NATIVE_PATHS_MAX);
     for (const struct lc_node *item = node->first; item != NULL && status == LLMGR_OK;
          item = item->next) {
-        if (item->kind != LC_NODE_SCALAR || !add(item->text, &text))
-            status = fail_name(r, at_value(item), node->name, no_item);
+        if (item->kind != LC_NODE_SCALAR || !lc_native_path_add(item->text, &text))
+            status =
+                fail_name(r, at_value(item), node->name,
+                          N_("holds what is no path, such as /images/upscale or GET /voices/{id}"));
     }
     if (status == LLMGR_OK && text.failed != LLMGR_OK)
         status = text.failed == LLMGR_ERR_NO_MEMORY
                      ? lb_fail_memory(r->err)
                      : fail_name(r, at_value(node), node->name, N_("is too long"));
     if (status == LLMGR_OK && text.size > 0)
-        status = keep_text(r, lb_buf_str(&text), joined);
+        status = keep_text(r, lb_buf_str(&text), &platform->native_paths);
     lb_buf_free(&text);
     return status;
-}
-
-static llmgr_status take_native_paths(const struct reader *r, const struct lc_node *node,
-                                      struct lc_platform *platform)
-{
-    return take_joined(r, node, LC_NATIVE_PATHS_MAX, lc_native_path_add,
-                       N_("must be a list, such as [/images/upscale, GET /voices]"),
-                       N_("holds what is no path, such as /images/upscale or GET /voices/{id}"),
-                       &platform->native_paths);
-}
-
-static llmgr_status take_headers(const struct reader *r, const struct lc_node *node,
-                                 struct lc_platform *platform)
-{
-    return take_joined(
-        r, node, LC_HEADERS_MAX, lc_header_add,
-        N_("must be a list of header fields' names, such as [User-Agent, X-Title]"),
-        N_("holds what is no name of a header field that may be passed on (never who "
-           "asks, cookies, or what is the connection's)"),
-        &platform->headers);
 }
 
 static llmgr_status take_base_url(const struct reader *r, const struct lc_node *node,
@@ -360,7 +341,7 @@ static llmgr_status take_member(const struct reader *r, const struct lc_node *me
     if (lb_str_eq_c(member->name, "native_paths"))
         return take_native_paths(r, member, platform);
     if (lb_str_eq_c(member->name, "headers"))
-        return take_headers(r, member, platform);
+        return lc_file_take_headers(r->file, member, platform, r->err);
     return r->legacy ? LLMGR_OK : fail_unknown(r, member, nearest_member(member->name));
 }
 

@@ -46,6 +46,13 @@ struct lc_model {
     unsigned line;
 };
 
+/* A header field with a value of its own. */
+struct lc_header {
+    const char *name;  /* in lower case */
+    const char *value; /* placeholders not yet filled in; may be secret */
+    unsigned line;
+};
+
 struct lc_platform {
     const char *name;
     const char *base_url;     /* placeholders not yet filled in: lc_substitute */
@@ -53,6 +60,8 @@ struct lc_platform {
     const char *protocol;     /* "openai" if the file does not say */
     const char *native_paths; /* "POST /a, GET /b/{id}"; NULL: none. */
     const char *headers;      /* "user-agent, x-title"; NULL: none */
+    struct lc_header *fixed;  /* header fields that it gets with every request */
+    size_t fixed_count;
     struct lc_model *models;
     size_t model_count;
     unsigned line;
@@ -125,6 +134,10 @@ LLMGR_MUST_CHECK llmgr_status lc_file_parse_legacy(const struct lb_host *host, c
 void lc_file_free(struct lc_file *file); /* wipes; NULL is fine */
 
 struct lc_node;
+/* A platform's `headers`; file_headers.c. */
+LLMGR_MUST_CHECK llmgr_status lc_file_take_headers(struct lc_file *file, const struct lc_node *node,
+                                                   struct lc_platform *platform,
+                                                   struct llmgr_error *err);
 /* What stands under `aliases`; file_aliases.c. */
 LLMGR_MUST_CHECK llmgr_status lc_file_take_aliases(struct lc_file *file, const struct lc_node *node,
                                                    struct llmgr_error *err);

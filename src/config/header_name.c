@@ -42,14 +42,18 @@ static bool is_name(struct lb_str name)
 
 bool lc_header_may_pass(struct lb_str name)
 {
+    char padded[LC_HEADER_NAME_MAX + 2]; /* so that a part is found at either end */
+
     if (!is_name(name))
         return false;
+    padded[0] = padded[name.size + 1] = '-';
+    memcpy(padded + 1, name.p, name.size);
     for (size_t i = 0; i < sizeof WHOLE / sizeof WHOLE[0]; i++) {
         if (lb_str_eq_nocase(name, lb_cstr(WHOLE[i])))
             return false;
     }
     for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++) {
-        if (has_part(name, lb_cstr(PARTS[i])))
+        if (has_part(lb_str(padded, name.size + 2), lb_cstr(PARTS[i])))
             return false;
     }
     return true;

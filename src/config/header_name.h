@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of header fields that a caller's request may take along to a platform, as its `headers`
- * say. What must stay here stays, whoever wrote the row: asked when the file is read, and again
- * when a request is sent.
+ * Names of header fields that a request may take along to a platform, as its `headers` say: the
+ * caller's, or with values of their own (fixed_headers.h). What must stay here stays, whoever wrote
+ * the row: asked when it is written, and again when a request is sent.
  */
 #ifndef LC_HEADER_NAME_H
 #define LC_HEADER_NAME_H

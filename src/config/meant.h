@@ -17,7 +17,7 @@
  */
 bool lc_meant_variable(struct lb_str text, struct lb_str *name);
 
-/* The whole of the text is "{NAME}", which is filled in in base_url and api_key only. */
+/* The whole of the text is "{NAME}", which is filled in in base_url, api_key and headers only. */
 bool lc_meant_placeholder(struct lb_str text, struct lb_str *name);
 
 /*

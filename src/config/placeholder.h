@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * {NAME} in base_url and api_key stands for an environment variable. All or nothing: if one of the
- * variables is missing or empty, the whole value is absent - never half filled in, never the
- * literal braces. A name is [A-Za-z_][A-Za-z0-9_]*; other braces are ordinary text.
+ * {NAME} in base_url, api_key and the values of headers stands for an environment variable. All or
+ * nothing: if one of the variables is missing or empty, the whole value is absent - never half
+ * filled in, never the literal braces. A name is [A-Za-z_][A-Za-z0-9_]*; other braces are ordinary
+ * text.
  */
 #ifndef LC_PLACEHOLDER_H
 #define LC_PLACEHOLDER_H

@@ -51,6 +51,7 @@ void *lg_park(struct lg_request *request, size_t filter_size)
         .platform_is_sys = old->platform_is_sys,
         .origin = old->origin,
         .sealed_key = old->sealed_key,
+        .sealed_headers = old->sealed_headers,
         .model_id = old->model_id,
         .model_name = old->model_name,
         .payer = old->payer,
@@ -58,9 +59,9 @@ void *lg_park(struct lg_request *request, size_t filter_size)
         .account_id = old->account_id,
         .key_count = old->key_count,
     };
-    struct lb_str *const texts[] = {&target.user,       &target.slot,   &target.platform_name,
-                                    &target.model_name, &target.origin, &target.sealed_key,
-                                    &request->client_id};
+    struct lb_str *const texts[] = {
+        &target.user,   &target.slot,       &target.platform_name,  &target.model_name,
+        &target.origin, &target.sealed_key, &target.sealed_headers, &request->client_id};
     enum { TEXTS = sizeof texts / sizeof *texts };
 
     if (is_needed(request))

@@ -24,14 +24,22 @@ void lg_refusal_mask(void *context, char *text, size_t size)
     const struct lr_target *target = &request->attempt->target;
     struct lv_secret key;
 
-    if (target->sealed_key.size == 0 || size == 0)
+    if (size == 0)
         return;
-    lv_secret_init(&key);
-    if (lr_target_open_key(request->worker->manager, target, &key, NULL) == LLMGR_OK)
-        lu_mask_key(request->worker->host, lv_secret_str(&key), text, size);
-    else
-        memset(text, '*', size);
-    lv_secret_clear(&key);
+    if (target->sealed_key.size > 0) {
+        if (lr_target_open_key(request->worker->manager, target, &key, NULL) == LLMGR_OK)
+            lu_mask_key(request->worker->host, lv_secret_str(&key), text, size);
+        else
+            memset(text, '*', size);
+        lv_secret_clear(&key);
+    }
+    if (target->sealed_headers.size > 0) {
+        if (lr_target_open_headers(request->worker->manager, target, &key, NULL) == LLMGR_OK)
+            lu_mask_fields(request->worker->host, lv_secret_str(&key), text, size);
+        else
+            memset(text, '*', size);
+        lv_secret_clear(&key);
+    }
 }
 
 /* ---- What it means --------------------------------------------------------------------------- */

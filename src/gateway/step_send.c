@@ -21,6 +21,13 @@ static llmgr_status open_key(void *context, struct lv_secret *key, struct llmgr_
     return lr_target_open_key(request->worker->manager, &request->attempt->target, key, err);
 }
 
+static llmgr_status open_fixed(void *context, struct lv_secret *lines, struct llmgr_error *err)
+{
+    const struct lg_request *request = lg_request_of(context);
+
+    return lr_target_open_headers(request->worker->manager, &request->attempt->target, lines, err);
+}
+
 static llmgr_status start(struct lg_request *request, struct llmgr_error *err)
 {
     struct lg_attempt *attempt = request->attempt;
@@ -39,6 +46,8 @@ static llmgr_status start(struct lg_request *request, struct llmgr_error *err)
         .protocol = target->protocol,
         .dialect = lg_passed_dialect(request),
         .open_key = target->sealed_key.size > 0 ? open_key : NULL,
+        .fixed = target->fixed_headers,
+        .open_fixed = target->sealed_headers.size > 0 ? open_fixed : NULL,
         .key_context = request,
         .timeouts = request->settings->upstream,
     };

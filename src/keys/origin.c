@@ -48,22 +48,51 @@ static llmgr_status hold(const struct lk_keys *keys, const struct lk_key_place *
     return status;
 }
 
+/* Opens a record; *opened is false, which is no error, if it does not open for its place. */
+static llmgr_status open_record(const struct lk_keys *keys, const struct lk_key_place *place,
+                                struct lb_str record, struct lv_secret *clear, bool *opened,
+                                struct llmgr_error *err)
+{
+    struct llmgr_error own = {0};
+    llmgr_status status = lk_key_open(keys, NULL, place, record, clear, &own);
+
+    *opened = status == LLMGR_OK;
+    if (status != LLMGR_OK && status != LLMGR_ERR_VAULT && err != NULL)
+        *err = own;
+    return status == LLMGR_ERR_VAULT ? LLMGR_OK : status;
+}
+
 llmgr_status lk_key_take(const struct lk_keys *keys, const struct lk_key_place *place,
                          struct lb_arena *arena, struct lk_pool_key *key, struct llmgr_error *err)
 {
     struct lv_secret clear;
-    struct llmgr_error own = {0};
+    bool opened;
 
     key->state = key->record.size == 0 ? LK_KEY_ABSENT : LK_KEY_UNREADABLE;
     if (key->record.size == 0 || place->origin.size == 0)
         return LLMGR_OK;
-    llmgr_status status = lk_key_open(keys, NULL, place, key->record, &clear, &own);
-    if (status == LLMGR_OK)
+    llmgr_status status = open_record(keys, place, key->record, &clear, &opened, err);
+    if (opened)
         status = hold(keys, place, arena, lv_secret_str(&clear), key, err);
-    else if (status == LLMGR_ERR_VAULT)
-        status = LLMGR_OK;
-    else if (err != NULL)
-        *err = own;
+    lv_secret_clear(&clear);
+    return status;
+}
+
+llmgr_status lk_headers_take(const struct lk_keys *keys, const struct lk_key_place *place,
+                             struct lb_arena *arena, struct lb_str *record,
+                             enum lk_key_state *state, struct llmgr_error *err)
+{
+    struct lv_secret clear;
+    bool opened;
+
+    *state = record->size == 0 ? LK_KEY_ABSENT : LK_KEY_UNREADABLE;
+    if (record->size == 0 || place->origin.size == 0)
+        return LLMGR_OK;
+    llmgr_status status = open_record(keys, place, *record, &clear, &opened, err);
+    if (opened)
+        status = lk_key_hold(keys, place, lv_secret_str(&clear), arena, record, err);
+    if (opened && status == LLMGR_OK)
+        *state = LK_KEY_USABLE;
     lv_secret_clear(&clear);
     return status;
 }

@@ -18,6 +18,11 @@ bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *or
 LLMGR_MUST_CHECK llmgr_status lk_key_take(const struct lk_keys *keys,
                                           const struct lk_key_place *place, struct lb_arena *arena,
                                           struct lk_pool_key *key, struct llmgr_error *err);
+/* The same for the record of a platform's header fields. */
+LLMGR_MUST_CHECK llmgr_status lk_headers_take(const struct lk_keys *keys,
+                                              const struct lk_key_place *place,
+                                              struct lb_arena *arena, struct lb_str *record,
+                                              enum lk_key_state *state, struct llmgr_error *err);
 /* The usable ones of those that were taken move to the front, in their order; returns how many. */
 size_t lk_pool_compact(struct lk_pool_key *keys, size_t count);
 

@@ -25,6 +25,7 @@ static struct lv_binding bind(const struct lk_key_place *place)
     } COLUMNS[] = {
         [LK_KEY_OF_PLATFORM] = {"llm_platforms", "api_key"},
         [LK_KEY_OF_USER] = {"llm_sys_platform_keys", "api_key"},
+        [LK_KEY_OF_HEADERS] = {"llm_platforms", "header_values"},
         [LK_KEY_OF_ANSWER] = {"llm_answers", "answer"},
     };
 
@@ -142,7 +143,10 @@ llmgr_status lk_key_open_held(const struct lk_keys *keys, const struct lk_key_pl
 
 /* ---- Opening the ring ------------------------------------------------------------------------ */
 
-/* A ring that is gone while its records are there must not be replaced in silence. */
+/*
+ * A ring that is gone while its records are there must not be replaced in silence. Not asked while
+ * the Python original's database is migrated: it has no records yet, nor all columns for them.
+ */
 static llmgr_status refuse_orphans(struct ls_tx *tx, struct llmgr_error *err)
 {
     struct ls_rows rows;
@@ -163,8 +167,6 @@ static llmgr_status make_missing(const struct lb_host *host, struct lv_vault *va
     for (int purpose = 0; purpose < LV_PURPOSE_COUNT; purpose++) {
         uint32_t id;
         llmgr_status status = lk_ring_active(tx, (lv_purpose)purpose, &id, err);
-        if (status == LLMGR_OK && id == 0 && purpose == LV_PURPOSE_SEAL)
-            status = refuse_orphans(tx, err);
         if (status == LLMGR_OK && id == 0)
             status = lk_ring_make(host, vault, tx, (lv_purpose)purpose, LK_RING_ACTIVE, &id, err);
         if (status != LLMGR_OK)
@@ -176,7 +178,12 @@ static llmgr_status make_missing(const struct lb_host *host, struct lv_vault *va
 static llmgr_status make_ring(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     const struct reading *reading = context;
-    return make_missing(reading->host, reading->vault, tx, err);
+    uint32_t id;
+    llmgr_status status = lk_ring_active(tx, LV_PURPOSE_SEAL, &id, err);
+
+    if (status == LLMGR_OK && id == 0)
+        status = refuse_orphans(tx, err);
+    return status == LLMGR_OK ? make_missing(reading->host, reading->vault, tx, err) : status;
 }
 
 static llmgr_status load_ring(struct ls_tx *tx, void *context, struct llmgr_error *err)

@@ -59,14 +59,17 @@ enum { LK_WEIGHT_MAX = 1000, LK_POOL_MAX = 200, LK_ACCOUNT_MAX = 60 /* bytes of 
 enum lk_key_column {
     LK_KEY_OF_PLATFORM, /* llm_platforms.api_key: server key, or a private platform's own key */
     LK_KEY_OF_USER,     /* llm_sys_platform_keys.api_key: a user's key on a system platform */
+    LK_KEY_OF_HEADERS,  /* llm_platforms.header_values: lines of config/fixed_headers.h */
     LK_KEY_OF_ANSWER    /* llm_answers.answer, platform_id is its row; lasts a day, not resealed */
 };
+
+enum { LK_KEY_RESEALED = LK_KEY_OF_ANSWER }; /* columns before it are swept by rotations */
 
 /* Where a sealed key stands; it opens there and nowhere else. Borrowed. */
 struct lk_key_place {
     enum lk_key_column column;
     struct lb_str owner;  /* the row's user id; the system user for a server key */
-    int64_t platform_id;  /* the platform's id in both columns */
+    int64_t platform_id;  /* the platform's id in all columns but that of answers */
     struct lb_str origin; /* the platform's, as lh_url_origin writes it */
 };
 

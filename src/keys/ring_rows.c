@@ -153,6 +153,17 @@ static llmgr_status take_sealed(const struct ls_rows *row, void *context, struct
     return LLMGR_OK;
 }
 
+const struct lk_sealed_column *lk_sealed_column(enum lk_key_column column)
+{
+    static const struct lk_sealed_column COLUMNS[LK_KEY_RESEALED] = {
+        [LK_KEY_OF_PLATFORM] = {LS_RING_PLATFORM_RECORDS, LS_RING_PLATFORM_RESEAL},
+        [LK_KEY_OF_USER] = {LS_RING_OWN_RECORDS, LS_RING_OWN_RESEAL},
+        [LK_KEY_OF_HEADERS] = {LS_RING_HEADER_RECORDS, LS_RING_HEADER_RESEAL},
+    };
+
+    return &COLUMNS[column];
+}
+
 llmgr_status lk_sealed_page(struct ls_tx *tx, enum lk_key_column column, int64_t after, size_t max,
                             struct lb_arena *arena, struct lk_sealed_row **items, size_t *count,
                             struct llmgr_error *err)
@@ -162,8 +173,8 @@ llmgr_status lk_sealed_page(struct ls_tx *tx, enum lk_key_column column, int64_t
     if (page.items == NULL)
         return lb_fail_memory(err);
     llmgr_status status =
-        ls_each(tx, column == LK_KEY_OF_PLATFORM ? LS_RING_PLATFORM_RECORDS : LS_RING_OWN_RECORDS,
-                LS_ARGS(ls_int(after), ls_int((int64_t)max)), take_sealed, &page, err);
+        ls_each(tx, lk_sealed_column(column)->records, LS_ARGS(ls_int(after), ls_int((int64_t)max)),
+                take_sealed, &page, err);
     if (status != LLMGR_OK)
         return status;
     *items = page.items;

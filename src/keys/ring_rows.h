@@ -50,6 +50,13 @@ struct lk_sealed_row {
     struct lb_str record;
 };
 
+/* The statements that go through a column which rotations sweep, and reseal one record of it. */
+struct lk_sealed_column {
+    enum ls_statement records;
+    enum ls_statement reseal;
+};
+const struct lk_sealed_column *lk_sealed_column(enum lk_key_column column);
+
 /* At most `max` rows of `column` after row `after`, in the order of their ids, in `arena`. */
 LLMGR_MUST_CHECK llmgr_status lk_sealed_page(struct ls_tx *tx, enum lk_key_column column,
                                              int64_t after, size_t max, struct lb_arena *arena,

@@ -137,7 +137,7 @@ static bool parse_progress(struct lb_str text, struct progress *progress)
     uint64_t target, column;
     int64_t row;
     if (!lb_str_to_u64(lb_str_sub(text, 0, first), &target) || target == 0 || target > INT32_MAX ||
-        !lb_str_to_u64(lb_str_sub(rest, 0, second), &column) || column > LK_KEY_OF_USER ||
+        !lb_str_to_u64(lb_str_sub(rest, 0, second), &column) || column >= LK_KEY_RESEALED ||
         !lb_str_to_i64(lb_str_sub(rest, second + 1, rest.size), &row))
         return false;
     *progress = (struct progress){(uint32_t)target, (enum lk_key_column)column, row};
@@ -297,9 +297,7 @@ static llmgr_status reseal_row(struct rotation *rotation, struct ls_tx *tx,
 
     int64_t changed = 0;
     if (status == LLMGR_OK)
-        status = ls_exec(tx,
-                         rotation->at.column == LK_KEY_OF_PLATFORM ? LS_RING_PLATFORM_RESEAL
-                                                                   : LS_RING_OWN_RESEAL,
+        status = ls_exec(tx, lk_sealed_column(rotation->at.column)->reseal,
                          LS_ARGS(ls_int(row->id), ls_blob(row->record.p, row->record.size),
                                  ls_blob(record.data, record.size)),
                          &changed, err);
@@ -350,7 +348,7 @@ static llmgr_status run_batch(struct ls_tx *tx, void *context, struct llmgr_erro
     return status;
 }
 
-/* Until both columns are done, or another process has done them. */
+/* Until all columns are done, or another process has done them. */
 static llmgr_status sweep_rows(struct rotation *rotation, struct llmgr_error *err)
 {
     for (;;) {
@@ -364,9 +362,9 @@ static llmgr_status sweep_rows(struct rotation *rotation, struct llmgr_error *er
         rotation->at = batch.next;
         if (!at_end)
             continue;
-        if (rotation->at.column == LK_KEY_OF_USER)
+        if (rotation->at.column + 1 == LK_KEY_RESEALED)
             return LLMGR_OK;
-        rotation->at.column = LK_KEY_OF_USER;
+        rotation->at.column++;
         rotation->at.row = 0;
     }
 }
@@ -456,8 +454,8 @@ llmgr_status lk_ring_rotate(const struct lk_keys *keys, bool dry_run, struct lb_
 
     if (rotation.unreadable > 0)
         lb_warn(keys->host,
-                "%lld API keys were left under their old data key because they do not open for "
-                "their platform's address; their owners must store them again",
+                "%lld API keys or header fields were left under their old data key because they do "
+                "not open for their platform's address; their owners must store them again",
                 (long long)rotation.unreadable);
     filled.rotated = rotation.rotated;
     filled.retired = rotation.retired;
@@ -551,7 +549,7 @@ static llmgr_status check_page(struct ls_tx *tx, void *context, struct llmgr_err
 llmgr_status lk_ring_check(const struct lk_keys *keys, int64_t *unreadable, struct llmgr_error *err)
 {
     int64_t sum = 0;
-    for (int column = LK_KEY_OF_PLATFORM; column <= LK_KEY_OF_USER; column++) {
+    for (int column = LK_KEY_OF_PLATFORM; column < (int)LK_KEY_RESEALED; column++) {
         struct check check = {.keys = keys, .column = (enum lk_key_column)column};
         do {
             check.after = check.next;

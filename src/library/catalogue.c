@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "manager/aliases.h"
+#include "manager/headers.h"
 #include "manager/manager.h"
 #include "manager/models.h"
 #include "manager/platforms.h"
@@ -109,6 +110,13 @@ llmgr_status llmgr_platform_set_key(struct llmgr *manager, const char *user, int
 {
     return lm_platform_set_key(manager->manager, USER(manager, user), platform_id, lb_cstr(api_key),
                                err);
+}
+
+llmgr_status llmgr_platform_set_header(struct llmgr *manager, const char *user, int64_t platform_id,
+                                       const char *name, const char *value, struct llmgr_error *err)
+{
+    return lm_platform_set_header(manager->manager, USER(manager, user), platform_id, lb_cstr(name),
+                                  lb_cstr(value), err);
 }
 
 /* ---- Models ---------------------------------------------------------------------------------- */

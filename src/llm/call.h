@@ -42,13 +42,15 @@ struct li_peer {
     enum ln_class klass;
     struct lb_str platform_name; /* for error texts; empty: the URL is named */
     struct lb_str model_name;
-    struct lb_str extra_body; /* empty: none */
-    bool no_stream_options;   /* the platform is known to reject them */
-    lu_open_key_fn open_key;  /* NULL: no key */
+    struct lb_str extra_body;  /* empty: none */
+    bool no_stream_options;    /* the platform is known to reject them */
+    lu_open_key_fn open_key;   /* NULL: no key */
+    struct lb_str fixed;       /* names of the platform's own header fields */
+    lu_open_key_fn open_fixed; /* their lines; NULL: none */
     /* The platform said that it rejects stream_options, and took the request without. May be NULL.
      */
     void (*learn_no_stream_options)(void *context);
-    void *context; /* of the two functions */
+    void *context; /* of the three functions */
 };
 
 enum { LI_TARGET_MAGIC = 0x6c697461 };

@@ -14,6 +14,14 @@ static llmgr_status open_key(void *context, struct lv_secret *key, struct llmgr_
     return lr_target_open_key(target->manager, target->target, key, err);
 }
 
+static llmgr_status open_fixed(void *context, struct lv_secret *lines, struct llmgr_error *err)
+{
+    const struct li_target_context *target =
+        LB_CAST(struct li_target_context, context, LI_TARGET_MAGIC);
+
+    return lr_target_open_headers(target->manager, target->target, lines, err);
+}
+
 /* Not to remember it costs one request more the next time; no reason to fail this one. */
 static void learn(void *context)
 {
@@ -41,6 +49,8 @@ void li_peer_of_target(struct lm_manager *manager, const struct lr_target *targe
         .extra_body = target->extra_body,
         .no_stream_options = target->no_stream_options,
         .open_key = target->sealed_key.size > 0 ? open_key : NULL,
+        .fixed = target->fixed_headers,
+        .open_fixed = target->sealed_headers.size > 0 ? open_fixed : NULL,
         .learn_no_stream_options = learn,
         .context = context,
     };

@@ -148,6 +148,8 @@ static llmgr_status start(struct li_run *run, const struct li_ask *ask, struct l
         .protocol = peer->protocol,
         .dialect = ask->dialect,
         .open_key = peer->open_key,
+        .fixed = peer->fixed,
+        .open_fixed = peer->open_fixed,
         .key_context = peer->context,
         .timeouts = ask->timeouts,
         .answer_max = ask->answer_max,
@@ -205,13 +207,17 @@ llmgr_status li_run_refused(const struct li_run *run, bool show_body, struct llm
 
 void li_run_redact(const struct li_run *run, struct llmgr_error *err)
 {
+    const struct lb_host *host = li_call_host(run->call);
+    const struct li_peer *peer = run->peer;
     struct lv_secret key;
 
-    if (err == NULL || run->peer->open_key == NULL)
+    if (err == NULL)
         return;
     lv_secret_init(&key);
-    if (run->peer->open_key(run->peer->context, &key, NULL) != LLMGR_OK)
-        return;
-    lu_mask_key(li_call_host(run->call), lv_secret_str(&key), err->message, strlen(err->message));
+    if (peer->open_key != NULL && peer->open_key(peer->context, &key, NULL) == LLMGR_OK)
+        lu_mask_key(host, lv_secret_str(&key), err->message, strlen(err->message));
+    lv_secret_clear(&key);
+    if (peer->open_fixed != NULL && peer->open_fixed(peer->context, &key, NULL) == LLMGR_OK)
+        lu_mask_fields(host, lv_secret_str(&key), err->message, strlen(err->message));
     lv_secret_clear(&key);
 }

@@ -128,6 +128,32 @@ static llmgr_status clear_key(struct lp_api *api, struct llmgr_error *err)
     return status;
 }
 
+static llmgr_status set_header(struct lp_api *api, struct llmgr_error *err)
+{
+    const char *value = lp_api_text(api, "value");
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK && value[0] == '\0')
+        status =
+            lb_fail(err, LLMGR_ERR_INVALID, N_("'value' is empty; DELETE takes the field away"));
+    if (status == LLMGR_OK)
+        status = llmgr_platform_set_header(api->manager, api->user, id, lp_api_param(api, 1), value,
+                                           err);
+    return status == LLMGR_OK ? show(api, id, err) : status;
+}
+
+static llmgr_status clear_header(struct lp_api *api, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK)
+        status =
+            llmgr_platform_set_header(api->manager, api->user, id, lp_api_param(api, 1), NULL, err);
+    return status;
+}
+
 static llmgr_status probe(struct lp_api *api, struct llmgr_error *err)
 {
     struct llmgr_probe found;
@@ -147,4 +173,6 @@ LP_API_HANDLER(platforms_change, change)
 LP_API_HANDLER(platforms_delete, drop)
 LP_API_HANDLER(platforms_set_key, set_key)
 LP_API_HANDLER(platforms_clear_key, clear_key)
+LP_API_HANDLER(platforms_set_header, set_header)
+LP_API_HANDLER(platforms_clear_header, clear_header)
 LP_API_HANDLER(platforms_probe, probe)

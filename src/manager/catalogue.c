@@ -301,7 +301,10 @@ static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *r
         !keep_column(arena, ls_column_text(rows, 4), &platform.protocol) ||
         !keep_column(arena, ls_column_text(rows, 5), &platform.key_env) ||
         !keep_column(arena, ls_column_text(rows, 7), &platform.native_paths) ||
-        !keep_column(arena, ls_column_text(rows, 8), &platform.headers))
+        !keep_column(arena, ls_column_text(rows, 8), &platform.headers) ||
+        !keep_column(arena, ls_column_text(rows, 9), &platform.fixed_headers) ||
+        !keep_column(arena, ls_column_text(rows, 10), &platform.missing_headers) ||
+        !keep_column(arena, ls_column_blob(rows, 11), &platform.header_values))
         return false;
     if (!make_room(catalogue->host, &items, sizeof platform, catalogue->platform_count))
         return false;

@@ -37,10 +37,14 @@ struct lm_platform {
     struct lb_str base_url; /* as written */
     struct lb_str origin;   /* scheme://host:port; empty if base_url is no URL */
     struct lb_str protocol;
-    struct lb_str native_paths; /* of system platforms; empty: none */
-    struct lb_str headers;      /* likewise */
-    struct lb_str key_env;      /* system platforms: where the server key would come from */
-    struct lk_pool_key *keys;   /* system platforms: the server's, those that can be used */
+    struct lb_str native_paths;    /* of system platforms; empty: none */
+    struct lb_str headers;         /* likewise */
+    struct lb_str fixed_headers;   /* names of header fields with values of their own */
+    struct lb_str missing_headers; /* system platforms: those left out, "x-org {ORG}" */
+    struct lb_str header_values;   /* sealed: the lines of the former */
+    enum lk_key_state header_state;
+    struct lb_str key_env;    /* system platforms: where the server key would come from */
+    struct lk_pool_key *keys; /* system platforms: the server's, those that can be used */
     uint32_t key_count;
     enum lk_key_state key_state; /* USABLE if there is one; of private platforms see the profile */
     bool is_sys;

@@ -107,6 +107,29 @@ static llmgr_status fill_models(const struct filling *filling, const struct lc_p
     return LLMGR_OK;
 }
 
+static llmgr_status fill_headers(const struct filling *filling, const struct lc_platform *from,
+                                 struct lm_default_platform *to, struct llmgr_error *err)
+{
+    struct lc_pool *pool = &filling->defaults->pool;
+    llmgr_status status = LLMGR_OK;
+
+    to->fixed = lc_pool_alloc(pool, from->fixed_count + 1, sizeof *to->fixed);
+    if (to->fixed == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < from->fixed_count && status == LLMGR_OK; i++) {
+        const struct lc_header *header = &from->fixed[i];
+        struct lm_default_header *filled = &to->fixed[to->fixed_count++];
+        filled->line = header->line;
+        filled->name = copy(pool, header->name);
+        if (filled->name == NULL)
+            return lb_fail_memory(err);
+        status = fill(filling, header->value, &filled->value, err);
+        if (status == LLMGR_OK)
+            status = name_variables(filling, header->value, &filled->env, err);
+    }
+    return status;
+}
+
 static llmgr_status fill_platform(const struct filling *filling, const struct lc_platform *from,
                                   struct lm_default_platform *to, struct llmgr_error *err)
 {
@@ -124,6 +147,8 @@ static llmgr_status fill_platform(const struct filling *filling, const struct lc
         status = fill(filling, from->api_key, &to->api_key, err);
     if (status == LLMGR_OK)
         status = name_variables(filling, from->api_key, &to->key_env, err);
+    if (status == LLMGR_OK)
+        status = fill_headers(filling, from, to, err);
     if (status == LLMGR_OK)
         status = fill_models(filling, from, to, err);
     return status;

@@ -20,6 +20,14 @@ struct lm_default_model {
     unsigned line;
 };
 
+/* A header field with a value of its own. */
+struct lm_default_header {
+    const char *name;  /* in lower case */
+    const char *value; /* may be secret; NULL: a variable in it is missing */
+    const char *env;   /* variables the value comes from, ", " between; NULL: none */
+    unsigned line;
+};
+
 struct lm_default_platform {
     const char *name;
     const char *base_url; /* NULL: a variable in it is missing */
@@ -27,7 +35,9 @@ struct lm_default_platform {
     const char *api_key;      /* secret; NULL: none, or its variable is missing */
     const char *native_paths; /* "POST /a, GET /b/{id}"; NULL: none */
     const char *headers;      /* "user-agent, x-title"; NULL: none */
-    const char *key_env;      /* variables the key comes from, ", " between; NULL: none */
+    struct lm_default_header *fixed;
+    size_t fixed_count;
+    const char *key_env; /* variables the key comes from, ", " between; NULL: none */
     struct lm_default_model *models;
     size_t model_count;
     unsigned line;

@@ -271,11 +271,17 @@ static llmgr_status move_origin(struct ls_tx *tx, void *context, struct llmgr_er
     if (status != LLMGR_OK)
         return status;
 
-    if (change->api_key.size > 0)
+    /* Key and header fields belong to the old origin; they would not open any more. */
+    bool moved = strcmp(change->origin, row.origin) != 0;
+    if (moved)
+        status = ls_exec(
+            tx, LS_PLATFORM_SET_HEADERS,
+            LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_null(), ls_null()), NULL,
+            err);
+    if (status == LLMGR_OK && change->api_key.size > 0)
         return seal_own(change, tx, change->platform_id, change->origin, err);
-    if (strcmp(change->origin, row.origin) == 0)
-        return LLMGR_OK;
-    /* The old key belongs to the old origin; it would not open any more. */
+    if (status != LLMGR_OK || !moved)
+        return status;
     return ls_exec(tx, LS_PLATFORM_SET_KEY,
                    LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_null()), NULL,
                    err);

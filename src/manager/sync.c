@@ -10,9 +10,11 @@
 #include "manager/sync.h"
 
 #include "base/error.h"
+#include "config/fixed_headers.h"
 #include "keys/ring.h"
 #include "manager/access.h"
 #include "manager/aliases.h"
+#include "manager/headers.h"
 #include "manager/manager.h"
 #include "manager/sync_plan.h"
 #include "store/store.h"
@@ -102,6 +104,22 @@ static llmgr_status write_key(const struct lm_sync_plan *plan, struct ls_tx *tx,
     return status;
 }
 
+static llmgr_status write_headers(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                                  const struct lm_sync_entry *entry, int64_t id,
+                                  struct llmgr_error *err)
+{
+    const struct lm_headers_place place = {
+        .owner = LB_STR(LLMGR_SYSTEM_USER), .platform_id = id, .origin = lb_cstr(entry->origin)};
+    struct lb_buf lines;
+
+    lb_buf_init_secret(&lines, lm_host(plan->manager), LC_FIXED_SIZE_MAX);
+    llmgr_status status = lm_sync_header_lines(entry, &lines, err);
+    if (status == LLMGR_OK)
+        status = lm_headers_store(plan->manager, tx, &place, lb_buf_str(&lines), err);
+    lb_buf_free(&lines);
+    return status;
+}
+
 static llmgr_status write_model(struct ls_tx *tx, const struct lm_model_entry *model,
                                 int64_t platform_id, int64_t position, struct llmgr_error *err)
 {
@@ -129,7 +147,8 @@ static llmgr_status add_platform(struct ls_tx *tx, const struct lm_sync_entry *e
                      LS_ARGS(ls_cstr(LLMGR_SYSTEM_USER), ls_text(entry->name),
                              text_or_null(entry->base_url), ls_text(entry->protocol),
                              ls_int(position), text_or_null(entry->key_env),
-                             text_or_null(entry->native_paths), text_or_null(entry->headers)),
+                             text_or_null(entry->native_paths), text_or_null(entry->headers),
+                             text_or_null(entry->missing_headers)),
                      id, err);
 }
 
@@ -142,7 +161,8 @@ static llmgr_status change_platform(struct ls_tx *tx, const struct lm_sync_entry
                          LS_ARGS(ls_int(entry->row->id), ls_text(entry->name),
                                  text_or_null(entry->base_url), ls_text(entry->protocol),
                                  ls_int(position), text_or_null(entry->key_env),
-                                 text_or_null(entry->native_paths), text_or_null(entry->headers)),
+                                 text_or_null(entry->native_paths), text_or_null(entry->headers),
+                                 text_or_null(entry->missing_headers)),
                          NULL, err);
     /* What was learnt of the server at the old address says nothing of the new one. */
     if (status == LLMGR_OK && (entry->diff & (LM_DIFF_BIT(BASE_URL) | LM_DIFF_BIT(PROTOCOL))) != 0)
@@ -161,6 +181,10 @@ static llmgr_status write_entry(const struct lm_sync_plan *plan, struct ls_tx *t
         entry->row == NULL ? entry->api_key.size > 0 : (entry->diff & LM_DIFF_BIT(API_KEY)) != 0;
     if (status == LLMGR_OK && key_differs)
         status = write_key(plan, tx, entry, id, err);
+    bool headers_differ = entry->row == NULL ? entry->fixed_headers.size > 0
+                                             : (entry->diff & LM_DIFF_BIT(HEADERS)) != 0;
+    if (status == LLMGR_OK && headers_differ)
+        status = write_headers(plan, tx, entry, id, err);
     for (size_t i = 0; status == LLMGR_OK && i < entry->model_count; i++)
         status = write_model(tx, &entry->models[i], id, (int64_t)i, err);
     return status;
@@ -329,6 +353,20 @@ static llmgr_status fill_report(const struct lm_sync_plan *plan, struct report *
     return report->failed ? lb_fail_memory(err) : LLMGR_OK;
 }
 
+/* What is left out is told by each sync, for the platform is used without it. */
+static void warn_missing(const struct lm_sync_plan *plan)
+{
+    for (size_t i = 0; i < plan->entry_count; i++) {
+        const struct lm_sync_entry *entry = &plan->entries[i];
+        if (entry->missing_headers.size > 0)
+            lb_warn(lm_host(plan->manager),
+                    "platform '%.*s': header fields are left out until these variables are set: "
+                    "%.*s",
+                    (int)entry->name.size, entry->name.p, (int)entry->missing_headers.size,
+                    entry->missing_headers.p);
+    }
+}
+
 /* ---- The way of a sync ----------------------------------------------------------------------- */
 
 struct sync {
@@ -393,6 +431,8 @@ llmgr_status lm_sync(struct lm_manager *manager, const struct lm_defaults *defau
         status = lm_sync_entries(&sync.plan, defaults, &entries, err);
         if (status == LLMGR_OK)
             status = run_sync(&sync, dry_run, err);
+        if (status == LLMGR_OK)
+            warn_missing(&sync.plan);
     }
     lb_arena_free(&sync.rows);
     lb_arena_free(&entries);

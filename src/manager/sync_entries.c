@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "config/fixed_headers.h"
 #include "config/placeholder.h"
 #include "keys/key_text.h"
 #include "manager/aliases.h"
+#include "manager/headers.h"
 #include "manager/rules.h"
 #include "manager/sync_plan.h"
 #include "net/policy.h"
@@ -71,6 +73,77 @@ static llmgr_status judge_key(struct lm_sync_entry *entry, struct lb_str key,
     llmgr_status status = lk_rule_key(key, err);
     if (status == LLMGR_OK)
         entry->api_key = key;
+    return status;
+}
+
+/* ---- Header fields ----------------------------------------------------------------------------
+ */
+
+llmgr_status lm_sync_header_lines(const struct lm_sync_entry *entry, struct lb_buf *lines,
+                                  struct llmgr_error *err)
+{
+    for (size_t i = 0; i < entry->fixed_count; i++) {
+        const struct lm_default_header *header = &entry->fixed[i];
+        if (header->value != NULL)
+            lc_fixed_add(lines, lb_cstr(header->name), lb_str_trim(lb_cstr(header->value)));
+    }
+    if (lines->failed == LLMGR_ERR_NO_MEMORY)
+        return lb_fail_memory(err);
+    if (lines->failed != LLMGR_OK || lines->size > LC_FIXED_SIZE_MAX)
+        return lb_fail(err, LLMGR_ERR_CONFIG,
+                       N_("the values in 'headers' have more than %d bytes in all"),
+                       LC_FIXED_SIZE_MAX);
+    return LLMGR_OK;
+}
+
+/* "x-title, x-org": those with a value; or "x-org {ORG}": the others. */
+static llmgr_status list_headers(const struct checking *checking, struct lm_sync_entry *entry,
+                                 bool missing, struct lb_str *list, struct llmgr_error *err)
+{
+    const char *text = NULL;
+
+    for (size_t i = 0; i < entry->fixed_count; i++) {
+        const struct lm_default_header *header = &entry->fixed[i];
+        if ((header->value == NULL) != missing)
+            continue;
+        text = missing ? lb_arena_printf(checking->arena, "%s%s%s {%s}", text != NULL ? text : "",
+                                         text != NULL ? ", " : "", header->name,
+                                         header->env != NULL ? header->env : "")
+                       : lb_arena_printf(checking->arena, "%s%s%s", text != NULL ? text : "",
+                                         text != NULL ? ", " : "", header->name);
+        if (text == NULL)
+            return lb_fail_memory(err);
+    }
+    *list = lb_cstr(text);
+    return LLMGR_OK;
+}
+
+/* The values as the environment filled them. Without an address there is nothing to bind them to.
+ */
+static llmgr_status judge_headers(const struct checking *checking,
+                                  const struct lm_default_platform *from, struct lm_sync_entry *to,
+                                  struct llmgr_error *err)
+{
+    struct lb_buf lines;
+    llmgr_status status = LLMGR_OK;
+
+    if (to->base_url.size == 0)
+        return LLMGR_OK;
+    to->fixed = from->fixed;
+    to->fixed_count = from->fixed_count;
+    for (size_t i = 0; i < to->fixed_count && status == LLMGR_OK; i++) {
+        if (to->fixed[i].value != NULL)
+            status = lm_rule_header(lb_cstr(to->fixed[i].name),
+                                    lb_str_trim(lb_cstr(to->fixed[i].value)), err);
+    }
+    lb_buf_init_secret(&lines, checking->host, LC_FIXED_SIZE_MAX);
+    if (status == LLMGR_OK)
+        status = lm_sync_header_lines(to, &lines, err);
+    lb_buf_free(&lines);
+    if (status == LLMGR_OK)
+        status = list_headers(checking, to, false, &to->fixed_headers, err);
+    if (status == LLMGR_OK)
+        status = list_headers(checking, to, true, &to->missing_headers, err);
     return status;
 }
 
@@ -151,6 +224,8 @@ static llmgr_status take_platform(const struct checking *checking,
         status = judge_url(checking, to, &inner);
     if (status == LLMGR_OK)
         status = judge_key(to, lb_cstr(from->api_key), &inner);
+    if (status == LLMGR_OK)
+        status = judge_headers(checking, from, to, &inner);
     if (status != LLMGR_OK)
         return fail_at(checking, from->line, from->name, &inner, err);
     return take_models(checking, from, to, err);
@@ -304,6 +379,13 @@ static void digest_route(crypto_generichash_state *state, const struct lm_route_
     }
 }
 
+/* Names alone. A platform without has the digest that it had before there were any. */
+static void digest_fixed(crypto_generichash_state *state, const struct lm_sync_entry *entry)
+{
+    for (size_t i = 0; i < entry->fixed_count; i++)
+        digest_text(state, lb_cstr(entry->fixed[i].name));
+}
+
 static void make_digest(struct lm_sync_plan *plan)
 {
     unsigned char bytes[(LM_SYNC_DIGEST_SIZE - 1) / 2];
@@ -317,6 +399,7 @@ static void make_digest(struct lm_sync_plan *plan)
         digest_text(&state, entry->protocol);
         digest_text(&state, entry->native_paths);
         digest_text(&state, entry->headers);
+        digest_fixed(&state, entry);
         digest_number(&state, entry->model_count);
         for (size_t j = 0; j < entry->model_count; j++) {
             digest_text(&state, entry->models[j].display_name);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/map.h"
+#include "config/fixed_headers.h"
 #include "keys/ring.h"
 #include "manager/access.h"
 #include "manager/aliases.h"
@@ -74,6 +75,9 @@ static bool add_row(struct lm_sync_plan *plan, struct lb_arena *arena, const str
            keep_text(arena, ls_column_text(rows, 6), &row->key_env) &&
            keep_text(arena, ls_column_text(rows, 7), &row->native_paths) &&
            keep_text(arena, ls_column_text(rows, 8), &row->headers) &&
+           keep_text(arena, ls_column_text(rows, 9), &row->fixed_headers) &&
+           keep_text(arena, ls_column_text(rows, 10), &row->missing_headers) &&
+           keep_text(arena, ls_column_blob(rows, 11), &row->header_values) &&
            keep_normal(plan, arena, row);
 }
 
@@ -232,33 +236,57 @@ static unsigned bit_if(bool differs, enum lm_diff diff)
     return differs ? 1U << diff : 0;
 }
 
-static llmgr_status compare_key(const struct lm_sync_plan *plan, struct ls_tx *tx,
-                                const struct lm_sync_entry *entry, bool *differs,
-                                struct llmgr_error *err)
+/* Does `wanted` differ from the sealed record? At the new address: after a move it does not open.
+ */
+static llmgr_status compare_sealed(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                                   const struct lm_sync_entry *entry, enum lk_key_column column,
+                                   struct lb_str wanted, struct lb_str record, bool *differs,
+                                   struct llmgr_error *err)
 {
-    if (entry->api_key.size == 0 || entry->row->record.size == 0) {
-        *differs = entry->api_key.size != entry->row->record.size;
+    if (wanted.size == 0 || record.size == 0) {
+        *differs = wanted.size != record.size;
         return LLMGR_OK;
     }
-    /* At the new address: after a move the old record does not open, and is sealed anew. */
-    const struct lk_key_place place = {.column = LK_KEY_OF_PLATFORM,
+    const struct lk_key_place place = {.column = column,
                                        .owner = LB_STR(LLMGR_SYSTEM_USER),
                                        .platform_id = entry->row->id,
                                        .origin = lb_cstr(entry->origin)};
     struct llmgr_error why = {0};
-    struct lv_secret key;
-    llmgr_status status =
-        lk_key_open(lm_keys(plan->manager), tx, &place, entry->row->record, &key, &why);
+    struct lv_secret stored;
+    llmgr_status status = lk_key_open(lm_keys(plan->manager), tx, &place, record, &stored, &why);
     if (status == LLMGR_OK)
-        *differs = key.size != entry->api_key.size ||
-                   sodium_memcmp(key.bytes, entry->api_key.p, key.size) != 0;
-    lv_secret_clear(&key);
+        *differs =
+            stored.size != wanted.size || sodium_memcmp(stored.bytes, wanted.p, stored.size) != 0;
+    lv_secret_clear(&stored);
     if (status == LLMGR_ERR_VAULT) {
         *differs = true;
         return LLMGR_OK;
     }
     if (status != LLMGR_OK && err != NULL)
         *err = why;
+    return status;
+}
+
+static llmgr_status compare_key(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                                const struct lm_sync_entry *entry, bool *differs,
+                                struct llmgr_error *err)
+{
+    return compare_sealed(plan, tx, entry, LK_KEY_OF_PLATFORM, entry->api_key, entry->row->record,
+                          differs, err);
+}
+
+static llmgr_status compare_values(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                                   const struct lm_sync_entry *entry, bool *differs,
+                                   struct llmgr_error *err)
+{
+    struct lb_buf lines;
+
+    lb_buf_init_secret(&lines, lm_host(plan->manager), LC_FIXED_SIZE_MAX);
+    llmgr_status status = lm_sync_header_lines(entry, &lines, err);
+    if (status == LLMGR_OK)
+        status = compare_sealed(plan, tx, entry, LK_KEY_OF_HEADERS, lb_buf_str(&lines),
+                                entry->row->header_values, differs, err);
+    lb_buf_free(&lines);
     return status;
 }
 
@@ -285,18 +313,23 @@ static llmgr_status compare_platform(const struct lm_sync_plan *plan, struct ls_
                                      struct llmgr_error *err)
 {
     const struct lm_sync_row *row = entry->row;
-    bool key_differs = false;
+    bool key_differs = false, values_differ = false;
     llmgr_status status = compare_key(plan, tx, entry, &key_differs, err);
+    if (status == LLMGR_OK)
+        status = compare_values(plan, tx, entry, &values_differ, err);
     if (status != LLMGR_OK)
         return status;
-    entry->diff = bit_if(!lb_str_eq(entry->name, row->name), LM_DIFF_NAME) |
-                  bit_if(!lb_str_eq(entry->base_url, row->base_url), LM_DIFF_BASE_URL) |
-                  bit_if(!lb_str_eq(entry->protocol, row->protocol), LM_DIFF_PROTOCOL) |
-                  bit_if(!lb_str_eq(entry->key_env, row->key_env), LM_DIFF_KEY_ENV) |
-                  bit_if(!lb_str_eq(entry->native_paths, row->native_paths), LM_DIFF_NATIVE_PATHS) |
-                  bit_if(!lb_str_eq(entry->headers, row->headers), LM_DIFF_HEADERS) |
-                  bit_if(key_differs, LM_DIFF_API_KEY) |
-                  bit_if(row->rank < *last, LM_DIFF_POSITION);
+    entry->diff =
+        bit_if(!lb_str_eq(entry->name, row->name), LM_DIFF_NAME) |
+        bit_if(!lb_str_eq(entry->base_url, row->base_url), LM_DIFF_BASE_URL) |
+        bit_if(!lb_str_eq(entry->protocol, row->protocol), LM_DIFF_PROTOCOL) |
+        bit_if(!lb_str_eq(entry->key_env, row->key_env), LM_DIFF_KEY_ENV) |
+        bit_if(!lb_str_eq(entry->native_paths, row->native_paths), LM_DIFF_NATIVE_PATHS) |
+        bit_if(!lb_str_eq(entry->headers, row->headers) ||
+                   !lb_str_eq(entry->fixed_headers, row->fixed_headers) ||
+                   !lb_str_eq(entry->missing_headers, row->missing_headers) || values_differ,
+               LM_DIFF_HEADERS) |
+        bit_if(key_differs, LM_DIFF_API_KEY) | bit_if(row->rank < *last, LM_DIFF_POSITION);
     entry->is_shifted = row->position != (int64_t)at;
     *last = row->rank > *last ? row->rank : *last;
     compare_models(entry);

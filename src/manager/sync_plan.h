@@ -68,7 +68,10 @@ struct lm_sync_row {
     struct lb_str key_env;
     struct lb_str native_paths;
     struct lb_str headers;
-    struct lb_str normal; /* base_url as it is compared; empty: none */
+    struct lb_str fixed_headers;   /* names */
+    struct lb_str missing_headers; /* names and variables */
+    struct lb_str header_values;   /* sealed lines */
+    struct lb_str normal;          /* base_url as it is compared; empty: none */
     int64_t position;
     size_t rank;
     bool is_matched;
@@ -86,6 +89,10 @@ struct lm_sync_entry {
     struct lb_str key_env;
     struct lb_str native_paths;
     struct lb_str headers;
+    const struct lm_default_header *fixed; /* borrowed from the defaults; none without an address */
+    size_t fixed_count;
+    struct lb_str fixed_headers;   /* names of those with a value */
+    struct lb_str missing_headers; /* the others: "x-org {ORG}" */
     unsigned line;
     struct lm_model_entry *models;
     size_t model_count;
@@ -149,6 +156,9 @@ LLMGR_MUST_CHECK llmgr_status lm_sync_entries(struct lm_sync_plan *plan,
 /* Reads the rows into `arena` and fills the rest. May be repeated with a new transaction. */
 LLMGR_MUST_CHECK llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx,
                                               struct lb_arena *arena, struct llmgr_error *err);
+/* The lines of an entry's header fields, into a secret buffer; ERR_NO_MEMORY. */
+LLMGR_MUST_CHECK llmgr_status lm_sync_header_lines(const struct lm_sync_entry *entry,
+                                                   struct lb_buf *lines, struct llmgr_error *err);
 /* The digest that the last sync left; empty if there was none. */
 LLMGR_MUST_CHECK llmgr_status lm_sync_digest(struct ls_tx *tx, char digest[LM_SYNC_DIGEST_SIZE],
                                              struct llmgr_error *err);

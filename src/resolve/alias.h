@@ -3,7 +3,8 @@
  * Aliases: names that clients insist on ("claude-*", "gpt-4o") and the name each stands for: a slot
  * or a model, as a request gives them. They are asked when no slot and no model bears the name: an
  * exact one before patterns, of patterns the one with the most letters, and among equals the user's
- * own before the operator's. What an alias stands for is never an alias again.
+ * own before the operator's. What an alias stands for is never an alias again. One that stands for
+ * `fast` or `reason` finds what that slot does for a user who chose nothing for it: the slot main.
  */
 #ifndef LR_ALIAS_H
 #define LR_ALIAS_H

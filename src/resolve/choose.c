@@ -436,6 +436,18 @@ static void choose_by_name(const struct lr_scene *scene, struct lb_str name,
     }
 }
 
+/* Slots that everybody may be asked for, and that stand for main as long as nothing was chosen. */
+static bool is_usual_slot(struct lb_str name)
+{
+    static const char *const USUAL[] = {"fast", "reason"};
+
+    for (size_t i = 0; i < sizeof USUAL / sizeof USUAL[0]; i++) {
+        if (lb_str_eq_c(name, USUAL[i]))
+            return true;
+    }
+    return false;
+}
+
 /* Asked last: whatever bears the name itself comes before an alias of it. */
 static void choose_by_alias(const struct lr_scene *scene, struct lb_str name,
                             struct lr_choice *choice)
@@ -445,6 +457,8 @@ static void choose_by_alias(const struct lr_scene *scene, struct lb_str name,
     if (!lr_alias_for(scene, name, &alias))
         return;
     choose_by_name(scene, alias.target, choice);
+    if (choice->platform == NULL && choice->slot.size == 0 && is_usual_slot(alias.target))
+        lr_choose_by_slot(scene, alias.target, choice);
     choice->alias = alias;
 }
 

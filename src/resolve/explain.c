@@ -35,6 +35,9 @@ static bool texts(struct list *list, const struct subject *subject, struct llmgr
     const struct lm_model *model = subject->model;
     struct lb_str none = {0};
 
+    struct lb_str fixed = platform != NULL ? lr_platform_fixed(platform) : none;
+    struct lb_str missing = platform != NULL ? lr_platform_missing(platform) : none;
+
     item->platform_name = lr_keep_text(list->arena, platform != NULL ? platform->name : none);
     item->base_url = lr_keep_text(list->arena, platform != NULL ? platform->base_url : none);
     item->model_name = lr_keep_text(list->arena, model != NULL ? model->model_name : none);
@@ -42,8 +45,13 @@ static bool texts(struct list *list, const struct subject *subject, struct llmgr
     item->target = subject->target.p != NULL ? lr_keep_text(list->arena, subject->target) : NULL;
     if (subject->target.p != NULL && item->target == NULL)
         return false;
+    if (fixed.size > 0)
+        item->fixed_headers = lr_keep_text(list->arena, fixed);
+    if (missing.size > 0)
+        item->missing_headers = lr_keep_text(list->arena, missing);
     return item->platform_name != NULL && item->base_url != NULL && item->model_name != NULL &&
-           item->display_name != NULL;
+           item->display_name != NULL && (fixed.size == 0 || item->fixed_headers != NULL) &&
+           (missing.size == 0 || item->missing_headers != NULL);
 }
 
 /* The list is as long as was counted before: no candidate is ever left out. */

@@ -37,6 +37,7 @@ static llmgr_status fill_platform(struct lm_manager *manager, const struct lr_sc
                                   struct llmgr_platform *item, struct llmgr_error *err)
 {
     struct lr_key_choice key = lr_choose_key(scene, platform);
+    struct lb_str fixed = lr_platform_fixed(platform), missing = lr_platform_missing(platform);
 
     *item = (struct llmgr_platform){
         .platform_id = platform->id,
@@ -52,10 +53,14 @@ static llmgr_status fill_platform(struct lm_manager *manager, const struct lr_sc
         .native_paths =
             platform->native_paths.size > 0 ? lr_keep_text(arena, platform->native_paths) : NULL,
         .headers = platform->headers.size > 0 ? lr_keep_text(arena, platform->headers) : NULL,
+        .fixed_headers = fixed.size > 0 ? lr_keep_text(arena, fixed) : NULL,
+        .missing_headers = missing.size > 0 ? lr_keep_text(arena, missing) : NULL,
     };
     if (item->platform_name == NULL || item->base_url == NULL || item->protocol == NULL ||
         (platform->native_paths.size > 0 && item->native_paths == NULL) ||
-        (platform->headers.size > 0 && item->headers == NULL))
+        (platform->headers.size > 0 && item->headers == NULL) ||
+        (fixed.size > 0 && item->fixed_headers == NULL) ||
+        (missing.size > 0 && item->missing_headers == NULL))
         return lb_fail_memory(err);
     return lr_choice_fingerprint(manager, scene, platform, &key, 0, arena, &item->key_fingerprint,
                                  err);

@@ -81,6 +81,9 @@ static bool add_choice(struct lr_draft *draft, const struct ls_rows *rows)
         if (!keep_text(draft, ls_column_text(rows, 3 + i), &row->text[i]))
             return false;
     }
+    if (kind == LR_ROW_PLATFORM && (!keep_text(draft, ls_column_text(rows, 7), &row->fixed) ||
+                                    !keep_column(draft, ls_column_blob(rows, 8), &row->lines)))
+        return false;
     return kind >= LR_ROW_SELECTION || keep_column(draft, ls_column_blob(rows, 6), &row->record);
 }
 
@@ -209,7 +212,7 @@ llmgr_status lr_judge_platform(const struct lk_keys *keys, struct lb_str owner,
 {
     if (!lk_origin(arena, platform->base_url, &platform->origin))
         return lb_fail_memory(err);
-    const struct lk_key_place place = {LK_KEY_OF_PLATFORM, owner, platform->id, platform->origin};
+    struct lk_key_place place = {LK_KEY_OF_PLATFORM, owner, platform->id, platform->origin};
     for (uint32_t i = 0; i < platform->key_count; i++) {
         llmgr_status status = lk_key_take(keys, &place, arena, &platform->keys[i], err);
         if (status != LLMGR_OK)
@@ -218,18 +221,28 @@ llmgr_status lr_judge_platform(const struct lk_keys *keys, struct lb_str owner,
             platform->key_state = platform->keys[i].state;
     }
     platform->key_count = (uint32_t)lk_pool_compact(platform->keys, platform->key_count);
-    return LLMGR_OK;
+    place.column = LK_KEY_OF_HEADERS;
+    return lk_headers_take(keys, &place, arena, &platform->header_values, &platform->header_state,
+                           err);
 }
 
-/* Private platforms' origins, where their keys are bound to. False when memory is short. */
-static bool find_origins(struct lr_draft *draft)
+/* Private platforms' origins, where keys and header fields are bound to, and the latter. */
+static llmgr_status judge_private(struct lm_manager *manager, struct lr_draft *draft,
+                                  struct llmgr_error *err)
 {
     for (struct lr_row *row = draft->rows[LR_ROW_PLATFORM]; row != NULL; row = row->next) {
         if (!lk_origin(draft->arena, row->text[1], &row->origin))
-            return false;
-        draft->texts += row->origin.size;
+            return lb_fail_memory(err);
+        const struct lk_key_place place = {LK_KEY_OF_HEADERS, draft->user, row->id, row->origin};
+        llmgr_status status = lk_headers_take(lm_keys(manager), &place, draft->arena, &row->lines,
+                                              &row->lines_state, err);
+        if (status != LLMGR_OK)
+            return status;
+        if (row->lines_state != LK_KEY_USABLE)
+            row->lines = (struct lb_str){0};
+        draft->texts += row->origin.size + row->lines.size;
     }
-    return true;
+    return LLMGR_OK;
 }
 
 /* ---- From the draft to the block ------------------------------------------------------------- */
@@ -327,6 +340,9 @@ static void pack_platforms(struct packer *packer, const struct lr_draft *draft)
             .base_url = pack_text(packer, row->text[1]),
             .origin = pack_text(packer, row->origin),
             .protocol = pack_text(packer, row->text[2]),
+            .fixed_headers = pack_text(packer, row->fixed),
+            .header_values = pack_text(packer, row->lines),
+            .header_state = row->lines_state,
             .no_stream_options = row->other & ~INT64_C(2),
             .hide = (row->other & 2) != 0,
             .first_model = models,
@@ -453,9 +469,11 @@ llmgr_status lr_profile_read(struct lm_manager *manager, const struct lm_catalog
     }
     if (status != LLMGR_OK)
         return status;
-    if (!sort_platforms(&draft) || !sort_routes(&draft) || !find_origins(&draft))
+    if (!sort_platforms(&draft) || !sort_routes(&draft))
         return lb_fail_memory(err);
-    status = lr_draft_keys(manager, catalogue, &draft, err);
+    status = judge_private(manager, &draft, err);
+    if (status == LLMGR_OK)
+        status = lr_draft_keys(manager, catalogue, &draft, err);
     if (status != LLMGR_OK)
         return status;
     if (!draft_fits(&draft))

@@ -79,8 +79,8 @@ struct lr_profile {
 
 /*
  * Decides about a system platform that was read: computes its origin, and takes its keys from
- * their records into memory, of which the usable ones stay. The opening of a manager hands it down
- * to the catalogue (lm_judge_fn).
+ * their records into memory, of which the usable ones stay, and its header fields. The opening of a
+ * manager hands it down to the catalogue (lm_judge_fn).
  */
 LLMGR_MUST_CHECK llmgr_status lr_judge_platform(const struct lk_keys *keys, struct lb_str owner,
                                                 struct lb_arena *arena,

@@ -49,6 +49,8 @@ struct lr_profile *lr_profile_copy(void *to, const struct lr_profile *profile)
         rebase_text(&platforms[i].base_url, from, to);
         rebase_text(&platforms[i].origin, from, to);
         rebase_text(&platforms[i].protocol, from, to);
+        rebase_text(&platforms[i].fixed_headers, from, to);
+        rebase_text(&platforms[i].header_values, from, to);
     }
     for (uint32_t i = 0; i < copy->model_count; i++) {
         rebase_text(&models[i].model_name, from, to);

@@ -32,7 +32,10 @@ struct lr_row {
     int64_t other;
     struct lb_str text[3];
     struct lb_str record;
-    struct lb_str origin; /* platforms */
+    struct lb_str origin; /* platforms, as the rest */
+    struct lb_str fixed;  /* names of header fields with values */
+    struct lb_str lines;  /* their record; once judged, what is held */
+    enum lk_key_state lines_state;
 };
 
 /* A key as it will stand in the profile. */

@@ -98,15 +98,17 @@ struct lr_target {
     int64_t model_id;
     struct lb_str model_name;
     struct lb_str display_name;
-    struct lb_str extra_body;   /* JSON object; empty: none */
-    struct lb_str native_paths; /* what the operator has opened, "POST /a, GET /b/{id}" */
-    struct lb_str headers;      /* of the caller's that it gets besides: "user-agent, x-title" */
-    enum lm_payer payer;        /* NONE: no usable key */
-    struct lb_str sealed_key;   /* held, for lr_target_open_key; empty: no usable key */
-    uint64_t key_id;            /* of the key, see struct lr_key; 0: there is none */
-    uint64_t account_id;        /* likewise */
-    uint32_t key_count;         /* usable keys of this payer here */
-    bool key_withheld;          /* the chooser took none of them: a payer, and no key */
+    struct lb_str extra_body;     /* JSON object; empty: none */
+    struct lb_str native_paths;   /* what the operator has opened, "POST /a, GET /b/{id}" */
+    struct lb_str headers;        /* of the caller's that it gets besides: "user-agent, x-title" */
+    struct lb_str fixed_headers;  /* names of fields that it gets from the row: "x-org, x-title" */
+    struct lb_str sealed_headers; /* held, for lr_target_open_headers; empty: none */
+    enum lm_payer payer;          /* NONE: no usable key */
+    struct lb_str sealed_key;     /* held, for lr_target_open_key; empty: no usable key */
+    uint64_t key_id;              /* of the key, see struct lr_key; 0: there is none */
+    uint64_t account_id;          /* likewise */
+    uint32_t key_count;           /* usable keys of this payer here */
+    bool key_withheld;            /* the chooser took none of them: a payer, and no key */
     struct lb_str key_env; /* variable the server key would come from, for messages; may be empty */
     int64_t route_id;      /* the route that was asked; 0: none */
     struct lb_str route;   /* its name */
@@ -161,6 +163,15 @@ LLMGR_MUST_CHECK llmgr_status lr_resolve_platform(struct lm_manager *manager, st
 LLMGR_MUST_CHECK llmgr_status lr_target_open_key(const struct lm_manager *manager,
                                                  const struct lr_target *target,
                                                  struct lv_secret *key, struct llmgr_error *err);
+
+/*
+ * Opens the header fields that the platform's row has values for, as lines that are ready to be
+ * sent (config/fixed_headers.h); at the same moment, and wiped likewise. Empty if there are none.
+ */
+LLMGR_MUST_CHECK llmgr_status lr_target_open_headers(const struct lm_manager *manager,
+                                                     const struct lr_target *target,
+                                                     struct lv_secret *lines,
+                                                     struct llmgr_error *err);
 
 /*
  * A view of one's own for a worker thread: the same answers without a lock. Not thread-safe; the

@@ -79,6 +79,11 @@ LLMGR_MUST_CHECK llmgr_status lr_choice_fingerprint(struct lm_manager *manager,
                                                     struct lb_arena *arena, const char **text,
                                                     struct llmgr_error *err);
 
+/* Names of the fields that a platform's row has usable values for, "x-org, x-title". */
+struct lb_str lr_platform_fixed(const struct lm_platform *platform);
+/* Of those that are left out: "x-org {ORG}", or names alone if their record does not open. */
+struct lb_str lr_platform_missing(const struct lm_platform *platform);
+
 /* A borrowed text as a C string in `arena`, "" if it is empty; NULL when memory is short. */
 const char *lr_keep_text(struct lb_arena *arena, struct lb_str text);
 

@@ -253,6 +253,9 @@ static void fill_platform(const struct lr_choice *choice, const struct lb_host *
     target->protocol = platform->protocol;
     target->native_paths = platform->native_paths;
     target->headers = platform->headers;
+    target->fixed_headers = lr_platform_fixed(platform);
+    if (target->fixed_headers.size > 0)
+        target->sealed_headers = platform->header_values;
     target->platform_is_sys = platform->is_sys;
     target->no_stream_options = rejects_options(platform, host);
     target->payer = choice->key.payer;
@@ -296,9 +299,10 @@ llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_requ
     if (choice->platform != NULL)
         fill_key(scene, request, &choice->key, &copy);
     struct lb_str *const texts[] = {
-        &copy.user,     &copy.slot,         &copy.platform_name, &copy.base_url,   &copy.origin,
-        &copy.protocol, &copy.model_name,   &copy.display_name,  &copy.extra_body, &copy.sealed_key,
-        &copy.key_env,  &copy.native_paths, &copy.headers,       &copy.route,
+        &copy.user,       &copy.slot,          &copy.platform_name,  &copy.base_url,
+        &copy.origin,     &copy.protocol,      &copy.model_name,     &copy.display_name,
+        &copy.extra_body, &copy.sealed_key,    &copy.key_env,        &copy.native_paths,
+        &copy.headers,    &copy.fixed_headers, &copy.sealed_headers, &copy.route,
     };
     if (!own_texts(arena, texts, sizeof texts / sizeof *texts))
         return lb_fail_memory(err);
@@ -327,6 +331,34 @@ llmgr_status lr_target_open_key(const struct lm_manager *manager, const struct l
                        SHOW(target->platform_name));
     }
     return lk_key_open_held(lm_keys(manager), &place, target->sealed_key, key, err);
+}
+
+llmgr_status lr_target_open_headers(const struct lm_manager *manager,
+                                    const struct lr_target *target, struct lv_secret *lines,
+                                    struct llmgr_error *err)
+{
+    const struct lk_key_place place = {
+        .column = LK_KEY_OF_HEADERS,
+        .owner = target->platform_is_sys ? LB_STR(LLMGR_SYSTEM_USER) : target->user,
+        .platform_id = target->platform_id,
+        .origin = target->origin,
+    };
+
+    lv_secret_init(lines);
+    if (target->sealed_headers.size == 0)
+        return LLMGR_OK;
+    return lk_key_open_held(lm_keys(manager), &place, target->sealed_headers, lines, err);
+}
+
+struct lb_str lr_platform_fixed(const struct lm_platform *platform)
+{
+    return platform->header_state == LK_KEY_USABLE ? platform->fixed_headers : lb_str(NULL, 0);
+}
+
+struct lb_str lr_platform_missing(const struct lm_platform *platform)
+{
+    return platform->header_state == LK_KEY_UNREADABLE ? platform->fixed_headers
+                                                       : platform->missing_headers;
 }
 
 llmgr_status lr_choice_fingerprint(struct lm_manager *manager, const struct lr_scene *scene,

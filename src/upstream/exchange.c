@@ -364,6 +364,7 @@ static struct lu_exchange *allocate_exchange(struct lu_pool *pool, const struct 
     made->context = context;
     made->body_kind = request->body_kind;
     made->open_key = request->open_key;
+    made->open_fixed = request->open_fixed;
     made->key_context = request->key_context;
     made->timeouts = request->timeouts;
     made->answer_max = request->answer_max;

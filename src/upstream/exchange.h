@@ -90,11 +90,14 @@ struct lu_request {
     enum lu_body_kind body_kind;
     const struct lb_str *body; /* at most LU_BODY_SLICES_MAX; the array itself is copied */
     size_t body_count;
-    uint64_t body_size;      /* LU_BODY_LENGTH: of the whole body */
-    struct lb_str protocol;  /* the platform's (config/protocols.def); empty: "openai" */
-    struct lb_str dialect;   /* the call's, one of these; empty: whatever the platform speaks */
-    lu_open_key_fn open_key; /* NULL: no key is sent */
-    void *key_context;       /* lives until the end */
+    uint64_t body_size;        /* LU_BODY_LENGTH: of the whole body */
+    struct lb_str protocol;    /* the platform's (config/protocols.def); empty: "openai" */
+    struct lb_str dialect;     /* the call's, one of these; empty: whatever the platform speaks */
+    lu_open_key_fn open_key;   /* NULL: no key is sent */
+    struct lb_str fixed;       /* names of the fields in the lines below: ", " between; they replace
+                                  those of `fields` and our own */
+    lu_open_key_fn open_fixed; /* lines that are sent behind the head, as the key is; NULL: none */
+    void *key_context;         /* of both; lives until the end */
     struct lu_timeouts timeouts;
     uint64_t answer_max; /* payload bytes; 0: no cap */
 };

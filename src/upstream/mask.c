@@ -16,12 +16,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "config/fixed_headers.h"
 #include "upstream/unescape.h"
 
 enum {
-    MASK_MIN = 8, /* so many bytes of a key in a row are masked */
-    GAP_MAX = 6,  /* separators between two bytes written as numbers */
-    STRETCH = 6,  /* what a byte of the key may be written as, at most, behind what matched */
+    SECRET_MIN = 16, /* bytes of a header field's value that could be one */
+    MASK_MIN = 8,    /* so many bytes of a key in a row are masked */
+    GAP_MAX = 6,     /* separators between two bytes written as numbers */
+    STRETCH = 6,     /* what a byte of the key may be written as, at most, behind what matched */
     STAR = '*',
     DIGIT = '9', /* in the place of a decimal's: a list of numbers stays one */
 };
@@ -288,4 +290,24 @@ void lu_mask_key(const struct lb_host *host, struct lb_str key, char *text, size
     lb_free(host, from);
     if (copy != NULL)
         lb_free_secret(host, copy, size);
+}
+
+/* Titles, names and addresses of applications are not hidden where a refusal names them. */
+static bool could_be_secret(struct lb_str value)
+{
+    for (size_t i = 0; i + 3 <= value.size; i++) {
+        if (memcmp(value.p + i, "://", 3) == 0)
+            return false;
+    }
+    return value.size >= SECRET_MIN && lb_str_find(value, ' ') == value.size;
+}
+
+void lu_mask_fields(const struct lb_host *host, struct lb_str lines, char *text, size_t size)
+{
+    struct lb_str name, value;
+
+    while (lc_fixed_next(&lines, &name, &value)) {
+        if (could_be_secret(value))
+            lu_mask_key(host, value, text, size);
+    }
 }

@@ -18,6 +18,12 @@
  */
 void lu_mask_key(const struct lb_host *host, struct lb_str key, char *text, size_t size);
 
+/*
+ * The same for each value in the lines of a platform's header fields (config/fixed_headers.h) that
+ * could be a secret: 16 bytes and more, without blanks, no URL.
+ */
+void lu_mask_fields(const struct lb_host *host, struct lb_str lines, char *text, size_t size);
+
 enum { LU_MASK_LAYERS = 5 };
 
 #endif

@@ -144,6 +144,7 @@ struct lu_exchange {
     const struct lu_auth *auth;
     const struct lu_auth *auth_second; /* NULL: one field */
     lu_open_key_fn open_key;
+    lu_open_key_fn open_fixed;
     void *key_context;
     enum lu_body_kind body_kind;
     enum lh_reply_to reply_to;

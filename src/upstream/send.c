@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The request's way out. The head is written at the start, without the key; when a connection is
- * there the key is opened onto the stack, goes from there to the socket, between the head and its
- * empty line, and is wiped. Head and body leave in one write where the socket takes them.
+ * The request's way out. The head is written at the start, without the key and the fixed fields of
+ * the platform; when a connection is there both are opened onto the stack, go from there to the
+ * socket, between the head and its empty line, and are wiped. Head and body leave in one write
+ * where the socket takes them.
  */
 #include "upstream/exchange.h"
 
 #include "base/raw.h"
+#include "config/fixed_headers.h"
+#include "config/header_name.h"
 #include "http/write.h"
 #include "net/conn.h"
 #include "upstream/private.h"
@@ -17,7 +20,7 @@ enum {
     HEAD_FIRST = 400,                /* bytes that hold nearly all of them */
     QUEUE_SLACK = 1024,              /* chunk framing and the like beyond LU_UPLOAD_QUEUE */
     QUEUE_LOW = LU_UPLOAD_QUEUE / 4, /* here a fed body may go on */
-    HEAD_SLICES = 7,                 /* head, two fields with key and line end, empty line */
+    HEAD_SLICES = 8, /* head, fixed fields, two fields with key and line end, empty line */
 };
 
 static const struct lu_auth AUTH_ROWS[] = {
@@ -120,7 +123,8 @@ llmgr_status lu_prepare_head(struct lu_exchange *exchange, const struct lu_reque
             return lb_fail(err, LLMGR_ERR_INVALID,
                            N_("the header field '%.*s' cannot be sent to a platform"),
                            (int)request->fields[i].name.size, request->fields[i].name.p);
-        lh_write_field(&exchange->head, request->fields[i].name, request->fields[i].value);
+        if (!lc_header_is_listed(request->fixed, request->fields[i].name))
+            lh_write_field(&exchange->head, request->fields[i].name, request->fields[i].value);
     }
     lh_write_named(&exchange->head, LH_NAME("accept-encoding"), LB_STR("identity"));
     write_framing(exchange, request, size);
@@ -233,15 +237,30 @@ static llmgr_status open_key(struct lu_exchange *exchange, struct lv_secret *key
     return status;
 }
 
+/* The fixed fields for this request: what must stay here stays, whoever wrote the row. */
+static llmgr_status open_fixed(struct lu_exchange *exchange, struct lv_secret *lines,
+                               struct llmgr_error *err)
+{
+    if (exchange->open_fixed == NULL)
+        return LLMGR_OK;
+    llmgr_status status = exchange->open_fixed(exchange->key_context, lines, err);
+    if (status == LLMGR_OK && !lc_fixed_are_good(lv_secret_str(lines)))
+        status = lb_fail(err, LLMGR_ERR_CONFIG,
+                         N_("the header fields stored for the platform cannot be sent; set them "
+                            "again"));
+    return status;
+}
+
 /*
  * What the socket did not take of the head is queued by the connection; only slices, which are not
  * secret and stay where they are, are offered again by us.
  */
-static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str key)
+static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str key, struct lb_str fixed)
 {
     const struct lu_auth *other = key.size > 0 ? exchange->auth_second : NULL;
     struct lb_str slices[LN_SLICES_MAX] = {
         lb_buf_str(&exchange->head),
+        fixed,
         key.size > 0 ? exchange->auth->line : lb_str(NULL, 0),
         key,
         key.size > 0 ? LB_STR("\r\n") : lb_str(NULL, 0),
@@ -274,6 +293,7 @@ static llmgr_status send_head(struct lu_exchange *exchange, struct lb_str key)
 void lu_send_start(struct lu_exchange *exchange)
 {
     LB_RAW struct lv_secret key;
+    LB_RAW struct lv_secret fixed;
 
     exchange->state = LU_SENDING;
     exchange->at = 0;
@@ -281,16 +301,21 @@ void lu_send_start(struct lu_exchange *exchange)
     exchange->stats.sent_size = 0;
     ln_conn_set_marks(exchange->link->conn, LU_UPLOAD_QUEUE + QUEUE_SLACK, QUEUE_LOW);
     lv_secret_init(&key);
+    lv_secret_init(&fixed);
     struct llmgr_error err = {0};
     llmgr_status status = open_key(exchange, &key, &err);
+    if (status == LLMGR_OK)
+        status = open_fixed(exchange, &fixed, &err);
     if (status != LLMGR_OK) {
         lv_secret_clear(&key);
+        lv_secret_clear(&fixed);
         *lu_why(exchange) = err;
         lu_end(exchange, false);
         return;
     }
-    status = send_head(exchange, lv_secret_str(&key));
+    status = send_head(exchange, lv_secret_str(&key), lv_secret_str(&fixed));
     lv_secret_clear(&key);
+    lv_secret_clear(&fixed);
     if (status != LLMGR_OK)
         lu_lost(exchange, status);
     else

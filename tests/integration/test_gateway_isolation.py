@@ -24,6 +24,7 @@ CALLS = {
     'addPlatform': {'platform_name': 'new', 'base_url': 'http://127.0.0.1:5/v1'},
     'changePlatform': {'platform_name': 'stolen', 'platform_hide': True},
     'setPlatformKey': {'api_key': 'sk-stolen-0123456789'},
+    'setPlatformHeader': {'value': 'stolen'}, 'clearPlatformHeader': None,
     'addModel': {'model_name': 'planted'},
     'changeModel': {'display_name': 'stolen', 'model_hide': True},
     'setSelection': {'platform_id': 0, 'model_id': 0},
@@ -33,7 +34,7 @@ CALLS = {
 }
 ABSENT = 987654
 # What a path names beside numbers. Of these, each user has his own.
-NAMES = {'slot': 'main', 'id': 'canary-model', 'alias': 'canary-alias'}
+NAMES = {'slot': 'main', 'id': 'canary-model', 'alias': 'canary-alias', 'header': 'x-canary'}
 ANN = 'canary-ann'
 
 
@@ -51,6 +52,8 @@ def api_fixture(llmgr, mockllm):
     model = server.good('POST', f'/api/platforms/{platform["platform_id"]}/models', 'ann',
                         {'model_name': 'canary-model', 'display_name': 'canary-shown'})
     server.ids |= {'platform_id': platform['platform_id'], 'model_id': model['model_id']}
+    server.good('PUT', f'/api/platforms/{platform["platform_id"]}/headers/X-Canary', 'ann',
+                {'value': 'canary-value'})
     chosen = {name: server.ids[name] for name in ('platform_id', 'model_id')}
     server.good('PUT', '/api/selections/canary-slot', 'ann', chosen)
     server.good('PUT', '/api/aliases/canary-alias', 'ann', {'target': 'canary-slot'})

@@ -23,6 +23,8 @@ CANARIES = {
     'rotated': 'sk-canary-second-5512ww',
     'probe': 'sk-canary-probe-333e',
     'refused': 'sk-canary-refused-41414',
+    'header': 'hd-canary-operator-6Kp2/=z',
+    'own header': 'hd-canary-private-90Lm+&q',
 }
 
 
@@ -101,7 +103,15 @@ def database_bytes(site):
 
 
 def test_no_canary_is_found_anywhere(site):
-    site.env['ALPHA_KEY'] = CANARIES['server']
+    site.env |= {'ALPHA_KEY': CANARIES['server'], 'ALPHA_ORG': CANARIES['header']}
+    site.configure(platforms=f'''
+  Alpha:
+    base_url: {site.base_url}
+    api_key: "{{ALPHA_KEY}}"
+    headers: {{X-Canary: "{{ALPHA_ORG}}"}}
+    models: {{One: mock, Echo: mock-echo}}
+  Beta: {{base_url: {site.beta_url}, models: {{Other: mock-beta}}}}
+''')
     seen = []
 
     def run(*words, stdin='', env=None):
@@ -119,6 +129,8 @@ def test_no_canary_is_found_anywhere(site):
     run('-u', 'ann', 'model', 'add', '--platform', own, '--name', 'x')
     run('-u', 'ann', 'platform', 'set-url', own, 'https://api.example.net/v1')
     run('-u', 'ann', 'platform', 'set-key', own, '--key-stdin', stdin=CANARIES['rotated'])
+    for header in ('X-Own: {H}', 'Cookie: {H}', 'X-Own: {H}\t'):
+        run('-u', 'ann', 'platform', 'set-header', own, header, env={'H': CANARIES['own header']})
     for words in (['platform', 'list'], ['model', 'list'], ['selection'], ['explain'],
                   ['chat', 'hello'], ['chat', '--no-stream', 'hello'], ['platform', 'probe', '1'],
                   ['chat', '--model', 'x', 'hello'], ['key', 'status'], ['db', 'check'],
@@ -131,6 +143,7 @@ def test_no_canary_is_found_anywhere(site):
   Alpha:
     base_url: {site.base_url}
     api_key: "{{ALPHA_KEY}}"
+    headers: {{X-Canary: "{{ALPHA_ORG}}", X-Missing: "{{NOT_SET}}"}}
     models: {{Bad: mock-401, Echo: mock-echo}}
 ''')
     site.env['ALPHA_KEY'] = CANARIES['refused']
@@ -146,10 +159,12 @@ def test_no_canary_is_found_anywhere(site):
     look(secrets, 'the database', database_bytes(site))
     arrived = {request.key for request in site.upstream.requests()}
     assert CANARIES['own'] in arrived and CANARIES['refused'] in arrived, 'nothing was tried'
+    assert CANARIES['header'] in {request.headers.get('x-canary')
+                                  for request in site.upstream.requests()}
     for request in site.upstream.requests():
         text = json.dumps([request.path, request.body,
                            {name: value for name, value in request.headers.items()
-                            if name != 'authorization'}])
+                            if name not in ('authorization', 'x-canary')}])
         look(secrets, 'a request beside its authorization', text.encode())
 
 

@@ -62,6 +62,24 @@ def test_aliases(manager):
             manager.set_alias('u', name, target)
 
 
+def test_header_fields_of_an_own_platform(manager):
+    platform = manager.add_platform('Mine', 'https://api.example.com/v1', user_id='u')
+    assert platform.fixed_headers is None and platform.missing_headers is None
+    assert manager.set_platform_header('u', platform.id, 'X-Org', 'a secret') is True
+    assert manager.set_platform_header('u', platform.id, 'X-Title', '名字') is True
+    shown = manager.platforms('u')[-1]
+    assert shown.fixed_headers == 'x-org, x-title' and 'a secret' not in repr(shown)
+    assert manager.set_platform_header('u', platform.id, 'x-org', None) is True
+    assert manager.platforms('u')[-1].fixed_headers == 'x-title'
+    with pytest.raises(llmgr.NotFoundError):
+        manager.set_platform_header('u', platform.id, 'x-org', None)
+    with pytest.raises(llmgr.NotFoundError):
+        manager.set_platform_header('v', platform.id, 'X-Org', 'a')
+    for name, value in [('Cookie', 'a'), ('Host', 'a'), ('', 'a'), ('X-A', 'a\nb'), ('X-A', ' a')]:
+        with pytest.raises(llmgr.InvalidError):
+            manager.set_platform_header('u', platform.id, name, value)
+
+
 def test_a_users_own_house(manager):
     platform = manager.add_platform('Mine', 'https://api.example.com/v1', 'sk-mine', user_id='u')
     assert (platform.name, platform.user_id, platform.payer) == ('Mine', 'u', 'user')

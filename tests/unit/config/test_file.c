@@ -203,7 +203,7 @@ static void what_is_not_understood_is_refused_with_its_place(void **state)
         {A "    models: [x]\n", ":4:13:", "mapping of display names"},
         {A "    headers: X-Title\n", ":4:14:", "must be a list of header fields' names"},
         {A "    headers: [X-Title, Cookie]\n", ":4:24:", "no name of a header field"},
-        {A "    headers: [{X-Title: y}]\n", ":4:15:", "no name of a header field"},
+        {A "    headers: [{X-Title: y}]\n", ":4:15:", "with values it is a mapping"},
         {M "      x:\n", ":5:7:", "no model_name"},
         {M "      x: {extra_body: {a: 1}}\n", ":5:7:", "no model_name"},
         {M "      x: [y]\n", ":5:10:", "must be a text"},

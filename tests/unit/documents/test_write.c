@@ -32,6 +32,8 @@ static void a_platform_is_written_in_the_order_of_its_rows(void **state)
         .no_stream_options_until_ms = 1,
         .native_paths = "POST /a",
         .headers = "x-title",
+        .fixed_headers = "x-org",
+        .missing_headers = "x-team {TEAM}",
     };
     (void)state;
 
@@ -40,15 +42,18 @@ static void a_platform_is_written_in_the_order_of_its_rows(void **state)
        "\"platform_is_sys\":true,\"platform_hide\":false,\"base_url\":\"https://a.example/v1\","
        "\"protocol\":\"openai\",\"api_key_set\":true,\"key_fingerprint\":\"key:1a2b3c4d\","
        "\"payer\":\"system\",\"no_stream_options_until_ms\":1,\"native_paths\":\"POST /a\","
-       "\"headers\":\"x-title\"}");
+       "\"headers\":\"x-title\",\"fixed_headers\":\"x-org\","
+       "\"missing_headers\":\"x-team {TEAM}\"}");
     platform.key_fingerprint = platform.payer = platform.native_paths = platform.headers = NULL;
+    platform.fixed_headers = platform.missing_headers = NULL;
     platform.no_stream_options_until_ms = 0;
     platform.platform_name = platform.base_url = "";
     is(lx_list_platform(NULL, &platform, 1),
        "[{\"platform_id\":9223372036854775807,\"platform_name\":\"\",\"platform_is_sys\":true,"
        "\"platform_hide\":false,\"base_url\":\"\",\"protocol\":\"openai\",\"api_key_set\":true,"
        "\"key_fingerprint\":null,\"payer\":null,\"no_stream_options_until_ms\":null,"
-       "\"native_paths\":null,\"headers\":null}]");
+       "\"native_paths\":null,\"headers\":null,\"fixed_headers\":null,"
+       "\"missing_headers\":null}]");
 }
 
 static void json_in_text_becomes_json(void **state)

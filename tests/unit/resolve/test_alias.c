@@ -125,6 +125,24 @@ static void it_stands_for_slots_and_for_models_but_not_for_aliases(void **state)
     assert_non_null(strstr(h.err.message, "the alias 'chain' stands for 'quick'"));
 }
 
+/* Who chose nothing for a usual slot has main there: an alias for everybody may name it. */
+static void a_usual_slot_without_a_choice_is_main(void **state)
+{
+    (void)state;
+    OK(&h, lm_selection_save(h.manager, LB_STR("ann"), LB_STR("fast"), a, two, &h.err));
+    operator_has("claude-*", "fast");
+    operator_has("o3", "reason");
+    operator_has("o4", "coding");
+    assert_int_equal(asked("ann", "claude-x"), two);
+    assert_int_equal(asked("ben", "claude-x"), one);
+    assert_true(lb_str_eq_c(h.target.slot, "fast"));
+    assert_int_equal(asked("ben", "o3"), one);
+    OK(&h, lm_selection_save(h.manager, LB_STR("ben"), LB_STR("main"), a, two, &h.err));
+    assert_int_equal(asked("ben", "claude-x"), two);
+    ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND, ask(&h, "ben", NULL, "o4"));
+    assert_non_null(strstr(h.err.message, "the alias 'o4' stands for 'coding'"));
+}
+
 static void explain_shows_it(void **state)
 {
     (void)state;
@@ -228,6 +246,7 @@ int main(void)
         CASE(exact_comes_before_long_and_long_before_short),
         CASE(ones_own_comes_before_the_operators_only_among_equals),
         CASE(it_stands_for_slots_and_for_models_but_not_for_aliases),
+        CASE(a_usual_slot_without_a_choice_is_main),
         CASE(explain_shows_it),
         CASE(what_is_no_alias_is_refused),
         CASE(they_are_listed_own_ones_first),

@@ -370,9 +370,30 @@ class AIManager:
                  to_id('platform_id', platform_id), to_optional('api_key', api_key))
         return True
 
+    def set_platform_header(self, user_id: str | None, platform_id: int, name: str,
+                            value: str | None) -> bool:
+        """Sends a header field with every request to an own platform.
+
+        Args:
+            user_id: Whose platform it is.
+            platform_id: From the lists.
+            name: Letters, digits and hyphens; none that says who asks, holds cookies or is the
+                connection's.
+            value: 1-2048 bytes of UTF-8 without control characters, sealed like a key; it takes
+                the place of a caller's field of that name. None or "" removes the field.
+
+        Raises:
+            InvalidError: Name or value, or more than 16 of them, or 4096 bytes in all.
+            NotFoundError: No such platform, or nothing to remove.
+        """
+        self._do(lib.llmgr_platform_set_header, self._user(user_id),
+                 to_id('platform_id', platform_id), to_text('name', name),
+                 to_optional('value', value))
+        return True
+
     def update_platform_url(self, user_id: str | None, platform_id: int, base_url: str,
                             api_key: str | None = None) -> bool:
-        """Moves an own platform. At another scheme, host or port it needs its key again."""
+        """Moves an own platform. Another scheme, host or port needs key and headers again."""
         self._do(lib.llmgr_platform_set_url, self._user(user_id),
                  to_id('platform_id', platform_id), to_text('base_url', base_url),
                  to_optional('api_key', api_key))

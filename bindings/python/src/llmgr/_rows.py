@@ -59,7 +59,9 @@ def platform(row: Any, user_id: str) -> Platform:
                     payer=from_optional(row.payer),
                     no_stream_options_until_ms=row.no_stream_options_until_ms or None,
                     native_paths=from_optional(row.native_paths),
-                    headers=from_optional(row.headers))
+                    headers=from_optional(row.headers),
+                    fixed_headers=from_optional(row.fixed_headers),
+                    missing_headers=from_optional(row.missing_headers))
 
 
 def alias(row: Any) -> Alias:

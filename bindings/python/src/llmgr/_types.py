@@ -28,6 +28,8 @@ class Platform:
             not asked for usage; None: they are.
         native_paths: What the operator has opened under the server's key besides the usual.
         headers: Names of a caller's header fields that are passed on to it besides the usual.
+        fixed_headers: Names of those that it gets with values of its own, which are never shown.
+        missing_headers: Names of those left out, and the variables that each waits for.
     """
 
     id: int
@@ -42,6 +44,8 @@ class Platform:
     no_stream_options_until_ms: int | None = None
     native_paths: str | None = None
     headers: str | None = None
+    fixed_headers: str | None = None
+    missing_headers: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,7 +71,4 @@ struct lp_call {
     struct lb_buf out; /* the body, capped at LP_ANSWER_MAX */
 };
 
-/* The value of a query parameter, decoded into the arena; false if it is not there. */
-bool lp_call_query(const struct lp_call *call, const char *name, struct lb_str *value);
-
 #endif

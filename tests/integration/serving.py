@@ -20,6 +20,11 @@ MODELS = {'Mock': 'mock-small', 'NoOptions': 'mock-no-stream-options', 'Limited'
           'Tools': 'mock-tools', 'Event': 'mock-error-event', 'Wait': 'mock-slow-1000'}
 
 
+def chunk(data):
+    """A chunk of a body of this coding."""
+    return b'%x\r\n%s\r\n' % (len(data), data)
+
+
 class Answer:
     """One answer: status, fields (names in lower case), body without framing."""
 

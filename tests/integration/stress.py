@@ -15,7 +15,7 @@ import subprocess
 import time
 
 from conftest import PATIENCE_S, PROGRAM, Llmgr
-from serving import Serving, configure
+from serving import Serving, chunk, configure
 
 ROUNDS = int(os.environ.get('LLMGR_ROUNDS', '1'))  # how many times as much as in `make test`
 
@@ -87,10 +87,6 @@ def head(*fields, status='200 OK'):
 
 
 STREAM_HEAD = head('Content-Type: text/event-stream', 'Transfer-Encoding: chunked')
-
-
-def chunk(data):
-    return b'%x\r\n%s\r\n' % (len(data), data)
 
 
 FRAMINGS = ('chunked', 'length', 'close')

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from conftest import PATIENCE_S
-from serving import Platform, configure
+from serving import Platform, chunk, configure
 
 OK = b'HTTP/1.1 200 OK\r\n'
 EVENTS = b'Content-Type: text/event-stream\r\n'
@@ -21,10 +21,6 @@ WHOLE = b'{"choices":[{"message":{"content":"tide"},"finish_reason":"stop"}]}'
 
 def events(*data, end=b'\n\n'):
     return b''.join(b'data: ' + one + end for one in data)
-
-
-def chunk(data):
-    return b'%x\r\n%s\r\n' % (len(data), data)
 
 
 @pytest.fixture(name='talk')

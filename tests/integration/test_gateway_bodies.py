@@ -9,7 +9,7 @@ import time
 import pytest
 
 from conftest import PATIENCE_S
-from serving import CHAT, Serving, configure
+from serving import CHAT, Serving, chunk, configure
 from stress import SANITIZED
 
 MIB = 1 << 20
@@ -43,10 +43,6 @@ def small_values(size, model='Mock'):
 def head(size=None, path=CHAT):
     how = 'Transfer-Encoding: chunked' if size is None else f'Content-Length: {size}'
     return f'POST {path} HTTP/1.1\r\nHost: localhost\r\n{how}\r\n\r\n'.encode()
-
-
-def chunk(data):
-    return b'%x\r\n' % len(data) + data + b'\r\n'
 
 
 def is_refused(answer):

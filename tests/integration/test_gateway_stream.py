@@ -6,7 +6,7 @@ import time
 import pytest
 
 from conftest import PATIENCE_S
-from serving import Platform, Serving, configure
+from serving import Platform, Serving, chunk, configure
 
 PATHS = {'chat': '/v1/chat/completions', 'messages': '/v1/messages', 'responses': '/v1/responses'}
 PINGS = {'chat': b': keepalive\n',
@@ -34,10 +34,6 @@ LAST = {'chat': b'data: [DONE]\n\n',
 FRAMED = b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n'
 UNFRAMED = b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n'
 DIALECTS = sorted(PATHS)
-
-
-def chunk(data):
-    return b'%x\r\n%s\r\n' % (len(data), data)
 
 
 @pytest.fixture(name='platform')

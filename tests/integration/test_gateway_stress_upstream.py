@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from stress import (FRAMINGS, PATHS, SANITIZED, STREAM_HEAD, TERMINAL, ask, chunk, crowd, good,
-                    head, is_error, ledger, memory, settled, stream_of, under_stress)
+from serving import chunk
+from stress import (FRAMINGS, PATHS, SANITIZED, STREAM_HEAD, TERMINAL, ask, crowd, good, head,
+                    is_error, ledger, memory, settled, stream_of, under_stress)
 
 pytestmark = pytest.mark.stress
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import PATIENCE_S
-from serving import Platform, Serving, configure
+from serving import Platform, Serving, chunk, configure
 
 PATH = '/v1/audio/transcriptions'
 PIECE = os.urandom(1 << 20)
@@ -35,10 +35,6 @@ def head(*fields, path=PATH, model='Ears', kind='audio/wav'):
     lines = [f'POST {path} HTTP/1.1', 'Host: localhost', f'X-LLMGR-Model: {model}',
              f'Content-Type: {kind}', *fields]
     return '\r\n'.join(lines) + '\r\n\r\n'
-
-
-def chunk(data):
-    return b'%x\r\n%s\r\n' % (len(data), data)
 
 
 def rss(server):

@@ -1,68 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors that come as answers: shown to the owner before they leave, however they arrive. */
-#include "dialect/tap.h"
-
-#include <stdlib.h>
-
-#include "../unit.h"
-
-static struct lb_host host;
-
-struct relay {
-    struct ld_tap_options options;
-    struct ld_tap tap;
-    struct lb_buf forwarded;
-};
-
-static void begin(struct relay *relay, enum ld_endpoint_id endpoint, bool stream)
-{
-    lb_host_init(&host);
-    *relay = (struct relay){
-        .options = {
-            .host = &host,
-            .endpoint = ld_endpoint(endpoint),
-            .content_type = stream ? LB_STR("text/event-stream") : LB_STR("application/json"),
-            .http_status = 200,
-        }};
-}
-
-static void forward(struct relay *relay, const struct ld_filter_out *out)
-{
-    for (size_t i = 0; i < out->count; i++)
-        lb_buf_add_str(&relay->forwarded, out->slice[i]);
-}
-
-static void feed(struct relay *relay, struct lb_str in)
-{
-    struct ld_filter_out out;
-
-    while (in.size > 0) {
-        size_t used = ld_filter_feed(&relay->tap.filter, in, &out);
-        assert_in_range(used, 1, in.size);
-        forward(relay, &out);
-        in = lb_str_sub(in, used, in.size);
-    }
-}
-
-static void start(struct relay *relay)
-{
-    lb_buf_init(&relay->forwarded, &host, 16 << 20);
-    ld_tap_init(&relay->tap, &relay->options);
-}
-
-static void finish(struct relay *relay)
-{
-    struct ld_filter_out out;
-
-    ld_filter_finish(&relay->tap.filter, &out);
-    forward(relay, &out);
-}
-
-static void end(struct relay *relay)
-{
-    ld_filter_free(&relay->tap.filter);
-    lb_buf_free(&relay->forwarded);
-}
+#include "tap_relay.h"
 
 /* The owner's function: K is what must not be seen. */
 static void hide(void *context, char *text, size_t size)

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "dialect/chat.h"
 #include "dialect/error_read.h"
+#include "dialect/retry_after.h"
 #include "dialect/models.h"
 #include "dialect/reject.h"
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From an upstream's refusal to our status and words: the table of HTTP statuses, the search for
- * the telling text in bodies of every shape, and Retry-After.
+ * From an upstream's refusal to our status and words: the table of HTTP statuses, and the search
+ * for the telling text in bodies of every shape.
  */
 #include "dialect/error_read.h"
 
 #include "base/error.h"
-#include "base/when.h"
 #include "dialect/said.h"
 
 /* What an HTTP status means; rows are looked through in order, ranges inclusive. */
@@ -199,91 +198,4 @@ void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text)
     else
         ld_clean_text(body.p[0] == '<' ? html_title(body) : body, max, text);
     json_decref(root);
-}
-
-/* ---- Retry-After ----------------------------------------------------------------------------- */
-
-enum { RETRY_MAX_S = 366 * 24 * 3600 };
-
-/* 1 to 12, or 0. */
-static int64_t month_number(struct lb_str word)
-{
-    static const char MONTHS[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-
-    if (word.size != 3)
-        return 0;
-    for (int i = 0; i < 12; i++) {
-        if (lb_str_eq_nocase(word, lb_str(MONTHS + 3 * i, 3)))
-            return i + 1;
-    }
-    return 0;
-}
-
-/* "08:49:37" as seconds of the day, or -1. */
-static int64_t clock_seconds(struct lb_str word)
-{
-    uint64_t hour, minute, second;
-
-    if (word.size != 8 || word.p[2] != ':' || word.p[5] != ':' ||
-        !lb_str_to_u64(lb_str(word.p, 2), &hour) ||
-        !lb_str_to_u64(lb_str(word.p + 3, 2), &minute) ||
-        !lb_str_to_u64(lb_str(word.p + 6, 2), &second) || hour > 23 || minute > 59 || second > 60)
-        return -1;
-    return (int64_t)(hour * 3600 + minute * 60 + second);
-}
-
-/*
- * The three forms of an HTTP date (RFC 9110 section 5.6.7) are the same words in another order:
- * a month's name, a clock, and two numbers of which the day comes first. Seconds since 1970, or -1.
- */
-static int64_t http_date(struct lb_str s)
-{
-    int64_t day = -1, month = 0, year = -1, clock = -1;
-
-    while (s.size > 0) {
-        size_t end = 0;
-        while (end < s.size && s.p[end] != ' ' && s.p[end] != ',' && s.p[end] != '-')
-            end++;
-        struct lb_str word = lb_str_sub(s, 0, end);
-        uint64_t number;
-        s = lb_str_sub(s, end + 1, s.size);
-        if (word.size > 0 && word.size <= 4 && lb_str_to_u64(word, &number)) {
-            if (day < 0)
-                day = (int64_t)number;
-            else
-                year = (int64_t)number + (word.size == 2 ? (number < 70 ? 2000 : 1900) : 0);
-        } else if (month_number(word) > 0) {
-            month = month_number(word);
-        } else if (clock_seconds(word) >= 0) {
-            clock = clock_seconds(word);
-        }
-    }
-    int64_t begins;
-    return clock >= 0 && lb_when_day(year, month, day, &begins) ? begins + clock : -1;
-}
-
-int64_t ld_retry_after_value(struct lb_str value, int64_t now_ms)
-{
-    uint64_t seconds;
-
-    value = lb_str_trim(value);
-    if (lb_str_to_u64(value, &seconds))
-        return seconds <= RETRY_MAX_S ? (int64_t)seconds * 1000 : -1;
-    int64_t date = http_date(value);
-    if (date < 0 || date > now_ms / 1000 + RETRY_MAX_S)
-        return -1;
-    return date * 1000 > now_ms ? date * 1000 - now_ms : 0;
-}
-
-int64_t ld_retry_after_ms(const struct lh_head *head, int64_t now_ms)
-{
-    struct lb_str value = lb_str_trim(lh_head_get(head, LH_HEADER_RETRY_AFTER_MS));
-    uint64_t ms;
-
-    /* SDKs send and accept fractions here; whole milliseconds are precise enough for us. */
-    if (lb_str_to_u64(lb_str_sub(value, 0, lb_str_find(value, '.')), &ms) &&
-        ms <= (uint64_t)RETRY_MAX_S * 1000)
-        return (int64_t)ms;
-    value = lh_head_get(head, LH_HEADER_RETRY_AFTER);
-    return value.size > 0 ? ld_retry_after_value(value, now_ms) : -1;
 }

@@ -8,7 +8,6 @@
 #define LD_ERROR_READ_H
 
 #include "base/buf.h"
-#include "http/head.h"
 
 enum { LD_SHOWN_MAX = 300 }; /* bytes of an upstream's text that an error message shows */
 
@@ -41,13 +40,5 @@ llmgr_status ld_fail_http(struct llmgr_error *err, const struct ld_refusal *refu
 void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text);
 /* Valid UTF-8 in, one line without control characters out, at most `max` bytes of it. */
 void ld_clean_text(struct lb_str raw, size_t max, struct lb_buf *text);
-
-/*
- * How long an answer's head asks to wait: retry-after-ms, else Retry-After in seconds or as an
- * HTTP date (measured from now_ms, since 1970). -1 if it does not say, or not sensibly.
- */
-int64_t ld_retry_after_ms(const struct lh_head *head, int64_t now_ms);
-/* One Retry-After value (RFC 9110 section 10.2.3). */
-int64_t ld_retry_after_value(struct lb_str value, int64_t now_ms);
 
 #endif

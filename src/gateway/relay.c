@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/raw.h"
-#include "dialect/error_read.h"
 #include "dialect/error_write.h"
 #include "dialect/filter.h"
+#include "dialect/retry_after.h"
 #include "gateway/answer.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"

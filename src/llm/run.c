@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/magic.h"
 #include "dialect/error_read.h"
+#include "dialect/retry_after.h"
 #include "upstream/mask.h"
 #include "upstream/private.h"
 #include "vault/secret.h"

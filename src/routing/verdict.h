@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one attempt at a platform came to: whose fault it was, and whether another may follow. Pure
- * functions of what came back, asked by the gateway's relay and by the library's LLM, so that the
- * two cannot disagree.
+ * What one attempt at a platform came to: why it failed, whose fault that is, what may be tried
+ * next and what is cooled. Pure functions of what came back, asked by the gateway's relay and by
+ * the library's LLM, so that the two cannot disagree. The rules are one table, retry.def.
  *
- *     attempt ends --> outcome --> lo_judge --> fault, next --> the caller hears of it
- *        ^                                           |
- *        +------ the same without stream_options <---+
+ *     attempt ends --> outcome --> lo_judge --> reason --> fault, next, cool, alike
+ *        ^                                                  |      |     |
+ *        +-- another candidate (pick.h), or the same -------+------+     +--> cells (health.h)
  *
  * Nothing is tried again once a byte of an answer has reached the caller.
  */
@@ -15,20 +15,23 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/str.h"
 #include "llmgr.h"
 
-enum { LO_ATTEMPTS_MAX = 2 }; /* of one request */
+enum { LO_ATTEMPTS_MAX = 2 }; /* of one request that has a single candidate */
 
-/* XX(NAME, name in logs) */
+/* Whose fault it was: XX(NAME, name in logs and metrics) */
 #define LO_FAULT_MAP(XX)                                                                           \
     XX(NONE, "none")         /* an answer came, or the caller has left */                          \
-    XX(REQUEST, "request")   /* it would be refused again */                                       \
+    XX(REQUEST, "request")   /* it would be refused again, and elsewhere */                        \
     XX(OPTIONS, "options")   /* the stream_options that went along are not known there */          \
+    XX(CONTEXT, "context")   /* it is too long for this model */                                   \
     XX(KEY, "key")           /* the platform refuses it */                                         \
-    XX(LIMIT, "limit")       /* too much, for now */                                               \
-    XX(PLATFORM, "platform") /* it failed, or answers what is none */                              \
+    XX(ACCOUNT, "account")   /* too much for now, or no money: of all its keys */                  \
+    XX(MODEL, "model")       /* the model at this platform fails, or is not there */               \
+    XX(PLATFORM, "platform") /* it answers what is none */                                         \
     XX(NETWORK, "network")   /* between us and the platform */                                     \
     XX(OWN, "own")           /* something is missing here */
 
@@ -38,25 +41,64 @@ enum lo_fault {
 #undef LO_FAULT_ENUM
 };
 
+/* What may be tried next; each "other" says what must differ from what has failed. */
 enum lo_next {
-    LO_NEXT_NOTHING,        /* the caller hears of it */
-    LO_NEXT_WITHOUT_OPTIONS /* once more at the same platform, without stream_options */
+    LO_NEXT_NOTHING,         /* the caller hears of it */
+    LO_NEXT_WITHOUT_OPTIONS, /* once more at the same platform, without stream_options */
+    LO_NEXT_SAME,            /* the same candidate once more: provably nothing of it was sent */
+    LO_NEXT_OTHER_KEY,       /* of the same platform, or elsewhere */
+    LO_NEXT_OTHER_ACCOUNT,
+    LO_NEXT_OTHER_MODEL, /* another model, or another platform */
+    LO_NEXT_OTHER_PLATFORM
+};
+
+/* What it does to the cell of what failed (health.h). */
+enum lo_cool {
+    LO_COOL_NONE,
+    LO_COOL_COUNT,   /* counts towards a rate; Retry-After is a floor once that is reached */
+    LO_COOL_UNTIL,   /* at once: until Retry-After, else as long as the streak says */
+    LO_COOL_MISSING, /* at once, for minutes, if it is known to have answered before */
+    LO_COOL_HARD     /* at once, 30 min doubling to 24 h; a probe of our own ends it */
+};
+
+/* Why: rows RULE of retry.def. */
+enum lo_reason {
+#define RULE(NAME, text, fault, next, cool, alike) LO_REASON_##NAME,
+#include "routing/retry.def"
+    LO_REASON_COUNT
 };
 
 struct lo_outcome {
     const struct lb_host *host;
     llmgr_status ended;     /* of the exchange: OK, or why there is no whole answer */
     int http_status;        /* the platform's; 0: none came */
-    struct lb_str refusal;  /* the body that came with an error's status, as far as it is here */
+    struct lb_str refusal;  /* the body that came with an error's status, or the error that came
+                               within an answer, as far as it is here */
     unsigned attempt;       /* which of the request's this was, from 1 */
     bool answer_has_begun;  /* the caller has some of it */
     bool asked_usage;       /* stream_options went along */
     bool options_have_more; /* with members that the caller gave them, and that we never ask for */
+
+    /* Of a request with more than one candidate; all 0 otherwise. */
+    unsigned attempts_max;  /* of the whole request; 0: LO_ATTEMPTS_MAX */
+    bool may_move;          /* other candidates may follow */
+    bool in_answer;         /* `refusal` came within an answer of 2xx */
+    bool is_empty;          /* an answer of 2xx ended before any content */
+    bool is_late;           /* it was ended since its first byte or content did not come in time */
+    bool is_callers_limit;  /* that time was the caller's own */
+    bool is_unsent;         /* provably no byte of the request has reached the platform */
+    bool has_repeated;      /* there was a repetition after LO_NEXT_SAME in this request */
+    int64_t retry_after_ms; /* as the head says (dialect/retry_after.h); not above 0: unsaid */
 };
 
 struct lo_verdict {
+    enum lo_reason reason;
     enum lo_fault fault;
     enum lo_next next;
+    enum lo_cool cool;
+    int http_status;        /* the outcome's */
+    int64_t retry_after_ms; /* of head or body, at most 24 h; -1: unsaid */
+    uint32_t alike;         /* not 0: equal at two platforms, it is the request's fault */
 };
 
 struct lo_verdict lo_judge(const struct lo_outcome *outcome);
@@ -69,5 +111,7 @@ struct lo_verdict lo_judge(const struct lo_outcome *outcome);
 bool lo_may_teach(const struct lb_str *said, size_t count);
 
 const char *lo_fault_name(enum lo_fault fault);
+/* "limit", "billing": for explain, health and metrics. */
+const char *lo_reason_name(enum lo_reason reason);
 
 #endif

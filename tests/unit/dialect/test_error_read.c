@@ -90,48 +90,6 @@ static void a_404_names_model_and_platform(void **state)
     assert_int_equal(ld_fail_http(NULL, &refusal), LLMGR_ERR_UPSTREAM);
 }
 
-static void retry_after_is_read_in_each_form(void **state)
-{
-    (void)state;
-    const int64_t now = 784111777000; /* Sun, 06 Nov 1994 08:49:37 GMT */
-
-    assert_int_equal(ld_retry_after_value(LB_STR("7"), now), 7000);
-    assert_int_equal(ld_retry_after_value(LB_STR(" 0 "), now), 0);
-    assert_int_equal(ld_retry_after_value(LB_STR("Sun, 06 Nov 1994 08:49:47 GMT"), now), 10000);
-    assert_int_equal(ld_retry_after_value(LB_STR("Sunday, 06-Nov-94 08:50:37 GMT"), now), 60000);
-    assert_int_equal(ld_retry_after_value(LB_STR("Sun Nov  6 08:49:38 1994"), now), 1000);
-    assert_int_equal(ld_retry_after_value(LB_STR("Sun, 06 Nov 1994 08:49:30 GMT"), now), 0);
-    assert_int_equal(ld_retry_after_value(LB_STR("Thu, 29 Feb 2024 00:00:00 GMT"), 1709164799000),
-                     1000);
-    assert_int_equal(ld_retry_after_value(LB_STR("-1"), now), -1);
-    assert_int_equal(ld_retry_after_value(LB_STR("soon"), now), -1);
-    assert_int_equal(ld_retry_after_value(LB_STR(""), now), -1);
-    assert_int_equal(ld_retry_after_value(LB_STR("99999999999999999999"), now), -1);
-    assert_int_equal(ld_retry_after_value(LB_STR("Sun, 06 Nov 9994 08:49:37 GMT"), now), -1);
-}
-
-static int64_t retry_after_of(const char *text)
-{
-    struct lh_field fields[LH_FIELDS];
-    struct lh_head head;
-
-    lh_head_init_response(&head, fields, LH_FIELDS, &lh_limits_default, LH_REPLY_TO_OTHER);
-    assert_int_equal(lh_head_parse(&head, text, strlen(text)), LH_DONE);
-    return ld_retry_after_ms(&head, 0);
-}
-
-static void milliseconds_are_preferred(void **state)
-{
-    (void)state;
-    assert_int_equal(retry_after_of("HTTP/1.1 429 x\r\nRetry-After: 9\r\nretry-after-ms: 150\r\n"
-                                    "Content-Length: 0\r\n\r\n"),
-                     150);
-    assert_int_equal(retry_after_of("HTTP/1.1 429 x\r\nretry-after-ms: 20.5\r\n\r\n"), 20);
-    assert_int_equal(
-        retry_after_of("HTTP/1.1 429 x\r\nretry-after-ms: x\r\nRetry-After: 1\r\n\r\n"), 1000);
-    assert_int_equal(retry_after_of("HTTP/1.1 429 x\r\n\r\n"), -1);
-}
-
 static void a_refusal_says_what_to_do_about_it(void **state)
 {
     (void)state;
@@ -212,44 +170,6 @@ static void a_message_is_not_looked_for_without_end(void **state)
     told("<TITLE>a</TITLE>", "a");
 }
 
-static void a_date_that_is_none_is_not_said(void **state)
-{
-    (void)state;
-    static const char *const BAD[] = {
-        "Sun, 00 Nov 2094 08:49:37 GMT",
-        "Sun, 32 Nov 2094 08:49:37 GMT",
-        "Sun, 06 Nox 2094 08:49:37 GMT",
-        "Sun, 06 Nov 1969 08:49:37 GMT",
-        "Sun, 06 Nov 2094 08.49:37 GMT",
-        "Sun, 06 Nov 2094 08:49.37 GMT",
-        "Sun, 06 Nov 2094 xx:49:37 GMT",
-        "Sun, 06 Nov 2094 08:xx:37 GMT",
-        "Sun, 06 Nov 2094 08:49:xx GMT",
-        "Sun, 06 Nov 2094 24:49:37 GMT",
-        "Sun, 06 Nov 2094 08:60:37 GMT",
-        "Sun, 06 Nov 2094 08:49:61 GMT",
-        "Sun, 06 Nov 2094 GMT",
-        "Sun, 06 Nov 08:49:37 GMT",
-        "Sun, Nov 08:49:37 GMT",
-        "06 2094 08:49:37",
-        "31622401",
-        "Sun, 06 Nov 20940 08:49:37 GMT",
-    };
-
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
-        if (ld_retry_after_value(lb_cstr(BAD[i]), 3939785377000) != -1)
-            fail_msg("%s", BAD[i]);
-    }
-    /* Two digits of a year: up to 69 this century, then the last one. */
-    assert_int_equal(ld_retry_after_value(LB_STR("Sunday, 06-Nov-69 08:49:37 GMT"), 3150953376000),
-                     1000);
-    assert_int_equal(ld_retry_after_value(LB_STR("Sunday, 06-Nov-70 08:49:37 GMT"), 3150953376000),
-                     0);
-    assert_int_equal(retry_after_of("HTTP/1.1 429 x\r\nretry-after-ms: 31622400001\r\n\r\n"), -1);
-    assert_int_equal(retry_after_of("HTTP/1.1 429 x\r\nretry-after-ms: 31622400000\r\n\r\n"),
-                     31622400000);
-}
-
 int main(void)
 {
     lb_host_init(&host);
@@ -258,12 +178,9 @@ int main(void)
         cmocka_unit_test(what_is_shown_is_one_clean_line),
         cmocka_unit_test(each_http_status_has_its_meaning),
         cmocka_unit_test(a_404_names_model_and_platform),
-        cmocka_unit_test(retry_after_is_read_in_each_form),
-        cmocka_unit_test(milliseconds_are_preferred),
         cmocka_unit_test(a_refusal_says_what_to_do_about_it),
         cmocka_unit_test(only_what_can_be_shown_is_shown),
         cmocka_unit_test(a_message_is_not_looked_for_without_end),
-        cmocka_unit_test(a_date_that_is_none_is_not_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

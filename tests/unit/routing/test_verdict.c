@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose fault it was, and whether another attempt follows. */
+/* Whose fault it was, what may be tried next, and what is cooled. */
 #include "routing/verdict.h"
+
+#include <string.h>
 
 #include "base/host.h"
 
@@ -8,10 +10,13 @@
 
 #define REFUSED "{\"error\":{\"message\":\"Unrecognized request argument: stream_options\"}}"
 
+static struct lb_host host;
+
 /* A platform's first word about stream_options that we had asked for. */
 static struct lo_outcome refused(void)
 {
     return (struct lo_outcome){
+        .host = &host,
         .http_status = 400,
         .refusal = LB_STR(REFUSED),
         .attempt = 1,
@@ -27,10 +32,13 @@ static void stream_options_that_are_not_known_are_left_out_once(void **state)
     struct lo_verdict verdict = lo_judge(&outcome);
     assert_int_equal(verdict.fault, LO_FAULT_OPTIONS);
     assert_int_equal(verdict.next, LO_NEXT_WITHOUT_OPTIONS);
+    assert_int_equal(verdict.cool, LO_COOL_NONE);
     outcome.attempt = LO_ATTEMPTS_MAX;
     verdict = lo_judge(&outcome);
     assert_int_equal(verdict.fault, LO_FAULT_OPTIONS);
     assert_int_equal(verdict.next, LO_NEXT_NOTHING);
+    outcome.attempts_max = LO_ATTEMPTS_MAX + 1; /* a route may allow more */
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_WITHOUT_OPTIONS);
 }
 
 /* Each of these alone ends the request. */
@@ -52,41 +60,251 @@ static void nothing_is_tried_again_without_a_reason(void **state)
         assert_int_equal(lo_judge(&cases[i]).next, LO_NEXT_NOTHING);
 }
 
+/* ---- Faults, nexts, coolings ----------------------------------------------------------------- */
+
+static struct lo_verdict judged(int http_status, const char *body)
+{
+    const struct lo_outcome outcome = {
+        .host = &host,
+        .http_status = http_status,
+        .refusal = lb_cstr(body),
+        .attempt = 1,
+        .attempts_max = 3,
+        .may_move = true,
+    };
+
+    return lo_judge(&outcome);
+}
+
 static void a_status_says_whose_fault_it_was(void **state)
 {
     static const struct {
         int http_status;
         enum lo_fault fault;
+        enum lo_next next;
+        enum lo_cool cool;
     } ROWS[] = {
-        {200, LO_FAULT_NONE},     {204, LO_FAULT_NONE},     {299, LO_FAULT_NONE},
-        {300, LO_FAULT_PLATFORM}, {304, LO_FAULT_PLATFORM}, {400, LO_FAULT_REQUEST},
-        {401, LO_FAULT_KEY},      {402, LO_FAULT_REQUEST},  {403, LO_FAULT_REQUEST},
-        {404, LO_FAULT_REQUEST},  {407, LO_FAULT_KEY},      {408, LO_FAULT_PLATFORM},
-        {413, LO_FAULT_REQUEST},  {422, LO_FAULT_REQUEST},  {429, LO_FAULT_LIMIT},
-        {499, LO_FAULT_REQUEST},  {500, LO_FAULT_PLATFORM}, {503, LO_FAULT_PLATFORM},
-        {529, LO_FAULT_PLATFORM}, {999, LO_FAULT_PLATFORM}, {199, LO_FAULT_PLATFORM},
+        {200, LO_FAULT_NONE, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {204, LO_FAULT_NONE, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {299, LO_FAULT_NONE, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {199, LO_FAULT_PLATFORM, LO_NEXT_OTHER_PLATFORM, LO_COOL_COUNT},
+        {300, LO_FAULT_PLATFORM, LO_NEXT_OTHER_PLATFORM, LO_COOL_COUNT},
+        {304, LO_FAULT_PLATFORM, LO_NEXT_OTHER_PLATFORM, LO_COOL_COUNT},
+        {400, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {401, LO_FAULT_KEY, LO_NEXT_OTHER_KEY, LO_COOL_HARD},
+        {402, LO_FAULT_ACCOUNT, LO_NEXT_OTHER_ACCOUNT, LO_COOL_HARD},
+        {403, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {404, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_MISSING},
+        {405, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {407, LO_FAULT_KEY, LO_NEXT_OTHER_PLATFORM, LO_COOL_NONE},
+        {408, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
+        {409, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {413, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {415, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {422, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {429, LO_FAULT_ACCOUNT, LO_NEXT_OTHER_ACCOUNT, LO_COOL_UNTIL},
+        {451, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {498, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
+        {499, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
+        {500, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
+        {501, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
+        {502, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
+        {503, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
+        {504, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
+        {524, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
+        {529, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
+        {999, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        const struct lo_outcome outcome = {.http_status = ROWS[i].http_status, .attempt = 1};
-        if (lo_judge(&outcome).fault != ROWS[i].fault)
-            fail_msg("%d: %s", ROWS[i].http_status, lo_fault_name(lo_judge(&outcome).fault));
+        const struct lo_verdict verdict = judged(ROWS[i].http_status, "");
+        if (verdict.fault != ROWS[i].fault || verdict.next != ROWS[i].next ||
+            verdict.cool != ROWS[i].cool)
+            fail_msg("%d: %s, %d, %d", ROWS[i].http_status, lo_fault_name(verdict.fault),
+                     (int)verdict.next, (int)verdict.cool);
+    }
+}
+
+/* With a single candidate, and once the attempts are used up, none of it is followed by another. */
+static void without_another_candidate_nothing_follows(void **state)
+{
+    (void)state;
+    for (int http_status = 100; http_status < 600; http_status++) {
+        struct lo_outcome outcome = {.host = &host, .http_status = http_status, .attempt = 1};
+        assert_int_equal(lo_judge(&outcome).next, LO_NEXT_NOTHING);
+        outcome.may_move = true;
+        outcome.attempts_max = outcome.attempt = 3;
+        assert_int_equal(lo_judge(&outcome).next, LO_NEXT_NOTHING);
+        outcome.attempt = 1;
+        outcome.answer_has_begun = true;
+        assert_int_equal(lo_judge(&outcome).next, LO_NEXT_NOTHING);
+    }
+}
+
+#define ERROR(members) "{\"error\":{\"message\":\"m\"," members "}}"
+#define MESSAGE(text) "{\"error\":{\"message\":\"" text "\"}}"
+
+/* Real platforms' words. */
+static const struct {
+    int http_status;
+    const char *body;
+    const char *reason;
+} WORDS[] = {
+    /* No money, whatever the status: never "wait a little". */
+    {429, ERROR("\"code\":\"insufficient_quota\",\"type\":\"insufficient_quota\""), "billing"},
+    {429, ERROR("\"code\":\"1113\""), "billing"},
+    {429, "{\"error\":{\"type\":\"exceeded_current_quota_error\",\"message\":\"m\"}}", "billing"},
+    {400, "{\"code\":\"Arrearage\",\"message\":\"Access denied, please make sure ...\"}",
+     "billing"},
+    {400, "{\"type\":\"error\",\"error\":{\"type\":\"billing_error\",\"message\":\"m\"}}",
+     "billing"},
+    {400, MESSAGE("Your credit balance is too low to access the Anthropic API."), "billing"},
+    {402, MESSAGE("Insufficient Balance"), "billing"},
+    {402, "<html>", "billing"},
+    {403, "{\"code\":30001,\"message\":\"Sorry, your account balance is insufficient\"}",
+     "billing"},
+    {403, ERROR("\"code\":\"AccountOverdueError\""), "billing"},
+    {403, MESSAGE("Your newly created team doesn't have any credits yet."), "billing"},
+    {412, MESSAGE("Account x is suspended, possibly due to reaching the monthly spending limit"),
+     "billing"},
+    {429, "{\"message\":\"\xe8\xb4\xa6\xe6\x88\xb7\xe5\xb7\xb2\xe6\xac\xa0\xe8\xb4\xb9\"}",
+     "billing"},
+    /* Quotas that are rates. */
+    {429,
+     "{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"Allocated quota exceeded, please "
+     "increase your quota limit.\"}}",
+     "limit"},
+    {429,
+     "[{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\",\"message\":\"You exceeded your "
+     "current quota, please check your plan and billing details.\"}}]",
+     "limit"},
+    {403, ERROR("\"code\":\"AllocationQuota.FreeTierOnly\""), "limit"},
+    /* Limits under another status. */
+    {400, ERROR("\"code\":\"rate_limit_exceeded\""), "limit"},
+    {400, "{\"code\":\"Throttling.RateQuota\",\"message\":\"m\"}", "limit"},
+    {400, ERROR("\"code\":429"), "limit"},
+    {400, "{\"error\":{\"code\":\"1302\",\"message\":\"m\"}}", "limit"},
+    {403, ERROR("\"type\":\"RateLimitExceeded.EndpointRPMExceeded\""), "limit"},
+    {500, ERROR("\"type\":\"rate_limit_error\""), "limit"},
+    {429, "", "limit"},
+    {429, "<html><title>429 Too Many Requests</title>", "limit"},
+    /* The request's own size. */
+    {429, MESSAGE("Request too large for gpt-4o on tokens per min (TPM): Limit 1, Requested 2"),
+     "size"},
+    {429, MESSAGE("Extra usage is required for long context requests."), "size"},
+    {413, ERROR("\"code\":\"rate_limit_exceeded\""), "size"},
+    {413, "<html><title>413 Request Entity Too Large</title>", "size"},
+    /* Overload that is called a limit. */
+    {429, ERROR("\"type\":\"engine_overloaded_error\""), "overload"},
+    {429, ERROR("\"code\":\"ServerOverloaded\""), "overload"},
+    {429, MESSAGE("Model is overloaded"), "overload"},
+    {503, "<html><title>503 Service Temporarily Unavailable</title>", "overload"},
+    {502, "<html><title>502 Bad Gateway</title>", "overload"},
+    {529, ERROR("\"type\":\"overloaded_error\""), "overload"},
+    /* Too long. */
+    {400, ERROR("\"code\":\"context_length_exceeded\""), "context"},
+    {400, MESSAGE("This model's maximum context length is 4096 tokens. However, you ..."),
+     "context"},
+    {400, MESSAGE("prompt is too long: 210000 tokens > 200000 maximum"), "context"},
+    {400, MESSAGE("The input token count (2) exceeds the maximum number of tokens allowed (1)."),
+     "context"},
+    {400,
+     "{\"code\":\"InvalidParameter\",\"message\":\"Range of input length should be [1, 30720]\"}",
+     "context"},
+    {400, ERROR("\"type\":\"exceed_context_size_error\""), "context"},
+    /* Keys. */
+    {401, "", "key"},
+    {401, ERROR("\"code\":\"insufficient_quota\""), "key"},
+    {400,
+     "{\"error\":{\"code\":400,\"status\":\"INVALID_ARGUMENT\",\"message\":\"m\",\"details\":[{"
+     "\"reason\":\"API_KEY_INVALID\"}]}}",
+     "key"},
+    {400, "{\"error\":\"Incorrect API key provided: ab***yz.\"}", "key"},
+    {403, ERROR("\"code\":\"invalid_api_key\""), "key"},
+    {403, MESSAGE("Your API key was disabled."), "key"},
+    {407, "", "proxy"},
+    /* What is forbidden. */
+    {403, ERROR("\"code\":\"unsupported_country_region_territory\""), "refused"},
+    {403, ERROR("\"code\":\"moderation\""), "refused"},
+    {403, "", "refused"},
+    {400, ERROR("\"code\":\"content_filter\""), "refused"},
+    {400, "{\"code\":\"DataInspectionFailed\",\"message\":\"m\"}", "refused"},
+    {400, "{\"error\":{\"code\":\"1301\",\"message\":\"m\"}}", "refused"},
+    /* A page from in front of the platform. */
+    {403, "<!DOCTYPE html><title>Just a moment...</title>", "garbled"},
+    {404, "<html><title>404 Not Found</title>", "garbled"},
+    {400, "<html><title>400 Bad Request</title>", "malformed"},
+    /* The model. */
+    {404, ERROR("\"code\":\"model_not_found\""), "unknown_model"},
+    {403, ERROR("\"code\":\"model_not_found\""), "unknown_model"},
+    {400, ERROR("\"code\":\"1211\""), "unknown_model"},
+    {400, MESSAGE("x/y is not a valid model ID"), "unknown_model"},
+    /* Words that a caller may have put there cool nothing. */
+    {400, MESSAGE("Invalid value: 'insufficient balance'"), "malformed"},
+    {422, MESSAGE("Invalid value: 'Your credit balance is too low'"), "malformed"},
+    {400, MESSAGE("no: Incorrect API key provided"), "malformed"},
+    {500, MESSAGE("insufficient balance"), "failed"},
+};
+
+static void the_words_of_real_platforms_are_understood(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++) {
+        const struct lo_verdict verdict = judged(WORDS[i].http_status, WORDS[i].body);
+        if (strcmp(lo_reason_name(verdict.reason), WORDS[i].reason) != 0)
+            fail_msg("%d %s: %s, not %s", WORDS[i].http_status, WORDS[i].body,
+                     lo_reason_name(verdict.reason), WORDS[i].reason);
+    }
+}
+
+static void an_error_within_an_answer_has_the_same_words(void **state)
+{
+    static const struct {
+        const char *body;
+        const char *reason;
+    } ROWS[] = {
+        {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}",
+         "overload"},
+        {"{\"error\":{\"code\":429,\"message\":\"m\"}}", "limit"},
+        {"{\"error\":{\"code\":402,\"message\":\"m\"}}", "billing"},
+        {"{\"error\":{\"code\":502,\"message\":\"m\"}}", "overload"},
+        {"{\"error\":{\"code\":400,\"message\":\"m\"}}", "malformed"},
+        {"{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"m\"}}", "malformed"},
+        {"{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"m\"}}", "billing"},
+        {"{\"error\":{\"code\":\"context_length_exceeded\",\"message\":\"m\"}}", "context"},
+        {"{\"base_resp\":{\"status_code\":1008,\"status_msg\":\"insufficient balance\"}}",
+         "billing"},
+        {"{\"base_resp\":{\"status_code\":1002,\"status_msg\":\"m\"}}", "limit"},
+        {"{\"base_resp\":{\"status_code\":1004,\"status_msg\":\"m\"}}", "key"},
+        {"{\"error\":{\"message\":\"something went wrong\"}}", "failed"},
+        {"garbage", "failed"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        const struct lo_outcome outcome = {
+            .host = &host,
+            .http_status = 200,
+            .refusal = lb_cstr(ROWS[i].body),
+            .attempt = 1,
+            .in_answer = true,
+            .may_move = true,
+        };
+        const struct lo_verdict verdict = lo_judge(&outcome);
+        if (strcmp(lo_reason_name(verdict.reason), ROWS[i].reason) != 0)
+            fail_msg("%s: %s", ROWS[i].body, lo_reason_name(verdict.reason));
     }
 }
 
 static void a_403_is_the_keys_fault_only_if_it_says_so(void **state)
 {
-    struct lb_host host;
-    struct lo_outcome outcome = {.host = &host, .http_status = 403, .attempt = 1};
-
     (void)state;
-    lb_host_init(&host);
-    outcome.refusal = LB_STR("{\"error\":{\"message\":\"no\",\"code\":\"invalid_api_key\"}}");
-    assert_int_equal(lo_judge(&outcome).fault, LO_FAULT_KEY);
-    outcome.refusal = LB_STR("{\"error\":{\"message\":\"flagged\",\"code\":\"moderation\"}}");
-    assert_int_equal(lo_judge(&outcome).fault, LO_FAULT_REQUEST);
+    assert_int_equal(judged(403, ERROR("\"code\":\"invalid_api_key\"")).fault, LO_FAULT_KEY);
+    assert_int_equal(judged(403, ERROR("\"code\":\"moderation\"")).fault, LO_FAULT_REQUEST);
 }
+
+/* ---- Ends ------------------------------------------------------------------------------------ */
 
 /* Whatever status had come before. */
 static void how_an_exchange_ended_says_more_than_its_status(void **state)
@@ -97,7 +315,7 @@ static void how_an_exchange_ended_says_more_than_its_status(void **state)
         enum lo_fault fault;
     } ROWS[] = {
         {LLMGR_ERR_UNREACHABLE, LO_FAULT_NETWORK}, {LLMGR_ERR_TLS, LO_FAULT_NETWORK},
-        {LLMGR_ERR_TIMEOUT, LO_FAULT_NETWORK},     {LLMGR_ERR_CUT, LO_FAULT_NETWORK},
+        {LLMGR_ERR_TIMEOUT, LO_FAULT_MODEL},       {LLMGR_ERR_CUT, LO_FAULT_NETWORK},
         {LLMGR_ERR_ADDRESS, LO_FAULT_NETWORK},     {LLMGR_ERR_IO, LO_FAULT_NETWORK},
         {LLMGR_ERR_PROTOCOL, LO_FAULT_PLATFORM},   {LLMGR_ERR_UPSTREAM, LO_FAULT_PLATFORM},
         {LLMGR_ERR_INVALID, LO_FAULT_REQUEST},     {LLMGR_ERR_TOO_LARGE, LO_FAULT_REQUEST},
@@ -115,6 +333,109 @@ static void how_an_exchange_ended_says_more_than_its_status(void **state)
             assert_int_equal(lo_judge(&outcome).next, LO_NEXT_NOTHING);
         }
     }
+}
+
+static struct lo_outcome ended(llmgr_status status)
+{
+    return (struct lo_outcome){
+        .host = &host, .ended = status, .attempt = 1, .attempts_max = 5, .may_move = true};
+}
+
+static void what_was_not_sent_is_tried_there_once_more(void **state)
+{
+    struct lo_outcome outcome = ended(LLMGR_ERR_UNREACHABLE);
+
+    (void)state;
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_OTHER_PLATFORM);
+    outcome.is_unsent = true;
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_SAME);
+    outcome.has_repeated = true;
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_OTHER_PLATFORM);
+    outcome.has_repeated = false;
+    outcome.may_move = false;
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_NOTHING);
+    /* It took too long to get there, or to be answered. */
+    outcome = ended(LLMGR_ERR_TIMEOUT);
+    assert_int_equal(lo_judge(&outcome).fault, LO_FAULT_MODEL);
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_OTHER_MODEL);
+    outcome.is_unsent = true;
+    assert_int_equal(lo_judge(&outcome).fault, LO_FAULT_NETWORK);
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_SAME);
+    /* Nothing was sent, for it is at fault itself. */
+    outcome = ended(LLMGR_ERR_INVALID);
+    outcome.is_unsent = true;
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_NOTHING);
+}
+
+static void an_answer_without_content_is_none(void **state)
+{
+    struct lo_outcome outcome = ended(LLMGR_OK);
+
+    (void)state;
+    outcome.http_status = 200;
+    assert_int_equal(lo_judge(&outcome).reason, LO_REASON_ANSWERED);
+    outcome.is_empty = true;
+    assert_int_equal(lo_judge(&outcome).reason, LO_REASON_EMPTY);
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_OTHER_MODEL);
+    outcome.is_empty = false;
+    outcome.is_late = true; /* it was ended for that, and so has another end, too */
+    outcome.ended = LLMGR_ERR_CANCELLED;
+    assert_int_equal(lo_judge(&outcome).reason, LO_REASON_TIMEOUT);
+    assert_int_equal(lo_judge(&outcome).next, LO_NEXT_OTHER_MODEL);
+    outcome.ended = LLMGR_OK;
+    assert_int_equal(lo_judge(&outcome).reason, LO_REASON_TIMEOUT);
+}
+
+static void a_callers_own_limit_cools_nothing(void **state)
+{
+    struct lo_outcome outcome = ended(LLMGR_ERR_TIMEOUT);
+
+    (void)state;
+    assert_int_equal(lo_judge(&outcome).cool, LO_COOL_COUNT);
+    outcome.is_callers_limit = true;
+    assert_int_equal(lo_judge(&outcome).cool, LO_COOL_NONE);
+    outcome = ended(LLMGR_ERR_CUT);
+    outcome.is_callers_limit = true;
+    assert_int_equal(lo_judge(&outcome).cool, LO_COOL_COUNT);
+}
+
+/* ---- Besides --------------------------------------------------------------------------------- */
+
+static void the_longer_wait_of_head_and_body_holds(void **state)
+{
+    struct lo_outcome outcome = {
+        .host = &host,
+        .http_status = 429,
+        .refusal = LB_STR("{\"error\":{\"code\":429,\"details\":[{\"retryDelay\":\"34s\"}]}}"),
+        .attempt = 1,
+    };
+
+    (void)state;
+    assert_int_equal(lo_judge(&outcome).retry_after_ms, 34000);
+    outcome.retry_after_ms = 35000;
+    assert_int_equal(lo_judge(&outcome).retry_after_ms, 35000);
+    outcome.refusal = LB_STR("");
+    outcome.retry_after_ms = -1;
+    assert_int_equal(lo_judge(&outcome).retry_after_ms, -1);
+    outcome.retry_after_ms = 0;
+    assert_int_equal(lo_judge(&outcome).retry_after_ms, -1);
+    outcome.retry_after_ms = INT64_MAX;
+    assert_int_equal(lo_judge(&outcome).retry_after_ms, 24 * 3600 * 1000);
+}
+
+/* What a platform says of itself is no word about the request, however often it is heard. */
+static void only_some_failures_are_alike(void **state)
+{
+    static const int ALIKE[] = {500, 501, 599, 300},
+                     NOT[] = {429, 401, 402, 404, 502, 503, 504, 529};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ALIKE / sizeof ALIKE[0]; i++)
+        assert_int_not_equal(judged(ALIKE[i], "").alike, 0);
+    for (size_t i = 0; i < sizeof NOT / sizeof NOT[0]; i++)
+        assert_int_equal(judged(NOT[i], "").alike, 0);
+    assert_int_equal(judged(500, "a").alike, judged(500, "{}").alike);
+    assert_int_not_equal(judged(500, "").alike, judged(501, "").alike);
 }
 
 static void a_callers_own_words_teach_nothing(void **state)
@@ -137,9 +458,19 @@ int main(void)
         cmocka_unit_test(stream_options_that_are_not_known_are_left_out_once),
         cmocka_unit_test(nothing_is_tried_again_without_a_reason),
         cmocka_unit_test(a_status_says_whose_fault_it_was),
+        cmocka_unit_test(without_another_candidate_nothing_follows),
+        cmocka_unit_test(the_words_of_real_platforms_are_understood),
+        cmocka_unit_test(an_error_within_an_answer_has_the_same_words),
         cmocka_unit_test(a_403_is_the_keys_fault_only_if_it_says_so),
         cmocka_unit_test(how_an_exchange_ended_says_more_than_its_status),
+        cmocka_unit_test(what_was_not_sent_is_tried_there_once_more),
+        cmocka_unit_test(an_answer_without_content_is_none),
+        cmocka_unit_test(a_callers_own_limit_cools_nothing),
+        cmocka_unit_test(the_longer_wait_of_head_and_body_holds),
+        cmocka_unit_test(only_some_failures_are_alike),
         cmocka_unit_test(a_callers_own_words_teach_nothing),
     };
+
+    lb_host_init(&host);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,8 @@ static const struct cli_command COMMANDS[] = {
 };
 
 static const struct cli_flag_row FLAGS[] = {
-#define CLI_FLAG(id, name, label, help) {name, label, help},
+#define CLI_FLAG(id, name, label, help) {NULL, name, label, help},
+#define CLI_FLAG_OF(noun, id, name, label, help) {noun, name, label, help},
 #include "cli/flags.def"
 #undef CLI_FLAG
 };
@@ -103,14 +104,24 @@ static llmgr_status take_global(struct reader *reader, const struct lc_option_ro
     return lc_options_set(reader->options, row->id, LC_FROM_FLAG, source, value, reader->err);
 }
 
-static llmgr_status add_header(struct reader *reader, const char *value)
+static bool is_repeated(size_t id)
+{
+    return id == CLI_FLAG_header || id == CLI_FLAG_target;
+}
+
+/* One value more of a flag that may be given several times. */
+static llmgr_status add_value(struct reader *reader, size_t id, const char *value)
 {
     struct cli_args *args = reader->args;
+    bool is_header = id == CLI_FLAG_header;
+    const char **values = is_header ? args->headers : args->targets;
+    size_t *count = is_header ? &args->header_count : &args->target_count;
+    size_t max = is_header ? LC_FIXED_COUNT_MAX : CLI_TARGETS_MAX;
 
-    if (args->header_count == LC_FIXED_COUNT_MAX)
-        return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("--header is given more than %d times"),
-                       LC_FIXED_COUNT_MAX);
-    args->headers[args->header_count++] = value;
+    if (*count == max)
+        return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s is given more than %zu times"),
+                       FLAGS[id].name, max);
+    values[(*count)++] = value;
     return LLMGR_OK;
 }
 
@@ -120,7 +131,7 @@ static llmgr_status take_flag(struct reader *reader, size_t id, struct lb_str na
     const struct cli_flag_row *row = &FLAGS[id];
     const char *value = "";
 
-    if (reader->args->flags[id] != NULL && id != CLI_FLAG_header)
+    if (reader->args->flags[id] != NULL && !is_repeated(id))
         return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s is given twice"), row->name);
     if (row->label == NULL && inline_value != NULL)
         return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s takes no value"), row->name);
@@ -130,7 +141,7 @@ static llmgr_status take_flag(struct reader *reader, size_t id, struct lb_str na
             return status;
     }
     reader->args->flags[id] = value;
-    return id == CLI_FLAG_header ? add_header(reader, value) : LLMGR_OK;
+    return is_repeated(id) ? add_value(reader, id, value) : LLMGR_OK;
 }
 
 static llmgr_status fail_unknown(struct reader *reader, struct lb_str name)
@@ -143,6 +154,13 @@ static llmgr_status fail_unknown(struct reader *reader, struct lb_str name)
                        near);
     return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("there is no option %.*s; see `llmgr help`"),
                    (int)name.size, name.p);
+}
+
+/* Flags stand behind their noun where a name has another meaning elsewhere. */
+static bool is_meant(const struct reader *reader, const struct cli_flag_row *row)
+{
+    return row->noun == NULL ||
+           (reader->word_count > 0 && strcmp(reader->words[0], row->noun) == 0);
 }
 
 static llmgr_status take_long(struct reader *reader, const char *text)
@@ -160,7 +178,7 @@ static llmgr_status take_long(struct reader *reader, const char *text)
         return LLMGR_OK;
     }
     for (size_t i = 0; i < CLI_FLAG_COUNT; i++) {
-        if (lb_str_eq_c(name, FLAGS[i].name))
+        if (lb_str_eq_c(name, FLAGS[i].name) && is_meant(reader, &FLAGS[i]))
             return take_flag(reader, i, name, inline_value);
     }
     const struct lc_option_row *row = lc_option_by_flag(name);

@@ -29,12 +29,16 @@ enum cli_flag_id {
 };
 
 struct cli_flag_row {
+    const char *noun; /* behind which alone it stands; NULL: any */
     const char *name;
     const char *label; /* NULL: a switch */
     const char *help;  /* msgid */
 };
 
-enum { CLI_POSITIONAL_MAX = 4 };
+enum {
+    CLI_POSITIONAL_MAX = 4,
+    CLI_TARGETS_MAX = LLMGR_ROUTE_TARGETS_MAX + 1, /* one more than a route takes, who says so */
+};
 
 struct cli_app;
 
@@ -55,10 +59,12 @@ bool cli_next_word(const char **at, struct lb_str *word, bool *required);
 struct cli_args {
     const struct cli_command *command;
     const char *flags[CLI_FLAG_COUNT];       /* value; "" for a switch; NULL: not given */
-    const char *headers[LC_FIXED_COUNT_MAX]; /* each --header, the only flag with several values */
+    const char *headers[LC_FIXED_COUNT_MAX]; /* each --header */
     size_t header_count;
     const char *positionals[CLI_POSITIONAL_MAX];
     size_t positional_count;
+    const char *targets[CLI_TARGETS_MAX]; /* each value of --target */
+    size_t target_count;
     bool help; /* --help or -h anywhere */
     bool version;
 };

@@ -12,13 +12,14 @@
 enum { HELP_COLUMNS = 79, COMMAND_INDENT = 27, FLAG_INDENT = 32 };
 enum { SYNOPSIS_MAX = 1024, PAGE_MAX = 1 << 20 };
 
-static const struct cli_flag_row *flag_row(struct lb_str name)
+static const struct cli_flag_row *flag_row(const struct cli_command *command, struct lb_str name)
 {
     size_t count;
     const struct cli_flag_row *rows = cli_flag_rows(&count);
 
     for (size_t i = 0; i < count; i++) {
-        if (lb_str_eq_c(name, rows[i].name))
+        bool meant = rows[i].noun == NULL || strcmp(rows[i].noun, command->noun) == 0;
+        if (meant && lb_str_eq_c(name, rows[i].name))
             return &rows[i];
     }
     return NULL;
@@ -39,6 +40,8 @@ static const char *help_of(const struct cli_command *command, const struct cli_f
         return N_("the platform's name, which is yours to choose");
     if (name && strcmp(command->noun, "model") == 0)
         return N_("what the platform calls the model");
+    if (name && strcmp(command->noun, "route") == 0)
+        return N_("what requests call the route: a name of its own, without '/'");
     if (name && strcmp(command->noun, "token") == 0)
         return N_("what the token is for, in your words");
     bool number = strcmp(command->noun, "select") == 0 && strcmp(flag->name, "--model") == 0;
@@ -57,7 +60,7 @@ void cli_synopsis(const struct cli_command *command, struct lb_buf *out)
     if (command->positionals[0] != '\0')
         lb_buf_addf(out, " %s", command->positionals);
     while (cli_next_word(&at, &word, &required)) {
-        const struct cli_flag_row *flag = flag_row(word);
+        const struct cli_flag_row *flag = flag_row(command, word);
         lb_buf_addf(out, required ? " %s" : " [%s", flag->name);
         if (flag->label != NULL)
             lb_buf_addf(out, " %s", label_of(command, flag));
@@ -144,7 +147,7 @@ static void help_command(const struct cli_command *command, struct lb_buf *out)
     lb_buf_add_c(out, "    ");
     lc_wrap(out, lb_cstr(_(command->help)), 4, HELP_COLUMNS);
     while (cli_next_word(&at, &word, &required))
-        add_flag_line(command, flag_row(word), out);
+        add_flag_line(command, flag_row(command, word), out);
 }
 
 /* Everything the gateway can be told, wherever it is told: options stand in tables of their own. */

@@ -16,6 +16,8 @@ static void say_change(const struct llmgr_change *change)
 
     if (change->alias != NULL)
         printf(_("%c alias %s"), SIGNS[change->action], change->alias);
+    else if (change->route != NULL)
+        printf(_("%c route %s"), SIGNS[change->action], change->route);
     else
         printf("%c %s", SIGNS[change->action], change->platform_name);
     if (change->display_name != NULL)

@@ -29,6 +29,12 @@ static llmgr_status fill_facts(struct cli_table *table, const struct cli_app *ap
     (void)app;
     (void)err;
     add_fact(table, _("slot"), selection->slot, _(chosen));
+    if (selection->route != NULL)
+        add_fact(table, _("route"), selection->route, NULL);
+    if (selection->platform_id == 0) {
+        add_fact(table, _("model"), _("none: no target of the route is there"), NULL);
+        return LLMGR_OK;
+    }
     add_fact(table, _("platform"), selection->platform, cli_number(selection->platform_id, id));
     add_fact(table, _("model"), selection->model_display_name, cli_number(selection->model_id, id));
     add_fact(table, _("asked as"), selection->model_name, NULL);
@@ -54,18 +60,43 @@ static llmgr_status show_slot(struct cli_app *app, struct llmgr_error *err)
     return status;
 }
 
-llmgr_status cli_run_select(struct cli_app *app, struct llmgr_error *err)
+static llmgr_status select_model(struct cli_app *app, const char *platform, const char *model,
+                                 struct llmgr_error *err)
 {
     int64_t platform_id, model_id;
 
-    llmgr_status status = cli_id("--platform", cli_flag(app, CLI_FLAG_platform), &platform_id, err);
+    llmgr_status status = cli_id("--platform", platform, &platform_id, err);
     if (status == LLMGR_OK)
-        status = cli_id("--model", cli_flag(app, CLI_FLAG_model), &model_id, err);
+        status = cli_id("--model", model, &model_id, err);
     if (status == LLMGR_OK)
         status = cli_open(app, CLI_OPEN_SYNC, err);
     if (status == LLMGR_OK)
         status = llmgr_selection_save(app->manager, cli_user(app), cli_flag(app, CLI_FLAG_slot),
                                       platform_id, model_id, err);
+    return status;
+}
+
+static llmgr_status select_route(struct cli_app *app, const char *route, struct llmgr_error *err)
+{
+    llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
+
+    if (status == LLMGR_OK)
+        status = llmgr_selection_save_route(app->manager, cli_user(app),
+                                            cli_flag(app, CLI_FLAG_slot), route, err);
+    return status;
+}
+
+llmgr_status cli_run_select(struct cli_app *app, struct llmgr_error *err)
+{
+    const char *platform = cli_flag(app, CLI_FLAG_platform);
+    const char *model = cli_flag(app, CLI_FLAG_model);
+    const char *route = cli_flag(app, CLI_FLAG_route);
+
+    if (route != NULL ? platform != NULL || model != NULL : platform == NULL || model == NULL)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("give either --platform ID and --model ID, or --route NAME"));
+    llmgr_status status =
+        route != NULL ? select_route(app, route, err) : select_model(app, platform, model, err);
     return status == LLMGR_OK ? show_slot(app, err) : status;
 }
 
@@ -87,15 +118,16 @@ static llmgr_status fill_candidates(struct cli_table *table, const struct cli_ap
     (void)err;
     for (size_t i = 0; i < explanation->count; i++) {
         const struct llmgr_candidate *candidate = &explanation->items[i];
-        cli_table_row(table,
-                      (const char *[]){candidate->chosen ? "→"
-                                       : candidate->kept ? "+"
-                                                         : "·",
-                                       candidate->platform_name, candidate->display_name,
-                                       candidate->key_fingerprint, cli_payer(candidate->payer),
-                                       candidate->text,
-                                       cli_header_names(candidate->fixed_headers,
-                                                        candidate->missing_headers, headers)});
+        cli_table_row(
+            table,
+            (const char *[]){
+                candidate->chosen ? "→"
+                : candidate->kept ? "+"
+                                  : "·",
+                candidate->platform_id != 0 ? candidate->platform_name : candidate->target,
+                candidate->display_name, candidate->key_fingerprint, cli_payer(candidate->payer),
+                candidate->text,
+                cli_header_names(candidate->fixed_headers, candidate->missing_headers, headers)});
     }
     return LLMGR_OK;
 }
@@ -127,6 +159,8 @@ static llmgr_status print_explanation(const struct cli_app *app,
     if (status == LLMGR_OK && explanation->alias != NULL)
         printf(_("the alias '%s' stands for '%s'\n"), explanation->alias,
                explanation->alias_target);
+    if (status == LLMGR_OK && explanation->route != NULL)
+        printf(_("these are the targets of the route '%s'\n"), explanation->route);
     if (status == LLMGR_OK && explanation->count != 0)
         puts(_("→ serves the request, + could serve it, · cannot"));
     if (status == LLMGR_OK && explanation->status != LLMGR_OK)

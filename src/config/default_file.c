@@ -95,7 +95,16 @@ static const char ALIASES[] =
     "# nothing above bears the name; users can have their own (llmgr alias set).\n"
     "# 客户端固定使用的名字，各代表一个用途或模型；只有上面没有同名的模型时才使用。\n"
     "# aliases:\n"
-    "#   claude-*: auto\n";
+    "#   claude-*: auto\n"
+    "\n"
+    "# Names for several models, of which those serve that can; users can have their own too\n"
+    "# (llmgr route add). What a target names, platform/model, need not be there yet.\n"
+    "# 一个名称对应多个模型，由其中可用的提供服务；用户也可以创建自己的（llmgr route add）。\n"
+    "# routes:\n"
+    "#   smart:\n"
+    "#     display_name: 智能\n"
+    "#     pick: order               # order | weight | fastest\n"
+    "#     targets: [阿里云百炼/通义Plus, {model: 魔搭ModelScope/通义千问3, weight: 2}]\n";
 
 void lc_write_default(struct lb_buf *out)
 {

@@ -105,6 +105,34 @@ static llmgr_status check_text(const struct lx_member *member, const json_t *val
     return LLMGR_OK;
 }
 
+static llmgr_status check_members(const struct lx_schema *schema, json_t *body,
+                                  struct llmgr_error *err);
+
+/* Each item is a form of its own; what is wrong in one is told with its place, from 1. */
+static llmgr_status check_items(const struct lx_member *member, const json_t *list,
+                                struct llmgr_error *err)
+{
+    const struct lx_schema form = lx_schema(member->other);
+    const size_t count = json_array_size(list);
+
+    if (!json_is_array(list))
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be a list"), member->name);
+    if (member->max != 0 && count > member->max)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE, N_("'%s' may have %zu entries"), member->name,
+                       member->max);
+    for (size_t i = 0; i < count; i++) {
+        json_t *item = json_array_get(list, i);
+        struct llmgr_error inner = {0};
+        if (!json_is_object(item))
+            return lb_fail(err, LLMGR_ERR_INVALID, N_("entry %zu of '%s' must be an object"), i + 1,
+                           member->name);
+        if (check_members(&form, item, &inner) != LLMGR_OK)
+            return lb_fail(err, inner.status, N_("entry %zu of '%s': %s"), i + 1, member->name,
+                           inner.message);
+    }
+    return LLMGR_OK;
+}
+
 /* Only the types that requests have. */
 static llmgr_status check_value(const struct lx_member *member, const json_t *value,
                                 struct llmgr_error *err)
@@ -115,6 +143,13 @@ static llmgr_status check_value(const struct lx_member *member, const json_t *va
             return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be a positive whole number"),
                            member->name);
         return LLMGR_OK;
+    case LX_TYPE_COUNT:
+        if (!json_is_integer(value) || json_integer_value(value) < 0)
+            return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be a whole number, 0 or more"),
+                           member->name);
+        return LLMGR_OK;
+    case LX_TYPE_LIST:
+        return check_items(member, value, err);
     case LX_TYPE_FLAG:
         if (!json_is_boolean(value))
             return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be true or false"), member->name);

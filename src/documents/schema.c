@@ -47,6 +47,7 @@ enum {
 #define LX_LIST LX_PLACE
 #define LX_MADE LX_PLACE
 #define LX_MEMBER LX_PLACE
+#define LX_ITEMS LX_PLACE
 #include "documents/schemas.def"
     MEMBER_COUNT
 };
@@ -109,6 +110,14 @@ static const struct lx_member MEMBERS[MEMBER_COUNT] = {
      .name = #name_,                                                                               \
      .type = LX_TYPE_##type_,                                                                      \
      .choices = choices_,                                                                          \
+     .max = max_,                                                                                  \
+     .required = presence_##_IS,                                                                   \
+     .text = text_},
+#define LX_ITEMS(Schema, name_, Other, max_, presence_, text_)                                     \
+    {.owner = LX_SCHEMA_##Schema,                                                                  \
+     .name = #name_,                                                                               \
+     .type = LX_TYPE_LIST,                                                                         \
+     .other = LX_SCHEMA_##Other,                                                                   \
      .max = max_,                                                                                  \
      .required = presence_##_IS,                                                                   \
      .text = text_},

@@ -44,10 +44,10 @@ struct lx_member {
     const char *name;
     enum lx_type type;
     const char *choices;     /* "a|b|c"; NULL if it is no choice */
-    enum lx_schema_id other; /* of ONE, LIST and MADE */
+    enum lx_schema_id other; /* of ONE, LIST and MADE; of a form's LIST the form of each item */
     size_t place;            /* offset in the structure; of a form's member 0 */
     size_t count_place;      /* of a LIST: the offset of how many there are */
-    size_t max;
+    size_t max;              /* bytes of a text, items of a form's LIST; 0: no limit is stated */
     bool required;
     const char *text;
 };

@@ -5,7 +5,7 @@
  *
  * A model's id is a name that, sent as `model`, leads to that very model: its model_name if resolve
  * takes it for this one, else "platform/model_name", else "platform/display_name". Resolve itself
- * is asked, so that the list cannot promise what a request does not keep.
+ * is asked, so that the list cannot promise what a request does not keep. A route's id is its name.
  */
 #include "management/callable.h"
 
@@ -27,6 +27,7 @@ struct listing {
     struct lm_manager *core;
     struct lb_str user;
     struct llmgr_model_list models;
+    struct llmgr_route_list routes;
     struct lb_arena arena; /* of times and of resolves */
     const struct lm_model_time *times;
     size_t time_count;
@@ -35,8 +36,13 @@ struct listing {
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
-/* The model that a request of this name would reach; 0: none. */
-static int64_t resolved(struct listing *listing, struct lb_str name)
+/* What a request would reach: a model, and the route that it asked, if any; 0: none. */
+struct reached {
+    int64_t model_id;
+    int64_t route_id;
+};
+
+static struct reached resolved(struct listing *listing, struct lb_str name)
 {
     const struct lr_request request = {.user = listing->user, .model = name};
     char first[4096];
@@ -46,7 +52,16 @@ static int64_t resolved(struct listing *listing, struct lb_str name)
     lb_arena_init(&scratch, listing->call->arena->host, first, sizeof first, SCRATCH_MAX);
     llmgr_status status = lr_resolve(listing->core, &request, &scratch, &target, NULL);
     lb_arena_free(&scratch);
-    return status == LLMGR_OK ? target.model_id : 0;
+    return status == LLMGR_OK ? (struct reached){target.model_id, target.route_id}
+                              : (struct reached){0};
+}
+
+/* Does a request of this name reach this very model, and not by way of a route? */
+static bool leads_to(struct listing *listing, struct lb_str name, const struct llmgr_model *model)
+{
+    const struct reached reached = resolved(listing, name);
+
+    return reached.route_id == 0 && reached.model_id == model->model_id;
 }
 
 /* The id under which the model is called, in `room`; empty if there is none. */
@@ -56,12 +71,12 @@ static struct lb_str name_of(struct listing *listing, const struct llmgr_model *
     const char *const below[] = {model->model_name, model->display_name};
     struct lb_str name = lb_cstr(model->model_name);
 
-    if (resolved(listing, name) == model->model_id)
+    if (leads_to(listing, name, model))
         return name;
     for (size_t i = 0; i < 2; i++) {
         int size = snprintf(room, NAME_ROOM, "%s/%s", model->platform_name, below[i]);
         name = lb_str(room, size < NAME_ROOM ? (size_t)size : NAME_ROOM - 1);
-        if (resolved(listing, name) == model->model_id)
+        if (leads_to(listing, name, model))
             return name;
     }
     return lb_str("", 0);
@@ -87,30 +102,29 @@ static int64_t made_at(const struct listing *listing, int64_t model_id)
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
+/* What is shown of a model or route. */
+struct shown {
+    struct lb_str id;
+    const char *display_name;
+    const char *owner;
+    int64_t created; /* seconds since 1970 */
+};
+
 /* `name` is what Open WebUI and others show. */
-static json_t *openai_row(struct lb_str id, const struct llmgr_model *model, int64_t created)
+static json_t *openai_row(const struct shown *shown)
 {
-    return json_pack("{s:s%,s:s,s:I,s:s,s:s,s:s}", "id", id.p, id.size, "object", "model",
-                     "created", (json_int_t)created, "owned_by", model->platform_name, "name",
-                     model->display_name, "display_name", model->display_name);
+    return json_pack("{s:s%,s:s,s:I,s:s,s:s,s:s}", "id", shown->id.p, shown->id.size, "object",
+                     "model", "created", (json_int_t)shown->created, "owned_by", shown->owner,
+                     "name", shown->display_name, "display_name", shown->display_name);
 }
 
-static json_t *anthropic_row(struct lb_str id, const struct llmgr_model *model, int64_t created)
+static json_t *anthropic_row(const struct shown *shown)
 {
     char text[LB_WHEN_TEXT];
 
-    lb_when_print(created * 1000, LB_WHEN_TIME, text);
-    return json_pack("{s:s,s:s%,s:s,s:s}", "type", "model", "id", id.p, id.size, "display_name",
-                     model->display_name, "created_at", text);
-}
-
-static json_t *row_of(const struct listing *listing, struct lb_str id,
-                      const struct llmgr_model *model)
-{
-    int64_t created = made_at(listing, model->model_id);
-
-    return listing->call->anthropic ? anthropic_row(id, model, created)
-                                    : openai_row(id, model, created);
+    lb_when_print(shown->created * 1000, LB_WHEN_TIME, text);
+    return json_pack("{s:s,s:s%,s:s,s:s}", "type", "model", "id", shown->id.p, shown->id.size,
+                     "display_name", shown->display_name, "created_at", text);
 }
 
 /* May the caller see and call it? */
@@ -119,14 +133,51 @@ static bool is_callable(const struct llmgr_model *model)
     return !model->platform_hide && !model->model_hide && model->api_key_set;
 }
 
-static llmgr_status add_row(struct listing *listing, struct lb_str id,
-                            const struct llmgr_model *model, struct llmgr_error *err)
+/* Likewise a route, one of whose targets is there with a key. */
+static bool is_callable_route(const struct llmgr_route *route)
 {
-    json_t *row = row_of(listing, id, model);
+    return !route->route_hide && route->api_key_set;
+}
+
+static llmgr_status add_row(struct listing *listing, const struct shown *shown,
+                            struct llmgr_error *err)
+{
+    json_t *row = listing->call->anthropic ? anthropic_row(shown) : openai_row(shown);
 
     if (row == NULL || json_array_append_new(listing->data, row) != 0)
         return lb_fail_memory(err);
     return LLMGR_OK;
+}
+
+static llmgr_status add_model(struct listing *listing, struct lb_str id,
+                              const struct llmgr_model *model, struct llmgr_error *err)
+{
+    const struct shown shown = {id, model->display_name, model->platform_name,
+                                made_at(listing, model->model_id)};
+
+    return add_row(listing, &shown, err);
+}
+
+static llmgr_status add_route(struct listing *listing, struct lb_str id,
+                              const struct llmgr_route *route, struct llmgr_error *err)
+{
+    const struct shown shown = {id, route->display_name, "llmgr", route->created_at_ms / 1000};
+
+    return add_row(listing, &shown, err);
+}
+
+/* Those that a request of their name reaches: a slot of that name would come before. */
+static llmgr_status fill_routes(struct listing *listing, struct llmgr_error *err)
+{
+    llmgr_status status = LLMGR_OK;
+
+    for (size_t i = 0; i < listing->routes.count && status == LLMGR_OK; i++) {
+        const struct llmgr_route *route = &listing->routes.items[i];
+        struct lb_str id = lb_cstr(route->name);
+        if (is_callable_route(route) && resolved(listing, id).route_id == route->route_id)
+            status = add_route(listing, id, route, err);
+    }
+    return status;
 }
 
 static llmgr_status fill_all(struct listing *listing, struct llmgr_error *err)
@@ -138,20 +189,25 @@ static llmgr_status fill_all(struct listing *listing, struct llmgr_error *err)
         const struct llmgr_model *model = &listing->models.items[i];
         struct lb_str id = is_callable(model) ? name_of(listing, model, room) : lb_str("", 0);
         if (id.size != 0)
-            status = add_row(listing, id, model, err);
+            status = add_model(listing, id, model, err);
     }
-    return status;
+    return status == LLMGR_OK ? fill_routes(listing, err) : status;
 }
 
 /* The one that a request would reach under this name. */
 static llmgr_status fill_one(struct listing *listing, struct lb_str wanted, struct llmgr_error *err)
 {
-    int64_t model_id = resolved(listing, wanted);
+    const struct reached reached = resolved(listing, wanted);
 
-    for (size_t i = 0; i < listing->models.count && model_id != 0; i++) {
+    for (size_t i = 0; i < listing->routes.count && reached.route_id != 0; i++) {
+        const struct llmgr_route *route = &listing->routes.items[i];
+        if (route->route_id == reached.route_id && is_callable_route(route))
+            return add_route(listing, wanted, route, err);
+    }
+    for (size_t i = 0; i < listing->models.count && reached.model_id != 0; i++) {
         const struct llmgr_model *model = &listing->models.items[i];
-        if (model->model_id == model_id && is_callable(model))
-            return add_row(listing, wanted, model, err);
+        if (reached.route_id == 0 && model->model_id == reached.model_id && is_callable(model))
+            return add_model(listing, wanted, model, err);
     }
     return lb_fail(err, LLMGR_ERR_NOT_FOUND,
                    N_("there is no model '%.*s' that you can call; GET /v1/models lists them"),
@@ -191,6 +247,8 @@ static llmgr_status open_listing(struct listing *listing, struct llmgr_error *er
 
     llmgr_status status =
         llmgr_models(listing->call->manager, listing->user.p, &listing->models, err);
+    if (status == LLMGR_OK)
+        status = llmgr_routes(listing->call->manager, listing->user.p, &listing->routes, err);
     if (status == LLMGR_OK)
         status = lr_model_times(listing->core, listing->user, &listing->arena, &times,
                                 &listing->time_count, err);
@@ -239,6 +297,7 @@ static void run(struct lp_call *call, struct lb_str wanted)
     if (status != LLMGR_OK)
         write_failure(call, status, &err);
     llmgr_model_list_clear(&listing.models);
+    llmgr_route_list_clear(&listing.routes);
     lb_arena_free(&listing.arena);
     json_decref(listing.data);
 }

@@ -79,10 +79,18 @@ static llmgr_status get(struct lp_api *api, struct llmgr_error *err)
 static llmgr_status set(struct lp_api *api, struct llmgr_error *err)
 {
     const char *slot = lp_api_param(api, 0);
+    const char *route = lp_api_text(api, "route");
+    bool has_platform = json_object_get(api->body, "platform_id") != NULL;
+    bool has_model = json_object_get(api->body, "model_id") != NULL;
 
+    if (route != NULL ? has_platform || has_model : !has_platform || !has_model)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("give either 'platform_id' and 'model_id', or 'route'"));
     llmgr_status status =
-        llmgr_selection_save(api->manager, api->user, slot, lp_api_number(api, "platform_id"),
-                             lp_api_number(api, "model_id"), err);
+        route != NULL
+            ? llmgr_selection_save_route(api->manager, api->user, slot, route, err)
+            : llmgr_selection_save(api->manager, api->user, slot, lp_api_number(api, "platform_id"),
+                                   lp_api_number(api, "model_id"), err);
     return status == LLMGR_OK ? show(api, slot, err) : status;
 }
 

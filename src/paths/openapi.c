@@ -98,7 +98,8 @@ static void add_member(const struct lx_member *member, struct lb_buf *out)
         add_reference(lx_schema(member->other).name, out);
     }
     if (member->max != 0)
-        lb_buf_addf(out, ",\"maxLength\":%zu", member->max);
+        lb_buf_addf(out, ",\"%s\":%zu", member->type == LX_TYPE_LIST ? "maxItems" : "maxLength",
+                    member->max);
     lb_buf_add_byte(out, '}');
 }
 

@@ -436,8 +436,7 @@ static void choose_by_name(const struct lr_scene *scene, struct lb_str name,
     }
 }
 
-/* Slots that everybody may be asked for, and that stand for main as long as nothing was chosen. */
-static bool is_usual_slot(struct lb_str name)
+bool lr_is_usual_slot(struct lb_str name)
 {
     static const char *const USUAL[] = {"fast", "reason"};
 
@@ -457,7 +456,8 @@ static void choose_by_alias(const struct lr_scene *scene, struct lb_str name,
     if (!lr_alias_for(scene, name, &alias))
         return;
     choose_by_name(scene, alias.target, choice);
-    if (choice->platform == NULL && choice->slot.size == 0 && is_usual_slot(alias.target))
+    if (choice->platform == NULL && choice->slot.size == 0 && choice->route == NULL &&
+        lr_is_usual_slot(alias.target))
         lr_choose_by_slot(scene, alias.target, choice);
     choice->alias = alias;
 }

@@ -113,6 +113,8 @@ void lr_choose_first(const struct lr_scene *scene, struct lr_choice *choice);
 void lr_choose_by_slot(const struct lr_scene *scene, struct lb_str slot, struct lr_choice *choice);
 /* The slot that `model` stands for, or the empty slice: "auto", "main", a slot with a choice. */
 struct lb_str lr_slot_named(const struct lr_scene *scene, struct lb_str model);
+/* Slots that everybody may be asked for, and that stand for main as long as nothing was chosen. */
+bool lr_is_usual_slot(struct lb_str name);
 /* The route that a request asks for, or NULL. *gone: a stored choice that is to be repaired. */
 const struct lm_route *lr_route_asked(const struct lr_scene *scene,
                                       const struct lr_request *request, struct lr_selection **gone);

@@ -39,17 +39,27 @@ static const struct lm_route *of_name(const struct lr_scene *scene, struct lb_st
     return *is_slot ? of_slot(scene, slot, gone) : lr_route_named(scene, name);
 }
 
+static bool is_model(const struct lr_scene *scene, struct lb_str name)
+{
+    struct lr_choice choice;
+
+    lr_choose_by_model(scene, name, &choice);
+    return choice.platform != NULL;
+}
+
 static const struct lm_route *of_alias(const struct lr_scene *scene, struct lb_str name,
                                        struct lr_selection **gone)
 {
-    struct lr_choice choice;
     struct lm_alias alias;
     bool is_slot;
 
-    if (!lr_alias_for(scene, name, &alias))
+    if (!lr_alias_for(scene, name, &alias) || is_model(scene, name))
         return NULL;
-    lr_choose_by_model(scene, name, &choice);
-    return choice.platform == NULL ? of_name(scene, alias.target, &is_slot, gone) : NULL;
+    const struct lm_route *route = of_name(scene, alias.target, &is_slot, gone);
+    if (route != NULL || is_slot || !lr_is_usual_slot(alias.target) ||
+        is_model(scene, alias.target))
+        return route;
+    return of_slot(scene, alias.target, gone);
 }
 
 const struct lm_route *lr_route_asked(const struct lr_scene *scene,

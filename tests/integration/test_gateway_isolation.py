@@ -29,6 +29,9 @@ CALLS = {
     'changeModel': {'display_name': 'stolen', 'model_hide': True},
     'setSelection': {'platform_id': 0, 'model_id': 0},
     'listAliases': None, 'setAlias': {'target': 'stolen'}, 'deleteAlias': None,
+    'listRoutes': None, 'getRoute': None, 'deleteRoute': None,
+    'addRoute': {'name': 'new', 'targets': [{'model': 'planted/model'}]},
+    'changeRoute': {'name': 'stolen', 'route_hide': True},
     'probe': {'base_url': 'http://127.0.0.1:9/v1'},
     'addToken': {'name': 'new'}, 'runSync': {'dry_run': True}, 'rotateKeys': {'dry_run': True},
 }
@@ -51,10 +54,15 @@ def api_fixture(llmgr, mockllm):
                             'base_url': 'http://127.0.0.1:9/canary', 'api_key': 'sk-canary-123456'})
     model = server.good('POST', f'/api/platforms/{platform["platform_id"]}/models', 'ann',
                         {'model_name': 'canary-model', 'display_name': 'canary-shown'})
-    server.ids |= {'platform_id': platform['platform_id'], 'model_id': model['model_id']}
     server.good('PUT', f'/api/platforms/{platform["platform_id"]}/headers/X-Canary', 'ann',
                 {'value': 'canary-value'})
+    route = server.good('POST', '/api/routes', 'ann',
+                        {'name': 'canary-route', 'display_name': 'canary-way',
+                         'targets': [{'model': 'canary-platform/canary-shown'}]})
+    server.ids |= {'platform_id': platform['platform_id'], 'model_id': model['model_id'],
+                   'route_id': route['route_id']}
     chosen = {name: server.ids[name] for name in ('platform_id', 'model_id')}
+    server.good('PUT', '/api/selections/canary-way', 'ann', {'route': 'canary-route'})
     server.good('PUT', '/api/selections/canary-slot', 'ann', chosen)
     server.good('PUT', '/api/aliases/canary-alias', 'ann', {'target': 'canary-slot'})
     server.raw('POST', '/v1/chat/completions', 'ann', {'messages': [], 'model': 'canary-slot'})
@@ -72,7 +80,8 @@ ROLES = {'bob': {}, 'app': {'X_LLMGR_User': 'bella'}}
 def state_of(api, user):
     """Everything that the API says of a user."""
     return [api.all(path + '?user=' + user) for path in
-            ('/api/platforms', '/api/models', '/api/selections', '/api/tokens', '/api/aliases')]
+            ('/api/platforms', '/api/models', '/api/selections', '/api/tokens', '/api/aliases',
+             '/api/routes')]
 
 
 def plain(answer):
@@ -93,7 +102,7 @@ def test_every_route_is_in_the_table(api):
 
 def test_what_is_anothers_is_not_there(api):
     before = state_of(api, ANN)
-    absent = {'platform_id': ABSENT, 'model_id': ABSENT, 'token_id': ABSENT}
+    absent = {'platform_id': ABSENT, 'model_id': ABSENT, 'token_id': ABSENT, 'route_id': ABSENT}
     for role, fields in ROLES.items():
         for operation in api.operations:
             touched = [name for name in operation.parameters if name in api.ids]

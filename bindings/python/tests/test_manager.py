@@ -80,6 +80,50 @@ def test_header_fields_of_an_own_platform(manager):
             manager.set_platform_header('u', platform.id, name, value)
 
 
+def test_routes(manager):
+    assert manager.routes('u') == []
+    made = manager.add_route('u', 'smart', ['Gone/x', llmgr.RouteTarget('Mock/mock', 2, 20)],
+                             display_name='Smart', pick='weight', sticky='user',
+                             on_exhausted='least_bad', attempts=2, deadline=90)
+    assert made.targets == (llmgr.RouteTarget('Gone/x', missing=True),
+                            llmgr.RouteTarget('Mock/mock', 2, 20.0, api_key_set=True))
+    assert (made.name, made.display_name, made.pick, made.sticky, made.on_exhausted,
+            made.attempts, made.deadline, made.managed, made.is_sys) == (
+        'smart', 'Smart', 'weight', 'user', 'least_bad', 2, 90.0, 'database', False)
+    assert manager.routes('u') == [made] and manager.routes('v') == []
+    assert manager.select_route('u', 'smart', 'fast') is True
+    assert manager.get_user_selection_detail('u', 'fast')['model_name'] == 'mock'
+    assert manager.update_route('u', made.id, name='wise', targets=['Mock/mock']) is True
+    assert manager.toggle_route_visibility('u', made.id, True) is True
+    assert [(row.name, row.pick, row.hide, len(row.targets)) for row in manager.routes('u')] == [
+        ('wise', 'weight', True, 1)]
+    with pytest.raises(llmgr.NotFoundError):
+        manager.delete_route('v', made.id)
+    with pytest.raises(llmgr.NotFoundError):
+        manager.select_route('v', 'wise')
+    everybodys = manager.add_route(None, 'all', ['Mock/mock'], system=True)
+    assert everybodys.is_sys and [row.name for row in manager.routes('v')] == ['all']
+    with pytest.raises(llmgr.ForbiddenError):
+        manager.delete_route('v', everybodys.id)
+    assert manager.delete_route(None, everybodys.id) is True
+    assert manager.delete_route('u', made.id) is True and manager.routes('u') == []
+
+
+@pytest.mark.parametrize('more, error', [
+    ({'targets': []}, llmgr.InvalidError), ({'targets': ['mock']}, llmgr.InvalidError),
+    ({'name': 'a/b'}, llmgr.InvalidError), ({'name': 'main'}, llmgr.InvalidError),
+    ({'attempts': 11}, llmgr.InvalidError), ({'deadline': 0.5}, llmgr.InvalidError),
+    ({'pick': 'cheapest'}, ValueError), ({'sticky': 'x'}, ValueError),
+    ({'on_exhausted': 1}, ValueError), ({'targets': 'Mock/mock'}, TypeError),
+    ({'targets': [1]}, TypeError), ({'deadline': '60s'}, TypeError),
+    ({'targets': [llmgr.RouteTarget('Mock/mock', 1001)]}, llmgr.InvalidError),
+])
+def test_what_is_no_route_is_refused(manager, more, error):
+    with pytest.raises(error):
+        manager.add_route('u', **{'name': 'x', 'targets': ['Mock/mock'], **more})
+    assert manager.routes('u') == []
+
+
 def test_a_users_own_house(manager):
     platform = manager.add_platform('Mine', 'https://api.example.com/v1', 'sk-mine', user_id='u')
     assert (platform.name, platform.user_id, platform.payer) == ('Mine', 'u', 'user')

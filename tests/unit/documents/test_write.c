@@ -93,11 +93,11 @@ static void numbers_of_choices_are_written_as_their_names(void **state)
 
     is(lx_json_sync(&sync),
        "{\"dry_run\":true,\"changes\":[{\"action\":\"add\",\"platform_name\":\"A\","
-       "\"display_name\":null,\"detail\":null,\"alias\":null},"
+       "\"display_name\":null,\"detail\":null,\"alias\":null,\"route\":null},"
        "{\"action\":\"remove\",\"platform_name\":\"B\","
-       "\"display_name\":\"m\",\"detail\":\"d\",\"alias\":null},"
+       "\"display_name\":\"m\",\"detail\":\"d\",\"alias\":null,\"route\":null},"
        "{\"action\":\"update\",\"platform_name\":null,\"display_name\":null,"
-       "\"detail\":\"target\",\"alias\":\"gpt-*\"}]}");
+       "\"detail\":\"target\",\"alias\":\"gpt-*\",\"route\":null}]}");
     is(lx_json_info(&info), "{\"version\":\"0.1.0\",\"mode\":\"custom\",\"auto_key\":false}");
     is(lx_json_new_token(&made),
        "{\"token_id\":4,\"kind\":\"admin\",\"name\":\"\",\"user\":null,\"prefix\":null,"
@@ -133,7 +133,7 @@ static void structures_and_lists_within_are_written_along(void **state)
     const struct llmgr_explanation none = {.status = LLMGR_ERR_NO_KEY, .message = "no"};
     is(lx_json_explanation(&none),
        "{\"candidates\":[],\"status\":\"ERR_NO_KEY\",\"message\":\"no\",\"alias\":null,"
-       "\"alias_target\":null}");
+       "\"alias_target\":null,\"route\":null}");
     const struct lx_failure_report failure = {{LLMGR_ERR_CONFLICT, 5, "taken"}};
     is(lx_json_failure_report(&failure),
        "{\"error\":{\"code\":\"ERR_CONFLICT\",\"exit_code\":5,\"message\":\"taken\"}}");

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _native, _probe, _rows
@@ -19,7 +19,7 @@ from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_flag, to_id, to_optional,
     to_text)
 from ._settings import SYSTEM_USER, Config, Settings
-from ._types import Alias, Model, PathLike, Platform, Resolved, Usage
+from ._types import Alias, Model, PathLike, Platform, Resolved, Route, RouteTarget, Usage
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -310,6 +310,88 @@ class AIManager:
             NotFoundError: There is none. ForbiddenError: Only the operator has it.
         """
         self._do(lib.llmgr_alias_delete, self._user(user_id), to_text('name', name))
+        return True
+
+    # ---- Routes ---------------------------------------------------------------------------------
+
+    def routes(self, user_id: str | None = None) -> list[Route]:
+        """Named lists of models that the user can ask for: own ones, then the operator's."""
+        return self._list('routes', user_id, _rows.route)
+
+    def add_route(self, user_id: str | None, name: str,
+                  targets: Iterable[str | RouteTarget], *, display_name: str | None = None,
+                  pick: str | None = None, sticky: str | None = None,
+                  on_exhausted: str | None = None, attempts: int | None = None,
+                  deadline: float | None = None, system: bool = False) -> Route:
+        """Makes a route: a name for several models, of which those serve that can.
+
+        Args:
+            user_id: Whose own it is; None with `system`.
+            name: What requests call it: 1-64 bytes without "/".
+            targets: "platform/model" each, in order, or a RouteTarget with weight and limit. They
+                need not be there; none may be another route.
+            display_name: What people see; None: the name.
+            pick: "order" (None), "weight" or "fastest".
+            sticky: "none" (None), "user" or "conversation".
+            on_exhausted: "reject" (None) or "least_bad".
+            attempts: Of a request, in all: 1 to 10; None: 3.
+            deadline: Seconds to the first byte: 1 to 600; None: 60.
+            system: Make one for everybody; `user_id` is then None or the system user.
+
+        Raises:
+            InvalidError: A member, which it names. ConflictError: The name is taken.
+            ForbiddenError: `system` for another user, or the system user without it.
+            LimitError: 100 routes, or 5000 targets of all of them.
+        """
+        kept: list[Any] = []
+        spec = _rows.route_spec(kept, name=name, targets=targets, display_name=display_name,
+                                pick=pick, sticky=sticky, on_exhausted=on_exhausted,
+                                attempts=attempts, deadline=deadline, is_sys=system)
+        user, out, error = self._user(user_id), ffi.new('struct llmgr_route *'), new_error()
+        with self._handle as manager:
+            check(lib.llmgr_route_add(manager, user, spec, out, error), error)
+        try:
+            return _rows.route(out)
+        finally:
+            lib.llmgr_route_clear(out)
+
+    def update_route(self, user_id: str | None, route_id: int, *, name: str | None = None,
+                     targets: Iterable[str | RouteTarget] | None = None,
+                     display_name: str | None = None, pick: str | None = None,
+                     sticky: str | None = None, on_exhausted: str | None = None,
+                     attempts: int | None = None, deadline: float | None = None) -> bool:
+        """Changes what is given of a route; None stays. `targets` replace all it has.
+
+        Raises:
+            NotFoundError: The user has no such route. ForbiddenError: It is the operator's, or
+                managed by llmgr.yaml. InvalidError: A member, or nothing is given.
+        """
+        kept: list[Any] = []
+        spec = _rows.route_spec(kept, name=name, targets=targets, display_name=display_name,
+                                pick=pick, sticky=sticky, on_exhausted=on_exhausted,
+                                attempts=attempts, deadline=deadline)
+        self._do(lib.llmgr_route_update, self._user(user_id), to_id('route_id', route_id), spec)
+        return True
+
+    def delete_route(self, user_id: str | None, route_id: int) -> bool:
+        """Deletes a route; slots that have chosen it choose anew. Raises: as update_route."""
+        self._do(lib.llmgr_route_delete, self._user(user_id), to_id('route_id', route_id))
+        return True
+
+    def toggle_route_visibility(self, user_id: str | None, route_id: int, hide: bool) -> bool:
+        """Hides a route from the user's lists, or shows it; requests reach it all the same."""
+        self._do(lib.llmgr_route_hide, self._user(user_id), to_id('route_id', route_id),
+                 to_flag('hide', hide))
+        return True
+
+    def select_route(self, user_id: str | None, route: str, usage_key: str = 'main') -> bool:
+        """Chooses a route, by its name, for a slot.
+
+        Raises:
+            NotFoundError: Neither the user nor the operator has a route of that name.
+        """
+        self._do(lib.llmgr_selection_save_route, self._user(user_id),
+                 to_text('usage_key', usage_key), to_text('route', route))
         return True
 
     def _do(self, function: Callable[..., int], *arguments: Any) -> None:
@@ -609,18 +691,26 @@ def _sync_platforms(handle: Handle, config: Config) -> int:
     try:
         for i in range(report.count):
             change = report.changes[i]
-            LOGGER.info('%s: %s %s', from_text(change.platform_name),
-                        from_optional(change.display_name) or 'the platform',
-                        _ACTIONS[change.action])
+            LOGGER.info('%s: %s %s', *_subject(change), _ACTIONS[change.action])
         return int(report.count)
     finally:
         lib.llmgr_sync_report_clear(report)
+
+
+def _subject(change: Any) -> tuple[str, str]:
+    """What a struct llmgr_change is about: a platform and its model, an alias, or a route."""
+    for name, kind in ((change.alias, 'the alias'), (change.route, 'the route')):
+        if name != NULL:
+            return from_text(name), kind
+    return (from_text(change.platform_name),
+            from_optional(change.display_name) or 'the platform')
 
 
 _LISTS = {
     'aliases': ('llmgr_alias_list', lib.llmgr_aliases, lib.llmgr_alias_list_clear),
     'models': ('llmgr_model_list', lib.llmgr_models, lib.llmgr_model_list_clear),
     'platforms': ('llmgr_platform_list', lib.llmgr_platforms, lib.llmgr_platform_list_clear),
+    'routes': ('llmgr_route_list', lib.llmgr_routes, lib.llmgr_route_list_clear),
 }
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ._native import (
-    NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_text)
-from ._types import Alias, Model, Platform, Resolved, Usage, UsageSum
+    NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_id, to_text)
+from ._types import Alias, Model, Platform, Resolved, Route, RouteTarget, Usage, UsageSum
 
 KEY_ROOM = 4097  # what llmgr_llm_key promises to be enough
 
@@ -67,6 +67,86 @@ def platform(row: Any, user_id: str) -> Platform:
 def alias(row: Any) -> Alias:
     """A struct llmgr_alias."""
     return Alias(name=from_text(row.name), target=from_text(row.target), is_sys=row.is_sys)
+
+
+PICKS = names_of('llmgr_pick', 'LLMGR_PICK_')
+STICKIES = names_of('llmgr_sticky', 'LLMGR_STICKY_')
+EXHAUSTED = names_of('llmgr_exhausted', 'LLMGR_EXHAUSTED_')
+
+
+def _route_target(row: Any) -> RouteTarget:
+    """A struct llmgr_route_target."""
+    return RouteTarget(model=from_text(row.model), weight=row.weight,
+                       first_byte_timeout=row.first_byte_timeout_ms / 1000 or None,
+                       missing=row.missing, api_key_set=row.api_key_set)
+
+
+def route(row: Any) -> Route:
+    """A struct llmgr_route."""
+    return Route(id=row.route_id, name=from_text(row.name),
+                 display_name=from_text(row.display_name), is_sys=row.is_sys,
+                 managed=from_text(row.managed), hide=row.route_hide, pick=PICKS[row.pick],
+                 sticky=STICKIES[row.sticky], on_exhausted=EXHAUSTED[row.on_exhausted],
+                 attempts=row.attempts, deadline=row.deadline_ms / 1000,
+                 targets=tuple(_route_target(row.targets[i]) for i in range(row.target_count)),
+                 api_key_set=row.api_key_set, created_at_ms=row.created_at_ms)
+
+
+def _choice(name: str, value: object, names: tuple[str, ...]) -> int:
+    """The number of one of these names; None is not given."""
+    if value is None:
+        return -1
+    if value not in names:
+        raise ValueError(f'{name} must be {", ".join(names[:-1])} or {names[-1]}, not {value!r}')
+    return names.index(str(value))
+
+
+def _milliseconds(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f'{name} must be a number of seconds, not {type(value).__name__}')
+    return round(value * 1000)
+
+
+def _targets(kept: list[Any], targets: object) -> Any:
+    """Texts and RouteTargets as an array; what must outlive the call goes into `kept`."""
+    if isinstance(targets, (str, bytes)) or not isinstance(targets, Iterable):
+        raise TypeError(f'targets must be a list, not {type(targets).__name__}')
+    rows = [RouteTarget(item) if isinstance(item, str) else item for item in targets]
+    array = ffi.new('struct llmgr_route_target[]', len(rows) + 1)
+    kept.append(array)
+    for made, given in zip(array, rows):
+        if not isinstance(given, RouteTarget):
+            raise TypeError(f'a target must be a str or RouteTarget, not {type(given).__name__}')
+        kept.append(ffi.new('char[]', to_text('model', given.model)))
+        made.model, made.weight = kept[-1], to_id('weight', given.weight)
+        if given.first_byte_timeout is not None:
+            made.first_byte_timeout_ms = _milliseconds('first_byte_timeout',
+                                                       given.first_byte_timeout)
+    return array, len(rows)
+
+
+def route_spec(kept: list[Any], *, name: object = None, targets: object = None,
+               display_name: object = None, pick: object = None, sticky: object = None,
+               on_exhausted: object = None, attempts: object = None, deadline: object = None,
+               is_sys: bool = False) -> Any:
+    """A struct llmgr_route_spec; None is not given. What it points to is in `kept`."""
+    spec = ffi.new('struct llmgr_route_spec *')
+    lib.llmgr_route_spec_init(spec)
+    for member, text in (('name', name), ('display_name', display_name)):
+        if text is not None:
+            kept.append(ffi.new('char[]', to_text(member, text)))
+            setattr(spec, member, kept[-1])
+    spec.pick = _choice('pick', pick, PICKS)
+    spec.sticky = _choice('sticky', sticky, STICKIES)
+    spec.on_exhausted = _choice('on_exhausted', on_exhausted, EXHAUSTED)
+    if attempts is not None:
+        spec.attempts = to_id('attempts', attempts)
+    if deadline is not None:
+        spec.deadline_ms = _milliseconds('deadline', deadline)
+    if targets is not None:
+        spec.targets, spec.target_count = _targets(kept, targets)
+    spec.is_sys = bool(is_sys)
+    return spec
 
 
 def selection(row: Any) -> dict[str, Any]:

@@ -64,6 +64,63 @@ class Alias:
 
 
 @dataclasses.dataclass(frozen=True)
+class RouteTarget:
+    """A model that a route names.
+
+    Attributes:
+        model: "platform/model": the name of a platform, then a display name or model name. It need
+            not be there.
+        weight: How often it is picked beside the others, 1 to 1000.
+        first_byte_timeout: Seconds that an attempt at it waits, 1 to 600; None: no limit of its own.
+        missing: Told by AIManager.routes: there is no such model for this user now.
+        api_key_set: Likewise: there is a key that this user may use.
+    """
+
+    model: str
+    weight: int = 1
+    first_byte_timeout: float | None = None
+    missing: bool = False
+    api_key_set: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """A named list of models with a policy, asked for like a model.
+
+    Attributes:
+        id: Its number, for every other call.
+        name: What requests call it.
+        display_name: What people see.
+        is_sys: Is it the operator's, and so everybody's?
+        managed: "file": changed in llmgr.yaml; "database": by calls.
+        hide: Did this user hide it?
+        pick: "order", "weight" or "fastest": which target is asked first.
+        sticky: "none", "user" or "conversation": what keeps to one account where it can.
+        on_exhausted: "reject" or "least_bad": what a request gets when no target may be asked.
+        attempts: Of a request, in all.
+        deadline: Of a request, to its first byte, in seconds.
+        targets: In order.
+        api_key_set: One of them is there and has a key that this user may use.
+        created_at_ms: Since 1970.
+    """
+
+    id: int
+    name: str
+    display_name: str
+    is_sys: bool
+    managed: str
+    hide: bool
+    pick: str
+    sticky: str
+    on_exhausted: str
+    attempts: int
+    deadline: float
+    targets: tuple[RouteTarget, ...]
+    api_key_set: bool
+    created_at_ms: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Model:
     """A model as one user sees it.
 

@@ -384,6 +384,12 @@ static void explain_shows_every_target(void **state)
     }
     assert_int_equal(told.items[0].platform_id, 0);
     assert_string_equal(told.items[2].payer, "system");
+    /* Two names of one model are two targets, and one of them is asked first. */
+    made("ann", "twice", "A/One,A/m-1");
+    request.model = LB_STR("twice");
+    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    assert_true(told.items[0].chosen);
+    assert_false(told.items[1].chosen);
     /* Chosen for a slot. */
     OK(&h, choose("ann", "fast", "smart"));
     request = (struct lr_request){.user = LB_STR("ann"), .slot = LB_STR("fast")};

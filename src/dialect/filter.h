@@ -43,7 +43,7 @@ struct ld_filter_report {
                                  failed; whole: the end */
     bool failed;           /* an error event, response.failed, or an "error" that says something */
     bool told;             /* it was handed out: the caller knows, and needs no other error */
-    bool content;          /* output text (or tool arguments) came: the time to first token */
+    bool content;          /* the first of it came: text, reasoning or a tool call */
     uint64_t events;       /* of the platform that held data */
     uint64_t withheld;     /* bytes of the platform that were not forwarded */
     uint64_t added;        /* bytes between events that the platform forgot */

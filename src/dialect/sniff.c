@@ -79,7 +79,7 @@ void ld_sniff_reset(struct ld_sniff *sniff)
     sniff->started = sniff->deaf = sniff->copying = sniff->idle = false;
     sniff->error_inside = sniff->error_said = sniff->list = sniff->thing = false;
     sniff->complains = sniff->accuses = sniff->fine = sniff->has_number = false;
-    sniff->in_list = sniff->element = false;
+    sniff->in_list = sniff->element = sniff->tool = false;
     sniff->error_depth = 0;
     sniff->speaks = SPEAKS;
     sniff->type[0] = '\0';
@@ -416,6 +416,7 @@ static uint32_t reach_of(const struct ld_sniff *sniff)
     case NAME_RESPONSE:
     case NAME_MESSAGE:
     case NAME_DELTA:
+    case NAME_CONTENT_BLOCK:
         return 2;
     default:
         return 1;
@@ -445,6 +446,9 @@ static void open_level(struct ld_sniff *sniff, bool object)
 {
     if (object && sniff->depth == 2 && at_level(sniff, 1) == NAME_CHOICES)
         sniff->choices = true;
+    /* A call, in choices[].delta.tool_calls[], or what goes into a tool, in a content_block. */
+    sniff->tool |= object && ((sniff->depth == 5 && at_level(sniff, 4) == NAME_TOOL_CALLS) ||
+                              (sniff->depth == 2 && at_level(sniff, 1) == NAME_CONTENT_BLOCK));
     if (tells_error(sniff))
         sniff->error_inside = true;
     if (!object && sniff->depth == 1 && name_here(sniff) == NAME_DATA)

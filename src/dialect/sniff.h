@@ -37,6 +37,7 @@ struct ld_sniff {
                           an `error_code` of a failure */
     bool finish;       /* a finish_reason or stop_reason that names one */
     bool choices;      /* a top-level "choices" with at least one object */
+    bool tool;         /* a tool call begins, with or without arguments */
     bool whole;        /* the object was closed, or the list of objects */
     bool element;      /* an object of a list was closed */
     char type[LD_SNIFF_TYPE_SIZE]; /* top-level; "" if absent */

@@ -34,6 +34,16 @@ static void take_type(struct ld_filter_report *report, struct lb_str type)
     }
 }
 
+/* response.web_search_call.in_progress and others: a tool's, whether it has arguments or not. */
+static bool is_call(const char *type)
+{
+    const char *at = strchr(type, '_');
+
+    while (at != NULL && strncmp(at, "_call", 5) != 0)
+        at = strchr(at + 1, '_');
+    return at != NULL;
+}
+
 /* What describes a thing of a native path has an error of the thing's, not of this answer. */
 bool ld_tap_is_failed(const struct ld_tap *tap)
 {
@@ -49,7 +59,8 @@ void ld_tap_absorb(struct ld_tap *tap, struct lb_str event_type)
 
     report->failed |= ld_tap_is_failed(tap);
     report->finish |= sniff->finish;
-    report->content |= sniff->text_size > 0;
+    report->content |= sniff->text_size > 0 || sniff->tool ||
+                       (tap->rule == LD_USAGE_RESPONSES && is_call(sniff->type));
     report->output_size += sniff->text_size;
     if (sniff->usage_found &&
         ld_usage_read_text(&report->usage, tap->rule, &tap->parts, lb_buf_str(&sniff->usage))) {

@@ -155,9 +155,64 @@ static void text_that_came_after_the_usage_is_told_apart(void **state)
     end(&relay);
 }
 
+/* The first of an answer is text, reasoning or a tool call, though that has no arguments. */
+static void content_is_told_by_the_event_that_begins_it(void **state)
+{
+    static const struct {
+        enum ld_endpoint_id endpoint;
+        bool content;
+        const char *event;
+    } ROWS[] = {
+        {LD_ENDPOINT_CHAT, false,
+         "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}"},
+        {LD_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}"},
+        {LD_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{\"reasoning_content\":\"a\"}}]}"},
+        {LD_ENDPOINT_CHAT, true, "{\"choices\":[{\"delta\":{\"reasoning\":\"a\"}}]}"},
+        {LD_ENDPOINT_CHAT, true,
+         "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"c\",\"function\":{\"name\":\"f\","
+         "\"arguments\":\"\"}}]}}]}"},
+        {LD_ENDPOINT_CHAT, false,
+         "{\"choices\":[{\"delta\":{\"tool_calls\":[],\"function_call\":null}}]}"},
+        {LD_ENDPOINT_CHAT, false, "{\"tool_calls\":[{\"id\":\"c\"}],\"choices\":[]}"},
+        {LD_ENDPOINT_MESSAGES, false,
+         "{\"type\":\"content_block_start\",\"content_block\":{\"type\":\"text\",\"text\":\"\"}}"},
+        {LD_ENDPOINT_MESSAGES, false,
+         "{\"type\":\"content_block_start\",\"content_block\":{\"type\":\"thinking\","
+         "\"thinking\":\"\"}}"},
+        {LD_ENDPOINT_MESSAGES, true,
+         "{\"type\":\"content_block_start\",\"content_block\":{\"type\":\"tool_use\",\"id\":\"t\","
+         "\"name\":\"f\",\"input\":{}}}"},
+        {LD_ENDPOINT_MESSAGES, true,
+         "{\"type\":\"content_block_delta\",\"delta\":{\"thinking\":\"a\"}}"},
+        {LD_ENDPOINT_MESSAGES, false, "{\"type\":\"message_start\",\"message\":{\"content\":[]}}"},
+        {LD_ENDPOINT_RESPONSES, false,
+         "{\"type\":\"response.created\",\"response\":{\"output\":[]}}"},
+        {LD_ENDPOINT_RESPONSES, false, "{\"type\":\"response.output_item.added\",\"item\":{}}"},
+        {LD_ENDPOINT_RESPONSES, true,
+         "{\"type\":\"response.reasoning_summary_text.delta\",\"delta\":\"a\"}"},
+        {LD_ENDPOINT_RESPONSES, true, "{\"type\":\"response.web_search_call.in_progress\"}"},
+        {LD_ENDPOINT_RESPONSES, true,
+         "{\"type\":\"response.function_call_arguments.delta\",\"delta\":\"\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct relay relay;
+        begin(&relay, ROWS[i].endpoint, true);
+        start(&relay);
+        feed(&relay, LB_STR("data: "));
+        feed(&relay, lb_cstr(ROWS[i].event));
+        feed(&relay, LB_STR("\n\n"));
+        if (relay.tap.filter.report.content != ROWS[i].content)
+            fail_msg("%s", ROWS[i].event);
+        end(&relay);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(content_is_told_by_the_event_that_begins_it),
         cmocka_unit_test(an_end_is_named_and_an_error_says_something),
         cmocka_unit_test(text_that_came_after_the_usage_is_told_apart),
     };

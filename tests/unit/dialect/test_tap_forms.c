@@ -52,7 +52,7 @@ static const struct expected ANSWERS[] = {
          STOP LITELLM("{\"delta\":{\"content\":\"a\"}}"), NULL),
     CHAT(true, USAGE_358, true, false, false, false, true, 2, 0,
          STOP LITELLM("{\"delta\":{},\"finish_reason\":\"stop\"}"), NULL),
-    CHAT(true, USAGE_358, true, false, false, false, true, 2, 0,
+    CHAT(true, USAGE_358, true, false, false, true, true, 2, 0,
          STOP LITELLM("{\"delta\":{\"tool_calls\":[{\"id\":\"t\"}]}}"), NULL),
     CHAT(true, USAGE_358, true, false, false, false, true, 2, 0, STOP LITELLM("{\"more\":1}"),
          NULL),

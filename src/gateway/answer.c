@@ -9,6 +9,7 @@
 #include "gateway/attempt.h"
 #include "gateway/client.h"
 #include "gateway/request.h"
+#include "gateway/walk.h"
 #include "http/chunked.h"
 #include "http/coding.h"
 #include "http/write.h"
@@ -86,6 +87,13 @@ void lg_answer_head_end(struct lg_request *request, int64_t length)
     lh_write_end(out);
 }
 
+void lg_answer_take_back(struct lg_request *request)
+{
+    lg_count(request->worker, class_of(request->status), -1);
+    request->status = 0;
+    request->chunked = false;
+}
+
 /* ---- Whole answers --------------------------------------------------------------------------- */
 
 void lg_answer_whole(struct lg_request *request, struct lb_str type, struct lb_str body)
@@ -107,6 +115,21 @@ void lg_answer_whole(struct lg_request *request, struct lb_str type, struct lb_s
     if (!lg_client_write(client, slices, request->head_only ? 1 : 2))
         request->keep_alive = false;
     ln_conn_set_marks(client->conn, LG_OUT_CAP, LG_OUT_LOW);
+}
+
+/* Retry-After knows seconds only (RFC 9110 section 10.2.3); the OpenAI SDKs read both. */
+void lg_answer_retry(struct lg_request *request, enum ld_retry retry, int64_t wait_ms)
+{
+    struct lb_buf *out = &request->worker->out;
+
+    lg_walk_know_retry(request, &retry, &wait_ms);
+    if (wait_ms >= 0) {
+        lh_write_named_u64(out, LH_NAME("retry-after"), (uint64_t)(wait_ms + 999) / 1000);
+        lh_write_named_u64(out, LH_NAME("retry-after-ms"), (uint64_t)wait_ms);
+    }
+    if (retry != LD_RETRY_UNSAID)
+        lh_write_named(out, LH_NAME("x-should-retry"),
+                       retry == LD_RETRY_YES ? LB_STR("true") : LB_STR("false"));
 }
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
@@ -173,13 +196,8 @@ void lg_answer_error(struct lg_request *request)
         ld_error_body(lg_request_shape(request), &problem, body);
     }
     struct lb_buf *out = lg_answer_head(request, problem.http_status);
-    if (err->retry_after_ms > 0 || problem.retry_after) {
-        int64_t wait = err->retry_after_ms > 0 ? err->retry_after_ms : 1000;
-        lh_write_named_u64(out, LH_NAME("retry-after"), (uint64_t)(wait + 999) / 1000);
-    }
-    if (problem.retry != LD_RETRY_UNSAID)
-        lh_write_named(out, LH_NAME("x-should-retry"),
-                       problem.retry == LD_RETRY_YES ? LB_STR("true") : LB_STR("false"));
+    int64_t wait = problem.retry_after ? 1000 : -1;
+    lg_answer_retry(request, problem.retry, err->retry_after_ms > 0 ? err->retry_after_ms : wait);
     if (problem.http_status == 401)
         lh_write_named(out, LH_NAME("www-authenticate"), LB_STR("Bearer"));
     if (problem.http_status == 405)

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "dialect/error_write.h"
 
 struct lg_client;
 struct lg_request;
@@ -25,6 +26,15 @@ bool lg_answer_to_pages(const struct lg_request *request);
 struct lb_buf *lg_answer_head(struct lg_request *request, int status);
 /* Ends it with its framing; `length` < 0: chunked, or until the close for HTTP/1.0. */
 void lg_answer_head_end(struct lg_request *request, int64_t length);
+
+/* The head that was begun has not left, and will not: another may be written. */
+void lg_answer_take_back(struct lg_request *request);
+
+/*
+ * What the head says of trying again: `wait_ms` is how long (-1: unsaid), unless a route knows
+ * better.
+ */
+void lg_answer_retry(struct lg_request *request, enum ld_retry retry, int64_t wait_ms);
 
 /* A whole answer: head begun by lg_answer_head, `body` and its type. */
 void lg_answer_whole(struct lg_request *request, struct lb_str type, struct lb_str body);

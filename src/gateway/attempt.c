@@ -8,6 +8,8 @@
 #include "dialect/usage.h"
 #include "gateway/request.h"
 #include "gateway/signing.h"
+#include "gateway/walk.h"
+#include "gateway/window.h"
 #include "ledger/ledger.h"
 #include "upstream/exchange.h"
 
@@ -31,6 +33,7 @@ struct lg_attempt *lg_attempt_open(struct lg_request *request)
 bool lg_attempt_repeat(struct lg_request *request)
 {
     struct lg_attempt *last = request->attempt;
+    request->error = NULL;
     struct lg_attempt *attempt = lg_attempt_open(request);
 
     if (attempt == NULL)
@@ -39,6 +42,11 @@ bool lg_attempt_repeat(struct lg_request *request)
     attempt->is_repeat = true;
     attempt->without_options = last->next == LO_NEXT_WITHOUT_OPTIONS;
     attempt->may_teach = last->may_teach;
+    attempt->may_move = last->may_move;
+    attempt->candidate = last->candidate;
+    attempt->pass = last->pass;
+    attempt->in_cells = last->in_cells;
+    attempt->is_moved = last->is_moved;
     lg_attempt_close(last);
     return true;
 }
@@ -56,20 +64,26 @@ void lg_attempt_drop_deferred(struct lg_attempt *attempt)
     attempt->deferred = NULL;
 }
 
-void lg_attempt_close(struct lg_attempt *attempt)
+void lg_attempt_let_go(struct lg_attempt *attempt)
 {
-    if (attempt == NULL)
-        return;
     if (attempt->exchange != NULL)
         lu_exchange_forget(attempt->exchange);
     attempt->exchange = NULL;
     lg_attempt_drop_deferred(attempt);
-    lb_buf_free(&attempt->refusal);
+    lg_window_left(attempt);
     lg_signing_free(attempt->signing);
     attempt->signing = NULL;
     if (attempt->filter != NULL)
         ld_filter_free(attempt->filter);
     attempt->filter = NULL;
+}
+
+void lg_attempt_close(struct lg_attempt *attempt)
+{
+    if (attempt == NULL)
+        return;
+    lg_attempt_let_go(attempt);
+    lb_buf_free(&attempt->refusal);
 }
 
 bool lg_attempt_has_ended(const struct lg_attempt *attempt)
@@ -95,7 +109,7 @@ struct lo_verdict lg_attempt_judge(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
     const struct lb_host *host = request->worker->host;
-    const struct lo_outcome outcome = {
+    struct lo_outcome outcome = {
         .ended = request->error != NULL ? request->error->status : LLMGR_OK,
         .host = request->worker->host,
         .http_status = attempt->upstream_status,
@@ -104,9 +118,15 @@ struct lo_verdict lg_attempt_judge(struct lg_request *request)
         .answer_has_begun = attempt->head_left,
         .asked_usage = attempt->asks_usage,
         .options_have_more = attempt->options_have_more,
+        .retry_after_ms = attempt->retry_after_ms,
     };
-    const struct lo_verdict verdict = lo_judge(&outcome);
+    if (request->walk != NULL)
+        lg_walk_outcome(request, &outcome);
+    struct lo_verdict verdict = lo_judge(&outcome);
 
+    lg_walk_judge(request, &verdict);
+    attempt->fault = verdict.fault;
+    lg_count(request->worker, (enum lg_metric)(LG_METRIC_FAULT_NONE + (int)verdict.fault), 1);
     attempt->next = verdict.next;
     if (host->log_level >= LLMGR_LOG_DEBUG)
         lb_debug(host, "%.*s: attempt %u at platform %lld: fault %s, %s", (int)request->id.size,

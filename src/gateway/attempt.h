@@ -23,9 +23,11 @@
 #include "dialect/abridge.h"
 #include "dialect/signer.h"
 #include "resolve/resolve.h"
+#include "routing/health.h"
 #include "routing/verdict.h"
 
 struct ld_filter;
+struct lg_held;
 struct lg_request;
 struct lg_signing;
 struct lu_exchange;
@@ -58,6 +60,7 @@ struct lg_attempt {
     struct lr_target target;
     enum ld_signed_family family; /* of the ids in the answer, if it `signs` them */
     bool signs;
+    bool may_move; /* another candidate of its route could follow, and nothing has left: window.h */
     bool is_repeat; /* the same as before, at the same target: OWN and OPEN have been passed */
     bool without_options;   /* stream_options are left out: the attempt before failed by them */
     bool may_teach;         /* if it succeeds without, that holds for other callers too */
@@ -73,23 +76,32 @@ struct lg_attempt {
     bool is_astray;   /* no events came where ours are events: nothing of it leaves */
     bool is_draining; /* the stream has told its end: that of the body is waited for briefly */
     bool is_whole;    /* LAST: our answer gets its proper end */
+    bool window_over; /* just now; what follows has not been seen to */
+    bool could_stay;  /* the connection, before our head was written */
 
     /* Its record. */
     bool has_room;         /* in the journal; used up or given back when it is settled */
+    bool in_cells;         /* its end is awaited by routing/health.h, */
+    bool is_moved;         /* and by routing/budget.h */
+    bool is_unsent;        /* nothing of it has reached the platform, that is certain */
     uint8_t room_looks;    /* how often the journal was asked in vain */
     llmgr_end_state end;   /* from the moment on that nothing more comes */
     int upstream_status;   /* 0: no head came */
-    enum lo_next next;     /* what follows it */
+    enum lo_fault fault;   /* whose it was that it failed, */
+    enum lo_next next;     /* and what follows it */
     int64_t sent_at;       /* loop time, ms; */
     int64_t sent_ms;       /* wall clock */
     int64_t first_byte_at; /* loop time; -1: none came */
     int64_t retry_after_ms;
+    struct lo_candidate candidate; /* of a route: in_cells */
+    struct lo_pass pass;
 
     /* On its way. */
     struct lu_exchange *exchange; /* NULL: none yet, or it has ended */
     struct ld_filter *filter;     /* of an answer; NULL: none came */
     struct lg_signing *signing;   /* behind the filter; NULL: nothing is signed */
     struct lg_deferred *deferred; /* in the arena; NULL: our head waits for nothing */
+    struct lg_held *held;         /* by the window; NULL: nothing is */
     struct lb_buf refusal;        /* an error's body, or what was kept of it */
     struct ld_abridge abridge;    /* what is */
 };
@@ -102,7 +114,7 @@ bool lg_attempt_repeat(struct lg_request *request);
 /* Does none follow, whatever comes? What another would need of the request is kept until then. */
 static inline bool lg_attempt_is_last(const struct lg_attempt *attempt)
 {
-    return !attempt->asks_usage || attempt->came == LG_CAME_ANSWER;
+    return !attempt->may_move && (!attempt->asks_usage || attempt->came == LG_CAME_ANSWER);
 }
 
 /* Nothing more comes of it. */
@@ -124,7 +136,9 @@ struct lo_verdict lg_attempt_judge(struct lg_request *request);
 void lg_attempt_settle(struct lg_request *request);
 /* Our head waits no longer. */
 void lg_attempt_drop_deferred(struct lg_attempt *attempt);
-/* Gives back what it holds outside of the arena. NULL is fine, and so is twice. */
+/* Gives back what it holds outside of the arena, but for the refusal's words. */
+void lg_attempt_let_go(struct lg_attempt *attempt);
+/* The same with them. NULL is fine, and so is twice. */
 void lg_attempt_close(struct lg_attempt *attempt);
 
 #endif

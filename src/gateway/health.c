@@ -12,6 +12,7 @@
 #include "library/library.h"
 #include "management/call.h"
 #include "manager/manager.h"
+#include "routing/health.h"
 
 void lg_run_healthz(const struct lg_shared *shared, struct lp_call *call)
 {
@@ -140,6 +141,9 @@ static void write_process(const struct lg_shared *shared, struct lb_buf *out)
              "the database went back in time or was another one, and all was read anew", out);
     lb_buf_addf(out, "llmgr_database_history_resets_total %llu\n",
                 (unsigned long long)lm_history_resets(shared->manager->manager));
+    add_head("llmgr_cells_cooled", "gauge",
+             "keys, accounts, models and platforms that no route uses at the moment", out);
+    lb_buf_addf(out, "llmgr_cells_cooled %u\n", lo_health_cooled(shared->health));
     add_head("llmgr_ready", "gauge", "1 if the server takes new requests", out);
     lb_buf_addf(out, "llmgr_ready %d\n", unready(shared) == NULL);
 }

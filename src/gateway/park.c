@@ -8,6 +8,7 @@
 #include "gateway/attempt.h"
 #include "gateway/own.h"
 #include "gateway/request.h"
+#include "gateway/walk.h"
 #include "upstream/exchange.h"
 
 static char *move_text(char *to, struct lb_str *text)
@@ -25,7 +26,8 @@ static bool is_needed(const struct lg_request *request)
     const struct lg_attempt *attempt = request->attempt;
 
     return lu_exchange_stats(attempt->exchange)->sent_at < 0 || request->error != NULL ||
-           request->job != NULL || request->block == NULL || lg_own_holds(request->own);
+           request->job != NULL || request->block == NULL || lg_own_holds(request->own) ||
+           attempt->may_move;
 }
 
 /* Nothing of what the arena held is asked for any more. */
@@ -35,6 +37,7 @@ static void forget(struct lg_request *request)
     request->model = request->match.path = request->match.rest = lb_str(NULL, 0);
     request->match.param_count = 0;
     request->ask = NULL;
+    lg_walk_close(request);
     lg_own_free(request);
     request->own = NULL;
 }

@@ -91,11 +91,19 @@ enum lg_verdict lg_refusal_judge(struct lg_request *request)
         attempt->may_teach = may_teach(request);
         return LG_NEXT;
     }
+    lg_refusal_words(request);
+    return request->error == NULL ? LG_DONE : LG_FAIL;
+}
+
+void lg_refusal_words(struct lg_request *request)
+{
+    const struct lg_attempt *attempt = request->attempt;
+
+    if (request->error != NULL || attempt->came != LG_CAME_REFUSAL)
+        return;
     /* Their word about our key must not read like a word about the caller's token. */
-    if (!attempt->head_left && verdict.fault != LO_FAULT_KEY)
-        return LG_DONE;
-    fill_error(request);
-    return LG_FAIL;
+    if (attempt->head_left || attempt->fault == LO_FAULT_KEY)
+        fill_error(request);
 }
 
 /* ---- What is told ---------------------------------------------------------------------------- */
@@ -107,9 +115,11 @@ void lg_refusal_tell(struct lg_request *request)
     enum ld_shape shape = lg_request_shape(request);
     struct lb_str said = lb_buf_str(&attempt->refusal);
     struct lb_buf *body = &request->worker->words;
-    int http_status = attempt->upstream_status < 600 ? attempt->upstream_status : 502;
+    int http_status = attempt->upstream_status;
     struct ld_problem problem;
 
+    if (http_status < 300 || http_status >= 600) /* an error inside of a 200 is one here */
+        http_status = 502;
     ld_problem_of_http(http_status, &problem);
     lb_buf_reset(body);
     if (ld_error_fits(shape, said))
@@ -121,13 +131,8 @@ void lg_refusal_tell(struct lg_request *request)
         return;
     }
     lg_refusal_mask(request, body->data, body->size);
-    struct lb_buf *out = lg_answer_head(request, http_status);
-    if (attempt->retry_after_ms >= 0)
-        lh_write_named_u64(out, LH_NAME("retry-after"),
-                           (uint64_t)(attempt->retry_after_ms + 999) / 1000);
-    if (problem.retry != LD_RETRY_UNSAID)
-        lh_write_named(out, LH_NAME("x-should-retry"),
-                       problem.retry == LD_RETRY_YES ? LB_STR("true") : LB_STR("false"));
+    (void)lg_answer_head(request, http_status);
+    lg_answer_retry(request, problem.retry, attempt->retry_after_ms);
     lg_answer_whole(request, LB_STR("application/json"), lb_buf_str(body));
 }
 

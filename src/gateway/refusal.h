@@ -21,6 +21,8 @@ void lg_refusal_mask(void *request, char *text, size_t size);
 void lg_refusal_astray(struct lg_request *request);
 /* RELAY: all of it is here. Does another attempt follow? If not, in whose words is it told? */
 enum lg_verdict lg_refusal_judge(struct lg_request *request);
+/* What the caller is to hear of it, if nothing better comes: request->error, or the words are. */
+void lg_refusal_words(struct lg_request *request);
 /* FINISH: the platform's own words, in the endpoint's shape, are the answer; or request->error. */
 void lg_refusal_tell(struct lg_request *request);
 

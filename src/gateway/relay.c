@@ -20,6 +20,7 @@
 #include "gateway/relay_head.h"
 #include "gateway/signing.h"
 #include "gateway/upload.h"
+#include "gateway/window.h"
 #include "gateway/work.h"
 #include "http/chunked.h"
 #include "http/write.h"
@@ -89,8 +90,12 @@ static void ping_again(struct lg_request *request)
 
 void lg_relay_start(struct lg_request *request)
 {
-    if (lg_ask_stream(request->ask) && lg_request_endpoint(request)->streams &&
-        !lg_own_holds(request->own))
+    if (!lg_ask_stream(request->ask) || !lg_request_endpoint(request)->streams ||
+        lg_own_holds(request->own))
+        return;
+    if (request->attempt->may_move)
+        lg_window_watch(request);
+    else
         ping_again(request);
 }
 
@@ -114,6 +119,7 @@ static void write_head(struct lg_request *request, const struct lh_head *head)
 {
     struct lg_attempt *attempt = request->attempt;
     const struct lg_deferred *deferred = attempt->deferred;
+    attempt->could_stay = request->keep_alive;
     struct lb_buf *out = lg_answer_head(request, attempt->upstream_status);
     struct lb_str type = head != NULL ? lh_head_get(head, LH_HEADER_CONTENT_TYPE) : deferred->type;
     int64_t length = head != NULL ? lg_relay_length(attempt, head) : deferred->length;
@@ -239,8 +245,10 @@ static void flush_out(struct lg_request *request, bool last)
     char size[LH_CHUNK_HEAD_MAX];
     size_t count = 0, total = 0;
 
+    if (lg_window_is_open(attempt) && lg_window_hold(request))
+        return;
     if (!attempt->head_left)
-        slices[count++] = lb_buf_str(&worker->out);
+        slices[count++] = lg_window_release(request);
     attempt->head_left = true;
     for (size_t i = 0; i < worker->pass_count; i++)
         total += worker->pass[i].size;
@@ -262,6 +270,7 @@ static void flush_out(struct lg_request *request, bool last)
         lg_signing_left(attempt->signing);
     if (count > 0)
         (void)lg_client_write(request->client, slices, count);
+    lg_window_left(attempt);
 }
 
 /*
@@ -374,6 +383,8 @@ static void gather_last(struct lg_request *request)
     if (!attempt->is_known)
         decide_answer(request);
     pass_slices(request, &out, lb_str(NULL, 0));
+    if (lg_window_is_open(attempt) && !lg_window_end(request))
+        return;
     if (attempt->is_astray) {
         if (!attempt->head_left)
             flush_out(request,
@@ -438,6 +449,14 @@ static void watch_end(struct lg_request *request)
         ping_again(request);
 }
 
+/* The window is over: the silence of a stream begins to count. */
+static void end_window(struct lg_request *request)
+{
+    request->attempt->window_over = false;
+    if (request->attempt->filter->stream)
+        ping_again(request);
+}
+
 static void on_batch(struct lu_exchange *exchange, void *context, bool is_complete)
 {
     struct lg_request *request = lg_request_of(context);
@@ -459,8 +478,17 @@ static void on_batch(struct lu_exchange *exchange, void *context, bool is_comple
         lg_relay_fail(request, LLMGR_ERR_PROTOCOL, N_("the platform's error does not end"));
         return;
     }
+    if (lg_window_is_open(attempt)) {
+        enum lg_window_state state = lg_window_look(request);
+        if (state == LG_WINDOW_FAILED)
+            lg_request_run(request);
+        if (state != LG_WINDOW_OVER)
+            return;
+    }
     if (attempt->deferred == NULL && (!attempt->head_left || request->worker->pass_count > 0))
         flush_out(request, false);
+    if (attempt->window_over)
+        end_window(request);
     watch_end(request);
     release_body(request);
     if (!attempt->is_astray)
@@ -473,7 +501,7 @@ static void on_end(struct lu_exchange *exchange, void *context, const struct llm
     struct lg_request *request = lg_request_of(context);
     struct lg_attempt *attempt = request->attempt;
 
-    (void)exchange;
+    attempt->is_unsent = lu_exchange_stats(exchange)->connected_at < 0;
     attempt->exchange = NULL;
     if (err->status == LLMGR_OK || lg_attempt_has_ended(attempt)) {
         complete_answer(request);

@@ -74,6 +74,7 @@ static void show_decision(const struct lg_request *request, struct lb_buf *out)
     lh_write_named_u64(out, LH_NAME("x-llmgr-platform-id"), (uint64_t)target->platform_id);
     lh_write_named(out, LH_NAME("x-llmgr-model"), target->model_name);
     lh_write_named(out, LH_NAME("x-llmgr-payer"), lb_cstr(lm_payer_name(target->payer)));
+    lh_write_named_u64(out, LH_NAME("x-llmgr-attempts"), request->attempts);
 }
 
 void lg_relay_shown_fields(const struct lg_request *request, const struct lh_head *head,

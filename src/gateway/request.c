@@ -7,6 +7,7 @@
  *      \_______\______\_____\____\_____\_____\____\____\______\____\____\___^ |
  *                 FAIL or DONE (nothing more is to come)   ^                    |
  *                                          AGAIN (one more attempt) ------------+
+ *                                  ANEW (whose target is to be found)
  *
  * Whatever happens, a request passes SETTLE once for each attempt, and FINISH exactly once.
  */
@@ -55,6 +56,9 @@ static bool advance_step(struct lg_request *request)
         return true;
     case LG_AGAIN:
         move_to(request, LG_STEP_ADMIT);
+        return true;
+    case LG_ANEW:
+        move_to(request, LG_STEP_TARGET);
         return true;
     case LG_FAIL:
     case LG_DONE:

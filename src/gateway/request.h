@@ -5,7 +5,7 @@
  *   NEXT  go on with the next step          WAIT  something will call lg_request_run again
  *   FAIL  request->error says why: SETTLE, then FINISH tells it in the endpoint's dialect
  *   DONE  no more is to come, or the client is gone: SETTLE, then FINISH
- *   AGAIN from SETTLE only: one more attempt has opened, from ADMIT on
+ *   AGAIN from SETTLE only: one more attempt has opened, from ADMIT on; ANEW: from TARGET on
  *
  * Only move() in request.c changes request->step, and traces it at level debug.
  *
@@ -39,6 +39,7 @@ struct lg_hold;
 struct lg_job;
 struct lg_own;
 struct lg_upload;
+struct lg_walk;
 
 /* XX(NAME, function) in the order of the way. */
 #define LG_STEP_MAP(XX)                                                                            \
@@ -64,7 +65,7 @@ enum lg_step {
         LG_STEP_COUNT
 };
 
-enum lg_verdict { LG_NEXT, LG_WAIT, LG_FAIL, LG_DONE, LG_AGAIN };
+enum lg_verdict { LG_NEXT, LG_WAIT, LG_FAIL, LG_DONE, LG_AGAIN, LG_ANEW };
 
 enum {
     LG_REQUEST_MAGIC = 0x6c677271,
@@ -124,6 +125,7 @@ struct lg_request {
 
     /* Where it goes. */
     struct lg_attempt *attempt; /* the one under way, or the last; NULL: none has opened */
+    struct lg_walk *walk;       /* over the targets of a route; in the arena; NULL: it names none */
     struct lg_own *own;         /* whose is what it names; in the arena; NULL: nothing to ask */
     struct lg_job *job;         /* off the loop: a look-up or a handler; in the arena */
     uint64_t user_gauge;        /* counted in; 0: not */

@@ -28,6 +28,9 @@ struct lg_settings {
     int64_t write_timeout_ms;     /* a client that takes nothing of its answer */
     int64_t freshness_wait_ms;    /* for word from the database */
     int64_t ping_ms;              /* silence on a stream before a keep-alive; 0: never */
+    size_t window_max;            /* bytes of an answer that are held until its first content */
+    uint32_t window_events;       /* and events */
+    int64_t first_content_ms;     /* of a stream, where another candidate could follow */
     unsigned streams_per_user;    /* requests under way at once; 0: no limit */
     unsigned streams_per_token;
     unsigned connections_per_address;

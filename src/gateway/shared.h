@@ -19,6 +19,8 @@
 struct lb_gauge;
 struct lb_log_file;
 struct ln_share;
+struct lo_budget;
+struct lo_health;
 struct lg_worker;
 struct ll_ledger;
 struct llmgr;
@@ -41,6 +43,8 @@ struct lg_shared {
     struct lb_log_file *log;              /* the access log */
     struct lb_gauge *gauge;               /* requests under way, of users and tokens */
     struct lb_gauge *addresses;           /* connections */
+    struct lo_health *health;             /* what is known to be broken */
+    struct lo_budget *budget;             /* of repetitions, and of what moves on from it */
     struct ln_share *bodies;              /* bytes of memory */
     struct ln_share *looks;               /* threads */
     const struct lp_config_hooks *config; /* NULL: there is no file */

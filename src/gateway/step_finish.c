@@ -12,6 +12,7 @@
 #include "gateway/relay.h"
 #include "gateway/request.h"
 #include "gateway/upload.h"
+#include "gateway/walk.h"
 #include "gateway/work.h"
 
 /* What a platform said. */
@@ -68,6 +69,7 @@ static void skip_body(struct lg_request *request)
 static void give_back(struct lg_request *request)
 {
     lg_attempt_close(request->attempt);
+    lg_walk_close(request);
     lg_upload_free(request);
     lg_own_free(request);
 }

@@ -41,6 +41,7 @@ static void fill_call(struct lg_request *request, struct lp_call *call)
         .manager = worker->shared->manager,
         .arena = &request->arena,
         .config = worker->shared->config,
+        .health = worker->shared->health,
         .method = request->match.route->method,
         .admin_only = request->match.route->scope == LY_SCOPE_ADMIN,
         .head = request->head,

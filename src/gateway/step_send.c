@@ -11,6 +11,7 @@
 #include "gateway/relay.h"
 #include "gateway/request.h"
 #include "gateway/upload.h"
+#include "gateway/walk.h"
 #include "net/policy.h"
 #include "upstream/exchange.h"
 
@@ -51,6 +52,8 @@ static llmgr_status start(struct lg_request *request, struct llmgr_error *err)
         .key_context = request,
         .timeouts = request->settings->upstream,
     };
+    if (request->walk != NULL)
+        lg_walk_limit(request, &sent.timeouts);
     if (request->streams_body)
         lg_upload_frame(request, &sent);
     return lu_exchange_start(request->worker->pool, &sent, &lg_relay_face, request,

@@ -6,24 +6,35 @@
 #include "base/concurrency.h"
 #include "gateway/attempt.h"
 #include "gateway/identity.h"
+#include "gateway/refusal.h"
 #include "gateway/request.h"
+#include "gateway/walk.h"
+#include "gateway/window.h"
 
-/* True: another attempt is open. */
-static bool settle(struct lg_request *request)
+/* NEXT: no other attempt follows. */
+static enum lg_verdict settle(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
 
     if (request->gone && !attempt->is_whole)
         attempt->end =
             lg_attempt_has_ended(attempt) ? lg_attempt_end(attempt) : LLMGR_END_CLIENT_GONE;
+    if (lg_window_is_open(attempt))
+        lg_window_drop(request);
     lg_attempt_settle(request);
-    if (attempt->next == LO_NEXT_NOTHING || request->gone)
-        return false;
-    request->error = NULL;
-    if (lg_attempt_repeat(request))
-        return true;
-    (void)lg_request_fail_memory(request);
-    return false;
+    if (attempt->next == LO_NEXT_NOTHING || request->gone) {
+        lg_walk_end(request);
+        lg_walk_tell(request);
+        return LG_NEXT;
+    }
+    const bool is_same = attempt->next == LO_NEXT_WITHOUT_OPTIONS;
+    if (!is_same)
+        lg_refusal_words(request); /* should none that follows say better */
+    if (!(is_same ? lg_attempt_repeat(request) : lg_walk_next(request))) {
+        (void)lg_request_fail_memory(request);
+        return LG_NEXT;
+    }
+    return request->attempt->target.platform_id != 0 ? LG_AGAIN : LG_ANEW;
 }
 
 static void leave(struct lg_request *request)
@@ -42,8 +53,8 @@ enum lg_verdict lg_step_settle(struct lg_request *request)
     ln_timer_stop(&request->ping);
     if (request->attempt == NULL && request->head != NULL)
         lg_identity_hide(request->head); /* of requests that never were identified */
-    if (request->attempt != NULL && settle(request))
-        return LG_AGAIN;
-    leave(request);
-    return LG_NEXT;
+    enum lg_verdict verdict = request->attempt != NULL ? settle(request) : LG_NEXT;
+    if (verdict == LG_NEXT)
+        leave(request);
+    return verdict;
 }

@@ -11,6 +11,7 @@
 #include "gateway/attempt.h"
 #include "gateway/follow.h"
 #include "gateway/shown_ids.h"
+#include "gateway/walk.h"
 #include "gateway/work.h"
 #include "manager/manager.h"
 
@@ -78,6 +79,20 @@ static enum lg_verdict start_load(struct lg_request *request)
     return lg_work_start_bounded(request, load_profile, loaded, drop_load, load);
 }
 
+/* One of the targets of the route that it names. */
+static enum lg_verdict walk(struct lg_request *request)
+{
+    bool miss = false;
+
+    enum lg_verdict verdict = lg_walk_target(request, &miss);
+    return miss ? start_load(request) : verdict;
+}
+
+static enum lg_verdict begin_walk(struct lg_request *request, const struct lm_route *route)
+{
+    return lg_walk_begin(request, route, lg_shown_platform(request));
+}
+
 static enum lg_verdict resolve(struct lg_request *request)
 {
     struct lg_worker *worker = request->worker;
@@ -85,19 +100,30 @@ static enum lg_verdict resolve(struct lg_request *request)
     enum lr_view_result result = LR_VIEW_DONE;
     const struct lr_request asked = {
         .user = request->caller.user, .model = request->model, .platform_id = request->platform_id};
+    const struct lm_route *route = NULL;
 
     struct lg_attempt *attempt =
         request->attempt != NULL ? request->attempt : lg_attempt_open(request);
     if (attempt == NULL)
         return lg_request_fail_memory(request);
     lr_view_refresh(worker->view);
-    llmgr_status status =
-        lr_view_resolve(worker->view, &asked, &request->arena, &attempt->target, &result, &err);
+    if (request->walk != NULL)
+        return walk(request);
+    llmgr_status status = lr_view_route(worker->view, &asked, &route, &result, &err);
+    if (status == LLMGR_OK && result == LR_VIEW_DONE && route != NULL)
+        return begin_walk(request, route) == LG_NEXT ? walk(request) : LG_FAIL;
+    if (status == LLMGR_OK && result == LR_VIEW_DONE)
+        status =
+            lr_view_resolve(worker->view, &asked, &request->arena, &attempt->target, &result, &err);
     if (status == LLMGR_ERR_NOT_FOUND && request->platform_id != 0)
         return lg_shown_refuse(request); /* a platform that this caller does not see */
     if (status != LLMGR_OK)
         return lg_request_fail_with(request, &err);
-    return result == LR_VIEW_MISS ? start_load(request) : LG_NEXT;
+    if (result == LR_VIEW_MISS)
+        return start_load(request);
+    if (attempt->target.key_count > 1 && request->platform_id == 0)
+        return begin_walk(request, NULL) == LG_NEXT ? walk(request) : LG_FAIL;
+    return LG_NEXT;
 }
 
 static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_status status)

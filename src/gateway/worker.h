@@ -18,6 +18,7 @@
 #include "http/head.h"
 #include "net/loop.h"
 #include "net/share.h"
+#include "routing/verdict.h"
 
 struct lg_client_events;
 struct lg_request;
@@ -45,7 +46,8 @@ enum lg_histogram_id {
     LG_HISTOGRAM_COUNT
 };
 
-enum { LG_PASS_MAX = 13 }; /* LN_SLICES_MAX, beside head, chunk head and tail */
+/* LN_SLICES_MAX, beside head, chunk head, what a window held (window.h) and tail. */
+enum { LG_PASS_MAX = 12 };
 
 /* Upper bounds 1, 2, 4, ... 2^19 ms and one for what is beyond. */
 enum { LG_BUCKETS = 21 };
@@ -121,7 +123,7 @@ struct lg_worker {
     unsigned body_count;
     size_t purse; /* bytes of the portion that are not spent */
     struct ln_portion purse_portion;
-    struct lb_str pass[LG_PASS_MAX]; /* payload of one read on its way out */
+    struct lb_str pass[LG_PASS_MAX + 1]; /* payload of one read on its way out */
     size_t pass_count;
     bool pass_short_lived;         /* some of it lives only until the filter is fed again */
     struct llmgr_error last_error; /* of a request without memory for its own */

@@ -17,6 +17,7 @@
 #include "llmgr.h"
 
 struct llmgr;
+struct lo_health;
 
 enum lp_caller_kind {
     LP_CALLER_NONE,   /* PUBLIC routes, before or without a token */
@@ -51,6 +52,7 @@ struct lp_call {
     /* What is asked. */
     struct llmgr *manager;
     const struct lp_config_hooks *config; /* NULL: there is no configuration file */
+    struct lo_health *health;             /* the process's */
     struct lb_arena *arena;               /* the request's; the handler's alone while it runs */
     enum lh_method method;
     bool admin_only;            /* the route asks for an administrator */

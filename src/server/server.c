@@ -21,6 +21,8 @@
 #include "ledger/segment.h"
 #include "library/library.h"
 #include "net/share.h"
+#include "routing/budget.h"
+#include "routing/health.h"
 #include "server/keeper.h"
 #include "server/sockets.h"
 
@@ -98,6 +100,8 @@ static llmgr_status fill_shared(struct le_server *server, struct llmgr *manager,
         .manager = manager,
         .gauge = lb_gauge_new(server->host),
         .addresses = lb_gauge_new(server->host),
+        .health = lo_health_new(server->host, &(struct lo_health_options){0}),
+        .budget = lo_budget_new(server->host, 0),
         .bodies = ln_share_new(server->host, options->settings.bodies_max),
         .looks = ln_share_new(server->host, lg_body_looks(uv_available_parallelism())),
         .config = options->config,
@@ -111,7 +115,7 @@ static llmgr_status fill_shared(struct le_server *server, struct llmgr *manager,
         .server = server,
     };
     bool whole = shared->gauge != NULL && shared->addresses != NULL && shared->bodies != NULL &&
-                 shared->looks != NULL;
+                 shared->looks != NULL && shared->health != NULL && shared->budget != NULL;
     return whole ? copy_tls(server, options, err) : lb_fail_memory(err);
 }
 

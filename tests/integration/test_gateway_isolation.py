@@ -28,6 +28,7 @@ CALLS = {
     'addModel': {'model_name': 'planted'},
     'changeModel': {'display_name': 'stolen', 'model_hide': True},
     'setSelection': {'platform_id': 0, 'model_id': 0},
+    'listCells': None, 'resetCell': None,
     'listAliases': None, 'setAlias': {'target': 'stolen'}, 'deleteAlias': None,
     'listRoutes': None, 'getRoute': None, 'deleteRoute': None,
     'addRoute': {'name': 'new', 'targets': [{'model': 'planted/model'}]},
@@ -37,7 +38,8 @@ CALLS = {
 }
 ABSENT = 987654
 # What a path names beside numbers. Of these, each user has his own.
-NAMES = {'slot': 'main', 'id': 'canary-model', 'alias': 'canary-alias', 'header': 'x-canary'}
+NAMES = {'slot': 'main', 'id': 'canary-model', 'alias': 'canary-alias', 'header': 'x-canary',
+         'cell_id': '12345'}
 ANN = 'canary-ann'
 
 

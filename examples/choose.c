@@ -55,7 +55,7 @@ static llmgr_status add_own_platform(struct llmgr *manager, const char *user,
         return status;
     struct llmgr_model model;
     status = llmgr_model_add(manager, user, platform.platform_id, "my-model", "My model", NULL,
-                             &model, err);
+                             LLMGR_MODEL_UNKNOWN, &model, err);
     if (status == LLMGR_OK) {
         status =
             llmgr_selection_save(manager, user, NULL, platform.platform_id, model.model_id, err);

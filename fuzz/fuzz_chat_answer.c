@@ -42,8 +42,10 @@ static void check_models(const struct lb_host *host, struct lb_str body)
 
     if (ld_models_read(host, body, &probe, NULL) != LLMGR_OK)
         return;
-    for (size_t i = 0; i < probe.count; i++)
+    for (size_t i = 0; i < probe.count; i++) {
         FUZZ_CHECK(probe.models[i].id[0] != '\0' && probe.models[i].raw[0] == '{');
+        FUZZ_CHECK(llmgr_model_kind_name(probe.models[i].kind) != NULL);
+    }
     ld_probe_clear(&probe);
 }
 

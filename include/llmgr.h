@@ -448,7 +448,32 @@ llmgr_platform_set_header(struct llmgr *manager, const char *user, int64_t platf
 
 /* ---- Models ---------------------------------------------------------------------------------- */
 
-/* One row of the flat list that a front end renders; the seed's fields, and model_hide. */
+/* What a model is for: XX(NAME, number, "name"). Told by people or a platform's list, not guessed.
+ */
+#define LLMGR_MODEL_KIND_MAP(XX)                                                                   \
+    XX(UNKNOWN, 0, "unknown")             /* nobody has said; it is taken for one that chats */    \
+    XX(CHAT, 1, "chat")                   /* answers messages */                                   \
+    XX(COMPLETION, 2, "completion")       /* continues a text, and knows no messages */            \
+    XX(EMBEDDING, 3, "embedding")         /* texts to vectors */                                   \
+    XX(RERANK, 4, "rerank")               /* sorts documents by a question */                      \
+    XX(IMAGE, 5, "image")                 /* makes pictures */                                     \
+    XX(VIDEO, 6, "video")                 /* makes films */                                        \
+    XX(SPEECH, 7, "speech")               /* text to speech */                                     \
+    XX(TRANSCRIPTION, 8, "transcription") /* speech to text */                                     \
+    XX(MODERATION, 9, "moderation")       /* judges what may be said */
+
+typedef enum llmgr_model_kind {
+#define LLMGR_MODEL_KIND_ENUM(name, number, text) LLMGR_MODEL_##name = number,
+    LLMGR_MODEL_KIND_MAP(LLMGR_MODEL_KIND_ENUM)
+#undef LLMGR_MODEL_KIND_ENUM
+} llmgr_model_kind;
+
+/* "unknown", "chat", …; NULL for a number that is no kind. Static. */
+LLMGR_API const char *llmgr_model_kind_name(llmgr_model_kind kind);
+/* The kind of that name into *kind; false if there is none. */
+LLMGR_API bool llmgr_model_kind_parse(const char *name, llmgr_model_kind *kind);
+
+/* One row of the flat list that a front end renders; the seed's fields, model_hide and kind. */
 struct llmgr_model {
     int64_t platform_id;
     const char *platform_name;
@@ -461,6 +486,7 @@ struct llmgr_model {
     const char *display_name; /* what people see */
     const char *extra_body;   /* JSON object, or NULL */
     bool model_hide;
+    llmgr_model_kind kind;
     void *memory; /* ours; NULL inside a list */
 };
 
@@ -480,22 +506,19 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_models(struct llmgr *manager, cons
 /*
  * Adds a model to a private platform. `display_name` NULL means model_name; `extra_body` is a JSON
  * object merged into each request's top level (it wins), or NULL: at most 16 KiB and 64 levels, no
- * repeated members, and none named "model", "messages" or "stream". Names are 1-120 bytes. Errors:
- * as llmgr_platform_add; ERR_CONFLICT if the platform has the model_name, or one of the user's
- * platforms the display_name; ERR_TOO_LARGE at 1000 models.
+ * repeated members, and none named "model", "messages" or "stream"; `kind` LLMGR_MODEL_UNKNOWN is
+ * always right, and llmgr_probe_model.kind is what the platform says. Names are 1-120 bytes.
+ * Errors: as llmgr_platform_add; ERR_CONFLICT if the platform has the model_name, or one of the
+ * user's platforms the display_name; ERR_TOO_LARGE at 1000 models.
  */
-LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_add(struct llmgr *manager, const char *user,
-                                                        int64_t platform_id, const char *model_name,
-                                                        const char *display_name,
-                                                        const char *extra_body,
-                                                        struct llmgr_model *model,
-                                                        struct llmgr_error *err);
+LLMGR_API LLMGR_MUST_CHECK llmgr_status
+llmgr_model_add(struct llmgr *manager, const char *user, int64_t platform_id,
+                const char *model_name, const char *display_name, const char *extra_body,
+                llmgr_model_kind kind, struct llmgr_model *model, struct llmgr_error *err);
 /* Changes what is not NULL; extra_body "" or "{}" removes it. At least one must be given. */
-LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_update(struct llmgr *manager, const char *user,
-                                                           int64_t model_id,
-                                                           const char *display_name,
-                                                           const char *extra_body,
-                                                           struct llmgr_error *err);
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_update(
+    struct llmgr *manager, const char *user, int64_t model_id, const char *display_name,
+    const char *extra_body, const llmgr_model_kind *kind, struct llmgr_error *err);
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_delete(struct llmgr *manager, const char *user,
                                                            int64_t model_id,
                                                            struct llmgr_error *err);
@@ -544,8 +567,8 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_selection_save_route(struct llmgr 
                                                                    struct llmgr_error *err);
 /*
  * What resolve would use for the slot now: the stored choice; else that of "main"; else the first
- * system platform with a model and a usable key. A choice whose target is gone is repaired on the
- * way. A missing key is no error here: api_key_set tells.
+ * system platform with a usable key and a model whose kind is chat or unknown. A choice whose
+ * target is gone is repaired on the way. A missing key is no error here: api_key_set tells.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_selection_get(struct llmgr *manager, const char *user,
                                                             const char *slot,
@@ -567,6 +590,7 @@ struct llmgr_candidate {
     int64_t model_id; /* 0 if the platform has no model */
     const char *model_name;
     const char *display_name;
+    llmgr_model_kind kind;       /* of the model */
     bool kept;                   /* could serve the request */
     bool chosen;                 /* does serve it; at most one */
     const char *reason;          /* why kept or dropped: a stable word such as "no_key" */
@@ -1143,7 +1167,8 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_usage_query(struct llmgr *manager,
 struct llmgr_probe {
     struct llmgr_probe_model {
         const char *id;
-        const char *raw; /* the list's entry as JSON */
+        const char *raw;       /* the list's entry as JSON */
+        llmgr_model_kind kind; /* what the entry says, or LLMGR_MODEL_UNKNOWN */
     } * models;
     size_t count;
     void *memory; /* ours */

@@ -171,6 +171,8 @@ LLMGR_MUST_CHECK llmgr_status cli_print_table(const struct cli_app *app,
 void cli_table_row(struct cli_table *table, const char *const *cells);
 /* Whose key pays, in the user's language; NULL for NULL. */
 const char *cli_payer(const char *payer);
+/* As llmgr.yaml and --kind name it; NULL, a dash in tables, if it is not known. */
+const char *cli_model_kind(llmgr_model_kind kind);
 enum { CLI_HEADER_NAMES = 1024 };
 /* Fixed header fields of a platform, "x-title; missing: x-org {ORG}", perhaps in `text`; or NULL.
  */

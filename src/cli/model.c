@@ -18,15 +18,16 @@ static llmgr_status fill_models(struct cli_table *table, const struct cli_app *a
         cli_table_row(table, (const char *[]){
                                  cli_number(model->platform_id, platform_id), model->platform_name,
                                  cli_number(model->model_id, model_id), model->display_name,
-                                 model->model_name, model->api_key_set ? _("yes") : _("no")});
+                                 model->model_name, cli_model_kind(model->kind),
+                                 model->api_key_set ? _("yes") : _("no")});
     }
     return LLMGR_OK;
 }
 
-static const char *const HEADINGS[] = {N_("PLATFORM"), N_("NAME"),  N_("MODEL"),
-                                       N_("DISPLAY"),  N_("ASKED"), N_("KEY")};
+static const char *const HEADINGS[] = {N_("PLATFORM"), N_("NAME"), N_("MODEL"), N_("DISPLAY"),
+                                       N_("ASKED"),    N_("KIND"), N_("KEY")};
 static const struct cli_table_form MODELS = {
-    HEADINGS, 6, N_("There are no models; add some to llmgr.yaml and run `llmgr sync`."),
+    HEADINGS, 7, N_("There are no models; add some to llmgr.yaml and run `llmgr sync`."),
     fill_models};
 
 llmgr_status cli_run_model_list(struct cli_app *app, struct llmgr_error *err)
@@ -44,18 +45,35 @@ llmgr_status cli_run_model_list(struct cli_app *app, struct llmgr_error *err)
     return status;
 }
 
+/* *given: is there a --kind? */
+static llmgr_status read_kind(const struct cli_app *app, llmgr_model_kind *kind, bool *given,
+                              struct llmgr_error *err)
+{
+    const char *text = cli_flag(app, CLI_FLAG_kind);
+
+    *given = text != NULL;
+    if (text == NULL || llmgr_model_kind_parse(text, kind))
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_INVALID, N_("%s is one of %s, not \"%s\""), "--kind",
+                   LX_MODEL_KINDS, text);
+}
+
 llmgr_status cli_run_model_add(struct cli_app *app, struct llmgr_error *err)
 {
     struct llmgr_model model = {0};
+    llmgr_model_kind kind = LLMGR_MODEL_UNKNOWN;
     int64_t platform_id;
+    bool given;
 
     llmgr_status status = cli_id("--platform", cli_flag(app, CLI_FLAG_platform), &platform_id, err);
+    if (status == LLMGR_OK)
+        status = read_kind(app, &kind, &given, err);
     if (status == LLMGR_OK)
         status = cli_open(app, CLI_OPEN_SYNC, err);
     if (status == LLMGR_OK)
         status = llmgr_model_add(app->manager, cli_user(app), platform_id,
                                  cli_flag(app, CLI_FLAG_name), cli_flag(app, CLI_FLAG_display),
-                                 cli_flag(app, CLI_FLAG_extra_body), &model, err);
+                                 cli_flag(app, CLI_FLAG_extra_body), kind, &model, err);
     if (status != LLMGR_OK)
         return status;
     status = cli_done(app, lx_json_model(&model), err, _("Added model %lld, %s."),
@@ -84,13 +102,17 @@ static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *li
 
 llmgr_status cli_run_model_update(struct cli_app *app, struct llmgr_error *err)
 {
+    llmgr_model_kind kind;
     int64_t id;
+    bool given;
 
-    llmgr_status status = cli_open_with_id(app, &id, err);
+    llmgr_status status = read_kind(app, &kind, &given, err);
+    if (status == LLMGR_OK)
+        status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status =
             llmgr_model_update(app->manager, cli_user(app), id, cli_flag(app, CLI_FLAG_display),
-                               cli_flag(app, CLI_FLAG_extra_body), err);
+                               cli_flag(app, CLI_FLAG_extra_body), given ? &kind : NULL, err);
     return status == LLMGR_OK ? show_changed(app, id, _("Changed."), err) : status;
 }
 

@@ -74,6 +74,11 @@ const char *cli_payer(const char *payer)
     return strcmp(payer, "user") == 0 ? _("user") : _("system");
 }
 
+const char *cli_model_kind(llmgr_model_kind kind)
+{
+    return kind != LLMGR_MODEL_UNKNOWN ? llmgr_model_kind_name(kind) : NULL;
+}
+
 const char *cli_number(int64_t value, char text[24])
 {
     snprintf(text, 24, "%lld", (long long)value);

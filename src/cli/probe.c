@@ -3,12 +3,20 @@
 #include "cli/cli.h"
 #include "documents/write.h"
 
+/* Behind a tab what the address says it is for, if it says so. */
+static void print_model(const struct llmgr_probe_model *model)
+{
+    const char *kind = cli_model_kind(model->kind);
+
+    printf("%s%s%s\n", model->id, kind != NULL ? "\t" : "", kind != NULL ? kind : "");
+}
+
 static llmgr_status print_probe(const struct cli_app *app, const struct llmgr_probe *probe,
                                 struct llmgr_error *err)
 {
     if (!cli_json(app)) {
         for (size_t i = 0; i < probe->count; i++)
-            puts(probe->models[i].id);
+            print_model(&probe->models[i]);
         if (probe->count == 0)
             puts(_("The address answers, but lists no models."));
         return LLMGR_OK;

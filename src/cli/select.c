@@ -125,15 +125,16 @@ static llmgr_status fill_candidates(struct cli_table *table, const struct cli_ap
                 : candidate->kept ? "+"
                                   : "·",
                 candidate->platform_id != 0 ? candidate->platform_name : candidate->target,
-                candidate->display_name, candidate->key_fingerprint, cli_payer(candidate->payer),
-                candidate->text,
+                candidate->display_name, cli_model_kind(candidate->kind),
+                candidate->key_fingerprint, cli_payer(candidate->payer), candidate->text,
                 cli_header_names(candidate->fixed_headers, candidate->missing_headers, headers)});
     }
     return LLMGR_OK;
 }
 
-static const char *const CANDIDATE_HEADINGS[] = {
-    "", N_("PLATFORM"), N_("DISPLAY"), N_("KEY"), N_("PAYER"), N_("WHY"), N_("HEADER FIELDS")};
+static const char *const CANDIDATE_HEADINGS[] = {"",         N_("PLATFORM"),     N_("DISPLAY"),
+                                                 N_("KIND"), N_("KEY"),          N_("PAYER"),
+                                                 N_("WHY"),  N_("HEADER FIELDS")};
 
 /* The last column only if some platform has what stands there. */
 static size_t candidate_columns(const struct llmgr_explanation *explanation)
@@ -141,9 +142,9 @@ static size_t candidate_columns(const struct llmgr_explanation *explanation)
     for (size_t i = 0; i < explanation->count; i++) {
         if (explanation->items[i].fixed_headers != NULL ||
             explanation->items[i].missing_headers != NULL)
-            return 7;
+            return 8;
     }
-    return 6;
+    return 7;
 }
 
 static llmgr_status print_explanation(const struct cli_app *app,

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "config/file_meant.h"
+#include "config/model_kind.h"
 #include "config/native_path.h"
 #include "config/read.h"
 #include "config/value.h"
@@ -65,6 +66,14 @@ static llmgr_status fail_unknown(const struct reader *r, const struct lc_node *n
                    N_("%s:%u:%u: '%s' is not known here; did you mean '%s'?"), r->file->name,
                    place.line, place.column, lc_shown(node->name, text), nearest);
 }
+
+/* The members of a platform, and of a model. */
+static const char *const MEMBERS[] = {
+#define XX(name, text) #name,
+#include "config/members.def"
+#undef XX
+    NULL};
+static const char *const MODEL_MEMBERS[] = {"model_name", "extra_body", "kind", NULL};
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
@@ -157,6 +166,20 @@ static llmgr_status take_extra_body(const struct reader *r, const struct lc_node
     return status;
 }
 
+static llmgr_status take_kind(const struct reader *r, const struct lc_node *node,
+                              llmgr_model_kind *kind)
+{
+    char text[LC_SHOWN_SIZE];
+
+    if (lc_yaml_is_null(node))
+        return LLMGR_OK;
+    if (node->kind == LC_NODE_SCALAR && lc_model_kind_parse(lb_str_trim(node->text), kind))
+        return LLMGR_OK;
+    return lb_fail(r->err, LLMGR_ERR_CONFIG, N_("%s:%u:%u: '%s' must be one of %s"), r->file->name,
+                   node->line, node->column, lc_shown(node->name, text),
+                   LB_NAMES(LLMGR_MODEL_KIND_MAP));
+}
+
 static llmgr_status take_model_members(const struct reader *r, const struct lc_node *node,
                                        struct lc_model *model)
 {
@@ -166,19 +189,17 @@ static llmgr_status take_model_members(const struct reader *r, const struct lc_n
             status = take_plain(r, member, LC_MODEL_NAME_MAX, &model->model_name);
         else if (lb_str_eq_c(member->name, "extra_body"))
             status = take_extra_body(r, member, &model->extra_body);
+        else if (lb_str_eq_c(member->name, "kind") && !r->legacy)
+            status = take_kind(r, member, &model->kind);
         else if (!r->legacy)
-            status = fail_unknown(
-                r, member,
-                lc_distance(member->name, LB_STR("model_name"), 4) <= 4   ? "model_name"
-                : lc_distance(member->name, LB_STR("extra_body"), 4) <= 4 ? "extra_body"
-                                                                          : NULL);
+            status = fail_unknown(r, member, lc_nearest(member->name, MODEL_MEMBERS, 4));
         if (status != LLMGR_OK)
             return status;
     }
     return LLMGR_OK;
 }
 
-/* display: model_name, or display: {model_name: ..., extra_body: {...}} */
+/* display: model_name, or display: {model_name: ..., kind: ..., extra_body: {...}} */
 static llmgr_status take_model(const struct reader *r, const struct lc_node *node,
                                struct lc_model *model)
 {
@@ -245,22 +266,6 @@ static llmgr_status take_models(const struct reader *r, const struct lc_node *no
 }
 
 /* ---- Platforms ------------------------------------------------------------------------------- */
-
-/* The members of a platform. */
-static const char *const MEMBERS[] = {
-#define XX(name, text) #name,
-#include "config/members.def"
-#undef XX
-};
-
-static const char *nearest_member(struct lb_str name)
-{
-    for (size_t i = 0; i < sizeof MEMBERS / sizeof MEMBERS[0]; i++) {
-        if (lc_distance(name, lb_cstr(MEMBERS[i]), 2) <= 2)
-            return MEMBERS[i];
-    }
-    return NULL;
-}
 
 static bool is_protocol(const char *text)
 {
@@ -342,7 +347,7 @@ static llmgr_status take_member(const struct reader *r, const struct lc_node *me
         return take_native_paths(r, member, platform);
     if (lb_str_eq_c(member->name, "headers"))
         return lc_file_take_headers(r->file, member, platform, r->err);
-    return r->legacy ? LLMGR_OK : fail_unknown(r, member, nearest_member(member->name));
+    return r->legacy ? LLMGR_OK : fail_unknown(r, member, lc_nearest(member->name, MEMBERS, 2));
 }
 
 /* http://, https://, or braces that the environment is to fill. */
@@ -443,6 +448,9 @@ static llmgr_status take_setting(const struct reader *r, const struct lc_option_
     return LLMGR_OK;
 }
 
+/* What stands at the top beside options. */
+static const char *const LISTS[] = {"platforms", "aliases", "routes", NULL};
+
 static llmgr_status take_option(const struct reader *r, const struct lc_node *node)
 {
     const struct lc_option_row *row = lc_option_by_key(node->name);
@@ -454,12 +462,8 @@ static llmgr_status take_option(const struct reader *r, const struct lc_node *no
                          N_("does not belong into a file that others read; use master_key_file, "
                             "master_key_command or the variable LLMGR_MASTER_KEY"));
     const char *nearest = lc_option_nearest_key(node->name);
-    if (nearest == NULL && lc_distance(node->name, LB_STR("platforms"), 3) <= 3)
-        nearest = "platforms";
-    if (nearest == NULL && lc_distance(node->name, LB_STR("aliases"), 2) <= 2)
-        nearest = "aliases";
-    if (nearest == NULL && lc_distance(node->name, LB_STR("routes"), 2) <= 2)
-        nearest = "routes";
+    if (nearest == NULL)
+        nearest = lc_nearest(node->name, LISTS, 3);
     return fail_unknown(r, node, nearest);
 }
 

@@ -43,6 +43,7 @@ struct lc_model {
     const char *display_name;
     const char *model_name;
     const char *extra_body; /* a JSON object without blanks, members in the file's order; or NULL */
+    llmgr_model_kind kind;
     unsigned line;
 };
 

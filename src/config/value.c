@@ -199,3 +199,15 @@ unsigned lc_distance(struct lb_str a, struct lb_str b, unsigned limit)
     }
     return row[b.size] <= limit ? row[b.size] : limit + 1;
 }
+
+const char *lc_nearest(struct lb_str name, const char *const *names, unsigned most)
+{
+    for (; *names != NULL; names++) {
+        struct lb_str meant = lb_cstr(*names);
+        unsigned half = (unsigned)(meant.size / 2);
+        unsigned limit = half < most ? half : most;
+        if (lc_distance(name, meant, limit) <= limit)
+            return *names;
+    }
+    return NULL;
+}

@@ -43,5 +43,10 @@ const char *lc_shown(struct lb_str text, char *out);
 
 /* Edit distance of two names in bytes, at most `limit` (then limit + 1). */
 unsigned lc_distance(struct lb_str a, struct lb_str b, unsigned limit);
+/*
+ * The first of `names` (they end with NULL) that at most `most` changes of single bytes make of
+ * `name`, and no more than half of its own bytes; NULL: none is so near.
+ */
+const char *lc_nearest(struct lb_str name, const char *const *names, unsigned most);
 
 #endif

@@ -5,10 +5,12 @@
  *
  *   the list      the whole answer, or a member of LISTS, of the answer or of what a WRAPPER holds
  *   the id        a name alone, or the first member of IDS that any entry of the list has
+ *   the kind      what the entry says of it (model_kind.h)
  */
 #include "dialect/models.h"
 
 #include "base/arena.h"
+#include "dialect/model_kind.h"
 #include "json/write.h"
 
 static const char *const LISTS[] = {"data",           "models",    "result", "results",
@@ -114,6 +116,7 @@ static llmgr_status copy_entries(const json_t *data, const char *id_member, stru
         write_entry(entry, id, &raw);
         struct llmgr_probe_model *model = &probe->models[probe->count];
         model->id = lb_arena_str(arena, id).p;
+        model->kind = ld_model_kind(entry);
         model->raw = raw.failed == LLMGR_OK ? lb_arena_str(arena, lb_buf_str(&raw)).p : NULL;
         if (model->id == NULL || model->raw == NULL)
             status = lb_fail_memory(err);

@@ -160,14 +160,14 @@ static llmgr_status model_by_id(struct llmgr *manager, const char *user, int64_t
 
 llmgr_status llmgr_model_add(struct llmgr *manager, const char *user, int64_t platform_id,
                              const char *model_name, const char *display_name,
-                             const char *extra_body, struct llmgr_model *model,
-                             struct llmgr_error *err)
+                             const char *extra_body, llmgr_model_kind kind,
+                             struct llmgr_model *model, struct llmgr_error *err)
 {
     int64_t model_id;
 
     llmgr_status status =
         lm_model_add(manager->manager, USER(manager, user), platform_id, lb_cstr(model_name),
-                     lb_cstr(display_name), lb_cstr(extra_body), &model_id, err);
+                     lb_cstr(display_name), lb_cstr(extra_body), kind, &model_id, err);
     if (status != LLMGR_OK || model == NULL)
         return status;
     return model_by_id(manager, user, model_id, model, err);
@@ -175,10 +175,10 @@ llmgr_status llmgr_model_add(struct llmgr *manager, const char *user, int64_t pl
 
 llmgr_status llmgr_model_update(struct llmgr *manager, const char *user, int64_t model_id,
                                 const char *display_name, const char *extra_body,
-                                struct llmgr_error *err)
+                                const llmgr_model_kind *kind, struct llmgr_error *err)
 {
     return lm_model_update(manager->manager, USER(manager, user), model_id, lb_cstr(display_name),
-                           lb_cstr(extra_body), err);
+                           lb_cstr(extra_body), kind, err);
 }
 
 llmgr_status llmgr_model_delete(struct llmgr *manager, const char *user, int64_t model_id,

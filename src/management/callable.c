@@ -107,15 +107,20 @@ struct shown {
     struct lb_str id;
     const char *display_name;
     const char *owner;
-    int64_t created; /* seconds since 1970 */
+    int64_t created;  /* seconds since 1970 */
+    const char *kind; /* NULL: unknown */
 };
 
-/* `name` is what Open WebUI and others show. */
+/*
+ * `name` is what Open WebUI and others show. The kind stands in `type`, as Together, Vercel's
+ * gateway and LM Studio have it; what is of no known kind has no such member.
+ */
 static json_t *openai_row(const struct shown *shown)
 {
-    return json_pack("{s:s%,s:s,s:I,s:s,s:s,s:s}", "id", shown->id.p, shown->id.size, "object",
+    return json_pack("{s:s%,s:s,s:I,s:s,s:s,s:s,s:s*}", "id", shown->id.p, shown->id.size, "object",
                      "model", "created", (json_int_t)shown->created, "owned_by", shown->owner,
-                     "name", shown->display_name, "display_name", shown->display_name);
+                     "name", shown->display_name, "display_name", shown->display_name, "type",
+                     shown->kind);
 }
 
 static json_t *anthropic_row(const struct shown *shown)
@@ -152,8 +157,10 @@ static llmgr_status add_row(struct listing *listing, const struct shown *shown,
 static llmgr_status add_model(struct listing *listing, struct lb_str id,
                               const struct llmgr_model *model, struct llmgr_error *err)
 {
+    const char *kind =
+        model->kind != LLMGR_MODEL_UNKNOWN ? llmgr_model_kind_name(model->kind) : NULL;
     const struct shown shown = {id, model->display_name, model->platform_name,
-                                made_at(listing, model->model_id)};
+                                made_at(listing, model->model_id), kind};
 
     return add_row(listing, &shown, err);
 }
@@ -161,7 +168,8 @@ static llmgr_status add_model(struct listing *listing, struct lb_str id,
 static llmgr_status add_route(struct listing *listing, struct lb_str id,
                               const struct llmgr_route *route, struct llmgr_error *err)
 {
-    const struct shown shown = {id, route->display_name, "llmgr", route->created_at_ms / 1000};
+    const struct shown shown = {id, route->display_name, "llmgr", route->created_at_ms / 1000,
+                                NULL};
 
     return add_row(listing, &shown, err);
 }

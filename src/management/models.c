@@ -65,21 +65,31 @@ static llmgr_status take_extra(const struct lp_api *api, struct lb_buf *text, st
     return text->failed == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
 }
 
+/* NULL if the member is not there; else it is one of the schema's choices. */
+static const llmgr_model_kind *take_kind(const struct lp_api *api, llmgr_model_kind *kind)
+{
+    const char *name = lp_api_text(api, "kind");
+
+    return name != NULL && llmgr_model_kind_parse(name, kind) ? kind : NULL;
+}
+
 static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
 {
     struct lb_str extra;
     struct lb_buf text;
     int64_t platform_id, model_id;
+    llmgr_model_kind kind = LLMGR_MODEL_UNKNOWN;
 
     llmgr_status status = lp_api_id(api, 0, &platform_id, err);
     if (status != LLMGR_OK)
         return status;
+    (void)take_kind(api, &kind);
     lb_buf_init(&text, api->call->arena->host, LM_EXTRA_BODY_MAX);
     status = take_extra(api, &text, &extra, err);
     if (status == LLMGR_OK)
-        status = lm_model_add(api->core, la_user(api->user), platform_id,
-                              lb_cstr(lp_api_text(api, "model_name")),
-                              lb_cstr(lp_api_text(api, "display_name")), extra, &model_id, err);
+        status = lm_model_add(
+            api->core, la_user(api->user), platform_id, lb_cstr(lp_api_text(api, "model_name")),
+            lb_cstr(lp_api_text(api, "display_name")), extra, kind, &model_id, err);
     lb_buf_free(&text);
     if (status != LLMGR_OK)
         return status;
@@ -99,6 +109,7 @@ static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
 {
     struct lb_str extra;
     struct lb_buf text;
+    llmgr_model_kind kind;
     int64_t id;
     bool hide;
 
@@ -110,7 +121,7 @@ static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
     if (status == LLMGR_OK)
         status = lm_model_edit(api->core, la_user(api->user), id,
                                lb_cstr(lp_api_text(api, "display_name")), extra,
-                               lp_api_flag(api, "model_hide", &hide), err);
+                               take_kind(api, &kind), lp_api_flag(api, "model_hide", &hide), err);
     lb_buf_free(&text);
     return status == LLMGR_OK ? show(api, id, err) : status;
 }

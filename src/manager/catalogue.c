@@ -15,6 +15,7 @@
 #include "manager/handle.h"
 #include "manager/manager.h"
 #include "manager/route_row.h"
+#include "manager/rules.h"
 #include "store/store.h"
 
 /* Open addressing, at most half full; entries are indexes plus one. */
@@ -317,7 +318,8 @@ static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *r
 static bool add_model(struct lm_catalogue *catalogue, const struct ls_rows *rows)
 {
     struct lb_arena *arena = &catalogue->memory;
-    struct lm_model model = {.id = ls_column_int(rows, 0)};
+    struct lm_model model = {.id = ls_column_int(rows, 0),
+                             .kind = lm_model_kind_of(ls_column_text(rows, 5))};
     int64_t platform_id = ls_column_int(rows, 1);
     void *items = catalogue->models;
 

@@ -60,6 +60,7 @@ struct lm_model {
     struct lb_str model_name;
     struct lb_str display_name;
     struct lb_str extra_body;
+    llmgr_model_kind kind;
 };
 
 /* A name that clients insist on, and the name it stands for; one '*' in it is anything. */

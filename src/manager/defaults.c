@@ -96,6 +96,7 @@ static llmgr_status fill_models(const struct filling *filling, const struct lc_p
             .display_name = copy(pool, model->display_name),
             .model_name = copy(pool, model->model_name),
             .extra_body = copy(pool, model->extra_body),
+            .kind = model->kind,
             .line = model->line,
         };
         if (lost(model->display_name, copied->display_name) ||

@@ -17,6 +17,7 @@ struct lm_default_model {
     const char *display_name;
     const char *model_name;
     const char *extra_body; /* JSON object; NULL: none */
+    llmgr_model_kind kind;
     unsigned line;
 };
 

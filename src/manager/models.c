@@ -19,12 +19,21 @@ struct change {
     struct lb_str display_name; /* .p NULL: left as it is */
     bool set_extra;
     struct lb_buf extra; /* compact; empty: none */
+    bool set_kind;
+    llmgr_model_kind kind;
     bool hide;
 };
 
 static struct ls_value extra_value(const struct change *change)
 {
     return change->extra.size > 0 ? ls_text(lb_buf_str(&change->extra)) : ls_null();
+}
+
+static struct ls_value kind_value(const struct change *change)
+{
+    struct lb_str text = lm_model_kind_text(change->kind);
+
+    return text.size > 0 ? ls_text(text) : ls_null();
 }
 
 /* display_name is unique over all of a user's own platforms: it names a model in requests. */
@@ -100,14 +109,16 @@ static llmgr_status add(struct ls_tx *tx, void *context, struct llmgr_error *err
     if (status == LLMGR_OK)
         status = ls_insert(tx, LS_MODEL_ADD,
                            LS_ARGS(ls_int(change->platform_id), ls_text(change->model_name),
-                                   ls_text(change->display_name), extra_value(change), ls_int(0)),
+                                   ls_text(change->display_name), extra_value(change), ls_int(0),
+                                   kind_value(change)),
                            &change->model_id, err);
     return status;
 }
 
 llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
                           struct lb_str model_name, struct lb_str display_name,
-                          struct lb_str extra_body, int64_t *model_id, struct llmgr_error *err)
+                          struct lb_str extra_body, llmgr_model_kind kind, int64_t *model_id,
+                          struct llmgr_error *err)
 {
     if (display_name.p == NULL)
         display_name = model_name;
@@ -116,6 +127,8 @@ llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user, int64_
         status = lm_rule_name(model_name, LM_NAME_MODEL, err);
     if (status == LLMGR_OK)
         status = lm_rule_name(display_name, LM_NAME_DISPLAY, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_model_kind(kind, err);
     if (status != LLMGR_OK)
         return status;
 
@@ -123,7 +136,8 @@ llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user, int64_
                             .user = user,
                             .platform_id = platform_id,
                             .model_name = model_name,
-                            .display_name = display_name};
+                            .display_name = display_name,
+                            .kind = kind};
     lb_buf_init(&change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
     status = lm_rule_extra_body(extra_body, &change.extra, err);
     if (status == LLMGR_OK)
@@ -151,27 +165,57 @@ static llmgr_status update(struct ls_tx *tx, void *context, struct llmgr_error *
     if (status == LLMGR_OK && change->set_extra)
         status = ls_exec(tx, LS_MODEL_SET_EXTRA,
                          LS_ARGS(ls_int(change->model_id), extra_value(change)), NULL, err);
+    if (status == LLMGR_OK && change->set_kind)
+        status = ls_exec(tx, LS_MODEL_SET_KIND,
+                         LS_ARGS(ls_int(change->model_id), kind_value(change)), NULL, err);
+    return status;
+}
+
+/* What is not NULL is to change. */
+static struct change change_of(struct lm_manager *manager, int64_t model_id,
+                               struct lb_str display_name, struct lb_str extra_body,
+                               const llmgr_model_kind *kind)
+{
+    return (struct change){.manager = manager,
+                           .model_id = model_id,
+                           .display_name = display_name,
+                           .set_extra = extra_body.p != NULL,
+                           .set_kind = kind != NULL,
+                           .kind = kind != NULL ? *kind : LLMGR_MODEL_UNKNOWN};
+}
+
+static bool is_update(const struct change *change)
+{
+    return change->display_name.p != NULL || change->set_extra || change->set_kind;
+}
+
+/* All but the extra_body, which is judged as it is made compact. */
+static llmgr_status judge_update(const struct change *change, struct llmgr_error *err)
+{
+    llmgr_status status = LLMGR_OK;
+
+    if (change->display_name.p != NULL)
+        status = lm_rule_name(change->display_name, LM_NAME_DISPLAY, err);
+    if (status == LLMGR_OK)
+        status = lm_rule_model_kind(change->kind, err);
     return status;
 }
 
 llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user, int64_t model_id,
                              struct lb_str display_name, struct lb_str extra_body,
-                             struct llmgr_error *err)
+                             const llmgr_model_kind *kind, struct llmgr_error *err)
 {
+    struct change change = change_of(manager, model_id, display_name, extra_body, kind);
+
     llmgr_status status = lm_access_user(manager, &user, err);
-    if (status == LLMGR_OK && display_name.p == NULL && extra_body.p == NULL)
+    if (status == LLMGR_OK && !is_update(&change))
         status = lb_fail(err, LLMGR_ERR_INVALID,
-                         N_("nothing to change: give a display name, an extra_body, or both"));
-    if (status == LLMGR_OK && display_name.p != NULL)
-        status = lm_rule_name(display_name, LM_NAME_DISPLAY, err);
+                         N_("nothing to change: give a display name, an extra_body or a kind"));
+    if (status == LLMGR_OK)
+        status = judge_update(&change, err);
     if (status != LLMGR_OK)
         return status;
-
-    struct change change = {.manager = manager,
-                            .user = user,
-                            .model_id = model_id,
-                            .display_name = display_name,
-                            .set_extra = extra_body.p != NULL};
+    change.user = user;
     lb_buf_init(&change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
     status = lm_rule_extra_body(extra_body, &change.extra, err);
     if (status == LLMGR_OK)
@@ -238,22 +282,19 @@ static llmgr_status edit_row(struct ls_tx *tx, void *context, struct llmgr_error
 }
 
 llmgr_status lm_model_edit(struct lm_manager *manager, struct lb_str user, int64_t model_id,
-                           struct lb_str display_name, struct lb_str extra_body, const bool *hide,
-                           struct llmgr_error *err)
+                           struct lb_str display_name, struct lb_str extra_body,
+                           const llmgr_model_kind *kind, const bool *hide, struct llmgr_error *err)
 {
-    struct edit edit = {.change = {.manager = manager,
-                                   .model_id = model_id,
-                                   .display_name = display_name,
-                                   .set_extra = extra_body.p != NULL,
-                                   .hide = hide != NULL && *hide},
-                        .update = display_name.p != NULL || extra_body.p != NULL,
+    struct edit edit = {.change = change_of(manager, model_id, display_name, extra_body, kind),
                         .hide = hide != NULL};
 
+    edit.update = is_update(&edit.change);
+    edit.change.hide = hide != NULL && *hide;
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status == LLMGR_OK && !edit.update && !edit.hide)
         status = lb_fail(err, LLMGR_ERR_INVALID, N_("nothing to change: give at least one member"));
-    if (status == LLMGR_OK && display_name.p != NULL)
-        status = lm_rule_name(display_name, LM_NAME_DISPLAY, err);
+    if (status == LLMGR_OK)
+        status = judge_update(&edit.change, err);
     if (status != LLMGR_OK)
         return status;
     edit.change.user = user;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "config/meant.h"
+#include "config/model_kind.h"
 #include "config/placeholder.h"
 #include "net/policy.h"
 
@@ -180,4 +181,26 @@ bool lm_extra_body_equal(struct lb_str a, struct lb_str b)
     json_decref(left);
     json_decref(right);
     return equal;
+}
+
+/* ---- Kinds ----------------------------------------------------------------------------------- */
+
+llmgr_status lm_rule_model_kind(llmgr_model_kind kind, struct llmgr_error *err)
+{
+    if (llmgr_model_kind_name(kind) != NULL)
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_INVALID, N_("%d is no kind of a model"), (int)kind);
+}
+
+struct lb_str lm_model_kind_text(llmgr_model_kind kind)
+{
+    return kind == LLMGR_MODEL_UNKNOWN ? LB_STR("") : lb_cstr(llmgr_model_kind_name(kind));
+}
+
+llmgr_model_kind lm_model_kind_of(struct lb_str text)
+{
+    llmgr_model_kind kind = LLMGR_MODEL_UNKNOWN;
+
+    (void)lc_model_kind_parse(text, &kind);
+    return kind;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a name, an address, a key or an extra_body must look like before it is stored. Pure. */
+/* What a name, an address, a key, an extra_body or a kind must look like before it is stored. Pure.
+ */
 #ifndef LM_RULES_H
 #define LM_RULES_H
 
@@ -50,6 +51,12 @@ LLMGR_MUST_CHECK llmgr_status lm_rule_private_url(const struct ln_policy *policy
  */
 LLMGR_MUST_CHECK llmgr_status lm_rule_extra_body(struct lb_str text, struct lb_buf *out,
                                                  struct llmgr_error *err);
+
+/* A number of LLMGR_MODEL_KIND_MAP. */
+LLMGR_MUST_CHECK llmgr_status lm_rule_model_kind(llmgr_model_kind kind, struct llmgr_error *err);
+/* As it stands in the database: empty for UNKNOWN. A name that a later release wrote is UNKNOWN. */
+struct lb_str lm_model_kind_text(llmgr_model_kind kind);
+llmgr_model_kind lm_model_kind_of(struct lb_str text);
 
 /* Do two texts of extra_body (empty: none) say the same? The order of members does not matter. */
 bool lm_extra_body_equal(struct lb_str a, struct lb_str b);

@@ -16,6 +16,7 @@
 #include "manager/aliases.h"
 #include "manager/headers.h"
 #include "manager/manager.h"
+#include "manager/rules.h"
 #include "manager/sync_plan.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -128,7 +129,7 @@ static llmgr_status write_model(struct ls_tx *tx, const struct lm_model_entry *m
         return ls_insert(tx, LS_MODEL_ADD,
                          LS_ARGS(ls_int(platform_id), ls_text(model->model_name),
                                  ls_text(model->display_name), text_or_null(model->extra_body),
-                                 ls_int(position)),
+                                 ls_int(position), text_or_null(lm_model_kind_text(model->kind))),
                          &id, err);
     }
     if (model->diff == 0 && !model->is_shifted)
@@ -136,7 +137,7 @@ static llmgr_status write_model(struct ls_tx *tx, const struct lm_model_entry *m
     return ls_exec(tx, LS_SYNC_MODEL_SET,
                    LS_ARGS(ls_int(model->row->id), ls_text(model->model_name),
                            ls_text(model->display_name), text_or_null(model->extra_body),
-                           ls_int(position)),
+                           ls_int(position), text_or_null(lm_model_kind_text(model->kind))),
                    NULL, err);
 }
 

@@ -17,9 +17,9 @@
  * One transaction; without a difference nothing is written, not even a revision. Changes come in
  * the order of the configuration, removals of platforms first; `detail` lists what changed of the
  * object, separated by ", ": name, base_url, protocol, api_key, key_env, position (moved among its
- * siblings), model_name, display_name, extra_body, native_paths, headers; NULL for additions and
- * removals. Defaults without a list (has_platforms false) change nothing. ERR_CONFIG: two entries
- * with one address, an address or key that cannot be one.
+ * siblings), model_name, display_name, extra_body, kind, native_paths, headers; NULL for additions
+ * and removals. Defaults without a list (has_platforms false) change nothing. ERR_CONFIG: two
+ * entries with one address, an address or key that cannot be one.
  */
 LLMGR_MUST_CHECK llmgr_status lm_sync(struct lm_manager *manager,
                                       const struct lm_defaults *defaults, bool dry_run,

@@ -154,6 +154,7 @@ static llmgr_status take_model(const struct checking *checking, const struct lm_
 {
     to->model_name = lb_cstr(from->model_name);
     to->display_name = lb_cstr(from->display_name);
+    to->kind = from->kind;
     llmgr_status status = lm_rule_name(to->display_name, LM_NAME_DISPLAY, err);
     if (status == LLMGR_OK)
         status = lm_rule_name(to->model_name, LM_NAME_MODEL, err);
@@ -405,6 +406,9 @@ static void make_digest(struct lm_sync_plan *plan)
             digest_text(&state, entry->models[j].display_name);
             digest_text(&state, entry->models[j].model_name);
             digest_text(&state, entry->models[j].extra_body);
+            /* A file without kinds has the digest that it had before there were any. */
+            if (entry->models[j].kind != LLMGR_MODEL_UNKNOWN)
+                digest_text(&state, lm_model_kind_text(entry->models[j].kind));
         }
     }
     /* A file without aliases and routes has the digest that it had before there were any. */

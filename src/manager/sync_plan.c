@@ -95,8 +95,10 @@ static bool add_model(struct lm_sync_row *row, struct lb_arena *arena, const str
     if (row->models == NULL)
         return false;
     struct lm_model_row *model = &row->models[row->model_count];
-    *model = (struct lm_model_row){
-        .id = ls_column_int(rows, 0), .position = ls_column_int(rows, 5), .rank = row->model_count};
+    *model = (struct lm_model_row){.id = ls_column_int(rows, 0),
+                                   .kind = lm_model_kind_of(ls_column_text(rows, 6)),
+                                   .position = ls_column_int(rows, 5),
+                                   .rank = row->model_count};
     row->model_count++;
     return keep_text(arena, ls_column_text(rows, 2), &model->model_name) &&
            keep_text(arena, ls_column_text(rows, 3), &model->display_name) &&
@@ -302,6 +304,7 @@ static void compare_models(struct lm_sync_entry *entry)
             bit_if(!lb_str_eq(model->display_name, row->display_name), LM_DIFF_DISPLAY_NAME) |
             bit_if(!lb_str_eq(model->model_name, row->model_name), LM_DIFF_MODEL_NAME) |
             bit_if(!lm_extra_body_equal(model->extra_body, row->extra_body), LM_DIFF_EXTRA_BODY) |
+            bit_if(model->kind != row->kind, LM_DIFF_KIND) |
             bit_if(row->rank < last, LM_DIFF_POSITION);
         model->is_shifted = row->position != (int64_t)i;
         last = row->rank > last ? row->rank : last;

@@ -20,6 +20,7 @@
     XX(DISPLAY_NAME, "display_name")                                                               \
     XX(MODEL_NAME, "model_name")                                                                   \
     XX(EXTRA_BODY, "extra_body")                                                                   \
+    XX(KIND, "kind")                                                                               \
     XX(NATIVE_PATHS, "native_paths")                                                               \
     XX(HEADERS, "headers")                                                                         \
     XX(POSITION, "position")                                                                       \
@@ -44,6 +45,7 @@ struct lm_model_row {
     struct lb_str model_name;
     struct lb_str display_name;
     struct lb_str extra_body;
+    llmgr_model_kind kind;
     int64_t position;
     size_t rank; /* place among its siblings */
     bool is_matched;
@@ -54,6 +56,7 @@ struct lm_model_entry {
     struct lb_str model_name;
     struct lb_str display_name;
     struct lb_str extra_body; /* compact; empty: none */
+    llmgr_model_kind kind;
     struct lm_model_row *row; /* NULL: new */
     unsigned diff;            /* bits of enum lm_diff that people are told of */
     bool is_shifted;          /* its number in the order changed, if only by its neighbours */

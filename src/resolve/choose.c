@@ -164,21 +164,33 @@ static void take_candidate(struct lr_choice *choice, const struct lm_platform *p
     choice->reason = reason;
 }
 
+const struct lm_model *lr_first_model(const struct lr_scene *scene,
+                                      const struct lm_platform *platform)
+{
+    uint32_t unused;
+    const struct lm_model *model =
+        lm_catalogue_models(scene->catalogue, &unused) + platform->first_model;
+
+    for (uint32_t i = 0; i < platform->model_count; i++, model++) {
+        if (model->kind == LLMGR_MODEL_CHAT || model->kind == LLMGR_MODEL_UNKNOWN)
+            return model;
+    }
+    return NULL;
+}
+
 void lr_choose_first(const struct lr_scene *scene, struct lr_choice *choice)
 {
     uint32_t count;
-    uint32_t unused;
     const struct lm_platform *platforms = lm_catalogue_platforms(scene->catalogue, &count);
-    const struct lm_model *models = lm_catalogue_models(scene->catalogue, &unused);
 
     for (uint32_t i = 0; i < count; i++) {
-        if (platforms[i].model_count == 0)
+        const struct lm_model *model = lr_first_model(scene, &platforms[i]);
+        if (model == NULL)
             continue;
         struct lr_key_choice key = lr_choose_key(scene, &platforms[i]);
         if (key.payer == LM_PAYER_NONE && choice->platform != NULL)
             continue;
-        take_candidate(choice, &platforms[i], &models[platforms[i].first_model], key,
-                       LR_REASON_FALLBACK);
+        take_candidate(choice, &platforms[i], model, key, LR_REASON_FALLBACK);
         if (key.payer != LM_PAYER_NONE)
             return;
     }

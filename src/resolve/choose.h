@@ -5,8 +5,8 @@
  * explain and the lists all ask here, so they cannot disagree.
  *
  *   by slot    the choice stored for the slot, a model or a route -> the choice stored for main
- *              -> the first system platform with a model and a usable key
- *              -> the first system platform with a model, whose missing key is then the error
+ *              -> the first system platform with a model that may chat and a usable key
+ *              -> the first system platform with such a model, whose missing key is the error
  *   by model   a slot -> a route -> platform/display name -> platform/model name -> display name
  *              -> model name -> what an alias of that name stands for (alias.h); within one of
  *              these: a usable key before none, own before system, then the order in which people
@@ -47,6 +47,8 @@ struct lr_scene {
     XX(MISSING, "missing", false, N_("the route names it, but there is no such model"))            \
     XX(NOT_NAMED, "not_named", false, N_("the request names another model"))                       \
     XX(NO_MODEL, "no_model", false, N_("the platform has no model"))                               \
+    XX(NO_CHAT, "no_chat", false,                                                                  \
+       N_("all models of the platform are of a kind that does not chat"))                          \
     XX(NO_KEY, "no_key", false, N_("no API key is stored"))                                        \
     XX(KEY_UNREADABLE, "key_unreadable", false,                                                    \
        N_("the stored API key cannot be opened, or is a placeholder: store it again"))             \
@@ -106,7 +108,13 @@ enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
                                     const struct lr_selection *selection,
                                     const struct lm_platform **platform,
                                     const struct lm_model **model, const struct lm_route **route);
-/* The first choice; platform is NULL if no system platform has a model. */
+/*
+ * The model of a system platform that a default may be: the first that is not known to be of a kind
+ * that does not chat. NULL: it has none.
+ */
+const struct lm_model *lr_first_model(const struct lr_scene *scene,
+                                      const struct lm_platform *platform);
+/* The first choice; platform is NULL if no system platform has such a model. */
 void lr_choose_first(const struct lr_scene *scene, struct lr_choice *choice);
 
 /* `slot` is not empty. */

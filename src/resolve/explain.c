@@ -68,6 +68,7 @@ static llmgr_status add(struct list *list, const struct subject *subject)
         .platform_id = platform != NULL ? platform->id : subject->platform_id,
         .platform_is_sys = platform != NULL && platform->is_sys,
         .model_id = subject->model != NULL ? subject->model->id : subject->model_id,
+        .kind = subject->model != NULL ? subject->model->kind : LLMGR_MODEL_UNKNOWN,
     };
     if (platform != NULL)
         key = lr_choose_key(list->scene, platform);
@@ -115,16 +116,16 @@ static llmgr_status add_selection(struct list *list, struct lb_str slot, enum lr
 static llmgr_status add_fallbacks(struct list *list)
 {
     uint32_t count;
-    uint32_t unused;
     const struct lm_platform *platforms = lm_catalogue_platforms(list->scene->catalogue, &count);
-    const struct lm_model *models = lm_catalogue_models(list->scene->catalogue, &unused);
 
     for (uint32_t i = 0; i < count; i++) {
-        bool empty = platforms[i].model_count == 0;
+        const struct lm_model *model = lr_first_model(list->scene, &platforms[i]);
         struct subject subject = {
             .platform = &platforms[i],
-            .model = empty ? NULL : &models[platforms[i].first_model],
-            .reason = empty ? LR_REASON_NO_MODEL : LR_REASON_FALLBACK,
+            .model = model,
+            .reason = model != NULL                   ? LR_REASON_FALLBACK
+                      : platforms[i].model_count == 0 ? LR_REASON_NO_MODEL
+                                                      : LR_REASON_NO_CHAT,
         };
         llmgr_status status = add(list, &subject);
         if (status != LLMGR_OK)

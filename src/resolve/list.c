@@ -173,6 +173,7 @@ static bool fill_models(const struct lr_scene *scene, const struct lm_platform *
         row.extra_body =
             model->extra_body.size != 0 ? lr_keep_text(arena, model->extra_body) : NULL;
         row.model_hide = has_hidden(hidden, model->id);
+        row.kind = model->kind;
         if (row.model_name == NULL || row.display_name == NULL ||
             (model->extra_body.size != 0 && row.extra_body == NULL))
             return false;

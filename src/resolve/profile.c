@@ -14,6 +14,7 @@
 #include "manager/handle.h"
 #include "manager/manager.h"
 #include "manager/route_row.h"
+#include "manager/rules.h"
 #include "resolve/profile_draft.h"
 #include "resolve/resolve.h"
 #include "store/store.h"
@@ -93,9 +94,10 @@ static bool add_model(struct lr_draft *draft, const struct ls_rows *rows)
 
     if (row == NULL)
         return false;
-    draft->stale = draft->stale || ls_column_int(rows, 5) != draft->known.mark;
+    draft->stale = draft->stale || ls_column_int(rows, 6) != draft->known.mark;
     row->id = ls_column_int(rows, 0);
     row->other = ls_column_int(rows, 1);
+    row->model_kind = lm_model_kind_of(ls_column_text(rows, 5));
     for (int i = 0; i < 3; i++) {
         if (!keep_text(draft, ls_column_text(rows, 2 + i), &row->text[i]))
             return false;
@@ -357,6 +359,7 @@ static void pack_platforms(struct packer *packer, const struct lr_draft *draft)
                 .model_name = pack_text(packer, at->text[0]),
                 .display_name = pack_text(packer, at->text[1]),
                 .extra_body = pack_text(packer, at->text[2]),
+                .kind = at->model_kind,
             };
             platform->model_count++;
             models++;

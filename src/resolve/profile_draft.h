@@ -36,6 +36,7 @@ struct lr_row {
     struct lb_str fixed;  /* names of header fields with values */
     struct lb_str lines;  /* their record; once judged, what is held */
     enum lk_key_state lines_state;
+    llmgr_model_kind model_kind;
 };
 
 /* A key as it will stand in the profile. */

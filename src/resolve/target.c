@@ -106,9 +106,9 @@ static llmgr_status fail_not_found(const struct lr_scene *scene, const struct lr
         return lb_fail(err, LLMGR_ERR_NOT_FOUND,
                        N_("there is no system platform to choose from: add platforms to llmgr.yaml "
                           "and run `llmgr sync`"));
-    return lb_fail(
-        err, LLMGR_ERR_NOT_FOUND,
-        N_("no system platform has a model: add models to llmgr.yaml and run `llmgr sync`"));
+    return lb_fail(err, LLMGR_ERR_NOT_FOUND,
+                   N_("no system platform has a model that chats: add one to llmgr.yaml and run "
+                      "`llmgr sync`"));
 }
 
 /* What one needs to know who has a shell and llmgr.yaml. */

@@ -40,6 +40,7 @@ class Model:
     model_name: str
     display_name: str
     extra_body: dict | None = None
+    kind: str = 'unknown'
 
 
 @dataclasses.dataclass
@@ -154,6 +155,7 @@ class Manager:
             'model_id': model.id, 'model_name': model.model_name,
             'display_name': model.display_name, 'extra_body': model.extra_body,
             'model_hide': (who, model.id) in self.hidden_models,  # DEVIATION 7
+            'kind': model.kind,
         } for platform in self.visible(user) for model in platform.models]
 
     # ---- Private platforms ----
@@ -218,7 +220,8 @@ class Manager:
         if extra_body and {'model', 'messages', 'stream'} & set(extra_body):
             raise Refused(INVALID)  # DEVIATION 11
 
-    def model_add(self, user, platform_id, model_name, display_name, extra_body, new_id):
+    def model_add(self, user, platform_id, model_name, display_name, extra_body, new_id,
+                  kind='unknown'):
         self.check_name(model_name, 120)
         self.check_name(display_name, 120)
         self.check_extra(extra_body)
@@ -226,10 +229,10 @@ class Manager:
         if any(model.model_name == model_name for model in platform.models):
             raise Refused(CONFLICT)
         self.check_display(user, display_name)
-        platform.models.append(Model(new_id, model_name, display_name, extra_body or None))
+        platform.models.append(Model(new_id, model_name, display_name, extra_body or None, kind))
 
-    def model_update(self, user, model_id, display_name, extra_body):
-        if display_name is None and extra_body is None:
+    def model_update(self, user, model_id, display_name, extra_body, kind=None):
+        if display_name is None and extra_body is None and kind is None:
             raise Refused(INVALID)
         if display_name is not None:
             self.check_name(display_name, 120)
@@ -240,6 +243,7 @@ class Manager:
             model.display_name = display_name
         if extra_body is not None:
             model.extra_body = extra_body or None
+        model.kind = kind or model.kind
 
     def model_delete(self, user, model_id):
         platform, model = self.changeable(user, self.find_model, model_id)

@@ -20,6 +20,7 @@ URLS = ['https://a.example.com/v1', 'https://b.example.com/v1', 'HTTPS://B.examp
 MODELS = ['gpt-x', 'gpt-y', 'qwen/三', 'gpt-x']
 DISPLAYS = ['X', 'Y', '显示', 'One', 'V', 'W', 'Z', 'Q']
 EXTRAS = [None, None, {'top_k': 3}, {'thinking': {'type': 'disabled'}}, {}, {'model': 'other'}]
+KINDS = [None, None, 'unknown', 'chat', 'embedding', 'transcription']
 SLOTS = ['main', 'main', 'fast', 'reason']
 SYSTEM = {'Alpha': 'https://sys-alpha.example/v1', 'Beta': 'https://sys-beta.example/v1',
           'Gamma': 'https://sys-gamma.example/v1'}
@@ -142,19 +143,23 @@ class Walk:
     def step_model_add(self, user):
         number, name = self.any_platform(user), self.dice.choice(MODELS)
         display, extra = self.dice.choice(DISPLAYS), self.dice.choice(EXTRAS)
+        kind = self.dice.choice(KINDS)
         more = ['--extra-body', json.dumps(extra)] if extra is not None else []
+        more += ['--kind', kind] if kind is not None else []
         self.both(user, ['model', 'add', '--platform', number, '--name', name, '--display', display,
                          *more],
                   lambda made: self.model.model_add(user, number, name, display, extra,
-                                                    made['model_id']))
+                                                    made['model_id'], kind or 'unknown'))
 
     def step_model_update(self, user):
         number = self.any_model(user)
         display, extra = self.dice.choice(DISPLAYS + [None]), self.dice.choice(EXTRAS)
         words = ['--display', display] if display is not None else []
         words += ['--extra-body', json.dumps(extra)] if extra is not None else []
+        kind = self.dice.choice(KINDS)
+        words += ['--kind', kind] if kind is not None else []
         self.both(user, ['model', 'update', number, *words],
-                  lambda _: self.model.model_update(user, number, display, extra))
+                  lambda _: self.model.model_update(user, number, display, extra, kind))
 
     def step_model_delete(self, user):
         number = self.any_model(user)

@@ -128,8 +128,14 @@ static void answer_models(const struct mock_request *request, struct mock_answer
     lb_buf_add_c(out, "{\"object\":\"list\",\"data\":[");
     while (names.size > 0) {
         size_t end = lb_str_find(names, ',');
+        struct lb_str name = lb_str_trim(lb_str_sub(names, 0, end));
+        size_t type = lb_str_find(name, '=');
         lb_buf_addf(out, "%s{\"id\":", separator);
-        lj_json_write_str(lb_str_trim(lb_str_sub(names, 0, end)), out);
+        lj_json_write_str(lb_str_sub(name, 0, type), out);
+        if (type < name.size) {
+            lb_buf_add_c(out, ",\"type\":");
+            lj_json_write_str(lb_str_sub(name, type + 1, name.size), out);
+        }
         lb_buf_add_c(out, ",\"object\":\"model\",\"created\":1700000000,\"owned_by\":\"mockllm\"}");
         names = lb_str_sub(names, end + 1, names.size);
         separator = ",";

@@ -11,7 +11,7 @@
 static void help(FILE *to)
 {
     fputs("usage: mockllm [--host ADDR] [--port N] [--tls CERT KEY] [--record FILE] [--quiet]\n"
-          "               [--models A,B,C] [--models-mode ok|nolist|html|v1only|STATUS] "
+          "               [--models A,B=TYPE,C] [--models-mode ok|nolist|html|v1only|STATUS] "
           "[--require-key KEY]\n\n"
           "An OpenAI-compatible upstream for tests. GET /_mock/requests tells what it was sent,\n"
           "DELETE /_mock/requests forgets it. Behaviours, by model name or in the header X-Mock,\n"

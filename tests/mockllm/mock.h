@@ -41,7 +41,7 @@ struct mock_options {
     const char *cert_file; /* both or none */
     const char *key_file;
     const char *record_file; /* NULL: none */
-    const char *models;      /* "a,b,c"; NULL: mock-model */
+    const char *models;      /* "a,b=TYPE,c"; NULL: mock-model */
     const char *models_mode; /* "ok", "nolist", "html", "v1only", or a status; NULL: "ok" */
     const char *require_key; /* others get 401; NULL: any */
     bool quiet;              /* records nothing */

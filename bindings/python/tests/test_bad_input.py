@@ -64,6 +64,18 @@ def test_extra_body(manager, wrong, error):
         manager.add_model(platform.id, 'm', 'd', 'u', wrong)
 
 
+@pytest.mark.parametrize('wrong, error', [
+    ('picture', llmgr.InvalidError), ('Chat', ValueError), ('', ValueError), (1, TypeError),
+    ([], TypeError)])
+def test_kinds(manager, wrong, error):
+    platform = manager.add_platform('A', 'https://a.example/v1', user_id='u')
+    with pytest.raises(error):
+        manager.add_model(platform.id, 'm', 'd', 'u', kind=wrong)
+    model = manager.add_model(platform.id, 'm', 'd', 'u')
+    with pytest.raises(error):
+        manager.update_model('u', model.id, new_kind=wrong)
+
+
 @pytest.mark.parametrize('timeout, error', [
     (0, ValueError), (-1, ValueError), (float('nan'), ValueError), (float('inf'), ValueError),
     ('8', TypeError), (None, TypeError), (True, TypeError)])

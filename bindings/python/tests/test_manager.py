@@ -124,6 +124,22 @@ def test_what_is_no_route_is_refused(manager, more, error):
     assert manager.routes('u') == []
 
 
+def test_kinds(manager, mockllm):
+    platform = manager.add_platform('Mine', 'https://api.example.com/v1', 'sk-mine', user_id='u')
+    found = manager.probe_platform_models(mockllm.base_url, 'sk-1')[0]
+    assert found['kind'] == 'unknown'
+    model = manager.add_model(platform.id, found['id'], 'Found', 'u', kind=found['kind'])
+    assert model.kind == 'unknown'
+    model = manager.add_model(platform.id, 'vectors', 'V', 'u', kind='embedding')
+    assert model.kind == 'embedding' and manager.models('u')[-1] == model
+    assert manager.update_model('u', model.id, new_kind='rerank')
+    assert manager.update_model('u', model.id, new_display_name='W')
+    assert [(row.kind, row.display_name) for row in manager.models('u')[-2:]] == [
+        ('unknown', 'Found'), ('rerank', 'W')]
+    with pytest.raises(llmgr.InvalidError, match='a kind'):
+        manager.update_model('u', model.id)
+
+
 def test_a_users_own_house(manager):
     platform = manager.add_platform('Mine', 'https://api.example.com/v1', 'sk-mine', user_id='u')
     assert (platform.name, platform.user_id, platform.payer) == ('Mine', 'u', 'user')

@@ -25,6 +25,7 @@ KEYS = st.sampled_from([None, 'sk-own'])
 MODELS = st.sampled_from(['gpt-x', 'qwen/三'])
 DISPLAYS = st.sampled_from(['X', '显示', 'Y'])
 EXTRAS = st.sampled_from([None, {}, {'top_k': 3}, {'model': 'other'}])
+KINDS = st.sampled_from([None, 'unknown', 'chat', 'embedding', 'transcription'])
 SLOTS = st.sampled_from(['main', 'fast'])
 SYSTEM = [('Alpha', 'https://sys-alpha.example/v1', None), ('Beta', 'https://sys-beta.example/v1',
                                                              'sk-b')]
@@ -107,21 +108,25 @@ class House(RuleBasedStateMachine):
         self.both(lambda: self.manager.toggle_platform_visibility(user, number, hide),
                   lambda _: self.model.platform_hide(user, number, hide))
 
-    @rule(target=models, user=USERS, number=platforms, name=MODELS, display=DISPLAYS, extra=EXTRAS)
-    def add_model(self, user, number, name, display, extra):
-        made = self.both(lambda: self.manager.add_model(number, name, display, user, extra),
+    @rule(target=models, user=USERS, number=platforms, name=MODELS, display=DISPLAYS, extra=EXTRAS,
+          kind=KINDS)
+    def add_model(self, user, number, name, display, extra, kind):
+        made = self.both(lambda: self.manager.add_model(number, name, display, user, extra,
+                                                        kind=kind),
                          lambda made: self.model.model_add(user, number, name, display, extra,
-                                                           made.id if made else -1))
+                                                           made.id if made else -1,
+                                                           kind or 'unknown'))
         return made.id if made else multiple()
 
     @rule(target=models, number=st.sampled_from([1, 4, 999]))
     def name_model(self, number):
         return number
 
-    @rule(user=USERS, number=models, display=st.one_of(st.none(), DISPLAYS), extra=EXTRAS)
-    def update_model(self, user, number, display, extra):
-        self.both(lambda: self.manager.update_model(user, number, display, extra),
-                  lambda _: self.model.model_update(user, number, display, extra))
+    @rule(user=USERS, number=models, display=st.one_of(st.none(), DISPLAYS), extra=EXTRAS,
+          kind=KINDS)
+    def update_model(self, user, number, display, extra, kind):
+        self.both(lambda: self.manager.update_model(user, number, display, extra, new_kind=kind),
+                  lambda _: self.model.model_update(user, number, display, extra, kind))
 
     @rule(user=USERS, number=models)
     def delete_model(self, user, number):
@@ -157,9 +162,11 @@ class House(RuleBasedStateMachine):
     def lists_agree(self):
         for user in ('ann', 'ben', '-1'):
             wanted = self.model.model_list(user)
-            more = [(row.pop('extra_body'), row.pop('model_hide')) for row in wanted]
+            more = [(row.pop('extra_body'), row.pop('model_hide'), row.pop('kind'))
+                    for row in wanted]
             assert self.manager.get_platform_models(user) == wanted
-            assert [(row.extra_body, row.hide) for row in self.manager.models(user)] == more
+            assert [(row.extra_body, row.hide, row.kind)
+                    for row in self.manager.models(user)] == more
 
 
 class HouseOnPostgres(House):

@@ -79,6 +79,24 @@ static void the_seeds_structure_is_read_in_order(void **state)
     lc_file_free(file);
 }
 
+static void a_model_says_what_it_is_for(void **state)
+{
+    (void)state;
+    struct lc_file *file = parse("platforms:\n  A:\n    base_url: https://a/v1\n    models:\n"
+                                 "      Plain: p\n      Told: {model_name: t, kind: rerank}\n"
+                                 "      Vectors: {model_name: v, kind: embedding}\n"
+                                 "      None: {model_name: n, kind: unknown}\n"
+                                 "      Null: {model_name: o, kind: }\n");
+    const struct lc_model *models = file->platforms[0].models;
+
+    assert_int_equal(models[0].kind, LLMGR_MODEL_UNKNOWN);
+    assert_int_equal(models[1].kind, LLMGR_MODEL_RERANK);
+    assert_int_equal(models[2].kind, LLMGR_MODEL_EMBEDDING);
+    assert_int_equal(models[3].kind, LLMGR_MODEL_UNKNOWN);
+    assert_int_equal(models[4].kind, LLMGR_MODEL_UNKNOWN);
+    lc_file_free(file);
+}
+
 static void an_empty_file_says_nothing(void **state)
 {
     (void)state;
@@ -203,6 +221,8 @@ static void what_is_not_understood_is_refused_with_its_place(void **state)
         {A "    models: [x]\n", ":4:13:", "mapping of display names"},
         {A "    headers: X-Title\n", ":4:14:", "must be a list of header fields' names"},
         {A "    headers: [X-Title, Cookie]\n", ":4:24:", "no name of a header field"},
+        {M "      x: {kind: vectors}\n", ":5:17:", "must be one of unknown|chat|"},
+        {M "      x: {kin: chat}\n", ":5:11:", "did you mean 'kind'"},
         {A "    headers: [{X-Title: y}]\n", ":4:15:", "with values it is a mapping"},
         {M "      x:\n", ":5:7:", "no model_name"},
         {M "      x: {extra_body: {a: 1}}\n", ":5:7:", "no model_name"},
@@ -401,6 +421,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_seeds_structure_is_read_in_order),
+        cmocka_unit_test(a_model_says_what_it_is_for),
         cmocka_unit_test(an_empty_file_says_nothing),
         cmocka_unit_test(json_is_yaml),
         cmocka_unit_test(extra_body_keeps_its_types),

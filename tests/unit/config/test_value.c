@@ -119,6 +119,21 @@ static void distance_counts_single_changes(void **state)
     assert_int_equal(lc_distance(LB_STR("abcdefgh"), LB_STR("zyxwvuts"), 3), 4);
 }
 
+static void the_nearest_name_is_the_first_that_few_changes_make(void **state)
+{
+    (void)state;
+    static const char *const NAMES[] = {"model_name", "kind", NULL};
+
+    assert_string_equal(lc_nearest(LB_STR("kin"), NAMES, 4), "kind");
+    assert_string_equal(lc_nearest(LB_STR("mind"), NAMES, 4), "kind");
+    assert_string_equal(lc_nearest(LB_STR("model"), (const char *const[]){"models", NULL}, 4),
+                        "models");
+    assert_string_equal(lc_nearest(LB_STR("modelnam"), NAMES, 4), "model_name");
+    assert_null(lc_nearest(LB_STR("modelnam"), NAMES, 1));
+    /* Four changes make "kind" of anything. */
+    assert_null(lc_nearest(LB_STR("abc"), NAMES, 4));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +143,7 @@ int main(void)
         cmocka_unit_test(written_values_read_back),
         cmocka_unit_test(words_are_cut_as_a_shell_would_without_running_one),
         cmocka_unit_test(distance_counts_single_changes),
+        cmocka_unit_test(the_nearest_name_is_the_first_that_few_changes_make),
     };
     lb_host_init(&host);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,100 @@ static void the_shapes_that_platforms_use_are_read(void **state)
     }
 }
 
+/* As the lists have them, cut down to what bears the kind and what stands beside it. */
+static const struct {
+    llmgr_model_kind kind;
+    const char *entry;
+} KINDS[] = {
+    /* Together; `language` completes there and chats at Vercel's gateway */
+    {LLMGR_MODEL_CHAT, "{\"id\":\"m\",\"object\":\"model\",\"type\":\"chat\",\"running\":false}"},
+    {LLMGR_MODEL_EMBEDDING, "{\"id\":\"m\",\"type\":\"embedding\"}"},
+    {LLMGR_MODEL_RERANK, "{\"id\":\"m\",\"type\":\"rerank\"}"},
+    {LLMGR_MODEL_IMAGE, "{\"id\":\"m\",\"type\":\"image\"}"},
+    {LLMGR_MODEL_MODERATION, "{\"id\":\"m\",\"type\":\"moderation\"}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"m\",\"type\":\"language\"}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"m\",\"type\":\"audio\"}"},
+    /* SiliconFlow: the narrower word first */
+    {LLMGR_MODEL_TRANSCRIPTION,
+     "{\"id\":\"m\",\"type\":\"audio\",\"sub_type\":\"speech-to-text\"}"},
+    {LLMGR_MODEL_RERANK, "{\"id\":\"m\",\"type\":\"chat\",\"sub_type\":\"reranker\"}"},
+    /* LM Studio, Anthropic */
+    {LLMGR_MODEL_CHAT, "{\"id\":\"m\",\"type\":\"vlm\"}"},
+    {LLMGR_MODEL_EMBEDDING, "{\"id\":\"m\",\"type\":\"embeddings\"}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"type\":\"model\",\"id\":\"m\",\"display_name\":\"chat\"}"},
+    /* LiteLLM, beside the name and in its model_info */
+    {LLMGR_MODEL_SPEECH, "{\"id\":\"m\",\"mode\":\"audio_speech\"}"},
+    {LLMGR_MODEL_COMPLETION, "{\"id\":\"m\",\"mode\":\"completion\"}"},
+    {LLMGR_MODEL_IMAGE, "{\"model_name\":\"m\",\"model_info\":{\"mode\":\"image_generation\"}}"},
+    /* Xinference, Dify */
+    {LLMGR_MODEL_CHAT, "{\"id\":\"m\",\"model_type\":\"LLM\"}"},
+    {LLMGR_MODEL_TRANSCRIPTION, "{\"model\":\"m\",\"model_type\":\"speech2text\"}"},
+    /* GitHub, Cloudflare, Hugging Face, Copilot */
+    {LLMGR_MODEL_CHAT, "{\"name\":\"m\",\"task\":\"chat-completion\"}"},
+    {LLMGR_MODEL_EMBEDDING,
+     "{\"name\":\"m\",\"task\":{\"id\":\"0\",\"name\":\"Text Embeddings\"}}"},
+    {LLMGR_MODEL_IMAGE, "{\"name\":\"m\",\"task\":{\"name\":\"Text-to-Image\"}}"},
+    {LLMGR_MODEL_EMBEDDING, "{\"id\":\"m\",\"pipeline_tag\":\"feature-extraction\"}"},
+    {LLMGR_MODEL_EMBEDDING, "{\"id\":\"m\",\"capabilities\":{\"type\":\"embeddings\"}}"},
+    /* Cohere, New API (which says openai of everything), GPUStack, Ollama, Google */
+    {LLMGR_MODEL_CHAT, "{\"name\":\"m\",\"endpoints\":[\"rerank\",\"chat\"]}"},
+    {LLMGR_MODEL_EMBEDDING, "{\"name\":\"m\",\"endpoints\":[\"classify\",\"embed\"]}"},
+    {LLMGR_MODEL_IMAGE,
+     "{\"id\":\"m\",\"supported_endpoint_types\":[\"image-generation\",\"openai\"]}"},
+    {LLMGR_MODEL_RERANK, "{\"id\":\"m\",\"supported_endpoint_types\":[\"jina-rerank\"]}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"m\",\"supported_endpoint_types\":[\"openai\",7]}"},
+    {LLMGR_MODEL_SPEECH, "{\"id\":\"m\",\"categories\":[\"text_to_speech\"]}"},
+    {LLMGR_MODEL_EMBEDDING, "{\"model\":\"m\",\"capabilities\":[\"embedding\"]}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"model\":\"m\",\"capabilities\":[\"completion\",\"tools\"]}"},
+    {LLMGR_MODEL_EMBEDDING, "{\"name\":\"m\",\"supportedGenerationMethods\":[\"embedContent\"]}"},
+    /* Mistral, Azure, Fireworks */
+    {LLMGR_MODEL_CHAT,
+     "{\"id\":\"m\",\"capabilities\":{\"completion_fim\":true,\"completion_chat\":true}}"},
+    {LLMGR_MODEL_COMPLETION,
+     "{\"id\":\"m\",\"capabilities\":{\"completion_fim\":true,\"completion_chat\":false}}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"m-embed\",\"capabilities\":{\"completion_chat\":false}}"},
+    {LLMGR_MODEL_MODERATION, "{\"id\":\"m\",\"capabilities\":{\"moderation\":true}}"},
+    {LLMGR_MODEL_EMBEDDING, "{\"id\":\"m\",\"capabilities\":{\"embeddings\":true,\"inference\":"
+                            "true,\"completion\":false}}"},
+    {LLMGR_MODEL_CHAT, "{\"id\":\"m\",\"supports_chat\":true}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"m\",\"supports_chat\":false}"},
+    /* OpenRouter, Venice and others at the top */
+    {LLMGR_MODEL_CHAT, "{\"id\":\"m\",\"architecture\":{\"input_modalities\":[\"text\",\"image\"],"
+                       "\"output_modalities\":[\"image\",\"text\"]}}"},
+    {LLMGR_MODEL_IMAGE, "{\"id\":\"m\",\"architecture\":{\"input_modalities\":[\"text\"],"
+                        "\"output_modalities\":[\"image\"]}}"},
+    {LLMGR_MODEL_EMBEDDING,
+     "{\"id\":\"m\",\"architecture\":{\"output_modalities\":[\"embeddings\"]}}"},
+    {LLMGR_MODEL_TRANSCRIPTION, "{\"id\":\"m\",\"architecture\":{\"input_modalities\":[\"audio\"],"
+                                "\"output_modalities\":[\"text\"]}}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"m\",\"architecture\":{\"input_modalities\":[\"image\"],"
+                          "\"output_modalities\":[\"text\"]}}"},
+    {LLMGR_MODEL_SPEECH, "{\"id\":\"m\",\"output_modalities\":[\"audio\"]}"},
+    {LLMGR_MODEL_CHAT, "{\"id\":\"m\",\"output_modalities\":[\"text\"]}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"m\",\"output_modalities\":\"text\"}"},
+    /* a name says nothing, and what is no word is none */
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"text-embedding-3-large\"}"},
+    {LLMGR_MODEL_UNKNOWN, "\"text-embedding-3-large\""},
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"m\",\"type\":[\"chat\"],\"mode\":7,\"task\":null}"},
+    {LLMGR_MODEL_UNKNOWN, "{\"id\":\"m\",\"type\":\"\",\"mode\":\"chat\\u0000\"}"},
+    {LLMGR_MODEL_UNKNOWN,
+     "{\"id\":\"m\",\"type\":\"chatchatchatchatchatchatchatchatchatchatchat\"}"},
+};
+
+static void a_models_kind_is_what_its_entry_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
+        struct llmgr_probe probe = {0};
+        char body[400];
+        snprintf(body, sizeof body, "{\"data\":[%s]}", KINDS[i].entry);
+        assert_int_equal(ld_models_read(&host, lb_cstr(body), &probe, NULL), LLMGR_OK);
+        if (probe.count != 1 || probe.models[0].kind != KINDS[i].kind)
+            fail_msg("%s: %s", KINDS[i].entry, llmgr_model_kind_name(probe.models[0].kind));
+        ld_probe_clear(&probe);
+    }
+}
+
 static void an_entry_that_is_a_name_alone_is_an_object_too(void **state)
 {
     struct llmgr_probe probe = {0};
@@ -149,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_with_an_id_are_listed_and_others_skipped),
         cmocka_unit_test(the_shapes_that_platforms_use_are_read),
+        cmocka_unit_test(a_models_kind_is_what_its_entry_says),
         cmocka_unit_test(an_entry_that_is_a_name_alone_is_an_object_too),
         cmocka_unit_test(what_is_no_list_is_said_to_be_none),
         cmocka_unit_test(a_list_beyond_its_bounds_is_refused),

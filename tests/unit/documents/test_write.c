@@ -63,15 +63,17 @@ static void json_in_text_becomes_json(void **state)
                                 .model_name = "",
                                 .display_name = "",
                                 .extra_body = "{\"b\":1.50,\"a\":[null]}"};
-    struct llmgr_probe_model found[] = {{"m", "{\"id\": \"m\"}"}, {"n", "7"}};
+    struct llmgr_probe_model found[] = {{"m", "{\"id\": \"m\"}", LLMGR_MODEL_RERANK},
+                                        {"n", "7", LLMGR_MODEL_UNKNOWN}};
     const struct llmgr_probe probe = {.models = found, .count = 2};
     (void)state;
 
     json_t *document = lx_json_model(&model);
     is(json_incref(json_object_get(document, "extra_body")), "{\"b\":1.5,\"a\":[null]}");
     json_decref(document);
-    is(lx_json_probe(&probe),
-       "{\"data\":[{\"id\":\"m\",\"raw\":{\"id\":\"m\"}},{\"id\":\"n\",\"raw\":7}]}");
+    is(lx_json_probe(&probe), "{\"data\":[{\"id\":\"m\",\"raw\":{\"id\":\"m\"},\"kind\":\"rerank\"}"
+                              ",{\"id\":\"n\",\"raw\":7,"
+                              "\"kind\":\"unknown\"}]}");
     model.extra_body = "{";
     assert_null(lx_json_model(&model));
 }

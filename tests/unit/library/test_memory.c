@@ -60,7 +60,7 @@ static llmgr_status call_models(struct llmgr_error *err)
 
 static llmgr_status call_model_update(struct llmgr_error *err)
 {
-    return llmgr_model_update(host.manager, "alice", model_id, "Another", "{\"a\":1}", err);
+    return llmgr_model_update(host.manager, "alice", model_id, "Another", "{\"a\":1}", NULL, err);
 }
 
 static llmgr_status call_model_hide(struct llmgr_error *err)
@@ -218,9 +218,9 @@ static void each_call_survives_each_failing_allocation(void **state)
                      LLMGR_OK);
     platform_id = platform.platform_id;
     llmgr_platform_clear(&platform);
-    assert_int_equal(
-        llmgr_model_add(host.manager, "alice", platform_id, "m", "M", NULL, &model, NULL),
-        LLMGR_OK);
+    assert_int_equal(llmgr_model_add(host.manager, "alice", platform_id, "m", "M", NULL,
+                                     LLMGR_MODEL_CHAT, &model, NULL),
+                     LLMGR_OK);
     model_id = model.model_id;
     llmgr_model_clear(&model);
 

@@ -102,6 +102,7 @@ struct conf {
     const char *display_name; /* NULL: the platform has no model */
     const char *model_name;
     const char *extra_body;
+    llmgr_model_kind kind;
 };
 
 struct conf_list {
@@ -132,6 +133,7 @@ static inline void conf_fill(struct conf_list *list, const struct conf *rows, si
                 (struct lm_default_model){.display_name = rows[i].display_name,
                                           .model_name = rows[i].model_name,
                                           .extra_body = rows[i].extra_body,
+                                          .kind = rows[i].kind,
                                           .line = (unsigned)i + 1};
     }
 }

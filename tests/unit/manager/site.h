@@ -196,12 +196,19 @@ static inline int64_t add_model(struct site *h, const char *user, int64_t platfo
     int64_t id = 0;
 
     act(h, user,
-        (struct act){
-            .statement = LS_MODEL_ADD,
-            .values = {ls_int(platform), ls_cstr(name), ls_cstr(display), ls_null(), ls_int(0)},
-            .count = 5,
-            .id = &id});
+        (struct act){.statement = LS_MODEL_ADD,
+                     .values = {ls_int(platform), ls_cstr(name), ls_cstr(display), ls_null(),
+                                ls_int(0), ls_null()},
+                     .count = 6,
+                     .id = &id});
     return id;
+}
+
+static inline void set_kind(struct site *h, const char *user, int64_t model, const char *kind)
+{
+    act(h, user,
+        (struct act){
+            .statement = LS_MODEL_SET_KIND, .values = {ls_int(model), ls_cstr(kind)}, .count = 2});
 }
 
 static inline void own_key(struct site *h, const char *user, int64_t platform, const char *base_url,

@@ -114,6 +114,41 @@ static void a_new_name_at_the_same_address_keeps_id_keys_and_selections(void **s
     assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "-1", "sk-a"));
 }
 
+static void a_kind_that_comes_changes_or_goes_is_reported(void **state)
+{
+    struct fixture *w = *state;
+    const struct conf embeds[] = {
+        {"Alpha", A, "sk-a", "One", "m-1", NULL, LLMGR_MODEL_EMBEDDING},
+        {"Alpha", A, "sk-a", "Two", "m-2", "{\"x\":1}", LLMGR_MODEL_UNKNOWN},
+        {"Beta", B, NULL, "Three", "m-3", NULL, LLMGR_MODEL_UNKNOWN},
+    };
+    const struct conf reranks[] = {
+        {"Alpha", A, "sk-a", "One", "m-1", NULL, LLMGR_MODEL_RERANK},
+        {"Alpha", A, "sk-a", "Two", "m-2", "{\"x\":1}", LLMGR_MODEL_UNKNOWN},
+        {"Beta", B, NULL, "Three", "m-3", NULL, LLMGR_MODEL_CHAT},
+        {"Beta", B, NULL, "Four", "m-4", NULL, LLMGR_MODEL_IMAGE},
+    };
+
+    RUN(w, TWO);
+    RUN(w, embeds);
+    assert_int_equal(last_count, 1);
+    want_change(0, LLMGR_CHANGE_UPDATE, "Alpha", "One", "kind");
+    RUN(w, embeds);
+    assert_int_equal(last_count, 0);
+    RUN(w, reranks);
+    assert_int_equal(last_count, 3);
+    want_change(0, LLMGR_CHANGE_UPDATE, "Alpha", "One", "kind");
+    want_change(1, LLMGR_CHANGE_UPDATE, "Beta", "Three", "kind");
+    want_change(2, LLMGR_CHANGE_ADD, "Beta", "Four", NULL);
+    assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE kind = "
+                                       "'image' OR kind = 'rerank' OR kind = 'chat'"),
+                     3);
+    RUN(w, TWO);
+    assert_int_equal(last_count, 3);
+    assert_int_equal(
+        db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE kind IS NOT NULL"), 0);
+}
+
 static void
 a_new_address_under_the_same_name_keeps_the_id_but_no_key_of_the_old_origin(void **state)
 {
@@ -329,8 +364,8 @@ static void a_private_platform_survives_a_system_platform_of_its_name_and_addres
 
     WANT(LLMGR_OK,
          lm_platform_add(w->manager, S("ann"), S("Alpha"), S(A), S("sk-mine"), &id, &w->err));
-    WANT(LLMGR_OK,
-         lm_model_add(w->manager, S("ann"), id, S("m-1"), S("One"), S(""), &model, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, S("ann"), id, S("m-1"), S("One"), S(""),
+                                LLMGR_MODEL_UNKNOWN, &model, &w->err));
     RUN(w, TWO);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms WHERE name = 'Alpha'"),
                      2);
@@ -384,6 +419,7 @@ int main(void)
         TEST(what_is_new_is_added_in_order_and_reported),
         TEST(a_second_run_reports_and_writes_nothing),
         TEST(a_dry_run_reports_and_writes_nothing),
+        TEST(a_kind_that_comes_changes_or_goes_is_reported),
         TEST(a_new_name_at_the_same_address_keeps_id_keys_and_selections),
         TEST(a_new_address_under_the_same_name_keeps_the_id_but_no_key_of_the_old_origin),
         TEST(names_and_addresses_may_be_swapped_and_rotated),

@@ -88,6 +88,49 @@ static void stored_choices_stand_first(void **state)
     assert_candidate(&told.items[3], b, b1, "fallback", true, "system");
 }
 
+static void a_default_is_of_a_kind_that_may_chat(void **state)
+{
+    (void)state;
+    int64_t b2 = add_model(&h, NULL, b, "Beta two", "m-2");
+    static const char *const OTHERS[] = {"completion", "embedding", "rerank",        "image",
+                                         "video",      "speech",    "transcription", "moderation"};
+
+    server_key(&h, a, URL_A, "sk-server-a");
+    for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++) {
+        set_kind(&h, NULL, a1, OTHERS[i]);
+        set_kind(&h, NULL, b1, OTHERS[i]);
+        struct llmgr_explanation told = explain("bob", NULL, NULL);
+        assert_candidate(&told.items[1], a, 0, "no_chat", false, "system");
+        assert_false(told.items[1].kept);
+        assert_candidate(&told.items[2], b, b2, "fallback", true, "system");
+        assert_int_equal(told.items[2].kind, LLMGR_MODEL_UNKNOWN);
+        ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "bob", NULL, NULL));
+        assert_int_equal(h.target.model_id, b2);
+    }
+    set_kind(&h, NULL, a1, "chat");
+    assert_int_equal(explain("bob", NULL, NULL).items[1].kind, LLMGR_MODEL_CHAT);
+    ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "bob", NULL, NULL));
+    assert_int_equal(h.target.model_id, a1);
+    /* What a later release may know is not known to be something else. */
+    set_kind(&h, NULL, a1, "telepathy");
+    ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "bob", NULL, NULL));
+    assert_int_equal(h.target.model_id, a1);
+}
+
+static void what_is_chosen_or_named_may_be_of_any_kind(void **state)
+{
+    (void)state;
+    set_kind(&h, NULL, b1, "embedding");
+    ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "bob", NULL, "Beta"));
+    assert_int_equal(h.target.model_id, b1);
+    pick(&h, "bob", "vectors", b, b1);
+    ASSERT_STATUS(&h, LLMGR_OK, ask(&h, "bob", "vectors", NULL));
+    assert_int_equal(h.target.model_id, b1);
+    set_kind(&h, NULL, a1, "image");
+    ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND, ask(&h, "bob", NULL, NULL));
+    assert_non_null(strstr(h.err.message, "chats"));
+}
+
 static void explain_repairs_nothing(void **state)
 {
     (void)state;
@@ -166,6 +209,12 @@ static void the_lists_show_system_platforms_in_order_then_own(void **state)
     assert_string_equal(models[2].platform_name, "Own");
     assert_true(models[2].api_key_set);
     assert_null(models[2].extra_body);
+    set_kind(&h, NULL, a1, "rerank");
+    set_kind(&h, "ann", own1, "speech");
+    OK(&h, lr_models(h.manager, LB_STR("ann"), &h.arena, &models, &count, &h.err));
+    assert_int_equal(models[0].kind, LLMGR_MODEL_RERANK);
+    assert_int_equal(models[1].kind, LLMGR_MODEL_UNKNOWN);
+    assert_int_equal(models[2].kind, LLMGR_MODEL_SPEECH);
     OK(&h, lr_models(h.manager, LB_STR("bob"), &h.arena, &models, &count, &h.err));
     assert_int_equal(count, 2);
     assert_false(models[0].platform_hide);
@@ -181,6 +230,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(every_candidate_of_a_slot_has_its_reason),
         CASE(stored_choices_stand_first),
+        CASE(a_default_is_of_a_kind_that_may_chat),
+        CASE(what_is_chosen_or_named_may_be_of_any_kind),
         CASE(explain_repairs_nothing),
         CASE(a_name_lists_those_it_names_in_order_and_then_the_others),
         CASE(a_missing_key_is_told_with_its_cause),

@@ -225,7 +225,7 @@ class AIManager:
             row, self.settings.system_user if row.platform_is_sys else owner))
 
     def models(self, user_id: str | None = None) -> list[Model]:
-        """As get_platform_models, with each model's extra_body and whether it is hidden."""
+        """As get_platform_models, with each model's extra_body, kind and whether it is hidden."""
         return self._list('models', user_id, _rows.model)
 
     def _list(self, kind: str, user_id: object, convert: Callable[[Any], Any]) -> list[Any]:
@@ -498,7 +498,8 @@ class AIManager:
     # ---- Models ---------------------------------------------------------------------------------
 
     def add_model(self, platform_id: int, model_name: str, display_name: str,
-                  user_id: str | None, extra_body: Mapping[str, Any] | None = None) -> Model:
+                  user_id: str | None, extra_body: Mapping[str, Any] | None = None, *,
+                  kind: str | None = None) -> Model:
         """Adds a model to an own platform.
 
         Args:
@@ -507,6 +508,8 @@ class AIManager:
             display_name: What people see; unlike those of all the user's private platforms.
             user_id: Whose platform it is.
             extra_body: Members that go into each request's top level; they win. Or None.
+            kind: What it is for: "chat", "embedding", "rerank", … (see Model), as
+                probe_platform_models says it. None: unknown.
         """
         user = self._user(user_id)
         out, error = ffi.new('struct llmgr_model *'), new_error()
@@ -514,7 +517,8 @@ class AIManager:
             check(lib.llmgr_model_add(manager, user, to_id('platform_id', platform_id),
                                       to_text('model_name', model_name),
                                       to_text('display_name', display_name),
-                                      _rows.to_json('extra_body', extra_body) or NULL, out, error),
+                                      _rows.to_json('extra_body', extra_body) or NULL,
+                                      _rows.to_kind(kind), out, error),
                   error)
         try:
             return _rows.model(out)
@@ -523,12 +527,15 @@ class AIManager:
 
     def update_model(self, user_id: str | None, model_id: int,
                      new_display_name: str | None = None,
-                     new_extra_body: Mapping[str, Any] | None = None) -> bool:
+                     new_extra_body: Mapping[str, Any] | None = None, *,
+                     new_kind: str | None = None) -> bool:
         """Changes what is not None of an own model; an extra_body of {} removes it."""
         self._do(lib.llmgr_model_update, self._user(user_id), to_id('model_id', model_id),
                  to_optional('new_display_name', new_display_name or None),
                  NULL if new_extra_body is None else _rows.to_json('new_extra_body',
-                                                                   new_extra_body))
+                                                                   new_extra_body),
+                 NULL if new_kind is None else ffi.new('llmgr_model_kind *',
+                                                       _rows.to_kind(new_kind)))
         return True
 
     def delete_model(self, user_id: str | None, model_id: int) -> bool:
@@ -668,7 +675,8 @@ class AIManager:
                 have. None: any address. Give it where a user supplies the address.
 
         Returns:
-            A dict per model with "id" and "raw" (the list's entry).
+            A dict per model with "id", "raw" (the list's entry) and "kind" (what the entry says
+            the model is for, as add_model takes it; "unknown" if it does not say).
 
         Raises:
             KeyRefusedError: The key is refused (a PermissionError).

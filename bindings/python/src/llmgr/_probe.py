@@ -7,6 +7,7 @@ from typing import Any
 
 from ._errors import InvalidError
 from ._native import Handle, check, ffi, from_text, lib, new_error, to_ms, to_text
+from ._rows import kind_name
 
 
 def probe(handle: Handle, user: Any, base_url: object, api_key: object,
@@ -21,7 +22,8 @@ def probe(handle: Handle, user: Any, base_url: object, api_key: object,
         check(lib.llmgr_probe_url(manager, user, url, key, timeout_ms, out, error), error)
     try:
         models = [out.models[i] for i in range(out.count)]
-        return [{'id': from_text(model.id), 'raw': json.loads(from_text(model.raw))}
+        return [{'id': from_text(model.id), 'raw': json.loads(from_text(model.raw)),
+                 'kind': kind_name(model.kind)}
                 for model in models]
     finally:
         lib.llmgr_probe_clear(out)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ._errors import InvalidError
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_id, to_text)
 from ._types import Alias, Model, Platform, Resolved, Route, RouteTarget, Usage, UsageSum
@@ -24,6 +25,22 @@ def to_json(name: str, value: object) -> bytes:
     if not value:
         return b''
     return json.dumps(dict(value), ensure_ascii=False, allow_nan=False).encode('utf-8')
+
+
+KINDS = names_of('llmgr_model_kind', 'LLMGR_MODEL_')
+
+
+def to_kind(kind: object) -> int:
+    """A name of a kind of models as its number; None: unknown."""
+    wanted = 'unknown' if kind is None else to_text('kind', kind).decode()
+    if wanted not in KINDS:
+        raise InvalidError(f'kind must be {", ".join(KINDS[:-1])} or {KINDS[-1]}, not {kind!r}')
+    return KINDS.index(wanted)
+
+
+def kind_name(kind: int) -> str:
+    """The name of an llmgr_model_kind."""
+    return KINDS[kind]
 
 
 def seed_model(row: Any) -> dict[str, Any]:
@@ -46,7 +63,8 @@ def model(row: Any) -> Model:
     extra_body = from_optional(row.extra_body)
     return Model(id=row.model_id, platform_id=row.platform_id,
                  model_name=from_text(row.model_name), display_name=from_text(row.display_name),
-                 extra_body=json.loads(extra_body) if extra_body else None, hide=row.model_hide)
+                 extra_body=json.loads(extra_body) if extra_body else None, hide=row.model_hide,
+                 kind=kind_name(row.kind))
 
 
 def platform(row: Any, user_id: str) -> Platform:

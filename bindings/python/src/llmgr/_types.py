@@ -131,6 +131,8 @@ class Model:
         display_name: What people see.
         extra_body: Members that go into each request; None if there are none.
         hide: Did this user hide it?
+        kind: What it is for: "chat", "completion", "embedding", "rerank", "image", "video",
+            "speech", "transcription", "moderation"; "unknown" if nobody has said.
     """
 
     id: int
@@ -139,6 +141,7 @@ class Model:
     display_name: str
     extra_body: dict[str, Any] | None
     hide: bool
+    kind: str = 'unknown'
 
 
 @dataclasses.dataclass(slots=True)

@@ -264,22 +264,6 @@ static enum lg_seek pass_pool(struct lg_walk *walk, const struct lo_cooled *why)
     return pass_over(walk, why->until_ms != 0 ? why : NULL);
 }
 
-/* The target's own limit; 0: it has none, or the route has changed. */
-static int64_t first_byte_ms(struct lg_request *request, uint32_t index)
-{
-    const struct lr_request asked = {.user = request->caller.user,
-                                     .route_id = request->walk->route_id};
-    enum lr_view_result result = LR_VIEW_DONE;
-    const struct lm_route *route = NULL;
-
-    if (asked.route_id == 0)
-        return 0;
-    if (lr_view_route(request->worker->view, &asked, &route, &result, NULL) != LLMGR_OK ||
-        result == LR_VIEW_MISS || route == NULL || index >= route->count)
-        return 0;
-    return route->targets[index].first_byte_ms;
-}
-
 static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool least_bad,
                             struct lg_found *found)
 {
@@ -302,7 +286,6 @@ static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool lea
     if (found->target.key_withheld)
         return pass_pool(walk, &choosing.why);
     found->candidate = candidate_of(walk, &found->target);
-    found->first_byte_ms = first_byte_ms(request, index);
     found->is_moved = false;
     if (least_bad) {
         lo_health_force(lg_walk_now(request), &found->pass);
@@ -347,7 +330,6 @@ void lg_walk_take(struct lg_request *request, const struct lg_found *found)
     attempt->pass = found->pass;
     attempt->is_moved = found->is_moved;
     attempt->in_cells = true;
-    walk->first_byte_ms = found->first_byte_ms;
     lo_walk_try(&walk->core, &found->candidate);
     attempt->may_move =
         lo_walk_may_move(&walk->core, found->target.key_count, lg_walk_now(request));

@@ -31,8 +31,7 @@ struct lg_found {
     struct lr_target target;
     struct lo_candidate candidate;
     struct lo_pass pass;
-    int64_t first_byte_ms; /* its own limit; 0: none */
-    bool is_moved;         /* counted as under way at its platform (routing/budget.h) */
+    bool is_moved; /* counted as under way at its platform (routing/budget.h) */
 };
 
 struct lg_walk {
@@ -44,7 +43,6 @@ struct lg_walk {
     enum lm_payer payer;     /* of all attempts; NONE: no target was looked at yet */
     int64_t platform_id;     /* what the request names is there; 0: it names nothing */
     int64_t deadline_at;     /* loop time of the last first byte; 0: none */
-    int64_t first_byte_ms;   /* of the target under way */
     int64_t soonest_at;      /* when one that has failed may be asked again; 0: none is cooled */
     unsigned attempts;       /* of the whole request */
     uint32_t pending;        /* target that waits for the profile; */

@@ -32,12 +32,12 @@ void lg_walk_limit(const struct lg_request *request, struct lu_timeouts *timeout
 
     timeouts->connect_ms = least(timeouts->connect_ms, left);
     timeouts->first_byte_ms =
-        least(least(timeouts->first_byte_ms, request->walk->first_byte_ms), left);
+        least(least(timeouts->first_byte_ms, request->attempt->target.first_byte_ms), left);
 }
 
 int64_t lg_walk_content_ms(const struct lg_request *request)
 {
-    int64_t own = request->walk->first_byte_ms;
+    int64_t own = request->attempt->target.first_byte_ms;
 
     return least(own != 0 ? own : request->settings->first_content_ms, time_left(request));
 }

@@ -113,6 +113,7 @@ struct lr_target {
     int64_t route_id;      /* the route that was asked; 0: none */
     struct lb_str route;   /* its name */
     uint32_t route_target; /* which of its targets this is, from 0 */
+    int64_t first_byte_ms; /* the target's own limit; 0: it has none */
     bool is_default;       /* nothing was stored for slot or main */
     bool repaired;         /* the stored choice was gone and has been replaced */
     bool fell_back; /* the stored choice is kept, not used: hidden by the mode, or gone and the

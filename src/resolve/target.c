@@ -275,6 +275,8 @@ static void fill_route(const struct lr_choice *choice, struct lr_target *target)
     target->route_id = choice->route->id;
     target->route = choice->route->name;
     target->route_target = choice->target;
+    if (choice->target < choice->route->count)
+        target->first_byte_ms = choice->route->targets[choice->target].first_byte_ms;
 }
 
 llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_request *request,

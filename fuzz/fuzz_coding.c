@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
         return 0;
-    enum lh_coding coding = (enum lh_coding)(LH_CODING_GZIP + data[0] % 3);
+    enum lh_coding coding = (enum lh_coding)(LH_CODING_GZIP + data[0] % 4);
     struct lb_str in = {(const char *)data + 2, size - 2};
     struct run *whole = malloc(sizeof *whole), *pieces = malloc(sizeof *pieces);
     FUZZ_CHECK(whole != NULL && pieces != NULL);

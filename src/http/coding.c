@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * zlib and libzstd behind one face. Their memory is the host's. Bytes behind a gzip member that
- * begin no other one are padding, as in files, and mean nothing.
+ * zlib, libzstd and libbrotli behind one face. Their memory is the host's. Bytes behind a gzip
+ * member that begin no other one are padding, as in files, and mean nothing.
  */
 #define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_customMem */
 #include "http/coding.h"
@@ -9,6 +9,7 @@
 #include <stdalign.h>
 #include <stddef.h>
 
+#include <brotli/decode.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -26,6 +27,8 @@ struct lh_decoder {
     bool raw; /* deflate without a frame */
     z_stream z;
     ZSTD_DCtx *zstd;
+    BrotliDecoderState *brotli;
+    size_t brotli_piece_max;
 };
 
 /* ---- Which ----------------------------------------------------------------------------------- */
@@ -38,7 +41,7 @@ static enum lh_coding coding_named(struct lb_str name)
     } ROWS[] = {
         {LB_STR("identity"), LH_CODING_NONE}, {LB_STR("gzip"), LH_CODING_GZIP},
         {LB_STR("x-gzip"), LH_CODING_GZIP},   {LB_STR("deflate"), LH_CODING_DEFLATE},
-        {LB_STR("zstd"), LH_CODING_ZSTD},
+        {LB_STR("br"), LH_CODING_BROTLI},     {LB_STR("zstd"), LH_CODING_ZSTD},
     };
 
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
@@ -114,6 +117,43 @@ static bool begin_zstd(struct lh_decoder *decoder, int window_log)
            !ZSTD_isError(ZSTD_DCtx_setParameter(decoder->zstd, ZSTD_d_windowLogMax, window_log));
 }
 
+/* libbrotli has no limit of its own, but all that grows is asked for in one piece. */
+static void *give_brotli(void *context, size_t size)
+{
+    const struct lh_decoder *decoder = context;
+
+    return size <= decoder->brotli_piece_max ? give((void *)(uintptr_t)decoder->host, size) : NULL;
+}
+
+static void take_brotli(void *context, void *memory)
+{
+    const struct lh_decoder *decoder = context;
+
+    take((void *)(uintptr_t)decoder->host, memory);
+}
+
+static bool begin_brotli(struct lh_decoder *decoder, int window_log)
+{
+    /* The window and its margin, or a table of codes, of which the largest has 1.1 MiB. */
+    decoder->brotli_piece_max = ((size_t)1 << window_log) / 2 * 3;
+    decoder->brotli = BrotliDecoderCreateInstance(give_brotli, take_brotli, decoder);
+    return decoder->brotli != NULL;
+}
+
+static bool begin(struct lh_decoder *decoder, int window_log)
+{
+    switch (decoder->coding) {
+    case LH_CODING_ZSTD:
+        return begin_zstd(decoder, window_log);
+    case LH_CODING_BROTLI:
+        return begin_brotli(decoder, window_log);
+    case LH_CODING_GZIP:
+        return begin_zlib(decoder, WINDOW_BITS + GZIP_BITS);
+    default:
+        return begin_zlib(decoder, WINDOW_BITS);
+    }
+}
+
 struct lh_decoder *lh_decoder_new(const struct lb_host *host, enum lh_coding coding, int window_log)
 {
     struct lh_decoder *decoder = lb_calloc(host, 1, sizeof *decoder);
@@ -122,11 +162,7 @@ struct lh_decoder *lh_decoder_new(const struct lb_host *host, enum lh_coding cod
         return NULL;
     decoder->host = host;
     decoder->coding = coding;
-    bool begun =
-        coding == LH_CODING_ZSTD
-            ? begin_zstd(decoder, window_log)
-            : begin_zlib(decoder, WINDOW_BITS + (coding == LH_CODING_GZIP ? GZIP_BITS : 0));
-    if (begun)
+    if (begin(decoder, window_log))
         return decoder;
     lh_decoder_free(decoder);
     return NULL;
@@ -138,6 +174,8 @@ void lh_decoder_free(struct lh_decoder *decoder)
         return;
     if (decoder->coding == LH_CODING_ZSTD)
         ZSTD_freeDCtx(decoder->zstd);
+    else if (decoder->coding == LH_CODING_BROTLI)
+        BrotliDecoderDestroyInstance(decoder->brotli);
     else
         inflateEnd(&decoder->z);
     lb_free(decoder->host, decoder);
@@ -201,10 +239,42 @@ static enum lh_result unzstd_some(struct lh_decoder *decoder, struct lb_str *in,
     return LH_DONE;
 }
 
+static enum lh_result unbrotli_some(struct lh_decoder *decoder, struct lb_str *in, char *out,
+                                    size_t size, size_t *written)
+{
+    const uint8_t *next_in = (const uint8_t *)in->p;
+    uint8_t *next_out = (uint8_t *)out;
+    size_t left = in->size, room = size;
+    BrotliDecoderResult result =
+        BrotliDecoderDecompressStream(decoder->brotli, &left, &next_in, &room, &next_out, NULL);
+
+    *in = lb_str_sub(*in, in->size - left, in->size);
+    *written = size - room;
+    if (result == BROTLI_DECODER_RESULT_ERROR)
+        return fail(decoder);
+    if (result != BROTLI_DECODER_RESULT_SUCCESS)
+        return LH_MORE;
+    decoder->state = BEHIND;
+    return LH_DONE;
+}
+
+static enum lh_result decode_some(struct lh_decoder *decoder, struct lb_str *in, char *out,
+                                  size_t size, size_t *written)
+{
+    switch (decoder->coding) {
+    case LH_CODING_ZSTD:
+        return unzstd_some(decoder, in, out, size, written);
+    case LH_CODING_BROTLI:
+        return unbrotli_some(decoder, in, out, size, written);
+    default:
+        return inflate_some(decoder, in, out, size, written);
+    }
+}
+
 /* Behind one member another may begin; false: what follows is none. */
 static bool begin_again(struct lh_decoder *decoder, struct lb_str in)
 {
-    if (decoder->coding == LH_CODING_DEFLATE)
+    if (decoder->coding == LH_CODING_DEFLATE || decoder->coding == LH_CODING_BROTLI)
         return false;
     if (decoder->coding == LH_CODING_ZSTD)
         return true;
@@ -233,8 +303,7 @@ enum lh_result lh_decode(struct lh_decoder *decoder, struct lb_str *in, char *ou
             return fail(decoder);
         decoder->state = WITHIN;
     }
-    return decoder->coding == LH_CODING_ZSTD ? unzstd_some(decoder, in, out, size, written)
-                                             : inflate_some(decoder, in, out, size, written);
+    return decode_some(decoder, in, out, size, written);
 }
 
 bool lh_decoder_ended(const struct lh_decoder *decoder)

@@ -232,13 +232,13 @@ static void an_error_in_the_place_of_events_is_told(void **state)
     assert_int_equal(road_rows(&road, "end_state = 'upstream_error'"), 2);
 }
 
-static void an_answer_that_its_platform_compressed_passes_unread(void **state)
+static void an_answer_in_a_coding_that_nobody_reads_passes_unread(void **state)
 {
     (void)state;
     struct caller *caller = road_call(&road);
     road_say(caller, ROAD_CHAT);
     struct exchange *x = road_exchange(&road, 1);
-    x_head(x, "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\n");
+    x_head(x, "HTTP/1.1 200 OK\r\nContent-Encoding: zz\r\nContent-Length: 5\r\n\r\n");
     x_read(x, "12345", true);
     road_hear(caller, "12345");
     assert_int_equal(road_rows(&road, "end_state = 'completed' AND bytes_out = 5"), 1);
@@ -260,7 +260,7 @@ int main(void)
         TEST(a_refused_key_is_told_in_our_words),
         TEST(a_refusal_without_end_is_cut),
         TEST(an_error_in_the_place_of_events_is_told),
-        TEST(an_answer_that_its_platform_compressed_passes_unread),
+        TEST(an_answer_in_a_coding_that_nobody_reads_passes_unread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

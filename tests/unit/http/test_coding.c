@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/coding.h"
 
+#include <brotli/encode.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +11,21 @@
 #include "../unit.h"
 
 enum { TEXT_SIZE = 100000, ROOM = 300000 };
+enum { ZSTD = 0, BROTLI = 1 }; /* no bits of deflate */
 
 static struct lb_host host;
 static char text[TEXT_SIZE];
 
-/* What zlib or libzstd makes of the text; bits as deflateInit2 has them, 0: zstd. */
+/* What a library makes of the text; bits as deflateInit2 has them, or one of those below. */
 static size_t compress_text(int bits, char *out)
 {
-    if (bits == 0) {
+    if (bits == BROTLI) {
+        size_t size = ROOM;
+        assert_true(BrotliEncoderCompress(5, BROTLI_DEFAULT_WINDOW, BROTLI_MODE_GENERIC,
+                                          sizeof text, (uint8_t *)text, &size, (uint8_t *)out));
+        return size;
+    }
+    if (bits == ZSTD) {
         size_t size = ZSTD_compress(out, ROOM, text, sizeof text, 3);
         assert_false(ZSTD_isError(size));
         return size;
@@ -63,8 +71,12 @@ static size_t decode(enum lh_coding coding, struct lb_str in, size_t step, size_
 static const struct {
     enum lh_coding coding;
     int bits;
-} ROWS[] = {
-    {LH_CODING_GZIP, 31}, {LH_CODING_DEFLATE, 15}, {LH_CODING_DEFLATE, -15}, {LH_CODING_ZSTD, 0}};
+} ROWS[] = {{LH_CODING_GZIP, 31},
+            {LH_CODING_DEFLATE, 15},
+            {LH_CODING_DEFLATE, -15},
+            {LH_CODING_ZSTD, ZSTD},
+            {LH_CODING_BROTLI, BROTLI}};
+enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 
 static void what_was_coded_comes_out_in_pieces_of_any_size(void **state)
 {
@@ -72,7 +84,7 @@ static void what_was_coded_comes_out_in_pieces_of_any_size(void **state)
     char *coded = malloc(ROOM), *out = malloc(ROOM);
     (void)state;
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < ROW_COUNT; i++) {
         struct lb_str in = lb_str(coded, compress_text(ROWS[i].bits, coded));
         for (size_t j = 0; j < 5; j++) {
             bool ended = false;
@@ -91,7 +103,7 @@ static void a_cut_is_seen(void **state)
     char *coded = malloc(ROOM), *out = malloc(ROOM);
     (void)state;
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < ROW_COUNT; i++) {
         size_t size = compress_text(ROWS[i].bits, coded);
         const size_t cuts[] = {1, 5, size / 2, size - 1};
         for (size_t j = 0; j < 4; j++) {
@@ -109,7 +121,7 @@ static void nothing_is_a_whole_body(void **state)
     char out[64];
     (void)state;
 
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < ROW_COUNT; i++) {
         bool ended = false;
         assert_int_equal(decode(ROWS[i].coding, lb_str("", 0), 1, sizeof out, out, &ended), 0);
         assert_true(ended);
@@ -152,7 +164,7 @@ static void nonsense_is_none(void **state)
     bool ended;
     (void)state;
 
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < ROW_COUNT; i++)
         assert_int_equal(decode(ROWS[i].coding, LB_STR("\xff\xfethis is no coding at all, is it?"),
                                 100, sizeof out, out, &ended),
                          SIZE_MAX);
@@ -177,6 +189,59 @@ static void a_window_that_is_too_large_is_refused(void **state)
     assert_int_equal(decode(LH_CODING_ZSTD, in, 100, sizeof out, out, &ended), SIZE_MAX);
 }
 
+/*
+ * Brotli's header tells the largest window of the book, 16 MiB, whatever the text needs: what is
+ * short is read, and what would make the decoder hold more than it may ends there.
+ */
+static void a_window_of_brotli_grows_with_the_text(void **state)
+{
+    static const struct {
+        size_t text;
+        int window_log;
+        bool read;
+    } CASES[] = {{1000, LH_WINDOW_UNASKED, true},        {1 << 20, LH_WINDOW_UNASKED, true},
+                 {3 << 20, LH_WINDOW_UNASKED, false},    {3 << 20, LH_WINDOW_ASKED, true},
+                 {(8 << 20) - 1, LH_WINDOW_ASKED, true}, {12 << 20, LH_WINDOW_ASKED, false}};
+    enum { LONGEST = 12 << 20 };
+    uint8_t *plain = calloc(1, LONGEST), *coded = malloc(ROOM);
+    char *out = malloc(LONGEST + 1);
+    (void)state;
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        size_t size = ROOM, got;
+        assert_true(BrotliEncoderCompress(1, BROTLI_MAX_WINDOW_BITS, BROTLI_MODE_GENERIC,
+                                          CASES[i].text, plain, &size, coded));
+        struct lh_decoder *decoder = lh_decoder_new(&host, LH_CODING_BROTLI, CASES[i].window_log);
+        struct lb_str in = lb_str((char *)coded, size);
+        enum lh_result result = lh_decode(decoder, &in, out, LONGEST + 1, &got);
+        assert_int_equal(result, CASES[i].read ? LH_DONE : LH_FAILED);
+        if (CASES[i].read)
+            assert_int_equal(got, CASES[i].text);
+        lh_decoder_free(decoder);
+    }
+    free(plain);
+    free(coded);
+    free(out);
+}
+
+/* Behind brotli nothing begins again, however it is split. */
+static void what_follows_brotli_means_nothing(void **state)
+{
+    char *coded = malloc(ROOM), *out = malloc(ROOM);
+    bool ended = false;
+    (void)state;
+
+    size_t size = compress_text(BROTLI, coded);
+    memcpy(coded + size, coded, size);
+    for (size_t step = size - 3; step < size + 4; step++) {
+        assert_int_equal(decode(LH_CODING_BROTLI, lb_str(coded, 2 * size), step, 4096, out, &ended),
+                         TEXT_SIZE);
+        assert_true(ended);
+    }
+    free(coded);
+    free(out);
+}
+
 static void the_head_says_which(void **state)
 {
     static const struct {
@@ -190,7 +255,8 @@ static void the_head_says_which(void **state)
         {"Content-Encoding: x-gzip\r\n", LH_CODING_GZIP},
         {"Content-Encoding: identity, deflate\r\n", LH_CODING_DEFLATE},
         {"Content-Encoding: zstd\r\nContent-Encoding: identity\r\n", LH_CODING_ZSTD},
-        {"Content-Encoding: br\r\n", LH_CODING_OTHER},
+        {"Content-Encoding: br\r\n", LH_CODING_BROTLI},
+        {"Content-Encoding: compress\r\n", LH_CODING_OTHER},
         {"Content-Encoding: gzip, gzip\r\n", LH_CODING_OTHER},
         {"Content-Encoding: gzip\r\nContent-Encoding: zstd\r\n", LH_CODING_OTHER},
     };
@@ -222,6 +288,8 @@ int main(void)
         cmocka_unit_test(members_follow_each_other_and_padding_means_nothing),
         cmocka_unit_test(nonsense_is_none),
         cmocka_unit_test(a_window_that_is_too_large_is_refused),
+        cmocka_unit_test(a_window_of_brotli_grows_with_the_text),
+        cmocka_unit_test(what_follows_brotli_means_nothing),
         cmocka_unit_test(the_head_says_which),
     };
     lb_host_init(&host);

@@ -89,11 +89,6 @@ enum lh_header lh_header_find(struct lb_str name)
     return (enum lh_header)id;
 }
 
-struct lb_str lh_header_name(enum lh_header id)
-{
-    return (unsigned)id < LH_HEADER_COUNT ? lb_str(names[id].text, names[id].size) : LB_STR("");
-}
-
 bool lh_header_is_hop(enum lh_header id)
 {
     return (unsigned)id < LH_HEADER_COUNT && names[id].hop;

@@ -24,8 +24,6 @@ struct lh_field {
 
 /* The number of a field name in any case, or LH_HEADER_OTHER. */
 enum lh_header lh_header_find(struct lb_str name);
-/* The lower-case name; "" for LH_HEADER_OTHER. */
-struct lb_str lh_header_name(enum lh_header id);
 /* Does the field concern one connection only (RFC 9110 section 7.6.1)? */
 bool lh_header_is_hop(enum lh_header id);
 /* May the field stand in a request only once? */

@@ -371,11 +371,7 @@ static struct lu_exchange *allocate_exchange(struct lu_pool *pool, const struct 
     made->reply_to = lb_str_eq_c(request->method, "HEAD") ? LH_REPLY_TO_HEAD : LH_REPLY_TO_OTHER;
     lb_buf_init(&made->head, host, 0);
     lb_buf_init(&made->held, host, LN_READ_SIZE);
-    made->stats = (struct lu_stats){.started_at = ln_loop_now(loop),
-                                    .connected_at = -1,
-                                    .sent_at = -1,
-                                    .first_byte_at = -1,
-                                    .attempts = 1};
+    made->stats = (struct lu_stats){.connected_at = -1, .sent_at = -1, .attempts = 1};
     return made;
 }
 

@@ -143,11 +143,8 @@ void lu_exchange_forget(struct lu_exchange *exchange);
 
 /* What it took so far. */
 struct lu_stats {
-    int64_t started_at; /* loop time, ms, as all of the next three; -1: not yet */
-    int64_t connected_at;
+    int64_t connected_at;   /* loop time, ms, as the next; -1: not yet */
     int64_t sent_at;        /* last byte of the request given to the socket */
-    int64_t first_byte_at;  /* first byte of the final answer */
-    uint64_t sent_size;     /* body bytes sent */
     uint64_t received_size; /* payload bytes handed out */
     bool reused;            /* the connection had waited in the pool */
     bool tls_resumed;       /* it was dialled, and continued an earlier TLS session */

@@ -80,7 +80,6 @@ static void take_head(struct lu_exchange *exchange, struct lh_head *head)
         return;
     }
     exchange->got_head = true;
-    exchange->stats.first_byte_at = ln_loop_now(exchange->loop);
     if (head->status < 400 && head->status >= 300) {
         lu_end_with(exchange, LLMGR_ERR_UPSTREAM,
                     N_("'%s' answers with a redirect (HTTP %d), which is never followed; correct "

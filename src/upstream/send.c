@@ -162,7 +162,6 @@ static void slices_sent(struct lu_exchange *exchange)
 /* Moves the position behind `size` bytes of the slices. */
 static void advance_sent(struct lu_exchange *exchange, size_t size)
 {
-    exchange->stats.sent_size += size;
     while (size > 0) {
         size_t left = exchange->slices[exchange->at].size - exchange->offset;
         if (size < left) {
@@ -298,7 +297,6 @@ void lu_send_start(struct lu_exchange *exchange)
     exchange->state = LU_SENDING;
     exchange->at = 0;
     exchange->offset = 0;
-    exchange->stats.sent_size = 0;
     ln_conn_set_marks(exchange->link->conn, LU_UPLOAD_QUEUE + QUEUE_SLACK, QUEUE_LOW);
     lv_secret_init(&key);
     lv_secret_init(&fixed);
@@ -350,7 +348,6 @@ llmgr_status lu_exchange_write(struct lu_exchange *exchange, struct lb_str bytes
         sending_failed(exchange, status);
         return LLMGR_OK;
     }
-    exchange->stats.sent_size += bytes.size;
     if (exchange->body_kind == LU_BODY_LENGTH)
         exchange->body_left -= bytes.size;
     *full = ln_conn_queued(conn) > QUEUE_LOW;

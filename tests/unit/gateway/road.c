@@ -81,7 +81,7 @@ llmgr_status __wrap_lu_exchange_start(struct lu_pool *pool, const struct lu_requ
     *x = (struct exchange){
         .face = face,
         .context = context,
-        .stats = {.started_at = 0, .connected_at = 0, .sent_at = 0, .first_byte_at = -1},
+        .stats = {.connected_at = 0, .sent_at = 0},
         .body_kind = request->body_kind,
         .is_running = true,
         .loop = now->worker->loop,

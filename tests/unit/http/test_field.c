@@ -18,12 +18,10 @@ static void every_name_is_found_in_any_case(void **state)
         size_t size = strlen(texts[id]);
         memcpy(name, texts[id], size);
         assert_int_equal(lh_header_find(lb_str(name, size)), id);
-        assert_true(lb_str_eq_c(lh_header_name((enum lh_header)id), texts[id]));
         for (size_t i = 0; i < size; i++)
             name[i] = name[i] >= 'a' && name[i] <= 'z' ? (char)(name[i] - 32) : name[i];
         assert_int_equal(lh_header_find(lb_str(name, size)), id);
     }
-    assert_int_equal(lh_header_name(LH_HEADER_OTHER).size, 0);
 }
 
 static void a_near_miss_is_another_name(void **state)

@@ -42,7 +42,8 @@ MODELS = ['mock', 'mock-tools', 'mock-reasoning', 'mock-no-usage', 'mock-chunks-
           'mock-html+500', 'mock-drop', 'mock-cut-600', 'mock-error-event', 'mock-no-finish',
           'mock-no-stream-options', 'mock-slow-200+chunks-100', 'mock-crlf', 'mock-split-1',
           'mock-stale', 'mock-badjson', 'mock-comments', 'mock-slow-120',
-          'mock-slow-120+ids', 'mock-error-200']
+          'mock-slow-120+ids', 'mock-error-200',
+          'mock-slow-120+error-200']
 
 
 def frame():

@@ -187,11 +187,13 @@ static void answer_text(const struct mock_request *request, struct mock_answer *
     "\"stop\",\"text\":"
 #define COMPLETION_AFTER                                                                           \
     "}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,\"total_tokens\":12}}"
-#define MESSAGES_BEFORE                                                                            \
+#define MESSAGES_BEFORE(why)                                                                       \
     "{\"id\":\"msg_mock_0001\",\"type\":\"message\",\"role\":\"assistant\",\"model\":"             \
-    "\"mock-model\",\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{"               \
+    "\"mock-model\",\"stop_reason\":\"" why "\",\"stop_sequence\":null,\"usage\":{"                \
     "\"input_tokens\":9,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":2,"          \
-    "\"output_tokens\":7},\"content\":[{\"type\":\"text\",\"text\":"
+    "\"output_tokens\":7},\"content\":["
+#define MESSAGES_TOOLS                                                                             \
+    MESSAGES_BEFORE("tool_use") MOCK_TOOL_USE_1(MOCK_TOOL_INPUT_1) "," MOCK_TOOL_USE_2 "]}"
 #define RESPONSES_BEFORE                                                                           \
     "{\"id\":\"resp_mock_0001\",\"object\":\"response\",\"created_at\":1700000000,\"status\":"     \
     "\"completed\",\"model\":\"mock-model\",\"usage\":{\"input_tokens\":9,"                        \
@@ -199,6 +201,15 @@ static void answer_text(const struct mock_request *request, struct mock_answer *
     "\"output_tokens_details\":{\"reasoning_tokens\":0},\"total_tokens\":16},\"output\":[{"        \
     "\"id\":\"msg_mock_1\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\","  \
     "\"content\":[{\"type\":\"output_text\",\"annotations\":[],\"text\":"
+
+static void answer_messages(const struct mock_request *request, struct mock_answer *answer)
+{
+    if (request->how.on[MOCK_TOOLS] && !json_is_true(json_object_get(request->json, "stream")))
+        lb_buf_add_c(&answer->body, MESSAGES_TOOLS);
+    else
+        answer_text(request, answer,
+                    MESSAGES_BEFORE("end_turn") "{\"type\":\"text\",\"text\":", "}]}");
+}
 
 static void answer_other(const struct mock_request *request, struct mock_answer *answer)
 {
@@ -231,7 +242,7 @@ static void answer_path(const struct mock_request *request, struct mock_answer *
     else if (lb_str_ends(path, LB_STR("/completions")))
         answer_text(request, answer, COMPLETION_BEFORE, COMPLETION_AFTER);
     else if (lb_str_ends(path, LB_STR("/messages")))
-        answer_text(request, answer, MESSAGES_BEFORE, "}]}");
+        answer_messages(request, answer);
     else if (lb_str_ends(path, LB_STR("/responses")))
         answer_text(request, answer, RESPONSES_BEFORE, "}]}]}");
     else

@@ -107,6 +107,12 @@ void mock_other_stream(const struct mock_request *request, struct mock_answer *a
 /* An event: "event: TYPE" if type is not NULL, then data. Ends with the line ends asked for. */
 void mock_event(const struct mock_request *request, struct mock_answer *answer, const char *type,
                 struct lb_str data);
+/* Two calls of tools in the dialect of messages; the first one's input, and what opens it. */
+#define MOCK_TOOL_INPUT_1 "{\"city\":\"Paris\"}"
+#define MOCK_TOOL_USE_1(input)                                                                     \
+    "{\"type\":\"tool_use\",\"id\":\"toolu_mock_1\",\"name\":\"get_weather\",\"input\":" input "}"
+#define MOCK_TOOL_USE_2                                                                            \
+    "{\"type\":\"tool_use\",\"id\":\"toolu_mock_2\",\"name\":\"get_time\",\"input\":{}}"
 /* What the assistant says to this request. */
 void mock_say(const struct mock_request *request, struct lb_buf *text);
 

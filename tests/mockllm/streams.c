@@ -258,9 +258,28 @@ static void event_with(const struct mock_request *request, struct mock_answer *a
     lb_buf_free(&data);
 }
 
+/* A block of content in its dialect: `start`, the pieces of `text` as deltas of `kind`, its end. */
+static void content_block(const struct mock_request *request, struct mock_answer *answer, int index,
+                          const char *start, const char *kind, struct lb_str text)
+{
+    char line[256];
+
+    snprintf(line, sizeof line,
+             "{\"type\":\"content_block_start\",\"index\":%d,\"content_block\":%s}", index, start);
+    mock_event(request, answer, "content_block_start", lb_cstr(line));
+    snprintf(line, sizeof line,
+             "{\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{%s:", index, kind);
+    while (text.size > 0)
+        event_with(request, answer, "content_block_delta", line, next_piece(&text), "}}");
+    snprintf(line, sizeof line, "{\"type\":\"content_block_stop\",\"index\":%d}", index);
+    mock_event(request, answer, "content_block_stop", lb_cstr(line));
+}
+
 static void messages_stream(const struct mock_request *request, struct mock_answer *answer,
                             struct lb_str text)
 {
+    const bool tools = request->how.on[MOCK_TOOLS];
+
     event_with(request, answer, "message_start",
                "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_mock_0001\",\"type\":"
                "\"message\",\"role\":\"assistant\",\"content\":[],\"model\":",
@@ -268,19 +287,24 @@ static void messages_stream(const struct mock_request *request, struct mock_answ
                ",\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":9,"
                "\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":2,"
                "\"output_tokens\":1}}}");
-    mock_event(request, answer, "content_block_start",
-               LB_STR("{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":"
-                      "\"text\",\"text\":\"\"}}"));
-    while (text.size > 0)
-        event_with(request, answer, "content_block_delta",
-                   "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
-                   "\"text_delta\",\"text\":",
-                   next_piece(&text), "}}");
-    mock_event(request, answer, "content_block_stop",
-               LB_STR("{\"type\":\"content_block_stop\",\"index\":0}"));
-    mock_event(request, answer, "message_delta",
-               LB_STR("{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\","
-                      "\"stop_sequence\":null},\"usage\":{\"output_tokens\":7}}"));
+    if (tools) {
+        const char *kind = "\"type\":\"input_json_delta\",\"partial_json\"";
+        content_block(request, answer, 0, MOCK_TOOL_USE_1("{}"), kind, LB_STR(MOCK_TOOL_INPUT_1));
+        content_block(request, answer, 1, MOCK_TOOL_USE_2, kind, LB_STR("{}"));
+    } else {
+        content_block(request, answer, 0, "{\"type\":\"text\",\"text\":\"\"}",
+                      "\"type\":\"text_delta\",\"text\"", text);
+    }
+    if (request->how.on[MOCK_ERROR_EVENT]) {
+        mock_event(request, answer, "error",
+                   LB_STR("{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
+                          "\"message\":\"mock error in the middle\"}}"));
+        return;
+    }
+    event_with(request, answer, "message_delta",
+               "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":",
+               tools ? LB_STR("tool_use") : LB_STR("end_turn"),
+               ",\"stop_sequence\":null},\"usage\":{\"output_tokens\":7}}");
     mock_event(request, answer, "message_stop", LB_STR("{\"type\":\"message_stop\"}"));
 }
 

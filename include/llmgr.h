@@ -426,7 +426,8 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_ask_usage(struct llmgr *m
                                                                  struct llmgr_error *err);
 /*
  * Stores the user's own key: for a system platform beside the server key, for a private platform
- * as its key. NULL or "" removes it. A key is 1-4096 bytes of visible ASCII and no placeholder.
+ * as its key. It takes the place of all that the user had for it; NULL or "" removes them. A key
+ * is 1-4096 bytes of visible ASCII and no placeholder.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_set_key(struct llmgr *manager,
                                                                const char *user,
@@ -445,6 +446,59 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_set_key(struct llmgr *man
 LLMGR_API LLMGR_MUST_CHECK llmgr_status
 llmgr_platform_set_header(struct llmgr *manager, const char *user, int64_t platform_id,
                           const char *name, const char *value, struct llmgr_error *err);
+/*
+ * One of several keys for a platform. They are used in their order, or as a route says by weight;
+ * of keys with one `account` label the vendor's limits are shared. What names a key in the
+ * functions below (`key`) is its fingerprint, or its place as a decimal number.
+ */
+struct llmgr_platform_key {
+    int64_t position;        /* from 1, among the keys of who pays */
+    bool usable;             /* false: missing, or it does not open for the platform's address */
+    const char *fingerprint; /* "key:1a2b3c4d"; NULL unless usable */
+    const char *health_id;   /* by which the health of keys speaks of it, 16 hex digits; or NULL */
+    const char *payer;       /* "user": the user's own; "system": the server's */
+    int64_t weight;          /* 1-1000 */
+    const char *account;     /* label of the account at the vendor; NULL: none is named */
+    const char *key_env;     /* the server's: the variable it comes from; NULL: none */
+};
+
+struct llmgr_platform_key_list {
+    struct llmgr_platform_key *items;
+    size_t count;
+    void *memory; /* ours */
+};
+
+LLMGR_API void llmgr_platform_key_list_clear(struct llmgr_platform_key_list *list);
+/*
+ * The user's own keys for a platform in order; for the system user the server's follow, which
+ * llmgr.yaml changes. ERR_NOT_FOUND.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_keys(struct llmgr *manager, const char *user,
+                                                            int64_t platform_id,
+                                                            struct llmgr_platform_key_list *list,
+                                                            struct llmgr_error *err);
+/*
+ * Stores one more key of the user's, behind the others. `weight` 1-1000 (0: 1); `account` 1-60
+ * bytes, NULL or "": none. *position (NULL: not wanted) receives its place. Errors: ERR_NOT_FOUND;
+ * ERR_CONFLICT (this very key is there already); ERR_TOO_LARGE at 200 keys; ERR_INVALID.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_add_key(
+    struct llmgr *manager, const char *user, int64_t platform_id, const char *api_key,
+    int64_t weight, const char *account, int64_t *position, struct llmgr_error *err);
+/*
+ * Changes what is said of one of the user's keys, and its place. 0 and NULL leave what they stand
+ * for, "" takes the account's label away. *position as above. ERR_NOT_FOUND, ERR_INVALID.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status
+llmgr_platform_update_key(struct llmgr *manager, const char *user, int64_t platform_id,
+                          const char *key, int64_t new_position, int64_t weight,
+                          const char *account, int64_t *position, struct llmgr_error *err);
+/* Removes one of the user's keys. ERR_NOT_FOUND; ERR_CONFLICT (two have this fingerprint). */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_delete_key(struct llmgr *manager,
+                                                                  const char *user,
+                                                                  int64_t platform_id,
+                                                                  const char *key,
+                                                                  struct llmgr_error *err);
 
 /* ---- Models ---------------------------------------------------------------------------------- */
 

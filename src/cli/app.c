@@ -349,6 +349,16 @@ llmgr_status cli_key(struct cli_app *app, char **key, struct llmgr_error *err)
     return *key != NULL ? LLMGR_OK : lb_fail_memory(err);
 }
 
+llmgr_status cli_key_wanted(struct cli_app *app, char **key, struct llmgr_error *err)
+{
+    llmgr_status status = cli_key(app, key, err);
+
+    if (status == LLMGR_OK && *key == NULL)
+        status = lb_fail(err, LLMGR_ERR_INVALID,
+                         N_("say where the key comes from: --key-stdin or --key-env VAR"));
+    return status;
+}
+
 void cli_key_free(struct cli_app *app, char *key)
 {
     if (key != NULL)

@@ -132,6 +132,9 @@ LLMGR_MUST_CHECK llmgr_status cli_id(const char *what, const char *text, int64_t
  * ended by cli_key_free, which wipes it.
  */
 LLMGR_MUST_CHECK llmgr_status cli_key(struct cli_app *app, char **key, struct llmgr_error *err);
+/* The same, where there must be one: ERR_INVALID says how to give it. */
+LLMGR_MUST_CHECK llmgr_status cli_key_wanted(struct cli_app *app, char **key,
+                                             struct llmgr_error *err);
 void cli_key_free(struct cli_app *app, char *key);
 /* The process's environment, as an llmgr_env_fn. */
 const char *cli_env(const char *name, void *context);

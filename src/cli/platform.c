@@ -356,10 +356,7 @@ llmgr_status cli_run_platform_set_key(struct cli_app *app, struct llmgr_error *e
 
     llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
-        status = cli_key(app, &key, err);
-    if (status == LLMGR_OK && key == NULL)
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       N_("say where the key comes from: --key-stdin or --key-env VAR"));
+        status = cli_key_wanted(app, &key, err);
     if (status == LLMGR_OK)
         status = llmgr_platform_set_key(app->manager, cli_user(app), id, key, err);
     cli_key_free(app, key);

@@ -90,6 +90,12 @@ struct lx_gone {
     bool gone;
 };
 
+struct lx_gone_key {
+    int64_t platform_id;
+    const char *key; /* what named it: fingerprint or place */
+    bool gone;
+};
+
 struct lx_gone_alias {
     const char *name;
     bool gone;

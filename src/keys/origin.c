@@ -5,7 +5,6 @@
 #include "config/placeholder.h"
 #include "http/url.h"
 #include "vault/secret.h"
-#include "vault/vault.h"
 
 bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *origin)
 {
@@ -19,20 +18,6 @@ bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *or
     return origin->p != NULL;
 }
 
-static llmgr_status number(const struct lk_keys *keys, const struct lk_key_place *place,
-                           struct lb_str clear, struct lk_pool_key *key, struct llmgr_error *err)
-{
-    unsigned char holder[LV_HOLDER_SIZE];
-
-    lv_holder(place->owner, place->platform_id, place->origin, holder);
-    llmgr_status status = lv_number_for(keys->vault, holder, LV_STAND_IN_KEY, clear, &key->id, err);
-    key->account_id = key->id;
-    if (status == LLMGR_OK && key->account.size != 0)
-        status = lv_number_for(keys->vault, holder, LV_STAND_IN_ACCOUNT, key->account,
-                               &key->account_id, err);
-    return status;
-}
-
 /* A placeholder is no key. */
 static llmgr_status hold(const struct lk_keys *keys, const struct lk_key_place *place,
                          struct lb_arena *arena, struct lb_str clear, struct lk_pool_key *key,
@@ -40,7 +25,7 @@ static llmgr_status hold(const struct lk_keys *keys, const struct lk_key_place *
 {
     if (lc_is_placeholder(clear))
         return LLMGR_OK;
-    llmgr_status status = number(keys, place, clear, key, err);
+    llmgr_status status = lk_key_number(keys, place, clear, key, err);
     if (status == LLMGR_OK)
         status = lk_key_hold(keys, place, clear, arena, &key->record, err);
     if (status == LLMGR_OK)
@@ -71,7 +56,10 @@ llmgr_status lk_key_take(const struct lk_keys *keys, const struct lk_key_place *
     key->state = key->record.size == 0 ? LK_KEY_ABSENT : LK_KEY_UNREADABLE;
     if (key->record.size == 0 || place->origin.size == 0)
         return LLMGR_OK;
-    llmgr_status status = open_record(keys, place, key->record, &clear, &opened, err);
+    struct lk_key_place stands = *place;
+    if (key->is_further)
+        stands.column = LK_KEY_FURTHER;
+    llmgr_status status = open_record(keys, &stands, key->record, &clear, &opened, err);
     if (opened)
         status = hold(keys, place, arena, lv_secret_str(&clear), key, err);
     lv_secret_clear(&clear);

@@ -14,6 +14,7 @@ bool lk_origin(struct lb_arena *arena, struct lb_str base_url, struct lb_str *or
  * Takes a key from its record into memory: key->record becomes what lk_key_open_held opens (in
  * `arena`) if it can be used, and its numbers are made. A record that does not open, or holds a
  * placeholder, is LK_KEY_UNREADABLE, stays as it is and is no error; a database that fails is one.
+ * `place` is that of the payer's first key; a further one is held for it too.
  */
 LLMGR_MUST_CHECK llmgr_status lk_key_take(const struct lk_keys *keys,
                                           const struct lk_key_place *place, struct lb_arena *arena,

@@ -26,6 +26,7 @@ static struct lv_binding bind(const struct lk_key_place *place)
         [LK_KEY_OF_PLATFORM] = {"llm_platforms", "api_key"},
         [LK_KEY_OF_USER] = {"llm_sys_platform_keys", "api_key"},
         [LK_KEY_OF_HEADERS] = {"llm_platforms", "header_values"},
+        [LK_KEY_FURTHER] = {"llm_platform_keys", "api_key"},
         [LK_KEY_OF_ANSWER] = {"llm_answers", "answer"},
     };
 
@@ -139,6 +140,20 @@ llmgr_status lk_key_open_held(const struct lk_keys *keys, const struct lk_key_pl
     const struct lv_binding binding = bind(place);
 
     return lv_open_held(keys->vault, &binding, held, key, err);
+}
+
+llmgr_status lk_key_number(const struct lk_keys *keys, const struct lk_key_place *place,
+                           struct lb_str clear, struct lk_pool_key *key, struct llmgr_error *err)
+{
+    unsigned char holder[LV_HOLDER_SIZE];
+
+    lv_holder(place->owner, place->platform_id, place->origin, holder);
+    llmgr_status status = lv_number_for(keys->vault, holder, LV_STAND_IN_KEY, clear, &key->id, err);
+    key->account_id = key->id;
+    if (status == LLMGR_OK && key->account.size != 0)
+        status = lv_number_for(keys->vault, holder, LV_STAND_IN_ACCOUNT, key->account,
+                               &key->account_id, err);
+    return status;
 }
 
 /* ---- Opening the ring ------------------------------------------------------------------------ */

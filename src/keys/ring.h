@@ -52,14 +52,22 @@ struct lk_pool_key {
     uint64_t account_id;   /* by the label; without one the key is an account of its own */
     uint32_t weight;       /* 1 to LK_WEIGHT_MAX */
     enum lk_key_state state;
+    bool is_further; /* its record stands in LK_KEY_FURTHER */
 };
 
 enum { LK_WEIGHT_MAX = 1000, LK_POOL_MAX = 200, LK_ACCOUNT_MAX = 60 /* bytes of a label */ };
+
+/* What a row says, within the bounds. */
+static inline uint32_t lk_weight(int64_t weight)
+{
+    return weight < 1 ? 1 : weight > LK_WEIGHT_MAX ? LK_WEIGHT_MAX : (uint32_t)weight;
+}
 
 enum lk_key_column {
     LK_KEY_OF_PLATFORM, /* llm_platforms.api_key: server key, or a private platform's own key */
     LK_KEY_OF_USER,     /* llm_sys_platform_keys.api_key: a user's key on a system platform */
     LK_KEY_OF_HEADERS,  /* llm_platforms.header_values: lines of config/fixed_headers.h */
+    LK_KEY_FURTHER,     /* llm_platform_keys.api_key: one more beside either of these */
     LK_KEY_OF_ANSWER    /* llm_answers.answer, platform_id is its row; lasts a day, not resealed */
 };
 
@@ -102,6 +110,11 @@ LLMGR_MUST_CHECK llmgr_status lk_key_hold(const struct lk_keys *keys,
 LLMGR_MUST_CHECK llmgr_status lk_key_open_held(const struct lk_keys *keys,
                                                const struct lk_key_place *place, struct lb_str held,
                                                struct lv_secret *key, struct llmgr_error *err);
+
+/* The numbers of a key whose account is filled in, from the key in clear. ERR_VAULT. */
+LLMGR_MUST_CHECK llmgr_status lk_key_number(const struct lk_keys *keys,
+                                            const struct lk_key_place *place, struct lb_str clear,
+                                            struct lk_pool_key *key, struct llmgr_error *err);
 
 /*
  * Called by lm_open: loads the ring, or makes the first keys in a new database (of two processes

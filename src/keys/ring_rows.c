@@ -159,6 +159,7 @@ const struct lk_sealed_column *lk_sealed_column(enum lk_key_column column)
         [LK_KEY_OF_PLATFORM] = {LS_RING_PLATFORM_RECORDS, LS_RING_PLATFORM_RESEAL},
         [LK_KEY_OF_USER] = {LS_RING_OWN_RECORDS, LS_RING_OWN_RESEAL},
         [LK_KEY_OF_HEADERS] = {LS_RING_HEADER_RECORDS, LS_RING_HEADER_RESEAL},
+        [LK_KEY_FURTHER] = {LS_RING_FURTHER_RECORDS, LS_RING_FURTHER_RESEAL},
     };
 
     return &COLUMNS[column];

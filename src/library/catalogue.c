@@ -12,6 +12,7 @@
 #include "manager/manager.h"
 #include "manager/models.h"
 #include "manager/platforms.h"
+#include "manager/pools.h"
 #include "manager/selections.h"
 #include "manager/sync.h"
 #include "resolve/alias.h"
@@ -117,6 +118,53 @@ llmgr_status llmgr_platform_set_header(struct llmgr *manager, const char *user, 
 {
     return lm_platform_set_header(manager->manager, USER(manager, user), platform_id, lb_cstr(name),
                                   lb_cstr(value), err);
+}
+
+/* ---- Several keys ---------------------------------------------------------------------------- */
+
+llmgr_status llmgr_platform_keys(struct llmgr *manager, const char *user, int64_t platform_id,
+                                 struct llmgr_platform_key_list *list, struct llmgr_error *err)
+{
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_platform_key_list made = {.memory = result};
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = lm_pool_list(manager->manager, USER(manager, user), platform_id,
+                                       &result->arena, &made.items, &made.count, err);
+    if (status != LLMGR_OK) {
+        la_result_free(result);
+        return status;
+    }
+    *list = made;
+    return LLMGR_OK;
+}
+
+llmgr_status llmgr_platform_add_key(struct llmgr *manager, const char *user, int64_t platform_id,
+                                    const char *api_key, int64_t weight, const char *account,
+                                    int64_t *position, struct llmgr_error *err)
+{
+    return lm_pool_add(manager->manager, USER(manager, user), platform_id, lb_cstr(api_key),
+                       weight != 0 ? weight : 1, lb_cstr(account), position, err);
+}
+
+llmgr_status llmgr_platform_update_key(struct llmgr *manager, const char *user, int64_t platform_id,
+                                       const char *key, int64_t new_position, int64_t weight,
+                                       const char *account, int64_t *position,
+                                       struct llmgr_error *err)
+{
+    const struct lm_pool_edit edit = {.position = new_position != 0 ? &new_position : NULL,
+                                      .weight = weight != 0 ? &weight : NULL,
+                                      .account = lb_cstr(account)};
+
+    return lm_pool_change(manager->manager, USER(manager, user), platform_id, lb_cstr(key), &edit,
+                          position, err);
+}
+
+llmgr_status llmgr_platform_delete_key(struct llmgr *manager, const char *user, int64_t platform_id,
+                                       const char *key, struct llmgr_error *err)
+{
+    return lm_pool_delete(manager->manager, USER(manager, user), platform_id, lb_cstr(key), err);
 }
 
 /* ---- Models ---------------------------------------------------------------------------------- */

@@ -312,6 +312,12 @@ int64_t lp_api_number(const struct lp_api *api, const char *member)
     return (int64_t)json_integer_value(json_object_get(api->body, member));
 }
 
+const int64_t *lp_api_count(const struct lp_api *api, const char *member, int64_t *count)
+{
+    *count = lp_api_number(api, member);
+    return json_object_get(api->body, member) != NULL ? count : NULL;
+}
+
 const bool *lp_api_flag(const struct lp_api *api, const char *member, bool *flag)
 {
     const json_t *value = json_object_get(api->body, member);

@@ -65,6 +65,8 @@ const char *lp_api_param(const struct lp_api *api, size_t i);
 /* A member of the body; NULL if it is not there. */
 const char *lp_api_text(const struct lp_api *api, const char *member);
 int64_t lp_api_number(const struct lp_api *api, const char *member);
+/* Into *count, and its address; NULL if it is not there. */
+const int64_t *lp_api_count(const struct lp_api *api, const char *member, int64_t *count);
 /* Into *flag, and its address; NULL if it is not there. */
 const bool *lp_api_flag(const struct lp_api *api, const char *member, bool *flag);
 

@@ -87,6 +87,14 @@ llmgr_status lm_access_platform(const struct lm_manager *manager, struct ls_tx *
     return status;
 }
 
+llmgr_status lm_fail_no_address(const struct lm_platform_row *row, struct llmgr_error *err)
+{
+    return lb_fail(err, LLMGR_ERR_CONFIG,
+                   N_("platform '%s' has no address yet, and a key belongs to an address; set the "
+                      "address (or the variable it comes from) first"),
+                   row->name);
+}
+
 llmgr_status lm_access_model(const struct lm_manager *manager, struct ls_tx *tx, struct lb_str user,
                              int64_t model_id, enum lm_access access, int64_t *platform_id,
                              struct llmgr_error *err)

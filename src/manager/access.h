@@ -35,6 +35,9 @@ LLMGR_MUST_CHECK llmgr_status lm_access_model(const struct lm_manager *manager, 
                                               enum lm_access access, int64_t *platform_id,
                                               struct llmgr_error *err);
 
+/* A key is stored for a platform that has no address. */
+llmgr_status lm_fail_no_address(const struct lm_platform_row *row, struct llmgr_error *err);
+
 /* May this user have private platforms at all? ERR_MODE says why not. */
 LLMGR_MUST_CHECK llmgr_status lm_access_create(const struct lm_manager *manager, struct lb_str user,
                                                struct llmgr_error *err);

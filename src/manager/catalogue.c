@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "manager/handle.h"
 #include "manager/manager.h"
+#include "manager/server_keys.h"
 #include "manager/route_row.h"
 #include "manager/rules.h"
 #include "store/store.h"
@@ -38,6 +39,7 @@ struct lm_catalogue {
     uint32_t alias_count;
     struct lm_route *routes;
     uint32_t route_count;
+    uint32_t keyed; /* while reading: the platform whose further keys come */
     struct id_index platform_ids;
     struct id_index model_ids;
     struct id_index route_ids;
@@ -276,19 +278,6 @@ static bool make_room(const struct lb_host *host, void *items, size_t item_size,
     return true;
 }
 
-static bool add_server_key(struct lb_arena *arena, struct lb_str record,
-                           struct lm_platform *platform)
-{
-    if (record.size == 0)
-        return true;
-    platform->keys = lb_arena_calloc(arena, 1, sizeof *platform->keys);
-    if (platform->keys == NULL)
-        return false;
-    platform->keys[0].weight = 1;
-    platform->key_count = 1;
-    return keep_column(arena, record, &platform->keys[0].record);
-}
-
 static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *rows)
 {
     struct lb_arena *arena = &catalogue->memory;
@@ -298,7 +287,7 @@ static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *r
     platform.no_stream_options = ls_column_int(rows, 6);
     if (!keep_column(arena, ls_column_text(rows, 1), &platform.name) ||
         !keep_column(arena, ls_column_text(rows, 2), &platform.base_url) ||
-        !add_server_key(arena, ls_column_blob(rows, 3), &platform) ||
+        !lm_server_key_first(arena, ls_column_blob(rows, 3), &platform) ||
         !keep_column(arena, ls_column_text(rows, 4), &platform.protocol) ||
         !keep_column(arena, ls_column_text(rows, 5), &platform.key_env) ||
         !keep_column(arena, ls_column_text(rows, 7), &platform.native_paths) ||
@@ -344,6 +333,31 @@ static bool add_model(struct lm_catalogue *catalogue, const struct ls_rows *rows
     return true;
 }
 
+/* As add_model: keys come in the order of their platforms, those of one by position. */
+static bool add_key(struct lm_catalogue *catalogue, const struct ls_rows *rows)
+{
+    struct lb_arena *arena = &catalogue->memory;
+    const int64_t platform_id = ls_column_int(rows, 0), weight = ls_column_int(rows, 3);
+    struct lk_pool_key key = {.weight = lk_weight(weight), .is_further = true};
+
+    while (catalogue->keyed < catalogue->platform_count &&
+           catalogue->platforms[catalogue->keyed].id != platform_id)
+        catalogue->keyed++;
+    if (catalogue->keyed == catalogue->platform_count)
+        return true;
+    struct lm_platform *platform = &catalogue->platforms[catalogue->keyed];
+    if (!keep_column(arena, ls_column_blob(rows, 2), &key.record) ||
+        !keep_column(arena, ls_column_text(rows, 4), &key.account))
+        return false;
+    if (ls_column_int(rows, 1) != 0)
+        return lm_server_key_add(arena, platform, &key);
+    if (platform->key_count != 0) {
+        platform->keys[0].weight = key.weight;
+        platform->keys[0].account = key.account;
+    }
+    return true;
+}
+
 static bool add_alias(struct lm_catalogue *catalogue, const struct ls_rows *rows)
 {
     struct lm_alias *alias = &catalogue->aliases[catalogue->alias_count];
@@ -377,10 +391,10 @@ static llmgr_status take_row(const struct ls_rows *row, void *context, struct ll
     if (reading->left-- == 0)
         return lb_fail(
             err, LLMGR_ERR_TOO_LARGE,
-            N_("the database holds more system platforms, models, aliases or routes than the %d, "
-               "%d, %d and %d that fit in memory"),
-            LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX, LM_CATALOGUE_ALIASES_MAX,
-            LM_CATALOGUE_ROUTES_MAX);
+            N_("the database holds more system platforms, models, keys, aliases or routes than the "
+               "%d, %d, %d, %d and %d that fit in memory"),
+            LM_CATALOGUE_PLATFORMS_MAX, LM_CATALOGUE_MODELS_MAX, LM_CATALOGUE_KEYS_MAX,
+            LM_CATALOGUE_ALIASES_MAX, LM_CATALOGUE_ROUTES_MAX);
     return reading->add(reading->catalogue, row) ? LLMGR_OK : lb_fail_memory(err);
 }
 
@@ -435,6 +449,9 @@ static llmgr_status read_all(struct lm_catalogue *catalogue, struct ls_tx *tx,
         return status;
     status =
         read_table(catalogue, tx, LS_CATALOGUE_MODELS, LM_CATALOGUE_MODELS_MAX, add_model, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = read_table(catalogue, tx, LS_CATALOGUE_KEYS, LM_CATALOGUE_KEYS_MAX, add_key, err);
     if (status != LLMGR_OK)
         return status;
     catalogue->aliases =

@@ -12,6 +12,7 @@
 #include "keys/key_text.h"
 #include "keys/ring.h"
 #include "manager/access.h"
+#include "manager/pool_rows.h"
 #include "manager/rules.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -136,25 +137,23 @@ static llmgr_status judge_taken(const struct change *change, struct ls_tx *tx, s
 
 /* ---- Sealing --------------------------------------------------------------------------------- */
 
-/* Seals the change's key for `place` and stores it by `statement` (id, user, record). */
+/* Where this user's first key for a platform stands. */
+static struct lk_key_place place_of(const struct change *change, bool is_sys, int64_t platform_id,
+                                    const char *origin)
+{
+    return (struct lk_key_place){.column = is_sys ? LK_KEY_OF_USER : LK_KEY_OF_PLATFORM,
+                                 .owner = change->user,
+                                 .platform_id = platform_id,
+                                 .origin = lb_cstr(origin)};
+}
+
+/* Stores the change's key as the only one of a private platform. */
 static llmgr_status seal_own(const struct change *change, struct ls_tx *tx, int64_t platform_id,
                              const char *origin, struct llmgr_error *err)
 {
-    const struct lk_key_place place = {.column = LK_KEY_OF_PLATFORM,
-                                       .owner = change->user,
-                                       .platform_id = platform_id,
-                                       .origin = lb_cstr(origin)};
-    struct lb_buf record;
-    lb_buf_init(&record, lm_host(change->manager), LV_RECORD_MAX);
-    llmgr_status status =
-        lk_key_seal(lm_keys(change->manager), tx, &place, change->api_key, &record, err);
-    if (status == LLMGR_OK)
-        status = ls_exec(
-            tx, LS_PLATFORM_SET_KEY,
-            LS_ARGS(ls_int(platform_id), ls_text(change->user), ls_blob(record.data, record.size)),
-            NULL, err);
-    lb_buf_free(&record);
-    return status;
+    const struct lk_key_place place = place_of(change, false, platform_id, origin);
+
+    return lm_pool_set_only(change->manager, tx, &place, change->api_key, err);
 }
 
 /* ---- Add ------------------------------------------------------------------------------------- */
@@ -282,9 +281,8 @@ static llmgr_status move_origin(struct ls_tx *tx, void *context, struct llmgr_er
         return seal_own(change, tx, change->platform_id, change->origin, err);
     if (status != LLMGR_OK || !moved)
         return status;
-    return ls_exec(tx, LS_PLATFORM_SET_KEY,
-                   LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_null()), NULL,
-                   err);
+    const struct lk_key_place place = place_of(change, false, change->platform_id, "");
+    return lm_pool_clear(&place, tx, err);
 }
 
 /*
@@ -387,14 +385,10 @@ llmgr_status lm_platform_hide(struct lm_manager *manager, struct lb_str user, in
 static llmgr_status clear_key(const struct change *change, struct ls_tx *tx, bool is_sys,
                               struct llmgr_error *err)
 {
-    if (!is_sys)
-        return ls_exec(tx, LS_PLATFORM_SET_KEY,
-                       LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_null()), NULL,
-                       err);
-    llmgr_status status =
-        ls_exec(tx, LS_OWN_KEY_SET,
-                LS_ARGS(ls_text(change->user), ls_int(change->platform_id), ls_null()), NULL, err);
-    return status == LLMGR_OK ? prune_objects(change, tx, err) : status;
+    const struct lk_key_place place = place_of(change, is_sys, change->platform_id, "");
+
+    llmgr_status status = lm_pool_clear(&place, tx, err);
+    return status == LLMGR_OK && is_sys ? prune_objects(change, tx, err) : status;
 }
 
 static llmgr_status set_key(struct ls_tx *tx, void *context, struct llmgr_error *err)
@@ -408,28 +402,9 @@ static llmgr_status set_key(struct ls_tx *tx, void *context, struct llmgr_error 
     if (change->api_key.size == 0)
         return clear_key(change, tx, row.is_sys, err);
     if (row.origin[0] == '\0')
-        return lb_fail(
-            err, LLMGR_ERR_CONFIG,
-            N_("platform '%s' has no address yet, and a key belongs to an address; set the "
-               "address (or the variable it comes from) first"),
-            row.name);
-    if (!row.is_sys)
-        return seal_own(change, tx, change->platform_id, row.origin, err);
-
-    const struct lk_key_place place = {.column = LK_KEY_OF_USER,
-                                       .owner = change->user,
-                                       .platform_id = change->platform_id,
-                                       .origin = lb_cstr(row.origin)};
-    struct lb_buf record;
-    lb_buf_init(&record, lm_host(change->manager), LV_RECORD_MAX);
-    status = lk_key_seal(lm_keys(change->manager), tx, &place, change->api_key, &record, err);
-    if (status == LLMGR_OK)
-        status = ls_exec(tx, LS_OWN_KEY_SET,
-                         LS_ARGS(ls_text(change->user), ls_int(change->platform_id),
-                                 ls_blob(record.data, record.size)),
-                         NULL, err);
-    lb_buf_free(&record);
-    return status;
+        return lm_fail_no_address(&row, err);
+    const struct lk_key_place place = place_of(change, row.is_sys, change->platform_id, row.origin);
+    return lm_pool_set_only(change->manager, tx, &place, change->api_key, err);
 }
 
 /* A key that goes, or makes way for another, takes power away; a first key gives some. */

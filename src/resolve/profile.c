@@ -85,7 +85,11 @@ static bool add_choice(struct lr_draft *draft, const struct ls_rows *rows)
     if (kind == LR_ROW_PLATFORM && (!keep_text(draft, ls_column_text(rows, 7), &row->fixed) ||
                                     !keep_column(draft, ls_column_blob(rows, 8), &row->lines)))
         return false;
-    return kind >= LR_ROW_SELECTION || keep_column(draft, ls_column_blob(rows, 6), &row->record);
+    if (kind == LR_ROW_SELECTION || kind == LR_ROW_ALIAS)
+        return true;
+    row->weight = kind == LR_ROW_POOL ? ls_column_int(rows, 9) : 0;
+    return keep_column(draft, ls_column_blob(rows, 6), &row->record) &&
+           (kind != LR_ROW_POOL || keep_column(draft, ls_column_text(rows, 3), &row->text[0]));
 }
 
 static bool add_model(struct lr_draft *draft, const struct ls_rows *rows)

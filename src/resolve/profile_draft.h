@@ -30,6 +30,7 @@ struct lr_row {
     struct lr_row *next;
     int64_t id;
     int64_t other;
+    int64_t weight; /* of keys */
     struct lb_str text[3];
     struct lb_str record;
     struct lb_str origin; /* platforms, as the rest */

@@ -23,7 +23,9 @@ static int compare_keys(const void *a, const void *b)
 
     if (left->platform_id != right->platform_id)
         return left->platform_id < right->platform_id ? -1 : 1;
-    return left->position < right->position ? -1 : left->position > right->position;
+    if (left->position != right->position)
+        return left->position < right->position ? -1 : 1;
+    return (int)left->key.is_further - (int)right->key.is_further;
 }
 
 static struct lr_key_row *add(struct lr_draft *draft, int64_t platform_id, struct lb_str record)
@@ -38,7 +40,8 @@ static struct lr_key_row *add(struct lr_draft *draft, int64_t platform_id, struc
 /* False when memory is short. */
 static bool gather(struct lr_draft *draft)
 {
-    size_t most = draft->counts[LR_ROW_PLATFORM] + draft->counts[LR_ROW_KEY];
+    size_t most =
+        draft->counts[LR_ROW_PLATFORM] + draft->counts[LR_ROW_KEY] + draft->counts[LR_ROW_POOL];
 
     draft->keys = lb_arena_calloc(draft->arena, most + 1, sizeof *draft->keys);
     if (draft->keys == NULL)
@@ -51,6 +54,14 @@ static bool gather(struct lr_draft *draft)
         struct lr_key_row *key = add(draft, row->id, row->record);
         key->column = LK_KEY_OF_USER;
         key->hide = row->other != 0;
+    }
+    for (const struct lr_row *row = draft->rows[LR_ROW_POOL]; row != NULL; row = row->next) {
+        struct lr_key_row *key = add(draft, row->id, row->record);
+        key->column = row->other % 2 != 0 ? LK_KEY_OF_USER : LK_KEY_OF_PLATFORM;
+        key->position = row->other / 2;
+        key->key.account = row->text[0];
+        key->key.weight = lk_weight(row->weight);
+        key->key.is_further = true;
     }
     qsort(draft->keys, draft->key_count, sizeof *draft->keys, compare_keys);
     return true;
@@ -82,6 +93,27 @@ static llmgr_status take(struct lm_manager *manager, struct lr_draft *draft, str
     llmgr_status status = lk_key_take(lm_keys(manager), &place, draft->arena, &key->key, err);
     if (key->key.state != LK_KEY_USABLE)
         key->key.record = (struct lb_str){0};
+    return status;
+}
+
+/* The row about the first key stands behind it, and has no record. */
+static void describe_first(struct lr_key_row *keys, size_t count)
+{
+    if (count < 2 || keys[0].key.is_further || keys[1].position != 0)
+        return;
+    keys[0].key.account = keys[1].key.account;
+    keys[0].key.weight = keys[1].key.weight;
+}
+
+static llmgr_status take_keys(struct lm_manager *manager, struct lr_draft *draft,
+                              struct lb_str origin, struct lr_key_row *keys, size_t count,
+                              struct llmgr_error *err)
+{
+    llmgr_status status = LLMGR_OK;
+
+    describe_first(keys, count);
+    for (size_t i = 0; status == LLMGR_OK && i < count; i++)
+        status = take(manager, draft, origin, &keys[i], err);
     return status;
 }
 
@@ -119,18 +151,19 @@ llmgr_status lr_draft_keys(struct lm_manager *manager, const struct lm_catalogue
 
     if (!gather(draft))
         return lb_fail_memory(err);
-    for (size_t i = 0, end; i < draft->key_count; i = end) {
-        const struct lb_str *origin = find_origin(catalogue, &private, &draft->keys[i]);
-        for (end = i;
-             end < draft->key_count && draft->keys[end].platform_id == draft->keys[i].platform_id;
-             end++) {
-            llmgr_status status =
-                origin != NULL ? take(manager, draft, *origin, &draft->keys[end], err) : LLMGR_OK;
-            if (status != LLMGR_OK)
-                return status;
+    for (size_t i = 0, count; i < draft->key_count; i += count) {
+        struct lr_key_row *keys = &draft->keys[i];
+        const struct lb_str *origin = find_origin(catalogue, &private, keys);
+        for (count = 1; i + count < draft->key_count; count++) {
+            if (keys[count].platform_id != keys[0].platform_id)
+                break;
         }
-        if (origin != NULL)
-            kept += keep(&draft->keys[kept], &draft->keys[i], end - i);
+        if (origin == NULL)
+            continue;
+        llmgr_status status = take_keys(manager, draft, *origin, keys, count, err);
+        if (status != LLMGR_OK)
+            return status;
+        kept += keep(&draft->keys[kept], keys, count);
     }
     draft->key_count = kept;
     for (size_t i = 0; i < kept; i++)

@@ -25,6 +25,8 @@ CALLS = {
     'changePlatform': {'platform_name': 'stolen', 'platform_hide': True},
     'setPlatformKey': {'api_key': 'sk-stolen-0123456789'},
     'setPlatformHeader': {'value': 'stolen'}, 'clearPlatformHeader': None,
+    'listPlatformKeys': None, 'addPlatformKey': {'api_key': 'sk-planted-0123456789'},
+    'changePlatformKey': {'weight': 7, 'account': 'stolen'}, 'deletePlatformKey': None,
     'addModel': {'model_name': 'planted'},
     'changeModel': {'display_name': 'stolen', 'model_hide': True},
     'setSelection': {'platform_id': 0, 'model_id': 0},
@@ -39,7 +41,7 @@ CALLS = {
 ABSENT = 987654
 # What a path names beside numbers. Of these, each user has his own.
 NAMES = {'slot': 'main', 'id': 'canary-model', 'alias': 'canary-alias', 'header': 'x-canary',
-         'cell_id': '12345'}
+         'cell_id': '12345', 'key': '1'}
 ANN = 'canary-ann'
 
 
@@ -67,6 +69,8 @@ def api_fixture(llmgr, mockllm):
     server.good('PUT', '/api/selections/canary-way', 'ann', {'route': 'canary-route'})
     server.good('PUT', '/api/selections/canary-slot', 'ann', chosen)
     server.good('PUT', '/api/aliases/canary-alias', 'ann', {'target': 'canary-slot'})
+    server.good('POST', f'/api/platforms/{platform["platform_id"]}/keys', 'ann',
+                {'api_key': 'sk-canary-further', 'account': 'canary-account'})
     server.raw('POST', '/v1/chat/completions', 'ann', {'messages': [], 'model': 'canary-slot'})
     end = time.monotonic() + PATIENCE_S
     while 'canary' not in server.call('GET', '/api/usage').text:
@@ -83,7 +87,7 @@ def state_of(api, user):
     """Everything that the API says of a user."""
     return [api.all(path + '?user=' + user) for path in
             ('/api/platforms', '/api/models', '/api/selections', '/api/tokens', '/api/aliases',
-             '/api/routes')]
+             '/api/routes', f'/api/platforms/{api.ids["platform_id"]}/keys')]
 
 
 def plain(answer):

@@ -25,6 +25,8 @@ CANARIES = {
     'refused': 'sk-canary-refused-41414',
     'header': 'hd-canary-operator-6Kp2/=z',
     'own header': 'hd-canary-private-90Lm+&q',
+    'further': 'sk-canary-further-6V?6=%30',
+    'foremost': 'sk-canary-foremost-9Q&+t',
 }
 
 
@@ -125,6 +127,10 @@ def test_no_canary_is_found_anywhere(site):
         run('-u', user, 'platform', 'set-key', platform, '--key-stdin', stdin=CANARIES[key])
     run('-u', 'ann', 'platform', 'add', '--name', 'Mine', '--base-url',
         'https://api.example.com/v1', '--key-env', 'K', env={'K': CANARIES['private']})
+    run('-u', 'ann', 'platform', 'add-key', 1, '--key-stdin', stdin=CANARIES['further'])
+    run('-u', 'ann', 'platform', 'add-key', 1, '--key-env', 'K', '--account', 'org',
+        env={'K': CANARIES['foremost']})
+    run('-u', 'ann', 'platform', 'add-key', 1, '--key-stdin', stdin=CANARIES['further'])
     own = site.platforms('ann')['Mine']['platform_id']
     run('-u', 'ann', 'model', 'add', '--platform', own, '--name', 'x')
     run('-u', 'ann', 'platform', 'set-url', own, 'https://api.example.net/v1')
@@ -134,7 +140,10 @@ def test_no_canary_is_found_anywhere(site):
     for words in (['platform', 'list'], ['model', 'list'], ['selection'], ['explain'],
                   ['chat', 'hello'], ['chat', '--no-stream', 'hello'], ['platform', 'probe', '1'],
                   ['chat', '--model', 'x', 'hello'], ['key', 'status'], ['db', 'check'],
-                  ['sync'], ['platform', 'set-key', '99', '--key-env', 'ALPHA_KEY']):
+                  ['sync'], ['platform', 'set-key', '99', '--key-env', 'ALPHA_KEY'],
+                  ['platform', 'keys', '1'],
+                  ['platform', 'update-key', '1', '3', '--position', '2'],
+                  ['platform', 'delete-key', '1', 'none']):
         run('-u', 'ann', *words)
     run('probe', '--base-url', site.base_url, '--key-env', 'K', env={'K': CANARIES['probe']})
     run('probe', '--base-url', 'http://127.0.0.1:9/v1', '--key-env', 'K',

@@ -179,6 +179,34 @@ def test_the_key_of_another_user_is_never_used(manager):
     assert 'sk-own' not in repr(manager.resolve('u'))
 
 
+def test_several_keys_of_one_user(manager):
+    assert manager.platform_keys('u', 1) == []
+    assert manager.add_platform_key('u', 1, 'sk-first', account='org-a') == 1
+    assert manager.add_platform_key('u', 1, 'sk-second', weight=2) == 2
+    keys = manager.platform_keys('u', 1)
+    assert [(key.position, key.weight, key.account, key.payer, key.usable) for key in keys] == [
+        (1, 1, 'org-a', 'user', True), (2, 2, None, 'user', True)]
+    assert len({key.fingerprint for key in keys} | {key.health_id for key in keys}) == 4
+    assert manager.resolve('u').key == 'sk-first'
+    assert manager.update_platform_key('u', 1, keys[1].fingerprint, position=1, weight=3,
+                                       account='org-b') == 1
+    assert manager.resolve('u').key == 'sk-second'
+    assert manager.platform_keys('u', 1)[0].account == 'org-b'
+    with pytest.raises(llmgr.ConflictError):
+        manager.add_platform_key('u', 1, 'sk-first')
+    for weight in (0, -1, 1001):
+        with pytest.raises((llmgr.InvalidError, ValueError)):
+            manager.add_platform_key('u', 1, 'sk-third', weight=weight)
+    assert manager.platform_keys('v', 1) == []
+    assert manager.delete_platform_key('u', 1, 1) is True
+    assert manager.resolve('u').key == 'sk-first'
+    with pytest.raises(llmgr.NotFoundError):
+        manager.delete_platform_key('u', 1, 2)
+    assert 'sk-' not in repr(keys)
+    server, = manager.platform_keys(None, 1)
+    assert (server.payer, server.position, server.usable) == ('system', 1, True)
+
+
 @pytest.mark.parametrize('act, expected', [
     (lambda m: m.save_user_selection('u', 99, 1), llmgr.NotFoundError),
     (lambda m: m.add_platform('Mock', 'https://a.example/v1', user_id='u'), llmgr.ConflictError),

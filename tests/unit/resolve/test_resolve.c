@@ -461,87 +461,6 @@ static void by_platform_goes_to_that_platform_and_to_no_foreign_one(void **state
     assert_false(lr_target_is_borrowed(&h.target));
 }
 
-/* ---- Which key of several -------------------------------------------------------------------- */
-
-struct choosing {
-    uint32_t answer;
-    uint32_t count; /* of the last call; 0: there was none */
-    uint64_t platform, first;
-};
-
-static uint32_t choose(void *context, const struct lr_target *target, const struct lr_key *keys,
-                       uint32_t count)
-{
-    struct choosing *choosing = context;
-
-    choosing->count = count;
-    choosing->platform = (uint64_t)target->platform_id;
-    choosing->first = keys[0].id;
-    assert_int_equal(keys[0].weight, 1);
-    assert_int_equal(target->sealed_key.size, 0);
-    return choosing->answer;
-}
-
-static void a_key_bears_the_same_number_until_it_changes(void **state)
-{
-    (void)state;
-    uint64_t first;
-
-    OK(&h, ask(&h, "ann", NULL, NULL));
-    first = h.target.key_id;
-    assert_true(first != 0);
-    assert_true(h.target.account_id == first);
-    assert_int_equal(h.target.key_count, 1);
-    site_reopen(&h);
-    OK(&h, ask(&h, "bob", NULL, NULL));
-    assert_true(h.target.key_id == first);
-    server_key(&h, b, URL_B, "sk-another");
-    OK(&h, ask(&h, "bob", NULL, NULL));
-    assert_true(h.target.key_id != first);
-    server_key(&h, b, URL_B, "sk-server-b");
-    OK(&h, ask(&h, "bob", NULL, NULL));
-    assert_true(h.target.key_id == first);
-    /* The same key in somebody's own hands is another one: what it meets is not shared. */
-    own_key(&h, "bob", b, URL_B, "sk-server-b");
-    OK(&h, ask(&h, "bob", NULL, NULL));
-    assert_true(h.target.key_id != first);
-    ASSERT_STATUS(&h, LLMGR_ERR_NO_KEY, ask(&h, "ann", NULL, "Alpha"));
-    assert_true(h.target.key_id == 0);
-    assert_int_equal(h.target.key_count, 0);
-}
-
-static void who_chooses_among_keys_may_withhold_them_all(void **state)
-{
-    (void)state;
-    struct choosing choosing = {0};
-    const struct lr_key_chooser chooser = {choose, &choosing};
-    struct lr_request request = {
-        .user = LB_STR("ann"), .model = LB_STR("Beta"), .chooser = &chooser};
-
-    OK(&h, lr_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
-    assert_target(b, b1, LM_PAYER_SYSTEM, "sk-server-b");
-    assert_int_equal(choosing.count, 1);
-    assert_int_equal(choosing.platform, b);
-    assert_true(choosing.first == h.target.key_id);
-    assert_false(h.target.key_withheld);
-
-    choosing.answer = LR_KEY_NONE;
-    OK(&h, lr_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
-    assert_int_equal(h.target.payer, LM_PAYER_SYSTEM);
-    assert_int_equal(h.target.sealed_key.size, 0);
-    assert_true(h.target.key_id == 0);
-    assert_int_equal(h.target.key_count, 1);
-    assert_true(h.target.key_withheld);
-
-    /* Where there is no key nobody is asked. */
-    choosing.count = 0;
-    request.model = LB_STR("Alpha");
-    ASSERT_STATUS(&h, LLMGR_ERR_NO_KEY,
-                  lr_resolve(h.manager, &request, &h.arena, &h.target, &h.err));
-    assert_int_equal(choosing.count, 0);
-    assert_false(h.target.key_withheld);
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -573,8 +492,6 @@ int main(void)
         CASE(among_equals_a_usable_key_goes_first_then_own_then_order),
         CASE(system_and_platform_look_ups_use_the_same_rules),
         CASE(by_platform_goes_to_that_platform_and_to_no_foreign_one),
-        CASE(a_key_bears_the_same_number_until_it_changes),
-        CASE(who_chooses_among_keys_may_withhold_them_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,8 @@ from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_flag, to_id, to_optional,
     to_text)
 from ._settings import SYSTEM_USER, Config, Settings
-from ._types import Alias, Model, PathLike, Platform, Resolved, Route, RouteTarget, Usage
+from ._types import (
+    Alias, Model, PathLike, Platform, PlatformKey, Resolved, Route, RouteTarget, Usage)
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -446,7 +447,8 @@ class AIManager:
         Args:
             user_id: Whose; None: the system user's.
             platform_id: From the lists.
-            api_key: 1-4096 bytes of visible ASCII; None or "" removes the stored one.
+            api_key: 1-4096 bytes of visible ASCII, instead of all that the user had for it; None
+                or "" removes those.
         """
         self._do(lib.llmgr_platform_set_key, self._user(user_id),
                  to_id('platform_id', platform_id), to_optional('api_key', api_key))
@@ -471,6 +473,76 @@ class AIManager:
         self._do(lib.llmgr_platform_set_header, self._user(user_id),
                  to_id('platform_id', platform_id), to_text('name', name),
                  to_optional('value', value))
+        return True
+
+    # ---- Several keys ---------------------------------------------------------------------------
+
+    def platform_keys(self, user_id: str | None, platform_id: int) -> list[PlatformKey]:
+        """The user's own keys for a platform, in order; for the system user the server's follow."""
+        user, platform = self._user(user_id), to_id('platform_id', platform_id)
+        out, error = ffi.new('struct llmgr_platform_key_list *'), new_error()
+        with self._handle as manager:
+            check(lib.llmgr_platform_keys(manager, user, platform, out, error), error)
+        try:
+            return [_rows.platform_key(out.items[i]) for i in range(out.count)]
+        finally:
+            lib.llmgr_platform_key_list_clear(out)
+
+    def add_platform_key(self, user_id: str | None, platform_id: int, api_key: str,
+                         weight: int = 1, account: str | None = None) -> int:
+        """Stores one more key of the user's for a platform, behind the others.
+
+        Args:
+            user_id: Whose; None: the system user's.
+            platform_id: From the lists.
+            api_key: 1-4096 bytes of visible ASCII.
+            weight: How often it is used beside others, 1-1000.
+            account: Label of the account at the vendor, 1-60 bytes; None: none is named.
+
+        Returns:
+            Its place, from 1.
+
+        Raises:
+            ConflictError: This very key is there already. InvalidError: a value, or there are 200.
+        """
+        position = ffi.new('int64_t *')
+        self._do(lib.llmgr_platform_add_key, self._user(user_id), to_id('platform_id', platform_id),
+                 to_text('api_key', api_key), to_id('weight', weight),
+                 to_optional('account', account), position)
+        return int(position[0])
+
+    def update_platform_key(self, user_id: str | None, platform_id: int, key: str | int, *,
+                            position: int | None = None, weight: int | None = None,
+                            account: str | None = None) -> int:
+        """Changes the place, weight or account of one of the user's keys; None leaves it.
+
+        Args:
+            user_id: Whose; None: the system user's.
+            platform_id: From the lists.
+            key: Its fingerprint or place, as platform_keys() tells them.
+            position: Its new place, from 1.
+            weight: 1-1000.
+            account: Label of the account at the vendor; "" takes it away.
+
+        Returns:
+            Its place now.
+        """
+        place = ffi.new('int64_t *')
+        self._do(lib.llmgr_platform_update_key, self._user(user_id),
+                 to_id('platform_id', platform_id), to_text('key', str(key)),
+                 0 if position is None else to_id('position', position),
+                 0 if weight is None else to_id('weight', weight),
+                 to_optional('account', account), place)
+        return int(place[0])
+
+    def delete_platform_key(self, user_id: str | None, platform_id: int, key: str | int) -> bool:
+        """Removes one of the user's keys, named by its fingerprint or place.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        self._do(lib.llmgr_platform_delete_key, self._user(user_id),
+                 to_id('platform_id', platform_id), to_text('key', str(key)))
         return True
 
     def update_platform_url(self, user_id: str | None, platform_id: int, base_url: str,

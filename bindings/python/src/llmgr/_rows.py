@@ -11,7 +11,8 @@ from typing import Any
 from ._errors import InvalidError
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_id, to_text)
-from ._types import Alias, Model, Platform, Resolved, Route, RouteTarget, Usage, UsageSum
+from ._types import (
+    Alias, Model, Platform, PlatformKey, Resolved, Route, RouteTarget, Usage, UsageSum)
 
 KEY_ROOM = 4097  # what llmgr_llm_key promises to be enough
 
@@ -80,6 +81,15 @@ def platform(row: Any, user_id: str) -> Platform:
                     headers=from_optional(row.headers),
                     fixed_headers=from_optional(row.fixed_headers),
                     missing_headers=from_optional(row.missing_headers))
+
+
+def platform_key(row: Any) -> PlatformKey:
+    """A struct llmgr_platform_key."""
+    return PlatformKey(position=row.position, usable=row.usable,
+                       fingerprint=from_optional(row.fingerprint),
+                       health_id=from_optional(row.health_id), payer=from_text(row.payer),
+                       weight=row.weight, account=from_optional(row.account),
+                       key_env=from_optional(row.key_env))
 
 
 def alias(row: Any) -> Alias:

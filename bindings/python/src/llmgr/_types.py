@@ -49,6 +49,31 @@ class Platform:
 
 
 @dataclasses.dataclass(frozen=True)
+class PlatformKey:
+    """One of several keys for a platform; never the key itself.
+
+    Attributes:
+        position: Its place among the keys of who pays, from 1.
+        usable: False: it is missing, or does not open for the platform's address.
+        fingerprint: "key:1a2b3c4d", which names it; None unless it is usable.
+        health_id: By which the health of keys speaks of it.
+        payer: "user": the user's own; "system": the server's.
+        weight: How often it is used beside others, 1-1000.
+        account: Label of the account at the vendor; keys of one account share its limits.
+        key_env: The variable that a key of the server's comes from.
+    """
+
+    position: int
+    usable: bool
+    fingerprint: str | None
+    health_id: str | None
+    payer: str
+    weight: int
+    account: str | None
+    key_env: str | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Alias:
     """A name that clients insist on.
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A user's several keys for one platform. Errors stand in llmgr.h at the public functions. A key is
+ * named as lists show it: by its fingerprint "key:1a2b3c4d", or by its place from 1.
+ */
+#ifndef LM_POOLS_H
+#define LM_POOLS_H
+
+#include "manager/manager.h"
+
+/* The user's own keys; for the system user the server's follow. Texts live in `arena`. */
+LLMGR_MUST_CHECK llmgr_status lm_pool_list(struct lm_manager *manager, struct lb_str user,
+                                           int64_t platform_id, struct lb_arena *arena,
+                                           struct llmgr_platform_key **items, size_t *count,
+                                           struct llmgr_error *err);
+/* Behind those that there are. *position (may be NULL) receives its place. */
+LLMGR_MUST_CHECK llmgr_status lm_pool_add(struct lm_manager *manager, struct lb_str user,
+                                          int64_t platform_id, struct lb_str api_key,
+                                          int64_t weight, struct lb_str account, int64_t *position,
+                                          struct llmgr_error *err);
+
+/* What is to change; NULL leaves it. An empty account takes the label away. */
+struct lm_pool_edit {
+    const int64_t *position;
+    const int64_t *weight;
+    struct lb_str account;
+};
+LLMGR_MUST_CHECK llmgr_status lm_pool_change(struct lm_manager *manager, struct lb_str user,
+                                             int64_t platform_id, struct lb_str key,
+                                             const struct lm_pool_edit *edit, int64_t *position,
+                                             struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_pool_delete(struct lm_manager *manager, struct lb_str user,
+                                             int64_t platform_id, struct lb_str key,
+                                             struct llmgr_error *err);
+
+/* 1 to LK_WEIGHT_MAX; a label of 1 to LK_ACCOUNT_MAX bytes of UTF-8, or none. ERR_INVALID. */
+LLMGR_MUST_CHECK llmgr_status lm_rule_pool_key(int64_t weight, struct lb_str account,
+                                               struct llmgr_error *err);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The server's keys of a platform, as the catalogue gathers them while it is read. */
+#ifndef LM_SERVER_KEYS_H
+#define LM_SERVER_KEYS_H
+
+#include "base/arena.h"
+#include "manager/catalogue.h"
+
+/* The key in the platform's own column; an empty record is none. False when memory is short. */
+bool lm_server_key_first(struct lb_arena *arena, struct lb_str record,
+                         struct lm_platform *platform);
+/* One more behind it, whose texts live in `arena`. Likewise. */
+bool lm_server_key_add(struct lb_arena *arena, struct lm_platform *platform,
+                       const struct lk_pool_key *key);
+
+#endif

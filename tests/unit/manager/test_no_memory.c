@@ -5,6 +5,7 @@
  */
 #include "fixture.h"
 #include "library/open.h"
+#include "manager/headers.h"
 #include "manager/manager.h"
 
 static const struct conf SYSTEM[] = {
@@ -198,6 +199,31 @@ static void changes_of_users_are_whole_or_not_at_all(void **state)
     want_sound(w);
 }
 
+static llmgr_status run_set_header(struct fixture *w)
+{
+    return lm_platform_set_header(w->manager, S("ann"), mine, S("X-Title"), S("an app"), &w->err);
+}
+
+static llmgr_status run_clear_header(struct fixture *w)
+{
+    return lm_platform_set_header(w->manager, S("ann"), mine, S("X-Title"), S(""), &w->err);
+}
+
+/* All of a platform's fields are one record: a change that fails loses none of the others. */
+static void a_header_field_is_set_without_losing_the_others(void **state)
+{
+    struct fixture *w = *state;
+    const enum lk_key_column fields = LK_KEY_OF_HEADERS;
+
+    WANT(LLMGR_OK,
+         lm_platform_set_header(w->manager, S("ann"), mine, S("X-Org"), S("acme"), &w->err));
+    sweep(w, run_set_header, false);
+    assert_true(key_is(w, fields, mine, "ann", "x-org: acme\r\nx-title: an app\r\n"));
+    sweep(w, run_clear_header, false);
+    assert_true(key_is(w, fields, mine, "ann", "x-org: acme\r\n"));
+    want_sound(w);
+}
+
 static llmgr_status run_sync(struct fixture *w)
 {
     struct llmgr_change *changes;
@@ -295,6 +321,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(changes_of_users_are_whole_or_not_at_all),
+        TEST(a_header_field_is_set_without_losing_the_others),
         TEST(a_sync_is_whole_or_not_at_all),
         TEST(a_rotation_that_runs_out_of_memory_goes_on_later),
         TEST(a_failed_open_leaks_nothing),

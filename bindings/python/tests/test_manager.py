@@ -197,6 +197,8 @@ def test_several_keys_of_one_user(manager):
     for weight in (0, -1, 1001):
         with pytest.raises((llmgr.InvalidError, ValueError)):
             manager.add_platform_key('u', 1, 'sk-third', weight=weight)
+        with pytest.raises((llmgr.InvalidError, ValueError)):
+            manager.update_platform_key('u', 1, 1, weight=weight)
     assert manager.platform_keys('v', 1) == []
     assert manager.delete_platform_key('u', 1, 1) is True
     assert manager.resolve('u').key == 'sk-first'

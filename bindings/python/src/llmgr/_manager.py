@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from . import _native, _probe, _rows
 from ._errors import ClosedError, ConfigError, LlmgrError
 from ._native import (
-    NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_flag, to_id, to_optional,
-    to_text)
+    NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_count, to_flag, to_id,
+    to_optional, to_text)
 from ._settings import SYSTEM_USER, Config, Settings
 from ._types import (
     Alias, Model, PathLike, Platform, PlatformKey, Resolved, Route, RouteTarget, Usage)
@@ -507,7 +507,7 @@ class AIManager:
         """
         position = ffi.new('int64_t *')
         self._do(lib.llmgr_platform_add_key, self._user(user_id), to_id('platform_id', platform_id),
-                 to_text('api_key', api_key), to_id('weight', weight),
+                 to_text('api_key', api_key), to_count('weight', weight),
                  to_optional('account', account), position)
         return int(position[0])
 
@@ -530,8 +530,8 @@ class AIManager:
         place = ffi.new('int64_t *')
         self._do(lib.llmgr_platform_update_key, self._user(user_id),
                  to_id('platform_id', platform_id), to_text('key', str(key)),
-                 0 if position is None else to_id('position', position),
-                 0 if weight is None else to_id('weight', weight),
+                 to_count('position', position),
+                 to_count('weight', weight),
                  to_optional('account', account), place)
         return int(place[0])
 

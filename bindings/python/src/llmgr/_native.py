@@ -131,6 +131,16 @@ def to_id(name: str, value: object) -> int:
     return value
 
 
+def to_count(name: str, value: object) -> int:
+    """A number from 1; None is 0, which the library takes for not given."""
+    if value is None:
+        return 0
+    count = to_id(name, value)
+    if count < 1:
+        raise ValueError(f'{name} counts from 1: {count}')
+    return count
+
+
 def to_flag(name: str, value: object) -> bool:
     """A bool; 0 and 1, which front ends store, count too."""
     if not isinstance(value, int) or value not in (0, 1):

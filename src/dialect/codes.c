@@ -133,3 +133,8 @@ bool ld_codes_start(const struct ld_codes *codes, struct lb_str words)
 {
     return lb_str_starts(lb_str(codes->message, codes->message_size), words);
 }
+
+bool ld_codes_are(const struct ld_codes *codes, struct lb_str words)
+{
+    return lb_str_eq(lb_str(codes->message, codes->message_size), words);
+}

@@ -37,8 +37,9 @@ void ld_codes_read(const struct lb_host *host, struct lb_str body, struct ld_cod
 bool ld_codes_have(const struct ld_codes *codes, struct lb_str code);
 /* Does one of them begin so? */
 bool ld_codes_have_family(const struct ld_codes *codes, struct lb_str start);
-/* Does the message hold, or begin with, these words? */
+/* Does the message hold, begin with, or consist of these words? */
 bool ld_codes_say(const struct ld_codes *codes, struct lb_str words);
 bool ld_codes_start(const struct ld_codes *codes, struct lb_str words);
+bool ld_codes_are(const struct ld_codes *codes, struct lb_str words);
 
 #endif

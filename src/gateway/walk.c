@@ -119,6 +119,7 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
     walk->route_id = route->id;
     walk->name = lb_arena_str(&request->arena, route->name);
     walk->on_exhausted = route->on_exhausted;
+    walk->has_own_limits = route->id != 0 && !route->is_sys;
     walk->attempts = single ? 1 : route->attempts;
     walk->user = lo_hash(user);
     if (route->deadline_ms != 0)

@@ -47,6 +47,7 @@ struct lg_walk {
     unsigned attempts;       /* of the whole request */
     uint32_t pending;        /* target that waits for the profile; */
     bool is_pending;         /* there is one */
+    bool has_own_limits;     /* the route is the caller's, and so are its times */
     bool is_soft;            /* something failed that may be well soon */
     bool is_over;            /* no attempt follows: what is told is the walk's to say */
     struct lg_found *found;  /* what follows the attempt under way; NULL: nothing, or pending */

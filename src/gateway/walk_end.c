@@ -55,6 +55,7 @@ void lg_walk_outcome(const struct lg_request *request, struct lo_outcome *outcom
     outcome->in_answer = is_answer && attempt->refusal.size > 0;
     outcome->is_empty = is_answer && attempt->refusal.size == 0 && !attempt->head_left;
     outcome->is_late = outcome->ended == LLMGR_ERR_TIMEOUT;
+    outcome->is_callers_limit = walk->has_own_limits;
     outcome->is_unsent = attempt->is_unsent;
 }
 

@@ -52,10 +52,18 @@ static const char *find_model(const struct listing *listing, int64_t id)
     return NULL;
 }
 
-/* May he who acts see it? What is his alone, and what is of a platform that he sees. */
+/*
+ * May he who acts see it? What is his alone, and what is of a platform that he sees; but how the
+ * server's keys and accounts do, only an administrator.
+ */
 static bool is_seen(const struct listing *listing, const struct lo_cell_view *view)
 {
-    return view->id.owner != 0 || find_platform(listing, view->id.platform_id) != NULL;
+    const bool is_of_keys = view->id.scope == LO_SCOPE_KEY || view->id.scope == LO_SCOPE_ACCOUNT;
+
+    if (view->id.owner != 0)
+        return true;
+    return find_platform(listing, view->id.platform_id) != NULL &&
+           (!is_of_keys || listing->api->is_admin);
 }
 
 static const char *number_text(struct lb_arena *arena, uint64_t number)

@@ -18,10 +18,13 @@ enum {
 
 /* ---- Whose place ----------------------------------------------------------------------------- */
 
-/* The higher, the more is lost with it: hard before soft before closed, shared before owned. */
+/*
+ * The higher, the more is lost with it: shared before owned, so that no user's own platforms push
+ * out what all share; then hard before soft before closed.
+ */
 static unsigned worth(bool is_cooled, bool is_hard, bool is_shared)
 {
-    return (is_cooled ? 2U : 0U) + (is_hard ? 2U : 0U) + (is_shared ? 1U : 0U);
+    return (is_shared ? 4U : 0U) + (is_cooled ? 1U : 0U) + (is_hard ? 1U : 0U);
 }
 
 static unsigned worth_of(const struct lo_cell *cell)

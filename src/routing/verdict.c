@@ -21,7 +21,7 @@ static const struct rule {
 #include "routing/retry.def"
 };
 
-enum where { CODE, FAMILY, WORDS, START, OF_KEY, MARKUP, ANY };
+enum where { CODE, FAMILY, WORDS, START, WHOLE, OF_KEY, MARKUP, ANY };
 
 static const struct sign {
     int from, to;
@@ -57,6 +57,8 @@ static bool fits(const struct sign *sign, const struct lo_outcome *outcome,
         return ld_codes_say(codes, sign->text);
     case START:
         return ld_codes_start(codes, sign->text);
+    case WHOLE:
+        return ld_codes_are(codes, sign->text);
     case OF_KEY:
         return ld_said_of_key(outcome->host, outcome->refusal);
     case MARKUP:

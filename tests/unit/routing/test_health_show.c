@@ -54,6 +54,30 @@ static void what_is_soft_takes_no_hard_ones_place(void **state)
     lo_health_free(health);
 }
 
+/* A user has as many dead keys of his own as he likes: what all share is cooled all the same. */
+static void what_is_a_users_own_takes_no_shared_ones_place(void **state)
+{
+    struct lo_health *health = new_health(64, true);
+
+    (void)state;
+    for (uint64_t key = 1; key <= 1000; key++) {
+        struct lo_candidate own = candidate_of(1, key, 3);
+        own.is_own_key = own.is_own_platform = true;
+        (void)attempt(health, own, KEY_REFUSED, NOW);
+    }
+    for (uint64_t key = 1; key <= 8; key++)
+        (void)attempt(health, candidate_of((int64_t)key + 1, key, 1), LIMITED(90000), NOW);
+    for (uint64_t key = 1001; key <= 2000; key++) {
+        struct lo_candidate own = candidate_of(1, key, 3);
+        own.is_own_key = own.is_own_platform = true;
+        (void)attempt(health, own, KEY_REFUSED, NOW);
+    }
+    for (uint64_t key = 1; key <= 8; key++)
+        assert_int_not_equal(shut_until(health, candidate_of((int64_t)key + 1, key, 1), NOW + 5000),
+                             0);
+    lo_health_free(health);
+}
+
 /* As nothing is known of it any more, or it was closed by hand. */
 static void a_probe_may_come_too_late(void **state)
 {
@@ -310,6 +334,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flood_of_cells_pushes_out_no_hard_one),
         cmocka_unit_test(what_is_soft_takes_no_hard_ones_place),
+        cmocka_unit_test(what_is_a_users_own_takes_no_shared_ones_place),
         cmocka_unit_test(a_probe_may_come_too_late),
         cmocka_unit_test(without_memory_there_is_no_table),
         cmocka_unit_test(the_time_to_the_first_byte_forgets),

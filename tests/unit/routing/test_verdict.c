@@ -94,7 +94,7 @@ static void a_status_says_whose_fault_it_was(void **state)
         {401, LO_FAULT_KEY, LO_NEXT_OTHER_KEY, LO_COOL_HARD},
         {402, LO_FAULT_ACCOUNT, LO_NEXT_OTHER_ACCOUNT, LO_COOL_HARD},
         {403, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
-        {404, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_MISSING},
+        {404, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_NONE},
         {405, LO_FAULT_REQUEST, LO_NEXT_NOTHING, LO_COOL_NONE},
         {407, LO_FAULT_KEY, LO_NEXT_OTHER_PLATFORM, LO_COOL_NONE},
         {408, LO_FAULT_MODEL, LO_NEXT_OTHER_MODEL, LO_COOL_COUNT},
@@ -159,9 +159,32 @@ static const struct {
      "billing"},
     {400, "{\"type\":\"error\",\"error\":{\"type\":\"billing_error\",\"message\":\"m\"}}",
      "billing"},
-    {400, MESSAGE("Your credit balance is too low to access the Anthropic API."), "billing"},
+    {400,
+     MESSAGE("Your credit balance is too low to access the Anthropic API. Please go to Plans & "
+             "Billing to upgrade or purchase credits."),
+     "billing"},
     {402, MESSAGE("Insufficient Balance"), "billing"},
     {402, "<html>", "billing"},
+    /* What is too dear is one request; what the key or account may not use is one model. */
+    {402,
+     MESSAGE(
+         "This request requires more credits, or fewer max_tokens. You requested up to 9 tokens, "
+         "but can only afford 8"),
+     "price"},
+    {401, ERROR("\"type\":\"key_model_access_denied\""), "key_unfit"},
+    {401, MESSAGE("You have insufficient permissions for this operation. Missing scopes: x"),
+     "key_unfit"},
+    {400, MESSAGE("Incorrect API key provided: sk-x"), "key_unfit"},
+    {429, MESSAGE("Quota exceeded for metric: x, limit: 0, model: y"), "no_quota"},
+    /* A caller's own words, quoted: nobody else pays for them. */
+    {400, MESSAGE("your credit balance is too low: Extra inputs are not permitted"), "malformed"},
+    {400,
+     MESSAGE("Your credit balance is too low to access the Anthropic API. Please go to Plans & "
+             "Billing to upgrade or purchase credits.: Extra inputs are not permitted"),
+     "malformed"},
+    {422, MESSAGE("unknown variant `insufficient balance`, expected one of `user`"), "malformed"},
+    {404, MESSAGE("no such role: insufficient balance"), "not_there"},
+    {400, MESSAGE("Invalid value: 'allocated quota exceeded'."), "malformed"},
     {403, "{\"code\":30001,\"message\":\"Sorry, your account balance is insufficient\"}",
      "billing"},
     {403, ERROR("\"code\":\"AccountOverdueError\""), "billing"},
@@ -220,7 +243,7 @@ static const struct {
      "{\"error\":{\"code\":400,\"status\":\"INVALID_ARGUMENT\",\"message\":\"m\",\"details\":[{"
      "\"reason\":\"API_KEY_INVALID\"}]}}",
      "key"},
-    {400, "{\"error\":\"Incorrect API key provided: ab***yz.\"}", "key"},
+    {400, "{\"error\":\"Incorrect API key provided: ab***yz.\"}", "key_unfit"},
     {403, ERROR("\"code\":\"invalid_api_key\""), "key"},
     {403, MESSAGE("Your API key was disabled."), "key"},
     {407, "", "proxy"},
@@ -239,7 +262,10 @@ static const struct {
     {404, ERROR("\"code\":\"model_not_found\""), "unknown_model"},
     {403, ERROR("\"code\":\"model_not_found\""), "unknown_model"},
     {400, ERROR("\"code\":\"1211\""), "unknown_model"},
-    {400, MESSAGE("x/y is not a valid model ID"), "unknown_model"},
+    {400, MESSAGE("x/y is not a valid model ID"), "not_there"},
+    {404, MESSAGE("This is a chat model and not supported in the v1/completions endpoint."),
+     "not_there"},
+    {404, ERROR("\"code\":\"unsupported\""), "not_there"},
     /* Words that a caller may have put there cool nothing. */
     {400, MESSAGE("Invalid value: 'insufficient balance'"), "malformed"},
     {422, MESSAGE("Invalid value: 'Your credit balance is too low'"), "malformed"},

@@ -61,7 +61,7 @@ struct lg_attempt {
     enum ld_signed_family family; /* of the ids in the answer, if it `signs` them */
     bool signs;
     bool may_move; /* another candidate of its route could follow, and nothing has left: window.h */
-    bool is_repeat; /* the same as before, at the same target: OWN and OPEN have been passed */
+    bool is_repeat;         /* not the request's first: OWN and OPEN have been passed */
     bool without_options;   /* stream_options are left out: the attempt before failed by them */
     bool may_teach;         /* if it succeeds without, that holds for other callers too */
     bool asks_usage;        /* stream_options go along */

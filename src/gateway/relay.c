@@ -236,6 +236,21 @@ static void on_head(struct lu_exchange *exchange, void *context, const struct lh
 
 /* ---- The body -------------------------------------------------------------------------------- */
 
+/* What a window held may be more than a client's queue takes else: it has been paid for. */
+static void write_out(struct lg_request *request, const struct lb_str *slices, size_t count)
+{
+    const struct lg_held *held = request->attempt->held;
+    struct ln_conn *conn = request->client->conn;
+
+    if (count == 0)
+        return;
+    if (held != NULL)
+        ln_conn_set_marks(conn, LG_OUT_CAP + held->bytes.size, LG_OUT_LOW);
+    (void)lg_client_write(request->client, slices, count);
+    if (held != NULL)
+        ln_conn_set_marks(conn, LG_OUT_CAP, LG_OUT_LOW);
+}
+
 /* One write: head if it has not left yet, the slices gathered, the end if `last`. */
 static void flush_out(struct lg_request *request, bool last)
 {
@@ -268,8 +283,7 @@ static void flush_out(struct lg_request *request, bool last)
     worker->pass_short_lived = false;
     if (attempt->signing != NULL)
         lg_signing_left(attempt->signing);
-    if (count > 0)
-        (void)lg_client_write(request->client, slices, count);
+    write_out(request, slices, count);
     lg_window_left(attempt);
 }
 

@@ -98,5 +98,6 @@ void lg_relay_fail(struct lg_request *request, llmgr_status status, const char *
     struct llmgr_error err = {0};
 
     lb_fail(&err, status, "%s", lb_tr(text));
-    lu_exchange_fail(request->attempt->exchange, &err);
+    if (request->attempt->exchange != NULL)
+        lu_exchange_fail(request->attempt->exchange, &err);
 }

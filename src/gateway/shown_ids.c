@@ -364,13 +364,16 @@ enum lg_verdict lg_step_open(struct lg_request *request)
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    if (request->attempt->is_repeat || !lr_target_is_borrowed(&request->attempt->target))
+    if (!lr_target_is_borrowed(&request->attempt->target))
         return LG_NEXT;
-    const bool placed = has_place(request), is_json = ask != NULL && ask->kind == LG_ASK_JSON;
+    /* What was named is open by now; of chosen ids each target has a say. */
+    const bool again = request->attempt->is_repeat;
+    const bool placed = !again && has_place(request),
+               is_json = ask != NULL && ask->kind == LG_ASK_JSON;
     if (placed && is_unread(request))
         return lg_request_fail(request, LLMGR_ERR_INVALID, N_("a body on this path must be JSON"));
     const bool choose = is_json && may_choose(request);
-    const bool name = is_json && (ask->peek.refs || ask->peek.ids);
+    const bool name = !again && is_json && (ask->peek.refs || ask->peek.ids);
     /* Most that come name nothing: for them nothing is hashed or walked. */
     return choose || name || placed ? start_opening(request, choose, name) : LG_NEXT;
 }

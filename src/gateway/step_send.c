@@ -81,8 +81,12 @@ enum lg_verdict lg_step_send(struct lg_request *request)
         return lg_request_fail_memory(request);
     attempt->sent_at = ln_loop_now(request->worker->loop);
     attempt->sent_ms = lb_now_ms(request->worker->host);
-    if (start(request, &err) != LLMGR_OK)
-        return lg_request_fail_with(request, &err);
+    if (start(request, &err) != LLMGR_OK) {
+        attempt->is_unsent = true;
+        (void)lg_request_fail_with(request, &err);
+        (void)lg_attempt_judge(request);
+        return LG_FAIL;
+    }
     attempt->state = LG_ATTEMPT_SENT;
     if (lg_attempt_is_last(attempt))
         forget_head(request);

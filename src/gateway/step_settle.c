@@ -31,6 +31,7 @@ static enum lg_verdict settle(struct lg_request *request)
     if (!is_same)
         lg_refusal_words(request); /* should none that follows say better */
     if (!(is_same ? lg_attempt_repeat(request) : lg_walk_next(request))) {
+        lg_walk_end(request);
         (void)lg_request_fail_memory(request);
         return LG_NEXT;
     }

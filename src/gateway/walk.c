@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/magic.h"
+#include "base/mix.h"
+#include "dialect/refs.h"
 #include "gateway/ask.h"
 #include "gateway/sticky.h"
 #include "manager/manager.h"
@@ -14,6 +16,16 @@
 enum { CHOOSING_MAGIC = 0x6c67636b };
 
 /* ---- Beginning ------------------------------------------------------------------------------- */
+
+/* Does it really name something that is kept? The look of READ says only that it may. */
+static bool names_something(const struct lg_request *request)
+{
+    struct ld_refs refs;
+    struct ld_ref ref;
+
+    ld_refs_start(&refs, lb_buf_str(&request->body));
+    return ld_refs_next(&refs, &ref) || refs.why != NULL;
+}
 
 /*
  * Does it go to one target, whatever comes of it? So do what names things that an account keeps,
@@ -25,7 +37,9 @@ static bool is_single(const struct lg_request *request)
 
     if (request->streams_body || lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE)
         return true;
-    return ask == NULL || ask->kind != LG_ASK_JSON || ask->peek.refs || ask->peek.ids;
+    if (ask == NULL || ask->kind != LG_ASK_JSON)
+        return true;
+    return (ask->peek.refs || ask->peek.ids) && names_something(request);
 }
 
 static struct lo_candidate candidate_of(const struct lg_walk *walk, const struct lr_target *target)
@@ -101,6 +115,12 @@ static llmgr_sticky sticky_of(const struct lg_request *request, const struct lm_
                : route->sticky;
 }
 
+/* The keys of one platform repeat on its account, not on that of all pools; no route's number. */
+static uint64_t budget_of_pool(const struct lg_request *request)
+{
+    return lb_mix((uint64_t)request->attempt->target.platform_id) | UINT64_C(1) << 63;
+}
+
 enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route *route,
                               int64_t platform_id)
 {
@@ -117,6 +137,7 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
     if (walk == NULL || (sums == NULL && route->pick == LLMGR_PICK_WEIGHT))
         return lg_request_fail_memory(request);
     walk->route_id = route->id;
+    walk->budget = route->id != 0 ? (uint64_t)route->id : budget_of_pool(request);
     walk->name = lb_arena_str(&request->arena, route->name);
     walk->on_exhausted = route->on_exhausted;
     walk->has_own_limits = route->id != 0 && !route->is_sys;
@@ -130,7 +151,7 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
         .sums = sums,
         .pick = route->pick,
         .sticky = lg_sticky_of(request, sticky_of(request, route), walk->user),
-        .sequence = lo_budget_begin(shared->budget, (uint64_t)route->id, lg_walk_now(request)),
+        .sequence = lo_budget_begin(shared->budget, walk->budget, lg_walk_now(request)),
         .noise = lg_sticky_random(request),
         .attempts = walk->attempts,
         .deadline_ms = walk->deadline_at,
@@ -202,7 +223,7 @@ static bool suits(const struct lg_request *request, const struct lr_target *targ
 
     return (walk->payer == LM_PAYER_NONE || walk->payer == target->payer) &&
            (walk->platform_id == 0 || walk->platform_id == target->platform_id) &&
-           speaks(request, target);
+           (walk->route_id == 0 || speaks(request, target)); /* who names a model means it */
 }
 
 /* May it go there, as far as repetitions and what was moved there already are concerned? */
@@ -215,7 +236,7 @@ static bool is_within_budget(struct lg_request *request, struct lg_found *found)
     if (request->attempts == 0)
         return true;
     if (lo_walk_was_at(&walk->core, platform))
-        return lo_budget_repeat(budget, (uint64_t)walk->route_id, lg_walk_now(request));
+        return lo_budget_repeat(budget, walk->budget, lg_walk_now(request));
     found->is_moved = lo_budget_move(budget, platform);
     return found->is_moved;
 }

@@ -37,6 +37,7 @@ struct lg_found {
 struct lg_walk {
     struct lo_walk core;
     int64_t route_id;   /* 0: it is a pool of keys */
+    uint64_t budget;    /* whose repetitions: the route's, or of the platform that has the pool */
     struct lb_str name; /* the route's */
     llmgr_exhausted on_exhausted;
     uint64_t user;           /* hash; not 0 */

@@ -50,11 +50,11 @@ void lg_walk_outcome(const struct lg_request *request, struct lo_outcome *outcom
     const struct lg_walk *walk = request->walk;
     const bool is_answer = attempt->upstream_status >= 200 && attempt->upstream_status < 300;
 
-    outcome->attempts_max = walk->attempts;
+    outcome->attempts_max = walk->attempts > 1 ? walk->attempts : 0; /* without options: always */
     outcome->may_move = attempt->may_move;
     outcome->in_answer = is_answer && attempt->refusal.size > 0;
     outcome->is_empty = is_answer && attempt->refusal.size == 0 && !attempt->head_left;
-    outcome->is_late = outcome->ended == LLMGR_ERR_TIMEOUT;
+    outcome->has_repeated = walk->core.has_repeated;
     outcome->is_callers_limit = walk->has_own_limits;
     outcome->is_unsent = attempt->is_unsent;
 }

@@ -110,18 +110,23 @@ void lg_window_drop(struct lg_request *request)
     lg_window_left(attempt);
     worker->pass_count = 0;
     worker->pass_short_lived = false;
-    if (request->status != 0)
+    if (request->status != 0) {
         lg_answer_take_back(request);
-    request->keep_alive = attempt->could_stay;
+        request->keep_alive = attempt->could_stay;
+    }
     request->bytes_out = 0;
 }
 
-/* The event of a stream that says what failed; of several, the last that speaks of an error. */
+/*
+ * The event of a stream that says what failed: the last that speaks of an error, else the last, for
+ * platforms that say it otherwise.
+ */
 static void find_error(struct lg_request *request, struct lb_str said)
 {
     struct lb_buf *refusal = &request->attempt->refusal;
     struct lh_sse sse;
     struct lh_sse_event event;
+    bool named = false;
 
     lh_sse_init(&sse, request->worker->host, said.size);
     while (said.size > 0) {
@@ -130,8 +135,12 @@ static void find_error(struct lg_request *request, struct lb_str said)
         said = lb_str_sub(said, used, said.size);
         if (result != LH_DONE)
             break;
-        if (!event.has_data || memmem(event.data.p, event.data.size, "\"error\"", 7) == NULL)
+        if (!event.has_data || event.data.size == 0 || event.data.p[0] != '{')
             continue;
+        const bool is_named = memmem(event.data.p, event.data.size, "\"error\"", 7) != NULL;
+        if (named && !is_named)
+            continue;
+        named = is_named;
         lb_buf_reset(refusal);
         request->attempt->abridge = (struct ld_abridge){0};
         (void)ld_abridge_add(&request->attempt->abridge, refusal, event.data);

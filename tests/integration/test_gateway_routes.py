@@ -29,7 +29,7 @@ class Trip:
         for vendor in self.vendors:
             key = (keys or {}).get(vendor.name, f'api_key: sk-key-of-{vendor.name}-000000')
             lines += [f'  {vendor.name}:', f'    base_url: {vendor.base_url}',
-                      *([f'    {key}'] if key else []), '    models: {M: m}']
+                      *([f'    {key}'] if key else []), '    models: {M: m, N: n}']
         targets = ', '.join(f'{vendor.name}/M' for vendor in self.vendors)
         lines += ['routes:'] + [f'  {name}: {text}' for name, text in
                                 (routes or {'smart': f'{{targets: [{targets}]}}'}).items()]
@@ -337,3 +337,52 @@ def test_messages_fail_over_in_their_dialect(trip):
     trip.vendors[1].play = trip.vendors[2].play = trip.vendors[0].play
     answer = trip.serving.ask('/v1/messages', body)
     assert answer.json['type'] == 'error' and answer.json['error']['type'] == 'overloaded_error'
+
+
+# ---- What a request bears, and what it costs to move ---------------------------------------------
+
+CALLED = [{'role': 'user', 'content': 'hi'},
+          {'role': 'assistant', 'content': None, 'tool_calls': [
+              {'id': 'call_1', 'type': 'function', 'function': {'name': 'f', 'arguments': '{}'}}]},
+          {'role': 'tool', 'tool_call_id': 'call_1', 'content': '3'}]
+TOOLS = [{'type': 'function', 'function': {'name': 'f', 'parameters': {
+    'type': 'object', 'properties': {'id': {'type': 'string'}, 'file': {'type': 'string'}}}}}]
+
+
+def test_a_conversation_that_has_called_a_tool_moves_like_any_other(trip):
+    trip.vendors[0].play = FAILURES['503']
+    answer = trip.start().ask(members={'messages': CALLED, 'tools': TOOLS})
+    assert answer.status == 200 and content(answer) == 'I am B. That is all.'
+    assert trip.asked == [1, 1, 0]
+
+
+def test_a_platform_that_is_not_there_is_repeated_once_whatever_it_has(trip):
+    trip.vendors[0].close()
+    answer = trip.start({'smart': '{targets: [A/M, A/N, B/M]}'}).ask()
+    assert answer.status == 200 and content(answer) == 'I am B. That is all.'
+    assert answer.fields['x-llmgr-attempts'] == '3'
+    assert [row['end_state'] == 'completed' for row in trip.rows(3)] == [False, False, True]
+
+
+def test_a_whole_answer_that_was_held_leaves_whole(trip):
+    size = 900 * 1024
+    trip.vendors[0].play = lambda call: call.whole(200, {
+        'id': 'c1', 'object': 'chat.completion', 'model': 'm', 'choices': [{
+            'index': 0, 'finish_reason': 'stop',
+            'message': {'role': 'assistant', 'content': 'x' * size}}]})
+    answer = trip.start(env={'LLMGR_WINDOW_MAX': '2MiB'}).ask()
+    assert answer.status == 200 and answer.whole and content(answer) == 'x' * size
+
+
+def no_money(call):
+    call.begin()
+    call.send('data: {"code": "Arrearage", "message": "Access denied"}\n\n')
+    call.hang()
+
+
+def test_an_error_in_a_stream_is_judged_by_whatever_names_it_has(trip):
+    trip.vendors[0].play = no_money
+    trip.start()
+    for _ in range(2):
+        assert content(trip.ask(True)) == 'I am B. That is all.'
+    assert trip.asked == [1, 2, 0]  # an account without money is let alone at once

@@ -112,7 +112,10 @@ static inline int64_t lg_walk_soonest(const struct lg_walk *walk)
     return passed < failed ? passed : failed;
 }
 
-enum { LG_RETRY_MIN_MS = 1000 }; /* what a caller waits at least, if waiting may help */
+enum {
+    LG_RETRY_MIN_MS = 1000,     /* what a caller waits at least, if waiting may help */
+    LG_RETRY_MAX_MS = 60 * 1000 /* and what SDKs wait at most: they would come again sooner */
+};
 
 /* FINISH: what a caller should do, if a walk is over and knows; else nothing is changed. */
 static inline void lg_walk_know_retry(const struct lg_request *request, enum ld_retry *retry,
@@ -126,7 +129,7 @@ static inline void lg_walk_know_retry(const struct lg_request *request, enum ld_
     const bool helps =
         request->attempt->fault != LO_FAULT_REQUEST && (soonest != 0 || walk->is_soft);
     const int64_t wait = soonest != 0 ? soonest - lg_walk_now(request) : 0;
-    *retry = helps ? LD_RETRY_YES : LD_RETRY_NO;
+    *retry = helps && wait <= LG_RETRY_MAX_MS ? LD_RETRY_YES : LD_RETRY_NO;
     *wait_ms = !helps ? -1 : wait > LG_RETRY_MIN_MS ? wait : LG_RETRY_MIN_MS;
 }
 

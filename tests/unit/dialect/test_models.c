@@ -2,6 +2,8 @@
 #include "dialect/models.h"
 
 #include "../unit.h"
+#include <stdio.h>
+
 #include "base/buf.h"
 
 static struct lb_host host;

@@ -9,9 +9,10 @@
 #include <sys/wait.h>
 
 static const struct conf SYSTEM[] = {
-    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL},
-    {"Beta", "https://beta.example/v1", NULL, "Beta One", "b-1", NULL},
-    {"Twin", "https://beta.example/v2", NULL, "Twin One", "t-1", NULL},
+    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL,
+     LLMGR_MODEL_UNKNOWN},
+    {"Beta", "https://beta.example/v1", NULL, "Beta One", "b-1", NULL, LLMGR_MODEL_UNKNOWN},
+    {"Twin", "https://beta.example/v2", NULL, "Twin One", "t-1", NULL, LLMGR_MODEL_UNKNOWN},
 };
 
 static int64_t alpha, beta;

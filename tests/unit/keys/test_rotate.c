@@ -10,7 +10,8 @@
 enum { KEYS = 450, KILLS = 30 }; /* more than two batches of the sweep */
 
 static const struct conf SYSTEM[] = {
-    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL},
+    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL,
+     LLMGR_MODEL_UNKNOWN},
 };
 
 static int64_t alpha;

@@ -3,9 +3,11 @@
 #include "fixture.h"
 
 static const struct conf SYSTEM[] = {
-    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL},
-    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha Two", "a-2", NULL},
-    {"Beta", "https://beta.example/v1", NULL, "Beta One", "b-1", NULL},
+    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL,
+     LLMGR_MODEL_UNKNOWN},
+    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha Two", "a-2", NULL,
+     LLMGR_MODEL_UNKNOWN},
+    {"Beta", "https://beta.example/v1", NULL, "Beta One", "b-1", NULL, LLMGR_MODEL_UNKNOWN},
 };
 
 static int64_t ann_platform;

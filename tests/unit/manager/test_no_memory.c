@@ -9,15 +9,18 @@
 #include "manager/manager.h"
 
 static const struct conf SYSTEM[] = {
-    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", "{\"x\":1}"},
-    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha Two", "a-2", NULL},
-    {"Beta", "https://beta.example/v1", NULL, "Beta One", "b-1", NULL},
+    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", "{\"x\":1}",
+     LLMGR_MODEL_UNKNOWN},
+    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha Two", "a-2", NULL,
+     LLMGR_MODEL_UNKNOWN},
+    {"Beta", "https://beta.example/v1", NULL, "Beta One", "b-1", NULL, LLMGR_MODEL_UNKNOWN},
 };
 static const struct conf CHANGED[] = {
-    {"Beta", "https://alpha.example/v1", "sk-other", "Alpha Two", "a-1", "{\"x\":2}"},
-    {"Beta", "https://alpha.example/v1", "sk-other", "New", "a-3", NULL},
-    {"Alpha", "https://beta.example/v1", "sk-beta", "Beta Two", "b-1", NULL},
-    {"Gamma", "https://gamma.example", NULL, "Gamma One", "g-1", NULL},
+    {"Beta", "https://alpha.example/v1", "sk-other", "Alpha Two", "a-1", "{\"x\":2}",
+     LLMGR_MODEL_UNKNOWN},
+    {"Beta", "https://alpha.example/v1", "sk-other", "New", "a-3", NULL, LLMGR_MODEL_UNKNOWN},
+    {"Alpha", "https://beta.example/v1", "sk-beta", "Beta Two", "b-1", NULL, LLMGR_MODEL_UNKNOWN},
+    {"Gamma", "https://gamma.example", NULL, "Gamma One", "g-1", NULL, LLMGR_MODEL_UNKNOWN},
 };
 
 static struct {

@@ -6,8 +6,9 @@
 #include "manager/catalogue.h"
 
 static const struct conf SYSTEM[] = {
-    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL},
-    {"Beta", "http://10.0.0.5:8000/v1", NULL, "Beta One", "b-1", NULL},
+    {"Alpha", "https://alpha.example/v1", "sk-alpha", "Alpha One", "a-1", NULL,
+     LLMGR_MODEL_UNKNOWN},
+    {"Beta", "http://10.0.0.5:8000/v1", NULL, "Beta One", "b-1", NULL, LLMGR_MODEL_UNKNOWN},
 };
 
 static int setup(void **state)

@@ -50,9 +50,9 @@ static int64_t revision(struct fixture *w)
 #define C "https://c.example/v1"
 
 static const struct conf TWO[] = {
-    {"Alpha", A, "sk-a", "One", "m-1", NULL},
-    {"Alpha", A, "sk-a", "Two", "m-2", "{\"x\":1}"},
-    {"Beta", B, NULL, "Three", "m-3", NULL},
+    {"Alpha", A, "sk-a", "One", "m-1", NULL, LLMGR_MODEL_UNKNOWN},
+    {"Alpha", A, "sk-a", "Two", "m-2", "{\"x\":1}", LLMGR_MODEL_UNKNOWN},
+    {"Beta", B, NULL, "Three", "m-3", NULL, LLMGR_MODEL_UNKNOWN},
 };
 
 static void what_is_new_is_added_in_order_and_reported(void **state)
@@ -96,9 +96,10 @@ static void a_new_name_at_the_same_address_keeps_id_keys_and_selections(void **s
 {
     struct fixture *w = *state;
     const struct conf renamed[] = {
-        {"阿尔法", "https://A.example:443/v1/", "sk-a", "One", "m-1", NULL},
-        {"阿尔法", "https://A.example:443/v1/", "sk-a", "Two", "m-2", "{ \"x\": 1 }"},
-        {"Beta", B, NULL, "Three", "m-3", NULL},
+        {"阿尔法", "https://A.example:443/v1/", "sk-a", "One", "m-1", NULL, LLMGR_MODEL_UNKNOWN},
+        {"阿尔法", "https://A.example:443/v1/", "sk-a", "Two", "m-2", "{ \"x\": 1 }",
+         LLMGR_MODEL_UNKNOWN},
+        {"Beta", B, NULL, "Three", "m-3", NULL, LLMGR_MODEL_UNKNOWN},
     };
 
     RUN(w, TWO);
@@ -153,8 +154,8 @@ static void
 a_new_address_under_the_same_name_keeps_the_id_but_no_key_of_the_old_origin(void **state)
 {
     struct fixture *w = *state;
-    const struct conf moved[] = {{"Alpha", C, "sk-a", "One", "m-1", NULL}};
-    const struct conf home[] = {{"Alpha", A, "sk-a", "One", "m-1", NULL}};
+    const struct conf moved[] = {{"Alpha", C, "sk-a", "One", "m-1", NULL, LLMGR_MODEL_UNKNOWN}};
+    const struct conf home[] = {{"Alpha", A, "sk-a", "One", "m-1", NULL, LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, home);
     int64_t id = platform_id(w, "Alpha");
@@ -175,12 +176,12 @@ a_new_address_under_the_same_name_keeps_the_id_but_no_key_of_the_old_origin(void
 static void names_and_addresses_may_be_swapped_and_rotated(void **state)
 {
     struct fixture *w = *state;
-    const struct conf before[] = {{"P", A, NULL, "x", "m", NULL},
-                                  {"Q", B, NULL, "x", "m", NULL},
-                                  {"R", C, NULL, "x", "m", NULL}};
-    const struct conf after[] = {{"P", B, NULL, "x", "m", NULL},
-                                 {"Q", C, NULL, "x", "m", NULL},
-                                 {"R", A, NULL, "x", "m", NULL}};
+    const struct conf before[] = {{"P", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+                                  {"Q", B, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+                                  {"R", C, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN}};
+    const struct conf after[] = {{"P", B, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+                                 {"Q", C, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+                                 {"R", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, before);
     int64_t p = platform_id(w, "P"), q = platform_id(w, "Q"), r = platform_id(w, "R");
@@ -194,12 +195,12 @@ static void names_and_addresses_may_be_swapped_and_rotated(void **state)
 static void display_names_may_be_swapped(void **state)
 {
     struct fixture *w = *state;
-    const struct conf before[] = {{"P", A, NULL, "x", "m-1", NULL},
-                                  {"P", A, NULL, "y", "m-2", NULL},
-                                  {"P", A, NULL, "z", "m-3", NULL}};
-    const struct conf after[] = {{"P", A, NULL, "y", "m-1", NULL},
-                                 {"P", A, NULL, "x", "m-2", NULL},
-                                 {"P", A, NULL, "w", "m-3", NULL}};
+    const struct conf before[] = {{"P", A, NULL, "x", "m-1", NULL, LLMGR_MODEL_UNKNOWN},
+                                  {"P", A, NULL, "y", "m-2", NULL, LLMGR_MODEL_UNKNOWN},
+                                  {"P", A, NULL, "z", "m-3", NULL, LLMGR_MODEL_UNKNOWN}};
+    const struct conf after[] = {{"P", A, NULL, "y", "m-1", NULL, LLMGR_MODEL_UNKNOWN},
+                                 {"P", A, NULL, "x", "m-2", NULL, LLMGR_MODEL_UNKNOWN},
+                                 {"P", A, NULL, "w", "m-3", NULL, LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, before);
     int64_t x = model_id(w, "x"), y = model_id(w, "y"), z = model_id(w, "z");
@@ -217,7 +218,7 @@ static void display_names_may_be_swapped(void **state)
 static void removed_entries_go_with_everything_that_hangs_on_them(void **state)
 {
     struct fixture *w = *state;
-    const struct conf rest[] = {{"Alpha", A, "sk-a", "One", "m-1", NULL}};
+    const struct conf rest[] = {{"Alpha", A, "sk-a", "One", "m-1", NULL, LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, TWO);
     WANT(LLMGR_OK,
@@ -237,8 +238,9 @@ static void removed_entries_go_with_everything_that_hangs_on_them(void **state)
 static void the_freed_name_of_a_removed_platform_is_taken_over(void **state)
 {
     struct fixture *w = *state;
-    const struct conf before[] = {{"P", A, NULL, "x", "m", NULL}, {"Q", B, NULL, "x", "m", NULL}};
-    const struct conf after[] = {{"P", B, NULL, "x", "m", NULL}};
+    const struct conf before[] = {{"P", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+                                  {"Q", B, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN}};
+    const struct conf after[] = {{"P", B, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, before);
     int64_t q = platform_id(w, "Q");
@@ -251,7 +253,7 @@ static void the_freed_name_of_a_removed_platform_is_taken_over(void **state)
 static void the_server_key_follows_its_variable(void **state)
 {
     struct fixture *w = *state;
-    struct conf one[] = {{"Alpha", A, "sk-1", "One", "m-1", NULL}};
+    struct conf one[] = {{"Alpha", A, "sk-1", "One", "m-1", NULL, LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, one);
     int64_t id = platform_id(w, "Alpha");
@@ -278,7 +280,7 @@ static void the_server_key_follows_its_variable(void **state)
 static void a_platform_without_address_waits_for_its_variable(void **state)
 {
     struct fixture *w = *state;
-    struct conf one[] = {{"Alpha", NULL, "sk-1", "One", "m-1", NULL}};
+    struct conf one[] = {{"Alpha", NULL, "sk-1", "One", "m-1", NULL, LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, one);
     int64_t id = platform_id(w, "Alpha");
@@ -294,7 +296,8 @@ static void a_platform_without_address_waits_for_its_variable(void **state)
 static void extra_body_is_compared_by_what_it_says(void **state)
 {
     struct fixture *w = *state;
-    struct conf one[] = {{"Alpha", A, NULL, "One", "m-1", "{\"a\":1,\"b\":{\"c\":2}}"}};
+    struct conf one[] = {
+        {"Alpha", A, NULL, "One", "m-1", "{\"a\":1,\"b\":{\"c\":2}}", LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, one);
     one[0].extra_body = "{\"b\": {\"c\": 2}, \"a\": 1}";
@@ -311,10 +314,12 @@ static void extra_body_is_compared_by_what_it_says(void **state)
 static void two_models_may_share_a_model_name(void **state)
 {
     struct fixture *w = *state;
-    const struct conf both[] = {{"Alpha", A, NULL, "Fast", "m", NULL},
-                                {"Alpha", A, NULL, "Deep", "m", "{\"think\":true}"}};
-    const struct conf renamed[] = {{"Alpha", A, NULL, "Fast", "m", NULL},
-                                   {"Alpha", A, NULL, "Deeper", "m", "{\"think\":true}"}};
+    const struct conf both[] = {
+        {"Alpha", A, NULL, "Fast", "m", NULL, LLMGR_MODEL_UNKNOWN},
+        {"Alpha", A, NULL, "Deep", "m", "{\"think\":true}", LLMGR_MODEL_UNKNOWN}};
+    const struct conf renamed[] = {
+        {"Alpha", A, NULL, "Fast", "m", NULL, LLMGR_MODEL_UNKNOWN},
+        {"Alpha", A, NULL, "Deeper", "m", "{\"think\":true}", LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, both);
     int64_t fast = model_id(w, "Fast"), deep = model_id(w, "Deep");
@@ -332,14 +337,27 @@ static void mistakes_in_the_file_change_nothing(void **state)
         struct conf rows[2];
         const char *text;
     } bad[] = {
-        {{{"P", A, NULL, "x", "m", NULL}, {"Q", "https://A.example:443/v1/", NULL, "x", "m", NULL}},
+        {{{"P", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+          {"Q", "https://A.example:443/v1/", NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN}},
          "'Q' has the address of 'P' (line 1)"},
-        {{{"P", A, NULL, "x", "m", NULL}, {"Q", "a.example", NULL, "x", "m", NULL}}, "'Q'"},
-        {{{"P", A, NULL, "x", "m", NULL}, {"Q", "http://127.1/", NULL, "x", "m", NULL}}, "'Q'"},
-        {{{"P", A, NULL, "x", "m", NULL}, {"P", A, NULL, "x", "n", NULL}}, "'x'"},
-        {{{"P", A, NULL, "x", "m", NULL}, {"Q", B, NULL, "y", "m", "[1]"}}, "'y'"},
-        {{{"P", A, NULL, "x", "m", NULL}, {"Q", B, NULL, "y", "", NULL}}, "'y'"},
-        {{{"P", A, NULL, "x", "m", NULL}, {"", B, NULL, "y", "m", NULL}}, "platform name"},
+        {{{"P", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+          {"Q", "a.example", NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN}},
+         "'Q'"},
+        {{{"P", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+          {"Q", "http://127.1/", NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN}},
+         "'Q'"},
+        {{{"P", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+          {"P", A, NULL, "x", "n", NULL, LLMGR_MODEL_UNKNOWN}},
+         "'x'"},
+        {{{"P", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+          {"Q", B, NULL, "y", "m", "[1]", LLMGR_MODEL_UNKNOWN}},
+         "'y'"},
+        {{{"P", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+          {"Q", B, NULL, "y", "", NULL, LLMGR_MODEL_UNKNOWN}},
+         "'y'"},
+        {{{"P", A, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+          {"", B, NULL, "y", "m", NULL, LLMGR_MODEL_UNKNOWN}},
+         "platform name"},
     };
 
     RUN(w, TWO);

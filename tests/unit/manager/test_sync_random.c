@@ -198,8 +198,10 @@ static void sync_in_turns(struct fixture *w, const struct conf *one, const struc
 static void two_processes_may_sync_at_once(void **state)
 {
     struct fixture *w = *state;
-    const struct conf one[] = {{"P", A, "sk-a", "x", "m", NULL}, {"Q", B, "sk-b", "y", "m", NULL}};
-    const struct conf other[] = {{"Q", A, "sk-b", "y", "n", NULL}, {"P", B, NULL, "x", "m", NULL}};
+    const struct conf one[] = {{"P", A, "sk-a", "x", "m", NULL, LLMGR_MODEL_UNKNOWN},
+                               {"Q", B, "sk-b", "y", "m", NULL, LLMGR_MODEL_UNKNOWN}};
+    const struct conf other[] = {{"Q", A, "sk-b", "y", "n", NULL, LLMGR_MODEL_UNKNOWN},
+                                 {"P", B, NULL, "x", "m", NULL, LLMGR_MODEL_UNKNOWN}};
 
     SYNC(w, one);
     int64_t p = platform_id(w, "P"), q = platform_id(w, "Q");

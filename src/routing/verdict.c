@@ -83,8 +83,6 @@ static enum lo_reason by_sign(const struct lo_outcome *outcome, const struct ld_
 /* Nothing of it was sent: then it was the way there that took too long. */
 static enum lo_reason by_end(const struct lo_outcome *outcome)
 {
-    if (outcome->is_late)
-        return LO_REASON_TIMEOUT;
     if (outcome->ended == LLMGR_ERR_TIMEOUT && outcome->is_unsent)
         return LO_REASON_UNREACHABLE;
     for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
@@ -101,7 +99,7 @@ static bool is_2xx(int http_status)
 
 static enum lo_reason reason_of(const struct lo_outcome *outcome, const struct ld_codes *codes)
 {
-    if (outcome->ended != LLMGR_OK || outcome->is_late)
+    if (outcome->ended != LLMGR_OK)
         return by_end(outcome);
     if (outcome->asked_usage && ld_rejects_stream_options(outcome->http_status, outcome->refusal))
         return LO_REASON_OPTIONS;

@@ -84,8 +84,7 @@ struct lo_outcome {
     bool may_move;          /* other candidates may follow */
     bool in_answer;         /* `refusal` came within an answer of 2xx */
     bool is_empty;          /* an answer of 2xx ended before any content */
-    bool is_late;           /* it was ended since its first byte or content did not come in time */
-    bool is_callers_limit;  /* that time was the caller's own */
+    bool is_callers_limit;  /* of time: what it ran into was set by the caller */
     bool is_unsent;         /* provably no byte of the request has reached the platform */
     bool has_repeated;      /* there was a repetition after LO_NEXT_SAME in this request */
     int64_t retry_after_ms; /* as the head says (dialect/retry_after.h); not above 0: unsaid */

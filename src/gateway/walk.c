@@ -273,10 +273,11 @@ static enum lg_seek pass_missing(struct lg_request *request, const struct llmgr_
 {
     struct lg_walk *walk = request->walk;
 
-    if (walk->missing == NULL)
+    if (walk->missing == NULL) {
         walk->missing = lb_arena_alloc(&request->arena, sizeof *walk->missing);
-    if (walk->missing != NULL && walk->missing->status == LLMGR_OK)
-        *walk->missing = *err;
+        if (walk->missing != NULL)
+            *walk->missing = *err;
+    }
     return pass_over(walk, NULL);
 }
 

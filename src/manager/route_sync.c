@@ -88,6 +88,28 @@ static llmgr_status pair(const struct lm_sync_plan *plan, struct lm_route_entry 
     return LLMGR_OK;
 }
 
+/* Those of the file and those that were made without it: the catalogue must hold them all. */
+static llmgr_status judge_room(const struct lm_sync_plan *plan, struct llmgr_error *err)
+{
+    size_t routes = plan->route_count, targets = 0;
+
+    for (size_t i = 0; i < plan->route_count; i++)
+        targets += plan->routes[i].spec.target_count;
+    for (size_t i = 0; i < plan->route_row_count; i++) {
+        const struct lm_route *route = &plan->route_rows[i].route;
+        if (route->in_file)
+            continue;
+        routes++;
+        targets += route->count;
+    }
+    if (routes <= LM_CATALOGUE_ROUTES_MAX && targets <= LM_CATALOGUE_TARGETS_MAX)
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_CONFIG,
+                   N_("%s: with the system routes that were made without the file there would be "
+                      "%zu routes with %zu targets; at most %d with %d may be"),
+                   plan->file, routes, targets, LM_CATALOGUE_ROUTES_MAX, LM_CATALOGUE_TARGETS_MAX);
+}
+
 llmgr_status lm_routes_compare(struct lm_sync_plan *plan, struct ls_tx *tx, struct lb_arena *arena,
                                struct llmgr_error *err)
 {
@@ -102,7 +124,7 @@ llmgr_status lm_routes_compare(struct lm_sync_plan *plan, struct ls_tx *tx, stru
                 &reading, err);
     for (size_t i = 0; status == LLMGR_OK && i < plan->route_count; i++)
         status = pair(plan, &plan->routes[i], err);
-    return status;
+    return status == LLMGR_OK ? judge_room(plan, err) : status;
 }
 
 bool lm_route_is_gone(const struct lm_route_row *row)

@@ -166,13 +166,17 @@ struct lr_selection *lr_profile_selection(const struct lr_profile *profile, stru
 
 const struct lr_own_key *lr_profile_key(const struct lr_profile *profile, int64_t platform_id)
 {
-    const struct lr_own_key *key = lr_profile_keys(profile);
+    const struct lr_own_key *keys = lr_profile_keys(profile);
+    uint32_t low = 0, high = profile->key_count;
 
-    for (uint32_t i = 0; i < profile->key_count; i++, key++) {
-        if (key->platform_id == platform_id)
-            return key;
+    while (low < high) { /* they stand by platform, and the first of it is wanted */
+        uint32_t middle = low + (high - low) / 2;
+        if (keys[middle].platform_id < platform_id)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return NULL;
+    return low < profile->key_count && keys[low].platform_id == platform_id ? &keys[low] : NULL;
 }
 
 void lr_profile_free(struct lm_manager *manager, struct lr_profile *profile)

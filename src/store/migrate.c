@@ -34,6 +34,7 @@ const char *const LS_TABLES[] = {
     "llm_usage_hours",
     "llm_journals",
     "llm_answers",
+    "llm_objects",
     "llm_aliases",
     "llm_routes",
     "llm_hidden_routes",

@@ -135,6 +135,18 @@ def test_ten_thousand_targets_are_too_many(site):
     assert len(listed(site)['a']['targets']) == 1000
 
 
+def test_those_of_the_file_and_those_made_without_it_fit_together(site):
+    site.ok('sync')
+    site.ok('route', 'add', '--system', '--name', 'mine', '--target', 'Alpha/Two')
+    rows = [f'  r{i}: {{targets: [Alpha/One]}}' for i in range(1000)]
+    site.configure('routes:\n' + '\n'.join(rows))
+    assert 'there would be 1001 routes' in site.fails(2, 'sync')
+    assert list(listed(site)) == ['mine']
+    site.configure('routes:\n' + '\n'.join(rows[:-1]))
+    site.ok('sync')
+    assert len(listed(site)) == 1000
+
+
 def test_users_have_their_own(site):
     site.ok('sync')
     made = site.json('-u', 'ann', 'route', 'add', '--name', 'mine', '--target',

@@ -133,3 +133,12 @@ def test_metrics_of_one_name_have_one_help():
                                  table):
         assert helps.setdefault(name, text) == text, name
     assert len(helps) > 10
+
+
+def test_every_table_of_the_schema_is_backed_up_and_checked():
+    """LS_TABLES is what backups copy and `db check` reads."""
+    made = set(re.findall(r'CREATE TABLE (\w+)', source('src/store/migrations.def')))
+    text = source('src/store/migrate.c')
+    listed = re.findall(r'"(\w+)"', re.search(r'LS_TABLES\[\] = \{(.*?)\};', text, re.S)[1])
+    assert len(listed) == len(set(listed))
+    assert made - set(listed) == set() and set(listed) - made <= {'llm_migrations'}

@@ -340,9 +340,9 @@ class AIManager:
             system: Make one for everybody; `user_id` is then None or the system user.
 
         Raises:
-            InvalidError: A member, which it names. ConflictError: The name is taken.
+            InvalidError: A member, which it names; 100 routes, or 5000 targets of all of them.
+            ConflictError: The name is taken.
             ForbiddenError: `system` for another user, or the system user without it.
-            LimitError: 100 routes, or 5000 targets of all of them.
         """
         kept: list[Any] = []
         spec = _rows.route_spec(kept, name=name, targets=targets, display_name=display_name,

@@ -323,6 +323,8 @@ void le_server_free(struct le_server *server)
     lb_log_file_free(server->shared.log);
     lb_free(server->host, server->shared.gauge);
     lb_free(server->host, server->shared.addresses);
+    lo_health_free(server->shared.health);
+    lo_budget_free(server->shared.budget);
     ln_share_free(server->shared.bodies);
     ln_share_free(server->shared.looks);
     lb_free(server->host, server->tls_cert);

@@ -259,6 +259,19 @@ def mockllm_fixture(tmp_path):
     upstream.stop()
 
 
+@pytest.fixture(name='api')
+def api_fixture(llmgr, mockllm):
+    """A gateway in mode custom, for the callers admin, ann and ben."""
+    from gateway_api import Api  # which needs this file
+
+    server = Api(llmgr, mockllm)
+    server.token('admin', '--kind', 'admin')
+    server.token('ann', '-u', 'ann')
+    server.token('ben', '-u', 'ben')
+    yield server
+    server.stop()
+
+
 class Site(Llmgr):
     """The program with system platforms: Alpha at the scripted upstream, with a server key and the
     models One, Two and Three; Beta, the same server under another name, with no key; Empty, with no

@@ -164,6 +164,10 @@ class Api:
         connection.close()
         return answer
 
+    def chat(self, model, caller='ann'):
+        return self.raw('POST', '/v1/chat/completions', caller,
+                        {'model': model, 'messages': [{'role': 'user', 'content': 'Hi'}]})
+
     def operation(self, method, path):
         path = path.partition('?')[0]
         for operation in self.operations:

@@ -50,8 +50,7 @@ def api_fixture(llmgr, mockllm, vendors, monkeypatch):
 
 
 def ask(api, caller):
-    return api.raw('POST', '/v1/chat/completions', caller,
-                   {'model': 'smart', 'messages': [{'role': 'user', 'content': 'hi'}]}).status
+    return api.chat('smart', caller).status
 
 
 def cells(api, caller='admin', query=''):

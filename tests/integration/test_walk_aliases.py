@@ -5,8 +5,6 @@ import urllib.parse
 
 import pytest
 
-from gateway_api import Api
-
 ALIASES = 'aliases:\n  claude-*: auto\n  gpt-4o: Two\n  "*-mini": Alpha/Three'
 
 
@@ -83,33 +81,17 @@ def test_users_have_their_own(site):
     assert 'is empty' in site.fails(2, '-u', 'ann', 'alias', 'set', 'x', '')
 
 
-@pytest.fixture(name='api')
-def api_fixture(llmgr, mockllm):
-    server = Api(llmgr, mockllm)
-    server.token('admin', '--kind', 'admin')
-    server.token('ann', '-u', 'ann')
-    server.token('ben', '-u', 'ben')
-    yield server
-    server.stop()
-
-
-def served(api, model, caller='ann'):
-    answer = api.raw('POST', '/v1/chat/completions', caller,
-                     {'model': model, 'messages': [{'role': 'user', 'content': 'Hi'}]})
-    return answer.status, answer.json
-
-
 def test_callers_set_them_and_are_served_by_them(api, mockllm):
-    assert served(api, 'claude-opus-5')[0] == 404
+    assert api.chat('claude-opus-5').status == 404
     for name in ('claude-*', 'anthropic/claude-*', 'exact'):
         path = '/api/aliases/' + urllib.parse.quote(name, safe='')
         assert api.good('PUT', path, 'ann', {'target': 'House/Small'}) == \
             {'name': name, 'target': 'House/Small', 'is_sys': False}
     for name in ('claude-opus-5', 'anthropic/claude-x', 'exact'):
-        assert served(api, name)[0] == 200
+        assert api.chat(name).status == 200
         # The platform is asked for the model, not for the alias.
         assert json.loads(mockllm.last().body)['model'] == 'mock'
-        assert served(api, name, 'ben')[0] == 404
+        assert api.chat(name, 'ben').status == 404
         assert api.raw('GET', f'/v1/models/{name}', 'ann').json['id'] == name
     told = api.good('GET', '/api/explain?model=claude-x', 'ann')
     assert (told['alias'], told['alias_target']) == ('claude-*', 'House/Small')
@@ -121,10 +103,10 @@ def test_callers_set_them_and_are_served_by_them(api, mockllm):
     assert [row['name'] for row in rest['data']] == ['exact'] and not rest['has_more']
     assert api.call('DELETE', '/api/aliases/exact', 'ann').status == 204
     assert api.call('DELETE', '/api/aliases/exact', 'ann').status == 404
-    assert served(api, 'exact')[0] == 404
+    assert api.chat('exact').status == 404
     assert api.call('PUT', '/api/aliases/auto', 'ann', {'target': 'Small'}).status == 400
     assert api.call('PUT', '/api/aliases/x', 'ann', {'target': 'a', 'more': 1}).status == 400
     # An administrator acts for a user; nobody else does.
     assert api.call('PUT', '/api/aliases/o3?user=ben', 'ann', {'target': 'Small'}).status == 403
     api.good('PUT', '/api/aliases/o3?user=ben', 'admin', {'target': 'Small'})
-    assert served(api, 'o3', 'ben')[0] == 200 and served(api, 'o3')[0] == 404
+    assert api.chat('o3', 'ben').status == 200 and api.chat('o3').status == 404

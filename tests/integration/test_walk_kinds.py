@@ -3,7 +3,6 @@
 import pytest
 
 from conftest import Mockllm
-from gateway_api import Api
 
 PLATFORMS = '''
   Vectors:
@@ -107,15 +106,6 @@ def test_a_probe_finds_it(site, typed):
          ('mock-x', 'unknown')]
     assert site.ok('probe', '--base-url', typed.base_url).splitlines() == \
         ['other', 'mock-embed\tembedding', 'mock-rank\trerank', 'mock-x']
-
-
-@pytest.fixture(name='api')
-def api_fixture(llmgr, mockllm):
-    server = Api(llmgr, mockllm)
-    server.token('admin', '--kind', 'admin')
-    server.token('ann', '-u', 'ann')
-    yield server
-    server.stop()
 
 
 def listed(api):

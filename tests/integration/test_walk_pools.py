@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Several keys for one platform: from the command line and for callers of the gateway."""
-import pytest
-
-from gateway_api import Api
 
 KEYS = {'K1': 'sk-ann-one-0001', 'K2': 'sk-ann-two-0002', 'K3': 'sk-ann-three-0003'}
 
@@ -135,19 +132,8 @@ def test_keys_do_not_go_to_another_address(site):
     assert [key['usable'] for key in listed(site)] == [True, False]
 
 
-@pytest.fixture(name='api')
-def api_fixture(llmgr, mockllm):
-    server = Api(llmgr, mockllm)
-    server.token('admin', '--kind', 'admin')
-    server.token('ann', '-u', 'ann')
-    server.token('ben', '-u', 'ben')
-    yield server
-    server.stop()
-
-
 def asked(api, mockllm, caller='ann'):
-    api.raw('POST', '/v1/chat/completions', caller,
-            {'model': 'Small', 'messages': [{'role': 'user', 'content': 'Hi'}]})
+    api.chat('Small', caller)
     return mockllm.last().key
 
 

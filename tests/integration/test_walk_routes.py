@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from gateway_api import Api
-
 ROUTES = '''routes:
   smart:
     display_name: 智能
@@ -250,28 +248,12 @@ def test_a_slot_chooses_a_route(site):
     assert site.json('-u', 'ann', 'selection')['repaired'] is True
 
 
-@pytest.fixture(name='api')
-def api_fixture(llmgr, mockllm):
-    server = Api(llmgr, mockllm)
-    server.token('admin', '--kind', 'admin')
-    server.token('ann', '-u', 'ann')
-    server.token('ben', '-u', 'ben')
-    yield server
-    server.stop()
-
-
-def served(api, model, caller='ann'):
-    answer = api.raw('POST', '/v1/chat/completions', caller,
-                     {'model': model, 'messages': [{'role': 'user', 'content': 'Hi'}]})
-    return answer.status, answer.json
-
-
 def callable_ids(api, caller):
     return {row['id']: row for row in api.raw('GET', '/v1/models', caller).json['data']}
 
 
 def test_callers_make_them_and_are_served_by_them(api, mockllm):
-    assert served(api, 'mine')[0] == 404
+    assert api.chat('mine').status == 404
     made = api.call('POST', '/api/routes', 'ann', {
         'name': 'mine', 'display_name': 'Mine', 'sticky': 'user',
         'targets': [{'model': 'Gone/Model', 'weight': 7},
@@ -279,9 +261,9 @@ def test_callers_make_them_and_are_served_by_them(api, mockllm):
     assert made.status == 201
     path = made.fields['location']
     assert api.good('GET', path, 'ann') == made.json
-    assert served(api, 'mine')[0] == 200
+    assert api.chat('mine').status == 200
     assert json.loads(mockllm.last().body)['model'] == 'org/big:free'
-    assert served(api, 'mine', 'ben')[0] == 404
+    assert api.chat('mine', 'ben').status == 404
     row = callable_ids(api, 'ann')['mine']
     assert (row['name'], row['object']) == ('Mine', 'model')
     assert api.raw('GET', '/v1/models/mine', 'ann').json == row
@@ -291,16 +273,16 @@ def test_callers_make_them_and_are_served_by_them(api, mockllm):
     assert [(row['target'], row['reason']) for row in told['candidates']] == \
         [('Gone/Model', 'missing'), ('House/Large', 'target')]
     assert api.good('PUT', '/api/selections/fast', 'ann', {'route': 'mine'})['route'] == 'mine'
-    assert served(api, 'fast')[0] == 200
+    assert api.chat('fast').status == 200
     for body in ({}, {'route': 'mine', 'model_id': 1}, {'platform_id': 1}):
         assert api.call('PUT', '/api/selections/fast', 'ann', body).status == 400
     assert api.call('PUT', '/api/selections/fast', 'ben', {'route': 'mine'}).status == 404
     hidden = api.good('PATCH', path, 'ann', {'route_hide': True, 'pick': 'weight'})
     assert hidden['route_hide'] and hidden['pick'] == 'weight'
-    assert 'mine' not in callable_ids(api, 'ann') and served(api, 'mine')[0] == 200
+    assert 'mine' not in callable_ids(api, 'ann') and api.chat('mine').status == 200
     assert api.call('DELETE', path, 'ben').status == 404
     assert api.call('DELETE', path, 'ann').status == 204
-    assert served(api, 'mine')[0] == 404
+    assert api.chat('mine').status == 404
 
 
 @pytest.mark.parametrize('body, says', [
@@ -331,7 +313,7 @@ def test_an_administrator_makes_them_for_everybody(api):
                     {'name': 'all', 'targets': [{'model': 'House/Small'}], 'is_sys': True})
     path = f'/api/routes/{made["route_id"]}'
     assert made['is_sys'] and made['managed'] == 'database'
-    assert served(api, 'all')[0] == served(api, 'all', 'ben')[0] == 200
+    assert api.chat('all').status == api.chat('all', 'ben').status == 200
     for method, body in (('PATCH', {'name': 'x'}), ('DELETE', None)):
         assert api.call(method, path, 'ann', body).status == 403
     assert api.good('PATCH', path, 'ann', {'route_hide': True})['route_hide'] is True
@@ -346,4 +328,4 @@ def test_an_administrator_makes_them_for_everybody(api):
     api.good('POST', '/api/routes?user=ben', 'admin', alone)
     assert [row['name'] for row in api.all('/api/routes', 'ben')] == ['own', 'all']
     assert api.call('DELETE', path, 'admin').status == 204
-    assert served(api, 'all')[0] == 404
+    assert api.chat('all').status == 404

@@ -47,18 +47,27 @@ static void the_usage_that_only_we_asked_for_stays_here(void **state)
     road_hang_up(caller);
 }
 
-/* Some platforms repeat the request before they say what is wrong with it. */
-static void a_refusal_is_told_by_what_stands_behind_much_else(void **state)
-{
-    static char much[8192];
+/* What platforms say before they come to the point. */
+static char much[8192];
 
-    (void)state;
-    struct caller *caller = road_call(&road);
+/* The platform begins a refusal of what it is asked. */
+static struct exchange *refuse(struct caller *caller)
+{
     snprintf(much, sizeof much, "%0*d", (int)sizeof much - 1, 0);
     road_say(caller, ROAD_CHAT);
     struct exchange *x = road_exchange(&road, 1);
     x_head(x, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
               "Transfer-Encoding: chunked\r\n\r\n");
+    return x;
+}
+
+/* Some platforms repeat the request before they say what is wrong with it. */
+static void a_refusal_is_told_by_what_stands_behind_much_else(void **state)
+{
+    struct caller *caller = road_call(&road);
+    struct exchange *x = refuse(caller);
+
+    (void)state;
     x_read(x, "{\"message\":\"your request follows\",\"request\":\"", false);
     for (int i = 0; i < 20; i++)
         x_read(x, much, false);
@@ -76,15 +85,10 @@ static void a_refusal_is_told_by_what_stands_behind_much_else(void **state)
 
 static void a_refusal_without_end_is_told_all_the_same(void **state)
 {
-    static char much[8192];
+    struct caller *caller = road_call(&road);
+    struct exchange *x = refuse(caller);
 
     (void)state;
-    struct caller *caller = road_call(&road);
-    snprintf(much, sizeof much, "%0*d", (int)sizeof much - 1, 0);
-    road_say(caller, ROAD_CHAT);
-    struct exchange *x = road_exchange(&road, 1);
-    x_head(x, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
-              "Transfer-Encoding: chunked\r\n\r\n");
     x_read(x, "{\"request\":\"", false);
     for (int i = 0; i < 200 && !road_has(caller, "HTTP/1.1 400"); i++)
         x_read(x, much, false);

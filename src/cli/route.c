@@ -164,23 +164,6 @@ static llmgr_status take_targets(const struct cli_app *app, struct given *given,
     return status;
 }
 
-static llmgr_status take_words(const struct cli_app *app, struct llmgr_route_spec *spec,
-                               struct llmgr_error *err)
-{
-    const char *pick = cli_flag(app, CLI_FLAG_pick);
-    const char *sticky = cli_flag(app, CLI_FLAG_sticky);
-    const char *exhausted = cli_flag(app, CLI_FLAG_on_exhausted);
-    llmgr_status status = LLMGR_OK;
-
-    if (pick != NULL)
-        status = lm_rule_pick(lb_cstr(pick), &spec->pick, err);
-    if (status == LLMGR_OK && sticky != NULL)
-        status = lm_rule_sticky(lb_cstr(sticky), &spec->sticky, err);
-    if (status == LLMGR_OK && exhausted != NULL)
-        status = lm_rule_exhausted(lb_cstr(exhausted), &spec->on_exhausted, err);
-    return status;
-}
-
 static llmgr_status take_numbers(const struct cli_app *app, struct llmgr_route_spec *spec,
                                  struct llmgr_error *err)
 {
@@ -205,7 +188,9 @@ static llmgr_status take_given(const struct cli_app *app, struct given *given,
     given->spec.name = cli_flag(app, CLI_FLAG_name);
     given->spec.display_name = cli_flag(app, CLI_FLAG_display);
     given->spec.is_sys = cli_flag(app, CLI_FLAG_everybody) != NULL;
-    llmgr_status status = take_words(app, &given->spec, err);
+    llmgr_status status = lm_rule_words(
+        cli_flag(app, CLI_FLAG_pick), &given->spec.pick, cli_flag(app, CLI_FLAG_sticky),
+        &given->spec.sticky, cli_flag(app, CLI_FLAG_on_exhausted), &given->spec.on_exhausted, err);
     if (status == LLMGR_OK)
         status = take_numbers(app, &given->spec, err);
     return status == LLMGR_OK ? take_targets(app, given, err) : status;

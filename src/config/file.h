@@ -51,7 +51,6 @@ struct lc_model {
 struct lc_header {
     const char *name;  /* in lower case */
     const char *value; /* placeholders not yet filled in; may be secret */
-    unsigned line;
 };
 
 struct lc_platform {

@@ -106,8 +106,7 @@ static bool says_nothing(const struct lc_node *node)
              is_word(node, WORDS, sizeof WORDS / sizeof WORDS[0])));
 }
 
-static llmgr_status keep_fixed(struct taking *taking, struct lb_str name, struct lb_str value,
-                               unsigned line)
+static llmgr_status keep_fixed(struct taking *taking, struct lb_str name, struct lb_str value)
 {
     struct lc_platform *platform = taking->platform;
     struct lc_pool *pool = &taking->file->pool;
@@ -121,8 +120,7 @@ static llmgr_status keep_fixed(struct taking *taking, struct lb_str name, struct
         lower[i] = lb_ascii_lower(name.p[i]);
     struct lc_header *header = &platform->fixed[platform->fixed_count];
     *header = (struct lc_header){.name = lc_pool_str(pool, lb_str(lower, name.size)),
-                                 .value = lc_pool_str(pool, value),
-                                 .line = line};
+                                 .value = lc_pool_str(pool, value)};
     if (header->name == NULL || header->value == NULL)
         return lb_fail_memory(taking->err);
     platform->fixed_count++;
@@ -144,7 +142,7 @@ static llmgr_status take_fixed(struct taking *taking, const struct lc_node *node
                              "without line ends and other control characters"));
     if (taking->platform->fixed_count == LC_FIXED_COUNT_MAX)
         return fail_all(taking, node, N_("has more than 16 fixed values"));
-    return keep_fixed(taking, name, value, node->name_line);
+    return keep_fixed(taking, name, value);
 }
 
 static llmgr_status take_entry(struct taking *taking, const struct lc_node *node)

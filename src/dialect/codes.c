@@ -77,7 +77,7 @@ static void add_message(const struct lb_host *host, struct lb_str body, const js
     if (own.size > 0)
         ld_clean_text(own, LD_CODES_MESSAGE_MAX, &text);
     else
-        ld_error_text(body, LD_CODES_MESSAGE_MAX, &text);
+        ld_error_text_of(root, body, LD_CODES_MESSAGE_MAX, &text);
     add_lower(codes->message, &codes->message_size, LD_CODES_MESSAGE_MAX, lb_buf_str(&text));
     lb_buf_free(&text);
 }

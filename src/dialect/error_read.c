@@ -183,6 +183,14 @@ static struct lb_str html_title(struct lb_str html)
 
 void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text)
 {
+    json_t *root = ld_said_json(text->host, body);
+
+    ld_error_text_of(root, body, max, text);
+    json_decref(root);
+}
+
+void ld_error_text_of(const json_t *root, struct lb_str body, size_t max, struct lb_buf *text)
+{
     const struct lb_str mark = LB_STR("\xef\xbb\xbf");
 
     if (lb_str_starts(body, mark))
@@ -191,11 +199,9 @@ void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text)
         body = lb_str_sub(body, 1, body.size);
     if (body.size == 0)
         return;
-    json_t *root = ld_said_json(text->host, body);
     struct lb_str found = find_message(root, 0);
     if (found.size > 0)
         ld_clean_text(found, max, text);
     else
         ld_clean_text(body.p[0] == '<' ? html_title(body) : body, max, text);
-    json_decref(root);
 }

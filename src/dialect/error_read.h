@@ -7,6 +7,8 @@
 #ifndef LD_ERROR_READ_H
 #define LD_ERROR_READ_H
 
+#include <jansson.h>
+
 #include "base/buf.h"
 
 enum { LD_SHOWN_MAX = 300 }; /* bytes of an upstream's text that an error message shows */
@@ -38,6 +40,8 @@ llmgr_status ld_fail_http(struct llmgr_error *err, const struct ld_refusal *refu
  * tell.
  */
 void ld_error_text(struct lb_str body, size_t max, struct lb_buf *text);
+/* The same where its tree is there already (said.h; NULL: it holds no JSON). */
+void ld_error_text_of(const json_t *root, struct lb_str body, size_t max, struct lb_buf *text);
 /* Valid UTF-8 in, one line without control characters out, at most `max` bytes of it. */
 void ld_clean_text(struct lb_str raw, size_t max, struct lb_buf *text);
 

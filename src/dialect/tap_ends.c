@@ -37,11 +37,7 @@ static void take_type(struct ld_filter_report *report, struct lb_str type)
 /* response.web_search_call.in_progress and others: a tool's, whether it has arguments or not. */
 static bool is_call(const char *type)
 {
-    const char *at = strchr(type, '_');
-
-    while (at != NULL && strncmp(at, "_call", 5) != 0)
-        at = strchr(at + 1, '_');
-    return at != NULL;
+    return strstr(type, "_call") != NULL;
 }
 
 /* What describes a thing of a native path has an error of the thing's, not of this answer. */

@@ -58,9 +58,6 @@ void *lg_park(struct lg_request *request, size_t filter_size)
         .model_id = old->model_id,
         .model_name = old->model_name,
         .payer = old->payer,
-        .key_id = old->key_id,
-        .account_id = old->account_id,
-        .key_count = old->key_count,
     };
     struct lb_str *const texts[] = {
         &target.user,   &target.slot,       &target.platform_name,  &target.model_name,

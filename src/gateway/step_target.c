@@ -90,7 +90,8 @@ static enum lg_verdict walk(struct lg_request *request)
 
 static enum lg_verdict begin_walk(struct lg_request *request, const struct lm_route *route)
 {
-    return lg_walk_begin(request, route, lg_shown_platform(request));
+    return lg_walk_begin(request, route, lg_shown_platform(request)) == LG_NEXT ? walk(request)
+                                                                                : LG_FAIL;
 }
 
 static enum lg_verdict resolve(struct lg_request *request)
@@ -111,7 +112,7 @@ static enum lg_verdict resolve(struct lg_request *request)
         return walk(request);
     llmgr_status status = lr_view_route(worker->view, &asked, &route, &result, &err);
     if (status == LLMGR_OK && result == LR_VIEW_DONE && route != NULL)
-        return begin_walk(request, route) == LG_NEXT ? walk(request) : LG_FAIL;
+        return begin_walk(request, route);
     if (status == LLMGR_OK && result == LR_VIEW_DONE)
         status =
             lr_view_resolve(worker->view, &asked, &request->arena, &attempt->target, &result, &err);
@@ -122,7 +123,7 @@ static enum lg_verdict resolve(struct lg_request *request)
     if (result == LR_VIEW_MISS)
         return start_load(request);
     if (attempt->target.key_count > 1 && request->platform_id == 0)
-        return begin_walk(request, NULL) == LG_NEXT ? walk(request) : LG_FAIL;
+        return begin_walk(request, NULL);
     return LG_NEXT;
 }
 

@@ -141,7 +141,6 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
     walk->name = lb_arena_str(&request->arena, route->name);
     walk->on_exhausted = route->on_exhausted;
     walk->has_own_limits = route->id != 0 && !route->is_sys;
-    walk->attempts = single ? 1 : route->attempts;
     walk->user = lo_hash(user);
     if (route->deadline_ms != 0)
         walk->deadline_at = request->began_at + route->deadline_ms;
@@ -153,7 +152,7 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
         .sticky = lg_sticky_of(request, sticky_of(request, route), walk->user),
         .sequence = lo_budget_begin(shared->budget, walk->budget, lg_walk_now(request)),
         .noise = lg_sticky_random(request),
-        .attempts = walk->attempts,
+        .attempts = single ? 1 : route->attempts,
         .deadline_ms = walk->deadline_at,
         .first_byte = first_byte,
         .context = request,

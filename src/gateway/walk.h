@@ -45,7 +45,6 @@ struct lg_walk {
     int64_t platform_id;     /* what the request names is there; 0: it names nothing */
     int64_t deadline_at;     /* loop time of the last first byte; 0: none */
     int64_t soonest_at;      /* when one that has failed may be asked again; 0: none is cooled */
-    unsigned attempts;       /* of the whole request */
     uint32_t pending;        /* target that waits for the profile; */
     bool is_pending;         /* there is one */
     bool has_own_limits;     /* the route is the caller's, and so are its times */

@@ -2,8 +2,6 @@
 /* What came of an attempt at a target, and what the caller hears of all of them. See walk.h. */
 #include "gateway/walk.h"
 
-#include <string.h>
-
 #include "gateway/sticky.h"
 #include "routing/budget.h"
 #include "upstream/exchange.h"
@@ -49,8 +47,9 @@ void lg_walk_outcome(const struct lg_request *request, struct lo_outcome *outcom
     const struct lg_attempt *attempt = request->attempt;
     const struct lg_walk *walk = request->walk;
     const bool is_answer = attempt->upstream_status >= 200 && attempt->upstream_status < 300;
+    const unsigned attempts = walk->core.options.attempts;
 
-    outcome->attempts_max = walk->attempts > 1 ? walk->attempts : 0; /* without options: always */
+    outcome->attempts_max = attempts > 1 ? attempts : 0; /* without options: always */
     outcome->may_move = attempt->may_move;
     outcome->in_answer = is_answer && attempt->refusal.size > 0;
     outcome->is_empty = is_answer && attempt->refusal.size == 0 && !attempt->head_left;

@@ -18,9 +18,7 @@ static void no_content(void *context)
 {
     struct lg_request *request = lg_request_of(context);
 
-    if (request->attempt->exchange != NULL)
-        lg_relay_fail(request, LLMGR_ERR_TIMEOUT,
-                      N_("the platform's answer did not begin in time"));
+    lg_relay_fail(request, LLMGR_ERR_TIMEOUT, N_("the platform's answer did not begin in time"));
 }
 
 void lg_window_watch(struct lg_request *request)

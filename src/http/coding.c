@@ -190,13 +190,33 @@ static enum lh_result fail(struct lh_decoder *decoder)
 }
 
 /* "deflate" is zlib's frame by the book; some send the bare thing, whose first byte is another. */
-static bool settle_frame(struct lh_decoder *decoder, struct lb_str in)
+static bool settle_deflate(struct lh_decoder *decoder, unsigned char first)
 {
-    if (decoder->coding != LH_CODING_DEFLATE || decoder->raw || in.size == 0 ||
-        ((unsigned char)in.p[0] & 0x0f) == Z_DEFLATED)
+    if (decoder->raw || (first & 0x0f) == Z_DEFLATED)
         return true;
     decoder->raw = true;
     return inflateReset2(&decoder->z, -WINDOW_BITS) == Z_OK;
+}
+
+/*
+ * RFC 8878 section 3: a frame begins with 28 b5 2f fd, one to be skipped with 50 to 5f. What else
+ * libzstd reads are forms before the first release, whose memory is not ours to bound.
+ */
+static bool is_zstd(unsigned char first)
+{
+    return first == 0x28 || (first & 0xf0) == 0x50;
+}
+
+static bool settle_frame(struct lh_decoder *decoder, unsigned char first)
+{
+    switch (decoder->coding) {
+    case LH_CODING_DEFLATE:
+        return settle_deflate(decoder, first);
+    case LH_CODING_ZSTD:
+        return is_zstd(first);
+    default:
+        return true;
+    }
 }
 
 static enum lh_result inflate_some(struct lh_decoder *decoder, struct lb_str *in, char *out,
@@ -299,7 +319,7 @@ enum lh_result lh_decode(struct lh_decoder *decoder, struct lb_str *in, char *ou
     if (decoder->state == BEGINNING) {
         if (in->size == 0)
             return LH_MORE;
-        if (!settle_frame(decoder, *in))
+        if (!settle_frame(decoder, (unsigned char)in->p[0]))
             return fail(decoder);
         decoder->state = WITHIN;
     }

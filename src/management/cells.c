@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * /api/health/cells: what routes let alone for a while, and until when. Everybody sees what is of
- * the platforms that he sees, and what is his alone; an administrator who names nobody sees what
- * all share.
+ * the platforms that he sees but for the server's keys and accounts, and what is his alone; an
+ * administrator who names nobody sees what all share.
  */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "documents/write.h"
 #include "library/library.h"
 #include "management/operation.h"
@@ -15,8 +12,6 @@
 #include "routing/hash.h"
 #include "routing/health.h"
 
-enum { NUMBER_SIZE = 21 }; /* 64 bits in decimal */
-
 /* What a list is made of. */
 struct listing {
     struct lp_api *api;
@@ -24,7 +19,7 @@ struct listing {
     struct llmgr_model_list models;
     struct lo_clocks clocks;
     struct lx_cell *cells; /* in the arena */
-    size_t count, room;
+    size_t count;
 };
 
 static struct lo_whose whose_of(const struct lp_api *api)
@@ -66,15 +61,6 @@ static bool is_seen(const struct listing *listing, const struct lo_cell_view *vi
            (!is_of_keys || listing->api->is_admin);
 }
 
-static const char *number_text(struct lb_arena *arena, uint64_t number)
-{
-    char *text = lb_arena_alloc(arena, NUMBER_SIZE);
-
-    if (text != NULL)
-        (void)snprintf(text, NUMBER_SIZE, "%" PRIu64, number);
-    return text;
-}
-
 static bool show(struct listing *listing, const struct lo_cell_view *view)
 {
     const struct llmgr_platform *platform = find_platform(listing, view->id.platform_id);
@@ -82,7 +68,8 @@ static bool show(struct listing *listing, const struct lo_cell_view *view)
     const bool is_model = view->id.scope == LO_SCOPE_MODEL;
 
     listing->cells[listing->count++] = (struct lx_cell){
-        .cell_id = number_text(listing->api->call->arena, view->number),
+        .cell_id =
+            lb_arena_printf(listing->api->call->arena, "%llu", (unsigned long long)view->number),
         .scope = lo_scope_name(view->id.scope),
         .is_own = view->id.owner != 0,
         .platform_id = view->id.platform_id,
@@ -106,12 +93,12 @@ static bool gather(struct listing *listing)
     const struct lo_health *health = api->call->health;
     struct lo_cell_view view;
     uint32_t at = 0;
+    const size_t room = lo_health_cooled(health) + 64; /* more may be cooled meanwhile */
 
-    listing->room = lo_health_cooled(health) + 64; /* more may be cooled meanwhile */
-    listing->cells = lb_arena_alloc(api->call->arena, listing->room * sizeof *listing->cells);
+    listing->cells = lb_arena_alloc(api->call->arena, room * sizeof *listing->cells);
     if (listing->cells == NULL)
         return false;
-    while (listing->count < listing->room &&
+    while (listing->count < room &&
            lo_health_next(health, whose_of(api), listing->clocks.now_ms, &at, &view)) {
         if (is_seen(listing, &view) && !show(listing, &view))
             return false;

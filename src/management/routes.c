@@ -65,23 +65,6 @@ static int64_t number(const json_t *object, const char *member, int64_t absent)
     return value != NULL ? (int64_t)json_integer_value(value) : absent;
 }
 
-static llmgr_status take_words(const struct lp_api *api, struct lm_route_spec *spec,
-                               struct llmgr_error *err)
-{
-    const char *pick = lp_api_text(api, "pick");
-    const char *sticky = lp_api_text(api, "sticky");
-    const char *exhausted = lp_api_text(api, "on_exhausted");
-    llmgr_status status = LLMGR_OK;
-
-    if (pick != NULL)
-        status = lm_rule_pick(lb_cstr(pick), &spec->pick, err);
-    if (status == LLMGR_OK && sticky != NULL)
-        status = lm_rule_sticky(lb_cstr(sticky), &spec->sticky, err);
-    if (status == LLMGR_OK && exhausted != NULL)
-        status = lm_rule_exhausted(lb_cstr(exhausted), &spec->on_exhausted, err);
-    return status;
-}
-
 /* The texts stay the body's; *made is the caller's to free, and NULL if no targets are given. */
 static llmgr_status take_targets(const struct lp_api *api, struct llmgr_route_target **made,
                                  struct lm_route_spec *spec, struct llmgr_error *err)
@@ -121,7 +104,9 @@ static llmgr_status take_spec(const struct lp_api *api, struct llmgr_route_targe
         .deadline_ms = number(api->body, "deadline_ms", LLMGR_UNSET),
     };
     *targets = NULL;
-    llmgr_status status = take_words(api, spec, err);
+    llmgr_status status =
+        lm_rule_words(lp_api_text(api, "pick"), &spec->pick, lp_api_text(api, "sticky"),
+                      &spec->sticky, lp_api_text(api, "on_exhausted"), &spec->on_exhausted, err);
     return status == LLMGR_OK ? take_targets(api, targets, spec, err) : status;
 }
 

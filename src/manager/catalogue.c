@@ -282,12 +282,14 @@ static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *r
 {
     struct lb_arena *arena = &catalogue->memory;
     struct lm_platform platform = {.id = ls_column_int(rows, 0), .is_sys = true};
+    struct lk_pool_key key = {.weight = 1}; /* in the platform's own column */
     void *items = catalogue->platforms;
 
     platform.no_stream_options = ls_column_int(rows, 6);
     if (!keep_column(arena, ls_column_text(rows, 1), &platform.name) ||
         !keep_column(arena, ls_column_text(rows, 2), &platform.base_url) ||
-        !lm_server_key_first(arena, ls_column_blob(rows, 3), &platform) ||
+        !keep_column(arena, ls_column_blob(rows, 3), &key.record) ||
+        !lm_server_key_add(arena, &platform, &key) ||
         !keep_column(arena, ls_column_text(rows, 4), &platform.protocol) ||
         !keep_column(arena, ls_column_text(rows, 5), &platform.key_env) ||
         !keep_column(arena, ls_column_text(rows, 7), &platform.native_paths) ||

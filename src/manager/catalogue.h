@@ -80,7 +80,6 @@ struct lm_route_target {
 /* A route in memory: the catalogue's, or a user's own of a profile. Slices are borrowed. */
 struct lm_route {
     int64_t id;
-    uint64_t revision; /* differs when anything about it does */
     struct lb_str name;
     struct lb_str display_name; /* empty: the name is shown */
     const struct lm_route_target *targets;

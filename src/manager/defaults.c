@@ -120,7 +120,6 @@ static llmgr_status fill_headers(const struct filling *filling, const struct lc_
     for (size_t i = 0; i < from->fixed_count && status == LLMGR_OK; i++) {
         const struct lc_header *header = &from->fixed[i];
         struct lm_default_header *filled = &to->fixed[to->fixed_count++];
-        filled->line = header->line;
         filled->name = copy(pool, header->name);
         if (filled->name == NULL)
             return lb_fail_memory(err);
@@ -197,7 +196,7 @@ static llmgr_status fill_aliases(const struct filling *filling, const struct lc_
 }
 
 static llmgr_status fill_targets(struct lc_pool *pool, const struct lc_route *from,
-                                 struct lm_default_route *to, struct llmgr_error *err)
+                                 struct lc_route *to, struct llmgr_error *err)
 {
     to->targets = lc_pool_alloc(pool, from->target_count + 1, sizeof *to->targets);
     if (to->targets == NULL)
@@ -213,16 +212,16 @@ static llmgr_status fill_targets(struct lc_pool *pool, const struct lc_route *fr
 }
 
 static llmgr_status fill_route(struct lc_pool *pool, const struct lc_route *from,
-                               struct lm_default_route *to, struct llmgr_error *err)
+                               struct lc_route *to, struct llmgr_error *err)
 {
-    *to = (struct lm_default_route){.name = copy(pool, from->name),
-                                    .display_name = copy(pool, from->display_name),
-                                    .pick = copy(pool, from->pick),
-                                    .sticky = copy(pool, from->sticky),
-                                    .on_exhausted = copy(pool, from->on_exhausted),
-                                    .attempts = from->attempts,
-                                    .deadline_ms = from->deadline_ms,
-                                    .line = from->line};
+    *to = (struct lc_route){.name = copy(pool, from->name),
+                            .display_name = copy(pool, from->display_name),
+                            .pick = copy(pool, from->pick),
+                            .sticky = copy(pool, from->sticky),
+                            .on_exhausted = copy(pool, from->on_exhausted),
+                            .attempts = from->attempts,
+                            .deadline_ms = from->deadline_ms,
+                            .line = from->line};
     if (lost(from->name, to->name) || lost(from->display_name, to->display_name) ||
         lost(from->pick, to->pick) || lost(from->sticky, to->sticky) ||
         lost(from->on_exhausted, to->on_exhausted))

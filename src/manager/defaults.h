@@ -8,10 +8,8 @@
 #define LM_DEFAULTS_H
 
 #include "base/host.h"
-#include "config/pool.h"
+#include "config/file.h"
 #include "llmgr.h"
-
-struct lc_file;
 
 struct lm_default_model {
     const char *display_name;
@@ -26,7 +24,6 @@ struct lm_default_header {
     const char *name;  /* in lower case */
     const char *value; /* may be secret; NULL: a variable in it is missing */
     const char *env;   /* variables the value comes from, ", " between; NULL: none */
-    unsigned line;
 };
 
 struct lm_default_platform {
@@ -50,20 +47,6 @@ struct lm_default_alias {
     unsigned line;
 };
 
-/* What the file does not say is NULL or LLMGR_UNSET; words are judged by lm_rule_route's. */
-struct lm_default_route {
-    const char *name;
-    const char *display_name;
-    const char *pick;
-    const char *sticky;
-    const char *on_exhausted;
-    int64_t attempts;
-    int64_t deadline_ms;
-    struct llmgr_route_target *targets;
-    size_t target_count;
-    unsigned line;
-};
-
 struct lm_defaults {
     const char *file; /* its name, for errors */
     bool has_platforms;
@@ -73,7 +56,7 @@ struct lm_defaults {
     struct lm_default_alias *aliases;
     size_t alias_count;
     bool has_routes;
-    struct lm_default_route *routes;
+    struct lc_route *routes;
     size_t route_count;
     struct lc_pool pool; /* owns the texts; wiped */
 };

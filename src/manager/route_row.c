@@ -89,8 +89,7 @@ bool lm_route_take(const struct ls_rows *rows, struct lb_arena *arena, struct lm
                                      LLMGR_ROUTE_ATTEMPTS),
         .deadline_ms = within(ls_column_int(rows, 9), LLMGR_ROUTE_TIME_MIN_MS,
                               LLMGR_ROUTE_TIME_MAX_MS, LLMGR_ROUTE_DEADLINE_MS),
-        .revision = (uint64_t)ls_column_int(rows, 11),
-        .created_at = ls_column_int(rows, 12),
+        .created_at = ls_column_int(rows, 11),
     };
     return keep(arena, ls_column_text(rows, 3), &route->name) &&
            keep(arena, ls_column_text(rows, 4), &route->display_name) &&

@@ -13,7 +13,7 @@
 
 struct ls_rows;
 
-enum { LM_ROUTE_COLUMNS = 13 }; /* what the statements that read routes have, from the first on */
+enum { LM_ROUTE_COLUMNS = 12 }; /* what the statements that read routes have, from the first on */
 
 /*
  * Copies a row into `arena`; false when memory is short. What no call of ours has written reads as

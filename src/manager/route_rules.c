@@ -33,7 +33,7 @@ static llmgr_status judge_word(const char *member, struct lb_str word, const cha
                    lc_shown(word, shown), member, listed(names, known));
 }
 
-llmgr_status lm_rule_pick(struct lb_str word, int *pick, struct llmgr_error *err)
+static llmgr_status judge_pick(struct lb_str word, int *pick, struct llmgr_error *err)
 {
     if (lb_str_eq_c(word, "cheapest"))
         return lb_fail(err, LLMGR_ERR_INVALID,
@@ -42,14 +42,21 @@ llmgr_status lm_rule_pick(struct lb_str word, int *pick, struct llmgr_error *err
     return judge_word("pick", word, LB_NAMES(LLMGR_PICK_MAP), pick, err);
 }
 
-llmgr_status lm_rule_sticky(struct lb_str word, int *sticky, struct llmgr_error *err)
+llmgr_status lm_rule_words(const char *pick, int *pick_number, const char *sticky,
+                           int *sticky_number, const char *exhausted, int *exhausted_number,
+                           struct llmgr_error *err)
 {
-    return judge_word("sticky", word, LB_NAMES(LLMGR_STICKY_MAP), sticky, err);
-}
+    llmgr_status status = LLMGR_OK;
 
-llmgr_status lm_rule_exhausted(struct lb_str word, int *on_exhausted, struct llmgr_error *err)
-{
-    return judge_word("on_exhausted", word, LB_NAMES(LLMGR_EXHAUSTED_MAP), on_exhausted, err);
+    if (pick != NULL)
+        status = judge_pick(lb_cstr(pick), pick_number, err);
+    if (status == LLMGR_OK && sticky != NULL)
+        status =
+            judge_word("sticky", lb_cstr(sticky), LB_NAMES(LLMGR_STICKY_MAP), sticky_number, err);
+    if (status == LLMGR_OK && exhausted != NULL)
+        status = judge_word("on_exhausted", lb_cstr(exhausted), LB_NAMES(LLMGR_EXHAUSTED_MAP),
+                            exhausted_number, err);
+    return status;
 }
 
 /* ---- Targets --------------------------------------------------------------------------------- */

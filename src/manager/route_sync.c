@@ -48,22 +48,17 @@ static bool same_targets(const struct lm_route_entry *entry, const struct lm_rou
     return true;
 }
 
-static unsigned bit_if(bool differs, enum lm_diff diff)
-{
-    return differs ? 1U << diff : 0;
-}
-
 static unsigned diff_of(const struct lm_route_entry *entry, const struct lm_route *row)
 {
     const struct lm_route_spec *spec = &entry->spec;
 
-    return bit_if(!lb_str_eq(spec->display_name, row->display_name), LM_DIFF_DISPLAY_NAME) |
-           bit_if(spec->pick != (int)row->pick, LM_DIFF_PICK) |
-           bit_if(spec->sticky != (int)row->sticky, LM_DIFF_STICKY) |
-           bit_if(spec->on_exhausted != (int)row->on_exhausted, LM_DIFF_ON_EXHAUSTED) |
-           bit_if(spec->attempts != (int64_t)row->attempts, LM_DIFF_ATTEMPTS) |
-           bit_if(spec->deadline_ms != row->deadline_ms, LM_DIFF_DEADLINE) |
-           bit_if(!same_targets(entry, row), LM_DIFF_TARGETS);
+    return lm_bit_if(!lb_str_eq(spec->display_name, row->display_name), LM_DIFF_DISPLAY_NAME) |
+           lm_bit_if(spec->pick != (int)row->pick, LM_DIFF_PICK) |
+           lm_bit_if(spec->sticky != (int)row->sticky, LM_DIFF_STICKY) |
+           lm_bit_if(spec->on_exhausted != (int)row->on_exhausted, LM_DIFF_ON_EXHAUSTED) |
+           lm_bit_if(spec->attempts != (int64_t)row->attempts, LM_DIFF_ATTEMPTS) |
+           lm_bit_if(spec->deadline_ms != row->deadline_ms, LM_DIFF_DEADLINE) |
+           lm_bit_if(!same_targets(entry, row), LM_DIFF_TARGETS);
 }
 
 static llmgr_status pair(const struct lm_sync_plan *plan, struct lm_route_entry *entry,

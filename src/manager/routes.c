@@ -35,23 +35,33 @@ struct change {
 
 /* ---- What stands against it ------------------------------------------------------------------ */
 
-/* Is there a route of this name, of that owner and other than ours? */
-static llmgr_status is_taken(const struct change *change, struct ls_tx *tx, int64_t is_sys,
-                             bool *taken, struct llmgr_error *err)
+llmgr_status lm_route_by_name(struct ls_tx *tx, bool is_sys, struct lb_str user, struct lb_str name,
+                              int64_t *id, struct llmgr_error *err)
 {
-    struct lb_str owner = is_sys != 0 ? LB_STR(LLMGR_SYSTEM_USER) : change->owner;
+    struct lb_str owner = is_sys ? LB_STR(LLMGR_SYSTEM_USER) : user;
     struct ls_rows rows;
     bool found = false;
 
-    *taken = false;
-    llmgr_status status = ls_find(
-        tx, LS_ROUTE_BY_NAME, LS_ARGS(ls_int(is_sys), ls_text(owner), ls_text(change->spec->name)),
-        &rows, &found, err);
+    *id = 0;
+    llmgr_status status =
+        ls_find(tx, LS_ROUTE_BY_NAME, LS_ARGS(ls_int(is_sys), ls_text(owner), ls_text(name)), &rows,
+                &found, err);
     if (!found)
         return status;
-    *taken = ls_column_int(&rows, 0) != change->id;
+    *id = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     return LLMGR_OK;
+}
+
+/* Is there a route of this name, of that owner and other than ours? */
+static llmgr_status is_taken(const struct change *change, struct ls_tx *tx, bool is_sys,
+                             bool *taken, struct llmgr_error *err)
+{
+    int64_t id;
+
+    llmgr_status status = lm_route_by_name(tx, is_sys, change->owner, change->spec->name, &id, err);
+    *taken = id != 0 && id != change->id;
+    return status;
 }
 
 static llmgr_status judge_slot(const struct change *change, struct ls_tx *tx,
@@ -82,11 +92,11 @@ static llmgr_status judge_name(const struct change *change, struct ls_tx *tx,
     if (name.p == NULL)
         return LLMGR_OK;
     if (!change->is_sys)
-        status = is_taken(change, tx, 0, &taken, err);
+        status = is_taken(change, tx, false, &taken, err);
     if (status == LLMGR_OK && taken)
         return lb_fail(err, LLMGR_ERR_CONFLICT, N_("you have a route '%.*s' already"), SHOW(name));
     if (status == LLMGR_OK)
-        status = is_taken(change, tx, 1, &taken, err);
+        status = is_taken(change, tx, true, &taken, err);
     if (status == LLMGR_OK && taken)
         return lb_fail(err, LLMGR_ERR_CONFLICT,
                        N_("there is a system route '%.*s' already; take another name"), SHOW(name));

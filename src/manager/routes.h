@@ -37,12 +37,17 @@ LLMGR_MUST_CHECK llmgr_status lm_rule_route(const struct lm_route_spec *spec,
                                             struct lb_arena *arena,
                                             struct lm_route_target **targets,
                                             struct llmgr_error *err);
-/* The word of a route's policy, as people write it: ERR_INVALID names those there are. */
-LLMGR_MUST_CHECK llmgr_status lm_rule_pick(struct lb_str word, int *pick, struct llmgr_error *err);
-LLMGR_MUST_CHECK llmgr_status lm_rule_sticky(struct lb_str word, int *sticky,
-                                             struct llmgr_error *err);
-LLMGR_MUST_CHECK llmgr_status lm_rule_exhausted(struct lb_str word, int *on_exhausted,
-                                                struct llmgr_error *err);
+/*
+ * The words of a route's policy, as people write them, to their numbers; of one that is NULL the
+ * number stays. ERR_INVALID names those there are.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_rule_words(const char *pick, int *pick_number, const char *sticky,
+                                            int *sticky_number, const char *exhausted,
+                                            int *exhausted_number, struct llmgr_error *err);
+/* The number of the operator's route of that name, or of the user's own; 0: there is none. */
+LLMGR_MUST_CHECK llmgr_status lm_route_by_name(struct ls_tx *tx, bool is_sys, struct lb_str user,
+                                               struct lb_str name, int64_t *id,
+                                               struct llmgr_error *err);
 
 /* See llmgr_route_add, …_update and …_delete. `is_operator`: who acts may change the operator's. */
 LLMGR_MUST_CHECK llmgr_status lm_route_add(struct lm_manager *manager, struct lb_str user,

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "manager/access.h"
+#include "manager/routes.h"
 #include "manager/rules.h"
 #include "store/store.h"
 
@@ -66,30 +67,14 @@ static llmgr_status save(struct ls_tx *tx, void *context, struct llmgr_error *er
     return status;
 }
 
-static llmgr_status find_route(struct ls_tx *tx, int64_t is_sys, struct lb_str user,
-                               struct lb_str name, int64_t *id, struct llmgr_error *err)
-{
-    struct ls_rows rows;
-    bool found = false;
-
-    llmgr_status status =
-        ls_find(tx, LS_ROUTE_BY_NAME, LS_ARGS(ls_int(is_sys), ls_text(user), ls_text(name)), &rows,
-                &found, err);
-    if (!found)
-        return status;
-    *id = ls_column_int(&rows, 0);
-    ls_rows_end(&rows);
-    return LLMGR_OK;
-}
-
 static llmgr_status save_route(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     const struct choice *choice = context;
     int64_t id = 0;
 
-    llmgr_status status = find_route(tx, 0, choice->user, choice->route, &id, err);
+    llmgr_status status = lm_route_by_name(tx, false, choice->user, choice->route, &id, err);
     if (status == LLMGR_OK && id == 0)
-        status = find_route(tx, 1, LB_STR(LLMGR_SYSTEM_USER), choice->route, &id, err);
+        status = lm_route_by_name(tx, true, choice->user, choice->route, &id, err);
     if (status == LLMGR_OK && id == 0)
         return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no route '%.*s'"),
                        (int)lb_utf8_cut(choice->route, LM_SLOT_MAX), choice->route.p);

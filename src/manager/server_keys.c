@@ -2,19 +2,6 @@
 /* Gathering the server's keys; see the header. */
 #include "manager/server_keys.h"
 
-bool lm_server_key_first(struct lb_arena *arena, struct lb_str record, struct lm_platform *platform)
-{
-    if (record.size == 0)
-        return true;
-    platform->keys = lb_arena_calloc(arena, 1, sizeof *platform->keys);
-    if (platform->keys == NULL)
-        return false;
-    platform->keys[0].weight = 1;
-    platform->key_count = 1;
-    platform->keys[0].record = lb_arena_str(arena, record);
-    return platform->keys[0].record.p != NULL;
-}
-
 /* Grows at powers of two; what was held before stays behind until the catalogue goes. */
 bool lm_server_key_add(struct lb_arena *arena, struct lm_platform *platform,
                        const struct lk_pool_key *key)

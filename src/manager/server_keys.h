@@ -6,10 +6,8 @@
 #include "base/arena.h"
 #include "manager/catalogue.h"
 
-/* The key in the platform's own column; an empty record is none. False when memory is short. */
-bool lm_server_key_first(struct lb_arena *arena, struct lb_str record,
-                         struct lm_platform *platform);
-/* One more behind it, whose texts live in `arena`. Likewise. */
+/* One more key, whose texts live in `arena`; an empty record is none. False when memory is short.
+ */
 bool lm_server_key_add(struct lb_arena *arena, struct lm_platform *platform,
                        const struct lk_pool_key *key);
 

@@ -278,22 +278,7 @@ static llmgr_status take_aliases(const struct checking *checking, struct lm_sync
 
 /* ---- Routes ---------------------------------------------------------------------------------- */
 
-/* The numbers of the route's words; of those it does not say, the first of their maps. */
-static llmgr_status take_words(const struct lm_default_route *from, struct lm_route_spec *spec,
-                               struct llmgr_error *err)
-{
-    llmgr_status status = LLMGR_OK;
-
-    if (from->pick != NULL)
-        status = lm_rule_pick(lb_cstr(from->pick), &spec->pick, err);
-    if (status == LLMGR_OK && from->sticky != NULL)
-        status = lm_rule_sticky(lb_cstr(from->sticky), &spec->sticky, err);
-    if (status == LLMGR_OK && from->on_exhausted != NULL)
-        status = lm_rule_exhausted(lb_cstr(from->on_exhausted), &spec->on_exhausted, err);
-    return status;
-}
-
-static llmgr_status take_route(const struct checking *checking, const struct lm_default_route *from,
+static llmgr_status take_route(const struct checking *checking, const struct lc_route *from,
                                struct lm_route_entry *entry, struct llmgr_error *err)
 {
     const bool has_attempts = from->attempts != LLMGR_UNSET;
@@ -309,7 +294,9 @@ static llmgr_status take_route(const struct checking *checking, const struct lm_
         .targets = from->targets,
         .target_count = from->target_count,
     };
-    llmgr_status status = take_words(from, &entry->spec, err);
+    llmgr_status status =
+        lm_rule_words(from->pick, &entry->spec.pick, from->sticky, &entry->spec.sticky,
+                      from->on_exhausted, &entry->spec.on_exhausted, err);
     if (status == LLMGR_OK)
         status = lm_rule_route(&entry->spec, checking->arena, &targets, err);
     entry->targets = targets;
@@ -327,7 +314,7 @@ static llmgr_status take_routes(const struct checking *checking, struct lm_sync_
     if (plan->routes == NULL)
         return lb_fail_memory(err);
     for (size_t i = 0; i < defaults->route_count; i++) {
-        const struct lm_default_route *route = &defaults->routes[i];
+        const struct lc_route *route = &defaults->routes[i];
         struct llmgr_error inner = {0};
         llmgr_status status = take_route(checking, route, &plan->routes[i], &inner);
         targets += route->target_count;

@@ -233,11 +233,6 @@ static llmgr_status match_models(const struct lm_sync_plan *plan, struct lm_sync
 
 /* ---- What differs ---------------------------------------------------------------------------- */
 
-static unsigned bit_if(bool differs, enum lm_diff diff)
-{
-    return differs ? 1U << diff : 0;
-}
-
 /* Does `wanted` differ from the sealed record? At the new address: after a move it does not open.
  */
 static llmgr_status compare_sealed(const struct lm_sync_plan *plan, struct ls_tx *tx,
@@ -301,11 +296,12 @@ static void compare_models(struct lm_sync_entry *entry)
         if (row == NULL)
             continue;
         model->diff =
-            bit_if(!lb_str_eq(model->display_name, row->display_name), LM_DIFF_DISPLAY_NAME) |
-            bit_if(!lb_str_eq(model->model_name, row->model_name), LM_DIFF_MODEL_NAME) |
-            bit_if(!lm_extra_body_equal(model->extra_body, row->extra_body), LM_DIFF_EXTRA_BODY) |
-            bit_if(model->kind != row->kind, LM_DIFF_KIND) |
-            bit_if(row->rank < last, LM_DIFF_POSITION);
+            lm_bit_if(!lb_str_eq(model->display_name, row->display_name), LM_DIFF_DISPLAY_NAME) |
+            lm_bit_if(!lb_str_eq(model->model_name, row->model_name), LM_DIFF_MODEL_NAME) |
+            lm_bit_if(!lm_extra_body_equal(model->extra_body, row->extra_body),
+                      LM_DIFF_EXTRA_BODY) |
+            lm_bit_if(model->kind != row->kind, LM_DIFF_KIND) |
+            lm_bit_if(row->rank < last, LM_DIFF_POSITION);
         model->is_shifted = row->position != (int64_t)i;
         last = row->rank > last ? row->rank : last;
     }
@@ -323,16 +319,16 @@ static llmgr_status compare_platform(const struct lm_sync_plan *plan, struct ls_
     if (status != LLMGR_OK)
         return status;
     entry->diff =
-        bit_if(!lb_str_eq(entry->name, row->name), LM_DIFF_NAME) |
-        bit_if(!lb_str_eq(entry->base_url, row->base_url), LM_DIFF_BASE_URL) |
-        bit_if(!lb_str_eq(entry->protocol, row->protocol), LM_DIFF_PROTOCOL) |
-        bit_if(!lb_str_eq(entry->key_env, row->key_env), LM_DIFF_KEY_ENV) |
-        bit_if(!lb_str_eq(entry->native_paths, row->native_paths), LM_DIFF_NATIVE_PATHS) |
-        bit_if(!lb_str_eq(entry->headers, row->headers) ||
-                   !lb_str_eq(entry->fixed_headers, row->fixed_headers) ||
-                   !lb_str_eq(entry->missing_headers, row->missing_headers) || values_differ,
-               LM_DIFF_HEADERS) |
-        bit_if(key_differs, LM_DIFF_API_KEY) | bit_if(row->rank < *last, LM_DIFF_POSITION);
+        lm_bit_if(!lb_str_eq(entry->name, row->name), LM_DIFF_NAME) |
+        lm_bit_if(!lb_str_eq(entry->base_url, row->base_url), LM_DIFF_BASE_URL) |
+        lm_bit_if(!lb_str_eq(entry->protocol, row->protocol), LM_DIFF_PROTOCOL) |
+        lm_bit_if(!lb_str_eq(entry->key_env, row->key_env), LM_DIFF_KEY_ENV) |
+        lm_bit_if(!lb_str_eq(entry->native_paths, row->native_paths), LM_DIFF_NATIVE_PATHS) |
+        lm_bit_if(!lb_str_eq(entry->headers, row->headers) ||
+                      !lb_str_eq(entry->fixed_headers, row->fixed_headers) ||
+                      !lb_str_eq(entry->missing_headers, row->missing_headers) || values_differ,
+                  LM_DIFF_HEADERS) |
+        lm_bit_if(key_differs, LM_DIFF_API_KEY) | lm_bit_if(row->rank < *last, LM_DIFF_POSITION);
     entry->is_shifted = row->position != (int64_t)at;
     *last = row->rank > *last ? row->rank : *last;
     compare_models(entry);

@@ -40,6 +40,11 @@ enum lm_diff {
 };
 #define LM_DIFF_BIT(name) (1U << LM_DIFF_##name)
 
+static inline unsigned lm_bit_if(bool differs, enum lm_diff diff)
+{
+    return differs ? 1U << diff : 0;
+}
+
 struct lm_model_row {
     int64_t id;
     struct lb_str model_name;

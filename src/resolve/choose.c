@@ -348,11 +348,16 @@ static void offer_private(const struct lr_scene *scene, struct lb_str name, enum
 
     if (!lr_private_allowed(scene->options))
         return;
-    for (uint32_t i = 0; i < scene->profile->model_count; i++) {
-        const struct lm_platform *platform = &platforms[models[i].platform];
-        enum lr_reason reason = lr_how_named(platform, &models[i], name);
-        if (reason <= last)
-            offer_candidate(scene, platform, &models[i], reason, choice);
+    for (uint32_t i = 0; i < scene->profile->platform_count; i++) {
+        const struct lm_platform *platform = &platforms[i];
+        const struct lm_model *model = models + platform->first_model;
+        if (last <= LR_REASON_PLATFORM_MODEL && after_platform(name, platform->name).p == NULL)
+            continue;
+        for (uint32_t j = 0; j < platform->model_count; j++, model++) {
+            enum lr_reason reason = lr_how_named(platform, model, name);
+            if (reason <= last)
+                offer_candidate(scene, platform, model, reason, choice);
+        }
     }
 }
 

@@ -103,14 +103,7 @@ llmgr_status lr_platforms(struct lm_manager *manager, struct lb_str user, struct
 
 /* ---- The models a user sees ------------------------------------------------------------------ */
 
-struct hidden {
-    int64_t *ids; /* ascending */
-    size_t count;
-    size_t capacity;
-    struct lb_arena *arena;
-};
-
-static bool add_hidden(struct hidden *hidden, int64_t id)
+static bool add_hidden(struct lr_hidden *hidden, int64_t id)
 {
     if (hidden->count == hidden->capacity) {
         size_t capacity = hidden->capacity != 0 ? hidden->capacity * 2 : 64;
@@ -139,15 +132,24 @@ static int compare_ids(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static bool has_hidden(const struct hidden *hidden, int64_t id)
+bool lr_is_hidden(const struct lr_hidden *hidden, int64_t id)
 {
     return hidden->count != 0 &&
            bsearch(&id, hidden->ids, hidden->count, sizeof *hidden->ids, compare_ids) != NULL;
 }
 
+llmgr_status lr_hidden_read(struct lm_manager *manager, struct lr_question *question,
+                            enum ls_statement statement, struct lr_hidden *hidden,
+                            struct llmgr_error *err)
+{
+    *hidden = (struct lr_hidden){.arena = &question->scratch};
+    return ls_read_each(manager->store, LS_READ_ONE, statement,
+                        LS_ARGS(ls_text(question->scene.user)), take_hidden, hidden, err);
+}
+
 /* Fills the models of one platform; they share its texts. False when memory is short. */
 static bool fill_models(const struct lr_scene *scene, const struct lm_platform *platform,
-                        const struct hidden *hidden, struct lb_arena *arena,
+                        const struct lr_hidden *hidden, struct lb_arena *arena,
                         struct llmgr_model *items)
 {
     uint32_t unused;
@@ -172,7 +174,7 @@ static bool fill_models(const struct lr_scene *scene, const struct lm_platform *
         row.display_name = lr_keep_text(arena, model->display_name);
         row.extra_body =
             model->extra_body.size != 0 ? lr_keep_text(arena, model->extra_body) : NULL;
-        row.model_hide = has_hidden(hidden, model->id);
+        row.model_hide = lr_is_hidden(hidden, model->id);
         row.kind = model->kind;
         if (row.model_name == NULL || row.display_name == NULL ||
             (model->extra_body.size != 0 && row.extra_body == NULL))
@@ -182,7 +184,7 @@ static bool fill_models(const struct lr_scene *scene, const struct lm_platform *
     return true;
 }
 
-static llmgr_status list_models(const struct lr_scene *scene, const struct hidden *hidden,
+static llmgr_status list_models(const struct lr_scene *scene, const struct lr_hidden *hidden,
                                 struct lb_arena *arena, struct llmgr_model **items, size_t *count,
                                 struct llmgr_error *err)
 {
@@ -209,13 +211,12 @@ llmgr_status lr_models(struct lm_manager *manager, struct lb_str user, struct lb
                        struct llmgr_model **items, size_t *count, struct llmgr_error *err)
 {
     struct lr_question question;
-    struct hidden hidden = {.arena = &question.scratch};
+    struct lr_hidden hidden;
 
     llmgr_status status = lr_question_begin(manager, user, &question, err);
     if (status != LLMGR_OK)
         return status;
-    status = ls_read_each(manager->store, LS_READ_ONE, LS_PROFILE_HIDDEN_MODELS,
-                          LS_ARGS(ls_text(question.scene.user)), take_hidden, &hidden, err);
+    status = lr_hidden_read(manager, &question, LS_PROFILE_HIDDEN_MODELS, &hidden, err);
     if (status == LLMGR_OK)
         status = list_models(&question.scene, &hidden, arena, items, count, err);
     lr_question_end(&question);

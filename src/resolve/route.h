@@ -15,8 +15,8 @@
 /*
  * The route that a request asks for: by its number, by its name in `model`, by a slot whose choice
  * it is, or by an alias of either; *route is NULL if it asks for none. It lies in the catalogue or
- * in the user's profile, and holds until the view is refreshed or given a profile; its number and
- * revision hold for ever. MISS as of lr_view_resolve. A request that names a model costs a look at
+ * in the user's profile, and holds until the view is refreshed or given a profile; its number
+ * holds for ever. MISS as of lr_view_resolve. A request that names a model costs a look at
  * the names of the user's slots and routes, and one into the index of the operator's.
  */
 LLMGR_MUST_CHECK llmgr_status lr_view_route(struct lr_view *view, const struct lr_request *request,

@@ -1,45 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The routes that a user sees, with what of their targets is there. */
-#include <stdlib.h>
-
 #include "base/error.h"
 #include "manager/handle.h"
 #include "resolve/route.h"
 #include "resolve/scene.h"
-#include "store/store.h"
-
-/* ---- What the user hides --------------------------------------------------------------------- */
-
-struct hidden {
-    int64_t *ids; /* ascending */
-    size_t count;
-    size_t capacity;
-};
-
-static llmgr_status take_hidden(const struct ls_rows *row, void *context, struct llmgr_error *err)
-{
-    struct hidden *hidden = context;
-
-    (void)err;
-    /* There is room for every route that the user sees; more rows are of routes that went since. */
-    if (hidden->count < hidden->capacity)
-        hidden->ids[hidden->count++] = ls_column_int(row, 0);
-    return LLMGR_OK;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a;
-    int64_t right = *(const int64_t *)b;
-
-    return left < right ? -1 : left > right;
-}
-
-static bool is_hidden(const struct hidden *hidden, int64_t id)
-{
-    return hidden->count != 0 &&
-           bsearch(&id, hidden->ids, hidden->count, sizeof *hidden->ids, compare_ids) != NULL;
-}
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
@@ -71,7 +35,7 @@ static bool fill_targets(const struct lr_scene *scene, const struct lm_route *ro
 }
 
 static bool fill_route(const struct lr_scene *scene, const struct lm_route *route,
-                       const struct hidden *hidden, struct lb_arena *arena,
+                       const struct lr_hidden *hidden, struct lb_arena *arena,
                        struct llmgr_route *item)
 {
     *item = (struct llmgr_route){
@@ -81,7 +45,7 @@ static bool fill_route(const struct lr_scene *scene, const struct lm_route *rout
             lr_keep_text(arena, route->display_name.size != 0 ? route->display_name : route->name),
         .is_sys = route->is_sys,
         .managed = route->in_file ? "file" : "database",
-        .route_hide = is_hidden(hidden, route->id),
+        .route_hide = lr_is_hidden(hidden, route->id),
         .pick = route->pick,
         .sticky = route->sticky,
         .on_exhausted = route->on_exhausted,
@@ -93,7 +57,7 @@ static bool fill_route(const struct lr_scene *scene, const struct lm_route *rout
            fill_targets(scene, route, arena, item);
 }
 
-static llmgr_status list(const struct lr_scene *scene, const struct hidden *hidden,
+static llmgr_status list(const struct lr_scene *scene, const struct lr_hidden *hidden,
                          struct lb_arena *arena, struct llmgr_route **items, size_t *count,
                          struct llmgr_error *err)
 {
@@ -120,21 +84,16 @@ llmgr_status lr_routes(struct lm_manager *manager, struct lb_str user, struct lb
                        struct llmgr_route **items, size_t *count, struct llmgr_error *err)
 {
     struct lr_question question;
-    struct hidden hidden = {0};
+    struct lr_hidden hidden = {0};
 
     llmgr_status status = lr_question_begin(manager, user, &question, err);
     if (status != LLMGR_OK)
         return status;
     uint32_t system_count;
     lm_catalogue_routes(question.scene.catalogue, &system_count);
-    hidden.capacity = (size_t)system_count + question.scene.profile->route_count;
-    hidden.ids = lb_arena_calloc(&question.scratch, hidden.capacity + 1, sizeof *hidden.ids);
-    if (hidden.ids == NULL)
-        status = lb_fail_memory(err);
     /* Without routes there is nothing to hide. */
-    if (status == LLMGR_OK && hidden.capacity != 0)
-        status = ls_read_each(manager->store, LS_READ_ONE, LS_PROFILE_HIDDEN_ROUTES,
-                              LS_ARGS(ls_text(question.scene.user)), take_hidden, &hidden, err);
+    if (system_count != 0 || question.scene.profile->route_count != 0)
+        status = lr_hidden_read(manager, &question, LS_PROFILE_HIDDEN_ROUTES, &hidden, err);
     if (status == LLMGR_OK)
         status = list(&question.scene, &hidden, arena, items, count, err);
     lr_question_end(&question);

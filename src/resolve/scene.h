@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "manager/handle.h"
 #include "resolve/choose.h"
+#include "store/store.h"
 
 /*
  * Reads the user's rows into `arena` and holds the catalogue. `user` is effective, and borrowed as
@@ -49,6 +50,21 @@ LLMGR_MUST_CHECK llmgr_status lr_question_begin_repaired(struct lm_manager *mana
                                                          struct lr_question *question,
                                                          struct llmgr_error *err);
 void lr_question_end(struct lr_question *question);
+
+/* What a user hides, by number (list.c). */
+struct lr_hidden {
+    int64_t *ids; /* ascending */
+    size_t count;
+    size_t capacity;
+    struct lb_arena *arena;
+};
+
+/* Reads it by `statement` (user -> ids, ascending) into the question's memory. */
+LLMGR_MUST_CHECK llmgr_status lr_hidden_read(struct lm_manager *manager,
+                                             struct lr_question *question,
+                                             enum ls_statement statement, struct lr_hidden *hidden,
+                                             struct llmgr_error *err);
+bool lr_is_hidden(const struct lr_hidden *hidden, int64_t id);
 
 /* ---- The answer (target.c) ------------------------------------------------------------------- */
 

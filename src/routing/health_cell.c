@@ -124,15 +124,18 @@ static unsigned count_own(const struct lo_cell *cell, uint32_t who, unsigned *ol
 /* More than half of the last outcomes, of which each user has at most two if there are several? */
 static bool is_reached(const struct lo_cell *cell)
 {
-    unsigned total = 0, failed = 0, oldest;
+    unsigned total = 0, failed = 0;
 
     for (unsigned i = cell->event_count; i-- > 0;) {
         const struct lo_event *event = &cell->events[i];
         unsigned newer = 0;
-        bool others;
-        for (unsigned j = i + 1; j < cell->event_count; j++)
-            newer += (cell->events[j].who ^ event->who) >> 1 == 0;
-        (void)count_own(cell, event->who, &oldest, &others);
+        bool others = false;
+        for (unsigned j = 0; j < cell->event_count; j++) {
+            if ((cell->events[j].who ^ event->who) >> 1 != 0)
+                others = true;
+            else
+                newer += j > i;
+        }
         if (others && newer >= COUNTED_MAX)
             continue;
         total++;

@@ -295,11 +295,8 @@ void lu_mask_key(const struct lb_host *host, struct lb_str key, char *text, size
 /* Titles, names and addresses of applications are not hidden where a refusal names them. */
 static bool could_be_secret(struct lb_str value)
 {
-    for (size_t i = 0; i + 3 <= value.size; i++) {
-        if (memcmp(value.p + i, "://", 3) == 0)
-            return false;
-    }
-    return value.size >= SECRET_MIN && lb_str_find(value, ' ') == value.size;
+    return value.size >= SECRET_MIN && memmem(value.p, value.size, "://", 3) == NULL &&
+           lb_str_find(value, ' ') == value.size;
 }
 
 void lu_mask_fields(const struct lb_host *host, struct lb_str lines, char *text, size_t size)

@@ -386,3 +386,39 @@ def test_an_error_in_a_stream_is_judged_by_whatever_names_it_has(trip):
     for _ in range(2):
         assert content(trip.ask(True)) == 'I am B. That is all.'
     assert trip.asked == [1, 2, 0]  # an account without money is let alone at once
+
+
+# ---- Stickiness ----------------------------------------------------------------------------------
+
+def test_a_user_or_a_conversation_stays_where_it_is(trip):
+    targets = ', '.join(f'{name}/M' for name in 'ABC')
+    trip.start({'smart': f'{{targets: [{targets}], pick: weight, sticky: user}}',
+                'talk': f'{{targets: [{targets}], pick: weight, sticky: conversation}}'},
+               mode='custom')
+    fields = [{'Authorization': 'Bearer ' + trip.llmgr.json('token', 'create', '-u', user)['token']}
+              for user in ('ann', 'ben', 'cid', 'dan', 'eve', 'fay', 'gil', 'hal')]
+    while trip.ask(fields=fields[-1]).status == 401:
+        pass  # the gateway has not heard of the token yet
+
+    def where(times, model='smart', user=0, **members):
+        """Who answers, of so many requests."""
+        return {content(trip.ask(model=model, fields=fields[user], members=members))
+                for _ in range(times)}
+
+    users = [where(4, user=user) for user in range(len(fields))]
+    assert all(len(one) == 1 for one in users) and len(set.union(*users)) > 1
+    talks = []
+    for topic in range(8):
+        messages = [{'role': 'system', 'content': 'be brief'},
+                    {'role': 'user', 'content': f'topic {topic}'}]
+        talk = where(1, 'talk', messages=messages)
+        for _ in range(3):  # it goes on, and is the same
+            messages += [{'role': 'assistant', 'content': 'yes'}, {'role': 'user', 'content': '?'}]
+            talk |= where(1, 'talk', messages=messages)
+        talks.append(talk)
+    assert all(len(one) == 1 for one in talks) and len(set.union(*talks)) > 1
+    for named in ({'prompt_cache_key': 'k'}, {'metadata': {'user_id': 'u', 'more': 1}}):
+        told = set()
+        for topic in range(8):  # what names it goes before its words
+            told |= where(1, 'talk', messages=[{'role': 'user', 'content': str(topic)}], **named)
+        assert len(told) == 1

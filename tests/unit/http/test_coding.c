@@ -189,6 +189,29 @@ static void a_window_that_is_too_large_is_refused(void **state)
     assert_int_equal(decode(LH_CODING_ZSTD, in, 100, sizeof out, out, &ended), SIZE_MAX);
 }
 
+/* What libzstd wrote before its first release is no coding of HTTP, in front or behind a frame. */
+static void a_form_of_zstd_before_the_first_is_refused(void **state)
+{
+    static const unsigned char NOW[] = {0x28, 0xb5, 0x2f, 0xfd, 0, 0, 1, 0, 0};
+    static const unsigned char EARLIER[] = {0x27, 0xb5, 0x2f, 0xfd, 0x60, 0x90,
+                                            0xfe, 0xfe, 0xff, 0xf8};
+    char both[sizeof NOW + sizeof EARLIER], out[4096];
+    bool ended;
+    (void)state;
+
+    memcpy(both, NOW, sizeof NOW);
+    memcpy(both + sizeof NOW, EARLIER, sizeof EARLIER);
+    assert_int_equal(decode(LH_CODING_ZSTD, lb_str(both, sizeof NOW), 100, sizeof out, out, &ended),
+                     0);
+    assert_true(ended);
+    for (size_t step = 1; step < sizeof both; step++) {
+        struct lb_str whole = lb_str(both, sizeof both);
+        assert_int_equal(decode(LH_CODING_ZSTD, whole, step, sizeof out, out, &ended), SIZE_MAX);
+        whole = lb_str_sub(whole, sizeof NOW, whole.size);
+        assert_int_equal(decode(LH_CODING_ZSTD, whole, step, sizeof out, out, &ended), SIZE_MAX);
+    }
+}
+
 /*
  * Brotli's header tells the largest window of the book, 16 MiB, whatever the text needs: what is
  * short is read, and what would make the decoder hold more than it may ends there.
@@ -288,6 +311,7 @@ int main(void)
         cmocka_unit_test(members_follow_each_other_and_padding_means_nothing),
         cmocka_unit_test(nonsense_is_none),
         cmocka_unit_test(a_window_that_is_too_large_is_refused),
+        cmocka_unit_test(a_form_of_zstd_before_the_first_is_refused),
         cmocka_unit_test(a_window_of_brotli_grows_with_the_text),
         cmocka_unit_test(what_follows_brotli_means_nothing),
         cmocka_unit_test(the_head_says_which),

@@ -238,7 +238,7 @@ static void a_killed_process_loses_nothing_and_doubles_nothing(void **state)
     munmap(shared, sizeof *shared);
 }
 
-/* Leaves a journal with `count` records, as a process that died would; none is in the database. */
+/* Leaves a journal with "first", which the database has, and `count` records that it has not. */
 static void leave_orphan(struct entries *b, int count)
 {
     int status = 0;
@@ -252,9 +252,11 @@ static void leave_orphan(struct entries *b, int count)
         fixture_open(&b->w);
         entries_open(b);
         struct ll_journal *journal = entries_journal(b);
-        /* The writer's first look is over, and the next one far. */
         append(b, journal, "first");
         entries_flush(b);
+        /* Whoever holds the writers' lock keeps what follows out of the database. */
+        struct ls_tx *tx = NULL;
+        assert_int_equal(ls_begin(lm_store(b->w.manager), LS_WRITE, &tx, NULL), LLMGR_OK);
         append_many(b, journal, "o", count);
         kill(getpid(), SIGKILL);
     }

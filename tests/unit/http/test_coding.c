@@ -193,8 +193,8 @@ static void a_window_that_is_too_large_is_refused(void **state)
 static void a_form_of_zstd_before_the_first_is_refused(void **state)
 {
     static const unsigned char NOW[] = {0x28, 0xb5, 0x2f, 0xfd, 0, 0, 1, 0, 0};
-    static const unsigned char EARLIER[] = {0x27, 0xb5, 0x2f, 0xfd, 0x60, 0x90,
-                                            0xfe, 0xfe, 0xff, 0xf8};
+    static const unsigned char EARLIER[] = {0x27, 0xb5, 0x2f, 0xfd, 0x60,
+                                            0x90, 0xfe, 0xfe, 0xff, 0xf8};
     char both[sizeof NOW + sizeof EARLIER], out[4096];
     bool ended;
     (void)state;

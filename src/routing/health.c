@@ -47,6 +47,7 @@ struct lo_health *lo_health_new(const struct lb_host *host, const struct lo_heal
     health->sets = sets;
     health->probes_itself = options->probes_itself;
     health->probe_ms = options->probe_ms > 0 ? options->probe_ms : PROBE_MS;
+    health->hard_ms = options->hard_ms > 0 ? options->hard_ms : LO_HARD_MS;
     health->mask = count - 1;
     for (uint32_t i = 0; i < count; i++)
         (void)pthread_mutex_init(&health->sets[i].lock, NULL); /* cannot fail without attributes */

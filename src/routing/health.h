@@ -60,6 +60,7 @@ struct lo_health_options {
     uint32_t cells;     /* how many, rounded up to a power of two; 0: LO_CELLS */
     bool probes_itself; /* somebody calls lo_health_take_due: hard cells wait for that */
     int64_t probe_ms;   /* a probe of which nothing is heard frees its place; 0: 60 s */
+    int64_t hard_ms;    /* how long a hard cell rests at first; 0: LO_HARD_MS */
 };
 
 /* NULL: memory. */
@@ -145,11 +146,23 @@ int64_t lo_health_first_byte(const struct lo_health *health, const struct lo_can
 
 /*
  * A hard cell whose end has come, of which the caller holds the one probe from now on; false: none.
- * To be followed by lo_health_probed.
+ * Shared ones go before those of one user, then whichever has waited longest. One thread asks. To
+ * be followed by lo_health_probed.
  */
 bool lo_health_take_due(struct lo_health *health, int64_t now_ms, struct lo_cell_id *id);
-/* It answers again, or (for twice as long as before) it does not. */
-void lo_health_probed(struct lo_health *health, const struct lo_cell_id *id, bool is_well,
+
+/* What came of a probe, or of the look for what it should ask. */
+enum lo_probed {
+    LO_PROBED_WELL,   /* it answers again: the cell is closed */
+    LO_PROBED_ILL,    /* it does not: twice as long as before */
+    LO_PROBED_UNSAID, /* what came says nothing of it: as long as before */
+    LO_PROBED_GONE,   /* there is no such key any more: the cell is closed */
+};
+#define LO_PROBED_COUNT (LO_PROBED_GONE + 1)
+
+/* Of a hard cell of this scope (KEY or ACCOUNT), by how its probe ended. */
+enum lo_probed lo_probe_judge(enum lo_scope scope, const struct lo_verdict *verdict);
+void lo_health_probed(struct lo_health *health, const struct lo_cell_id *id, enum lo_probed probed,
                       int64_t now_ms, uint64_t noise);
 
 /* ---- For people ------------------------------------------------------------------------------ */

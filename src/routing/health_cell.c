@@ -184,7 +184,8 @@ static int64_t doubled(int64_t first_ms, unsigned streak, int64_t max_ms)
 }
 
 /* How long it lasts, were it not for an end that it has already. */
-static int64_t length_ms(const struct lo_cell *cell, const struct lo_cooling *cooling)
+static int64_t length_ms(const struct lo_health *health, const struct lo_cell *cell,
+                         const struct lo_cooling *cooling)
 {
     const int64_t after_ms = cooling->retry_after_ms;
     int64_t ms;
@@ -192,7 +193,7 @@ static int64_t length_ms(const struct lo_cell *cell, const struct lo_cooling *co
     if (cooling->cool == LO_COOL_UNTIL && after_ms > 0)
         return jittered(after_ms, true, cooling->noise);
     if (cooling->cool == LO_COOL_HARD)
-        ms = doubled(LO_HARD_MS, cell->streak, LO_HARD_MAX_MS);
+        ms = doubled(health->hard_ms, cell->streak, LO_HARD_MAX_MS);
     else if (cooling->cool == LO_COOL_MISSING)
         ms = LO_MISSING_MS;
     else
@@ -215,7 +216,7 @@ void lo_cell_cool(struct lo_health *health, struct lo_cell *cell, const struct l
 
     if (is_hard && !cell->is_hard)
         cell->streak = 0; /* its own doubling begins */
-    int64_t until_ms = now_ms + length_ms(cell, cooling);
+    int64_t until_ms = now_ms + length_ms(health, cell, cooling);
     if (cell->floor_ms > until_ms)
         until_ms = cell->floor_ms;
     if (until_ms > now_ms + LO_HARD_MAX_MS)

@@ -61,6 +61,7 @@ struct lo_health {
     const struct lb_host *host;
     bool probes_itself;
     int64_t probe_ms;
+    int64_t hard_ms;
     uint32_t mask;                   /* sets - 1 */
     _Atomic uint32_t open_count;     /* cells that are not closed */
     _Atomic uint32_t platform_count; /* cells of platforms */

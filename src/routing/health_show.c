@@ -83,39 +83,87 @@ uint32_t lo_health_cooled(const struct lo_health *health)
 
 /* ---- Probes of our own ----------------------------------------------------------------------- */
 
+static bool is_due(const struct lo_cell *cell, int64_t now_ms)
+{
+    return cell->is_hard && now_ms >= cell->until_ms && cell->probe_ms <= now_ms;
+}
+
+/* What many wait for goes first, then what has waited longest. */
+static bool goes_before(const struct lo_cell *cell, const struct lo_cell_id *id, int64_t until_ms)
+{
+    if ((cell->id.owner == 0) != (id->owner == 0))
+        return cell->id.owner == 0;
+    return cell->until_ms < until_ms;
+}
+
+/* Whatever else looks for it meanwhile, or takes its place, nobody but the caller takes probes. */
+static bool take(struct lo_health *health, const struct lo_cell_id *id, int64_t now_ms)
+{
+    struct lo_set *set = lo_set_of(health, lo_cell_number(id));
+
+    pthread_mutex_lock(&set->lock);
+    struct lo_cell *cell = lo_set_find(set, id);
+    const bool is_taken = cell != NULL && is_due(cell, now_ms);
+    if (is_taken)
+        cell->probe_ms = now_ms + health->probe_ms;
+    pthread_mutex_unlock(&set->lock);
+    return is_taken;
+}
+
 bool lo_health_take_due(struct lo_health *health, int64_t now_ms, struct lo_cell_id *id)
 {
     struct lo_set *set;
+    int64_t until_ms = 0;
     bool found = false;
 
     if (lo_health_cooled(health) == 0)
         return false;
-    for (uint32_t at = 0; !found && at < place_count(health); at++) {
-        struct lo_cell *cell = lock_at(health, at, &set);
+    for (uint32_t at = 0; at < place_count(health); at++) {
+        const struct lo_cell *cell = lock_at(health, at, &set);
         if (cell == NULL)
             continue;
-        found = cell->is_hard && now_ms >= cell->until_ms && cell->probe_ms <= now_ms;
-        if (found) {
-            cell->probe_ms = now_ms + health->probe_ms;
+        if (is_due(cell, now_ms) && (!found || goes_before(cell, id, until_ms))) {
+            found = true;
             *id = cell->id;
+            until_ms = cell->until_ms;
         }
         pthread_mutex_unlock(&set->lock);
     }
-    return found;
+    return found && take(health, id, now_ms);
 }
 
-void lo_health_probed(struct lo_health *health, const struct lo_cell_id *id, bool is_well,
+/*
+ * A platform that looks at the request first may find fault with it, or with the model: then it has
+ * let the key pass. To be wrong in that costs one request, which finds the key refused as before.
+ */
+enum lo_probed lo_probe_judge(enum lo_scope scope, const struct lo_verdict *verdict)
+{
+    const bool is_refused = verdict->reason == LO_REASON_KEY;
+
+    if (verdict->reason == LO_REASON_BILLING && scope == LO_SCOPE_ACCOUNT)
+        return LO_PROBED_ILL;
+    if (is_refused && scope == LO_SCOPE_KEY)
+        return LO_PROBED_ILL;
+    if (is_refused || verdict->cool == LO_COOL_COUNT || verdict->fault == LO_FAULT_OWN ||
+        verdict->reason == LO_REASON_PROXY)
+        return LO_PROBED_UNSAID;
+    return LO_PROBED_WELL;
+}
+
+void lo_health_probed(struct lo_health *health, const struct lo_cell_id *id, enum lo_probed probed,
                       int64_t now_ms, uint64_t noise)
 {
     struct lo_set *set = lo_set_of(health, lo_cell_number(id));
 
     pthread_mutex_lock(&set->lock);
     struct lo_cell *cell = lo_set_find(set, id);
-    if (cell != NULL && is_well) {
+    if (cell != NULL && (probed == LO_PROBED_WELL || probed == LO_PROBED_GONE)) {
         lo_cell_close(health, cell, now_ms);
     } else if (cell != NULL && cell->until_ms != 0 && now_ms >= cell->until_ms) {
         const struct lo_cooling cooling = {LO_COOL_HARD, cell->reason, cell->http_status,
                                            -1,           now_ms,       noise};
+        if (probed == LO_PROBED_UNSAID && cell->streak > 0)
+            cell->streak--;
         lo_cell_cool(health, cell, &cooling);
     }
     pthread_mutex_unlock(&set->lock);

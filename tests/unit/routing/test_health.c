@@ -25,17 +25,17 @@ static void a_refused_key_is_used_by_nobody_until_our_own_probe_succeeds(void **
     assert_int_equal(id.scope, LO_SCOPE_KEY);
     assert_int_equal(id.item, 5);
     assert_false(lo_health_take_due(health, now, &id)); /* one probe at a time */
-    lo_health_probed(health, &id, false, now, NO_NOISE);
+    lo_health_probed(health, &id, LO_PROBED_ILL, now, NO_NOISE);
     for (int64_t ms = 2 * (int64_t)LO_HARD_MS; ms < 2 * (int64_t)LO_HARD_MAX_MS; ms *= 2) {
         int64_t length = ms < LO_HARD_MAX_MS ? ms : LO_HARD_MAX_MS;
         assert_int_equal(shut_until(health, candidate_of(1, 5, 1), now), now + length);
         now += length;
         assert_true(lo_health_take_due(health, now, &id));
-        lo_health_probed(health, &id, false, now, NO_NOISE);
+        lo_health_probed(health, &id, LO_PROBED_ILL, now, NO_NOISE);
     }
     now += LO_HARD_MAX_MS;
     assert_true(lo_health_take_due(health, now, &id));
-    lo_health_probed(health, &id, true, now, NO_NOISE);
+    lo_health_probed(health, &id, LO_PROBED_WELL, now, NO_NOISE);
     assert_int_equal(shut_until(health, candidate_of(1, 5, 1), now), 0);
     assert_int_equal(lo_health_cooled(health), 0);
     lo_health_free(health);

@@ -365,25 +365,42 @@ static void leave(struct world *world)
     end_with(world->health, &open.candidate, &open.pass, verdict, world->now);
 }
 
+static bool is_due(const struct world *world, const struct model_cell *cell)
+{
+    return cell->hard && world->now >= cell->until && cell->probe <= world->now;
+}
+
 static void probe(struct world *world)
 {
     const struct lo_verdict refused = KEY_REFUSED;
     struct lo_cell_id id;
-    bool due = false, well = dice(world, 2) == 0;
+    const enum lo_probed probed = (enum lo_probed)dice(world, LO_PROBED_COUNT);
+    bool due = false, shared = false;
+    int64_t longest = INT64_MAX;
 
-    for (unsigned i = 0; i < world->cell_count; i++)
-        due |= world->cells[i].hard && world->now >= world->cells[i].until &&
-               world->cells[i].probe <= world->now;
+    for (unsigned i = 0; i < world->cell_count; i++) {
+        const struct model_cell *one = &world->cells[i];
+        if (!is_due(world, one) || (shared && one->id.owner != 0))
+            continue;
+        if (one->id.owner == 0 && !shared)
+            longest = INT64_MAX;
+        shared |= one->id.owner == 0;
+        longest = one->until < longest ? one->until : longest;
+        due = true;
+    }
     assert_int_equal(lo_health_take_due(world->health, world->now, &id), due);
     if (!due)
         return;
     struct model_cell *cell = model_of(world, id);
-    assert_true(cell->hard && world->now >= cell->until && cell->probe <= world->now);
-    lo_health_probed(world->health, &id, well, world->now, NO_NOISE);
-    if (well)
+    assert_true(is_due(world, cell) && cell->until == longest && shared == (id.owner == 0));
+    lo_health_probed(world->health, &id, probed, world->now, NO_NOISE);
+    if (probed == LO_PROBED_WELL || probed == LO_PROBED_GONE) {
         close_cell(cell, world->now);
-    else
-        cool_cell(cell, &refused, world->now);
+        return;
+    }
+    if (probed == LO_PROBED_UNSAID)
+        cell->streak--;
+    cool_cell(cell, &refused, world->now);
 }
 
 static void reset(struct world *world)

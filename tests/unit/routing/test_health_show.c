@@ -86,19 +86,19 @@ static void a_probe_may_come_too_late(void **state)
     struct lo_cell_id id = {LO_SCOPE_KEY, 0, 1, 5};
 
     (void)state;
-    lo_health_probed(health, &id, true, NOW, NO_NOISE);
-    lo_health_probed(health, &id, false, NOW, NO_NOISE);
+    lo_health_probed(health, &id, LO_PROBED_WELL, NOW, NO_NOISE);
+    lo_health_probed(health, &id, LO_PROBED_ILL, NOW, NO_NOISE);
     assert_int_equal(lo_health_cooled(health), 0);
     assert_true(attempt(health, candidate_of(1, 5, 1), KEY_REFUSED, NOW));
     assert_true(lo_health_take_due(health, NOW + LO_HARD_MS, &id));
     assert_false(lo_health_reset(health, whose, 0, NOW));
     assert_true(lo_health_reset(health, whose, lo_cell_number(&id), NOW));
-    lo_health_probed(health, &id, false, NOW + LO_HARD_MS, NO_NOISE);
-    lo_health_probed(health, &id, true, NOW + LO_HARD_MS, NO_NOISE);
+    lo_health_probed(health, &id, LO_PROBED_ILL, NOW + LO_HARD_MS, NO_NOISE);
+    lo_health_probed(health, &id, LO_PROBED_WELL, NOW + LO_HARD_MS, NO_NOISE);
     assert_int_equal(lo_health_cooled(health), 0);
     /* Another's word came meanwhile: its end is not moved by one of before. */
     assert_true(attempt(health, candidate_of(1, 5, 1), KEY_REFUSED, NOW));
-    lo_health_probed(health, &id, false, NOW + 1, NO_NOISE);
+    lo_health_probed(health, &id, LO_PROBED_ILL, NOW + 1, NO_NOISE);
     assert_int_equal(shut_until(health, candidate_of(1, 5, 1), NOW + 1), NOW + LO_HARD_MS);
     lo_health_free(health);
 }
@@ -214,7 +214,7 @@ static void hard_cells_and_retry_after_are_shared(void **state)
     /* The probe's success is. */
     struct lo_cell_id id;
     assert_true(lo_health_take_due(here, NOW + LO_HARD_MS, &id));
-    lo_health_probed(here, &id, true, NOW + LO_HARD_MS, NO_NOISE);
+    lo_health_probed(here, &id, LO_PROBED_WELL, NOW + LO_HARD_MS, NO_NOISE);
     assert_int_equal(share(here, there, &sequence, NOW + LO_HARD_MS), 1);
     assert_int_equal(shut_until(there, candidate_of(1, 5, 2), NOW + LO_HARD_MS), 0);
     lo_health_free(here);

@@ -58,7 +58,7 @@ static void *do_everything(void *context)
         if (what == 3 && lo_health_next(health, whose, at, &place, &view))
             (void)lo_health_reset(health, whose, view.number, at);
         if (what == 4 && lo_health_take_due(health, at, &id))
-            lo_health_probed(health, &id, i % 2 == 0, at, noise);
+            lo_health_probed(health, &id, (enum lo_probed)(i % LO_PROBED_COUNT), at, noise);
         if (what == 5 && lo_health_export(health, (struct lo_clocks){at, at}, &sequence, &shared))
             lo_health_import(health, (struct lo_clocks){at, at}, &shared);
     }

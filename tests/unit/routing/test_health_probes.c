@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* Probes of our own: what is due, in which order, and what their ends say of a cell. */
+#include "cells.h"
+
+enum { NOW = 1000000 };
+
+static struct lo_candidate own_of(int64_t platform, uint64_t key, uint64_t user)
+{
+    struct lo_candidate own = candidate_of(platform, key, user);
+
+    own.is_own_key = true;
+    return own;
+}
+
+static struct lo_cell_id due_of(struct lo_health *health, int64_t now)
+{
+    struct lo_cell_id id;
+
+    assert_true(lo_health_take_due(health, now, &id));
+    return id;
+}
+
+static void what_all_share_is_probed_first_then_what_waits_longest(void **state)
+{
+    struct lo_health *health = new_health(0, true);
+    const int64_t due = NOW + 3 + LO_HARD_MS;
+    struct lo_cell_id id;
+
+    (void)state;
+    assert_true(attempt(health, own_of(1, 21, 9), KEY_REFUSED, NOW));
+    assert_true(attempt(health, own_of(1, 22, 8), KEY_REFUSED, NOW + 1));
+    assert_true(attempt(health, candidate_of(1, 12, 1), KEY_REFUSED, NOW + 3));
+    assert_true(attempt(health, candidate_of(1, 11, 1), KEY_REFUSED, NOW + 2));
+    assert_true(attempt(health, candidate_of(1, 13, 1), LIMITED(1000), NOW)); /* not hard */
+    static const uint64_t ORDER[] = {11, 12, 21, 22};
+    for (size_t i = 0; i < sizeof ORDER / sizeof ORDER[0]; i++)
+        assert_int_equal(due_of(health, due).item, ORDER[i]);
+    assert_false(lo_health_take_due(health, due, &id));
+    lo_health_free(health);
+}
+
+static void what_says_nothing_changes_no_length(void **state)
+{
+    struct lo_health *health = new_health(0, true);
+    const struct lo_candidate one = candidate_of(1, 5, 1);
+    int64_t now = NOW;
+
+    (void)state;
+    assert_true(attempt(health, one, KEY_REFUSED, now));
+    for (int i = 0; i < 3; i++) {
+        now += LO_HARD_MS;
+        const struct lo_cell_id id = due_of(health, now);
+        lo_health_probed(health, &id, LO_PROBED_UNSAID, now, NO_NOISE);
+        assert_int_equal(shut_until(health, one, now), now + LO_HARD_MS);
+    }
+    now += LO_HARD_MS;
+    const struct lo_cell_id id = due_of(health, now);
+    lo_health_probed(health, &id, LO_PROBED_ILL, now, NO_NOISE);
+    assert_int_equal(shut_until(health, one, now), now + 2 * (int64_t)LO_HARD_MS);
+    lo_health_free(health);
+}
+
+static void a_key_that_is_gone_has_no_cell(void **state)
+{
+    struct lo_health *health = new_health(0, true);
+
+    (void)state;
+    assert_true(attempt(health, candidate_of(1, 5, 1), NO_MONEY, NOW));
+    const struct lo_cell_id id = due_of(health, NOW + LO_HARD_MS);
+    lo_health_probed(health, &id, LO_PROBED_GONE, NOW + LO_HARD_MS, NO_NOISE);
+    assert_int_equal(lo_health_cooled(health), 0);
+    lo_health_free(health);
+}
+
+static void how_long_it_rests_is_an_option(void **state)
+{
+    const struct lo_health_options options = {.probes_itself = true, .hard_ms = 250};
+    struct lo_health *health = lo_health_new(&host, &options);
+
+    (void)state;
+    assert_non_null(health);
+    assert_true(attempt(health, candidate_of(1, 5, 1), KEY_REFUSED, NOW));
+    assert_int_equal(shut_until(health, candidate_of(1, 5, 1), NOW), NOW + 250);
+    const struct lo_cell_id id = due_of(health, NOW + 250);
+    lo_health_probed(health, &id, LO_PROBED_ILL, NOW + 250, NO_NOISE);
+    assert_int_equal(shut_until(health, candidate_of(1, 5, 1), NOW + 250), NOW + 750);
+    lo_health_free(health);
+}
+
+static struct lo_verdict judged(int http_status, const char *refusal)
+{
+    const struct lo_outcome outcome = {
+        .host = &host, .http_status = http_status, .refusal = lb_cstr(refusal), .attempt = 1};
+
+    return lo_judge(&outcome);
+}
+
+static void an_end_says_of_a_key_what_it_can(void **state)
+{
+    static const struct {
+        int http_status;
+        const char *refusal;
+        enum lo_probed of_key, of_account;
+    } ENDS[] = {
+        {200, "", LO_PROBED_WELL, LO_PROBED_WELL},
+        {401, "{\"error\":{\"code\":\"invalid_api_key\"}}", LO_PROBED_ILL, LO_PROBED_UNSAID},
+        {402, "{}", LO_PROBED_WELL, LO_PROBED_ILL},
+        {429, "{\"error\":{\"code\":\"insufficient_quota\"}}", LO_PROBED_WELL, LO_PROBED_ILL},
+        {429, "{}", LO_PROBED_WELL, LO_PROBED_WELL},
+        {400, "{\"error\":{\"message\":\"max_tokens\"}}", LO_PROBED_WELL, LO_PROBED_WELL},
+        {404, "{\"error\":{\"code\":\"model_not_found\"}}", LO_PROBED_WELL, LO_PROBED_WELL},
+        {407, "", LO_PROBED_UNSAID, LO_PROBED_UNSAID},
+        {500, "{}", LO_PROBED_UNSAID, LO_PROBED_UNSAID},
+        {503, "<html>", LO_PROBED_UNSAID, LO_PROBED_UNSAID},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
+        const struct lo_verdict verdict = judged(ENDS[i].http_status, ENDS[i].refusal);
+        assert_int_equal(lo_probe_judge(LO_SCOPE_KEY, &verdict), ENDS[i].of_key);
+        assert_int_equal(lo_probe_judge(LO_SCOPE_ACCOUNT, &verdict), ENDS[i].of_account);
+    }
+    static const llmgr_status NO_ANSWERS[] = {LLMGR_ERR_UNREACHABLE, LLMGR_ERR_TIMEOUT,
+                                              LLMGR_ERR_PROTOCOL, LLMGR_ERR_VAULT};
+    for (size_t i = 0; i < sizeof NO_ANSWERS / sizeof NO_ANSWERS[0]; i++) {
+        const struct lo_outcome outcome = {.host = &host, .ended = NO_ANSWERS[i], .attempt = 1};
+        const struct lo_verdict verdict = lo_judge(&outcome);
+        assert_int_equal(lo_probe_judge(LO_SCOPE_KEY, &verdict), LO_PROBED_UNSAID);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_all_share_is_probed_first_then_what_waits_longest),
+        cmocka_unit_test(what_says_nothing_changes_no_length),
+        cmocka_unit_test(a_key_that_is_gone_has_no_cell),
+        cmocka_unit_test(how_long_it_rests_is_an_option),
+        cmocka_unit_test(an_end_says_of_a_key_what_it_can),
+    };
+
+    lb_host_init(&host);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

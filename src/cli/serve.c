@@ -313,6 +313,7 @@ static llmgr_status start_serving(struct serve *serve, struct llmgr_error *err)
         .need_token = from->mode != LLMGR_MODE_SINGLE,
         .access_log = from->access_log,
         .journal_dir = from->journal_dir,
+        .probe_after_ms = from->probe_after_ms,
         .journal_max = from->journal_max,
         .state_home = state_home(&state),
         .config = &serve->config,

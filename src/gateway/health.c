@@ -126,6 +126,21 @@ static void write_histogram(const struct lg_shared *shared, size_t id, struct lb
                 (unsigned long long)(sum_ms % 1000), name, (unsigned long long)below);
 }
 
+static void write_probes(const struct lg_shared *shared, struct lb_buf *out)
+{
+    static const char *const ENDS[LG_PROBES] = {[LO_PROBED_WELL] = "well",
+                                                [LO_PROBED_ILL] = "refused",
+                                                [LO_PROBED_UNSAID] = "unknown",
+                                                [LO_PROBED_GONE] = "gone"};
+
+    _Static_assert(LG_PROBES == LO_PROBED_COUNT, "one per end");
+    add_head("llmgr_key_probes_total", "counter",
+             "looks of the server's own at refused keys and accounts, by how they ended", out);
+    for (size_t i = 0; i < LG_PROBES; i++)
+        lb_buf_addf(out, "llmgr_key_probes_total{end=\"%s\"} %llu\n", ENDS[i],
+                    (unsigned long long)read_counter(&shared->probes->count[i]));
+}
+
 static void write_process(const struct lg_shared *shared, struct lb_buf *out)
 {
     int64_t started = shared->started_ms;
@@ -144,6 +159,7 @@ static void write_process(const struct lg_shared *shared, struct lb_buf *out)
     add_head("llmgr_cells_cooled", "gauge",
              "keys, accounts, models and platforms that no route uses at the moment", out);
     lb_buf_addf(out, "llmgr_cells_cooled %u\n", lo_health_cooled(shared->health));
+    write_probes(shared, out);
     add_head("llmgr_ready", "gauge", "1 if the server takes new requests", out);
     lb_buf_addf(out, "llmgr_ready %d\n", unready(shared) == NULL);
 }

@@ -29,12 +29,18 @@ struct lp_config_hooks;
 enum {
     LG_WORKERS_MAX = 256,
     LG_LISTENERS_MAX = 16,
+    LG_PROBES = 4,
 };
 
 /* The server's to write. */
 struct lg_drain {
     atomic_bool begun;        /* no more connections; readiness is red */
     _Atomic int64_t limit_ms; /* that requests under way have left */
+};
+
+/* Probes of refused keys, by how they ended (enum lo_probed); the prober's to write. */
+struct lg_probes {
+    _Atomic uint64_t count[LG_PROBES];
 };
 
 struct lg_shared {
@@ -55,6 +61,7 @@ struct lg_shared {
     bool need_token;                  /* false: callers without a token are the system user */
     int64_t started_ms;               /* wall clock */
     const struct lg_drain *drain;
+    const struct lg_probes *probes;
     struct lg_worker *workers[LG_WORKERS_MAX];
     size_t worker_count;
     /* A worker's thread is about to end. */

@@ -16,6 +16,8 @@ struct lc_file;
 struct lc_options;
 struct ln_policy;
 struct ln_proxy;
+struct li_call;
+struct li_test;
 struct ls_server;
 struct lm_manager;
 struct lr_target;
@@ -78,6 +80,19 @@ struct lb_str la_user(const char *user);
 
 /* Which class of addresses a user may reach by URLs of their own. */
 int la_class_of(const struct llmgr *manager, const char *user);
+
+/* What asks platforms with the manager's policy, proxy and limits; li_call_free ends it. */
+LLMGR_MUST_CHECK llmgr_status la_call_new(struct llmgr *manager, struct li_call **call,
+                                          struct llmgr_error *err);
+
+/* li_call_test of what was resolved (llm/test.h). */
+LLMGR_MUST_CHECK llmgr_status la_test_target(struct llmgr *manager, struct li_call *call,
+                                             const struct lr_target *target, bool show_body,
+                                             struct li_test *test, struct llmgr_error *err);
+/* Its row in the ledger, the target's user's; `endpoint` is what marks it. Writes at once. */
+LLMGR_MUST_CHECK llmgr_status la_test_record(struct llmgr *manager, const struct lr_target *target,
+                                             const struct li_test *test, const char *endpoint,
+                                             struct llmgr_error *err);
 
 /* Fills the public selection from a target; strings stay the target's. */
 void la_selection_from(const struct lr_target *target, struct llmgr_selection *selection);

@@ -24,7 +24,7 @@ enum { LLM_ARENA_MAX = 1 << 20 };
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-static llmgr_status new_call(struct llmgr *manager, struct li_call **call, struct llmgr_error *err)
+llmgr_status la_call_new(struct llmgr *manager, struct li_call **call, struct llmgr_error *err)
 {
     const struct li_call_options options = {
         .policy = manager->policy,
@@ -49,7 +49,7 @@ static llmgr_status call_of(struct llmgr_llm *llm, struct li_call **call, struct
 
     if (there == NULL) {
         struct li_call *made;
-        llmgr_status status = new_call(llm->manager, &made, err);
+        llmgr_status status = la_call_new(llm->manager, &made, err);
         if (status != LLMGR_OK)
             return status;
         if (atomic_compare_exchange_strong(&llm->call, &there, made))
@@ -237,7 +237,7 @@ static llmgr_status probe(struct llmgr *manager, const struct li_peer *peer, boo
 {
     struct li_call *call;
 
-    llmgr_status status = new_call(manager, &call, err);
+    llmgr_status status = la_call_new(manager, &call, err);
     if (status != LLMGR_OK)
         return status;
     status = li_call_models(call, peer, timeout_ms, show_body, result, err);

@@ -27,22 +27,22 @@ struct streaming {
     bool may_teach; /* the request, without our asking, says nothing of stream_options */
 };
 
-static llmgr_status ask_chat(struct li_run *run, const struct llmgr_request *request, bool stream,
-                             bool include_usage, bool *may_teach, struct llmgr_error *err)
+llmgr_status li_run_chat(struct li_run *run, const struct llmgr_request *request,
+                         const struct li_chat_mode *mode, bool *may_teach, struct llmgr_error *err)
 {
     const struct li_peer *peer = run->peer;
     struct lb_buf body;
     const struct ld_chat_options options = {
         .model_name = peer->model_name,
         .extra_body = peer->extra_body,
-        .stream = stream,
-        .include_usage = include_usage,
+        .stream = mode->stream,
+        .include_usage = mode->include_usage,
     };
 
     lb_buf_init(&body, li_call_host(run->call), LD_REQUEST_MAX);
     llmgr_status status = ld_chat_build(request, &options, &body, err);
     const struct lb_str written = lb_buf_str(&body);
-    if (status == LLMGR_OK && may_teach != NULL && !include_usage)
+    if (status == LLMGR_OK && may_teach != NULL && !mode->include_usage)
         *may_teach = lo_may_teach(&written, 1);
     if (status == LLMGR_OK) {
         const struct li_ask ask = {
@@ -50,10 +50,10 @@ static llmgr_status ask_chat(struct li_run *run, const struct llmgr_request *req
             .path = LB_STR("/chat/completions"),
             .dialect = LB_STR("openai"),
             .body = written,
-            .accept =
-                stream ? LB_STR("text/event-stream, application/json") : LB_STR("application/json"),
-            .answer_max = stream ? 16 * (uint64_t)LD_ANSWER_MAX : LD_ANSWER_MAX,
-            .timeouts = *li_call_timeouts(run->call),
+            .accept = mode->stream ? LB_STR("text/event-stream, application/json")
+                                   : LB_STR("application/json"),
+            .answer_max = mode->stream ? 16 * (uint64_t)LD_ANSWER_MAX : LD_ANSWER_MAX,
+            .timeouts = mode->timeouts,
         };
         status = li_run_exchange(run, &ask, err);
     }
@@ -65,13 +65,14 @@ llmgr_status li_call_chat(struct li_call *call, const struct li_peer *peer,
                           const struct llmgr_request *request, struct llmgr_answer *answer,
                           struct llmgr_error *err)
 {
+    const struct li_chat_mode mode = {.timeouts = *li_call_timeouts(call)};
     struct li_run run;
 
     llmgr_status status = li_call_begin(call, err);
     if (status != LLMGR_OK)
         return status;
     li_run_init(&run, call, peer);
-    status = ask_chat(&run, request, false, false, NULL, err);
+    status = li_run_chat(&run, request, &mode, NULL, err);
     if (status == LLMGR_OK && !li_run_is_2xx(&run)) {
         status = li_run_refused(&run, true, err);
     } else if (status == LLMGR_OK) {
@@ -265,8 +266,10 @@ static llmgr_status attempt(struct li_run *run, const struct llmgr_request *requ
                             struct llmgr_error *err)
 {
     struct streaming *streaming = LB_CAST(struct streaming, run->context, STREAMING_MAGIC);
+    const struct li_chat_mode mode = {
+        .stream = true, .include_usage = include_usage, .timeouts = *li_call_timeouts(run->call)};
 
-    llmgr_status status = ask_chat(run, request, true, include_usage, &streaming->may_teach, err);
+    llmgr_status status = li_run_chat(run, request, &mode, &streaming->may_teach, err);
     if (status == LLMGR_OK && !li_run_is_2xx(run)) {
         const struct lo_outcome outcome = {
             .host = li_call_host(run->call),

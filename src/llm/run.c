@@ -22,7 +22,8 @@ enum {
 
 void li_run_init(struct li_run *run, struct li_call *call, const struct li_peer *peer)
 {
-    *run = (struct li_run){.magic = LI_RUN_MAGIC, .call = call, .peer = peer, .retry_after_ms = -1};
+    *run = (struct li_run){
+        .magic = LI_RUN_MAGIC, .call = call, .peer = peer, .retry_after_ms = -1, .head_ms = -1};
     lb_buf_init(&run->body, li_call_host(call), LD_REFUSAL_MAX);
 }
 
@@ -46,6 +47,7 @@ static void on_head(struct lu_exchange *exchange, void *context, const struct lh
     struct lb_str coding = lb_str_trim(lh_head_get(head, LH_HEADER_CONTENT_ENCODING));
 
     run->http_status = head->status;
+    run->head_ms = lb_monotonic_ms() - run->begun_ms;
     run->retry_after_ms = ld_retry_after_ms(head, lb_now_ms(host));
     run->is_events = is_type(type, LB_STR("text/event-stream"));
     run->is_coded = coding.size > 0 && !lb_str_eq_nocase(coding, LB_STR("identity"));
@@ -169,6 +171,8 @@ llmgr_status li_run_exchange(struct li_run *run, const struct li_ask *ask, struc
     ln_loop_turn(loop, false);
     if (li_call_cancelled(call))
         return cancelled(err);
+    run->begun_ms = lb_monotonic_ms();
+    run->asked_size = ask->body.size;
     llmgr_status status = start(run, ask, err);
     if (status != LLMGR_OK)
         return status;

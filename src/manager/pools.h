@@ -33,6 +33,16 @@ LLMGR_MUST_CHECK llmgr_status lm_pool_delete(struct lm_manager *manager, struct 
                                              int64_t platform_id, struct lb_str key,
                                              struct llmgr_error *err);
 
+/*
+ * The user with a key of his own for the platform, or the owner of a private one, of whom `is_his`
+ * is true; *user, in `arena`, is empty if there is none. Reads all of them, in pages: not for a
+ * request's way.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_key_owner(struct lm_manager *manager, int64_t platform_id,
+                                           bool (*is_his)(void *context, struct lb_str user),
+                                           void *context, struct lb_arena *arena,
+                                           struct lb_str *user, struct llmgr_error *err);
+
 /* 1 to LK_WEIGHT_MAX; a label of 1 to LK_ACCOUNT_MAX bytes of UTF-8, or none. ERR_INVALID. */
 LLMGR_MUST_CHECK llmgr_status lm_rule_pool_key(int64_t weight, struct lb_str account,
                                                struct llmgr_error *err);

@@ -164,12 +164,21 @@ static void take_candidate(struct lr_choice *choice, const struct lm_platform *p
     choice->reason = reason;
 }
 
+/* The first of them all, if there is one. */
+static const struct lm_model *models_of(const struct lr_scene *scene,
+                                        const struct lm_platform *platform)
+{
+    uint32_t unused;
+
+    return (platform->is_sys ? lm_catalogue_models(scene->catalogue, &unused)
+                             : lr_profile_models(scene->profile)) +
+           platform->first_model;
+}
+
 const struct lm_model *lr_first_model(const struct lr_scene *scene,
                                       const struct lm_platform *platform)
 {
-    uint32_t unused;
-    const struct lm_model *model =
-        lm_catalogue_models(scene->catalogue, &unused) + platform->first_model;
+    const struct lm_model *model = models_of(scene, platform);
 
     for (uint32_t i = 0; i < platform->model_count; i++, model++) {
         if (model->kind == LLMGR_MODEL_CHAT || model->kind == LLMGR_MODEL_UNKNOWN)
@@ -423,15 +432,12 @@ void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_c
     const struct lm_platform *platform = lr_platform_seen(scene, id), *at;
     const struct lm_model *model = NULL;
     const struct lm_route *route;
-    uint32_t unused;
 
     *choice = (struct lr_choice){.platform = NULL};
     if (platform == NULL)
         return;
     if (platform->model_count > 0)
-        model = (platform->is_sys ? lm_catalogue_models(scene->catalogue, &unused)
-                                  : lr_profile_models(scene->profile)) +
-                platform->first_model;
+        model = models_of(scene, platform);
     if (selection != NULL && selection->platform_id == id)
         (void)lr_look_up_selection(scene, selection, &at, &model, &route);
     take_candidate(choice, platform, model, lr_choose_key(scene, platform), LR_REASON_SELECTED);

@@ -150,30 +150,51 @@ llmgr_status lr_resolve_system(struct lm_manager *manager, struct lb_str platfor
     return status;
 }
 
-llmgr_status lr_resolve_platform(struct lm_manager *manager, struct lb_str user,
-                                 int64_t platform_id, struct lb_arena *arena,
-                                 struct lr_target *target, struct llmgr_error *err)
+static llmgr_status resolve_platform(struct lm_manager *manager, struct lr_request *request,
+                                     bool chats, struct lb_arena *arena, struct lr_target *target,
+                                     struct llmgr_error *err)
 {
-    struct lr_request request = {.user = lm_effective_user(manager, user)};
     struct lr_choice choice = {.reason = LR_REASON_SELECTED};
     struct lr_question question;
 
-    llmgr_status status = lr_question_begin(manager, user, &question, err);
+    llmgr_status status = lr_question_begin(manager, request->user, &question, err);
     if (status != LLMGR_OK)
         return status;
-    choice.platform = lr_platform_seen(&question.scene, platform_id);
+    choice.platform = lr_platform_seen(&question.scene, request->platform_id);
     if (choice.platform == NULL) {
         status = lb_fail(err, LLMGR_ERR_NOT_FOUND,
                          lm_options(manager)->for_callers
                              ? N_("there is no platform %lld: see GET /api/platforms")
                              : N_("there is no platform %lld: see `llmgr platform list`"),
-                         (long long)platform_id);
+                         (long long)request->platform_id);
     } else {
         choice.key = lr_choose_key(&question.scene, choice.platform);
-        status = lr_choice_answer(&question.scene, &request, &choice, arena, target, err);
+        if (chats)
+            choice.model = lr_first_model(&question.scene, choice.platform);
+        status = lr_choice_answer(&question.scene, request, &choice, arena, target, err);
     }
     lr_question_end(&question);
     return status;
+}
+
+llmgr_status lr_resolve_platform(struct lm_manager *manager, struct lb_str user,
+                                 int64_t platform_id, struct lb_arena *arena,
+                                 struct lr_target *target, struct llmgr_error *err)
+{
+    struct lr_request request = {.user = lm_effective_user(manager, user),
+                                 .platform_id = platform_id};
+
+    return resolve_platform(manager, &request, false, arena, target, err);
+}
+
+llmgr_status lr_resolve_chat(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+                             const struct lr_key_chooser *chooser, struct lb_arena *arena,
+                             struct lr_target *target, struct llmgr_error *err)
+{
+    struct lr_request request = {
+        .user = lm_effective_user(manager, user), .platform_id = platform_id, .chooser = chooser};
+
+    return resolve_platform(manager, &request, true, arena, target, err);
 }
 
 llmgr_status lr_profile_load(struct lm_manager *manager, struct lb_str user,

@@ -160,6 +160,17 @@ LLMGR_MUST_CHECK llmgr_status lr_resolve_platform(struct lm_manager *manager, st
                                                   struct lr_target *target,
                                                   struct llmgr_error *err);
 
+/*
+ * The same with its first model that chats, and of the keys the one that `chooser` takes (NULL: the
+ * first): whoever asks a platform for its own sake asks so. Without such a model the target has
+ * none.
+ */
+LLMGR_MUST_CHECK llmgr_status lr_resolve_chat(struct lm_manager *manager, struct lb_str user,
+                                              int64_t platform_id,
+                                              const struct lr_key_chooser *chooser,
+                                              struct lb_arena *arena, struct lr_target *target,
+                                              struct llmgr_error *err);
+
 /* Opens the key for the moment the request head is written; wipe it with lv_secret_clear. */
 LLMGR_MUST_CHECK llmgr_status lr_target_open_key(const struct lm_manager *manager,
                                                  const struct lr_target *target,

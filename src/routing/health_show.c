@@ -144,7 +144,7 @@ enum lo_probed lo_probe_judge(enum lo_scope scope, const struct lo_verdict *verd
         return LO_PROBED_ILL;
     if (is_refused && scope == LO_SCOPE_KEY)
         return LO_PROBED_ILL;
-    if (is_refused || verdict->cool == LO_COOL_COUNT || verdict->fault == LO_FAULT_OWN ||
+    if (is_refused || verdict->http_status == 0 || verdict->cool == LO_COOL_COUNT ||
         verdict->reason == LO_REASON_PROXY)
         return LO_PROBED_UNSAID;
     return LO_PROBED_WELL;

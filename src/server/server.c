@@ -24,6 +24,7 @@
 #include "routing/budget.h"
 #include "routing/health.h"
 #include "server/keeper.h"
+#include "server/prober.h"
 #include "server/sockets.h"
 
 enum {
@@ -39,6 +40,7 @@ struct le_server {
     struct lg_shared shared; /* what the workers see of it */
     struct lg_drain drain;
     struct le_keeper keeper;
+    struct le_prober prober;
     size_t threads; /* that were started */
     char *tls_cert;
     char *tls_key;
@@ -95,12 +97,14 @@ static llmgr_status fill_shared(struct le_server *server, struct llmgr *manager,
     struct lg_shared *shared = &server->shared;
     unsigned workers = count_workers(options->workers);
     unsigned accepted_max = options->connections_max;
+    const struct lo_health_options health = {.probes_itself = true,
+                                             .hard_ms = options->probe_after_ms};
 
     *shared = (struct lg_shared){
         .manager = manager,
         .gauge = lb_gauge_new(server->host),
         .addresses = lb_gauge_new(server->host),
-        .health = lo_health_new(server->host, &(struct lo_health_options){0}),
+        .health = lo_health_new(server->host, &health),
         .budget = lo_budget_new(server->host, 0),
         .bodies = ln_share_new(server->host, options->settings.bodies_max),
         .looks = ln_share_new(server->host, lg_body_looks(uv_available_parallelism())),
@@ -110,6 +114,7 @@ static llmgr_status fill_shared(struct le_server *server, struct llmgr *manager,
         .need_token = options->need_token,
         .started_ms = lb_now_ms(server->host),
         .drain = &server->drain,
+        .probes = &server->prober.done,
         .worker_count = workers,
         .worker_ended = worker_ended,
         .server = server,
@@ -201,6 +206,8 @@ static llmgr_status start_threads(struct le_server *server, struct llmgr_error *
         return status;
     atomic_store(&server->running, server->shared.worker_count);
     status = le_keeper_start(&server->keeper, err);
+    if (status == LLMGR_OK)
+        status = le_prober_start(&server->prober, err);
     if (status != LLMGR_OK)
         return status;
     for (size_t i = 0; i < server->shared.worker_count; i++) {
@@ -248,6 +255,7 @@ llmgr_status le_server_start(struct llmgr *manager, const struct le_server_optio
     server->ended_context = options->ended_context;
     lb_buf_init(&server->places, server->host, LE_PLACES_MAX);
     le_keeper_init(&server->keeper, &server->shared);
+    le_prober_init(&server->prober, &server->shared);
     llmgr_status status = fill_shared(server, manager, options, err);
     if (status == LLMGR_OK)
         status = open_all(server, options, err);
@@ -314,6 +322,7 @@ void le_server_free(struct le_server *server)
         le_server_drain(server, 0);
     for (size_t i = 0; i < server->threads; i++)
         uv_thread_join(&server->shared.workers[i]->thread);
+    le_prober_end(&server->prober);
     le_keeper_end(&server->keeper);
     for (size_t i = 0; i < server->shared.worker_count; i++)
         lg_worker_free(server->shared.workers[i]);

@@ -4,6 +4,7 @@
  *
  *   main thread (signals) --> le_server_reload / _drain / _stop --> posts --> each worker's loop
  *   keeper thread (keeper.h): no worker ever asks the database whether something changed
+ *   prober thread (prober.h): no user's request finds out whether a refused key is well again
  *   worker threads: one loop each, nothing shared but what stands in shared.h
  *
  * Signals are the program's business; the server only has functions to call.
@@ -36,6 +37,7 @@ struct le_server_options {
     struct lg_settings settings;
     const char *access_log;               /* a file, "-" or "off"; NULL: off */
     const char *journal_dir;              /* of the usage ledger; NULL: beside the database */
+    int64_t probe_after_ms;               /* a refused key rests so long; 0: LO_HARD_MS */
     int64_t journal_max;                  /* bytes of all its files; 0: the ledger's default */
     const char *state_home;               /* where that is for a database without a file */
     const struct lp_config_hooks *config; /* outlives the server; NULL: there is no file */

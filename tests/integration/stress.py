@@ -421,9 +421,9 @@ async def crowd(jobs, width=48):
 COLUMNS = ('request_id', 'attempt', 'end_state', 'provenance', 'user_id')
 
 
-def ledger(llmgr):
+def ledger(llmgr, columns=COLUMNS):
     """All rows of llm_usage as dicts, straight from the database."""
-    select = f'SELECT {", ".join(COLUMNS)} FROM llm_usage ORDER BY id'
+    select = f'SELECT {", ".join(columns)} FROM llm_usage ORDER BY id'
     if llmgr.kind == 'sqlite':
         with sqlite3.connect(llmgr.url.removeprefix('sqlite:'), timeout=PATIENCE_S) as database:
             found = database.execute(select).fetchall()
@@ -431,7 +431,7 @@ def ledger(llmgr):
         out = subprocess.run(['psql', '-qXAt', '-F', '|', '-c', select, llmgr.url], check=True,
                              capture_output=True, text=True, timeout=PATIENCE_S).stdout
         found = [line.split('|') for line in out.splitlines()]
-    return [dict(zip(COLUMNS, row)) for row in found]
+    return [dict(zip(columns, row)) for row in found]
 
 
 async def settled(llmgr, count, most=None):

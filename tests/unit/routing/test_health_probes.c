@@ -121,7 +121,7 @@ static void an_end_says_of_a_key_what_it_can(void **state)
         assert_int_equal(lo_probe_judge(LO_SCOPE_ACCOUNT, &verdict), ENDS[i].of_account);
     }
     static const llmgr_status NO_ANSWERS[] = {LLMGR_ERR_UNREACHABLE, LLMGR_ERR_TIMEOUT,
-                                              LLMGR_ERR_PROTOCOL, LLMGR_ERR_VAULT};
+                                              LLMGR_ERR_INVALID, LLMGR_ERR_VAULT};
     for (size_t i = 0; i < sizeof NO_ANSWERS / sizeof NO_ANSWERS[0]; i++) {
         const struct lo_outcome outcome = {.host = &host, .ended = NO_ANSWERS[i], .attempt = 1};
         const struct lo_verdict verdict = lo_judge(&outcome);

@@ -6,7 +6,7 @@ export PYTHON := $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || ec
 BUILD ?= build
 PREFIX ?= /usr/local
 
-.PHONY: help run test test-deep mutants interop coverage bench check format tidy pot install clean build
+.PHONY: help run test test-deep mutants interop coverage bench guard check format tidy pot install clean build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,9 @@ test-deep: ## sanitizers, faults, valgrind, clang, interop, kills, fuzzers, with
 
 bench: ## the benchmarks, with the machine and versions they ran on
 	@tools/deps test bench && tools/build $(BUILD)-release --buildtype=release && tools/bench $(BUILD)-release
+
+guard: ## what a request costs in instructions, held against bench/guard.toml
+	@tools/deps test deep && DEEP_PARTS=guard tools/test-deep
 
 check: ## format, include table, banned calls, circles, contexts: seconds
 	@tools/deps test && tools/check-format && tools/check-includes && tools/check-banned && \

@@ -62,7 +62,7 @@ static bool is_closed(struct lb_str path)
 
 static bool fits(struct lb_str pattern, struct lb_str path, struct lb_str *id)
 {
-    struct lb_str wanted, segment;
+    struct lb_str wanted = {0}, segment = {0};
     bool more, there;
 
     *id = lb_str(NULL, 0);

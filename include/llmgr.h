@@ -480,7 +480,8 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_keys(struct llmgr *manage
 /*
  * Stores one more key of the user's, behind the others. `weight` 1-1000 (0: 1); `account` 1-60
  * bytes, NULL or "": none. *position (NULL: not wanted) receives its place. Errors: ERR_NOT_FOUND;
- * ERR_CONFLICT (this very key is there already); ERR_TOO_LARGE at 200 keys; ERR_INVALID.
+ * ERR_CONFLICT (this very key is there already); ERR_TOO_LARGE at 200 keys, or 1000 for all
+ * platforms; ERR_INVALID.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_add_key(
     struct llmgr *manager, const char *user, int64_t platform_id, const char *api_key,

@@ -332,13 +332,26 @@ static llmgr_status take_base_url(const struct reader *r, const struct lc_node *
     return lc_judge_base_url(r->file->name, node, r->err);
 }
 
+static llmgr_status take_api_key(const struct reader *r, const struct lc_node *node,
+                                 struct lc_platform *platform)
+{
+    const char *text;
+
+    llmgr_status status = take_filled(r, node, LC_API_KEY_MAX, &text);
+    if (status != LLMGR_OK || text == NULL)
+        return status;
+    return lc_file_take_key(r->file, node, text, platform, r->err);
+}
+
 static llmgr_status take_member(const struct reader *r, const struct lc_node *member,
                                 struct lc_platform *platform)
 {
     if (lb_str_eq_c(member->name, "base_url"))
         return take_base_url(r, member, platform);
     if (lb_str_eq_c(member->name, "api_key"))
-        return take_filled(r, member, LC_API_KEY_MAX, &platform->api_key);
+        return take_api_key(r, member, platform);
+    if (lb_str_eq_c(member->name, "api_keys") && !r->legacy)
+        return lc_file_take_keys(r->file, member, platform, r->err);
     if (lb_str_eq_c(member->name, "models"))
         return take_models(r, member, platform);
     if (lb_str_eq_c(member->name, "protocol"))

@@ -33,6 +33,7 @@ enum {
     LC_MODEL_NAME_MAX = 120,      /* bytes, as llmgr_model_add */
     LC_BASE_URL_MAX = 2048,       /* bytes */
     LC_API_KEY_MAX = 4096,        /* bytes */
+    LC_KEYS_MAX = 200,            /* of one platform, as llmgr_platform_add_key */
     LC_EXTRA_BODY_MAX = 64 << 10, /* bytes of JSON */
     LC_NATIVE_PATHS_MAX = 4096,   /* bytes of all of a platform's */
     LC_HEADERS_MAX = 2048         /* likewise */
@@ -53,14 +54,22 @@ struct lc_header {
     const char *value; /* placeholders not yet filled in; may be secret */
 };
 
+/* One of the server's keys. */
+struct lc_key {
+    const char *text;    /* placeholders not yet filled in; secret if it is a literal */
+    const char *account; /* label of the account at the vendor; NULL: none */
+    int64_t weight;      /* the manager's rules judge it */
+};
+
 struct lc_platform {
     const char *name;
     const char *base_url;     /* placeholders not yet filled in: lc_substitute */
-    const char *api_key;      /* likewise; NULL: none. Secret if it is a literal */
     const char *protocol;     /* "openai" if the file does not say */
     const char *native_paths; /* "POST /a, GET /b/{id}"; NULL: none. */
     const char *headers;      /* "user-agent, x-title"; NULL: none */
-    struct lc_header *fixed;  /* header fields that it gets with every request */
+    struct lc_key *keys;      /* in order */
+    size_t key_count;
+    struct lc_header *fixed; /* header fields that it gets with every request */
     size_t fixed_count;
     struct lc_model *models;
     size_t model_count;
@@ -134,6 +143,15 @@ LLMGR_MUST_CHECK llmgr_status lc_file_parse_legacy(const struct lb_host *host, c
 void lc_file_free(struct lc_file *file); /* wipes; NULL is fine */
 
 struct lc_node;
+/*
+ * A platform's `api_key`, of which `text` was taken, and its `api_keys`: one of them. file_keys.c.
+ */
+LLMGR_MUST_CHECK llmgr_status lc_file_take_key(struct lc_file *file, const struct lc_node *node,
+                                               const char *text, struct lc_platform *platform,
+                                               struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lc_file_take_keys(struct lc_file *file, const struct lc_node *node,
+                                                struct lc_platform *platform,
+                                                struct llmgr_error *err);
 /* A platform's `headers`; file_headers.c. */
 LLMGR_MUST_CHECK llmgr_status lc_file_take_headers(struct lc_file *file, const struct lc_node *node,
                                                    struct lc_platform *platform,

@@ -57,8 +57,8 @@ llmgr_status lc_judge_plain(const char *file, const struct lc_node *node, struct
     if (!is_variable(node))
         return LLMGR_OK;
     return lb_fail(err, LLMGR_ERR_CONFIG,
-                   N_("%s:%u:%u: '%s' holds a variable; they are filled in in base_url and api_key "
-                      "only"),
+                   N_("%s:%u:%u: '%s' holds a variable; they are filled in in base_url, api_key, "
+                      "api_keys and headers only"),
                    file, node->line, node->column, lc_shown(node->name, shown));
 }
 

@@ -131,6 +131,16 @@ static llmgr_status look_for_empty(struct looking *looking, const char *text,
     return status;
 }
 
+static llmgr_status look_for_empty_keys(struct looking *looking, struct llmgr_error *err)
+{
+    const struct lc_platform *platform = looking->platform;
+    llmgr_status status = LLMGR_OK;
+
+    for (size_t i = 0; i < platform->key_count && status == LLMGR_OK; i++)
+        status = look_for_empty(looking, platform->keys[i].text, err);
+    return status;
+}
+
 static llmgr_status gather_warnings(struct llmgr_config *config, struct llmgr_error *err)
 {
     const struct lc_file *file = config->file;
@@ -142,7 +152,7 @@ static llmgr_status gather_warnings(struct llmgr_config *config, struct llmgr_er
         struct looking looking = {config, &file->platforms[i]};
         status = look_for_empty(&looking, file->platforms[i].base_url, err);
         if (status == LLMGR_OK)
-            status = look_for_empty(&looking, file->platforms[i].api_key, err);
+            status = look_for_empty_keys(&looking, err);
     }
     if (status == LLMGR_OK && config->warnings.failed == LLMGR_ERR_NO_MEMORY)
         status = lb_fail_memory(err);

@@ -108,6 +108,29 @@ static llmgr_status fill_models(const struct filling *filling, const struct lc_p
     return LLMGR_OK;
 }
 
+static llmgr_status fill_keys(const struct filling *filling, const struct lc_platform *from,
+                              struct lm_default_platform *to, struct llmgr_error *err)
+{
+    struct lc_pool *pool = &filling->defaults->pool;
+    llmgr_status status = LLMGR_OK;
+
+    to->keys = lc_pool_alloc(pool, from->key_count + 1, sizeof *to->keys);
+    if (to->keys == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < from->key_count && status == LLMGR_OK; i++) {
+        const struct lc_key *key = &from->keys[i];
+        struct lm_default_key *filled = &to->keys[to->key_count++];
+        *filled =
+            (struct lm_default_key){.account = copy(pool, key->account), .weight = key->weight};
+        if (lost(key->account, filled->account))
+            return lb_fail_memory(err);
+        status = fill(filling, key->text, &filled->value, err);
+        if (status == LLMGR_OK)
+            status = name_variables(filling, key->text, &filled->env, err);
+    }
+    return status;
+}
+
 static llmgr_status fill_headers(const struct filling *filling, const struct lc_platform *from,
                                  struct lm_default_platform *to, struct llmgr_error *err)
 {
@@ -144,9 +167,7 @@ static llmgr_status fill_platform(const struct filling *filling, const struct lc
         return lb_fail_memory(err);
     llmgr_status status = fill(filling, from->base_url, &to->base_url, err);
     if (status == LLMGR_OK)
-        status = fill(filling, from->api_key, &to->api_key, err);
-    if (status == LLMGR_OK)
-        status = name_variables(filling, from->api_key, &to->key_env, err);
+        status = fill_keys(filling, from, to, err);
     if (status == LLMGR_OK)
         status = fill_headers(filling, from, to, err);
     if (status == LLMGR_OK)

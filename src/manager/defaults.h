@@ -26,16 +26,24 @@ struct lm_default_header {
     const char *env;   /* variables the value comes from, ", " between; NULL: none */
 };
 
+/* One of the server's keys. */
+struct lm_default_key {
+    const char *value;   /* secret; NULL: a variable in it is missing */
+    const char *env;     /* variables it comes from, ", " between; NULL: none */
+    const char *account; /* label; NULL: none */
+    int64_t weight;
+};
+
 struct lm_default_platform {
     const char *name;
     const char *base_url; /* NULL: a variable in it is missing */
     const char *protocol;
-    const char *api_key;      /* secret; NULL: none, or its variable is missing */
     const char *native_paths; /* "POST /a, GET /b/{id}"; NULL: none */
     const char *headers;      /* "user-agent, x-title"; NULL: none */
     struct lm_default_header *fixed;
     size_t fixed_count;
-    const char *key_env; /* variables the key comes from, ", " between; NULL: none */
+    struct lm_default_key *keys; /* in order */
+    size_t key_count;
     struct lm_default_model *models;
     size_t model_count;
     unsigned line;

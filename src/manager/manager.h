@@ -33,7 +33,8 @@ enum {
     LM_MODELS_PER_PLATFORM = 1000,
     LM_ALIAS_TARGET_MAX = LM_PLATFORM_NAME_MAX + 1 + LM_MODEL_NAME_MAX, /* bytes */
     LM_SLOTS_PER_USER = 32,
-    LM_ALIASES_PER_USER = 100
+    LM_ALIASES_PER_USER = 100,
+    LM_KEYS_PER_USER = 1000 /* for all platforms */
 };
 
 struct lm_options {

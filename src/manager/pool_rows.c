@@ -21,7 +21,25 @@ static bool keep_text(struct lb_arena *arena, struct lb_str from, struct lb_str 
 struct reading {
     struct lm_pool *pool;
     struct lb_arena *arena;
+    bool has_rows; /* of llm_platform_keys */
 };
+
+/*
+ * The variables in a server's platform are those of all its keys. Only a lone one has them for its
+ * own; the others' stand in their rows, and if none can be used that is all there is.
+ */
+static void find_row(struct reading *reading)
+{
+    struct lm_pool *pool = reading->pool;
+
+    if (reading->has_rows)
+        return;
+    reading->has_rows = true;
+    if (pool->count != 0)
+        pool->items[0].key_env = (struct lb_str){0};
+    if (pool->count != 0 && pool->items[0].record.size == 0)
+        pool->count = 0;
+}
 
 static bool read_item(const struct ls_rows *row, struct lb_arena *arena, struct lm_pool_item *item)
 {
@@ -35,10 +53,12 @@ static bool read_item(const struct ls_rows *row, struct lb_arena *arena, struct 
 /* 0: the first key; 1: what is said about it; above: the others. */
 static llmgr_status take_item(const struct ls_rows *row, void *context, struct llmgr_error *err)
 {
-    const struct reading *reading = context;
+    struct reading *reading = context;
     struct lm_pool *pool = reading->pool;
     struct lm_pool_item item;
 
+    if (ls_column_int(row, 0) != 0)
+        find_row(reading);
     if (pool->count == LK_POOL_MAX)
         return LLMGR_OK;
     if (!read_item(row, reading->arena, &item))
@@ -64,7 +84,7 @@ static llmgr_status take_item(const struct ls_rows *row, void *context, struct l
 llmgr_status lm_pool_read(struct lm_pool *pool, struct ls_tx *tx, struct lb_arena *arena,
                           struct llmgr_error *err)
 {
-    struct reading reading = {pool, arena};
+    struct reading reading = {.pool = pool, .arena = arena};
 
     pool->count = 0;
     return ls_each(tx, LS_POOL_READ, LS_ARGS(WHOSE(&pool->place)), take_item, &reading, err);
@@ -133,8 +153,7 @@ static bool leads(const struct lm_pool *pool, struct ls_tx *tx, const struct lm_
     return opens;
 }
 
-/* False: none can stand first. */
-static bool move_leader(struct lm_pool *pool, struct ls_tx *tx)
+bool lm_pool_lead(struct lm_pool *pool, struct ls_tx *tx)
 {
     size_t at = 0;
 
@@ -186,19 +205,23 @@ static llmgr_status add_row(const struct lm_pool *pool, struct ls_tx *tx,
                    NULL, err);
 }
 
-/* `position` 0: its record goes to the column of its own, its row only says what is said of it. */
+/*
+ * `position` 0: its record goes to the column of its own, its row only says what is said of it. A
+ * lone key's variable is in the row of the platform.
+ */
 static llmgr_status write_item(const struct lm_pool *pool, struct ls_tx *tx, size_t at,
                                size_t position, struct llmgr_error *err)
 {
     const struct lm_pool_item *item = &pool->items[at];
-    const bool says = item->weight != 1 || item->account.size != 0 || item->key_env.size != 0;
+    const bool says = item->weight != 1 || item->account.size != 0 ||
+                      (item->key_env.size != 0 && pool->count > 1);
     struct lb_buf record;
 
     lb_buf_init(&record, lm_host(pool->manager), LV_RECORD_MAX);
     llmgr_status status = make_record(pool, tx, item, position != 0, &record, err);
     if (status == LLMGR_OK && position == 0)
         status = set_first(&pool->place, tx, lb_buf_str(&record), err);
-    if (status == LLMGR_OK && (position != 0 || says))
+    if (status == LLMGR_OK && (says || (position != 0 && record.size != 0)))
         status = add_row(pool, tx, item, position,
                          position != 0 ? lb_buf_str(&record) : (struct lb_str){0}, err);
     lb_buf_free(&record);
@@ -207,7 +230,7 @@ static llmgr_status write_item(const struct lm_pool *pool, struct ls_tx *tx, siz
 
 llmgr_status lm_pool_write(struct lm_pool *pool, struct ls_tx *tx, struct llmgr_error *err)
 {
-    const size_t first = move_leader(pool, tx) ? 0 : 1;
+    const size_t first = lm_pool_lead(pool, tx) ? 0 : 1;
 
     llmgr_status status = lm_pool_clear(&pool->place, tx, err);
     for (size_t i = 0; status == LLMGR_OK && i < pool->count; i++)

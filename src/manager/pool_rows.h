@@ -37,9 +37,12 @@ LLMGR_MUST_CHECK llmgr_status lm_pool_open(const struct lm_pool *pool, struct ls
                                            const struct lm_pool_item *item, struct lv_secret *key,
                                            struct llmgr_error *err);
 /*
- * Writes all items in their order, save that the first which is usable goes to the front: the
- * release before knows no other. ERR_CONFLICT if one would have to be sealed anew and does not
- * open; ERR_DATABASE….
+ * Moves the first item that is usable to the front, for the release before knows no other. False:
+ * none is.
+ */
+bool lm_pool_lead(struct lm_pool *pool, struct ls_tx *tx);
+/* Writes all items in their order, after lm_pool_lead. ERR_CONFLICT if one would have to be sealed
+ * anew and does not open; ERR_DATABASE….
  */
 LLMGR_MUST_CHECK llmgr_status lm_pool_write(struct lm_pool *pool, struct ls_tx *tx,
                                             struct llmgr_error *err);

@@ -212,17 +212,38 @@ llmgr_status lm_pool_list(struct lm_manager *manager, struct lb_str user, int64_
 
 /* ---- Add ------------------------------------------------------------------------------------- */
 
+static llmgr_status judge_count(const struct change *change, struct ls_tx *tx,
+                                struct llmgr_error *err)
+{
+    struct ls_rows rows;
+
+    if (change->pool.count >= LK_POOL_MAX)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                       N_("there are %zu keys for this platform, which is the limit; delete one "
+                          "first"),
+                       change->pool.count);
+    llmgr_status status = ls_get(tx, LS_KEYS_OWN_COUNT, LS_ARGS(ls_text(change->user)), &rows, err);
+    if (status != LLMGR_OK)
+        return status;
+    const int64_t count = ls_column_int(&rows, 0);
+    ls_rows_end(&rows);
+    if (count >= LM_KEYS_PER_USER)
+        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                       N_("you have %lld keys for all platforms, which is the limit; delete one "
+                          "first"),
+                       (long long)count);
+    return LLMGR_OK;
+}
+
 /* One that does not open cannot be the same. */
 static llmgr_status judge_new(const struct change *change, struct ls_tx *tx,
                               struct llmgr_error *err)
 {
     const struct lm_pool *pool = &change->pool;
 
-    if (pool->count >= LK_POOL_MAX)
-        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       N_("there are %zu keys for this platform, which is the limit; delete one "
-                          "first"),
-                       pool->count);
+    llmgr_status status = judge_count(change, tx, err);
+    if (status != LLMGR_OK)
+        return status;
     for (size_t i = 0; i < pool->count; i++) {
         struct llmgr_error ignored = {0};
         struct lv_secret key;

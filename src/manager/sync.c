@@ -17,7 +17,7 @@
 #include "manager/headers.h"
 #include "manager/manager.h"
 #include "manager/rules.h"
-#include "manager/sync_plan.h"
+#include "manager/sync_keys.h"
 #include "store/store.h"
 #include "vault/vault.h"
 
@@ -80,28 +80,6 @@ static llmgr_status park_names(const struct lm_sync_plan *plan, struct ls_tx *tx
             if (entry->models[j].diff & LM_DIFF_BIT(DISPLAY_NAME))
                 status = park_name(plan, tx, LS_MODEL_SET_DISPLAY, entry->models[j].row->id, err);
     }
-    return status;
-}
-
-static llmgr_status write_key(const struct lm_sync_plan *plan, struct ls_tx *tx,
-                              const struct lm_sync_entry *entry, int64_t id,
-                              struct llmgr_error *err)
-{
-    const struct ls_value system = ls_cstr(LLMGR_SYSTEM_USER);
-    if (entry->api_key.size == 0)
-        return ls_exec(tx, LS_PLATFORM_SET_KEY, LS_ARGS(ls_int(id), system, ls_null()), NULL, err);
-    const struct lk_key_place place = {.column = LK_KEY_OF_PLATFORM,
-                                       .owner = LB_STR(LLMGR_SYSTEM_USER),
-                                       .platform_id = id,
-                                       .origin = lb_cstr(entry->origin)};
-    struct lb_buf record;
-    lb_buf_init(&record, lm_host(plan->manager), LV_RECORD_MAX);
-    llmgr_status status =
-        lk_key_seal(lm_keys(plan->manager), tx, &place, entry->api_key, &record, err);
-    if (status == LLMGR_OK)
-        status = ls_exec(tx, LS_PLATFORM_SET_KEY,
-                         LS_ARGS(ls_int(id), system, ls_blob(record.data, record.size)), NULL, err);
-    lb_buf_free(&record);
     return status;
 }
 
@@ -178,10 +156,10 @@ static llmgr_status write_entry(const struct lm_sync_plan *plan, struct ls_tx *t
     int64_t id = entry->row != NULL ? entry->row->id : 0;
     llmgr_status status = entry->row == NULL ? add_platform(tx, entry, (int64_t)at, &id, err)
                                              : change_platform(tx, entry, (int64_t)at, err);
-    bool key_differs =
-        entry->row == NULL ? entry->api_key.size > 0 : (entry->diff & LM_DIFF_BIT(API_KEY)) != 0;
-    if (status == LLMGR_OK && key_differs)
-        status = write_key(plan, tx, entry, id, err);
+    const unsigned keys = LM_DIFF_BIT(API_KEY) | LM_DIFF_BIT(API_KEYS);
+    bool keys_differ = entry->row == NULL ? entry->key_count > 0 : (entry->diff & keys) != 0;
+    if (status == LLMGR_OK && keys_differ)
+        status = lm_sync_keys_write(plan, tx, entry, id, err);
     bool headers_differ = entry->row == NULL ? entry->fixed_headers.size > 0
                                              : (entry->diff & LM_DIFF_BIT(HEADERS)) != 0;
     if (status == LLMGR_OK && headers_differ)
@@ -359,6 +337,11 @@ static void warn_missing(const struct lm_sync_plan *plan)
 {
     for (size_t i = 0; i < plan->entry_count; i++) {
         const struct lm_sync_entry *entry = &plan->entries[i];
+        if (entry->missing_keys.size > 0)
+            lb_warn(lm_host(plan->manager),
+                    "platform '%.*s': keys are left out until these variables are set: %.*s",
+                    (int)entry->name.size, entry->name.p, (int)entry->missing_keys.size,
+                    entry->missing_keys.p);
         if (entry->missing_headers.size > 0)
             lb_warn(lm_host(plan->manager),
                     "platform '%.*s': header fields are left out until these variables are set: "

@@ -8,12 +8,10 @@
 #include "base/error.h"
 #include "base/map.h"
 #include "config/fixed_headers.h"
-#include "config/placeholder.h"
-#include "keys/key_text.h"
 #include "manager/aliases.h"
 #include "manager/headers.h"
 #include "manager/rules.h"
-#include "manager/sync_plan.h"
+#include "manager/sync_keys.h"
 #include "net/policy.h"
 
 enum { NORMAL_URL_MAX = 2 * LH_URL_MAX };
@@ -36,7 +34,7 @@ static llmgr_status fail_at(const struct checking *checking, unsigned line, cons
                    name, inner->message);
 }
 
-/* ---- Address and key ------------------------------------------------------------------------- */
+/* ---- Address --------------------------------------------------------------------------------- */
 
 static llmgr_status judge_url(const struct checking *checking, struct lm_sync_entry *entry,
                               struct llmgr_error *err)
@@ -61,19 +59,6 @@ static llmgr_status judge_url(const struct checking *checking, struct lm_sync_en
     bool failed = normal.failed != LLMGR_OK || entry->normal.p == NULL;
     lb_buf_free(&normal);
     return failed ? lb_fail_memory(err) : LLMGR_OK;
-}
-
-/* Without an address there is nothing a key could be bound to. */
-static llmgr_status judge_key(struct lm_sync_entry *entry, struct lb_str key,
-                              struct llmgr_error *err)
-{
-    key = lk_trim_key(key);
-    if (key.size == 0 || entry->base_url.size == 0 || lc_is_placeholder(key))
-        return LLMGR_OK;
-    llmgr_status status = lk_rule_key(key, err);
-    if (status == LLMGR_OK)
-        entry->api_key = key;
-    return status;
 }
 
 /* ---- Header fields ----------------------------------------------------------------------------
@@ -216,7 +201,6 @@ static llmgr_status take_platform(const struct checking *checking,
     *to = (struct lm_sync_entry){.name = lb_cstr(from->name),
                                  .base_url = lb_cstr(from->base_url),
                                  .protocol = lb_cstr(from->protocol),
-                                 .key_env = lb_cstr(from->key_env),
                                  .native_paths = lb_cstr(from->native_paths),
                                  .headers = lb_cstr(from->headers),
                                  .line = from->line};
@@ -224,7 +208,7 @@ static llmgr_status take_platform(const struct checking *checking,
     if (status == LLMGR_OK && to->base_url.size > 0)
         status = judge_url(checking, to, &inner);
     if (status == LLMGR_OK)
-        status = judge_key(to, lb_cstr(from->api_key), &inner);
+        status = lm_sync_keys_judge(checking->host, checking->arena, from, to, &inner);
     if (status == LLMGR_OK)
         status = judge_headers(checking, from, to, &inner);
     if (status != LLMGR_OK)
@@ -367,6 +351,23 @@ static void digest_route(crypto_generichash_state *state, const struct lm_route_
     }
 }
 
+/* No key. Of a platform with one, of which nothing is said, the digest is what it was without. */
+static void digest_keys(crypto_generichash_state *state, const struct lm_sync_entry *entry)
+{
+    const struct lm_pool_item *first = entry->keys;
+
+    if (entry->key_count == 0 ||
+        (entry->key_count == 1 && first->weight == 1 && first->account.size == 0))
+        return;
+    digest_text(state, LB_STR("keys"));
+    digest_number(state, entry->key_count);
+    for (size_t i = 0; i < entry->key_count; i++) {
+        digest_text(state, entry->keys[i].key_env);
+        digest_text(state, entry->keys[i].account);
+        digest_number(state, entry->keys[i].weight);
+    }
+}
+
 /* Names alone. A platform without has the digest that it had before there were any. */
 static void digest_fixed(crypto_generichash_state *state, const struct lm_sync_entry *entry)
 {
@@ -388,6 +389,7 @@ static void make_digest(struct lm_sync_plan *plan)
         digest_text(&state, entry->native_paths);
         digest_text(&state, entry->headers);
         digest_fixed(&state, entry);
+        digest_keys(&state, entry);
         digest_number(&state, entry->model_count);
         for (size_t j = 0; j < entry->model_count; j++) {
             digest_text(&state, entry->models[j].display_name);

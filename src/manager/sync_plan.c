@@ -17,6 +17,7 @@
 #include "manager/aliases.h"
 #include "manager/manager.h"
 #include "manager/rules.h"
+#include "manager/sync_keys.h"
 #include "store/store.h"
 #include "vault/secret.h"
 
@@ -66,18 +67,17 @@ static bool add_row(struct lm_sync_plan *plan, struct lb_arena *arena, const str
         return false;
     struct lm_sync_row *row = &plan->rows[plan->row_count];
     *row = (struct lm_sync_row){
-        .id = ls_column_int(rows, 0), .position = ls_column_int(rows, 5), .rank = plan->row_count};
+        .id = ls_column_int(rows, 0), .position = ls_column_int(rows, 4), .rank = plan->row_count};
     plan->row_count++;
     return keep_text(arena, ls_column_text(rows, 1), &row->name) &&
            keep_text(arena, ls_column_text(rows, 2), &row->base_url) &&
-           keep_text(arena, ls_column_blob(rows, 3), &row->record) &&
-           keep_text(arena, ls_column_text(rows, 4), &row->protocol) &&
-           keep_text(arena, ls_column_text(rows, 6), &row->key_env) &&
-           keep_text(arena, ls_column_text(rows, 7), &row->native_paths) &&
-           keep_text(arena, ls_column_text(rows, 8), &row->headers) &&
-           keep_text(arena, ls_column_text(rows, 9), &row->fixed_headers) &&
-           keep_text(arena, ls_column_text(rows, 10), &row->missing_headers) &&
-           keep_text(arena, ls_column_blob(rows, 11), &row->header_values) &&
+           keep_text(arena, ls_column_text(rows, 3), &row->protocol) &&
+           keep_text(arena, ls_column_text(rows, 5), &row->key_env) &&
+           keep_text(arena, ls_column_text(rows, 6), &row->native_paths) &&
+           keep_text(arena, ls_column_text(rows, 7), &row->headers) &&
+           keep_text(arena, ls_column_text(rows, 8), &row->fixed_headers) &&
+           keep_text(arena, ls_column_text(rows, 9), &row->missing_headers) &&
+           keep_text(arena, ls_column_blob(rows, 10), &row->header_values) &&
            keep_normal(plan, arena, row);
 }
 
@@ -233,12 +233,10 @@ static llmgr_status match_models(const struct lm_sync_plan *plan, struct lm_sync
 
 /* ---- What differs ---------------------------------------------------------------------------- */
 
-/* Does `wanted` differ from the sealed record? At the new address: after a move it does not open.
- */
-static llmgr_status compare_sealed(const struct lm_sync_plan *plan, struct ls_tx *tx,
-                                   const struct lm_sync_entry *entry, enum lk_key_column column,
-                                   struct lb_str wanted, struct lb_str record, bool *differs,
-                                   struct llmgr_error *err)
+llmgr_status lm_sync_compare_sealed(const struct lm_sync_plan *plan, struct ls_tx *tx,
+                                    const struct lm_sync_entry *entry, enum lk_key_column column,
+                                    struct lb_str wanted, struct lb_str record, bool *differs,
+                                    struct llmgr_error *err)
 {
     if (wanted.size == 0 || record.size == 0) {
         *differs = wanted.size != record.size;
@@ -264,14 +262,6 @@ static llmgr_status compare_sealed(const struct lm_sync_plan *plan, struct ls_tx
     return status;
 }
 
-static llmgr_status compare_key(const struct lm_sync_plan *plan, struct ls_tx *tx,
-                                const struct lm_sync_entry *entry, bool *differs,
-                                struct llmgr_error *err)
-{
-    return compare_sealed(plan, tx, entry, LK_KEY_OF_PLATFORM, entry->api_key, entry->row->record,
-                          differs, err);
-}
-
 static llmgr_status compare_values(const struct lm_sync_plan *plan, struct ls_tx *tx,
                                    const struct lm_sync_entry *entry, bool *differs,
                                    struct llmgr_error *err)
@@ -281,8 +271,8 @@ static llmgr_status compare_values(const struct lm_sync_plan *plan, struct ls_tx
     lb_buf_init_secret(&lines, lm_host(plan->manager), LC_FIXED_SIZE_MAX);
     llmgr_status status = lm_sync_header_lines(entry, &lines, err);
     if (status == LLMGR_OK)
-        status = compare_sealed(plan, tx, entry, LK_KEY_OF_HEADERS, lb_buf_str(&lines),
-                                entry->row->header_values, differs, err);
+        status = lm_sync_compare_sealed(plan, tx, entry, LK_KEY_OF_HEADERS, lb_buf_str(&lines),
+                                        entry->row->header_values, differs, err);
     lb_buf_free(&lines);
     return status;
 }
@@ -309,17 +299,18 @@ static void compare_models(struct lm_sync_entry *entry)
 
 static llmgr_status compare_platform(const struct lm_sync_plan *plan, struct ls_tx *tx,
                                      struct lm_sync_entry *entry, size_t at, size_t *last,
-                                     struct llmgr_error *err)
+                                     struct lb_arena *arena, struct llmgr_error *err)
 {
     const struct lm_sync_row *row = entry->row;
-    bool key_differs = false, values_differ = false;
-    llmgr_status status = compare_key(plan, tx, entry, &key_differs, err);
+    unsigned key_diff = 0;
+    bool values_differ = false;
+    llmgr_status status = lm_sync_keys_compare(plan, tx, entry, arena, &key_diff, err);
     if (status == LLMGR_OK)
         status = compare_values(plan, tx, entry, &values_differ, err);
     if (status != LLMGR_OK)
         return status;
     entry->diff =
-        lm_bit_if(!lb_str_eq(entry->name, row->name), LM_DIFF_NAME) |
+        key_diff | lm_bit_if(!lb_str_eq(entry->name, row->name), LM_DIFF_NAME) |
         lm_bit_if(!lb_str_eq(entry->base_url, row->base_url), LM_DIFF_BASE_URL) |
         lm_bit_if(!lb_str_eq(entry->protocol, row->protocol), LM_DIFF_PROTOCOL) |
         lm_bit_if(!lb_str_eq(entry->key_env, row->key_env), LM_DIFF_KEY_ENV) |
@@ -328,7 +319,7 @@ static llmgr_status compare_platform(const struct lm_sync_plan *plan, struct ls_
                       !lb_str_eq(entry->fixed_headers, row->fixed_headers) ||
                       !lb_str_eq(entry->missing_headers, row->missing_headers) || values_differ,
                   LM_DIFF_HEADERS) |
-        lm_bit_if(key_differs, LM_DIFF_API_KEY) | lm_bit_if(row->rank < *last, LM_DIFF_POSITION);
+        lm_bit_if(row->rank < *last, LM_DIFF_POSITION);
     entry->is_shifted = row->position != (int64_t)at;
     *last = row->rank > *last ? row->rank : *last;
     compare_models(entry);
@@ -405,7 +396,7 @@ llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx, struct
             continue;
         status = match_models(plan, entry, err);
         if (status == LLMGR_OK)
-            status = compare_platform(plan, tx, entry, i, &last, err);
+            status = compare_platform(plan, tx, entry, i, &last, arena, err);
     }
     char stored[LM_SYNC_DIGEST_SIZE];
     if (status == LLMGR_OK)

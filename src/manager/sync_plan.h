@@ -7,6 +7,7 @@
 #define LM_SYNC_PLAN_H
 
 #include "http/url.h"
+#include "manager/pool_rows.h"
 #include "manager/routes.h"
 #include "manager/sync.h"
 
@@ -16,6 +17,7 @@
     XX(BASE_URL, "base_url")                                                                       \
     XX(PROTOCOL, "protocol")                                                                       \
     XX(API_KEY, "api_key")                                                                         \
+    XX(API_KEYS, "api_keys")                                                                       \
     XX(KEY_ENV, "key_env")                                                                         \
     XX(DISPLAY_NAME, "display_name")                                                               \
     XX(MODEL_NAME, "model_name")                                                                   \
@@ -71,7 +73,6 @@ struct lm_sync_row {
     int64_t id;
     struct lb_str name;
     struct lb_str base_url;
-    struct lb_str record; /* sealed server key */
     struct lb_str protocol;
     struct lb_str key_env;
     struct lb_str native_paths;
@@ -93,8 +94,10 @@ struct lm_sync_entry {
     struct lb_str normal;
     char origin[LH_ORIGIN_SIZE];
     struct lb_str protocol;
-    struct lb_str api_key; /* borrowed from the defaults; empty: none */
-    struct lb_str key_env;
+    struct lm_pool_item *keys; /* those that are there or wait for a variable */
+    size_t key_count;
+    struct lb_str key_env;      /* variables of all of them */
+    struct lb_str missing_keys; /* those that keys of a pool wait for */
     struct lb_str native_paths;
     struct lb_str headers;
     const struct lm_default_header *fixed; /* borrowed from the defaults; none without an address */
@@ -164,6 +167,16 @@ LLMGR_MUST_CHECK llmgr_status lm_sync_entries(struct lm_sync_plan *plan,
 /* Reads the rows into `arena` and fills the rest. May be repeated with a new transaction. */
 LLMGR_MUST_CHECK llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx,
                                               struct lb_arena *arena, struct llmgr_error *err);
+/*
+ * Does `wanted` differ from the record that is sealed for this column of the entry's row? At the
+ * entry's address: after a move it does not open, and differs.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_sync_compare_sealed(const struct lm_sync_plan *plan,
+                                                     struct ls_tx *tx,
+                                                     const struct lm_sync_entry *entry,
+                                                     enum lk_key_column column,
+                                                     struct lb_str wanted, struct lb_str record,
+                                                     bool *differs, struct llmgr_error *err);
 /* The lines of an entry's header fields, into a secret buffer; ERR_NO_MEMORY. */
 LLMGR_MUST_CHECK llmgr_status lm_sync_header_lines(const struct lm_sync_entry *entry,
                                                    struct lb_buf *lines, struct llmgr_error *err);

@@ -64,7 +64,7 @@ static void the_seeds_structure_is_read_in_order(void **state)
     const struct lc_platform *a = &file->platforms[0];
     assert_string_equal(a->name, "魔搭ModelScope");
     assert_string_equal(a->base_url, "https://api-inference.modelscope.cn/v1");
-    assert_string_equal(a->api_key, "{MODELSCOPE_API_KEY}");
+    assert_string_equal(a->keys[0].text, "{MODELSCOPE_API_KEY}");
     assert_string_equal(a->protocol, "openai");
     assert_int_equal(a->line, 4);
     assert_int_equal(a->model_count, 2);
@@ -74,7 +74,7 @@ static void the_seeds_structure_is_read_in_order(void **state)
     assert_string_equal(a->models[1].model_name, "ZhipuAI/GLM-4.6");
     assert_string_equal(a->models[1].extra_body, "{\"thinking\":{\"type\":\"disabled\"}}");
     assert_int_equal(a->models[1].line, 9);
-    assert_null(file->platforms[1].api_key);
+    assert_int_equal(file->platforms[1].key_count, 0);
     assert_int_equal(file->platforms[1].model_count, 0);
     lc_file_free(file);
 }
@@ -279,10 +279,10 @@ static void what_is_surely_meant_otherwise_is_refused_with_the_right_form(void *
          ":1:27:", "write https://a/v1,"},
         {"platforms: {A: {base_url: \"https://{HOST}/v1/messages/\"}}\n",
          ":1:27:", "write https://{HOST}/v1,"},
-        {M "      x: ${MODEL}\n", ":5:10:", "base_url and api_key only"},
-        {M "      x: \"{MODEL}\"\n", ":5:10:", "base_url and api_key only"},
-        {M "      x: {model_name: {MODEL}}\n", ":5:23:", "base_url and api_key only"},
-        {M "      x: {model_name: os.environ/MODEL}\n", ":5:23:", "base_url and api_key only"},
+        {M "      x: ${MODEL}\n", ":5:10:", "base_url, api_key, api_keys and headers"},
+        {M "      x: \"{MODEL}\"\n", ":5:10:", "base_url, api_key, api_keys and headers"},
+        {M "      x: {model_name: {MODEL}}\n", ":5:23:", "base_url, api_key, api_keys and headers"},
+        {M "      x: {model_name: os.environ/MODEL}\n", ":5:23:", "base_url, api_key, api_keys and headers"},
         {A "    models: x\n", ":4:13:", "such as {GPT 5: gpt-5}"},
         {"database: ${DATABASE_URL}\n", ":1:11: 'database'", "set LLMGR_DB"},
         {"database: {DATABASE_URL}\n", ":1:11: 'database'", "set LLMGR_DB"},
@@ -314,7 +314,7 @@ static void what_only_looks_like_something_else_is_taken(void **state)
     assert_string_equal(file->settings[0].items[0], "fixed");
     assert_int_equal(file->settings[0].line, 1);
     assert_int_equal(file->settings[0].column, 7);
-    assert_string_equal(file->platforms[0].api_key, "sk-$a{b");
+    assert_string_equal(file->platforms[0].keys[0].text, "sk-$a{b");
     assert_string_equal(file->platforms[0].models[0].model_name, "y{z}");
     lc_file_free(file);
 }
@@ -385,7 +385,7 @@ static void the_default_file_reads_back(void **state)
     for (size_t i = 0; i < 4; i++) {
         assert_string_equal(file->platforms[i].name, NAMES[i]);
         assert_true(file->platforms[i].model_count != 0);
-        assert_true(lc_is_placeholder(lb_cstr(file->platforms[i].api_key)));
+        assert_true(lc_is_placeholder(lb_cstr(file->platforms[i].keys[0].text)));
     }
     assert_string_equal(file->platforms[3].models[0].extra_body, "{\"thinkingBudget\":0}");
     assert_int_equal(lc_options_init(&options, &host, NULL), LLMGR_OK);

@@ -109,6 +109,7 @@ struct conf_list {
     struct lm_defaults defaults;
     struct lm_default_platform platforms[64];
     struct lm_default_model models[64][64];
+    struct lm_default_key keys[64];
 };
 
 static inline void conf_fill(struct conf_list *list, const struct conf *rows, size_t count)
@@ -121,10 +122,12 @@ static inline void conf_fill(struct conf_list *list, const struct conf *rows, si
         if (at == 0 || strcmp(list->platforms[at - 1].name, rows[i].name) != 0) {
             list->platforms[at] = (struct lm_default_platform){.name = rows[i].name,
                                                                .base_url = rows[i].base_url,
-                                                               .api_key = rows[i].api_key,
+                                                               .keys = &list->keys[at],
+                                                               .key_count = 1,
                                                                .protocol = "openai",
                                                                .models = list->models[at],
                                                                .line = (unsigned)i + 1};
+            list->keys[at] = (struct lm_default_key){.value = rows[i].api_key, .weight = 1};
             list->defaults.count++;
         }
         struct lm_default_platform *platform = &list->platforms[list->defaults.count - 1];

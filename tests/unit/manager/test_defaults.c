@@ -73,11 +73,10 @@ static void placeholders_are_filled_and_their_names_kept(void **state)
 
     assert_int_equal(defaults->count, 2);
     assert_string_equal(defaults->platforms[0].base_url, "https://ms.example/v1");
-    assert_string_equal(defaults->platforms[0].api_key, "sk-ms");
-    assert_string_equal(defaults->platforms[0].key_env, "MS_KEY");
+    assert_string_equal(defaults->platforms[0].keys[0].value, "sk-ms");
+    assert_string_equal(defaults->platforms[0].keys[0].env, "MS_KEY");
     assert_string_equal(defaults->platforms[0].models[1].model_name, "ZhipuAI/GLM");
-    assert_null(defaults->platforms[1].api_key);
-    assert_null(defaults->platforms[1].key_env);
+    assert_int_equal(defaults->platforms[1].key_count, 0);
     lm_defaults_free(defaults);
 }
 
@@ -87,8 +86,8 @@ static void a_missing_variable_means_no_key_and_no_address_never_the_braces(void
     struct lm_defaults *defaults = make(w, FILE_TEXT, NULL);
 
     assert_null(defaults->platforms[0].base_url);
-    assert_null(defaults->platforms[0].api_key);
-    assert_string_equal(defaults->platforms[0].key_env, "MS_KEY");
+    assert_null(defaults->platforms[0].keys[0].value);
+    assert_string_equal(defaults->platforms[0].keys[0].env, "MS_KEY");
     lm_defaults_free(defaults);
     sync_file(w, FILE_TEXT, NULL);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms WHERE "

@@ -58,6 +58,8 @@ static const char PLATFORMS_HEAD[] =
     "转发调用方的哪些请求头\n"
     "#   headers: {User-Agent: true, X-Org: \"{ORG}\"}    or with values of their own / "
     "或带上固定值\n"
+    "#   api_keys: [\"{A}\", {key: \"{B}\", weight: 2, account: org-b}]    instead of api_key / "
+    "多个密钥，取代 api_key\n"
     "#   native_paths: [GET /voices]     more paths open with your key / 用您的密钥还开放哪些路径\n"
     "platforms:\n";
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * {NAME} in base_url, api_key and the values of headers stands for an environment variable. All or
+ * {NAME} in base_url, keys and the values of headers stands for an environment variable. All or
  * nothing: if one of the variables is missing or empty, the whole value is absent - never half
  * filled in, never the literal braces. A name is [A-Za-z_][A-Za-z0-9_]*; other braces are ordinary
  * text.

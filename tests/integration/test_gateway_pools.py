@@ -152,7 +152,7 @@ def test_a_limit_of_the_address_does_not_burn_the_pool(server, model):
     server.vendors[0].play = lambda call: call.refuse(429, Retry_After=300)
     server.serve(*keys_of(100))
     statuses = [server.by(f'user-{i}', model).status for i in range(20)]
-    # Two may be chance; the third says that it is the address, and nobody is sent there for a while.
+    # Two may be chance; the third says that it is the address, and nobody goes there for a while.
     assert len(server.used) == len(set(server.used)) == 3
     assert set(statuses) <= {429, 503} and statuses[-1] == 503
     assert server.cooled == ['account', 'account', 'platform']

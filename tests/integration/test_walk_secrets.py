@@ -17,6 +17,7 @@ from conftest import PATIENCE_S, on_sqlite
 
 CANARIES = {
     'server': 'sk-canary-server-8H2kQ/+x==',
+    'further server': 'sk-canary-server-further-4Yp/=w',
     'own': 'sk-canary-own-Zr71&=?%41',
     'private': 'sk-canary-private-77aaXY',
     'stdin': 'sk-canary-stdin-0909qq',
@@ -151,12 +152,14 @@ def test_no_canary_is_found_anywhere(site):
     site.configure(platforms=f'''
   Alpha:
     base_url: {site.base_url}
-    api_key: "{{ALPHA_KEY}}"
+    api_keys: ["{{ALPHA_KEY}}", {{key: "{{ALPHA_MORE}}", account: org}}]
     headers: {{X-Canary: "{{ALPHA_ORG}}", X-Missing: "{{NOT_SET}}"}}
     models: {{Bad: mock-401, Echo: mock-echo}}
 ''')
     site.env['ALPHA_KEY'] = CANARIES['refused']
-    run('sync')
+    for more in ('refused', 'further server'):
+        run('sync', env={'ALPHA_MORE': CANARIES[more]})
+    run('platform', 'keys', '1')
     run('chat', '--model', 'Bad', 'hello')  # the scripted upstream quotes the key it refuses
     run('key', 'rotate')
     run('key', 'rotate', '--new-master-key-file', 'new.key')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Several server keys of one platform in llmgr.yaml: what a sync makes of them, what is refused, who
-sees them, and that they stay the server's."""
+"""Several server keys of one platform in llmgr.yaml: what a sync makes of them, what is refused,
+who sees them, and that they stay the server's."""
 import pytest
 
 KEYS = {'KA': 'sk-server-a-0001', 'KB': 'sk-server-b-0002', 'KC': 'sk-server-c-0003'}

@@ -178,6 +178,54 @@ static void extra_body_keeps_its_types(void **state)
 #define M A "    models:\n"
 #define X M "      x:\n        model_name: y\n        extra_body: "
 
+static void a_pool_of_keys_is_read_in_order(void **state)
+{
+    (void)state;
+    struct lc_file *file = parse(A "    api_keys: [\"{K_A}\", {key: \" {K_B}x \", weight: 2, "
+                                   "account: org-b}, {key: sk-1, account: ~}]\n"
+                                   "  B:\n    base_url: https://b\n    api_keys:\n"
+                                   "    api_key: sk-2\n");
+    const struct lc_platform *platform = &file->platforms[0];
+
+    assert_int_equal(platform->key_count, 3);
+    assert_string_equal(platform->keys[0].text, "{K_A}");
+    assert_int_equal(platform->keys[0].weight, 1);
+    assert_null(platform->keys[0].account);
+    assert_string_equal(platform->keys[1].text, "{K_B}x");
+    assert_int_equal(platform->keys[1].weight, 2);
+    assert_string_equal(platform->keys[1].account, "org-b");
+    assert_string_equal(platform->keys[2].text, "sk-1");
+    assert_null(platform->keys[2].account);
+    assert_int_equal(file->platforms[1].key_count, 1);
+    lc_file_free(file);
+}
+
+static void keys_in_a_file(size_t count, const char *place, const char *says)
+{
+    struct lb_buf text;
+
+    lb_buf_init(&text, &host, 10000);
+    lb_buf_add_c(&text, A "    api_keys: [sk-0");
+    for (size_t i = 1; i < count; i++)
+        lb_buf_addf(&text, ", sk-%zu", i);
+    lb_buf_add_c(&text, "]\n");
+    if (says != NULL) {
+        refuse(lb_buf_c(&text), place, says);
+    } else {
+        struct lc_file *file = parse(lb_buf_c(&text));
+        assert_int_equal(file->platforms[0].key_count, count);
+        lc_file_free(file);
+    }
+    lb_buf_free(&text);
+}
+
+static void a_pool_has_at_most_as_many_keys_as_the_database_takes(void **state)
+{
+    (void)state;
+    keys_in_a_file(LC_KEYS_MAX, NULL, NULL);
+    keys_in_a_file(LC_KEYS_MAX + 1, ":4:15:", "has more than 200 keys");
+}
+
 static void what_is_not_understood_is_refused_with_its_place(void **state)
 {
     (void)state;
@@ -261,6 +309,36 @@ static void what_is_not_understood_is_refused_with_its_place(void **state)
     refuse("database: \"a\\0b\"\n", ":1:11:", "\\0");
 }
 
+static void what_is_no_pool_is_refused_with_its_place(void **state)
+{
+    (void)state;
+    static const char *const BAD[][3] = {
+        {A "    api_keys: sk-1\n", ":4:15:", "'api_keys' of 'A' must be a list"},
+        {A "    api_keys: {key: sk-1}\n", ":4:15:", "must be a list"},
+        {A "    api_keys: []\n", ":4:15:", "is empty"},
+        {A "    api_keys: [sk-1, '']\n", ":4:22:", "key 2 in 'api_keys' of 'A' must be a text"},
+        {A "    api_keys: [sk-1, [sk-2]]\n", ":4:22:", "key 2 in 'api_keys' of 'A' must be"},
+        {A "    api_keys: [~]\n", ":4:16:", "key 1 in 'api_keys' of 'A' must be a text"},
+        {A "    api_keys: [\"a\\nb\"]\n", ":4:16:", "control character"},
+        {A "    api_keys: [{weight: 2}]\n", ":4:16:", "has no 'key'"},
+        {A "    api_keys: [{key: }]\n", ":4:", "must be a text, and not empty"},
+        {A "    api_keys: [{key: sk-1, wait: 2}]\n", ":4:", "key, weight and account"},
+        {A "    api_keys: [{key: sk-1, weight: two}]\n", ":4:", "no whole number"},
+        {A "    api_keys: [{key: sk-1, weight: -1}]\n", ":4:", "no whole number"},
+        {A "    api_keys: [{key: sk-1, weight: 1.5}]\n", ":4:", "no whole number"},
+        {A "    api_keys: [{key: sk-1, weight: [1]}]\n", ":4:", "no whole number"},
+        {A "    api_keys: [{key: sk-1, account: ''}]\n", ":4:", "has an account that is no text"},
+        {A "    api_keys: [{key: sk-1, account: [x]}]\n", ":4:", "has an account that is no text"},
+        {A "    api_keys: [sk-1, sk-2, {key: sk-1}]\n", ":4:", "keys 1 and 3 in 'api_keys' of 'A'"},
+        {A "    api_keys: [\"{K}\", \"{K}\"]\n", ":4:", "keys 1 and 2 in 'api_keys' of 'A'"},
+        {A "    api_key: sk-1\n    api_keys: [sk-2]\n", ":5:5: 'A'", "both api_key and api_keys"},
+        {A "    api_keys: [sk-2]\n    api_key: sk-1\n", ":5:5: 'A'", "both api_key and api_keys"},
+    };
+
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+        refuse(BAD[i][0], BAD[i][1], BAD[i][2]);
+}
+
 static void what_is_surely_meant_otherwise_is_refused_with_the_right_form(void **state)
 {
     (void)state;
@@ -273,6 +351,10 @@ static void what_is_surely_meant_otherwise_is_refused_with_the_right_form(void *
         {A "    api_key: {MY_KEY}\n", ":4:14:", "write \"{MY_KEY}\""},
         {A "    api_key: [\"{MY_KEY}\"]\n", ":4:14:", "not a list"},
         {A "    api_key:\n      - x\n", ":5:7:", "not a list"},
+        {A "    api_keys: [\"${MY_KEY}\"]\n", ":4:16: 'api_keys'", "write \"{MY_KEY}\""},
+        {A "    api_keys: [{MY_KEY}]\n", ":4:16: 'api_keys'", "write \"{MY_KEY}\""},
+        {A "    api_keys: [{key: {MY_KEY}}]\n", ":4:22: 'api_keys'", "write \"{MY_KEY}\""},
+        {A "    api_keys: [{key: x, account: \"{ORG}\"}]\n", ":4:", "holds a variable"},
         {"platforms: {A: {base_url: \"https://${HOST}/v1\"}}\n", ":1:27:", "write \"{HOST}\""},
         {"platforms: {A: {base_url: {HOST}}}\n", ":1:27:", "write \"{HOST}\""},
         {"platforms: {A: {base_url: https://a/v1/chat/completions}}\n",
@@ -282,7 +364,8 @@ static void what_is_surely_meant_otherwise_is_refused_with_the_right_form(void *
         {M "      x: ${MODEL}\n", ":5:10:", "base_url, api_key, api_keys and headers"},
         {M "      x: \"{MODEL}\"\n", ":5:10:", "base_url, api_key, api_keys and headers"},
         {M "      x: {model_name: {MODEL}}\n", ":5:23:", "base_url, api_key, api_keys and headers"},
-        {M "      x: {model_name: os.environ/MODEL}\n", ":5:23:", "base_url, api_key, api_keys and headers"},
+        {M "      x: {model_name: os.environ/MODEL}\n",
+         ":5:23:", "base_url, api_key, api_keys and headers"},
         {A "    models: x\n", ":4:13:", "such as {GPT 5: gpt-5}"},
         {"database: ${DATABASE_URL}\n", ":1:11: 'database'", "set LLMGR_DB"},
         {"database: {DATABASE_URL}\n", ":1:11: 'database'", "set LLMGR_DB"},
@@ -426,6 +509,9 @@ int main(void)
         cmocka_unit_test(json_is_yaml),
         cmocka_unit_test(extra_body_keeps_its_types),
         cmocka_unit_test(what_is_not_understood_is_refused_with_its_place),
+        cmocka_unit_test(what_is_no_pool_is_refused_with_its_place),
+        cmocka_unit_test(a_pool_of_keys_is_read_in_order),
+        cmocka_unit_test(a_pool_has_at_most_as_many_keys_as_the_database_takes),
         cmocka_unit_test(what_is_surely_meant_otherwise_is_refused_with_the_right_form),
         cmocka_unit_test(what_only_looks_like_something_else_is_taken),
         cmocka_unit_test(bombs_are_refused_quickly),

@@ -193,6 +193,87 @@ static void of_several_keys_the_first_is_used_or_the_one_that_is_chosen(void **s
     }
 }
 
+/* One more of the server's for platform b. */
+static void add_server_key(const char *key, int64_t position)
+{
+    act(&h, NULL,
+        (struct act){
+            .statement = LS_POOL_ADD,
+            .values = {ls_int(b), ls_cstr(LLMGR_SYSTEM_USER), ls_int(0), ls_int(position),
+                       ls_null(), ls_int(0), ls_null(), ls_int(1), ls_null()},
+            .count = 9,
+            .key = key,
+            .key_at = 4,
+            .place = {LK_KEY_FURTHER, LB_STR(LLMGR_SYSTEM_USER), b, origin_of(&h, URL_B)}});
+}
+
+static void assert_server_pool(const char *user)
+{
+    OK(&h, ask(&h, user, NULL, "Beta"));
+    assert_target(b, b1, LM_PAYER_SYSTEM, "sk-server-b");
+    assert_int_equal(h.target.key_count, 3);
+}
+
+/* Both are rows of one user about one platform, and only one column tells them apart. */
+static void the_servers_keys_are_none_of_the_system_users_own(void **state)
+{
+    (void)state;
+
+    add_server_key("sk-server-b-2", 1);
+    add_server_key("sk-server-b-3", 2);
+    assert_server_pool("ann");
+    assert_server_pool(LLMGR_SYSTEM_USER);
+    add_key(LLMGR_SYSTEM_USER, b, "sk-own-1", 1, "org");
+    OK(&h, ask(&h, LLMGR_SYSTEM_USER, NULL, "Beta"));
+    assert_target(b, b1, LM_PAYER_USER, "sk-own-1");
+    assert_int_equal(h.target.key_count, 1);
+    add_key(LLMGR_SYSTEM_USER, b, "sk-own-2", 7, "");
+    OK(&h, ask(&h, LLMGR_SYSTEM_USER, NULL, "Beta"));
+    assert_int_equal(h.target.key_count, 2);
+    assert_server_pool("ann");
+    site_mode(&h, LLMGR_MODE_SINGLE);
+    OK(&h, ask(&h, "ann", NULL, "Beta"));
+    assert_target(b, b1, LM_PAYER_USER, "sk-own-1");
+    assert_int_equal(h.target.key_count, 2);
+    for (int i = 0; i < 2; i++)
+        OK(&h, lm_pool_delete(h.manager, LB_STR(""), b, LB_STR("1"), &h.err));
+    assert_server_pool("ann");
+}
+
+static void keep_further_keys(const char *user, int of_user, int count)
+{
+    char sql[400];
+
+    snprintf(sql, sizeof sql,
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+             " INSERT INTO llm_platform_keys (platform_id, user_id, of_user, position, api_key)"
+             " SELECT %lld, '%s', %d, i, %s FROM n",
+             count, (long long)a, user, of_user, h.db.postgres ? "'x'::bytea" : "x'00'");
+    db_sql(&h.db, sql);
+}
+
+static llmgr_status try_key(const char *user, const char *key)
+{
+    h.err = (struct llmgr_error){0};
+    return lm_pool_add(h.manager, lb_cstr(user), b, lb_cstr(key), 1, LB_STR(""), NULL, &h.err);
+}
+
+static void a_user_has_so_many_keys_for_all_platforms(void **state)
+{
+    (void)state;
+
+    keep_further_keys("ann", 1, LM_KEYS_PER_USER - 2);
+    keep_further_keys(LLMGR_SYSTEM_USER, 0, 2 * LM_KEYS_PER_USER);
+    own_platform(&h, "ann", "Mine", URL_OWN, "sk-mine");
+    assert_int_equal(try_key("ann", "sk-1"), LLMGR_OK);
+    assert_int_equal(try_key("ann", "sk-2"), LLMGR_ERR_TOO_LARGE);
+    assert_non_null(strstr(h.err.message, "1000 keys for all platforms"));
+    assert_int_equal(try_key("bob", "sk-2"), LLMGR_OK);
+    assert_int_equal(try_key(LLMGR_SYSTEM_USER, "sk-2"), LLMGR_OK);
+    OK(&h, lm_pool_delete(h.manager, LB_STR("ann"), b, LB_STR("1"), &h.err));
+    assert_int_equal(try_key("ann", "sk-2"), LLMGR_OK);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -201,6 +282,8 @@ int main(void)
         CASE(a_key_bears_the_same_number_until_it_changes),
         CASE(who_chooses_among_keys_may_withhold_them_all),
         CASE(of_several_keys_the_first_is_used_or_the_one_that_is_chosen),
+        CASE(the_servers_keys_are_none_of_the_system_users_own),
+        CASE(a_user_has_so_many_keys_for_all_platforms),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -637,6 +637,28 @@ LLMGR_API void llmgr_selection_slots_free(struct llmgr *manager, char **slots);
 
 /* ---- Explain --------------------------------------------------------------------------------- */
 
+/*
+ * Why routes, and pools of keys, let something alone for a while, as far as who asks may know. How
+ * the server's keys and accounts do, only an administrator knows: all others hear until when.
+ */
+struct llmgr_cooled {
+    int64_t until_ms;        /* ms since 1970 */
+    const char *cell_id;     /* the cell that ends last; NULL: not for who asks, nor what follows */
+    const char *scope;       /* what it is of: "key", "account", "model", "platform" */
+    const char *account;     /* label of the account, if one is named */
+    const char *reason;      /* a stable word, such as "limit" */
+    int64_t upstream_status; /* what the platform answered; 0: nothing */
+};
+
+/* One of the keys that may pay for a candidate. The key itself is never shown. */
+struct llmgr_candidate_key {
+    int64_t place;                     /* from 1, among those that can be used */
+    const char *fingerprint;           /* "key:1a2b3c4d"; NULL if it does not open */
+    int64_t weight;                    /* 1-1000 */
+    const char *account;               /* label of the account at the vendor; NULL: none is named */
+    const struct llmgr_cooled *cooled; /* NULL: it may be asked, as far as is known */
+};
+
 struct llmgr_candidate {
     int64_t platform_id;
     const char *platform_name;
@@ -647,7 +669,7 @@ struct llmgr_candidate {
     const char *display_name;
     llmgr_model_kind kind;       /* of the model */
     bool kept;                   /* could serve the request */
-    bool chosen;                 /* does serve it; at most one */
+    bool chosen;                 /* does serve it, or is asked first; at most one */
     const char *reason;          /* why kept or dropped: a stable word such as "no_key" */
     const char *text;            /* the same for people, in the host's locale */
     const char *key_fingerprint; /* NULL: no usable key */
@@ -655,6 +677,12 @@ struct llmgr_candidate {
     const char *target;          /* of a route: what it names, "PLATFORM/MODEL"; else NULL */
     const char *fixed_headers;   /* as of llmgr_platform */
     const char *missing_headers;
+    const struct llmgr_candidate_key *keys; /* of one that is kept, in order: the user's own; the
+                                               server's for the system user alone */
+    size_t key_count;
+    const struct llmgr_cooled *cooled; /* none of its keys may be asked: of that which may be
+                                          soonest. NULL: one may, as far as this process knows,
+                                          whose cells these are (a gateway's: GET /api/explain) */
 };
 
 struct llmgr_explanation {

@@ -44,6 +44,7 @@ enum {
 #define LX_PLACE(Schema, name, ...) MEMBER_##Schema##_##name,
 #define LX_CHOICE LX_PLACE
 #define LX_ONE LX_PLACE
+#define LX_ONE_OR_NULL LX_PLACE
 #define LX_LIST LX_PLACE
 #define LX_MADE LX_PLACE
 #define LX_MEMBER LX_PLACE
@@ -86,6 +87,14 @@ static const struct lx_member MEMBERS[MEMBER_COUNT] = {
      .type = LX_TYPE_ONE,                                                                          \
      .other = LX_SCHEMA_##Other,                                                                   \
      .place = PLACE_OF(Schema, place_, SAME(AT(Schema, place_), lx_of_##Other)),                   \
+     .required = true,                                                                             \
+     .text = text_},
+#define LX_ONE_OR_NULL(Schema, name_, place_, Other, text_)                                        \
+    {.owner = LX_SCHEMA_##Schema,                                                                  \
+     .name = #name_,                                                                               \
+     .type = LX_TYPE_ONE_OR_NULL,                                                                  \
+     .other = LX_SCHEMA_##Other,                                                                   \
+     .place = PLACE_OF(Schema, place_, SAME(*AT(Schema, place_), lx_of_##Other)),                  \
      .required = true,                                                                             \
      .text = text_},
 #define LX_LIST(Schema, name_, place_, count_, Other, text_)                                       \

@@ -35,6 +35,7 @@ enum lx_type {
     LX_TYPE_KIND,
     LX_TYPE_STATUS,
     LX_TYPE_ONE,
+    LX_TYPE_ONE_OR_NULL,
     LX_TYPE_LIST,
     LX_TYPE_MADE
 };
@@ -43,11 +44,12 @@ struct lx_member {
     enum lx_schema_id owner;
     const char *name;
     enum lx_type type;
-    const char *choices;     /* "a|b|c"; NULL if it is no choice */
-    enum lx_schema_id other; /* of ONE, LIST and MADE; of a form's LIST the form of each item */
-    size_t place;            /* offset in the structure; of a form's member 0 */
-    size_t count_place;      /* of a LIST: the offset of how many there are */
-    size_t max;              /* bytes of a text, items of a form's LIST; 0: no limit is stated */
+    const char *choices; /* "a|b|c"; NULL if it is no choice */
+    enum lx_schema_id
+        other;    /* of ONE, ONE_OR_NULL, LIST, MADE; of a form's LIST the form of each item */
+    size_t place; /* offset in the structure; of a form's member 0 */
+    size_t count_place; /* of a LIST: the offset of how many there are */
+    size_t max;         /* bytes of a text, items of a form's LIST; 0: no limit is stated */
     bool required;
     const char *text;
 };

@@ -93,6 +93,8 @@ static json_t *value(const struct lx_member *member, const char *object)
         return json_string(llmgr_status_name((llmgr_status)chosen_at(place)));
     case LX_TYPE_ONE:
         return lx_write(member->other, place);
+    case LX_TYPE_ONE_OR_NULL:
+        return pointer_at(place) != NULL ? lx_write(member->other, pointer_at(place)) : json_null();
     case LX_TYPE_LIST:
         return lx_write_list(member->other, NULL, pointer_at(place),
                              size_at(object + member->count_place));

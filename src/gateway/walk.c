@@ -12,6 +12,7 @@
 #include "manager/manager.h"
 #include "routing/budget.h"
 #include "routing/hash.h"
+#include "routing/target.h"
 
 enum { CHOOSING_MAGIC = 0x6c67636b };
 
@@ -42,20 +43,6 @@ static bool is_single(const struct lg_request *request)
     return (ask->peek.refs || ask->peek.ids) && names_something(request);
 }
 
-static struct lo_candidate candidate_of(const struct lg_walk *walk, const struct lr_target *target)
-{
-    return (struct lo_candidate){
-        .platform_id = target->platform_id,
-        .model_id = target->model_id,
-        .account_id = target->account_id,
-        .key_id = target->key_id,
-        .user = walk->user,
-        .is_own_key = target->payer == LM_PAYER_USER,
-        .is_own_model = !target->platform_is_sys,
-        .is_own_platform = !target->platform_is_sys,
-    };
-}
-
 static llmgr_status resolve_target(struct lg_request *request, uint32_t index,
                                    const struct lr_key_chooser *chooser, struct lr_target *target,
                                    enum lr_view_result *result, struct llmgr_error *err)
@@ -79,7 +66,7 @@ static int64_t first_byte(void *context, uint32_t index)
     if (resolve_target(request, index, NULL, &target, &result, NULL) != LLMGR_OK ||
         result == LR_VIEW_MISS)
         return -1;
-    const struct lo_candidate candidate = candidate_of(request->walk, &target);
+    const struct lo_candidate candidate = lo_candidate_of(&target, request->walk->user);
     return lo_health_first_byte(request->worker->shared->health, &candidate, lg_walk_now(request));
 }
 
@@ -176,7 +163,7 @@ static uint32_t choose(void *context, const struct lr_target *target, const stru
 {
     struct choosing *choosing = LB_CAST(struct choosing, context, CHOOSING_MAGIC);
     struct lg_request *request = choosing->request;
-    const struct lo_candidate candidate = candidate_of(request->walk, target);
+    const struct lo_candidate candidate = lo_candidate_of(target, request->walk->user);
     struct lo_key *known = lb_arena_alloc(&request->arena, count * sizeof *known);
 
     if (known == NULL)
@@ -307,7 +294,7 @@ static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool lea
     walk->payer = found->target.payer; /* also if it is cooled: that is no reason to change */
     if (found->target.key_withheld)
         return pass_pool(walk, &choosing.why);
-    found->candidate = candidate_of(walk, &found->target);
+    found->candidate = lo_candidate_of(&found->target, walk->user);
     found->is_moved = false;
     if (least_bad) {
         lo_health_force(lg_walk_now(request), &found->pass);

@@ -374,29 +374,3 @@ llmgr_status llmgr_alias_delete(struct llmgr *manager, const char *user, const c
 {
     return lm_alias_delete(manager->manager, USER(manager, user), lb_cstr(name), err);
 }
-
-/* ---- Explain -------------------------------------------------------------------------------- */
-
-llmgr_status llmgr_explain(struct llmgr *manager, const char *user, const char *slot,
-                           const char *model, struct llmgr_explanation *explanation,
-                           struct llmgr_error *err)
-{
-    const struct lr_request request = {
-        .user = la_user(user),
-        .slot = lb_cstr(slot),
-        .model = lb_cstr(model),
-    };
-    struct la_result *result = la_result_new(&manager->host);
-    struct llmgr_explanation made = {0};
-
-    if (result == NULL)
-        return lb_fail_memory(err);
-    llmgr_status status = lr_explain(manager->manager, &request, &result->arena, &made, err);
-    if (status != LLMGR_OK) {
-        la_result_free(result);
-        return status;
-    }
-    made.memory = result;
-    *explanation = made;
-    return LLMGR_OK;
-}

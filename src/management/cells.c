@@ -5,7 +5,7 @@
  * administrator who names nobody sees what all share.
  */
 #include "documents/write.h"
-#include "library/library.h"
+#include "library/explain.h"
 #include "management/operation.h"
 #include "management/operations.h"
 #include "manager/manager.h"
@@ -47,18 +47,11 @@ static const char *find_model(const struct listing *listing, int64_t id)
     return NULL;
 }
 
-/*
- * May he who acts see it? What is his alone, and what is of a platform that he sees; but how the
- * server's keys and accounts do, only an administrator.
- */
+/* May he who acts see it? What is his alone, and what he may know of a platform that he sees. */
 static bool is_seen(const struct listing *listing, const struct lo_cell_view *view)
 {
-    const bool is_of_keys = view->id.scope == LO_SCOPE_KEY || view->id.scope == LO_SCOPE_ACCOUNT;
-
-    if (view->id.owner != 0)
-        return true;
-    return find_platform(listing, view->id.platform_id) != NULL &&
-           (!is_of_keys || listing->api->is_admin);
+    return la_cell_is_told(&view->id, listing->api->is_admin) &&
+           (view->id.owner != 0 || find_platform(listing, view->id.platform_id) != NULL);
 }
 
 static bool show(struct listing *listing, const struct lo_cell_view *view)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "documents/write.h"
+#include "library/explain.h"
 #include "management/operation.h"
 #include "management/operations.h"
 
@@ -102,8 +103,9 @@ static llmgr_status explain(struct lp_api *api, struct llmgr_error *err)
 
     if (slot.p != NULL && model.p != NULL)
         return lb_fail(err, LLMGR_ERR_INVALID, N_("give either ?slot= or ?model=, not both"));
+    const struct la_explain_as as = {.health = api->call->health, .is_admin = api->is_admin};
     llmgr_status status =
-        llmgr_explain(api->manager, api->user, slot.p, model.p, &explanation, err);
+        la_explain(api->manager, api->user, slot.p, model.p, &as, &explanation, err);
     if (status != LLMGR_OK)
         return status;
     status = lp_api_answer(api, lx_json_explanation(&explanation), err);

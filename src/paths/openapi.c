@@ -93,6 +93,9 @@ static void add_member(const struct lx_member *member, struct lb_buf *out)
         add_choices(member->choices, member->type == LX_TYPE_CHOICE_OR_NULL, out);
     if (member->type == LX_TYPE_ONE) /* 3.1: a reference may have a description beside it */
         lb_buf_addf(out, ",\"$ref\":\"#/components/schemas/%s\"", lx_schema(member->other).name);
+    if (member->type == LX_TYPE_ONE_OR_NULL)
+        lb_buf_addf(out, ",\"anyOf\":[{\"$ref\":\"#/components/schemas/%s\"},{\"type\":\"null\"}]",
+                    lx_schema(member->other).name);
     if (member->type == LX_TYPE_LIST) {
         lb_buf_add_c(out, ",\"items\":");
         add_reference(lx_schema(member->other).name, out);

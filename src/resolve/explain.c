@@ -4,6 +4,8 @@
  * (choose.c); here the candidates are listed in the same order, each with its reason. Nothing is
  * written: where resolve would repair, explain shows what it would choose.
  */
+#include <string.h>
+
 #include "base/error.h"
 #include "manager/handle.h"
 #include "resolve/scene.h"
@@ -12,6 +14,7 @@ struct list {
     struct lm_manager *manager;
     const struct lr_scene *scene;
     const struct lr_choice *choice;
+    const struct lr_explain_with *with;
     struct lb_arena *arena; /* the caller's: what is shown lives there */
     struct llmgr_candidate *items;
     size_t count;
@@ -54,6 +57,101 @@ static bool texts(struct list *list, const struct subject *subject, struct llmgr
            (missing.size == 0 || item->missing_headers != NULL);
 }
 
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+/* A pool of keys on its way into a candidate. */
+struct pool {
+    struct list *list;
+    const struct subject *subject;
+    const struct lr_key_choice *choice;
+    const struct llmgr_cooled *soonest; /* of those that are let alone which is free first */
+    bool is_free;                       /* one of them is not */
+};
+
+/* One model with one key is asked whatever is known of it: there is no other. */
+static bool is_walked(const struct pool *pool)
+{
+    return pool->list->choice->route != NULL || pool->choice->count > 1;
+}
+
+/* Is the key at that place let alone? False: memory. */
+static bool look(const struct pool *pool, const struct lk_pool_key *key,
+                 const struct llmgr_cooled **cooled)
+{
+    const struct lr_explain_with *with = pool->list->with;
+    const struct lr_target target = {
+        .user = pool->list->scene->user,
+        .platform_id = pool->subject->platform->id,
+        .platform_is_sys = pool->subject->platform->is_sys,
+        .model_id = pool->subject->model != NULL ? pool->subject->model->id : 0,
+        .payer = pool->choice->payer,
+        .key_id = key->id,
+        .account_id = key->account_id,
+    };
+
+    *cooled = NULL;
+    return with->look == NULL || !is_walked(pool) ||
+           with->look(with->context, &target, key->account, pool->list->arena, cooled);
+}
+
+static llmgr_status show_key(const struct pool *pool, uint32_t at, struct llmgr_candidate_key *item)
+{
+    struct list *list = pool->list;
+    const struct lk_pool_key key = lr_key_at(list->scene, pool->choice, at);
+
+    item->place = (int64_t)at + 1;
+    item->weight = key.weight;
+    item->account = key.account.size > 0 ? lr_keep_text(list->arena, key.account) : NULL;
+    if (key.account.size > 0 && item->account == NULL)
+        return lb_fail_memory(list->err);
+    return lr_choice_fingerprint(list->manager, list->scene, pool->subject->platform, pool->choice,
+                                 at, list->arena, &item->fingerprint, list->err);
+}
+
+/* What is known of each key; `items` NULL: they are not shown. */
+static llmgr_status walk_keys(struct pool *pool, struct llmgr_candidate_key *items)
+{
+    struct list *list = pool->list;
+
+    for (uint32_t i = 0; i < pool->choice->count; i++) {
+        const struct lk_pool_key key = lr_key_at(list->scene, pool->choice, i);
+        const struct llmgr_cooled *cooled;
+        if (!look(pool, &key, &cooled))
+            return lb_fail_memory(list->err);
+        if (cooled == NULL)
+            pool->is_free = true;
+        else if (pool->soonest == NULL || cooled->until_ms < pool->soonest->until_ms)
+            pool->soonest = cooled;
+        if (items == NULL)
+            continue;
+        items[i].cooled = cooled;
+        llmgr_status status = show_key(pool, i, &items[i]);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    return LLMGR_OK;
+}
+
+static llmgr_status add_keys(struct list *list, const struct subject *subject,
+                             const struct lr_key_choice *choice, struct llmgr_candidate *item)
+{
+    struct pool pool = {.list = list, .subject = subject, .choice = choice};
+    struct llmgr_candidate_key *keys = NULL;
+
+    if (choice->payer == LM_PAYER_USER || list->with->server_keys) {
+        keys = lb_arena_calloc(list->arena, choice->count, sizeof *keys);
+        if (keys == NULL)
+            return lb_fail_memory(list->err);
+    }
+    llmgr_status status = walk_keys(&pool, keys);
+    item->keys = keys;
+    item->key_count = keys != NULL ? choice->count : 0;
+    item->cooled = pool.is_free ? NULL : pool.soonest;
+    return status;
+}
+
+/* ---- One candidate --------------------------------------------------------------------------- */
+
 /* The list is as long as was counted before: no candidate is ever left out. */
 static llmgr_status add(struct list *list, const struct subject *subject)
 {
@@ -86,6 +184,11 @@ static llmgr_status add(struct list *list, const struct subject *subject)
     list->count++;
     if (platform == NULL)
         return LLMGR_OK;
+    if (item->kept) {
+        llmgr_status status = add_keys(list, subject, &key, item);
+        if (status != LLMGR_OK)
+            return status;
+    }
     return lr_choice_fingerprint(list->manager, list->scene, platform, &key, 0, list->arena,
                                  &item->key_fingerprint, list->err);
 }
@@ -169,6 +272,27 @@ static llmgr_status list_by_route(struct list *list, const struct lm_route *rout
     return status;
 }
 
+/*
+ * The one that resolve would use is let alone: the next of the same payer serves, of a route whose
+ * targets are asked in order; without any, nothing does.
+ */
+static void pass_cooled(struct list *list)
+{
+    const char *payer = NULL;
+
+    for (size_t i = 0; i < list->count; i++) {
+        struct llmgr_candidate *item = &list->items[i];
+        if (item->chosen && item->cooled != NULL) {
+            payer = item->payer;
+            item->chosen = false;
+        } else if (payer != NULL && list->choice->route != NULL && item->kept &&
+                   item->cooled == NULL && strcmp(item->payer, payer) == 0) {
+            item->chosen = true;
+            return;
+        }
+    }
+}
+
 /* ---- By model -------------------------------------------------------------------------------- */
 
 /* Adds those models of one owner that the name names by `wanted`, in order. */
@@ -241,18 +365,24 @@ static llmgr_status make_list(struct list *list, const struct lr_request *reques
 }
 
 static llmgr_status explain(struct lm_manager *manager, const struct lr_scene *scene,
-                            const struct lr_request *request, struct lb_arena *arena,
-                            struct llmgr_explanation *explanation, struct llmgr_error *err)
+                            const struct lr_request *request, const struct lr_explain_with *with,
+                            struct lb_arena *arena, struct llmgr_explanation *explanation,
+                            struct llmgr_error *err)
 {
     struct lr_choice choice;
     struct llmgr_error would = {0};
-    struct list list = {
-        .manager = manager, .scene = scene, .choice = &choice, .arena = arena, .err = err};
+    struct list list = {.manager = manager,
+                        .scene = scene,
+                        .choice = &choice,
+                        .with = with,
+                        .arena = arena,
+                        .err = err};
 
     lr_choose(scene, request, &choice);
     llmgr_status status = make_list(&list, request);
     if (status != LLMGR_OK)
         return status;
+    pass_cooled(&list);
     llmgr_status outcome = lr_choice_status(scene, request, &choice, &would);
     const bool has_alias = choice.alias.name.p != NULL;
     const bool has_route = choice.route != NULL;
@@ -273,9 +403,10 @@ static llmgr_status explain(struct lm_manager *manager, const struct lr_scene *s
 }
 
 llmgr_status lr_explain(struct lm_manager *manager, const struct lr_request *request,
-                        struct lb_arena *arena, struct llmgr_explanation *explanation,
-                        struct llmgr_error *err)
+                        const struct lr_explain_with *with, struct lb_arena *arena,
+                        struct llmgr_explanation *explanation, struct llmgr_error *err)
 {
+    const struct lr_explain_with nothing = {.server_keys = false};
     struct lr_question question;
 
     llmgr_status status = lr_request_check(request, err);
@@ -283,7 +414,8 @@ llmgr_status lr_explain(struct lm_manager *manager, const struct lr_request *req
         status = lr_question_begin(manager, request->user, &question, err);
     if (status != LLMGR_OK)
         return status;
-    status = explain(manager, &question.scene, request, arena, explanation, err);
+    status = explain(manager, &question.scene, request, with != NULL ? with : &nothing, arena,
+                     explanation, err);
     lr_question_end(&question);
     return status;
 }

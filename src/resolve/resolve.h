@@ -213,9 +213,26 @@ LLMGR_MUST_CHECK llmgr_status lr_profile_load(struct lm_manager *manager, struct
 void lr_profile_free(struct lm_manager *manager, struct lr_profile *profile); /* NULL is fine */
 void lr_view_put(struct lr_view *view, struct lr_profile *profile);
 
-/* Fills the candidates in resolve's order; strings in `arena`. See llmgr_explain. */
+/* What an explanation is made with besides the request. */
+struct lr_explain_with {
+    bool server_keys; /* each of the server's keys is shown */
+    /*
+     * Is the target's key let alone for now? `target` has platform, model, payer and key; `account`
+     * is the label of its account. *cooled, in `arena`, is left as it is if not. False: memory.
+     * NULL: nothing is known of that.
+     */
+    bool (*look)(void *context, const struct lr_target *target, struct lb_str account,
+                 struct lb_arena *arena, const struct llmgr_cooled **cooled);
+    void *context;
+};
+
+/*
+ * Fills the candidates in resolve's order; strings in `arena`. `with` NULL: none of that. See
+ * llmgr_explain.
+ */
 LLMGR_MUST_CHECK llmgr_status lr_explain(struct lm_manager *manager,
-                                         const struct lr_request *request, struct lb_arena *arena,
+                                         const struct lr_request *request,
+                                         const struct lr_explain_with *with, struct lb_arena *arena,
                                          struct llmgr_explanation *explanation,
                                          struct llmgr_error *err);
 

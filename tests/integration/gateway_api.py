@@ -55,6 +55,9 @@ def complaints(schema, value, document, at='$'):
         for step in schema['$ref'].removeprefix('#/').split('/'):
             target = target[step]
         yield from complaints(target, value, document, at)
+    if 'anyOf' in schema:
+        yield from min((list(complaints(one, value, document, at)) for one in schema['anyOf']),
+                       key=len)
     kinds = {'object': dict, 'array': list, 'string': str, 'boolean': bool, 'integer': int,
              'null': type(None)}
     names = schema.get('type', [])

@@ -173,7 +173,8 @@ enum { OBJECT_MAX = 1024 };
 static void fill(const struct lx_schema *schema, char *object, bool empty)
 {
     const int64_t number = empty ? 0 : 7;
-    const char *text = "{}";
+    static _Alignas(max_align_t) char pointed[OBJECT_MAX];
+    const char *text = "{}", *to = pointed;
     json_t *made;
 
     for (size_t i = 0; i < schema->count; i++) {
@@ -192,6 +193,12 @@ static void fill(const struct lx_schema *schema, char *object, bool empty)
         case LX_TYPE_KIND:
         case LX_TYPE_STATUS:
         case LX_TYPE_LIST:
+            break;
+        case LX_TYPE_ONE_OR_NULL:
+            other = lx_schema(schema->members[i].other);
+            if (!empty)
+                memcpy(place, &to, sizeof to);
+            fill(&other, pointed, false);
             break;
         case LX_TYPE_ONE:
             other = lx_schema(schema->members[i].other);
@@ -217,7 +224,7 @@ static bool may_be_null(enum lx_type type)
 {
     return type == LX_TYPE_COUNT_OR_NULL || type == LX_TYPE_NONZERO_OR_NULL ||
            type == LX_TYPE_TEXT_OR_NULL || type == LX_TYPE_CHOICE_OR_NULL ||
-           type == LX_TYPE_OBJECT_OR_NULL;
+           type == LX_TYPE_OBJECT_OR_NULL || type == LX_TYPE_ONE_OR_NULL;
 }
 
 static void each_document_has_all_of_its_members_in_their_order(void **state)

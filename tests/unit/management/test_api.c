@@ -22,7 +22,7 @@ static const struct lp_caller ANN = {LP_CALLER_USER, 2, LB_STR("ann")};
 struct answer {
     int status;
     bool failed; /* not even a problem could be written */
-    char text[65536];
+    char text[131072];
 };
 
 struct asked {

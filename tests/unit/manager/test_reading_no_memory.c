@@ -150,7 +150,7 @@ static llmgr_status explain_ann(void)
     struct lb_arena arena;
 
     lb_arena_init(&arena, &h.host, NULL, 0, 1 << 20);
-    llmgr_status status = lr_explain(h.manager, &request, &arena, &told, NULL);
+    llmgr_status status = lr_explain(h.manager, &request, NULL, &arena, &told, NULL);
     if (status == LLMGR_OK)
         assert_int_equal(told.count, 41);
     lb_arena_free(&arena);

@@ -151,7 +151,7 @@ static void explain_shows_it(void **state)
     size_t chosen = 0;
 
     OK(&h, set("ann", "claude-*", "Two"));
-    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    OK(&h, lr_explain(h.manager, &request, NULL, &h.arena, &told, &h.err));
     assert_string_equal(told.alias, "claude-*");
     assert_string_equal(told.alias_target, "Two");
     for (size_t i = 0; i < told.count; i++) {
@@ -162,11 +162,11 @@ static void explain_shows_it(void **state)
     }
     assert_int_equal(chosen, 1);
     request.model = LB_STR("m-1");
-    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    OK(&h, lr_explain(h.manager, &request, NULL, &h.arena, &told, &h.err));
     assert_null(told.alias);
     OK(&h, set("ann", "some", "auto"));
     request.model = LB_STR("some");
-    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    OK(&h, lr_explain(h.manager, &request, NULL, &h.arena, &told, &h.err));
     assert_string_equal(told.items[0].reason, "fallback");
     assert_string_equal(told.alias_target, "auto");
 }

@@ -2,6 +2,8 @@
 /* Explain and the lists say what resolve does, and write nothing. */
 #include "manager/models.h"
 #include "manager/platforms.h"
+#include "manager/pools.h"
+#include "manager/routes.h"
 
 #include "../manager/site.h"
 
@@ -40,7 +42,7 @@ static struct llmgr_explanation explain(const char *user, const char *slot, cons
         .user = lb_cstr(user), .slot = lb_cstr(slot), .model = lb_cstr(model)};
     struct llmgr_explanation told = {0};
 
-    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    OK(&h, lr_explain(h.manager, &request, NULL, &h.arena, &told, &h.err));
     return told;
 }
 
@@ -173,6 +175,140 @@ static void a_missing_key_is_told_with_its_cause(void **state)
     assert_candidate(&told.items[2], b, b1, "auto_key_off", false, NULL);
 }
 
+/* ---- Keys, and what is let alone ------------------------------------------------------------- */
+
+enum { KEYS_MAX = 8 };
+
+/* Lets alone the keys that `until_ms` says, in the order of asking; 0: not. */
+struct looker {
+    int64_t until_ms[KEYS_MAX];
+    struct lr_target asked[KEYS_MAX];
+    size_t count;
+};
+
+static bool look(void *context, const struct lr_target *target, struct lb_str account,
+                 struct lb_arena *arena, const struct llmgr_cooled **cooled)
+{
+    struct looker *looker = context;
+
+    (void)account;
+    assert_true(looker->count < KEYS_MAX);
+    looker->asked[looker->count] = *target;
+    const int64_t until_ms = looker->until_ms[looker->count++];
+    if (until_ms == 0)
+        return true;
+    struct llmgr_cooled *made = lb_arena_calloc(arena, 1, sizeof *made);
+    made->until_ms = until_ms;
+    *cooled = made;
+    return true;
+}
+
+static struct llmgr_explanation explain_with(const char *user, const char *model, bool server_keys,
+                                             struct looker *looker)
+{
+    struct lr_request request = {.user = lb_cstr(user), .model = lb_cstr(model)};
+    const struct lr_explain_with with = {
+        .server_keys = server_keys, .look = look, .context = looker};
+    struct llmgr_explanation told = {0};
+
+    OK(&h, lr_explain(h.manager, &request, &with, &h.arena, &told, &h.err));
+    return told;
+}
+
+static void add_own_key(const char *key, int64_t weight, const char *account)
+{
+    OK(&h, lm_pool_add(h.manager, LB_STR("bob"), b, lb_cstr(key), weight, lb_cstr(account), NULL,
+                       &h.err));
+}
+
+static void each_key_of_ones_own_is_told_in_order(void **state)
+{
+    struct looker looker = {.until_ms = {0, 5}};
+
+    (void)state;
+    add_own_key("sk-bob-1", 1, NULL);
+    add_own_key("sk-bob-2", 7, "org-b");
+    add_own_key("sk-bob-3", 1, "org-b");
+    const struct llmgr_explanation told = explain_with("bob", "Beta", false, &looker);
+    const struct llmgr_candidate *item = &told.items[0];
+    assert_int_equal(item->key_count, 3);
+    assert_int_equal(item->keys[1].place, 2);
+    assert_int_equal(item->keys[1].weight, 7);
+    assert_null(item->keys[0].account);
+    assert_string_equal(item->keys[1].account, "org-b");
+    assert_string_equal(item->keys[0].fingerprint, item->key_fingerprint);
+    assert_string_not_equal(item->keys[2].fingerprint, item->key_fingerprint);
+    assert_null(item->keys[0].cooled);
+    assert_int_equal(item->keys[1].cooled->until_ms, 5);
+    assert_null(item->cooled);
+    assert_true(item->chosen);
+    /* It is asked of what would pay for that model there. */
+    assert_int_equal(looker.count, 3);
+    assert_int_equal(looker.asked[0].platform_id, b);
+    assert_int_equal(looker.asked[0].model_id, b1);
+    assert_int_equal(looker.asked[0].payer, LM_PAYER_USER);
+    assert_true(looker.asked[0].platform_is_sys);
+    assert_true(looker.asked[0].key_id != looker.asked[1].key_id);
+    assert_int_equal(looker.asked[1].account_id, looker.asked[2].account_id);
+    /* Others have the server's key, of which they are told the fingerprint. */
+    assert_int_equal(explain_with("ann", "Beta", false, &looker).items[0].key_count, 0);
+    assert_int_equal(explain_with("ann", "Beta", true, &looker).items[0].key_count, 1);
+}
+
+static void a_pool_is_let_alone_until_its_first_key_is_not(void **state)
+{
+    struct looker looker = {.until_ms = {9, 5, 7}};
+
+    (void)state;
+    for (const char *const *key = (const char *const[]){"sk-1", "sk-2", "sk-3", NULL}; *key; key++)
+        add_own_key(*key, 1, NULL);
+    const struct llmgr_explanation told = explain_with("bob", "Beta", false, &looker);
+    assert_int_equal(told.items[0].cooled->until_ms, 5);
+    assert_true(told.items[0].kept);
+    assert_false(told.items[0].chosen);
+}
+
+static void one_model_with_one_key_is_asked_whatever_is_known(void **state)
+{
+    struct looker looker = {.until_ms = {5}};
+
+    (void)state;
+    const struct llmgr_explanation told = explain_with("bob", "Beta", true, &looker);
+    assert_int_equal(looker.count, 0);
+    assert_null(told.items[0].cooled);
+    assert_true(told.items[0].chosen);
+}
+
+static void of_a_route_the_next_of_the_same_payer_serves(void **state)
+{
+    const struct llmgr_route_target targets[] = {{.model = "B/Beta", .weight = 1},
+                                                 {.model = "Own/Mine", .weight = 1},
+                                                 {.model = "A/Alpha", .weight = 1}};
+    const struct lm_route_spec spec = {.name = LB_STR("smart"),
+                                       .display_name = LB_STR(""),
+                                       .attempts = 3,
+                                       .deadline_ms = 60000,
+                                       .targets = targets,
+                                       .target_count = 3};
+    struct looker looker = {.until_ms = {5}};
+
+    (void)state;
+    server_key(&h, a, URL_A, "sk-server-a");
+    OK(&h, lm_route_add(h.manager, LB_STR("ann"), false, false, &spec, NULL, &h.err));
+    struct llmgr_explanation told = explain_with("ann", "smart", false, &looker);
+    assert_int_equal(told.items[0].cooled->until_ms, 5);
+    assert_int_equal(looker.count, 3);
+    static const bool CHOSEN[] = {false, false, true};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(told.items[i].chosen, CHOSEN[i]);
+    looker = (struct looker){.until_ms = {5, 0, 6}};
+    told = explain_with("ann", "smart", false, &looker);
+    for (size_t i = 0; i < 3; i++)
+        assert_false(told.items[i].chosen);
+}
+
+/* ---- Lists ----------------------------------------------------------------------------------- */
+
 static void the_lists_show_system_platforms_in_order_then_own(void **state)
 {
     struct llmgr_platform *platforms = NULL;
@@ -235,6 +371,10 @@ int main(void)
         CASE(explain_repairs_nothing),
         CASE(a_name_lists_those_it_names_in_order_and_then_the_others),
         CASE(a_missing_key_is_told_with_its_cause),
+        CASE(each_key_of_ones_own_is_told_in_order),
+        CASE(a_pool_is_let_alone_until_its_first_key_is_not),
+        CASE(one_model_with_one_key_is_asked_whatever_is_known),
+        CASE(of_a_route_the_next_of_the_same_payer_serves),
         CASE(the_lists_show_system_platforms_in_order_then_own),
     };
 

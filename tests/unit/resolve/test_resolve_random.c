@@ -232,7 +232,7 @@ static void compare(int at, int user, int slot)
                                  .slot = lb_cstr(slot_names[slot])};
     struct llmgr_explanation told = {0};
 
-    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    OK(&h, lr_explain(h.manager, &request, NULL, &h.arena, &told, &h.err));
     struct answer want = expect(user, slot);
     llmgr_status status = ask(&h, user_names[user], slot_names[slot], NULL);
     int64_t foretold = 0;

@@ -366,7 +366,7 @@ static void explain_shows_every_target(void **state)
     struct llmgr_explanation told;
 
     made("ann", "smart", "Gone/Model,Keyless/Three,B/C/Two,A/One");
-    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    OK(&h, lr_explain(h.manager, &request, NULL, &h.arena, &told, &h.err));
     static const struct {
         const char *target, *reason;
         bool kept, chosen;
@@ -387,17 +387,17 @@ static void explain_shows_every_target(void **state)
     /* Two names of one model are two targets, and one of them is asked first. */
     made("ann", "twice", "A/One,A/m-1");
     request.model = LB_STR("twice");
-    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    OK(&h, lr_explain(h.manager, &request, NULL, &h.arena, &told, &h.err));
     assert_true(told.items[0].chosen);
     assert_false(told.items[1].chosen);
     /* Chosen for a slot. */
     OK(&h, choose("ann", "fast", "smart"));
     request = (struct lr_request){.user = LB_STR("ann"), .slot = LB_STR("fast")};
-    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    OK(&h, lr_explain(h.manager, &request, NULL, &h.arena, &told, &h.err));
     assert_string_equal(told.route, "smart");
     assert_true(told.items[2].chosen);
     request = (struct lr_request){.user = LB_STR("ann"), .model = LB_STR("One")};
-    OK(&h, lr_explain(h.manager, &request, &h.arena, &told, &h.err));
+    OK(&h, lr_explain(h.manager, &request, NULL, &h.arena, &told, &h.err));
     assert_null(told.route);
     assert_null(told.items[0].target);
 }

@@ -70,16 +70,19 @@ static llmgr_status seal_lines(struct lm_manager *manager, struct ls_tx *tx,
 {
     const struct lk_key_place sealed = sealed_at(place);
     struct lb_buf record;
+    uint32_t data_key = 0;
 
     lc_fixed_names(lines, names);
     if (names->failed != LLMGR_OK)
         return lb_fail_memory(err);
     lb_buf_init(&record, lm_host(manager), LV_RECORD_MAX);
     llmgr_status status = lk_key_seal(lm_keys(manager), tx, &sealed, lines, &record, err);
+    (void)lv_record_key_id(lb_buf_str(&record), &data_key);
     if (status == LLMGR_OK)
         status = ls_exec(tx, LS_PLATFORM_SET_HEADERS,
                          LS_ARGS(ls_int(place->platform_id), ls_text(place->owner),
-                                 ls_text(lb_buf_str(names)), ls_blob(record.data, record.size)),
+                                 ls_text(lb_buf_str(names)), ls_blob(record.data, record.size),
+                                 ls_int(data_key)),
                          NULL, err);
     lb_buf_free(&record);
     return status;
@@ -92,10 +95,10 @@ llmgr_status lm_headers_store(struct lm_manager *manager, struct ls_tx *tx,
     struct lb_buf names;
 
     if (lines.size == 0)
-        return ls_exec(
-            tx, LS_PLATFORM_SET_HEADERS,
-            LS_ARGS(ls_int(place->platform_id), ls_text(place->owner), ls_null(), ls_null()), NULL,
-            err);
+        return ls_exec(tx, LS_PLATFORM_SET_HEADERS,
+                       LS_ARGS(ls_int(place->platform_id), ls_text(place->owner), ls_null(),
+                               ls_null(), ls_int(0)),
+                       NULL, err);
     lb_buf_init(&names, lm_host(manager), LC_FIXED_SIZE_MAX);
     llmgr_status status = seal_lines(manager, tx, place, lines, &names, err);
     lb_buf_free(&names);

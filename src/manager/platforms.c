@@ -273,10 +273,10 @@ static llmgr_status move_origin(struct ls_tx *tx, void *context, struct llmgr_er
     /* Key and header fields belong to the old origin; they would not open any more. */
     bool moved = strcmp(change->origin, row.origin) != 0;
     if (moved)
-        status = ls_exec(
-            tx, LS_PLATFORM_SET_HEADERS,
-            LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_null(), ls_null()), NULL,
-            err);
+        status = ls_exec(tx, LS_PLATFORM_SET_HEADERS,
+                         LS_ARGS(ls_int(change->platform_id), ls_text(change->user), ls_null(),
+                                 ls_null(), ls_int(0)),
+                         NULL, err);
     if (status == LLMGR_OK && change->api_key.size > 0)
         return seal_own(change, tx, change->platform_id, change->origin, err);
     if (status != LLMGR_OK || !moved)

@@ -4,10 +4,11 @@ of private platforms from their owners; sealed like keys, and never shown."""
 import contextlib
 import json
 import sqlite3
+import subprocess
 
 import pytest
 
-from conftest import Mockllm, on_sqlite
+from conftest import PATIENCE_S, Mockllm, on_sqlite
 from gateway_api import Api
 from serving import ASK, CHAT, Serving, configure
 from test_gateway_fields import Peer, named
@@ -238,6 +239,25 @@ def test_a_rotation_seals_them_anew_and_drops_the_old_key(site, mine):
     assert (report['rotated'], report['retired']) == (3, 1)
     assert [key['records'] for key in report['keys']] == [3]
     assert heard(site, 'x-title', 'x-org') == ('my app', SECRET)
+    assert mine
+
+
+def test_a_release_that_does_not_know_them_cannot_drop_their_data_key(site, mine):
+    """What the release before does at the end of `key rotate`, having resealed what it knows."""
+    drop = 'DELETE FROM llm_data_keys WHERE id = (SELECT header_data_key FROM llm_platforms' \
+           ' WHERE header_values IS NOT NULL)'
+    for _ in range(2):
+        if site.url.startswith('sqlite:'):
+            with contextlib.closing(sqlite3.connect(site.url.removeprefix('sqlite:'))) as database:
+                database.execute('PRAGMA foreign_keys = ON')
+                with pytest.raises(sqlite3.IntegrityError):
+                    database.execute(drop)
+        else:
+            done = subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', drop, site.url],
+                                  capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+            assert done.returncode != 0 and 'foreign key' in done.stderr
+        assert heard(site, 'x-title', 'x-org') == ('my app', SECRET)
+        site.ok('key', 'rotate')
     assert mine
 
 

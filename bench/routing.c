@@ -10,16 +10,18 @@
 #include <stdlib.h>
 
 #include "base/host.h"
+#include "manager/route_targets.h"
 #include "routing/budget.h"
 #include "routing/pick.h"
 
 enum { TARGETS = LLMGR_ROUTE_TARGETS_MAX, KEYS = 100, ROUNDS = 100 * 1000, NOW = 1000000 };
 
-static uint64_t sums[TARGETS];
+static struct lm_route_target targets[TARGETS];
 static struct lo_key keys[KEYS];
 static struct lo_health *health;
 static struct lo_budget *budget;
 static volatile uint32_t sink;
+static uint32_t few = 3, all = TARGETS;
 
 static const struct lo_candidate CANDIDATE = {
     .platform_id = 1, .model_id = 2, .account_id = 3, .key_id = 4, .user = 5};
@@ -33,10 +35,19 @@ static int64_t first_byte(void *context, uint32_t index)
     return lo_health_first_byte(health, &candidate, NOW);
 }
 
+static uint32_t target_at(void *context, uint64_t point)
+{
+    const struct lm_route route = {.targets = targets, .count = *(const uint32_t *)context};
+
+    return lm_route_target_at(&route, point);
+}
+
 static struct lo_walk_options options_of(uint32_t count, llmgr_pick pick, uint64_t n)
 {
     return (struct lo_walk_options){.count = count,
-                                    .sums = sums,
+                                    .weights = targets[count - 1].weight_to,
+                                    .target_at = target_at,
+                                    .context = count == TARGETS ? &all : &few,
                                     .pick = pick,
                                     .sequence = n,
                                     .noise = n * 77,
@@ -143,14 +154,14 @@ int main(int argc, char **argv)
     if (health == NULL || budget == NULL)
         return 1;
     for (uint32_t i = 0; i < TARGETS; i++)
-        sums[i] = i + 1;
+        targets[i].weight_to = i + 1;
     for (uint32_t i = 0; i < KEYS; i++)
         keys[i] = (struct lo_key){.id = i + 1, .account = i + 1, .weight = 1};
     printf("routing: %llu rounds\n", (unsigned long long)rounds);
     for (unsigned kind = 0; kind < sizeof PICKS / sizeof PICKS[0]; kind++) {
-        double few = ns_of(rounds, one_of_few, kind), many = ns_of(rounds, one_of_many, kind);
+        double one = ns_of(rounds, one_of_few, kind), many = ns_of(rounds, one_of_many, kind);
         printf("  target by %-16s 3: %5.0f ns   1 000: %5.0f ns, %.2f times\n", PICKS[kind].name,
-               few, many, many / few);
+               one, many, many / one);
     }
     for (unsigned kind = 0; kind < 2; kind++)
         printf("  key %-22s 1: %5.0f ns     100: %5.0f ns\n", kind == 0 ? "by weight" : "sticky",

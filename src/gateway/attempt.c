@@ -115,6 +115,7 @@ struct lo_verdict lg_attempt_judge(struct lg_request *request)
         .http_status = attempt->upstream_status,
         .refusal = lb_buf_str(&attempt->refusal),
         .attempt = request->attempts,
+        .is_empty = attempt->came == LG_CAME_ANSWER && !attempt->head_left,
         .answer_has_begun = attempt->head_left,
         .asked_usage = attempt->asks_usage,
         .options_have_more = attempt->options_have_more,

@@ -554,6 +554,28 @@ static enum lg_verdict release_held(struct lg_request *request)
     return lg_step_relay(request);
 }
 
+static enum lg_verdict fail(struct lg_request *request)
+{
+    (void)lg_attempt_judge(request);
+    return LG_FAIL;
+}
+
+/*
+ * The answer has ended as HTTP wants it, but incomplete. A platform that does so before anything of
+ * it could leave has nothing to say, which is no fault of the network's.
+ */
+static enum lg_verdict fail_early_end(struct lg_request *request)
+{
+    static const char text[] = N_("the platform's answer ended before it was complete");
+
+    if (request->attempt->head_left) {
+        (void)lg_request_fail(request, LLMGR_ERR_CUT, text);
+        return fail(request);
+    }
+    (void)lg_attempt_judge(request);
+    return lg_request_fail(request, LLMGR_ERR_CUT, text);
+}
+
 enum lg_verdict lg_step_relay(struct lg_request *request)
 {
     const struct lg_attempt *attempt = request->attempt;
@@ -570,9 +592,5 @@ enum lg_verdict lg_step_relay(struct lg_request *request)
         return LG_DONE;
     if (request->error == NULL && attempt->came == LG_CAME_REFUSAL)
         return lg_refusal_judge(request);
-    if (request->error == NULL)
-        (void)lg_request_fail(request, LLMGR_ERR_CUT,
-                              N_("the platform's answer ended before it was complete"));
-    (void)lg_attempt_judge(request);
-    return LG_FAIL;
+    return request->error == NULL ? fail_early_end(request) : fail(request);
 }

@@ -272,8 +272,10 @@ void lg_request_late(struct lg_request *request)
 /* Every slice of the old head, moved to where its bytes are now. */
 static struct lb_str moved_slice(struct lb_str slice, const char *from, const char *to, size_t size)
 {
-    if (slice.p >= from && slice.p < from + size)
-        slice.p = to + (slice.p - from);
+    const uintptr_t offset = (uintptr_t)slice.p - (uintptr_t)from;
+
+    if (offset < size)
+        slice.p = to + offset;
     return slice;
 }
 
@@ -287,14 +289,13 @@ llmgr_status lg_request_keep(struct lg_request *request)
     const struct lh_head *old = request->head;
     const char *from = start_of(old);
     /* The method is the head's first byte but for an empty line before it. */
-    size_t size = old->size;
-    struct lh_head *head = lb_arena_alloc(&request->arena, sizeof *head);
-    struct lh_field *fields =
-        lb_arena_alloc(&request->arena, (old->field_count + 1) * sizeof *fields);
-    char *bytes = lb_arena_bytes(&request->arena, size);
+    const size_t size = old->size, fields_size = old->field_count * sizeof(struct lh_field);
+    struct lh_head *head = lb_arena_alloc(&request->arena, sizeof *head + fields_size + size);
 
-    if (head == NULL || fields == NULL || bytes == NULL)
+    if (head == NULL)
         return LLMGR_ERR_NO_MEMORY;
+    struct lh_field *fields = (struct lh_field *)(head + 1);
+    char *bytes = (char *)fields + fields_size;
     memcpy(bytes, from, size);
     *head = *old;
     head->fields = fields;

@@ -69,7 +69,7 @@ enum lg_verdict { LG_NEXT, LG_WAIT, LG_FAIL, LG_DONE, LG_AGAIN, LG_ANEW };
 
 enum {
     LG_REQUEST_MAGIC = 0x6c677271,
-    LG_BLOCK_SIZE = 1920,      /* bytes that an ordinary request needs */
+    LG_BLOCK_SIZE = 4080,      /* bytes that an ordinary request needs, also through a route */
     LG_ARENA_MAX = 1 << 20,    /* all of it, the body apart */
     LG_ID_SIZE = 32,           /* "req_" and 26 digits */
     LG_CLIENT_ID_MAX = 128,    /* bytes of an x-request-id that is echoed */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/magic.h"
+#include "base/raw.h"
 #include "dialect/refs.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
@@ -56,7 +57,7 @@ static int64_t platform_of(struct lb_str shown)
 
 static int64_t platform_in_path(const struct lg_request *request)
 {
-    char shown[LY_ROUTE_PATH_MAX];
+    LB_RAW char shown[LY_ROUTE_PATH_MAX];
     struct lb_str segment;
     size_t size = 0;
 
@@ -68,12 +69,9 @@ static int64_t platform_in_path(const struct lg_request *request)
 
 static int64_t platform_in_body(const struct lg_request *request)
 {
-    const struct lg_ask *ask = request->ask;
-    struct ld_refs refs;
+    LB_RAW struct ld_refs refs;
     struct ld_ref ref;
 
-    if (ask == NULL || ask->kind != LG_ASK_JSON || !(ask->peek.refs || ask->peek.ids))
-        return 0;
     ld_refs_start(&refs, lb_buf_str(&request->body));
     while (ld_refs_next(&refs, &ref)) {
         int64_t platform_id =
@@ -86,9 +84,15 @@ static int64_t platform_in_body(const struct lg_request *request)
 
 int64_t lg_shown_platform(const struct lg_request *request)
 {
-    int64_t platform_id = platform_in_path(request);
+    const struct lg_ask *ask = request->ask;
+    int64_t platform_id = 0;
 
-    return platform_id != 0 ? platform_id : platform_in_body(request);
+    if (lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE)
+        platform_id = platform_in_path(request);
+    if (platform_id == 0 && ask != NULL && ask->kind == LG_ASK_JSON &&
+        (ask->peek.refs || ask->peek.ids))
+        platform_id = platform_in_body(request);
+    return platform_id;
 }
 
 /* ---- Opening --------------------------------------------------------------------------------- */

@@ -6,10 +6,12 @@
 
 #include "base/magic.h"
 #include "base/mix.h"
+#include "base/raw.h"
 #include "dialect/refs.h"
 #include "gateway/ask.h"
 #include "gateway/sticky.h"
 #include "manager/manager.h"
+#include "manager/route_targets.h"
 #include "routing/budget.h"
 #include "routing/hash.h"
 #include "routing/target.h"
@@ -21,7 +23,7 @@ enum { CHOOSING_MAGIC = 0x6c67636b };
 /* Does it really name something that is kept? The look of READ says only that it may. */
 static bool names_something(const struct lg_request *request)
 {
-    struct ld_refs refs;
+    LB_RAW struct ld_refs refs;
     struct ld_ref ref;
 
     ld_refs_start(&refs, lb_buf_str(&request->body));
@@ -32,11 +34,11 @@ static bool names_something(const struct lg_request *request)
  * Does it go to one target, whatever comes of it? So do what names things that an account keeps,
  * and what cannot be sent twice or may be of any kind.
  */
-static bool is_single(const struct lg_request *request)
+static bool is_single(const struct lg_request *request, enum ld_endpoint_id endpoint)
 {
     const struct lg_ask *ask = request->ask;
 
-    if (request->streams_body || lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE)
+    if (request->streams_body || endpoint == LD_ENDPOINT_NATIVE)
         return true;
     if (ask == NULL || ask->kind != LG_ASK_JSON)
         return true;
@@ -47,9 +49,10 @@ static llmgr_status resolve_target(struct lg_request *request, uint32_t index,
                                    const struct lr_key_chooser *chooser, struct lr_target *target,
                                    enum lr_view_result *result, struct llmgr_error *err)
 {
+    const int64_t route_id = request->walk->route_id;
     const struct lr_request asked = {.user = request->caller.user,
-                                     .model = request->model,
-                                     .route_id = request->walk->route_id,
+                                     .model = route_id == 0 ? request->model : lb_str(NULL, 0),
+                                     .route_id = route_id,
                                      .route_target = index,
                                      .chooser = chooser};
 
@@ -70,14 +73,26 @@ static int64_t first_byte(void *context, uint32_t index)
     return lo_health_first_byte(request->worker->shared->health, &candidate, lg_walk_now(request));
 }
 
-/* The route may change while the request is under way: what is drawn from is copied. */
-static const uint64_t *sums_of(struct lg_request *request, const struct lm_route *route)
+/* The route as it is by now; NULL: it is gone. */
+static const struct lm_route *route_now(const struct lg_request *request)
 {
-    uint64_t *sums = lb_arena_alloc(&request->arena, route->count * sizeof *sums);
+    const struct lr_request asked = {.user = request->caller.user,
+                                     .route_id = request->walk->route_id};
+    const struct lm_route *route = NULL;
+    enum lr_view_result result;
 
-    for (uint32_t i = 0; sums != NULL && i < route->count; i++)
-        sums[i] = route->targets[i].weight_to;
-    return sums;
+    if (request->walk->route != NULL)
+        return request->walk->route;
+    llmgr_status status = lr_view_route(request->worker->view, &asked, &route, &result, NULL);
+    return status == LLMGR_OK ? route : NULL;
+}
+
+/* Of a route whose targets weigh differently. */
+static uint32_t target_at(void *context, uint64_t point)
+{
+    const struct lm_route *route = route_now(lg_request_of(context));
+
+    return route != NULL ? lm_route_target_at(route, point) : 0;
 }
 
 /* A platform's keys, behind a model that is named itself: one target, and no deadline. */
@@ -93,10 +108,9 @@ static const struct lm_route POOL = {
  * What the platform keeps of an answer lies with the account that made it: where the answer may be
  * named later, a user comes to the same one.
  */
-static llmgr_sticky sticky_of(const struct lg_request *request, const struct lm_route *route)
+static llmgr_sticky sticky_of(const struct lm_route *route, enum ld_endpoint_id endpoint)
 {
-    return route->sticky == LLMGR_STICKY_NONE &&
-                   lg_request_endpoint(request)->id == LD_ENDPOINT_RESPONSES &&
+    return route->sticky == LLMGR_STICKY_NONE && endpoint == LD_ENDPOINT_RESPONSES &&
                    route->pick == LLMGR_PICK_ORDER
                ? LLMGR_STICKY_USER
                : route->sticky;
@@ -113,19 +127,17 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
 {
     const struct lg_shared *shared = request->worker->shared;
     struct lb_str user = lm_effective_user(request->worker->manager, request->caller.user);
-    struct lg_walk *walk = lb_arena_calloc(&request->arena, 1, sizeof *walk);
-    const bool single = is_single(request);
-    const uint64_t *sums = NULL;
+    struct lg_walk *walk = lb_arena_alloc(&request->arena, sizeof *walk);
+    const enum ld_endpoint_id endpoint = lg_request_endpoint(request)->id;
 
+    if (walk == NULL)
+        return lg_request_fail_memory(request);
+    memset(walk, 0, offsetof(struct lg_walk, core)); /* lo_walk_begin sees to that */
     if (route == NULL)
         route = &POOL;
-    if (route->pick == LLMGR_PICK_WEIGHT)
-        sums = sums_of(request, route);
-    if (walk == NULL || (sums == NULL && route->pick == LLMGR_PICK_WEIGHT))
-        return lg_request_fail_memory(request);
     walk->route_id = route->id;
+    walk->route = route;
     walk->budget = route->id != 0 ? (uint64_t)route->id : budget_of_pool(request);
-    walk->name = lb_arena_str(&request->arena, route->name);
     walk->on_exhausted = route->on_exhausted;
     walk->has_own_limits = route->id != 0 && !route->is_sys;
     walk->user = lo_hash(user);
@@ -134,13 +146,14 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
     walk->platform_id = platform_id;
     const struct lo_walk_options options = {
         .count = route->count,
-        .sums = sums,
+        .weights = route->pick == LLMGR_PICK_WEIGHT ? lm_route_weights(route) : 0,
         .pick = route->pick,
-        .sticky = lg_sticky_of(request, sticky_of(request, route), walk->user),
+        .sticky = lg_sticky_of(request, sticky_of(route, endpoint), walk->user),
         .sequence = lo_budget_begin(shared->budget, walk->budget, lg_walk_now(request)),
         .noise = lg_sticky_random(request),
-        .attempts = single ? 1 : route->attempts,
+        .attempts = is_single(request, endpoint) ? 1 : route->attempts,
         .deadline_ms = walk->deadline_at,
+        .target_at = target_at,
         .first_byte = first_byte,
         .context = request,
     };
@@ -163,6 +176,9 @@ static uint32_t choose(void *context, const struct lr_target *target, const stru
 {
     struct choosing *choosing = LB_CAST(struct choosing, context, CHOOSING_MAGIC);
     struct lg_request *request = choosing->request;
+
+    if (count == 1)
+        return 0; /* look_at judges it with the candidate */
     const struct lo_candidate candidate = lo_candidate_of(target, request->walk->user);
     struct lo_key *known = lb_arena_alloc(&request->arena, count * sizeof *known);
 
@@ -281,7 +297,7 @@ static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool lea
     struct choosing choosing = {.magic = CHOOSING_MAGIC, .request = request};
     const struct lr_key_chooser chooser = {choose, &choosing};
     enum lr_view_result result = LR_VIEW_DONE;
-    struct llmgr_error err = {0};
+    LB_RAW struct llmgr_error err; /* whoever fails fills it */
     struct lo_cooled why;
 
     llmgr_status status = resolve_target(request, index, &chooser, &found->target, &result, &err);
@@ -362,7 +378,8 @@ static enum lg_seek seek_least_bad(struct lg_request *request, struct lg_found *
 static enum lg_verdict refuse(struct lg_request *request)
 {
     const struct lg_walk *walk = request->walk;
-    const struct lb_str name = walk->route_id != 0 ? walk->name : request->model;
+    const struct lm_route *route = walk->route_id != 0 ? route_now(request) : NULL;
+    const struct lb_str name = route != NULL ? route->name : request->model;
 
     request->walk->is_over = true;
     if (lg_walk_soonest(walk) == 0 && walk->missing != NULL)
@@ -378,11 +395,12 @@ static enum lg_verdict refuse(struct lg_request *request)
 
 enum lg_verdict lg_walk_target(struct lg_request *request, bool *miss)
 {
-    struct lg_found found = {0};
+    LB_RAW struct lg_found found; /* by who finds it */
 
     enum lg_seek came = lg_walk_seek(request, &found);
     if (came == LG_SEEK_NONE)
         came = seek_least_bad(request, &found);
+    request->walk->route = NULL; /* it lies in the view, which will be refreshed */
     *miss = came == LG_SEEK_MISS;
     if (came == LG_SEEK_NONE)
         return refuse(request);

@@ -35,10 +35,9 @@ struct lg_found {
 };
 
 struct lg_walk {
-    struct lo_walk core;
-    int64_t route_id;   /* 0: it is a pool of keys */
-    uint64_t budget;    /* whose repetitions: the route's, or of the platform that has the pool */
-    struct lb_str name; /* the route's */
+    int64_t route_id;             /* 0: it is a pool of keys */
+    const struct lm_route *route; /* in the turn in which the walk begins; later NULL */
+    uint64_t budget; /* whose repetitions: the route's, or of the platform that has the pool */
     llmgr_exhausted on_exhausted;
     uint64_t user;           /* hash; not 0 */
     enum lm_payer payer;     /* of all attempts; NONE: no target was looked at yet */
@@ -54,6 +53,7 @@ struct lg_walk {
     struct lg_attempt *told; /* the first that failed; NULL: none has, or it is under way */
     struct llmgr_error *told_error; /* NULL: the platform's own words will do */
     struct llmgr_error *missing;    /* why the first target that was passed over has none */
+    struct lo_walk core;            /* the last member: most of it is never touched */
 };
 
 static inline int64_t lg_walk_now(const struct lg_request *request)

@@ -52,7 +52,6 @@ void lg_walk_outcome(const struct lg_request *request, struct lo_outcome *outcom
     outcome->attempts_max = attempts > 1 ? attempts : 0; /* without options: always */
     outcome->may_move = attempt->may_move;
     outcome->in_answer = is_answer && attempt->refusal.size > 0;
-    outcome->is_empty = is_answer && attempt->refusal.size == 0 && !attempt->head_left;
     outcome->has_repeated = walk->core.has_repeated;
     outcome->is_callers_limit = walk->has_own_limits;
     outcome->is_unsent = attempt->is_unsent;

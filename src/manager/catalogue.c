@@ -16,6 +16,7 @@
 #include "manager/manager.h"
 #include "manager/server_keys.h"
 #include "manager/route_row.h"
+#include "manager/route_targets.h"
 #include "manager/rules.h"
 #include "store/store.h"
 
@@ -492,7 +493,11 @@ static llmgr_status complete_catalogue(struct lm_manager *manager, struct lm_cat
         id_index_add(&catalogue->route_ids, catalogue->routes[i].id, i);
         id_index_add(&catalogue->route_names, name_hash(catalogue->routes[i].name), i);
     }
-    return index_names(catalogue) ? LLMGR_OK : lb_fail_memory(err);
+    if (!index_names(catalogue))
+        return lb_fail_memory(err);
+    for (uint32_t i = 0; i < catalogue->route_count; i++)
+        lm_route_find_targets(catalogue, &catalogue->routes[i]);
+    return LLMGR_OK;
 }
 
 llmgr_status lm_catalogue_load(struct lm_manager *manager, const struct lm_point *must,

@@ -74,6 +74,8 @@ struct lm_route_target {
     struct lb_str model; /* "PLATFORM/MODEL", which need not be there */
     uint32_t weight;
     uint32_t weight_to;    /* the sum of the weights up to this one */
+    uint32_t lone;         /* of the operator's routes: 1 + the index of the one system model that
+                              it names; 0: it names none, or several */
     int64_t first_byte_ms; /* 0: it has none of its own */
 };
 

@@ -3,6 +3,7 @@
 #include "resolve/choose.h"
 
 #include "base/error.h"
+#include "manager/route_targets.h"
 #include "resolve/alias.h"
 
 /* ---- Reasons --------------------------------------------------------------------------------- */
@@ -330,9 +331,9 @@ static void offer_candidate(const struct lr_scene *scene, const struct lm_platfo
     *choice = offered;
 }
 
-/* Offers the system models of one name that stand on `platform`, or on any if it is empty. */
-static void offer_system(const struct lr_scene *scene, struct lb_str platform, struct lb_str name,
-                         bool by_display, enum lr_reason reason, struct lr_choice *choice)
+/* Offers the system models of one name, on whatever platform. */
+static void offer_system(const struct lr_scene *scene, struct lb_str name, bool by_display,
+                         enum lr_reason reason, struct lr_choice *choice)
 {
     uint32_t unused;
     const struct lm_platform *platforms = lm_catalogue_platforms(scene->catalogue, &unused);
@@ -343,8 +344,7 @@ static void offer_system(const struct lr_scene *scene, struct lb_str platform, s
 
     for (size_t i = 0; i < count; i++) {
         const struct lm_model *model = &models[at[i]];
-        if (platform.size == 0 || lb_str_eq(platforms[model->platform].name, platform))
-            offer_candidate(scene, &platforms[model->platform], model, reason, choice);
+        offer_candidate(scene, &platforms[model->platform], model, reason, choice);
     }
 }
 
@@ -370,40 +370,53 @@ static void offer_private(const struct lr_scene *scene, struct lb_str name, enum
     }
 }
 
-/* Names may hold slashes, so each one is tried as the border of "platform/name". */
+struct offer {
+    const struct lr_scene *scene;
+    struct lr_choice *choice;
+};
+
+static void offer_named(void *context, uint32_t at, bool by_display)
+{
+    const struct offer *offer = context;
+    uint32_t unused;
+    const struct lm_model *model = &lm_catalogue_models(offer->scene->catalogue, &unused)[at];
+
+    offer_candidate(
+        offer->scene, &lm_catalogue_platforms(offer->scene->catalogue, &unused)[model->platform],
+        model, by_display ? LR_REASON_PLATFORM_DISPLAY : LR_REASON_PLATFORM_MODEL, offer->choice);
+}
+
+/* Offers the system models that "platform/name" names. */
 static void offer_by_border(const struct lr_scene *scene, struct lb_str model,
                             struct lr_choice *choice)
 {
-    for (size_t i = 1; i + 1 < model.size; i++) {
-        if (model.p[i] != '/')
-            continue;
-        struct lb_str platform = lb_str_sub(model, 0, i);
-        struct lb_str rest = lb_str_sub(model, i + 1, model.size);
-        offer_system(scene, platform, rest, true, LR_REASON_PLATFORM_DISPLAY, choice);
-        offer_system(scene, platform, rest, false, LR_REASON_PLATFORM_MODEL, choice);
-    }
+    struct offer offer = {scene, choice};
+
+    lm_catalogue_each_named(scene->catalogue, model, offer_named, &offer);
 }
 
 void lr_choose_by_model(const struct lr_scene *scene, struct lb_str model, struct lr_choice *choice)
 {
-    struct lb_str any = {0};
-
     *choice = (struct lr_choice){.platform = NULL};
     offer_private(scene, model, LR_REASON_MODEL, choice);
     offer_by_border(scene, model, choice);
-    offer_system(scene, any, model, true, LR_REASON_DISPLAY, choice);
-    offer_system(scene, any, model, false, LR_REASON_MODEL, choice);
+    offer_system(scene, model, true, LR_REASON_DISPLAY, choice);
+    offer_system(scene, model, false, LR_REASON_MODEL, choice);
 }
 
 void lr_choose_target(const struct lr_scene *scene, const struct lm_route *route, uint32_t i,
                       struct lr_choice *choice)
 {
-    struct lb_str name = route->targets[i].model;
+    const struct lm_route_target *target = &route->targets[i];
+    struct offer offer = {scene, choice};
 
     /* The operator's name what is everybody's, whatever a user calls his own platforms. */
     if (!route->is_sys)
-        offer_private(scene, name, LR_REASON_PLATFORM_MODEL, choice);
-    offer_by_border(scene, name, choice);
+        offer_private(scene, target->model, LR_REASON_PLATFORM_MODEL, choice);
+    if (target->lone != 0)
+        offer_named(&offer, target->lone - 1, true);
+    else
+        offer_by_border(scene, target->model, choice);
     if (choice->platform != NULL)
         choice->reason = LR_REASON_TARGET;
     choice->route = route;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/raw.h"
 #include "keys/ring.h"
 #include "manager/manager.h"
 #include "resolve/scene.h"
@@ -213,7 +214,7 @@ static bool rejects_options(const struct lm_platform *platform, const struct lb_
 static uint32_t choose_key(const struct lr_scene *scene, const struct lr_request *request,
                            const struct lr_key_choice *pool, const struct lr_target *target)
 {
-    struct lr_key keys[LK_POOL_MAX];
+    LB_RAW struct lr_key keys[LK_POOL_MAX];
     const uint32_t count = pool->count < LK_POOL_MAX ? pool->count : LK_POOL_MAX;
 
     if (request->chooser == NULL)

@@ -23,24 +23,18 @@ enum {
 
 static uint64_t weight_sum(const struct lo_walk_options *options)
 {
-    return options->sums != NULL ? options->sums[options->count - 1] : options->count;
+    return options->weights != 0 ? options->weights : options->count;
 }
 
-/* The target in whose share of the weights a number below their sum lies. */
+/* The route may have fewer targets by now than when the walk began, or more. */
 static uint32_t target_at(const struct lo_walk_options *options, uint64_t point)
 {
-    uint32_t low = 0, high = options->count - 1;
+    const uint32_t last = options->count - 1;
 
-    if (options->sums == NULL)
+    if (options->weights == 0)
         return (uint32_t)point;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (options->sums[middle] > point)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    uint32_t index = options->target_at(options->context, point);
+    return index < last ? index : last;
 }
 
 /*

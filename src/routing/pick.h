@@ -25,15 +25,16 @@
 enum { LO_WALK_WORDS = (LLMGR_ROUTE_TARGETS_MAX + 63) / 64 };
 
 struct lo_walk_options {
-    uint32_t count; /* targets, 1 to LLMGR_ROUTE_TARGETS_MAX */
-    const uint64_t
-        *sums; /* [i]: the weights of the targets 0 to i; NULL: each weighs 1; borrowed */
+    uint32_t count;   /* targets, 1 to LLMGR_ROUTE_TARGETS_MAX */
+    uint64_t weights; /* of all targets together; 0: each weighs 1 */
     llmgr_pick pick;
     uint64_t sticky;     /* hash of the user or conversation; 0: none */
     uint64_t sequence;   /* which of the route's requests this is (lo_budget_begin) */
     uint64_t noise;      /* random */
     unsigned attempts;   /* of the whole request, 1 to LLMGR_ROUTE_ATTEMPTS_MAX */
     int64_t deadline_ms; /* from then on no attempt begins; 0: never */
+    /* Unless each weighs 1: the target in whose share of the weights a number below them lies. */
+    uint32_t (*target_at)(void *context, uint64_t point);
     /* Of LLMGR_PICK_FASTEST: the target's time to the first byte (lo_health_first_byte), or -1. */
     int64_t (*first_byte)(void *context, uint32_t index);
     void *context;

@@ -75,6 +75,7 @@ struct lo_outcome {
     struct lb_str refusal;  /* the body that came with an error's status, or the error that came
                                within an answer, as far as it is here */
     unsigned attempt;       /* which of the request's this was, from 1 */
+    bool is_empty;          /* an answer of 2xx ended before any content */
     bool answer_has_begun;  /* the caller has some of it */
     bool asked_usage;       /* stream_options went along */
     bool options_have_more; /* with members that the caller gave them, and that we never ask for */
@@ -83,7 +84,6 @@ struct lo_outcome {
     unsigned attempts_max;  /* of the whole request; 0: LO_ATTEMPTS_MAX */
     bool may_move;          /* other candidates may follow */
     bool in_answer;         /* `refusal` came within an answer of 2xx */
-    bool is_empty;          /* an answer of 2xx ended before any content */
     bool is_callers_limit;  /* of time: what it ran into was set by the caller */
     bool is_unsent;         /* provably no byte of the request has reached the platform */
     bool has_repeated;      /* there was a repetition after LO_NEXT_SAME in this request */

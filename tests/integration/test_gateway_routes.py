@@ -287,6 +287,17 @@ def test_what_fails_again_and_again_is_not_asked(trip, failure):
     assert trip.vendors[0].asked < 10 and trip.metric('llmgr_cells_cooled') == 1
 
 
+def test_an_answer_that_ends_without_content_is_the_models_fault(trip):
+    trip.vendors[0].play = end_before
+    trip.start()
+    for number in range(8):
+        assert content(trip.ask(stream=number % 2 == 0)) == 'I am B. That is all.'
+    cells = trip.serving.ask('/api/health/cells', method='GET').json['data']
+    assert [(cell['scope'], cell['display_name'], cell['reason']) for cell in cells] \
+        == [('model', 'M', 'empty')]
+    assert trip.metric('llmgr_attempt_faults_total{fault="model"}') == trip.vendors[0].asked < 8
+
+
 def test_a_lone_target_is_cooled_too(trip):
     trip.vendors[0].play = lambda call: call.refuse(429, Retry_After=30)
     trip.start({'lone': '{targets: [A/M]}',

@@ -151,6 +151,26 @@ static void with_nothing_there_the_route_says_what_it_names(void **state)
     assert_int_equal(h.target.route_target, 1);
 }
 
+/* What the operator's targets name is found when the catalogue is read, if it is one model. */
+static void an_operators_target_with_two_meanings_goes_where_the_user_has_a_key(void **state)
+{
+    (void)state;
+    int64_t d = sys_platform(&h, "D", "https://d.example.com/v1", 7, NULL);
+    int64_t de = sys_platform(&h, "D/E", "https://e.example.com/v1", 8, "sk-server-e");
+    int64_t far = add_model(&h, NULL, d, "E/F", "f-1"), near = add_model(&h, NULL, de, "F", "f-2");
+
+    made(NULL, "both", "D/E/F");
+    made(NULL, "late", "Late/Model");
+    assert_int_equal(asked("ann", "both"), near);
+    own_key(&h, "ann", d, "https://d.example.com/v1", "sk-ann-d");
+    assert_int_equal(asked("ann", "both"), far);
+    assert_int_equal(asked("ben", "both"), near);
+    ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND, ask(&h, "ann", NULL, "late"));
+    int64_t late = sys_platform(&h, "Late", "https://late.example.com/v1", 9, "sk-late");
+    int64_t model = add_model(&h, NULL, late, "Model", "o");
+    assert_int_equal(asked("ann", "late"), model);
+}
+
 static void names_are_asked_slot_route_model_alias(void **state)
 {
     (void)state;
@@ -513,6 +533,7 @@ int main(void)
         CASE(a_route_is_its_first_target_with_a_usable_key),
         CASE(without_any_key_the_first_that_is_there_is_the_error),
         CASE(with_nothing_there_the_route_says_what_it_names),
+        CASE(an_operators_target_with_two_meanings_goes_where_the_user_has_a_key),
         CASE(names_are_asked_slot_route_model_alias),
         CASE(a_target_is_no_slot_route_alias_or_bare_model),
         CASE(each_target_is_asked_by_its_number),

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "manager/route_targets.h"
+
 /* The target of that index, each at a platform of its own. */
 static struct lo_candidate at(uint32_t index, uint64_t key)
 {
@@ -11,6 +13,25 @@ static struct lo_candidate at(uint32_t index, uint64_t key)
 }
 
 /* ---- Targets --------------------------------------------------------------------------------- */
+
+static struct lm_route_target targets[1001];
+static struct lm_route route = {.targets = targets};
+
+static uint32_t target_at(void *context, uint64_t point)
+{
+    return lm_route_target_at(context, point);
+}
+
+/* The route's targets weigh so much from now on. */
+static void weigh(struct lo_walk_options *options, const uint32_t *weights)
+{
+    route.count = options->count;
+    for (uint32_t i = 0; i < route.count; i++)
+        targets[i].weight_to = (i > 0 ? targets[i - 1].weight_to : 0) + weights[i];
+    options->weights = lm_route_weights(&route);
+    options->target_at = target_at;
+    options->context = &route;
+}
 
 static void order_is_the_order_of_the_route(void **state)
 {
@@ -29,17 +50,18 @@ static void order_is_the_order_of_the_route(void **state)
 static void every_target_comes_once(void **state)
 {
     static const uint32_t COUNTS[] = {1, 2, 3, 63, 64, 65, 128, 999, 1000};
-    static uint64_t sums[1000];
+    static uint32_t weights[1000];
 
     (void)state;
     for (uint32_t i = 0; i < 1000; i++)
-        sums[i] = (i > 0 ? sums[i - 1] : 0) + 1 + (i * 7919) % 1000;
+        weights[i] = 1 + (i * 7919) % 1000;
     for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; i++) {
         for (unsigned kind = 0; kind < 4; kind++) {
             struct lo_walk_options options =
                 options_of(COUNTS[i], kind == 0 ? LLMGR_PICK_ORDER : LLMGR_PICK_WEIGHT);
             bool came[1000] = {false};
-            options.sums = kind == 2 ? sums : NULL;
+            if (kind == 2)
+                weigh(&options, weights);
             options.sticky = kind == 3 ? 99 : 0;
             options.sequence = i;
             struct lo_walk walk = begun(&options);
@@ -57,13 +79,13 @@ static void every_target_comes_once(void **state)
 
 static void weights_are_met_smoothly(void **state)
 {
-    static const uint64_t SUMS[] = {5, 6, 8}; /* 5, 1, 2 */
+    static const uint32_t WEIGHTS[] = {5, 1, 2};
     unsigned counts[3] = {0}, silent = 0;
 
     (void)state;
     for (uint64_t n = 0; n < 800; n++) {
         struct lo_walk_options options = options_of(3, LLMGR_PICK_WEIGHT);
-        options.sums = SUMS;
+        weigh(&options, WEIGHTS);
         options.sequence = n;
         struct lo_walk walk = begun(&options);
         uint32_t index = next_of(&walk);
@@ -77,12 +99,14 @@ static void weights_are_met_smoothly(void **state)
     assert_in_range(counts[2], 197, 203);
 }
 
-static uint32_t first_of(uint64_t user, uint32_t count, const uint64_t *sums)
+/* What a user comes to; `weights` NULL: each target weighs 1. */
+static uint32_t first_of(uint64_t user, uint32_t count, const uint32_t *weights)
 {
     struct lo_walk_options options = options_of(count, LLMGR_PICK_WEIGHT);
 
     options.sticky = user;
-    options.sums = sums;
+    if (weights != NULL)
+        weigh(&options, weights);
     options.sequence = user;
     options.noise = (uint64_t)rand();
     struct lo_walk walk = begun(&options);
@@ -150,15 +174,45 @@ static void sticky_users_move_only_to_what_is_added(void **state)
 
 static void sticky_users_are_shared_out_by_weight(void **state)
 {
-    static const uint64_t SUMS[] = {5, 6, 8};
+    static const uint32_t WEIGHTS[] = {5, 1, 2};
     unsigned counts[3] = {0};
 
     (void)state;
     for (uint64_t user = 1; user <= 8000; user++)
-        counts[first_of(user, 3, SUMS)]++;
+        counts[first_of(user, 3, WEIGHTS)]++;
     assert_in_range(counts[0], 4850, 5150);
     assert_in_range(counts[1], 900, 1100);
     assert_in_range(counts[2], 1850, 2150);
+}
+
+/* It is read anew for each draw: somebody may change it while the request is under way. */
+static void a_route_that_changes_meanwhile_is_left_in_the_end(void **state)
+{
+    static const uint32_t HEAVY[3] = {1000, 1000, 1000};
+    static uint32_t light[1001];
+    static const uint32_t COUNTS[] = {0, 1, 1001};
+
+    (void)state;
+    for (uint32_t i = 0; i < 1001; i++)
+        light[i] = 1;
+    for (size_t i = 0; i < sizeof COUNTS / sizeof COUNTS[0]; i++) {
+        for (uint64_t n = 0; n < 50; n++) {
+            struct lo_walk_options options = options_of(3, LLMGR_PICK_WEIGHT);
+            bool came[3] = {false};
+            weigh(&options, HEAVY);
+            options.sequence = options.noise = n;
+            struct lo_walk walk = begun(&options);
+            struct lo_walk_options changed = {.count = COUNTS[i]};
+            weigh(&changed, light);
+            for (unsigned nth = 0; nth < 3; nth++) {
+                uint32_t index = next_of(&walk);
+                assert_true(index < 3);
+                assert_false(came[index]);
+                came[index] = true;
+            }
+            assert_int_equal(next_of(&walk), UINT32_MAX);
+        }
+    }
 }
 
 /* ---- What follows ---------------------------------------------------------------------------- */
@@ -399,6 +453,7 @@ int main(void)
         cmocka_unit_test(the_faster_of_two_comes_first_and_the_slowest_never),
         cmocka_unit_test(sticky_users_move_only_to_what_is_added),
         cmocka_unit_test(sticky_users_are_shared_out_by_weight),
+        cmocka_unit_test(a_route_that_changes_meanwhile_is_left_in_the_end),
         cmocka_unit_test(attempts_are_counted_over_all_targets_and_keys),
         cmocka_unit_test(after_the_deadline_no_attempt_begins),
         cmocka_unit_test(nothing_more_comes_of_a_request_at_fault),

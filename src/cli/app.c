@@ -17,6 +17,7 @@
 
 enum { KEY_LINE_MAX = 4096 };
 #define MASTER_KEY_VARIABLE "LLMGR_MASTER_KEY"
+#define GATEWAY_TOKEN_VARIABLE "LLMGR_GATEWAY_TOKEN"
 
 static const char *const CONFIG_PLACES[] = {"llmgr.yaml", "/etc/llmgr/llmgr.yaml"};
 
@@ -153,19 +154,28 @@ static llmgr_status default_key_path(struct cli_app *app, struct llmgr_error *er
 }
 
 /*
- * Takes the master key out of the environment: the place in memory where other programs of the
- * user may read it (/proc/PID/environ) is wiped, and no child inherits it.
+ * Takes a secret out of the environment: the place in memory where other programs of the user may
+ * read it (/proc/PID/environ) is wiped, and no child inherits it. *taken is NULL if it is not set.
  */
-static llmgr_status take_master_key(struct cli_app *app, struct llmgr_error *err)
+static llmgr_status take_secret(struct cli_app *app, const char *name, char **taken,
+                                struct llmgr_error *err)
 {
-    char *value = getenv(MASTER_KEY_VARIABLE);
+    char *value = getenv(name);
 
+    *taken = NULL;
     if (value == NULL)
         return LLMGR_OK;
-    app->master_key = lb_strdup(&app->host, value);
+    *taken = lb_strdup(&app->host, value);
     llmgr_wipe(value, strlen(value));
-    unsetenv(MASTER_KEY_VARIABLE);
-    return app->master_key != NULL ? LLMGR_OK : lb_fail_memory(err);
+    unsetenv(name);
+    return *taken != NULL ? LLMGR_OK : lb_fail_memory(err);
+}
+
+static llmgr_status take_master_key(struct cli_app *app, struct llmgr_error *err)
+{
+    return getenv(MASTER_KEY_VARIABLE) != NULL
+               ? take_secret(app, MASTER_KEY_VARIABLE, &app->master_key, err)
+               : LLMGR_OK;
 }
 
 static void drop_master_key(struct cli_app *app)
@@ -314,7 +324,8 @@ static llmgr_status read_key_line(char *line, size_t *size, struct llmgr_error *
     return LLMGR_OK;
 }
 
-static llmgr_status key_from_stdin(struct cli_app *app, char **key, struct llmgr_error *err)
+static llmgr_status key_from_stdin(struct cli_app *app, const char *prompt, char **key,
+                                   struct llmgr_error *err)
 {
     char *line = lb_calloc(&app->host, 1, KEY_LINE_MAX + 3);
     size_t size = 0;
@@ -322,7 +333,7 @@ static llmgr_status key_from_stdin(struct cli_app *app, char **key, struct llmgr
     if (line == NULL)
         return lb_fail_memory(err);
     if (isatty(STDIN_FILENO) != 0)
-        fputs(_("API key: "), stderr);
+        fputs(prompt, stderr);
     llmgr_status status = read_key_line(line, &size, err);
     if (status == LLMGR_OK) {
         *key = lb_strndup(&app->host, line, size);
@@ -339,7 +350,7 @@ llmgr_status cli_key(struct cli_app *app, char **key, struct llmgr_error *err)
 
     *key = NULL;
     if (cli_flag(app, CLI_FLAG_key_stdin) != NULL)
-        return key_from_stdin(app, key, err);
+        return key_from_stdin(app, _("API key: "), key, err);
     if (name == NULL)
         return LLMGR_OK;
     const char *value = getenv(name);
@@ -357,6 +368,17 @@ llmgr_status cli_key_wanted(struct cli_app *app, char **key, struct llmgr_error 
         status = lb_fail(err, LLMGR_ERR_INVALID,
                          N_("say where the key comes from: --key-stdin or --key-env VAR"));
     return status;
+}
+
+llmgr_status cli_token(struct cli_app *app, char **token, struct llmgr_error *err)
+{
+    llmgr_status status = take_secret(app, GATEWAY_TOKEN_VARIABLE, token, err);
+
+    if (status != LLMGR_OK || cli_flag(app, CLI_FLAG_token_stdin) == NULL)
+        return status;
+    cli_key_free(app, *token);
+    *token = NULL;
+    return key_from_stdin(app, _("Token: "), token, err);
 }
 
 void cli_key_free(struct cli_app *app, char *key)

@@ -136,8 +136,37 @@ LLMGR_MUST_CHECK llmgr_status cli_key(struct cli_app *app, char **key, struct ll
 LLMGR_MUST_CHECK llmgr_status cli_key_wanted(struct cli_app *app, char **key,
                                              struct llmgr_error *err);
 void cli_key_free(struct cli_app *app, char *key);
+/*
+ * The gateway's token from --token-stdin or LLMGR_GATEWAY_TOKEN; *token is NULL if there is none,
+ * else ended by cli_key_free.
+ */
+LLMGR_MUST_CHECK llmgr_status cli_token(struct cli_app *app, char **token, struct llmgr_error *err);
 /* The process's environment, as an llmgr_env_fn. */
 const char *cli_env(const char *name, void *context);
+
+/* ---- A running gateway ------------------------------------------------------------------------
+ */
+
+/* Its API is asked as --gateway or LLMGR_GATEWAY_URL says: gateway.c. */
+struct cli_gateway;
+LLMGR_MUST_CHECK llmgr_status cli_gateway_open(struct cli_app *app, struct cli_gateway **gateway,
+                                               struct llmgr_error *err);
+void cli_gateway_close(struct cli_gateway *gateway); /* NULL is fine */
+/*
+ * One request: `path` begins with "/api/". *answer receives the object that comes, NULL if none
+ * does. What the gateway refuses is the error it names; one that does not answer as `llmgr serve`
+ * does is ERR_PROTOCOL.
+ */
+LLMGR_MUST_CHECK llmgr_status cli_gateway_ask(struct cli_gateway *gateway, const char *method,
+                                              struct lb_str path, json_t **answer,
+                                              struct llmgr_error *err);
+/* Adds "?name=value" to a path, or "&…"; a NULL value adds nothing. */
+void cli_gateway_query(struct lb_buf *path, const char *name, const char *value);
+/* The same for the user who acts, if -u or its like names one: for administrators. */
+void cli_gateway_user(const struct cli_app *app, struct lb_buf *path);
+
+/* "key", "account", … in the user's language; NULL for NULL. */
+const char *cli_scope(const char *scope);
 
 /* ---- Output ---------------------------------------------------------------------------------- */
 
@@ -155,6 +184,9 @@ void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * cursor or worse, become '?'; line ends and tabs stay.
  */
 void cli_write_shown(FILE *to, const char *text, size_t size);
+
+/* One line that holds such text, to standard output. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A table that fits the terminal: wide characters aligned, the widest column cut if need be. */
 struct cli_table;

@@ -13,7 +13,7 @@
 
 #include "base/str.h"
 
-enum { CELL_MAX = 4096, COLUMN_GAP = 2, COLUMN_MIN = 8 };
+enum { CELL_MAX = 4096, SAY_MAX = 4096, COLUMN_GAP = 2, COLUMN_MIN = 8 };
 
 bool cli_json(const struct cli_app *app)
 {
@@ -100,6 +100,20 @@ void cli_write_shown(FILE *to, const char *text, size_t size)
             fputc('?', to);
         left = lb_str_sub(left, one != 0 ? one : 1, left.size);
     }
+}
+
+void cli_say(const char *format, ...)
+{
+    char text[SAY_MAX];
+    va_list args;
+
+    va_start(args, format);
+    int size = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (size < 0)
+        return;
+    cli_write_shown(stdout, text, strlen(text));
+    putchar('\n');
 }
 
 /* ---- Tables ---------------------------------------------------------------------------------- */

@@ -96,6 +96,11 @@ struct lx_gone_key {
     bool gone;
 };
 
+struct lx_gone_cell {
+    const char *cell_id;
+    bool gone;
+};
+
 struct lx_gone_alias {
     const char *name;
     bool gone;

@@ -12,6 +12,7 @@
 #include "library/library.h"
 #include "management/call.h"
 #include "manager/manager.h"
+#include "nodes/cells.h"
 #include "routing/health.h"
 
 void lg_run_healthz(const struct lg_shared *shared, struct lp_call *call)
@@ -141,6 +142,20 @@ static void write_probes(const struct lg_shared *shared, struct lb_buf *out)
                     (unsigned long long)read_counter(&shared->probes->count[i]));
 }
 
+static void write_nodes(const struct lz_cells *cells, struct lb_buf *out)
+{
+    add_head("llmgr_cells_shared_total", "counter",
+             "cells that this node wrote for others, and that it read", out);
+    lb_buf_addf(out, "llmgr_cells_shared_total{way=\"written\"} %llu\n",
+                (unsigned long long)read_counter(&cells->told));
+    lb_buf_addf(out, "llmgr_cells_shared_total{way=\"read\"} %llu\n",
+                (unsigned long long)read_counter(&cells->heard));
+    add_head("llmgr_cells_share_failures_total", "counter",
+             "the database could not be told, or asked, what nodes know to be broken", out);
+    lb_buf_addf(out, "llmgr_cells_share_failures_total %llu\n",
+                (unsigned long long)read_counter(&cells->failures));
+}
+
 static void write_process(const struct lg_shared *shared, struct lb_buf *out)
 {
     int64_t started = shared->started_ms;
@@ -168,6 +183,7 @@ void lg_run_metrics(const struct lg_shared *shared, struct lp_call *call)
 {
     call->type = LB_STR("text/plain; version=0.0.4; charset=utf-8");
     write_process(shared, &call->out);
+    write_nodes(shared->cells, &call->out);
     write_metrics(shared, &call->out);
     for (size_t i = 0; i < LG_HISTOGRAM_COUNT; i++)
         write_histogram(shared, i, &call->out);

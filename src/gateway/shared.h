@@ -21,6 +21,7 @@ struct lb_log_file;
 struct ln_share;
 struct lo_budget;
 struct lo_health;
+struct lz_cells;
 struct lg_worker;
 struct ll_ledger;
 struct llmgr;
@@ -50,6 +51,7 @@ struct lg_shared {
     struct lb_gauge *gauge;               /* requests under way, of users and tokens */
     struct lb_gauge *addresses;           /* connections */
     struct lo_health *health;             /* what is known to be broken */
+    const struct lz_cells *cells;         /* what of it nodes tell one another */
     struct lo_budget *budget;             /* of repetitions, and of what moves on from it */
     struct ln_share *bodies;              /* bytes of memory */
     struct ln_share *looks;               /* threads */

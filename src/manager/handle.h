@@ -69,6 +69,8 @@ struct lm_manager {
     int64_t poll_failed_ms;        /* guarded by poll_lock: the last failed one; 0: none */
     struct llmgr_error poll_error; /* and what it said */
 
+    _Atomic int64_t cells; /* newest revision of llm_cells at the last poll; 0: none */
+
     struct lr_shards *shards; /* the resolver's; library/open.c has them made */
 };
 

@@ -113,6 +113,11 @@ LLMGR_MUST_CHECK llmgr_status lm_poll(struct lm_manager *manager, struct llmgr_e
  * nor if the database turned out to be another one and has not been read anew. Any thread; cheap.
  */
 bool lm_is_fresh(const struct lm_manager *manager);
+/*
+ * The newest revision of llm_cells that a poll has seen; 0: none. Who reads those rows asks here
+ * whether there is anything new. Any thread; cheap.
+ */
+int64_t lm_cells_revision(const struct lm_manager *manager);
 /* How often the database has gone back in time, or turned out to be another one. Any thread. */
 uint64_t lm_history_resets(const struct lm_manager *manager);
 

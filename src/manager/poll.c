@@ -31,6 +31,7 @@ struct poll {
     int64_t there;         /* the mark of the known change as the database has it */
     int64_t oldest;        /* revision listed; 0: none */
     int64_t first;         /* revision after the known one */
+    int64_t cells;         /* newest revision of llm_cells */
     char identity[LM_IDENTITY_SIZE + 1];
     size_t count;
     bool all;
@@ -46,6 +47,7 @@ static void take_history(struct poll *poll, const struct ls_rows *rows)
 
     poll->oldest = ls_column_int(rows, 1);
     poll->there = ls_column_int(rows, 3);
+    poll->cells = ls_column_int(rows, 4);
     snprintf(poll->identity, sizeof poll->identity, "%.*s", (int)identity.size,
              identity.p != NULL ? identity.p : "");
 }
@@ -194,6 +196,7 @@ static llmgr_status poll_locked(struct lm_manager *manager, struct llmgr_error *
     if (status != LLMGR_OK)
         return status;
     enum history history = judge(manager, &poll);
+    atomic_store(&manager->cells, poll.cells);
     if (history == ANOTHER && !is_void(manager))
         begin_history(manager, &poll);
     /* A gap, or more than is read at once: what stood there is not known one by one. */
@@ -238,6 +241,11 @@ bool lm_is_fresh(const struct lm_manager *manager)
 {
     return age_ms(manager) < 2 * (int64_t)manager->options.poll_ms &&
            !atomic_load_explicit(&manager->catalogue_stale, memory_order_acquire);
+}
+
+int64_t lm_cells_revision(const struct lm_manager *manager)
+{
+    return atomic_load(&manager->cells);
 }
 
 uint64_t lm_history_resets(const struct lm_manager *manager)

@@ -54,6 +54,7 @@ enum {
     LO_WINDOW_MS = 30 * 1000,          /* faults older than this count no longer */
     LO_RATE_MIN = 4,                   /* outcomes below which there is no rate */
     LO_STALE_MS = 10 * 60 * 1000,      /* what is known of a time, without another */
+    LO_TOLD_MS = 2000,                 /* a Retry-After below it is over before others know */
 };
 
 struct lo_health_options {
@@ -202,30 +203,52 @@ uint32_t lo_health_cooled(const struct lo_health *health);
 
 /* ---- Between nodes --------------------------------------------------------------------------- */
 
-/* A cell that other nodes want to know of (hard, or until a Retry-After), as a row. */
+/*
+ * A cell that other nodes want to know of (hard, or until a Retry-After of LO_TOLD_MS or more), as
+ * a row. All times are ms since 1970 of one clock that the nodes share.
+ */
 struct lo_shared_cell {
     struct lo_cell_id id;
-    int64_t until_ms;   /* ms since 1970; 0: it is closed */
-    int64_t changed_ms; /* ms since 1970, of the node that changed it */
+    int64_t until_ms;   /* 0: it is closed */
+    int64_t changed_ms; /* when it was cooled or closed last */
+    int64_t closed_ms;  /* when it was closed last; 0: it never was */
     unsigned streak;
     enum lo_reason reason;
     int http_status;
     bool is_hard;
 };
 
-/* What a moment of the caller's monotonic clock is on the wall. */
+/* What a moment of the caller's monotonic clock is on the clock that the nodes share. */
 struct lo_clocks {
     int64_t now_ms;
     int64_t wall_ms; /* ms since 1970, of the same moment */
 };
 
 /*
+ * False: no node has written it. An end that is more than LO_HARD_MAX_MS from now is drawn near,
+ * and what is closed has been closed when it changed.
+ */
+bool lo_shared_take(struct lo_shared_cell *shared, int64_t wall_ms);
+/*
+ * What two know of one cell becomes what both know: a closing ends what was cooled before it or at
+ * the same moment, of the rest the longer end holds. True: *known has changed.
+ */
+bool lo_shared_merge(struct lo_shared_cell *known, const struct lo_shared_cell *news);
+
+/* Would lo_health_export have one? Cheap; it may err, and say so for none. */
+bool lo_health_has_news(const struct lo_health *health, uint64_t sequence);
+/*
  * The next one that has changed here (not by an import) after *sequence, which moves on; start with
- * 0. False: no more for now. Each change is shown as it is by now, the latest of a cell once.
+ * 0. False: no more for now. Each change is shown as it is by now, the latest of a cell once. The
+ * moment at which it changed is settled with the first showing, and later than any moment that was
+ * known of the cell by then: a clock that goes back undoes no change.
  */
 bool lo_health_export(struct lo_health *health, struct lo_clocks clocks, uint64_t *sequence,
                       struct lo_shared_cell *cell);
-/* One that changed elsewhere; the longer end wins, a later closing closes. */
+/*
+ * One that changed elsewhere: from now on it is known here what both know. Where that is a closing
+ * of here that was none of their business before, it becomes the next one of lo_health_export.
+ */
 void lo_health_import(struct lo_health *health, struct lo_clocks clocks,
                       const struct lo_shared_cell *cell);
 

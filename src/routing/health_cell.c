@@ -90,6 +90,9 @@ struct lo_cell *lo_set_make(struct lo_health *health, struct lo_set *set,
         cell->streak = 0;
         cell->since_ms = cell->floor_ms = cell->changed_ms = cell->limited_ms = 0;
         cell->change = 0;
+        cell->is_news = false;
+        cell->closed_ms = 0;
+        cell->told = (struct lo_told){0};
         memset(cell->limited, 0, sizeof cell->limited);
         atomic_store_explicit(&set->numbers[way], lo_cell_number(id), memory_order_release);
     }
@@ -202,9 +205,8 @@ static int64_t length_ms(const struct lo_health *health, const struct lo_cell *c
     return after_ms > ms ? jittered(after_ms, true, cooling->noise) : ms;
 }
 
-static void tell(struct lo_health *health, struct lo_cell *cell, int64_t now_ms)
+void lo_cell_tell(struct lo_health *health, struct lo_cell *cell)
 {
-    cell->changed_ms = now_ms;
     if (cell->is_told)
         cell->change = atomic_fetch_add(&health->changes, 1) + 1;
 }
@@ -236,9 +238,11 @@ void lo_cell_cool(struct lo_health *health, struct lo_cell *cell, const struct l
     cell->probe_ms = 0;
     cell->event_count = 0;
     cell->floor_ms = 0;
-    cell->is_told =
-        cell->is_told || is_hard || (cooling->cool == LO_COOL_UNTIL && cooling->retry_after_ms > 0);
-    tell(health, cell, now_ms);
+    cell->is_told = cell->is_told || is_hard ||
+                    (cooling->cool == LO_COOL_UNTIL && cooling->retry_after_ms >= LO_TOLD_MS);
+    cell->changed_ms = now_ms;
+    cell->is_news = true;
+    lo_cell_tell(health, cell);
 }
 
 void lo_cell_close(struct lo_health *health, struct lo_cell *cell, int64_t now_ms)
@@ -252,6 +256,8 @@ void lo_cell_close(struct lo_health *health, struct lo_cell *cell, int64_t now_m
     cell->event_count = 0;
     cell->floor_ms = 0;
     cell->since_ms = now_ms;
-    tell(health, cell, now_ms);
+    cell->changed_ms = cell->closed_ms = now_ms;
+    cell->is_news = true;
+    lo_cell_tell(health, cell);
     cell->is_told = false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of cells, for the files that make it up: health.c (life and faults), health_cell.c (one
- * cell's states, and where it lies), health_show.c (people and other nodes).
+ * cell's states, and where it lies), health_show.c (people, probes), health_share.c (other nodes).
  *
  * A cell lies in the set that its number chooses, in one of WAYS places. What a request's way reads
  * (number, end, probe) is atomic and read without a lock; the rest belongs to who holds the set's.
@@ -29,6 +29,12 @@ struct lo_event {
     uint32_t at;  /* in 64 ms: comes round after 8 years */
 };
 
+/* The last moments of a cell that are known to other nodes, on the clock they share; 0: none. */
+struct lo_told {
+    int64_t changed_ms;
+    int64_t closed_ms;
+};
+
 struct lo_cell {
     struct lo_cell_id id;
     _Atomic int64_t until_ms;      /* 0: closed */
@@ -40,12 +46,15 @@ struct lo_cell {
     enum lo_reason reason;
     int http_status;
     unsigned streak;
-    int64_t since_ms;                 /* of the present end */
-    int64_t used_ms;                  /* looked for in earnest */
-    int64_t floor_ms;                 /* no end before it, once the rate is reached */
-    bool is_told;                     /* other nodes know of it */
-    uint64_t change;                  /* its place among the changes here; 0: none */
-    int64_t changed_ms;               /* when it was cooled or closed last */
+    int64_t since_ms;   /* of the present end */
+    int64_t used_ms;    /* looked for in earnest */
+    int64_t floor_ms;   /* no end before it, once the rate is reached */
+    bool is_told;       /* other nodes know of it */
+    uint64_t change;    /* its place among the changes here; 0: none */
+    int64_t changed_ms; /* when it was cooled or closed last */
+    bool is_news;       /* it was, since other nodes were told or heard of last */
+    int64_t closed_ms;  /* of news: when it was closed; 0: it was not */
+    struct lo_told told;
     uint64_t limited[LO_LIMITED_MAX]; /* of a platform: accounts; 0: none */
     int64_t limited_ms;
     struct lo_event events[LO_EVENTS]; /* oldest first */
@@ -95,6 +104,22 @@ static inline unsigned lo_set_look(const struct lo_set *set, uint64_t number)
     return way;
 }
 
+static inline uint32_t lo_place_count(const struct lo_health *health)
+{
+    return (health->mask + 1) * LO_WAYS;
+}
+
+/* The cell at a place, its set locked; NULL, and nothing is locked: there is none. */
+static inline struct lo_cell *lo_lock_at(const struct lo_health *health, uint32_t at,
+                                         struct lo_set **set)
+{
+    *set = &health->sets[at / LO_WAYS];
+    if (atomic_load(&(*set)->numbers[at % LO_WAYS]) == 0)
+        return NULL;
+    pthread_mutex_lock(&(*set)->lock);
+    return &(*set)->cells[at % LO_WAYS];
+}
+
 /* Under the set's lock, all of these. */
 
 /* The cell, or NULL. Its number, of 63 bits, is name enough. */
@@ -109,6 +134,8 @@ struct lo_cell *lo_set_make(struct lo_health *health, struct lo_set *set,
 bool lo_cell_count(struct lo_cell *cell, uint64_t user, bool failed, int64_t now_ms);
 /* It gets an end, no sooner than the one it has. */
 void lo_cell_cool(struct lo_health *health, struct lo_cell *cell, const struct lo_cooling *cooling);
+/* It is news for the other nodes, if they know of it. */
+void lo_cell_tell(struct lo_health *health, struct lo_cell *cell);
 /* It is closed, as if it had never failed. */
 void lo_cell_close(struct lo_health *health, struct lo_cell *cell, int64_t now_ms);
 

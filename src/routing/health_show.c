@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cells as people see them, as other nodes do, and the probes of our own: whatever walks over
- * the whole table. Each set is locked for itself, one at a time.
+ * The cells as people see them, and the probes of our own: whatever walks over the whole table.
+ * Each set is locked for itself, one at a time.
  */
 #include "routing/health_int.h"
-
-static uint32_t place_count(const struct lo_health *health)
-{
-    return (health->mask + 1) * LO_WAYS;
-}
-
-/* The cell at a place, its set locked; NULL, and nothing is locked: there is none. */
-static struct lo_cell *lock_at(const struct lo_health *health, uint32_t at, struct lo_set **set)
-{
-    *set = &health->sets[at / LO_WAYS];
-    if (atomic_load(&(*set)->numbers[at % LO_WAYS]) == 0)
-        return NULL;
-    pthread_mutex_lock(&(*set)->lock);
-    return &(*set)->cells[at % LO_WAYS];
-}
 
 /* ---- For people ------------------------------------------------------------------------------ */
 
@@ -48,8 +33,8 @@ bool lo_health_next(const struct lo_health *health, struct lo_whose whose, int64
     struct lo_set *set;
     bool found = false;
 
-    while (!found && *at < place_count(health)) {
-        const struct lo_cell *cell = lock_at(health, (*at)++, &set);
+    while (!found && *at < lo_place_count(health)) {
+        const struct lo_cell *cell = lo_lock_at(health, (*at)++, &set);
         if (cell == NULL)
             continue;
         found = cell->until_ms != 0 && is_theirs(whose, &cell->id);
@@ -118,8 +103,8 @@ bool lo_health_take_due(struct lo_health *health, int64_t now_ms, struct lo_cell
 
     if (lo_health_cooled(health) == 0)
         return false;
-    for (uint32_t at = 0; at < place_count(health); at++) {
-        const struct lo_cell *cell = lock_at(health, at, &set);
+    for (uint32_t at = 0; at < lo_place_count(health); at++) {
+        const struct lo_cell *cell = lo_lock_at(health, at, &set);
         if (cell == NULL)
             continue;
         if (is_due(cell, now_ms) && (!found || goes_before(cell, id, until_ms))) {
@@ -165,116 +150,6 @@ void lo_health_probed(struct lo_health *health, const struct lo_cell_id *id, enu
         if (probed == LO_PROBED_UNSAID && cell->streak > 0)
             cell->streak--;
         lo_cell_cool(health, cell, &cooling);
-    }
-    pthread_mutex_unlock(&set->lock);
-}
-
-/* ---- Between nodes --------------------------------------------------------------------------- */
-
-static struct lo_shared_cell shared_of(const struct lo_cell *cell, struct lo_clocks clocks)
-{
-    const int64_t on_the_wall = clocks.wall_ms - clocks.now_ms;
-
-    return (struct lo_shared_cell){
-        .id = cell->id,
-        .until_ms = cell->until_ms != 0 ? cell->until_ms + on_the_wall : 0,
-        .changed_ms = cell->changed_ms + on_the_wall,
-        .streak = cell->streak,
-        .reason = cell->reason,
-        .http_status = cell->http_status,
-        .is_hard = cell->is_hard,
-    };
-}
-
-/* Changes are numbered: the next one is that with the least number beyond *sequence. */
-bool lo_health_export(struct lo_health *health, struct lo_clocks clocks, uint64_t *sequence,
-                      struct lo_shared_cell *shared)
-{
-    const uint64_t last = atomic_load(&health->changes);
-    uint64_t least = UINT64_MAX;
-    struct lo_set *set;
-
-    if (last <= *sequence)
-        return false;
-    for (uint32_t at = 0; at < place_count(health); at++) {
-        const struct lo_cell *cell = lock_at(health, at, &set);
-        if (cell == NULL)
-            continue;
-        if (cell->change > *sequence && cell->change < least) {
-            least = cell->change;
-            *shared = shared_of(cell, clocks);
-        }
-        pthread_mutex_unlock(&set->lock);
-    }
-    /* None: it has changed again, and was shown so, or its place is another's by now. */
-    *sequence = least != UINT64_MAX ? least : last;
-    return least != UINT64_MAX;
-}
-
-/* What no node of ours would write is nobody's cell. */
-static bool is_sane(const struct lo_shared_cell *shared)
-{
-    return (unsigned)shared->id.scope < LO_SCOPE_COUNT &&
-           (unsigned)shared->reason < LO_REASON_COUNT && shared->until_ms >= 0;
-}
-
-/* Its end, on the clock of here; a hard one that is over still waits for its probe. */
-static int64_t end_here(const struct lo_shared_cell *shared, struct lo_clocks clocks)
-{
-    const int64_t left_ms = shared->until_ms - clocks.wall_ms;
-
-    if (left_ms > 0)
-        return clocks.now_ms + (left_ms < LO_HARD_MAX_MS ? left_ms : LO_HARD_MAX_MS);
-    return shared->is_hard ? clocks.now_ms : 0;
-}
-
-static int64_t changed_here(const struct lo_shared_cell *shared, struct lo_clocks clocks)
-{
-    return shared->changed_ms - clocks.wall_ms + clocks.now_ms;
-}
-
-static void take_shared(struct lo_health *health, struct lo_cell *cell,
-                        const struct lo_shared_cell *shared, int64_t until_ms,
-                        struct lo_clocks clocks)
-{
-    if (cell->until_ms == 0 && cell->changed_ms != 0 &&
-        changed_here(shared, clocks) < cell->changed_ms)
-        return; /* it was closed here since */
-    if (until_ms <= cell->until_ms && (cell->is_hard || !shared->is_hard))
-        return;
-    if (cell->until_ms == 0) {
-        atomic_fetch_add(&health->open_count, 1);
-        cell->since_ms = clocks.now_ms;
-    }
-    cell->until_ms = until_ms > cell->until_ms ? until_ms : cell->until_ms;
-    cell->is_hard = cell->is_hard || shared->is_hard;
-    cell->is_told = true;
-    cell->streak = shared->streak > cell->streak ? shared->streak : cell->streak;
-    cell->reason = shared->reason;
-    cell->http_status = shared->http_status;
-    cell->event_count = 0;
-    cell->changed_ms = changed_here(shared, clocks);
-}
-
-void lo_health_import(struct lo_health *health, struct lo_clocks clocks,
-                      const struct lo_shared_cell *shared)
-{
-    if (!is_sane(shared))
-        return;
-    const enum lo_cool cool = shared->is_hard ? LO_COOL_HARD : LO_COOL_UNTIL;
-    const int64_t until_ms = end_here(shared, clocks);
-    struct lo_set *set = lo_set_of(health, lo_cell_number(&shared->id));
-
-    pthread_mutex_lock(&set->lock);
-    struct lo_cell *cell = until_ms != 0 && shared->until_ms != 0
-                               ? lo_set_make(health, set, &shared->id, cool, clocks.now_ms)
-                               : lo_set_find(set, &shared->id);
-    if (cell != NULL && shared->until_ms != 0 && until_ms != 0) {
-        take_shared(health, cell, shared, until_ms, clocks);
-    } else if (cell != NULL && shared->until_ms == 0 &&
-               changed_here(shared, clocks) > cell->changed_ms) { /* closed there later */
-        cell->is_told = false;                                    /* it is known there */
-        lo_cell_close(health, cell, clocks.now_ms);
     }
     pthread_mutex_unlock(&set->lock);
 }

@@ -26,6 +26,7 @@
 #include "server/keeper.h"
 #include "server/prober.h"
 #include "server/sockets.h"
+#include "server/teller.h"
 
 enum {
     HOP_SIZE = 32,          /* hexadecimal digits of our name in CDN-Loop */
@@ -41,6 +42,7 @@ struct le_server {
     struct lg_drain drain;
     struct le_keeper keeper;
     struct le_prober prober;
+    struct le_teller teller;
     size_t threads; /* that were started */
     char *tls_cert;
     char *tls_key;
@@ -205,7 +207,9 @@ static llmgr_status start_threads(struct le_server *server, struct llmgr_error *
     if (status != LLMGR_OK)
         return status;
     atomic_store(&server->running, server->shared.worker_count);
-    status = le_keeper_start(&server->keeper, err);
+    status = le_teller_start(&server->teller, err);
+    if (status == LLMGR_OK)
+        status = le_keeper_start(&server->keeper, err);
     if (status == LLMGR_OK)
         status = le_prober_start(&server->prober, err);
     if (status != LLMGR_OK)
@@ -257,6 +261,8 @@ llmgr_status le_server_start(struct llmgr *manager, const struct le_server_optio
     le_keeper_init(&server->keeper, &server->shared);
     le_prober_init(&server->prober, &server->shared);
     llmgr_status status = fill_shared(server, manager, options, err);
+    le_teller_init(&server->teller, manager->manager, server->shared.health);
+    server->shared.cells = &server->teller.cells;
     if (status == LLMGR_OK)
         status = open_all(server, options, err);
     if (status == LLMGR_OK)
@@ -324,6 +330,7 @@ void le_server_free(struct le_server *server)
         uv_thread_join(&server->shared.workers[i]->thread);
     le_prober_end(&server->prober);
     le_keeper_end(&server->keeper);
+    le_teller_end(&server->teller);
     for (size_t i = 0; i < server->shared.worker_count; i++)
         lg_worker_free(server->shared.workers[i]);
     if (server->shared.ledger != NULL &&

@@ -39,7 +39,7 @@ struct ls_conn {
 
 static inline bool ls_mode_writes(enum ls_mode mode)
 {
-    return mode == LS_WRITE || mode == LS_REVOKE;
+    return mode == LS_WRITE || mode == LS_WRITE_SOON || mode == LS_REVOKE;
 }
 
 /* At most `max` connections, opened when first needed, the most recently used taken first. */

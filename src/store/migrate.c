@@ -39,6 +39,7 @@ const char *const LS_TABLES[] = {
     "llm_routes",
     "llm_hidden_routes",
     "llm_platform_keys",
+    "llm_cells",
 };
 const size_t LS_TABLE_COUNT = sizeof LS_TABLES / sizeof LS_TABLES[0];
 

@@ -295,7 +295,7 @@ static llmgr_status sqlite_begin(struct ls_conn *base, enum ls_mode mode, struct
     if (rc != SQLITE_OK)
         return conn_fail(conn, rc, err);
     /* Under the lock for writing: what a revocation has given up is not for others. */
-    if (mode == LS_WRITE && !ls_reserve_stands(base->store)) {
+    if (ls_mode_writes(mode) && mode != LS_REVOKE && !ls_reserve_stands(base->store)) {
         (void)run_control(conn, CONTROL_ROLLBACK);
         return conn_fail(conn, SQLITE_FULL, err);
     }

@@ -172,6 +172,7 @@ enum ls_mode {
     LS_READ_SOON,    /* the same, where somebody waits for it: LS_SOON_MS in all, then it fails */
     LS_READ_CHANGES, /* as that, and it finds a connection when all are in use: one more is made */
     LS_WRITE,        /* writers are serialised over all processes: commit order is revision order */
+    LS_WRITE_SOON,   /* the same, given up after LS_SOON_MS: what is tried again later */
     LS_REVOKE,       /* a write that takes power away: it may use the room kept on a full disk */
 };
 

@@ -46,7 +46,8 @@ static llmgr_status try_begin(struct ls_store *store, enum ls_mode mode, struct 
                        store->place);
     const bool changes = mode == LS_READ_CHANGES;
     const int more = changes && store->kind != LS_SQLITE_MEMORY ? 1 : 0;
-    const int64_t until_ms = changes || mode == LS_READ_SOON ? lb_monotonic_ms() + LS_SOON_MS : 0;
+    const bool soon = changes || mode == LS_READ_SOON || mode == LS_WRITE_SOON;
+    const int64_t until_ms = soon ? lb_monotonic_ms() + LS_SOON_MS : 0;
     llmgr_status status =
         ls_pool_take_until(ls_store_pool(store, mode), until_ms, more, &conn, err);
     if (status != LLMGR_OK)

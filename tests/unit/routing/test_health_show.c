@@ -282,7 +282,11 @@ static void a_row_that_is_none_is_no_cell(void **state)
     struct lo_health *health = new_health(0, true);
     const struct lo_clocks clocks = {NOW, 5000000};
     const struct lo_shared_cell good = {
-        .id = {LO_SCOPE_KEY, 0, 1, 5}, .until_ms = INT64_MAX, .reason = LO_REASON_KEY};
+        .id = {LO_SCOPE_KEY, 0, 1, 5},
+        .until_ms = INT64_MAX,
+        .changed_ms = 4999000,
+        .reason = LO_REASON_KEY,
+    };
     struct lo_shared_cell bad = good;
 
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * llmgr.yaml and the original's file: any bytes. What is accepted is complete (names, addresses,
- * JSON objects that jansson reads), and an error has one line.
+ * keys, JSON objects that jansson reads), and an error has one line.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -25,12 +25,24 @@ static void check_model(const struct lc_model *model)
     json_decref(json);
 }
 
+static void check_keys(const struct lc_platform *platform)
+{
+    if (platform->key_count > LC_KEYS_MAX)
+        abort();
+    for (size_t i = 0; i < platform->key_count; i++) {
+        const struct lc_key *key = &platform->keys[i];
+        if (key->text == NULL || key->text[0] == '\0' || key->weight < 0)
+            abort();
+    }
+}
+
 static void check(const struct lc_file *file)
 {
     for (size_t i = 0; i < file->platform_count; i++) {
         const struct lc_platform *platform = &file->platforms[i];
         if (platform->name == NULL || platform->base_url == NULL || platform->protocol == NULL)
             abort();
+        check_keys(platform);
         for (size_t j = 0; j < platform->model_count; j++)
             check_model(&platform->models[j]);
     }

@@ -503,7 +503,8 @@ class AIManager:
             Its place, from 1.
 
         Raises:
-            ConflictError: This very key is there already. InvalidError: a value, or there are 200.
+            ConflictError: This very key is there already. InvalidError: a value, or there are 200
+                for the platform or 1000 for all.
         """
         position = ffi.new('int64_t *')
         self._do(lib.llmgr_platform_add_key, self._user(user_id), to_id('platform_id', platform_id),

@@ -176,6 +176,25 @@ def test_server_keys_of_one_account_are_limited_together(server, model):
     assert server.cooled == ['account']
 
 
+def test_who_administers_is_told_of_the_pool_and_users_are_not(server):
+    server.serve('{key: sk-pool-a-000000, weight: 2, account: org-b}', 'sk-pool-b-000000')
+
+    def told(kind, path, **fields):
+        return server.serving.ask(path, method='GET', fields={
+            'Authorization': 'Bearer ' + server.tokens[kind], **fields})
+
+    keys = told('admin', '/api/platforms/1/keys').json['data']
+    assert [(key['payer'], key['weight'], key['account'], key['usable']) for key in keys] == [
+        ('system', 2, 'org-b', True), ('system', 1, None, True)]
+    explained = told('admin', '/api/explain?model=A/M').json['candidates'][0]
+    assert [(key['place'], key['weight'], key['account']) for key in explained['keys']] == [
+        (1, 2, 'org-b'), (2, 1, None)]
+    assert told('app', '/api/platforms/1/keys', **{'X-LLMGR-User': 'ann'}).json['data'] == []
+    explained = told('app', '/api/explain?model=A/M', **{'X-LLMGR-User': 'ann'})
+    assert explained.json['candidates'][0]['keys'] == []
+    assert b'org-b' not in explained.body and keys[1]['fingerprint'].encode() not in explained.body
+
+
 def test_weights_say_how_often_a_server_key_is_used(server):
     server.serve('sk-light-00000000', '{key: sk-heavy-00000000, weight: 9}')
     for i in range(200):

@@ -328,6 +328,23 @@ static void what_is_over_before_others_hear_is_not_told(void **state)
     lo_health_free(here);
 }
 
+/* It may have been written: what came between must not be older the second time. */
+static void what_is_told_twice_is_dated_once(void **state)
+{
+    struct lo_health *here = new_health(0, true);
+    struct lo_shared_cell first, second;
+    uint64_t sequence = 0, again = 0;
+
+    (void)state;
+    assert_true(attempt(here, candidate_of(1, 5, 1), NO_MONEY, NOW));
+    assert_true(lo_health_export(here, (struct lo_clocks){NOW, WALL}, &sequence, &first));
+    assert_true(lo_health_export(here, (struct lo_clocks){NOW, WALL + 3600000}, &again, &second));
+    assert_int_equal(first.changed_ms, WALL);
+    assert_int_equal(second.changed_ms, first.changed_ms);
+    assert_int_equal(second.until_ms, first.until_ms + 3600000);
+    lo_health_free(here);
+}
+
 static void a_row_that_nobody_wrote_is_refused(void **state)
 {
     const struct lo_shared_cell good = {.id = {LO_SCOPE_KEY, 0, 1, 5},
@@ -372,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_is_put_back_undoes_nothing),
         cmocka_unit_test(a_success_of_later_ends_what_another_has_met_before),
         cmocka_unit_test(what_is_over_before_others_hear_is_not_told),
+        cmocka_unit_test(what_is_told_twice_is_dated_once),
         cmocka_unit_test(a_row_that_nobody_wrote_is_refused),
     };
 

@@ -1277,6 +1277,48 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_probe(struct llmgr *manag
                                                              struct llmgr_probe *probe,
                                                              struct llmgr_error *err);
 
+/* ---- Test ------------------------------------------------------------------------------------ */
+
+/* What came of one cheap real request with one key. */
+struct llmgr_key_test {
+    const char *fingerprint; /* of the key, "key:1a2b3c4d", as llmgr_platform_keys tells it */
+    const char *payer;       /* "user": the user's own; "system": the server's */
+    const char *model_name;  /* the platform's name of the model that was asked */
+    bool reachable;          /* an HTTP answer came, whatever it says */
+    const char *key_state;   /* "good"; "refused"; "unknown": what came says nothing of it */
+    const char *reason;  /* why it ended so, as cells have it: "answered", "key", "billing", … */
+    llmgr_status status; /* LLMGR_OK: it was answered */
+    const char *message; /* for people; empty if it was answered */
+    int64_t upstream_status; /* HTTP status of the platform; 0: none came */
+    int64_t first_byte_ms;   /* ms from the request to the head of the answer; -1: none came */
+};
+
+struct llmgr_key_test_list {
+    struct llmgr_key_test *items;
+    size_t count;
+    int64_t
+        untested; /* keys that were not asked, for the platform does not answer, or time is up */
+    void *memory; /* ours */
+};
+
+LLMGR_API void llmgr_key_test_list_clear(struct llmgr_key_test_list *list);
+/*
+ * Asks a platform with each key that the user has for it, in their order: a chat of one token with
+ * its first model that chats (so it costs a few tokens each, and is a row of the ledger with
+ * "platform/test" as its endpoint). A user's own keys; for the system user the server's. Blocks: at
+ * most 20 s for a key, and no further key is asked once a minute is over or the platform does not
+ * answer at all. What a platform says is quoted for the system user only.
+ *
+ * Errors: ERR_NOT_FOUND (no such platform, or no model to ask), ERR_NO_KEY, ERR_FORBIDDEN (the user
+ * has no key of his own, and the server's is not his to test), ERR_LIMIT (more than ten tests a
+ * minute of a user, or two at once in the process; err->retry_after_ms says how long to wait).
+ * That a key is refused is no error but what its test tells.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_test(struct llmgr *manager, const char *user,
+                                                            int64_t platform_id,
+                                                            struct llmgr_key_test_list *list,
+                                                            struct llmgr_error *err);
+
 /* ---- Keeping house --------------------------------------------------------------------------- */
 
 struct llmgr_db_report {

@@ -20,6 +20,7 @@
 #include "documents/schema.h"
 #include "llmgr.h"
 #include "resolve/resolve.h"
+#include "routing/verdict.h"
 
 /* ---- What is written and stands in no structure of llmgr.h ----------------------------------- */
 
@@ -29,6 +30,7 @@
 #define LX_SYNC_STATES LB_NAMES(LLMGR_SYNC_MAP)
 #define LX_CHANGES LB_NAMES(LLMGR_CHANGE_MAP)
 #define LX_PAYERS LB_NAMES(LM_PAYER_MAP)
+#define LX_KEY_STATES LB_NAMES(LO_KEY_STATE_MAP)
 #define LX_PICKS LB_NAMES(LLMGR_PICK_MAP)
 #define LX_STICKIES LB_NAMES(LLMGR_STICKY_MAP)
 #define LX_EXHAUSTED LB_NAMES(LLMGR_EXHAUSTED_MAP)

@@ -10,6 +10,7 @@
 
 #include "keys/ring.h"
 #include "library/open.h"
+#include "library/test_limit.h"
 #include "manager/manager.h"
 #include "net/policy.h"
 #include "net/proxy.h"
@@ -167,6 +168,9 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
     struct lv_vault *vault = NULL;
     struct ls_store *store = NULL;
 
+    made->test_limit = la_test_limit_new(&made->host);
+    if (made->test_limit == NULL)
+        return lb_fail_memory(err);
     made->connect_timeout_ms = options->connect_timeout_ms;
     made->first_byte_timeout_ms = options->first_byte_timeout_ms;
     made->idle_timeout_ms = options->idle_timeout_ms;
@@ -257,6 +261,7 @@ void llmgr_close(struct llmgr *manager)
     la_manager_close(manager->manager);
     ln_proxy_free(manager->proxy);
     ln_policy_free(manager->policy);
+    la_test_limit_free(&host, manager->test_limit);
     lb_free(&host, manager->ca_file);
     lb_free(&host, manager);
 }

@@ -16,6 +16,7 @@ struct lc_file;
 struct lc_options;
 struct ln_policy;
 struct ln_proxy;
+struct la_test_limit;
 struct li_call;
 struct li_test;
 struct ls_server;
@@ -28,6 +29,7 @@ struct llmgr {
     struct ln_policy *policy;
     struct ln_proxy *proxy; /* NULL: none */
     char *ca_file;          /* NULL: the system's certificates only */
+    struct la_test_limit *test_limit;
     int64_t connect_timeout_ms;
     int64_t first_byte_timeout_ms;
     int64_t idle_timeout_ms;
@@ -93,6 +95,20 @@ LLMGR_MUST_CHECK llmgr_status la_test_target(struct llmgr *manager, struct li_ca
 LLMGR_MUST_CHECK llmgr_status la_test_record(struct llmgr *manager, const struct lr_target *target,
                                              const struct li_test *test, const char *endpoint,
                                              struct llmgr_error *err);
+
+/* Who has keys tested, and who else hears of it. */
+struct la_test_options {
+    bool show_body; /* messages may quote the platform (administrators only) */
+    /* Each key, when it has been asked; NULL: nobody hears. */
+    void (*tested)(void *context, const struct lr_target *target, const struct li_test *test);
+    void *context;
+};
+/* See llmgr_platform_test. */
+LLMGR_MUST_CHECK llmgr_status la_platform_test(struct llmgr *manager, const char *user,
+                                               int64_t platform_id,
+                                               const struct la_test_options *options,
+                                               struct llmgr_key_test_list *list,
+                                               struct llmgr_error *err);
 
 /* Fills the public selection from a target; strings stay the target's. */
 void la_selection_from(const struct lr_target *target, struct llmgr_selection *selection);

@@ -8,8 +8,7 @@
 #include "documents/write.h"
 #include "management/operations.h"
 
-/* The same failure without what only the operator should know. */
-static llmgr_status plain(llmgr_status status, struct llmgr_error *err)
+llmgr_status lp_probe_plain(llmgr_status status, struct llmgr_error *err)
 {
     int upstream_status = err->upstream_status;
 
@@ -39,7 +38,7 @@ llmgr_status lp_api_probed(struct lp_api *api, llmgr_status status, struct llmgr
                            struct llmgr_error *err)
 {
     if (status != LLMGR_OK)
-        return api->is_admin ? status : plain(status, err);
+        return api->is_admin ? status : lp_probe_plain(status, err);
     status = lp_api_answer(api, lx_json_probe(probe), err);
     llmgr_probe_clear(probe);
     return status;

@@ -13,4 +13,10 @@
 LLMGR_MUST_CHECK llmgr_status lp_api_probed(struct lp_api *api, llmgr_status status,
                                             struct llmgr_probe *probe, struct llmgr_error *err);
 
+/*
+ * A failure at an address as it is told to who is no administrator: one text for all that cannot be
+ * had, and nothing of what the address said. Returns the status that is left.
+ */
+llmgr_status lp_probe_plain(llmgr_status status, struct llmgr_error *err);
+
 #endif

@@ -166,6 +166,13 @@ enum lo_probed lo_probe_judge(enum lo_scope scope, const struct lo_verdict *verd
 void lo_health_probed(struct lo_health *health, const struct lo_cell_id *id, enum lo_probed probed,
                       int64_t now_ms, uint64_t noise);
 
+/*
+ * The candidate's key was asked with and answered, though by no request that entered: hard cells of
+ * it and of its account are closed.
+ */
+void lo_health_answered(struct lo_health *health, const struct lo_candidate *candidate,
+                        int64_t now_ms);
+
 /* ---- For people ------------------------------------------------------------------------------ */
 
 enum lo_cell_state { LO_CELL_COOLED, LO_CELL_HALF_OPEN }; /* closed ones are not shown */

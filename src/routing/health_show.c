@@ -153,3 +153,18 @@ void lo_health_probed(struct lo_health *health, const struct lo_cell_id *id, enu
     }
     pthread_mutex_unlock(&set->lock);
 }
+
+void lo_health_answered(struct lo_health *health, const struct lo_candidate *candidate,
+                        int64_t now_ms)
+{
+    for (enum lo_scope scope = LO_SCOPE_KEY; scope <= LO_SCOPE_ACCOUNT; scope++) {
+        const struct lo_cell_id id = lo_cell_id(candidate, scope);
+        struct lo_set *set = lo_set_of(health, lo_cell_number(&id));
+
+        pthread_mutex_lock(&set->lock);
+        struct lo_cell *cell = lo_set_find(set, &id);
+        if (cell != NULL && cell->is_hard)
+            lo_cell_close(health, cell, now_ms);
+        pthread_mutex_unlock(&set->lock);
+    }
+}

@@ -154,6 +154,24 @@ struct lo_verdict lo_judge(const struct lo_outcome *outcome)
     };
 }
 
+enum lo_key_state lo_key_state_of(const struct lo_verdict *verdict)
+{
+    if (verdict->reason == LO_REASON_ANSWERED || verdict->fault == LO_FAULT_ACCOUNT)
+        return LO_KEY_STATE_GOOD;
+    return verdict->reason == LO_REASON_KEY ? LO_KEY_STATE_REFUSED : LO_KEY_STATE_UNKNOWN;
+}
+
+const char *lo_key_state_name(enum lo_key_state state)
+{
+    static const char *const NAMES[] = {
+#define LO_KEY_STATE_NAME(NAME, number, text) [number] = (text),
+        LO_KEY_STATE_MAP(LO_KEY_STATE_NAME)
+#undef LO_KEY_STATE_NAME
+    };
+
+    return NAMES[state];
+}
+
 bool lo_may_teach(const struct lb_str *said, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -100,6 +100,19 @@ struct lo_verdict {
     uint32_t alike;         /* not 0: equal at two platforms, it is the request's fault */
 };
 
+/* What an attempt says of the key that was shown: XX(NAME, number, "name") */
+#define LO_KEY_STATE_MAP(XX) XX(UNKNOWN, 0, "unknown") XX(GOOD, 1, "good") XX(REFUSED, 2, "refused")
+
+enum lo_key_state {
+#define LO_KEY_STATE_ENUM(NAME, number, text) LO_KEY_STATE_##NAME = number,
+    LO_KEY_STATE_MAP(LO_KEY_STATE_ENUM)
+#undef LO_KEY_STATE_ENUM
+};
+
+/* As people are told it: good only if the platform has shown that it knows the key. */
+enum lo_key_state lo_key_state_of(const struct lo_verdict *verdict);
+const char *lo_key_state_name(enum lo_key_state state);
+
 struct lo_verdict lo_judge(const struct lo_outcome *outcome);
 
 /*

@@ -85,7 +85,7 @@ HIDDEN = {'platform': {'protocol'}, 'model': {'platform_name', 'platform_is_sys'
 
 @pytest.mark.parametrize('reader, structure', [
     (_rows.platform, 'platform'), (_rows.model, 'model'), (_rows.seed_model, 'model'),
-    (_rows.selection, 'selection'), (_rows.route, 'route'),
+    (_rows.selection, 'selection'), (_rows.route, 'route'), (_rows.key_test, 'key_test'),
     (_rows._route_target, 'route_target')])
 def test_a_member_of_a_structure_is_shown_or_left_out_on_purpose(reader, structure):
     members = {name for name, _ in ffi.typeof(f'struct llmgr_{structure}').fields} - {'memory'}

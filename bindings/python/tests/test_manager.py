@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The seed's operations: their names, the shapes they return, the exceptions they raise."""
+import contextlib
 import inspect
 import subprocess
 
@@ -207,6 +208,27 @@ def test_several_keys_of_one_user(manager):
     assert 'sk-' not in repr(keys)
     server, = manager.platform_keys(None, 1)
     assert (server.payer, server.position, server.usable) == ('system', 1, True)
+
+
+def test_a_platform_is_tested_with_each_key(manager):
+    test, = manager.test_platform(None, 1).keys
+    assert (test.key_state, test.reason, test.status, test.message) == ('good', 'answered', 'OK', '')
+    assert test.reachable and test.payer == 'system' and test.first_byte_ms >= 0
+    assert test.fingerprint == manager.platform_keys(None, 1)[0].fingerprint
+    manager.add_platform_key('u', 1, 'sk-own')
+    manager.add_platform_key('u', 1, 'sk-more')
+    tested = manager.test_platform('u', 1)
+    assert [test.payer for test in tested.keys] == ['user', 'user'] and tested.untested == 0
+    assert 'sk-' not in repr(tested)
+    with pytest.raises(llmgr.ForbiddenError):
+        manager.test_platform('v', 1)
+    with pytest.raises(llmgr.NotFoundError):
+        manager.test_platform('u', 99)
+    for _ in range(10):
+        with contextlib.suppress(llmgr.ForbiddenError):
+            manager.test_platform('w', 1)
+    with pytest.raises(llmgr.LimitError):
+        manager.test_platform('w', 1)
 
 
 @pytest.mark.parametrize('act, expected', [

@@ -129,6 +129,49 @@ static void an_end_says_of_a_key_what_it_can(void **state)
     }
 }
 
+static void what_a_test_shows_to_be_well_is_let_loose(void **state)
+{
+    struct lo_health *health = new_health(0, true);
+    const struct lo_candidate one = candidate_of(1, 5, 1), poor = candidate_of(1, 6, 1),
+                              limited = candidate_of(1, 7, 1);
+
+    (void)state;
+    assert_true(attempt(health, one, KEY_REFUSED, NOW));
+    assert_true(attempt(health, poor, NO_MONEY, NOW));
+    assert_true(attempt(health, limited, LIMITED(5000), NOW));
+    assert_true(attempt(health, own_of(1, 5, 9), KEY_REFUSED, NOW));
+    lo_health_answered(health, &one, NOW + 1);
+    assert_int_equal(shut_until(health, one, NOW + 1), 0);
+    assert_int_not_equal(shut_until(health, own_of(1, 5, 9), NOW + 1), 0); /* another's */
+    assert_int_not_equal(shut_until(health, poor, NOW + 1), 0);
+    lo_health_answered(health, &poor, NOW + 1);
+    assert_int_equal(shut_until(health, poor, NOW + 1), 0);
+    lo_health_answered(health, &limited, NOW + 1); /* for how long is the platform's to say */
+    assert_int_not_equal(shut_until(health, limited, NOW + 1), 0);
+    lo_health_free(health);
+}
+
+static void a_key_is_good_if_the_platform_has_shown_that_it_knows_it(void **state)
+{
+    static const struct {
+        int http_status;
+        enum lo_key_state expected;
+    } ENDS[] = {
+        {200, LO_KEY_STATE_GOOD},    {401, LO_KEY_STATE_REFUSED}, {402, LO_KEY_STATE_GOOD},
+        {429, LO_KEY_STATE_GOOD},    {400, LO_KEY_STATE_UNKNOWN}, {403, LO_KEY_STATE_UNKNOWN},
+        {404, LO_KEY_STATE_UNKNOWN}, {500, LO_KEY_STATE_UNKNOWN}, {503, LO_KEY_STATE_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
+        const struct lo_verdict verdict = judged(ENDS[i].http_status, "{}");
+        assert_int_equal(lo_key_state_of(&verdict), ENDS[i].expected);
+    }
+    assert_string_equal(lo_key_state_name(LO_KEY_STATE_UNKNOWN), "unknown");
+    assert_string_equal(lo_key_state_name(LO_KEY_STATE_GOOD), "good");
+    assert_string_equal(lo_key_state_name(LO_KEY_STATE_REFUSED), "refused");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +180,8 @@ int main(void)
         cmocka_unit_test(a_key_that_is_gone_has_no_cell),
         cmocka_unit_test(how_long_it_rests_is_an_option),
         cmocka_unit_test(an_end_says_of_a_key_what_it_can),
+        cmocka_unit_test(what_a_test_shows_to_be_well_is_let_loose),
+        cmocka_unit_test(a_key_is_good_if_the_platform_has_shown_that_it_knows_it),
     };
 
     lb_host_init(&host);

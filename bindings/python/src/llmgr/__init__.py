@@ -30,13 +30,15 @@ from ._manager import AIManager
 from ._native import ffi as _ffi
 from ._native import lib as _lib
 from ._types import (
-    Alias, Model, Platform, PlatformKey, Resolved, Route, RouteTarget, Usage, UsageSum)
+    Alias, KeyTest, Model, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
+    Usage, UsageSum)
 
 __all__ = [
     'AIManager', 'Alias', 'CancelledError', 'ClosedError', 'ConfigError', 'ConflictError',
     'DEFAULT_PLATFORM_CONFIGS', 'DatabaseError', 'FileError', 'ForbiddenError', 'InternalError',
-    'InvalidError', 'KeyRefusedError', 'LLM_AUTO_KEY', 'LLM_Manager', 'LimitError', 'LlmgrError',
+    'InvalidError', 'KeyRefusedError', 'KeyTest', 'LLM_AUTO_KEY', 'LLM_Manager', 'LimitError', 'LlmgrError',
     'Model', 'NoKeyError', 'NotFoundError', 'OutOfMemoryError', 'Platform', 'PlatformKey',
+    'PlatformTest',
     'Resolved', 'Route', 'RouteTarget', 'SYSTEM_USER_ID', 'USE_SYS_LLM_CONFIG', 'UpstreamError',
     'Usage', 'UsageSum', 'VaultError',
     'init_default_llm', 'probe_platform_models',

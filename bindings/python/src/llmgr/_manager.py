@@ -20,7 +20,8 @@ from ._native import (
     to_optional, to_text)
 from ._settings import SYSTEM_USER, Config, Settings
 from ._types import (
-    Alias, Model, PathLike, Platform, PlatformKey, Resolved, Route, RouteTarget, Usage)
+    Alias, Model, PathLike, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
+    Usage)
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -733,6 +734,31 @@ class AIManager:
         """
         user = NULL if user_id is None else self._user(user_id) or to_text('user_id', SYSTEM_USER)
         return _rows.usage(self._handle, user, by, since, until)
+
+    def test_platform(self, user_id: str | None, platform_id: int) -> PlatformTest:
+        """Asks a platform with each key that the user has for it, for one token each.
+
+        It costs a few tokens each, and is a row of the ledger with "platform/test" as its endpoint.
+        At most ten times a minute for a user.
+
+        Args:
+            user_id: Whose own keys; None: the server's.
+            platform_id: A system platform, or a private one of the user's.
+
+        Raises:
+            NotFoundError: There is no such platform, or it has no model that chats.
+            NoKeyError: There is no key to test.
+            ForbiddenError: The user has no key of his own, and the server's is not his to test.
+            LimitError: Too often; `retry_after` says how long to wait.
+        """
+        user, platform = self._user(user_id), to_id('platform_id', platform_id)
+        out, error = ffi.new('struct llmgr_key_test_list *'), new_error()
+        with self._handle.waiting() as manager:
+            check(lib.llmgr_platform_test(manager, user, platform, out, error), error)
+        try:
+            return _rows.platform_test(out)
+        finally:
+            lib.llmgr_key_test_list_clear(out)
 
     def probe_platform_models(self, base_url: str, api_key: str, timeout: float = 8.0,
                               raise_on_error: bool = True, *,

@@ -12,7 +12,8 @@ from ._errors import InvalidError
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_id, to_text)
 from ._types import (
-    Alias, Model, Platform, PlatformKey, Resolved, Route, RouteTarget, Usage, UsageSum)
+    Alias, KeyTest, Model, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
+    Usage, UsageSum)
 
 KEY_ROOM = 4097  # what llmgr_llm_key promises to be enough
 
@@ -90,6 +91,22 @@ def platform_key(row: Any) -> PlatformKey:
                        health_id=from_optional(row.health_id), payer=from_text(row.payer),
                        weight=row.weight, account=from_optional(row.account),
                        key_env=from_optional(row.key_env))
+
+
+def key_test(row: Any) -> KeyTest:
+    """A struct llmgr_key_test."""
+    return KeyTest(fingerprint=from_text(row.fingerprint), payer=from_text(row.payer),
+                   model_name=from_text(row.model_name), reachable=row.reachable,
+                   key_state=from_text(row.key_state), reason=from_text(row.reason),
+                   status=from_text(lib.llmgr_status_name(row.status)),
+                   message=from_text(row.message), upstream_status=row.upstream_status or None,
+                   first_byte_ms=row.first_byte_ms if row.first_byte_ms >= 0 else None)
+
+
+def platform_test(rows: Any) -> PlatformTest:
+    """A struct llmgr_key_test_list."""
+    return PlatformTest(keys=[key_test(rows.items[i]) for i in range(rows.count)],
+                        untested=rows.untested)
 
 
 def alias(row: Any) -> Alias:

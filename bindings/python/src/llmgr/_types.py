@@ -74,6 +74,48 @@ class PlatformKey:
 
 
 @dataclasses.dataclass(frozen=True)
+class KeyTest:
+    """What came of one cheap real request with one key.
+
+    Attributes:
+        fingerprint: Of the key, as platform_keys() tells it.
+        payer: "user": the user's own key; "system": the server's.
+        model_name: The platform's name of the model that was asked.
+        reachable: An HTTP answer came, whatever it says.
+        key_state: "good", "refused", or "unknown": what came says nothing of the key.
+        reason: Why it ended so: "answered", "key", "billing", "limit", "unreachable", …
+        status: "OK" if it was answered, else the error's name: "ERR_KEY_REFUSED", …
+        message: For people; empty if it was answered.
+        upstream_status: HTTP status of the platform; None: none came.
+        first_byte_ms: Milliseconds to the head of the answer; None: none came.
+    """
+
+    fingerprint: str
+    payer: str
+    model_name: str
+    reachable: bool
+    key_state: str
+    reason: str
+    status: str
+    message: str
+    upstream_status: int | None
+    first_byte_ms: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class PlatformTest:
+    """What came of asking a platform with each key.
+
+    Attributes:
+        keys: A KeyTest for each key that was asked with, in their order.
+        untested: Keys that were not: the platform does not answer, or a minute was over.
+    """
+
+    keys: list[KeyTest]
+    untested: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Alias:
     """A name that clients insist on.
 

@@ -675,6 +675,8 @@ struct llmgr_candidate {
     const char *key_fingerprint; /* NULL: no usable key */
     const char *payer;           /* "user", "system" or NULL */
     const char *target;          /* of a route: what it names, "PLATFORM/MODEL"; else NULL */
+    const char *dialect;         /* of a route: requests in this dialect alone are sent there, such
+                                    as "anthropic", and others pass it over; NULL: any */
     const char *fixed_headers;   /* as of llmgr_platform */
     const char *missing_headers;
     const struct llmgr_candidate_key *keys; /* of one that is kept, in order: the user's own; the

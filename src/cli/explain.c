@@ -77,10 +77,13 @@ static void add_candidate(struct cli_table *table, const json_t *candidate, stru
 {
     const bool is_there = number_of(candidate, "platform_id") != 0;
     const char *kind = text_of(candidate, "kind"), *text = text_of(candidate, "text");
+    const char *dialect = text_of(candidate, "dialect");
     char headers[CLI_HEADER_NAMES];
 
     lb_buf_reset(why);
     lb_buf_add_c(why, text != NULL ? text : "");
+    if (dialect != NULL)
+        lb_buf_addf(why, _("; for requests in the dialect %s only"), dialect);
     add_cooled(json_object_get(candidate, "cooled"), why);
     add_row(table,
             (const char *const[COLUMNS]){

@@ -192,31 +192,12 @@ static uint32_t choose(void *context, const struct lr_target *target, const stru
                               lg_walk_now(request), &choosing->why);
 }
 
-/* In which dialect a platform of this protocol is known to be called. */
-static const char *dialect_of(struct lb_str protocol)
-{
-    static const struct {
-        const char *protocol, *dialect;
-    } ROWS[] = {
-#define XX(name, protocol, dialect, line) {protocol, dialect},
-#include "config/protocols.def"
-#undef XX
-    };
-
-    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-        if (lb_str_eq_c(protocol, ROWS[i].protocol))
-            return ROWS[i].dialect;
-    }
-    return ROWS[0].dialect;
-}
-
-/* Those of OpenAI's dialect often take others at the same address; those of others do not. */
 static bool speaks(const struct lg_request *request, const struct lr_target *target)
 {
     const char *called = lg_request_endpoint(request)->protocol;
-    const char *spoken = dialect_of(target->protocol);
+    const char *only = lr_only_dialect(target->protocol);
 
-    return called[0] == '\0' || strcmp(spoken, "openai") == 0 || strcmp(called, spoken) == 0;
+    return called[0] == '\0' || only == NULL || strcmp(called, only) == 0;
 }
 
 static bool suits(const struct lg_request *request, const struct lr_target *target)

@@ -168,6 +168,8 @@ static llmgr_status add(struct list *list, const struct subject *subject)
         .model_id = subject->model != NULL ? subject->model->id : subject->model_id,
         .kind = subject->model != NULL ? subject->model->kind : LLMGR_MODEL_UNKNOWN,
     };
+    if (platform != NULL && subject->target.p != NULL) /* who names a model means it */
+        item->dialect = lr_only_dialect(platform->protocol);
     if (platform != NULL)
         key = lr_choose_key(list->scene, platform);
     if (lr_reason_kept(reason) && key.payer == LM_PAYER_NONE)

@@ -132,6 +132,12 @@ static inline bool lr_target_is_borrowed(const struct lr_target *target)
 }
 
 /*
+ * The dialect in which alone platforms of this protocol are called by a route; NULL: any, for those
+ * of OpenAI's dialect often take others at the same address. Static.
+ */
+const char *lr_only_dialect(struct lb_str protocol);
+
+/*
  * The manager's shared views, once it is open (lm_open) and until it is closed. lr_close also after
  * a failure, and if they were never made.
  */

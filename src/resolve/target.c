@@ -315,6 +315,23 @@ llmgr_status lr_choice_answer(const struct lr_scene *scene, const struct lr_requ
     return lr_choice_status(scene, request, choice, err);
 }
 
+const char *lr_only_dialect(struct lb_str protocol)
+{
+    static const struct {
+        const char *protocol, *dialect;
+    } ROWS[] = {
+#define XX(name, protocol, dialect, line) {protocol, dialect},
+#include "config/protocols.def"
+#undef XX
+    };
+
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        if (lb_str_eq_c(protocol, ROWS[i].protocol))
+            return strcmp(ROWS[i].dialect, ROWS[0].dialect) != 0 ? ROWS[i].dialect : NULL;
+    }
+    return NULL;
+}
+
 /* ---- The key --------------------------------------------------------------------------------- */
 
 llmgr_status lr_target_open_key(const struct lm_manager *manager, const struct lr_target *target,

@@ -112,6 +112,24 @@ def test_every_key_of_a_pool_of_ones_own_is_told(pool, vendors):
     assert not any(key in str(told) for key in OWN)
 
 
+def test_a_target_of_another_dialect_is_told(api, vendors):
+    """Who asks in another one passes it over; who names the model itself means it."""
+    llmgr = api.llmgr
+    text = (llmgr.folder / 'llmgr.yaml').read_text(encoding='utf-8')
+    llmgr.write('llmgr.yaml', text.replace('  A:\n', '  A:\n    protocol: anthropic\n', 1))
+    api.good('POST', '/api/sync', body={})
+    told = explain(api, 'ann')
+    assert [told[name]['dialect'] for name in 'AB'] == ['anthropic', None]
+    assert told['A']['kept'] and explain(api, 'ann', '?model=A/M')['A']['dialect'] is None
+    assert ask(api, 'ann') == 200
+    assert [vendor.asked for vendor in vendors] == [0, 1]
+    api.raw('POST', '/v1/messages', 'ann', {
+        'model': 'smart', 'max_tokens': 9, 'messages': [{'role': 'user', 'content': 'Hi'}]})
+    assert vendors[0].asked == 1
+    shown = llmgr.ok('-u', 'ann', 'explain', '--model', 'smart')
+    assert 'a target of the route; for requests in the dialect anthropic only' in shown
+
+
 def test_a_candidate_that_is_dropped_tells_no_keys(pool):
     told = explain(pool, 'ann', '?model=A/M')
     assert not told['B']['kept'] and told['B']['keys'] == [] and told['B']['cooled'] is None

@@ -43,10 +43,8 @@ bool lg_attempt_repeat(struct lg_request *request)
     attempt->without_options = last->next == LO_NEXT_WITHOUT_OPTIONS;
     attempt->may_teach = last->may_teach;
     attempt->may_move = last->may_move;
-    attempt->candidate = last->candidate;
-    attempt->pass = last->pass;
+    attempt->entry = last->entry;
     attempt->in_cells = last->in_cells;
-    attempt->is_moved = last->is_moved;
     lg_attempt_close(last);
     return true;
 }

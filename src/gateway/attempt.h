@@ -23,8 +23,7 @@
 #include "dialect/abridge.h"
 #include "dialect/signer.h"
 #include "resolve/resolve.h"
-#include "routing/health.h"
-#include "routing/verdict.h"
+#include "routing/way.h"
 
 struct ld_filter;
 struct lg_held;
@@ -81,8 +80,7 @@ struct lg_attempt {
 
     /* Its record. */
     bool has_room;         /* in the journal; used up or given back when it is settled */
-    bool in_cells;         /* its end is awaited by routing/health.h, */
-    bool is_moved;         /* and by routing/budget.h */
+    bool in_cells;         /* its end is awaited by routing/way.h */
     bool is_unsent;        /* nothing of it has reached the platform, that is certain */
     uint8_t room_looks;    /* how often the journal was asked in vain */
     llmgr_end_state end;   /* from the moment on that nothing more comes */
@@ -93,8 +91,7 @@ struct lg_attempt {
     int64_t sent_ms;       /* wall clock */
     int64_t first_byte_at; /* loop time; -1: none came */
     int64_t retry_after_ms;
-    struct lo_candidate candidate; /* of a route: in_cells */
-    struct lo_pass pass;
+    struct lo_entry entry; /* of a route: in_cells */
 
     /* On its way. */
     struct lu_exchange *exchange; /* NULL: none yet, or it has ended */

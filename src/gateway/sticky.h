@@ -12,9 +12,7 @@
 uint64_t lg_sticky_random(const struct lg_request *request);
 /*
  * The hash of what this request belongs to, where the route wants it so; 0: nothing. `user`: the
- * caller's hash. A conversation is known by what its client calls it (prompt_cache_key,
- * conversation, metadata.user_id) or else by its first words, those of the user included, for what
- * follows grows by the turn.
+ * caller's hash. What a conversation is known by: dialect/conversation.h.
  */
 uint64_t lg_sticky_of(const struct lg_request *request, llmgr_sticky sticky, uint64_t user);
 

@@ -22,38 +22,31 @@
 #include "gateway/attempt.h"
 #include "gateway/request.h"
 #include "resolve/route.h"
-#include "routing/pick.h"
+#include "routing/way.h"
 
 struct lu_timeouts;
 
 /* A target that is ready to be asked. */
 struct lg_found {
     struct lr_target target;
-    struct lo_candidate candidate;
-    struct lo_pass pass;
-    bool is_moved; /* counted as under way at its platform (routing/budget.h) */
+    struct lo_entry entry;
 };
 
 struct lg_walk {
     int64_t route_id;             /* 0: it is a pool of keys */
     const struct lm_route *route; /* in the turn in which the walk begins; later NULL */
-    uint64_t budget; /* whose repetitions: the route's, or of the platform that has the pool */
     llmgr_exhausted on_exhausted;
     uint64_t user;           /* hash; not 0 */
-    enum lm_payer payer;     /* of all attempts; NONE: no target was looked at yet */
     int64_t platform_id;     /* what the request names is there; 0: it names nothing */
-    int64_t deadline_at;     /* loop time of the last first byte; 0: none */
-    int64_t soonest_at;      /* when one that has failed may be asked again; 0: none is cooled */
     uint32_t pending;        /* target that waits for the profile; */
     bool is_pending;         /* there is one */
     bool has_own_limits;     /* the route is the caller's, and so are its times */
-    bool is_soft;            /* something failed that may be well soon */
     bool is_over;            /* no attempt follows: what is told is the walk's to say */
     struct lg_found *found;  /* what follows the attempt under way; NULL: nothing, or pending */
     struct lg_attempt *told; /* the first that failed; NULL: none has, or it is under way */
     struct llmgr_error *told_error; /* NULL: the platform's own words will do */
     struct llmgr_error *missing;    /* why the first target that was passed over has none */
-    struct lo_walk core;            /* the last member: most of it is never touched */
+    struct lo_way way;              /* the last member: most of it is never touched */
 };
 
 static inline int64_t lg_walk_now(const struct lg_request *request)
@@ -73,14 +66,10 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
 enum lg_verdict lg_walk_target(struct lg_request *request, bool *miss);
 
 enum lg_seek { LG_SEEK_FOUND, LG_SEEK_NONE, LG_SEEK_MISS };
-/* The next target that may be asked; for lg_walk_take, or else lg_walk_release. */
+/* The next target that may be asked; for lg_walk_take, or else lo_way_leave. */
 enum lg_seek lg_walk_seek(struct lg_request *request, struct lg_found *found);
 /* The attempt under way asks it. */
 void lg_walk_take(struct lg_request *request, const struct lg_found *found);
-/* It is not asked. */
-void lg_walk_release(struct lg_request *request, struct lg_found *found);
-/* An attempt is under way at that platform no longer. */
-void lg_walk_give_back(struct lg_worker *worker, int64_t platform_id, bool *is_moved);
 
 /* ---- Ending: walk_end.c ---------------------------------------------------------------------- */
 
@@ -101,16 +90,6 @@ void lg_walk_tell(struct lg_request *request);
 /* An answer has begun to leave, or the request is over. Without a walk nothing happens. */
 void lg_walk_close(struct lg_request *request);
 
-/* When a target may be asked again, on the loop's clock; 0: none is cooled. */
-static inline int64_t lg_walk_soonest(const struct lg_walk *walk)
-{
-    const int64_t passed = lo_walk_soonest(&walk->core), failed = walk->soonest_at;
-
-    if (passed == 0 || failed == 0)
-        return passed + failed;
-    return passed < failed ? passed : failed;
-}
-
 enum {
     LG_RETRY_MIN_MS = 1000,     /* what a caller waits at least, if waiting may help */
     LG_RETRY_MAX_MS = 60 * 1000 /* and what SDKs wait at most: they would come again sooner */
@@ -124,9 +103,9 @@ static inline void lg_walk_know_retry(const struct lg_request *request, enum ld_
 
     if (walk == NULL || !walk->is_over)
         return;
-    const int64_t soonest = lg_walk_soonest(walk);
+    const int64_t soonest = lo_way_soonest(&walk->way);
     const bool helps =
-        request->attempt->fault != LO_FAULT_REQUEST && (soonest != 0 || walk->is_soft);
+        request->attempt->fault != LO_FAULT_REQUEST && (soonest != 0 || walk->way.is_soft);
     const int64_t wait = soonest != 0 ? soonest - lg_walk_now(request) : 0;
     *retry = helps && wait <= LG_RETRY_MAX_MS ? LD_RETRY_YES : LD_RETRY_NO;
     *wait_ms = !helps ? -1 : wait > LG_RETRY_MIN_MS ? wait : LG_RETRY_MIN_MS;

@@ -3,41 +3,24 @@
 #include "gateway/walk.h"
 
 #include "gateway/sticky.h"
-#include "routing/budget.h"
 #include "upstream/exchange.h"
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a != 0 && (b == 0 || a < b) ? a : b;
-}
-
-/* Until the deadline, but at least a moment; 0: there is none. */
-static int64_t time_left(const struct lg_request *request)
-{
-    const int64_t deadline = request->walk->deadline_at;
-    const int64_t left = deadline - lg_walk_now(request);
-
-    if (deadline == 0)
-        return 0;
-    return left > 0 ? left : 1;
-}
-
 void lg_walk_limit(const struct lg_request *request, struct lu_timeouts *timeouts)
 {
-    const int64_t left = time_left(request);
+    const int64_t left = lo_way_left_ms(&request->walk->way, lg_walk_now(request));
 
-    timeouts->connect_ms = least(timeouts->connect_ms, left);
+    timeouts->connect_ms = lo_least_ms(timeouts->connect_ms, left);
     timeouts->first_byte_ms =
-        least(least(timeouts->first_byte_ms, request->attempt->target.first_byte_ms), left);
+        lo_least_ms(lo_least_ms(timeouts->first_byte_ms, request->attempt->target.first_byte_ms), left);
 }
 
 int64_t lg_walk_content_ms(const struct lg_request *request)
 {
     int64_t own = request->attempt->target.first_byte_ms;
 
-    return least(own != 0 ? own : request->settings->first_content_ms, time_left(request));
+    return lo_least_ms(own != 0 ? own : request->settings->first_content_ms, lo_way_left_ms(&request->walk->way, lg_walk_now(request)));
 }
 
 /* ---- What has failed ------------------------------------------------------------------------- */
@@ -47,12 +30,10 @@ void lg_walk_outcome(const struct lg_request *request, struct lo_outcome *outcom
     const struct lg_attempt *attempt = request->attempt;
     const struct lg_walk *walk = request->walk;
     const bool is_answer = attempt->upstream_status >= 200 && attempt->upstream_status < 300;
-    const unsigned attempts = walk->core.options.attempts;
 
-    outcome->attempts_max = attempts > 1 ? attempts : 0; /* without options: always */
+    lo_way_outcome(&walk->way, outcome);
     outcome->may_move = attempt->may_move;
     outcome->in_answer = is_answer && attempt->refusal.size > 0;
-    outcome->has_repeated = walk->core.has_repeated;
     outcome->is_callers_limit = walk->has_own_limits;
     outcome->is_unsent = attempt->is_unsent;
 }
@@ -60,38 +41,20 @@ void lg_walk_outcome(const struct lg_request *request, struct lo_outcome *outcom
 /* As the cells will know it, once. */
 static void end_with(struct lg_request *request, const struct lo_verdict *verdict)
 {
-    struct lg_worker *worker = request->worker;
+    const struct lg_shared *shared = request->worker->shared;
     struct lg_attempt *attempt = request->attempt;
 
     if (!attempt->in_cells)
         return;
     const struct lo_end end = {
-        .candidate = &attempt->candidate,
-        .pass = &attempt->pass,
         .verdict = *verdict,
         .first_byte_ms =
             attempt->first_byte_at >= 0 ? attempt->first_byte_at - attempt->sent_at : -1,
         .now_ms = lg_walk_now(request),
         .noise = lg_sticky_random(request),
     };
-    lo_health_end(worker->shared->health, &end);
-    lg_walk_give_back(worker, attempt->candidate.platform_id, &attempt->is_moved);
+    lo_entry_end(&attempt->entry, shared->health, shared->budget, &end);
     attempt->in_cells = false;
-}
-
-/* Is what has failed to be let alone for a while? Then the caller hears for how long. */
-static void note_cooled(struct lg_request *request, const struct lo_verdict *verdict)
-{
-    struct lg_walk *walk = request->walk;
-    struct lo_cooled why;
-
-    if (!lo_health_look(request->worker->shared->health, &request->attempt->candidate,
-                        lg_walk_now(request), &why)) {
-        if (walk->soonest_at == 0 || why.until_ms < walk->soonest_at)
-            walk->soonest_at = why.until_ms;
-    } else if (verdict->cool != LO_COOL_NONE) {
-        walk->is_soft = true;
-    }
 }
 
 static void find_next(struct lg_request *request, struct lo_verdict *verdict)
@@ -112,11 +75,11 @@ void lg_walk_judge(struct lg_request *request, struct lo_verdict *verdict)
     if (verdict->next == LO_NEXT_WITHOUT_OPTIONS)
         return; /* the same attempt, as far as its candidate is concerned */
     if (walk != NULL)
-        lo_walk_failed(&walk->core, verdict);
+        lo_way_failed(&walk->way, verdict);
     end_with(request, verdict);
     if (walk == NULL)
         return;
-    note_cooled(request, verdict);
+    lo_way_note(&walk->way, &request->attempt->entry, verdict, lg_walk_now(request));
     if (verdict->next != LO_NEXT_NOTHING)
         find_next(request, verdict);
     walk->is_over = verdict->next == LO_NEXT_NOTHING;
@@ -129,12 +92,10 @@ void lg_walk_end(struct lg_request *request)
 
     if (!attempt->in_cells)
         return;
-    if (attempt->end == LLMGR_END_UPSTREAM_ERROR && attempt->came == LG_CAME_ANSWER)
-        verdict = lo_judge(&(struct lo_outcome){.host = request->worker->host,
-                                                .http_status = attempt->upstream_status,
-                                                .in_answer = true}); /* behind its content */
-    else if (attempt->end != LLMGR_END_COMPLETED)
-        verdict.reason = LO_REASON_LEFT;
+    if (attempt->end != LLMGR_END_COMPLETED)
+        verdict = lo_judge_begun(
+            request->worker->host, attempt->upstream_status,
+            attempt->end == LLMGR_END_UPSTREAM_ERROR && attempt->came == LG_CAME_ANSWER);
     end_with(request, &verdict);
 }
 
@@ -193,7 +154,7 @@ void lg_walk_close(struct lg_request *request)
     if (walk == NULL)
         return;
     if (walk->found != NULL)
-        lg_walk_release(request, walk->found);
+        lo_way_leave(&walk->way, &walk->found->entry, lg_walk_now(request));
     lg_attempt_close(walk->told);
     request->walk = NULL;
 }

@@ -456,6 +456,21 @@ void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_c
     take_candidate(choice, platform, model, lr_choose_key(scene, platform), LR_REASON_SELECTED);
 }
 
+/* As a choice that is stored. */
+static void choose_given_model(const struct lr_scene *scene, const struct lr_request *request,
+                               struct lr_choice *choice)
+{
+    const struct lr_selection given = {.platform_id = request->platform_id,
+                                       .model_id = request->model_id};
+    const struct lm_platform *platform;
+    const struct lm_model *model;
+    const struct lm_route *route;
+
+    *choice = (struct lr_choice){.platform = NULL};
+    if (lr_look_up_selection(scene, &given, &platform, &model, &route) == LR_REASON_SELECTED)
+        take_candidate(choice, platform, model, lr_choose_key(scene, platform), LR_REASON_SELECTED);
+}
+
 static void choose_by_name(const struct lr_scene *scene, struct lb_str name,
                            struct lr_choice *choice)
 {
@@ -520,6 +535,8 @@ void lr_choose(const struct lr_scene *scene, const struct lr_request *request,
         choose_by_name(scene, request->model, choice);
         if (choice->platform == NULL && choice->slot.size == 0 && choice->route == NULL)
             choose_by_alias(scene, request->model, choice);
+    } else if (request->platform_id != 0 && request->model_id != 0) {
+        choose_given_model(scene, request, choice);
     } else if (request->platform_id != 0) {
         lr_choose_by_platform(scene, request->platform_id, choice);
     } else {

@@ -55,6 +55,7 @@ struct lr_request {
     struct lb_str slot;  /* empty: "main"; ignored if model is given */
     struct lb_str model; /* empty: by slot; else a name, see below */
     int64_t platform_id; /* not 0, and no model: this platform, for what it keeps */
+    int64_t model_id;    /* not 0: this model of it */
     const struct lr_key_chooser *chooser; /* NULL: the first usable key */
     int64_t route_id; /* not 0: this route's target of the next number, whatever model says; the
                          slot, if one led here, only goes into the target */
@@ -80,8 +81,8 @@ struct lr_request {
  * A route, by its name or as the choice of a slot: its first target with a usable key, else its
  * first target that is there, whose missing key is then the error. See route.h for the others.
  *
- * By platform: the choice of the slot main if it stands there, else the platform's first model, or
- * none.
+ * By platform: the model of that number; without one the choice of the slot main if it stands
+ * there, else the platform's first model, or none.
  */
 
 /* What was resolved. Strings live in the arena given, NUL-terminated; the key is sealed. */
@@ -136,6 +137,8 @@ static inline bool lr_target_is_borrowed(const struct lr_target *target)
  * of OpenAI's dialect often take others at the same address. Static.
  */
 const char *lr_only_dialect(struct lb_str protocol);
+/* May a call in this dialect (one of config/protocols.def; empty: any) be sent there, by a route? */
+bool lr_target_speaks(const struct lr_target *target, const char *dialect);
 
 /*
  * The manager's shared views, once it is open (lm_open) and until it is closed. lr_close also after

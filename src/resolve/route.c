@@ -2,6 +2,7 @@
 /* Which route a request asks for. The order of names is choose.c's; here nothing is resolved. */
 #include "resolve/route.h"
 
+#include "base/error.h"
 #include "manager/handle.h"
 #include "resolve/alias.h"
 #include "resolve/scene.h"
@@ -98,4 +99,53 @@ llmgr_status lr_view_route(struct lr_view *view, const struct lr_request *reques
     if (gone == NULL)
         *result = LR_VIEW_DONE;
     return LLMGR_OK;
+}
+
+/* ---- A copy ---------------------------------------------------------------------------------- */
+
+const struct lm_route LR_POOL = {
+    .count = 1,
+    .attempts = LLMGR_ROUTE_ATTEMPTS,
+    .pick = LLMGR_PICK_ORDER,
+    .sticky = LLMGR_STICKY_NONE,
+    .on_exhausted = LLMGR_EXHAUSTED_REJECT,
+};
+
+/* What is drawn from: the route may change while a request is under way. */
+static bool copy_weights(const struct lm_route *route, struct lb_arena *arena,
+                         struct lm_route *copy)
+{
+    copy->targets = NULL;
+    if (route->pick != LLMGR_PICK_WEIGHT)
+        return true;
+    struct lm_route_target *targets = lb_arena_calloc(arena, route->count, sizeof *targets);
+    for (uint32_t i = 0; targets != NULL && i < route->count; i++)
+        targets[i].weight_to = route->targets[i].weight_to;
+    copy->targets = targets;
+    return targets != NULL;
+}
+
+llmgr_status lr_route_now(struct lm_manager *manager, struct lb_str user, int64_t route_id,
+                          struct lb_arena *arena, struct lm_route *route, struct llmgr_error *err)
+{
+    struct lr_question question;
+
+    llmgr_status status = lr_question_begin(manager, user, &question, err);
+    if (status != LLMGR_OK)
+        return status;
+    const struct lm_route *seen = lr_route_seen(&question.scene, route_id);
+    if (seen == NULL) {
+        status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no route %lld"),
+                         (long long)route_id);
+    } else {
+        struct lm_route copy = *seen;
+        copy.name = lb_arena_str(arena, seen->name);
+        copy.display_name = lb_str(NULL, 0);
+        if (copy.name.p == NULL || !copy_weights(seen, arena, &copy))
+            status = lb_fail_memory(err);
+        else
+            *route = copy;
+    }
+    lr_question_end(&question);
+    return status;
 }

@@ -22,6 +22,17 @@
 LLMGR_MUST_CHECK llmgr_status lr_view_route(struct lr_view *view, const struct lr_request *request,
                                             const struct lm_route **route,
                                             enum lr_view_result *result, struct llmgr_error *err);
+/* A platform's keys, behind a model that is named itself: one target, and no deadline. */
+extern const struct lm_route LR_POOL;
+
+/*
+ * For callers without a view: the user's or the operator's route of that number as it is now, its
+ * name in `arena`, and if it picks by weight its targets with nothing but their weights.
+ * ERR_NOT_FOUND, ERR_DATABASE….
+ */
+LLMGR_MUST_CHECK llmgr_status lr_route_now(struct lm_manager *manager, struct lb_str user,
+                                           int64_t route_id, struct lb_arena *arena,
+                                           struct lm_route *route, struct llmgr_error *err);
 /* Fills the routes that a user sees, own ones first; strings in `arena`. See llmgr_routes. */
 LLMGR_MUST_CHECK llmgr_status lr_routes(struct lm_manager *manager, struct lb_str user,
                                         struct lb_arena *arena, struct llmgr_route **items,

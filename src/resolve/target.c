@@ -332,6 +332,13 @@ const char *lr_only_dialect(struct lb_str protocol)
     return NULL;
 }
 
+bool lr_target_speaks(const struct lr_target *target, const char *dialect)
+{
+    const char *only = lr_only_dialect(target->protocol);
+
+    return dialect[0] == '\0' || only == NULL || strcmp(dialect, only) == 0;
+}
+
 /* ---- The key --------------------------------------------------------------------------------- */
 
 llmgr_status lr_target_open_key(const struct lm_manager *manager, const struct lr_target *target,

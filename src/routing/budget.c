@@ -148,6 +148,12 @@ static uint64_t sum_of(const _Atomic uint64_t counts[LO_BUDGET_WINDOW_S], uint64
     return sum;
 }
 
+uint64_t lo_budget_account(int64_t route_id, int64_t platform_id)
+{
+    /* Of a platform a number that no route has. */
+    return route_id != 0 ? (uint64_t)route_id : lb_mix((uint64_t)platform_id) | UINT64_C(1) << 63;
+}
+
 uint64_t lo_budget_begin(struct lo_budget *budget, uint64_t route, int64_t now_ms)
 {
     struct set *set = set_of(budget, route);

@@ -28,6 +28,9 @@ enum {
 struct lo_budget *lo_budget_new(const struct lb_host *host, unsigned moved_max);
 void lo_budget_free(struct lo_budget *budget); /* NULL is fine */
 
+/* On whose account a request's repetitions are: its route's, or (0) of the platform whose keys it
+ * walks over, not of all pools. */
+uint64_t lo_budget_account(int64_t route_id, int64_t platform_id);
 /* A request of this route begins; its number among the route's, for lo_walk_options.sequence. */
 uint64_t lo_budget_begin(struct lo_budget *budget, uint64_t route, int64_t now_ms);
 /* May it be repeated at a platform where it has been? A true is counted. */

@@ -172,6 +172,15 @@ const char *lo_key_state_name(enum lo_key_state state)
     return NAMES[state];
 }
 
+struct lo_verdict lo_judge_begun(const struct lb_host *host, int http_status, bool says_so)
+{
+    const struct lo_outcome outcome = {.host = host, .http_status = http_status, .in_answer = true};
+
+    if (says_so)
+        return lo_judge(&outcome);
+    return (struct lo_verdict){.reason = LO_REASON_LEFT, .retry_after_ms = -1};
+}
+
 bool lo_may_teach(const struct lb_str *said, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -114,6 +114,11 @@ enum lo_key_state lo_key_state_of(const struct lo_verdict *verdict);
 const char *lo_key_state_name(enum lo_key_state state);
 
 struct lo_verdict lo_judge(const struct lo_outcome *outcome);
+/*
+ * The same of an answer that broke off, or (`says_so`) said that it has failed, behind its first
+ * content: nothing follows. What only broke off may have done so on our side.
+ */
+struct lo_verdict lo_judge_begun(const struct lb_host *host, int http_status, bool says_so);
 
 /*
  * The platform refused stream_options, and without them it answered: may that be remembered for

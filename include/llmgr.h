@@ -220,6 +220,15 @@ struct llmgr_options {
     int64_t idle_timeout_ms;       /* between two reads of a running answer */
     int64_t total_timeout_ms;      /* whole exchange; 0: no limit */
 
+    /*
+     * Of a call with more than one candidate (llmgr_llm_stream): what comes of a stream is held
+     * until its first text, reasoning or tool call, as long, as many events and as many bytes as
+     * this; a target's own first_byte_timeout goes first.
+     */
+    int64_t first_content_timeout_ms;
+    uint64_t window_events;
+    size_t window_max;
+
     size_t cache_size; /* bytes for what is known of users; in the gateway also of tokens in use */
 
     const struct llmgr_allocator *allocator; /* NULL: the C library's */
@@ -913,7 +922,7 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_user(struct llmgr *manager
                                                            struct llmgr_error *err);
 /*
  * The LLM that `model` names for the user. In this order: a slot the user has stored, "auto" or
- * "main"; a route, of which the first target with a usable key serves; "platform/model" (platform
+ * "main"; a route, of which targets are asked one after another; "platform/model" (platform
  * name, then display name, then model name); a display name; a model name; what an alias of that
  * name stands for. Among equals: a usable key before none, own platforms before system platforms,
  * then the order of llmgr_models. llmgr_explain shows it.
@@ -931,7 +940,10 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_for_system(struct llmgr *manag
 /* No call on it may be running. */
 LLMGR_API void llmgr_llm_free(struct llmgr_llm *llm);
 
-/* What was resolved; strings live as long as the LLM. `memory` is NULL. */
+/*
+ * What was resolved: of a route, or of several keys, the best candidate of the moment. Strings live
+ * as long as the LLM. `memory` is NULL.
+ */
 LLMGR_API void llmgr_llm_selection(const struct llmgr_llm *llm, struct llmgr_selection *selection);
 /* The model's extra_body as JSON, or NULL. Lives as long as the LLM. */
 LLMGR_API const char *llmgr_llm_extra_body(const struct llmgr_llm *llm);
@@ -1019,6 +1031,14 @@ typedef int (*llmgr_chunk_fn)(const struct llmgr_chunk *chunk, void *context);
  * 403), ERR_RATE_LIMITED (429), ERR_UPSTREAM (other HTTP errors; err->upstream_status),
  * ERR_UNREACHABLE, ERR_TLS, ERR_TIMEOUT, ERR_CUT, ERR_PROTOCOL, ERR_ADDRESS, ERR_CANCELLED,
  * ERR_INVALID (the request). End `answer` with llmgr_answer_clear.
+ *
+ * An LLM of a route, or of a model whose platform has several keys for the payer, has candidates:
+ * what fails and may succeed elsewhere is asked of the next one, by the rules of the gateway, within
+ * the route's attempts and deadline (a model's keys: LLMGR_ROUTE_ATTEMPTS). The payer stays the
+ * same. What is known to be broken is shared by all calls of the handle, and is passed over. The
+ * route is taken as it is when the call begins. If all fail, the error is that of the first
+ * attempt, unless the request itself is at fault, and says who was asked; ERR_UPSTREAM too if no
+ * candidate may be asked now; err->retry_after_ms is then when one may be.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_invoke(struct llmgr_llm *llm,
                                                          const struct llmgr_request *request,
@@ -1027,6 +1047,10 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_invoke(struct llmgr_llm *llm,
 /*
  * Asks for a stream and calls back per event, in order. `answer` (may be NULL) receives the sum of
  * all chunks; on ERR_CUT and ERR_CANCELLED it holds what came before. Errors as for invoke.
+ *
+ * With more than one candidate nothing is called back before the first text, reasoning or tool call
+ * (or the limits in the options), so that of an attempt that fails before the caller has seen
+ * nothing; after it no other attempt follows.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_stream(struct llmgr_llm *llm,
                                                          const struct llmgr_request *request,
@@ -1034,7 +1058,21 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_llm_stream(struct llmgr_llm *llm,
                                                          struct llmgr_answer *answer,
                                                          struct llmgr_error *err);
 /*
- * From any thread: ends the call that is running on `llm`, which returns ERR_CANCELLED. Without a
+ * Whether each attempt of the LLM's calls is entered into the ledger, straight into the database,
+ * before the call returns; false at first. The rows of one call have one request_id ("lib-…"); a
+ * row that cannot be written is logged as an error, and the call's answer is what it is. Not while
+ * a call is running.
+ */
+LLMGR_API void llmgr_llm_record_usage(struct llmgr_llm *llm, bool record);
+/* How many attempts at platforms the last call made; 0: nothing was sent. */
+LLMGR_API unsigned llmgr_llm_attempts(const struct llmgr_llm *llm);
+/*
+ * Who answered the last call, or was asked last; before the first call as llmgr_llm_selection.
+ * Strings live until the next call, and no longer than the LLM. `memory` is NULL.
+ */
+LLMGR_API void llmgr_llm_answered(const struct llmgr_llm *llm, struct llmgr_selection *selection);
+/*
+ * From any thread: ends the call that is running on `llm`, also between two attempts, which returns ERR_CANCELLED. Without a
  * running call it does nothing.
  */
 LLMGR_API void llmgr_llm_cancel(struct llmgr_llm *llm);

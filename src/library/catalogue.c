@@ -299,6 +299,8 @@ llmgr_status llmgr_selection_get(struct llmgr *manager, const char *user, const 
             *err = why;
         return status;
     }
+    if (status == LLMGR_OK)
+        la_take_best(manager, &result->arena, &target);
     la_selection_from(&target, selection);
     selection->memory = result;
     return LLMGR_OK;

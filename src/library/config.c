@@ -235,7 +235,10 @@ llmgr_status llmgr_config_read(const struct llmgr_config_source *source,
     XX(connect_timeout_ms, connect_timeout_ms, from->connect_timeout_ms)                           \
     XX(first_byte_timeout_ms, first_byte_timeout_ms, from->first_byte_timeout_ms)                  \
     XX(idle_timeout_ms, idle_timeout_ms, from->idle_timeout_ms)                                    \
-    XX(total_timeout_ms, total_timeout_ms, from->total_timeout_ms)
+    XX(total_timeout_ms, total_timeout_ms, from->total_timeout_ms)                                 \
+    XX(first_content_timeout_ms, first_content_timeout_ms, from->first_content_timeout_ms)         \
+    XX(window_events, window_events, (uint64_t)from->window_events)                                \
+    XX(window_max, window_max, (size_t)from->window_max)
 
 /* Only what file and environment said: an option left at its default does not override the host's.
  */

@@ -30,6 +30,9 @@ void llmgr_options_init(struct llmgr_options *options)
         .connect_timeout_ms = 10000,
         .first_byte_timeout_ms = 600000,
         .idle_timeout_ms = 600000,
+        .first_content_timeout_ms = 20000,
+        .window_events = 64,
+        .window_max = 256 * 1024,
         .cache_size = (size_t)64 << 20,
         .log_level = LLMGR_LOG_WARN,
     };
@@ -175,6 +178,9 @@ static llmgr_status open_parts(const struct llmgr_options *options, struct llmgr
     made->first_byte_timeout_ms = options->first_byte_timeout_ms;
     made->idle_timeout_ms = options->idle_timeout_ms;
     made->total_timeout_ms = options->total_timeout_ms;
+    made->first_content_timeout_ms = options->first_content_timeout_ms;
+    made->window_events = options->window_events;
+    made->window_max = options->window_max;
     if (options->ca_file != NULL) {
         made->ca_file = lb_strdup(&made->host, options->ca_file);
         if (made->ca_file == NULL)
@@ -258,6 +264,7 @@ void llmgr_close(struct llmgr *manager)
     if (manager == NULL)
         return;
     struct lb_host host = manager->host;
+    la_routing_free(manager);
     la_manager_close(manager->manager);
     ln_proxy_free(manager->proxy);
     ln_policy_free(manager->policy);

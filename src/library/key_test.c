@@ -28,7 +28,7 @@ llmgr_status la_test_target(struct llmgr *manager, struct li_call *call,
     struct li_target_context context;
     struct li_peer peer;
 
-    li_peer_of_target(manager->manager, target, &context, &peer);
+    li_peer_of_target(manager->manager, target, NULL, &context, &peer);
     return li_call_test(call, &peer, show_body, test, err);
 }
 

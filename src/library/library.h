@@ -6,6 +6,8 @@
 #ifndef LA_LIBRARY_H
 #define LA_LIBRARY_H
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
@@ -21,7 +23,15 @@ struct li_call;
 struct li_test;
 struct ls_server;
 struct lm_manager;
+struct lo_budget;
+struct lo_health;
 struct lr_target;
+
+/* What the handle's calls know of candidates; made when a call first has more than one. */
+struct la_routing {
+    struct lo_health *health;
+    struct lo_budget *budget;
+};
 
 struct llmgr {
     struct lb_host host;
@@ -34,6 +44,10 @@ struct llmgr {
     int64_t first_byte_timeout_ms;
     int64_t idle_timeout_ms;
     int64_t total_timeout_ms;
+    int64_t first_content_timeout_ms;
+    uint64_t window_events;
+    size_t window_max;
+    _Atomic(struct la_routing *) routing; /* NULL: not made yet */
 };
 
 /* A file that was read, with its placeholders' environment. */
@@ -109,6 +123,15 @@ LLMGR_MUST_CHECK llmgr_status la_platform_test(struct llmgr *manager, const char
                                                const struct la_test_options *options,
                                                struct llmgr_key_test_list *list,
                                                struct llmgr_error *err);
+/* ERR_NO_MEMORY; any thread. */
+LLMGR_MUST_CHECK llmgr_status la_routing(struct llmgr *manager, struct la_routing **routing,
+                                         struct llmgr_error *err);
+void la_routing_free(struct llmgr *manager); /* if it was made */
+/*
+ * A target that was resolved, of a route or pool, gives way to the best candidate of the moment
+ * (llm/walk.h); strings in `arena`.
+ */
+void la_take_best(struct llmgr *manager, struct lb_arena *arena, struct lr_target *target);
 
 /* Fills the public selection from a target; strings stay the target's. */
 void la_selection_from(const struct lr_target *target, struct llmgr_selection *selection);

@@ -8,7 +8,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "llm/call.h"
+#include "dialect/chat.h"
+#include "llm/record.h"
+#include "llm/walk.h"
 #include "net/policy.h"
 #include "resolve/resolve.h"
 #include "vault/secret.h"
@@ -18,11 +20,27 @@ struct llmgr_llm {
     struct lb_arena arena;
     struct lr_target target;        /* strings in the arena */
     _Atomic(struct li_call *) call; /* made by the first call; NULL before */
+    bool records;                   /* its calls' attempts, in the ledger */
+
+    /* Of the last call. */
+    struct li_record record;
+    struct lr_target answered; /* platform_id 0: none was asked */
+    struct li_room room;
 };
 
 enum { LLM_ARENA_MAX = 1 << 20 };
 
 /* ---- Life ------------------------------------------------------------------------------------ */
+
+static struct lu_timeouts timeouts_of(const struct llmgr *manager)
+{
+    return (struct lu_timeouts){
+        .connect_ms = manager->connect_timeout_ms,
+        .first_byte_ms = manager->first_byte_timeout_ms,
+        .idle_ms = manager->idle_timeout_ms,
+        .total_ms = manager->total_timeout_ms,
+    };
+}
 
 llmgr_status la_call_new(struct llmgr *manager, struct li_call **call, struct llmgr_error *err)
 {
@@ -30,10 +48,7 @@ llmgr_status la_call_new(struct llmgr *manager, struct li_call **call, struct ll
         .policy = manager->policy,
         .proxy = manager->proxy,
         .ca_file = manager->ca_file,
-        .timeouts = {.connect_ms = manager->connect_timeout_ms,
-                     .first_byte_ms = manager->first_byte_timeout_ms,
-                     .idle_ms = manager->idle_timeout_ms,
-                     .total_ms = manager->total_timeout_ms},
+        .timeouts = timeouts_of(manager),
     };
     return li_call_new(&manager->host, &options, call, err);
 }
@@ -69,6 +84,7 @@ static struct llmgr_llm *new_llm(struct llmgr *manager)
         return NULL;
     llm->manager = manager;
     lb_arena_init(&llm->arena, &manager->host, NULL, 0, LLM_ARENA_MAX);
+    li_room_init(&llm->room, &manager->host);
     return llm;
 }
 
@@ -77,6 +93,7 @@ void llmgr_llm_free(struct llmgr_llm *llm)
     if (llm == NULL)
         return;
     li_call_free(atomic_load(&llm->call));
+    li_room_free(&llm->room);
     lb_arena_free(&llm->arena);
     lb_free(&llm->manager->host, llm);
 }
@@ -88,6 +105,7 @@ static llmgr_status finish_llm(struct llmgr_llm *made, llmgr_status status, stru
         llmgr_llm_free(made);
         return status;
     }
+    la_take_best(made->manager, &made->arena, &made->target);
     *llm = made;
     return LLMGR_OK;
 }
@@ -164,6 +182,24 @@ llmgr_status llmgr_llm_key(const struct llmgr_llm *llm, char *key, size_t size,
     return status;
 }
 
+void llmgr_llm_record_usage(struct llmgr_llm *llm, bool record)
+{
+    llm->records = record;
+}
+
+unsigned llmgr_llm_attempts(const struct llmgr_llm *llm)
+{
+    return llm->record.attempts;
+}
+
+void llmgr_llm_answered(const struct llmgr_llm *llm, struct llmgr_selection *selection)
+{
+    const bool was_asked = llm->answered.platform_id != 0;
+
+    la_selection_from(was_asked ? &llm->answered : &llm->target, selection);
+    selection->slot = llm->target.slot.size != 0 ? llm->target.slot.p : NULL;
+}
+
 /* ---- Talking to it --------------------------------------------------------------------------- */
 
 void llmgr_request_init(struct llmgr_request *request)
@@ -183,43 +219,92 @@ static llmgr_status check_request(const struct llmgr_request *request, struct ll
     return LLMGR_OK;
 }
 
-/* A call that is made, and whom it talks to. */
-struct talk {
-    struct li_call *call;
-    struct li_peer peer;
-    struct li_target_context context;
+/* What is asked, whole or streamed. */
+struct ask {
+    const struct llmgr_request *request;
+    bool is_stream;
+    llmgr_chunk_fn on_chunk;
+    void *context;
 };
 
-static llmgr_status begin_talk(struct llmgr_llm *llm, const struct llmgr_request *request,
-                               struct talk *talk, struct llmgr_error *err)
+/* One candidate: what was resolved. */
+static llmgr_status ask_target(struct llmgr_llm *llm, struct li_call *call, const struct ask *ask,
+                               struct llmgr_answer *answer, struct llmgr_error *err)
 {
-    llmgr_status status = check_request(request, err);
+    struct li_target_context context;
+    struct li_peer peer;
+
+    llm->answered = llm->target;
+    li_peer_of_target(llm->manager->manager, &llm->target, &llm->record, &context, &peer);
+    return ask->is_stream ? li_call_stream(call, &peer, ask->request, ask->on_chunk, ask->context,
+                                           answer, err)
+                          : li_call_chat(call, &peer, ask->request, answer, err);
+}
+
+static llmgr_status ask_candidates(struct llmgr_llm *llm, struct li_call *call,
+                                   const struct ask *ask, struct llmgr_answer *answer,
+                                   struct llmgr_error *err)
+{
+    struct llmgr *manager = llm->manager;
+    const struct li_limits limits = {
+        .timeouts = timeouts_of(manager),
+        .content_ms = manager->first_content_timeout_ms,
+        .window_events = manager->window_events,
+        .window_max = manager->window_max,
+    };
+    const struct li_asked asked = {
+        .target = &llm->target,
+        .request = ask->request,
+        .limits = &limits,
+        .on_chunk = ask->on_chunk,
+        .context = ask->context,
+        .is_stream = ask->is_stream,
+        .record = &llm->record,
+        .room = &llm->room,
+        .answered = &llm->answered,
+    };
+    struct la_routing *routing;
+
+    llmgr_status status = la_routing(manager, &routing, err);
+    if (status != LLMGR_OK)
+        return status;
+    const struct li_shared shared = {manager->manager, routing->health, routing->budget};
+    return li_walk(call, &shared, &asked, answer, err);
+}
+
+static llmgr_status talk(struct llmgr_llm *llm, const struct ask *ask, struct llmgr_answer *answer,
+                         struct llmgr_error *err)
+{
+    struct li_call *call;
+
+    llmgr_status status = check_request(ask->request, err);
     if (status == LLMGR_OK)
-        status = call_of(llm, &talk->call, err);
-    if (status == LLMGR_OK)
-        li_peer_of_target(llm->manager->manager, &llm->target, &talk->context, &talk->peer);
-    return status;
+        status = call_of(llm, &call, err);
+    if (status != LLMGR_OK)
+        return status;
+    li_record_begin(&llm->record, llm->records, llm->target.slot);
+    llm->answered = (struct lr_target){.platform_id = 0};
+    if (li_walks(&llm->target))
+        return ask_candidates(llm, call, ask, answer, err);
+    return ask_target(llm, call, ask, answer, err);
 }
 
 llmgr_status llmgr_llm_invoke(struct llmgr_llm *llm, const struct llmgr_request *request,
                               struct llmgr_answer *answer, struct llmgr_error *err)
 {
-    struct talk talk;
+    const struct ask ask = {.request = request};
 
-    llmgr_status status = begin_talk(llm, request, &talk, err);
-    return status == LLMGR_OK ? li_call_chat(talk.call, &talk.peer, request, answer, err) : status;
+    return talk(llm, &ask, answer, err);
 }
 
 llmgr_status llmgr_llm_stream(struct llmgr_llm *llm, const struct llmgr_request *request,
                               llmgr_chunk_fn on_chunk, void *context, struct llmgr_answer *answer,
                               struct llmgr_error *err)
 {
-    struct talk talk;
+    const struct ask ask = {
+        .request = request, .is_stream = true, .on_chunk = on_chunk, .context = context};
 
-    llmgr_status status = begin_talk(llm, request, &talk, err);
-    if (status != LLMGR_OK)
-        return status;
-    return li_call_stream(talk.call, &talk.peer, request, on_chunk, context, answer, err);
+    return talk(llm, &ask, answer, err);
 }
 
 void llmgr_llm_cancel(struct llmgr_llm *llm)
@@ -287,7 +372,7 @@ llmgr_status llmgr_platform_probe(struct llmgr *manager, const char *user, int64
         lr_resolve_platform(manager->manager, lm_effective_user(manager->manager, la_user(user)),
                             platform_id, &arena, &target, err);
     if (status == LLMGR_OK) {
-        li_peer_of_target(manager->manager, &target, &context, &peer);
+        li_peer_of_target(manager->manager, &target, NULL, &context, &peer);
         bool show_body = la_class_of(manager, user) == LN_CLASS_SYSTEM;
         status = probe(manager, &peer, show_body, timeout_ms, result, err);
     }

@@ -15,7 +15,9 @@
 
 struct lm_manager;
 struct lr_target;
+struct li_attempt;
 struct li_call;
+struct li_record;
 
 /* Borrowed: policy, proxy and resolver outlive the call object. */
 struct li_call_options {
@@ -50,7 +52,9 @@ struct li_peer {
     /* The platform said that it rejects stream_options, and took the request without. May be NULL.
      */
     void (*learn_no_stream_options)(void *context);
-    void *context; /* of the three functions */
+    /* An attempt has ended, with this status. May be NULL. */
+    void (*ended)(void *context, const struct li_attempt *attempt, llmgr_status status);
+    void *context; /* of the functions */
 };
 
 enum { LI_TARGET_MAGIC = 0x6c697461 };
@@ -60,11 +64,13 @@ struct li_target_context {
     unsigned magic;
     struct lm_manager *manager;
     const struct lr_target *target;
+    struct li_record *record; /* the call's, which counts its attempts (record.h) */
 };
 
-/* `peer` borrows from `target` and `context`, which this fills. */
+/* `peer` borrows from `target`, `record` (NULL: nobody counts) and `context`, which this fills. */
 void li_peer_of_target(struct lm_manager *manager, const struct lr_target *target,
-                       struct li_target_context *context, struct li_peer *peer);
+                       struct li_record *record, struct li_target_context *context,
+                       struct li_peer *peer);
 
 /* Asks and waits for the whole answer. See llmgr_llm_invoke; end it with ld_answer_clear. */
 LLMGR_MUST_CHECK llmgr_status li_call_chat(struct li_call *call, const struct li_peer *peer,

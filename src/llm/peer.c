@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/magic.h"
 #include "llm/call.h"
+#include "llm/record.h"
 #include "manager/platforms.h"
 #include "resolve/resolve.h"
 
@@ -35,11 +36,20 @@ static void learn(void *context)
                 (long long)target->target->platform_id, err.message);
 }
 
-void li_peer_of_target(struct lm_manager *manager, const struct lr_target *target,
-                       struct li_target_context *context, struct li_peer *peer)
+static void ended(void *context, const struct li_attempt *attempt, llmgr_status status)
 {
-    *context =
-        (struct li_target_context){.magic = LI_TARGET_MAGIC, .manager = manager, .target = target};
+    const struct li_target_context *target =
+        LB_CAST(struct li_target_context, context, LI_TARGET_MAGIC);
+
+    li_record_attempt(target->record, target->manager, target->target, attempt, status);
+}
+
+void li_peer_of_target(struct lm_manager *manager, const struct lr_target *target,
+                       struct li_record *record, struct li_target_context *context,
+                       struct li_peer *peer)
+{
+    *context = (struct li_target_context){
+        .magic = LI_TARGET_MAGIC, .manager = manager, .target = target, .record = record};
     *peer = (struct li_peer){
         .base_url = target->base_url,
         .protocol = target->protocol,
@@ -52,6 +62,7 @@ void li_peer_of_target(struct lm_manager *manager, const struct lr_target *targe
         .fixed = target->fixed_headers,
         .open_fixed = target->sealed_headers.size > 0 ? open_fixed : NULL,
         .learn_no_stream_options = learn,
+        .ended = record != NULL ? ended : NULL,
         .context = context,
     };
 }

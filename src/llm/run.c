@@ -23,7 +23,13 @@ enum {
 void li_run_init(struct li_run *run, struct li_call *call, const struct li_peer *peer)
 {
     *run = (struct li_run){
-        .magic = LI_RUN_MAGIC, .call = call, .peer = peer, .retry_after_ms = -1, .head_ms = -1};
+        .magic = LI_RUN_MAGIC,
+        .call = call,
+        .peer = peer,
+        .retry_after_ms = -1,
+        .stats = {.connected_at = -1, .sent_at = -1},
+        .first_byte_at = -1,
+    };
     lb_buf_init(&run->body, li_call_host(call), LD_REFUSAL_MAX);
 }
 
@@ -46,8 +52,8 @@ static void on_head(struct lu_exchange *exchange, void *context, const struct lh
     struct lb_str type = lh_head_get(head, LH_HEADER_CONTENT_TYPE);
     struct lb_str coding = lb_str_trim(lh_head_get(head, LH_HEADER_CONTENT_ENCODING));
 
+    run->first_byte_at = lb_monotonic_ms();
     run->http_status = head->status;
-    run->head_ms = lb_monotonic_ms() - run->begun_ms;
     run->retry_after_ms = ld_retry_after_ms(head, lb_now_ms(host));
     run->is_events = is_type(type, LB_STR("text/event-stream"));
     run->is_coded = coding.size > 0 && !lb_str_eq_nocase(coding, LB_STR("identity"));
@@ -92,10 +98,11 @@ static void on_end(struct lu_exchange *exchange, void *context, const struct llm
 {
     struct li_run *run = LB_CAST(struct li_run, context, LI_RUN_MAGIC);
 
-    (void)exchange;
+    run->stats = *lu_exchange_stats(exchange);
     run->end = *err;
     run->exchange = NULL;
     ln_timer_stop(&run->grace);
+    ln_timer_stop(&run->content);
     ln_loop_stop(li_call_loop(run->call));
 }
 
@@ -116,6 +123,21 @@ void li_run_complete(struct li_run *run)
     run->complete = true;
     if (run->exchange != NULL) /* not when the bytes have ended already */
         ln_timer_start(li_call_loop(run->call), &run->grace, GRACE_MS, grace_over, run);
+}
+
+static void no_content(void *context)
+{
+    struct li_run *run = LB_CAST(struct li_run, context, LI_RUN_MAGIC);
+    struct llmgr_error why = {0};
+
+    lb_fail(&why, LLMGR_ERR_TIMEOUT, N_("the platform's answer did not begin in time"));
+    if (run->exchange != NULL)
+        lu_exchange_fail(run->exchange, &why);
+}
+
+void li_run_content_came(struct li_run *run)
+{
+    ln_timer_stop(&run->content);
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */
@@ -171,11 +193,13 @@ llmgr_status li_run_exchange(struct li_run *run, const struct li_ask *ask, struc
     ln_loop_turn(loop, false);
     if (li_call_cancelled(call))
         return cancelled(err);
-    run->begun_ms = lb_monotonic_ms();
-    run->asked_size = ask->body.size;
+    run->started_at = lb_monotonic_ms();
     llmgr_status status = start(run, ask, err);
     if (status != LLMGR_OK)
         return status;
+    run->is_started = true;
+    if (ask->content_ms != 0 && run->exchange != NULL)
+        ln_timer_start(loop, &run->content, ask->content_ms, no_content, run);
     li_call_set_run(call, run);
     ln_loop_run(loop);
     li_call_set_run(call, NULL);

@@ -22,11 +22,8 @@ struct li_run {
     /* The head of the answer. */
     int http_status;
     int64_t retry_after_ms;
-    int64_t begun_ms;  /* when it was started, on lb_monotonic_ms */
-    int64_t head_ms;   /* from then to the head; -1: none came */
-    size_t asked_size; /* bytes of the body that was sent */
-    bool is_events;    /* text/event-stream, or events that came under another type */
-    bool is_coded;     /* a Content-Encoding we did not ask for */
+    bool is_events; /* text/event-stream, or events that came under another type */
+    bool is_coded;  /* a Content-Encoding we did not ask for */
     struct lb_buf body;
     struct ld_abridge abridge; /* what is kept of a refusal's */
 
@@ -37,9 +34,14 @@ struct li_run {
     llmgr_status (*on_bytes)(struct li_run *run, struct lb_str bytes, struct llmgr_error *err);
     void *context;
 
-    bool complete;          /* the caller has all it wants, however the connection ends */
-    struct ln_timer grace;  /* how long a complete stream's proper end is waited for */
-    struct llmgr_error end; /* how it ended */
+    bool complete;           /* the caller has all it wants, however the connection ends */
+    struct ln_timer grace;   /* how long a complete stream's proper end is waited for */
+    struct ln_timer content; /* how long its first content is */
+    struct llmgr_error end;  /* how it ended */
+    struct lu_stats stats;   /* and what it took */
+    bool is_started;         /* the exchange was */
+    int64_t started_at;      /* monotonic, ms; */
+    int64_t first_byte_at;   /* when its head was here; -1: none came */
 };
 
 /* What is asked. */
@@ -51,13 +53,7 @@ struct li_ask {
     struct lb_str accept;
     uint64_t answer_max;
     struct lu_timeouts timeouts;
-};
-
-/* How a chat is asked for. */
-struct li_chat_mode {
-    bool stream;
-    bool include_usage; /* of a stream */
-    struct lu_timeouts timeouts;
+    int64_t content_ms; /* until li_run_content_came; 0: no such limit */
 };
 
 void li_run_init(struct li_run *run, struct li_call *call, const struct li_peer *peer);
@@ -68,13 +64,8 @@ void li_run_free(struct li_run *run);
  */
 LLMGR_MUST_CHECK llmgr_status li_run_exchange(struct li_run *run, const struct li_ask *ask,
                                               struct llmgr_error *err);
-/*
- * Asks for a chat and runs that (chat.c). `may_teach` (NULL is fine): the request, without our
- * asking, says nothing of stream_options.
- */
-LLMGR_MUST_CHECK llmgr_status li_run_chat(struct li_run *run, const struct llmgr_request *request,
-                                          const struct li_chat_mode *mode, bool *may_teach,
-                                          struct llmgr_error *err);
+/* The taker has seen content: what comes has time. */
+void li_run_content_came(struct li_run *run);
 /* The taker has all it wants: the rest may come within a moment, or be dropped. */
 void li_run_complete(struct li_run *run);
 static inline bool li_run_is_2xx(const struct li_run *run)

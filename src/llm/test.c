@@ -4,101 +4,73 @@
 
 #include "base/error.h"
 #include "dialect/chat.h"
+#include "llm/attempt.h"
 #include "llm/run.h"
 
 /* The call's own limits, where they are tighter. */
-static struct lu_timeouts limits_of(const struct li_call *call)
+static struct li_limits limits_of(const struct li_call *call)
 {
-    struct lu_timeouts timeouts = *li_call_timeouts(call);
+    struct li_limits limits = {.timeouts = *li_call_timeouts(call)};
 
-    if (timeouts.total_ms == 0 || timeouts.total_ms > LI_TEST_MS)
-        timeouts.total_ms = LI_TEST_MS;
-    return timeouts;
+    if (limits.timeouts.total_ms == 0 || limits.timeouts.total_ms > LI_TEST_MS)
+        limits.timeouts.total_ms = LI_TEST_MS;
+    return limits;
 }
 
-static llmgr_status ask(struct li_run *run, struct llmgr_error *err)
+static llmgr_status ask(struct li_call *call, struct li_attempt *attempt, struct llmgr_error *err)
 {
-    const struct li_chat_mode mode = {.timeouts = limits_of(run->call)};
+    const struct li_limits limits = limits_of(call);
     const struct llmgr_message message = {.role = "user", .content = "Hi"};
     const struct llmgr_request request = {.size = sizeof request,
                                           .messages = &message,
                                           .message_count = 1,
                                           .temperature = -1.0,
                                           .max_tokens = 1};
+    struct llmgr_answer answer = {0};
 
-    return li_run_chat(run, &request, &mode, NULL, err);
-}
-
-/* An answer of 2xx: is it one? */
-static llmgr_status read_answer(const struct li_run *run, struct li_test *test)
-{
-    struct llmgr_answer answer;
-
-    llmgr_status status =
-        ld_chat_read(li_call_host(run->call), lb_buf_str(&run->body), &answer, &test->error);
-    if (status != LLMGR_OK)
-        return status;
-    test->usage = answer.usage;
+    attempt->request = &request;
+    attempt->limits = &limits;
+    llmgr_status status = li_attempt_make(call, attempt, &answer, err);
     ld_answer_clear(&answer);
-    return LLMGR_OK;
+    return status;
 }
 
-static void judge(const struct li_run *run, llmgr_status ended, bool show_body,
-                  struct li_test *test)
+static void judge(const struct li_call *call, const struct li_attempt *attempt,
+                  llmgr_status status, struct li_test *test)
 {
-    struct lo_outcome outcome = {
-        .host = li_call_host(run->call),
-        .ended = ended,
-        .http_status = run->http_status,
-        .refusal = lb_buf_str(&run->body),
-        .attempt = 1,
-        .retry_after_ms = run->retry_after_ms,
-    };
+    struct lo_outcome outcome = li_attempt_outcome(call, attempt, status);
 
-    if (ended == LLMGR_OK && !li_run_is_2xx(run)) {
-        (void)li_run_refused(run, show_body, &test->error);
-    } else if (ended == LLMGR_OK) {
-        outcome.ended = read_answer(run, test);
-        outcome.in_answer = outcome.ended != LLMGR_OK && outcome.ended != LLMGR_ERR_PROTOCOL;
-        if (outcome.in_answer) /* an error that came as an answer */
-            outcome.ended = LLMGR_OK;
-        if (test->error.status != LLMGR_OK && !show_body)
-            (void)lb_fail(&test->error, test->error.status, "%s",
-                          lb_tr(llmgr_status_text(test->error.status)));
-    }
+    outcome.attempt = 1;
     test->verdict = lo_judge(&outcome);
-    test->error.upstream_status = run->http_status;
-    li_run_redact(run, &test->error);
+    if (attempt->is_silent && status != LLMGR_OK && attempt->http_status / 100 == 2)
+        (void)lb_fail(&test->error, status, "%s", lb_tr(llmgr_status_text(status)));
+    test->error.upstream_status = attempt->http_status;
 }
 
 llmgr_status li_call_test(struct li_call *call, const struct li_peer *peer, bool show_body,
                           struct li_test *test, struct llmgr_error *err)
 {
-    struct li_run run;
+    struct li_attempt attempt = {.peer = peer, .is_silent = !show_body};
 
-    *test = (struct li_test){.time_ms = lb_now_ms(li_call_host(call)),
-                             .usage = {.prompt_tokens = LLMGR_UNSET,
-                                       .completion_tokens = LLMGR_UNSET,
-                                       .total_tokens = LLMGR_UNSET,
-                                       .cached_tokens = LLMGR_UNSET,
-                                       .reasoning_tokens = LLMGR_UNSET}};
+    *test = (struct li_test){.first_byte_ms = -1};
     llmgr_status status = li_call_begin(call, err);
     if (status != LLMGR_OK)
         return status;
-    li_run_init(&run, call, peer);
-    status = ask(&run, &test->error);
+    status = ask(call, &attempt, &test->error);
     if (status == LLMGR_ERR_CANCELLED || status == LLMGR_ERR_NO_MEMORY) {
         if (err != NULL)
             *err = test->error;
     } else {
-        judge(&run, status, show_body, test);
+        judge(call, &attempt, status, test);
         status = LLMGR_OK;
     }
-    test->first_byte_ms = run.head_ms;
-    test->latency_ms = run.begun_ms != 0 ? lb_monotonic_ms() - run.begun_ms : 0;
-    test->bytes_in = (int64_t)run.asked_size;
-    test->bytes_out = (int64_t)run.body.size;
-    li_run_free(&run);
+    test->time_ms = attempt.began_at_ms;
+    test->first_byte_ms = attempt.first_byte_ms;
+    test->latency_ms = attempt.latency_ms;
+    test->bytes_in = (int64_t)attempt.bytes_in;
+    test->bytes_out = (int64_t)attempt.bytes_out;
+    test->usage = attempt.usage;
+    li_attempt_clear(&attempt);
     li_call_end(call);
     return status;
 }

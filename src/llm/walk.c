@@ -40,8 +40,10 @@ struct walk {
     struct lr_target target;
     struct lo_entry entry;
 
-    struct llmgr_error missing; /* why the first target that was passed over has none; */
-    struct llmgr_error told;    /* how the first attempt failed. Status OK: none */
+    /* Each of status OK if there is none. */
+    struct llmgr_error missing; /* why the first target that was passed over has no model or key */
+    struct llmgr_error broken;  /* why none can be resolved: memory, or the database */
+    struct llmgr_error told;    /* how the first attempt failed */
     struct lb_buf tried;        /* who was asked, "A/m, B/n" */
 };
 
@@ -186,8 +188,14 @@ static bool find_target(struct walk *walk, uint32_t index, const struct lr_key_c
 {
     struct llmgr_error err = {0};
 
-    if (resolve_target(walk, index, chooser, look_of(walk), &walk->target, &err) == LLMGR_OK)
+    llmgr_status status =
+        resolve_target(walk, index, chooser, look_of(walk), &walk->target, &err);
+    if (status == LLMGR_OK)
         return true;
+    if (status != LLMGR_ERR_NOT_FOUND && status != LLMGR_ERR_NO_KEY) {
+        walk->broken = err;
+        return false;
+    }
     if (walk->route.id == 0) {
         walk->target = *walk->asked->target;
         return true;
@@ -221,7 +229,8 @@ static bool find_next(struct walk *walk)
 {
     uint32_t index;
 
-    while (lo_walk_next(&walk->way.walk, lb_monotonic_ms(), &index)) {
+    while (walk->broken.status == LLMGR_OK &&
+           lo_walk_next(&walk->way.walk, lb_monotonic_ms(), &index)) {
         if (look_at(walk, index, false))
             return true;
     }
@@ -232,7 +241,8 @@ static bool find_least_bad(struct walk *walk)
 {
     uint32_t index;
 
-    return walk->route.on_exhausted == LLMGR_EXHAUSTED_LEAST_BAD &&
+    return walk->broken.status == LLMGR_OK &&
+           walk->route.on_exhausted == LLMGR_EXHAUSTED_LEAST_BAD &&
            lo_walk_least_bad(&walk->way.walk, lb_monotonic_ms(), &index) &&
            look_at(walk, index, true);
 }
@@ -307,6 +317,9 @@ static llmgr_status tell(const struct walk *walk, const struct llmgr_error *last
     const unsigned attempts = walk->talk.attempts;
     const int64_t soonest = lo_way_soonest(&walk->way);
     const int64_t wait = soonest - lb_monotonic_ms();
+
+    if (walk->broken.status != LLMGR_OK)
+        last = &walk->broken;
     struct llmgr_error told = *last;
 
     if (attempts > 1 && walk->tried.failed == LLMGR_OK)

@@ -18,7 +18,7 @@ struct host {
     struct llmgr_allocator allocator;
     struct llmgr_options options;
     char key_file[300];
-    char config[512];
+    char config[1024];
     struct llmgr *manager;
     /* The allocation that fails: counted down while armed. */
     atomic_long countdown;

@@ -104,16 +104,20 @@ static llmgr_status call_explain(struct llmgr_error *err)
     return status;
 }
 
-static llmgr_status ask(bool stream, struct llmgr_error *err)
+/* `model`: NULL: what bob chose. */
+static llmgr_status ask(const char *model, bool stream, struct llmgr_error *err)
 {
     const struct llmgr_message message = {.role = "user", .content = "hi"};
     struct llmgr_answer answer = {0};
     struct llmgr_request request;
     struct llmgr_llm *llm;
 
-    llmgr_status status = llmgr_llm_for_user(host.manager, "bob", NULL, &llm, err);
+    llmgr_status status = model != NULL
+                              ? llmgr_llm_for_model(host.manager, "bob", model, &llm, err)
+                              : llmgr_llm_for_user(host.manager, "bob", NULL, &llm, err);
     if (status != LLMGR_OK)
         return status;
+    llmgr_llm_record_usage(llm, true);
     llmgr_request_init(&request);
     request.messages = &message;
     request.message_count = 1;
@@ -126,12 +130,22 @@ static llmgr_status ask(bool stream, struct llmgr_error *err)
 
 static llmgr_status call_invoke(struct llmgr_error *err)
 {
-    return ask(false, err);
+    return ask(NULL, false, err);
 }
 
 static llmgr_status call_stream(struct llmgr_error *err)
 {
-    return ask(true, err);
+    return ask(NULL, true, err);
+}
+
+static llmgr_status call_walk(struct llmgr_error *err)
+{
+    return ask("twice", false, err);
+}
+
+static llmgr_status call_walk_stream(struct llmgr_error *err)
+{
+    return ask("twice", true, err);
 }
 
 static llmgr_status call_probe(struct llmgr_error *err)
@@ -204,6 +218,19 @@ static void sweep(const char *name, llmgr_status (*call)(struct llmgr_error *))
     fail_msg("%s never succeeded: %s", name, err.message);
 }
 
+/* Its first target fails every time, and nothing is cooled by that. */
+static void add_route(void)
+{
+    const size_t size = strlen(host.config);
+
+    snprintf(host.config + size, sizeof host.config - size,
+             "  Other:\n    base_url: http://127.0.0.1:%u/other\n    api_key: \"{HOUSE_KEY}\"\n"
+             "    models: {Absent: mock-404}\n"
+             "routes:\n  twice: {sticky: conversation, pick: weight, targets:"
+             " [{model: Other/Absent, weight: 9}, House/Small]}\n",
+             mock_thread_port(host.mock));
+}
+
 static void each_call_survives_each_failing_allocation(void **state)
 {
     (void)state;
@@ -211,6 +238,7 @@ static void each_call_survives_each_failing_allocation(void **state)
     struct llmgr_model model;
 
     host_setup(&host);
+    add_route();
     host_open(&host);
     system_id = host_platform(&host);
     assert_int_equal(llmgr_platform_add(host.manager, "alice", "Mine", "https://a.example.com/v1",
@@ -240,6 +268,8 @@ static void each_call_survives_each_failing_allocation(void **state)
     SWEEP(call_explain);
     SWEEP(call_invoke);
     SWEEP(call_stream);
+    SWEEP(call_walk);
+    SWEEP(call_walk_stream);
     SWEEP(call_probe);
     SWEEP(call_check);
     SWEEP(call_key_status);

@@ -161,23 +161,33 @@ static void print_tool_calls(const struct llmgr_answer *answer)
 }
 
 static llmgr_status print_answer(const struct cli_app *app, const struct llmgr_answer *answer,
-                                 const struct llmgr_selection *by, struct llmgr_error *err)
+                                 const struct llmgr_llm *llm, struct llmgr_error *err)
 {
-    if (cli_json(app))
-        return cli_print_json(lx_json_chat(&(struct lx_chat){*answer, *by}), err);
+    struct lx_chat chat = {.answer = *answer, .attempts = llmgr_llm_attempts(llm)};
+
+    if (cli_json(app)) {
+        llmgr_llm_answered(llm, &chat.by);
+        return cli_print_json(lx_json_chat(&chat), err);
+    }
     print_tool_calls(answer);
     putchar('\n');
     return LLMGR_OK;
 }
 
-/* The user asked a model, not an address: what failed on the way is told with both names. */
-static llmgr_status name_failure(llmgr_status status, const struct llmgr_selection *by,
+/*
+ * The user asked a model, not an address: what failed on the way is told with both names. Of a
+ * route of which more or less than one target was asked the text says it.
+ */
+static llmgr_status name_failure(llmgr_status status, const struct llmgr_llm *llm,
                                  const struct llmgr_error *why, struct llmgr_error *err)
 {
     const char *text = why->message[0] != '\0' ? why->message : _(llmgr_status_text(status));
+    struct llmgr_selection by;
 
-    if (status != LLMGR_ERR_CANCELLED && strstr(text, by->platform) == NULL)
-        return lb_fail(err, status, N_("%s, model %s: %s"), by->platform, by->model_display_name,
+    llmgr_llm_answered(llm, &by);
+    const bool is_told = by.route != NULL && llmgr_llm_attempts(llm) != 1;
+    if (status != LLMGR_ERR_CANCELLED && !is_told && strstr(text, by.platform) == NULL)
+        return lb_fail(err, status, N_("%s, model %s: %s"), by.platform, by.model_display_name,
                        text);
     *err = *why;
     return status;
@@ -190,11 +200,11 @@ static llmgr_status ask(struct cli_app *app, struct llmgr_llm *llm,
     struct printer printer = {
         .person = isatty(STDOUT_FILENO) != 0 && isatty(STDERR_FILENO) != 0,
     };
-    struct llmgr_selection by;
     struct llmgr_answer answer = {0};
     struct llmgr_error why = {0};
     struct canceller canceller;
 
+    llmgr_llm_record_usage(llm, cli_flag(app, CLI_FLAG_record_usage) != NULL);
     start_canceller(&canceller, llm);
     llmgr_status status =
         whole ? llmgr_llm_invoke(llm, request, &answer, &why)
@@ -202,17 +212,16 @@ static llmgr_status ask(struct cli_app *app, struct llmgr_llm *llm,
     stop_canceller(&canceller);
     if (printer.thinking)
         fputs("\033[0m\n", stderr);
-    llmgr_llm_selection(llm, &by);
     if (status == LLMGR_OK) {
         if (whole && !cli_json(app))
             write_text(answer.content);
-        status = print_answer(app, &answer, &by, err);
+        status = print_answer(app, &answer, llm, err);
     } else {
         if (printer.line_open)
             putchar('\n'); /* what came is on the terminal: the error starts a line of its own */
         status = ferror(stdout) != 0
                      ? lb_fail(err, LLMGR_ERR_IO, N_("the output cannot be written"))
-                     : name_failure(status, &by, &why, err);
+                     : name_failure(status, llm, &why, err);
     }
     llmgr_answer_clear(&answer);
     return status;

@@ -85,6 +85,7 @@ struct lx_usage_report {
 struct lx_chat {
     struct llmgr_answer answer;
     struct llmgr_selection by;
+    int64_t attempts;
 };
 
 struct lx_gone {

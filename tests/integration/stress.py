@@ -418,7 +418,7 @@ async def crowd(jobs, width=48):
     return await asyncio.gather(*map(one, jobs))
 
 
-COLUMNS = ('request_id', 'attempt', 'end_state', 'provenance', 'user_id', 'payer')
+COLUMNS = ('request_id', 'attempt', 'end_state', 'provenance', 'user_id', 'payer', 'slot')
 
 
 def ledger(llmgr, columns=COLUMNS):

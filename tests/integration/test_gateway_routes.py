@@ -10,7 +10,7 @@ import pytest
 from conftest import PATIENCE_S
 from serving import Serving
 from stress import ledger
-from vendors import Call, Vendor, event
+from vendors import FAILURES, Call, Vendor, cut_after, event
 
 SHORT = {'LLMGR_FIRST_CONTENT_TIMEOUT': '300ms', 'LLMGR_DECISION_HEADERS': 'true'}
 
@@ -83,49 +83,6 @@ def content(answer):
 
 # ---- Ways to fail of which the caller sees nothing -----------------------------------------------
 
-def error_200(call):
-    if call.stream:
-        call.begin()
-        call.send('data: {"error": {"message": "down", "code": 500}}\n\n')
-    else:
-        call.whole(200, {'error': {'message': 'down', 'code': 500}})
-
-
-def cut_before(call):
-    if call.stream:
-        call.begin()
-    else:
-        call.head(length=1000)
-        call.send('{"id": "c1", "choices": [{"index": 0,')
-    call.cut()
-
-
-def end_before(call):
-    if call.stream:
-        call.begin()
-    else:
-        call.head()
-
-
-def hang_before(call):
-    if call.stream:
-        call.begin()
-    call.hang()
-
-
-FAILURES = {
-    'drops': Call.cut, '500': lambda call: call.refuse(500), '503': lambda call: call.refuse(503),
-    'a page': lambda call: call.head(502, 'text/html') or call.send('<html>Bad Gateway</html>'),
-    '429': lambda call: call.refuse(429),
-    '429 for a while': lambda call: call.refuse(429, Retry_After=60),
-    '401': lambda call: call.refuse(401, 'Incorrect API key provided', 'invalid_api_key'),
-    '402': lambda call: call.refuse(402), 'no such model': lambda call: call.refuse(404),
-    'no HTTP': lambda call: call.send('SSH-2.0-OpenSSH_9.2\r\n\r\n'),
-    'an error in a 200': error_200, 'a cut': cut_before, 'an end': end_before,
-    'silence': hang_before,
-}
-
-
 @pytest.mark.parametrize('stream', [False, True], ids=['whole', 'stream'])
 @pytest.mark.parametrize('failure', FAILURES)
 def test_what_another_target_can_answer_the_caller_gets(trip, failure, stream):
@@ -151,12 +108,6 @@ def test_a_platform_that_is_not_there(trip):
 
 
 # ---- What the caller has seen stays --------------------------------------------------------------
-
-def cut_after(call):
-    call.begin()
-    call.say('I am ')
-    call.cut()
-
 
 def test_what_has_begun_is_begun_once(trip):
     trip.vendors[0].play = cut_after

@@ -131,3 +131,54 @@ class Vendor:
         """From then on it refuses connections."""
         self.server.shutdown()
         self.server.server_close()
+
+
+# ---- Ways to fail --------------------------------------------------------------------------------
+
+def error_200(call):
+    if call.stream:
+        call.begin()
+        call.send('data: {"error": {"message": "down", "code": 500}}\n\n')
+    else:
+        call.whole(200, {'error': {'message': 'down', 'code': 500}})
+
+
+def cut_before(call):
+    if call.stream:
+        call.begin()
+    else:
+        call.head(length=1000)
+        call.send('{"id": "c1", "choices": [{"index": 0,')
+    call.cut()
+
+
+def end_before(call):
+    if call.stream:
+        call.begin()
+    else:
+        call.head()
+
+
+def hang_before(call):
+    if call.stream:
+        call.begin()
+    call.hang()
+
+
+FAILURES = {
+    'drops': Call.cut, '500': lambda call: call.refuse(500), '503': lambda call: call.refuse(503),
+    'a page': lambda call: call.head(502, 'text/html') or call.send('<html>Bad Gateway</html>'),
+    '429': lambda call: call.refuse(429),
+    '429 for a while': lambda call: call.refuse(429, Retry_After=60),
+    '401': lambda call: call.refuse(401, 'Incorrect API key provided', 'invalid_api_key'),
+    '402': lambda call: call.refuse(402), 'no such model': lambda call: call.refuse(404),
+    'no HTTP': lambda call: call.send('SSH-2.0-OpenSSH_9.2\r\n\r\n'),
+    'an error in a 200': error_200, 'a cut': cut_before, 'an end': end_before,
+    'silence': hang_before,
+}
+
+
+def cut_after(call):
+    call.begin()
+    call.say('I am ')
+    call.cut()

@@ -1033,10 +1033,10 @@ typedef int (*llmgr_chunk_fn)(const struct llmgr_chunk *chunk, void *context);
  * ERR_INVALID (the request). End `answer` with llmgr_answer_clear.
  *
  * An LLM of a route, or of a model whose platform has several keys for the payer, has candidates:
- * what fails and may succeed elsewhere is asked of the next one, by the rules of the gateway, within
- * the route's attempts and deadline (a model's keys: LLMGR_ROUTE_ATTEMPTS). The payer stays the
- * same. What is known to be broken is shared by all calls of the handle, and is passed over. The
- * route is taken as it is when the call begins. If all fail, the error is that of the first
+ * what fails and may succeed elsewhere is asked of the next one, by the rules of the gateway,
+ * within the route's attempts and deadline (a model's keys: LLMGR_ROUTE_ATTEMPTS). The payer stays
+ * the same. What is known to be broken is shared by all calls of the handle, and is passed over.
+ * The route is taken as it is when the call begins. If all fail, the error is that of the first
  * attempt, unless the request itself is at fault, and says who was asked; ERR_UPSTREAM too if no
  * candidate may be asked now; err->retry_after_ms is then when one may be.
  */
@@ -1072,8 +1072,8 @@ LLMGR_API unsigned llmgr_llm_attempts(const struct llmgr_llm *llm);
  */
 LLMGR_API void llmgr_llm_answered(const struct llmgr_llm *llm, struct llmgr_selection *selection);
 /*
- * From any thread: ends the call that is running on `llm`, also between two attempts, which returns ERR_CANCELLED. Without a
- * running call it does nothing.
+ * From any thread: ends the call that is running on `llm`, also between two attempts, which returns
+ * ERR_CANCELLED. Without a running call it does nothing.
  */
 LLMGR_API void llmgr_llm_cancel(struct llmgr_llm *llm);
 

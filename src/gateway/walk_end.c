@@ -12,15 +12,16 @@ void lg_walk_limit(const struct lg_request *request, struct lu_timeouts *timeout
     const int64_t left = lo_way_left_ms(&request->walk->way, lg_walk_now(request));
 
     timeouts->connect_ms = lo_least_ms(timeouts->connect_ms, left);
-    timeouts->first_byte_ms =
-        lo_least_ms(lo_least_ms(timeouts->first_byte_ms, request->attempt->target.first_byte_ms), left);
+    timeouts->first_byte_ms = lo_least_ms(
+        lo_least_ms(timeouts->first_byte_ms, request->attempt->target.first_byte_ms), left);
 }
 
 int64_t lg_walk_content_ms(const struct lg_request *request)
 {
     int64_t own = request->attempt->target.first_byte_ms;
 
-    return lo_least_ms(own != 0 ? own : request->settings->first_content_ms, lo_way_left_ms(&request->walk->way, lg_walk_now(request)));
+    return lo_least_ms(own != 0 ? own : request->settings->first_content_ms,
+                       lo_way_left_ms(&request->walk->way, lg_walk_now(request)));
 }
 
 /* ---- What has failed ------------------------------------------------------------------------- */
@@ -93,9 +94,9 @@ void lg_walk_end(struct lg_request *request)
     if (!attempt->in_cells)
         return;
     if (attempt->end != LLMGR_END_COMPLETED)
-        verdict = lo_judge_begun(
-            request->worker->host, attempt->upstream_status,
-            attempt->end == LLMGR_END_UPSTREAM_ERROR && attempt->came == LG_CAME_ANSWER);
+        verdict = lo_judge_begun(request->worker->host, attempt->upstream_status,
+                                 attempt->end == LLMGR_END_UPSTREAM_ERROR &&
+                                     attempt->came == LG_CAME_ANSWER);
     end_with(request, &verdict);
 }
 

@@ -236,9 +236,9 @@ static llmgr_status ask_target(struct llmgr_llm *llm, struct li_call *call, cons
 
     llm->answered = llm->target;
     li_peer_of_target(llm->manager->manager, &llm->target, &llm->record, &context, &peer);
-    return ask->is_stream ? li_call_stream(call, &peer, ask->request, ask->on_chunk, ask->context,
-                                           answer, err)
-                          : li_call_chat(call, &peer, ask->request, answer, err);
+    return ask->is_stream
+               ? li_call_stream(call, &peer, ask->request, ask->on_chunk, ask->context, answer, err)
+               : li_call_chat(call, &peer, ask->request, answer, err);
 }
 
 static llmgr_status ask_candidates(struct llmgr_llm *llm, struct li_call *call,

@@ -35,21 +35,21 @@ struct li_attempt {
     bool holds;         /* another may follow: what comes is held until there is content */
 
     /* What came of it; given back by li_attempt_clear. */
-    llmgr_status ended;      /* as of lo_outcome, also below */
-    int http_status;         /* 0: no head came */
-    struct lb_buf refusal;   /* that came with a status, or within an answer */
-    bool in_answer;          /* it came within one */
-    bool is_empty;           /* an answer that ended before any content */
-    bool is_started;         /* there was an exchange */
-    bool is_unsent;          /* nothing of it has reached the platform, that is certain */
-    bool has_begun;          /* the callback has some of it, or the caller all */
-    bool may_teach;          /* without our asking the request says nothing of stream_options */
-    int64_t retry_after_ms;  /* -1: unsaid */
-    int64_t began_at_ms;     /* since 1970 */
+    llmgr_status ended;     /* as of lo_outcome, also below */
+    int http_status;        /* 0: no head came */
+    struct lb_buf refusal;  /* that came with a status, or within an answer */
+    bool in_answer;         /* it came within one */
+    bool is_empty;          /* an answer that ended before any content */
+    bool is_started;        /* there was an exchange */
+    bool is_unsent;         /* nothing of it has reached the platform, that is certain */
+    bool has_begun;         /* the callback has some of it, or the caller all */
+    bool may_teach;         /* without our asking the request says nothing of stream_options */
+    int64_t retry_after_ms; /* -1: unsaid */
+    int64_t began_at_ms;    /* since 1970 */
     int64_t latency_ms;
-    int64_t first_byte_ms;   /* -1: none came */
-    uint64_t bytes_in;       /* of the request's body */
-    uint64_t bytes_out;      /* of the answer's */
+    int64_t first_byte_ms;    /* -1: none came */
+    uint64_t bytes_in;        /* of the request's body */
+    uint64_t bytes_out;       /* of the answer's */
     struct llmgr_usage usage; /* -1: not reported */
 };
 
@@ -58,8 +58,7 @@ struct li_attempt {
  * success, and with what came before on ERR_CUT and ERR_CANCELLED of a stream.
  */
 LLMGR_MUST_CHECK llmgr_status li_attempt_make(struct li_call *call, struct li_attempt *attempt,
-                                              struct llmgr_answer *answer,
-                                              struct llmgr_error *err);
+                                              struct llmgr_answer *answer, struct llmgr_error *err);
 void li_attempt_clear(struct li_attempt *attempt);
 /* What came of it, for lo_judge; `status` is what making it returned. */
 struct lo_outcome li_attempt_outcome(const struct li_call *call, const struct li_attempt *attempt,
@@ -80,8 +79,7 @@ LLMGR_MUST_CHECK llmgr_status li_attempt_ask(struct li_run *run, struct li_attem
                                              struct llmgr_error *err);
 /* A 2xx answer in run->body, which is no stream. */
 LLMGR_MUST_CHECK llmgr_status li_attempt_read(const struct li_run *run, struct li_attempt *attempt,
-                                              struct llmgr_answer *answer,
-                                              struct llmgr_error *err);
+                                              struct llmgr_answer *answer, struct llmgr_error *err);
 /* It was refused with a status: the error of it. */
 LLMGR_MUST_CHECK llmgr_status li_attempt_refused(const struct li_run *run,
                                                  struct li_attempt *attempt,

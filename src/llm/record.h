@@ -25,8 +25,8 @@ struct li_record {
 /* Begins a call. `slot` is borrowed. */
 void li_record_begin(struct li_record *record, bool is_kept, struct lb_str slot);
 /*
- * Counts an attempt at `target` if there was an exchange, and enters it. That the ledger could not be written is logged: the
- * caller has his answer all the same.
+ * Counts an attempt at `target` if there was an exchange, and enters it. That the ledger could not
+ * be written is logged: the caller has his answer all the same.
  */
 void li_record_attempt(struct li_record *record, struct lm_manager *manager,
                        const struct lr_target *target, const struct li_attempt *attempt,

@@ -306,8 +306,8 @@ static llmgr_status take_whole(struct li_run *run, struct llmgr_answer *answer,
 static llmgr_status sum_up(const struct streaming *streaming, llmgr_status status,
                            struct llmgr_answer *answer, struct llmgr_error *err)
 {
-    if (answer == NULL || !(status == LLMGR_OK || status == LLMGR_ERR_CUT ||
-                            status == LLMGR_ERR_CANCELLED))
+    if (answer == NULL ||
+        !(status == LLMGR_OK || status == LLMGR_ERR_CUT || status == LLMGR_ERR_CANCELLED))
         return status;
     llmgr_status summed =
         ld_chat_stream_answer(streaming->stream, answer, status == LLMGR_OK ? err : NULL);

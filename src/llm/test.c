@@ -35,8 +35,8 @@ static llmgr_status ask(struct li_call *call, struct li_attempt *attempt, struct
     return status;
 }
 
-static void judge(const struct li_call *call, const struct li_attempt *attempt,
-                  llmgr_status status, struct li_test *test)
+static void judge(const struct li_call *call, const struct li_attempt *attempt, llmgr_status status,
+                  struct li_test *test)
 {
     struct lo_outcome outcome = li_attempt_outcome(call, attempt, status);
 

@@ -188,8 +188,7 @@ static bool find_target(struct walk *walk, uint32_t index, const struct lr_key_c
 {
     struct llmgr_error err = {0};
 
-    llmgr_status status =
-        resolve_target(walk, index, chooser, look_of(walk), &walk->target, &err);
+    llmgr_status status = resolve_target(walk, index, chooser, look_of(walk), &walk->target, &err);
     if (status == LLMGR_OK)
         return true;
     if (status != LLMGR_ERR_NOT_FOUND && status != LLMGR_ERR_NO_KEY) {
@@ -282,8 +281,8 @@ static llmgr_status ask(struct walk *walk, struct llmgr_answer *answer, struct l
     struct li_target_context context;
     struct li_peer peer;
 
-    talk->may_move = lo_way_try(&walk->way, &walk->entry, walk->target.key_count,
-                                lb_monotonic_ms());
+    talk->may_move =
+        lo_way_try(&walk->way, &walk->entry, walk->target.key_count, lb_monotonic_ms());
     talk->limits = &limits;
     note_tried(walk);
     *asked->answered = walk->target;
@@ -338,8 +337,8 @@ static llmgr_status tell_exhausted(const struct walk *walk, struct llmgr_error *
 
     if (lo_way_soonest(&walk->way) != 0 || why.status == LLMGR_OK) {
         const struct lr_target *given = walk->asked->target;
-        (void)lo_way_exhausted(
-            &walk->way, walk->route.id != 0 ? walk->route.name : given->model_name, &why);
+        (void)lo_way_exhausted(&walk->way,
+                               walk->route.id != 0 ? walk->route.name : given->model_name, &why);
     }
     return tell(walk, &why, err);
 }

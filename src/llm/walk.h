@@ -42,7 +42,7 @@ struct li_asked {
     llmgr_chunk_fn on_chunk;
     void *context;
     bool is_stream;
-    struct li_record *record;   /* begun */
+    struct li_record *record; /* begun */
     struct li_room *room;
     struct lr_target *answered; /* filled: who answered, or was asked last; if any */
 };
@@ -67,7 +67,6 @@ LLMGR_MUST_CHECK llmgr_status li_walk(struct li_call *call, const struct li_shar
  * its route or pool that no cell of this process speaks against, with the same payer, in `arena`;
  * it stays as it is if there is none.
  */
-void li_walk_best(const struct li_shared *shared, struct lb_arena *arena,
-                  struct lr_target *target);
+void li_walk_best(const struct li_shared *shared, struct lb_arena *arena, struct lr_target *target);
 
 #endif

@@ -135,8 +135,8 @@ llmgr_status lr_route_now(struct lm_manager *manager, struct lb_str user, int64_
         return status;
     const struct lm_route *seen = lr_route_seen(&question.scene, route_id);
     if (seen == NULL) {
-        status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no route %lld"),
-                         (long long)route_id);
+        status =
+            lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no route %lld"), (long long)route_id);
     } else {
         struct lm_route copy = *seen;
         copy.name = lb_arena_str(arena, seen->name);

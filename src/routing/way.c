@@ -75,8 +75,8 @@ void lo_way_outcome(const struct lo_way *way, struct lo_outcome *outcome)
     outcome->has_repeated = way->walk.has_repeated;
 }
 
-void lo_way_note(struct lo_way *way, const struct lo_entry *entry,
-                 const struct lo_verdict *verdict, int64_t now_ms)
+void lo_way_note(struct lo_way *way, const struct lo_entry *entry, const struct lo_verdict *verdict,
+                 int64_t now_ms)
 {
     struct lo_cooled why;
 

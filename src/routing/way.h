@@ -62,8 +62,8 @@ static inline void lo_way_failed(struct lo_way *way, struct lo_verdict *verdict)
     lo_walk_failed(&way->walk, verdict);
 }
 /* What failed is known to the cells by now: how long is it to be let alone? */
-void lo_way_note(struct lo_way *way, const struct lo_entry *entry,
-                 const struct lo_verdict *verdict, int64_t now_ms);
+void lo_way_note(struct lo_way *way, const struct lo_entry *entry, const struct lo_verdict *verdict,
+                 int64_t now_ms);
 /* When a target may be asked again; 0: none is cooled. */
 int64_t lo_way_soonest(const struct lo_way *way);
 /* No target can be asked now, or (none is cooled) none can serve: ERR_UPSTREAM, which names it. */

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """via="gateway" against a running `llmgr serve`: a token instead of the upstream's key."""
+import time
+
 import pytest
 from conftest import TOP, load
 
@@ -31,6 +33,39 @@ def test_a_user_speaks_through_the_gateway(gateway, room, monkeypatch):
         assert sent.json['top_k'] == 5, 'the gateway merges the model\'s extra_body'
         assert gateway.token not in str(sent.headers) + sent.body
         assert ''.join(chunk.content for chunk in llm.stream('pong')).count('pong') == 1
+
+
+@pytest.mark.parametrize('stream', [False, True])
+def test_a_route_is_asked_for_by_its_name(gateway, room, monkeypatch, stream):
+    """The gateway goes to the next target; the client sees one answer, and the ledger both."""
+    monkeypatch.setenv('MOCK_KEY', 'sk-of-the-server')
+    monkeypatch.setenv('LLMGR_GATEWAY_TOKEN', gateway.token)
+    with llmgr.AIManager(room / 'llmgr.db', gateway_url=gateway.url) as manager:
+        manager.add_route(CLIENTS.USER, 'sturdy', ['Mock/mock-500', 'Other/vendor/model:1'])
+        before = manager.usage(CLIENTS.USER).total
+        llm = manager.get_user_llm(CLIENTS.USER, 'sturdy', via='gateway', max_retries=0)
+        said = ''.join(chunk.content for chunk in llm.stream('ping')) if stream else \
+            llm.invoke('ping').content
+        assert 'ping' in said
+        asked = [request.json['model'] for request in gateway.upstream.requests()[-2:]]
+        assert asked == ['mock-500', 'vendor/model:1']
+        end = time.monotonic() + 30
+        while (now := manager.usage(CLIENTS.USER).total).attempts < before.attempts + 2:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert (now.requests, now.attempts) == (before.requests + 1, before.attempts + 2)
+
+
+def test_a_slot_whose_choice_is_a_route_is_its_best_target(gateway, room, monkeypatch):
+    """Directly: what the route's first target that can serve is; through the gateway: all of it."""
+    monkeypatch.setenv('MOCK_KEY', 'sk-of-the-server')
+    monkeypatch.setenv('LLMGR_GATEWAY_TOKEN', gateway.token)
+    with llmgr.AIManager(room / 'llmgr.db', gateway_url=gateway.url) as manager:
+        manager.add_route(CLIENTS.USER, 'sturdy', ['Mock/None', 'Mock/mock', 'Mock/mock-tools'])
+        manager.select_route(CLIENTS.USER, 'sturdy', 'fast')
+        assert manager.get_user_llm(CLIENTS.USER, 'fast').model_name == 'mock'
+        assert 'ping' in manager.get_user_llm(CLIENTS.USER, 'fast', via='gateway') \
+            .invoke('ping').content
 
 
 def test_a_wrong_token_is_refused(gateway, room):

@@ -112,9 +112,8 @@ static llmgr_status ask(const char *model, bool stream, struct llmgr_error *err)
     struct llmgr_request request;
     struct llmgr_llm *llm;
 
-    llmgr_status status = model != NULL
-                              ? llmgr_llm_for_model(host.manager, "bob", model, &llm, err)
-                              : llmgr_llm_for_user(host.manager, "bob", NULL, &llm, err);
+    llmgr_status status = model != NULL ? llmgr_llm_for_model(host.manager, "bob", model, &llm, err)
+                                        : llmgr_llm_for_user(host.manager, "bob", NULL, &llm, err);
     if (status != LLMGR_OK)
         return status;
     llmgr_llm_record_usage(llm, true);

@@ -651,9 +651,11 @@ class AIManager:
 
         Args:
             user_id: Who asks; None: the system user.
-            usage_key: The slot.
-            via: None: straight to the platform with its key; "gateway": to `llmgr serve`, with the
-                manager's gateway_url and gateway_token, and no key leaves the database.
+            usage_key: The slot; with via="gateway" a route's name will do as well.
+            via: None: straight to the platform with its key, of a route to its best candidate at
+                this time; "gateway": to `llmgr serve`, with the manager's gateway_url and
+                gateway_token, and no key leaves the database. The gateway asks a route's targets
+                one after another.
             keep_reasoning: Keep `reasoning_content`, which ChatOpenAI drops, in
                 message.additional_kwargs, and send it back in later turns.
             record_usage: Enter each call into the ledger (the gateway keeps its own record).

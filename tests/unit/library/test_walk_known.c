@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* What calls know of candidates, who pays, what is recorded; cancelling, and threads. */
+#include <pthread.h>
+#include <time.h>
+
+#include "walks.h"
+
+/* ---- What is known --------------------------------------------------------------------------- */
+
+static void what_is_broken_is_met_once_and_no_choice_any_more(void **state)
+{
+    (void)state;
+    struct llmgr_selection selection;
+    struct llmgr_llm *early = llm_of("alice", "v-mock-401");
+    const unsigned before = asked(host.mock);
+
+    llmgr_llm_selection(early, &selection);
+    assert_string_equal(selection.platform, "First");
+    assert_int_equal(call_llm(early, false).attempts, 2);
+    for (int i = 0; i < 5; i++) {
+        const struct called called = call(i % 2 == 0 ? "alice" : "bob", "v-mock-401", i % 2 == 0);
+        assert_int_equal(called.status, LLMGR_OK);
+        assert_int_equal(called.attempts, 1);
+    }
+    assert_int_equal(call_llm(early, true).attempts, 1);
+    assert_int_equal(asked(host.mock) - before, 1);
+    llmgr_llm_selection(early, &selection); /* what it was resolved to holds */
+    assert_string_equal(selection.platform, "First");
+    llmgr_llm_free(early);
+    struct llmgr_llm *late = llm_of("alice", "v-mock-401");
+    llmgr_llm_selection(late, &selection);
+    assert_string_equal(selection.platform, "Second");
+    llmgr_llm_free(late);
+    assert_int_equal(llmgr_selection_save_route(host.manager, "alice", NULL, "v-mock-401", NULL),
+                     LLMGR_OK);
+    assert_int_equal(llmgr_selection_get(host.manager, "alice", NULL, &selection, NULL), LLMGR_OK);
+    assert_string_equal(selection.platform, "Second");
+    assert_string_equal(selection.route, "v-mock-401");
+    llmgr_selection_clear(&selection);
+}
+
+static int64_t platform_named(const char *name)
+{
+    struct llmgr_platform_list list;
+    int64_t id = 0;
+
+    assert_int_equal(llmgr_platforms(host.manager, NULL, &list, NULL), LLMGR_OK);
+    for (size_t i = 0; i < list.count; i++) {
+        if (strcmp(list.items[i].platform_name, name) == 0)
+            id = list.items[i].platform_id;
+    }
+    llmgr_platform_list_clear(&list);
+    assert_true(id > 0);
+    return id;
+}
+
+static void a_dead_key_of_a_pool_is_met_once(void **state)
+{
+    (void)state;
+    static const char *const KEYS[] = {"sk-bad-0123456789", "sk-good-0123456789"};
+    unsigned attempts = 0;
+
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++)
+        assert_int_equal(llmgr_platform_add_key(host.manager, "alice", platform_named("Locked"),
+                                                KEYS[i], 0, NULL, NULL, NULL),
+                         LLMGR_OK);
+    for (int i = 0; i < 12; i++) {
+        const struct called called = call("alice", "Locked/Shut", i % 2 == 0);
+        assert_int_equal(called.status, LLMGR_OK);
+        attempts += called.attempts;
+    }
+    assert_int_equal(attempts, 13);
+    char *requests = mock_thread_requests(locked);
+    char *bad = strstr(requests, "sk-bad-");
+    assert_non_null(bad);
+    assert_null(strstr(bad + 1, "sk-bad-"));
+    free(requests);
+}
+
+static void who_pays_stays_the_same(void **state)
+{
+    (void)state;
+    const int64_t id = platform_named("Second");
+
+    assert_int_equal(llmgr_platform_set_key(host.manager, "alice", id, "sk-alice-own", NULL),
+                     LLMGR_OK);
+    const unsigned before = asked(second);
+    const struct called called = call("alice", "v-mock-500", false);
+    assert_int_equal(called.status, LLMGR_ERR_UPSTREAM);
+    assert_int_equal(called.attempts, 1);
+    assert_int_equal(asked(second), before);
+    assert_int_equal(call("bob", "v-mock-500", false).attempts, 2);
+}
+
+static void each_way_to_pick_finds_one(void **state)
+{
+    (void)state;
+    static const char *const ROUTES[] = {"well", "weighed", "fast"};
+
+    for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
+        char by[64] = "";
+        for (int n = 0; n < 4; n++) {
+            const struct called called = call("alice", ROUTES[i], n % 2 == 0);
+            assert_int_equal(called.status, LLMGR_OK);
+            assert_int_equal(called.attempts, 1);
+            if (by[0] != '\0' && strcmp(ROUTES[i], "fast") != 0)
+                assert_string_equal(called.by, by); /* in order, or the same conversation */
+            snprintf(by, sizeof by, "%s", called.by);
+        }
+    }
+}
+
+/* ---- Records, and what is gone --------------------------------------------------------------- */
+
+static void nothing_is_recorded_unasked(void **state)
+{
+    (void)state;
+    struct llmgr_llm *llm = llm_of(NULL, "v-mock-500");
+    int64_t rows, calls;
+
+    assert_int_equal(llmgr_llm_attempts(llm), 0);
+    assert_int_equal(call_llm(llm, false).attempts, 2);
+    count_rows(&rows, &calls);
+    assert_int_equal(rows, 0);
+    llmgr_llm_free(llm);
+    assert_int_equal(call(NULL, "Second/Fine", false).attempts, 1);
+    count_rows(&rows, &calls);
+    assert_int_equal(rows, 1);
+}
+
+static void an_llm_outlives_its_route(void **state)
+{
+    (void)state;
+    const struct llmgr_route_target target = {.model = "Second/Fine", .weight = 1};
+    struct llmgr_route_spec spec;
+    struct llmgr_route route;
+
+    llmgr_route_spec_init(&spec);
+    spec.name = "mine";
+    spec.targets = &target;
+    spec.target_count = 1;
+    assert_int_equal(llmgr_route_add(host.manager, "alice", &spec, &route, NULL), LLMGR_OK);
+    struct llmgr_llm *llm = llm_of("alice", "mine");
+    assert_int_equal(call_llm(llm, false).status, LLMGR_OK);
+    assert_int_equal(llmgr_route_delete(host.manager, "alice", route.route_id, NULL), LLMGR_OK);
+    llmgr_route_clear(&route);
+    const struct called called = call_llm(llm, true);
+    assert_int_equal(called.status, LLMGR_OK);
+    assert_string_equal(called.by, "Second");
+    llmgr_llm_free(llm);
+}
+
+static void a_request_that_is_none_is_asked_nowhere(void **state)
+{
+    (void)state;
+    const struct llmgr_message message = {.role = "user", .content = "hi"};
+    struct llmgr_llm *llm = llm_of(NULL, "well");
+    struct llmgr_answer answer = {0};
+    struct llmgr_error err = {0};
+    struct llmgr_request request;
+    int64_t rows, calls;
+
+    llmgr_request_init(&request);
+    request.messages = &message;
+    request.message_count = 1;
+    request.extra_json = "{";
+    llmgr_llm_record_usage(llm, true);
+    assert_int_equal(llmgr_llm_invoke(llm, &request, &answer, &err), LLMGR_ERR_INVALID);
+    assert_int_equal(llmgr_llm_attempts(llm), 0);
+    llmgr_llm_free(llm);
+    count_rows(&rows, &calls);
+    assert_int_equal(rows, 0);
+    assert_int_equal(call(NULL, "well", false).status, LLMGR_OK);
+}
+
+/* ---- Cancelling, and threads ----------------------------------------------------------------- */
+
+struct canceller {
+    struct llmgr_llm *llm;
+    long delay_us;
+    pthread_t thread;
+    _Atomic bool over;
+};
+
+static void *cancel_later(void *context)
+{
+    struct canceller *canceller = context;
+    struct timespec pause = {.tv_nsec = canceller->delay_us * 1000};
+
+    do {
+        nanosleep(&pause, NULL);
+        llmgr_llm_cancel(canceller->llm);
+        pause.tv_nsec = 5000000;
+    } while (!atomic_load(&canceller->over));
+    return NULL;
+}
+
+/* Targets that hang, each until its limit: within the first, between them, within the second. */
+static void a_cancel_at_any_moment_ends_the_call(void **state)
+{
+    (void)state;
+    host.options.first_byte_timeout_ms = 60;
+    open_anew();
+    const unsigned before = asked(second);
+    struct llmgr_llm *llm = llm_of(NULL, "quiet");
+    for (int round = 0; round < 20; round++) {
+        struct canceller canceller = {.llm = llm, .delay_us = 500 + round * 5500};
+        assert_int_equal(pthread_create(&canceller.thread, NULL, cancel_later, &canceller), 0);
+        const struct called called = call_llm(llm, round % 2 == 0);
+        atomic_store(&canceller.over, true);
+        pthread_join(canceller.thread, NULL);
+        /* On a busy machine the cancel may come when all is over; then an answer is right. */
+        if (called.status != LLMGR_ERR_CANCELLED && called.status != LLMGR_OK &&
+            called.status != LLMGR_ERR_TIMEOUT && called.status != LLMGR_ERR_UPSTREAM)
+            fail_msg("round %d: %s", round, called.err.message);
+    }
+    assert_true(asked(second) >= before);
+    llmgr_llm_free(llm);
+}
+
+static void *call_often(void *context)
+{
+    unsigned *failed = context;
+
+    for (int i = 0; i < 20; i++)
+        *failed +=
+            call("alice", i % 3 == 0 ? "v-mock-500" : "weighed", i % 2 == 0).status != LLMGR_OK;
+    return NULL;
+}
+
+static void many_threads_share_what_is_known(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    unsigned failed[4] = {0};
+
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, call_often, &failed[i]), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(failed[i], 0);
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_broken_is_met_once_and_no_choice_any_more),
+        TEST(a_dead_key_of_a_pool_is_met_once),
+        TEST(who_pays_stays_the_same),
+        TEST(each_way_to_pick_finds_one),
+        TEST(nothing_is_recorded_unasked),
+        TEST(an_llm_outlives_its_route),
+        TEST(a_request_that_is_none_is_asked_nowhere),
+        TEST(a_cancel_at_any_moment_ends_the_call),
+        TEST(many_threads_share_what_is_known),
+    };
+#undef TEST
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

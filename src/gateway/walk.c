@@ -185,8 +185,8 @@ static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool lea
 {
     struct lg_walk *walk = request->walk;
     LB_RAW struct lo_choosing choosing; /* why it took none: by who takes none */
-    const struct lr_key_chooser chooser = lo_chooser(&choosing, &walk->way, &request->arena,
-                                                     walk->user, lg_walk_now(request));
+    const struct lr_key_chooser chooser =
+        lo_chooser(&choosing, &walk->way, &request->arena, walk->user, lg_walk_now(request));
     enum lr_view_result result = LR_VIEW_DONE;
     LB_RAW struct llmgr_error err; /* whoever fails fills it */
 

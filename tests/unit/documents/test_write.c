@@ -154,13 +154,15 @@ static void an_answer_says_who_gave_it(void **state)
                    .cached_tokens = 0,
                    .reasoning_tokens = -1}},
         {.platform = "A", .platform_id = 2, .model_id = 3},
+        4,
     };
     (void)state;
 
     is(lx_json_chat(&chat),
        "{\"content\":\"hi\",\"reasoning_content\":null,\"tool_calls\":[{\"index\":1,\"id\":null,"
        "\"name\":\"f\",\"arguments\":null}],\"finish_reason\":null,\"model\":null,\"id\":null,"
-       "\"platform\":\"A\",\"platform_id\":2,\"model_id\":3,\"usage\":{\"prompt_tokens\":1,"
+       "\"platform\":\"A\",\"platform_id\":2,\"model_id\":3,\"attempts\":4,\"usage\":"
+       "{\"prompt_tokens\":1,"
        "\"completion_tokens\":null,\"total_tokens\":null,\"cached_tokens\":0,"
        "\"reasoning_tokens\":null}}");
 }

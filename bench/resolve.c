@@ -160,7 +160,7 @@ static llmgr_status plant_all(struct ls_tx *tx, void *context, struct llmgr_erro
         status = ls_insert(tx, LS_SYNC_PLATFORM_ADD,
                            LS_ARGS(ls_cstr(LLMGR_SYSTEM_USER), ls_cstr(name), ls_cstr(text),
                                    ls_cstr("openai"), ls_int(p), ls_cstr("EXAMPLE_API_KEY"),
-                                   ls_null(), ls_null(), ls_null()),
+                                   ls_null(), ls_null(), ls_null(), ls_cstr("file")),
                            &platforms[p], err);
         struct lk_key_place place = {LK_KEY_OF_PLATFORM, LB_STR(LLMGR_SYSTEM_USER), platforms[p],
                                      lb_cstr(origins[p])};
@@ -173,10 +173,10 @@ static llmgr_status plant_all(struct ls_tx *tx, void *context, struct llmgr_erro
                              NULL, err);
         for (int m = 0; status == LLMGR_OK && m < MODELS; m++) {
             snprintf(text, sizeof text, "model-%d-%d", p, m);
-            status = ls_insert(
-                tx, LS_MODEL_ADD,
-                LS_ARGS(ls_int(platforms[p]), ls_cstr(text), ls_cstr(text), ls_null(), ls_int(m)),
-                &models[p][m], err);
+            status = ls_insert(tx, LS_MODEL_ADD,
+                               LS_ARGS(ls_int(platforms[p]), ls_cstr(text), ls_cstr(text),
+                                       ls_null(), ls_int(m), ls_null(), ls_cstr("file")),
+                               &models[p][m], err);
         }
     }
     for (uint64_t u = 0; status == LLMGR_OK && u < plant->users + plant->users / PLAIN; u++) {

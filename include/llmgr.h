@@ -322,9 +322,11 @@ struct llmgr_sync_report {
 /*
  * Makes the system platforms and models those of `config`, in its order, and the operator's aliases
  * and routes likewise: what is new is added, what changed is updated, what is gone is removed; ids
- * of what stays are kept, and with them users' keys and selections. Routes that were made without
- * the file (llmgr_route_add) are left alone. Idempotent, one transaction. With `dry_run` nothing is
- * written. `report` may be NULL; end it with llmgr_sync_report_clear.
+ * of what stays are kept, and with them users' keys and selections. What was made without the file
+ * (llmgr_platform_add_system, llmgr_model_add, llmgr_route_add) is left alone, save models in a
+ * platform that goes; an entry with the name of such, or a platform with the address, is
+ * ERR_CONFIG. Idempotent, one transaction. With `dry_run` nothing is written. `report` may be NULL;
+ * end it with llmgr_sync_report_clear.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_sync(struct llmgr *manager,
                                                    const struct llmgr_config *config, bool dry_run,
@@ -358,6 +360,7 @@ struct llmgr_platform {
     const char *base_url;
     const char *protocol; /* "openai" */
     bool platform_is_sys;
+    const char *managed;         /* "file": changed in llmgr.yaml; "database": by calls. Static */
     bool platform_hide;          /* for this user */
     bool api_key_set;            /* would resolve find a key for this user? */
     const char *key_fingerprint; /* "key:1a2b3c4d" of the key that would be used, or NULL */
@@ -395,7 +398,7 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platforms(struct llmgr *manager, c
 
 /*
  * Creates a private platform of `user`. `api_key` may be NULL. Errors: ERR_MODE (not in custom
- * mode, or the system user: system platforms come from the configuration), ERR_INVALID (name of
+ * mode, or the system user: see llmgr_platform_add_system), ERR_INVALID (name of
  * 1-80 bytes UTF-8, URL), ERR_ADDRESS (egress policy), ERR_CONFLICT (name is taken, or the address
  * is a system platform's: store an own key there). `platform` may be NULL.
  */
@@ -404,20 +407,61 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_add(struct llmgr *manager
                                                            const char *api_key,
                                                            struct llmgr_platform *platform,
                                                            struct llmgr_error *err);
-/* Own platforms only; ERR_NOT_FOUND for absent and foreign ids alike, ERR_FORBIDDEN for system. */
+/*
+ * What a system platform is made with, or what is to change of a platform. Initialise with
+ * llmgr_platform_spec_init: nothing is given; what is not given is the default, or stays as it is.
+ */
+struct llmgr_platform_spec {
+    size_t size; /* sizeof(struct llmgr_platform_spec) */
+    const char *name;
+    const char *base_url;
+    const char *api_key;  /* of a change: beside base_url only, else llmgr_platform_set_key */
+    const char *protocol; /* openai ("": this), anthropic, azure, gemini; only of system platforms,
+                             also below */
+    const char *native_paths; /* opened under the server's key besides the usual, as "POST /a, GET
+                                 /b/{id}"; "": none */
+    const char *headers;      /* names of the caller's that are passed on, "user-agent, x-title" */
+};
+
+LLMGR_API void llmgr_platform_spec_init(struct llmgr_platform_spec *spec);
+/*
+ * Makes a system platform without llmgr.yaml, for everybody, behind those of the file; name and
+ * base_url must be given. Its key is the server's. It is the operator's: the system user changes it
+ * with the functions below as users do their own platforms, and a sync leaves it alone. `platform`
+ * may be NULL. Errors: ERR_FORBIDDEN (another user), ERR_INVALID, ERR_ADDRESS (no address that
+ * could be dialled), ERR_CONFLICT (a system platform has the name or the address), ERR_TOO_LARGE at
+ * 10000.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_add_system(
+    struct llmgr *manager, const char *user, const struct llmgr_platform_spec *spec,
+    struct llmgr_platform *platform, struct llmgr_error *err);
+/*
+ * Changes what is given of a platform, all of it or nothing. A new address is as of
+ * llmgr_platform_set_url. Errors: as of llmgr_platform_rename, and ERR_INVALID for what only system
+ * platforms have.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status
+llmgr_platform_update(struct llmgr *manager, const char *user, int64_t platform_id,
+                      const struct llmgr_platform_spec *spec, struct llmgr_error *err);
+/*
+ * Own platforms, and for the system user system platforms that calls have made; ERR_NOT_FOUND for
+ * absent and foreign ids alike, ERR_FORBIDDEN for other system platforms, which llmgr.yaml manages.
+ */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_rename(struct llmgr *manager,
                                                               const char *user, int64_t platform_id,
                                                               const char *name,
                                                               struct llmgr_error *err);
 /*
- * Moves a private platform to another address. Its key and header fields belong to the old origin:
+ * Moves such a platform to another address. Its key and header fields belong to the old origin:
  * if scheme, host or port change, `api_key` must be given anew or the platform is left without a
  * key, and the header fields are gone.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status
 llmgr_platform_set_url(struct llmgr *manager, const char *user, int64_t platform_id,
                        const char *base_url, const char *api_key, struct llmgr_error *err);
-/* Deletes a private platform with its models and key; selections of it are repaired later. */
+/*
+ * Deletes such a platform with its models and all keys for it; selections of it are repaired later.
+ */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_delete(struct llmgr *manager,
                                                               const char *user, int64_t platform_id,
                                                               struct llmgr_error *err);
@@ -435,7 +479,8 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_ask_usage(struct llmgr *m
                                                                  struct llmgr_error *err);
 /*
  * Stores the user's own key: for a system platform beside the server key, for a private platform
- * as its key. It takes the place of all that the user had for it; NULL or "" removes them. A key
+ * as its key; for the system user and a system platform that calls have made, the server's. It
+ * takes the place of all that the user had for it; NULL or "" removes them. A key
  * is 1-4096 bytes of visible ASCII and no placeholder.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_set_key(struct llmgr *manager,
@@ -445,12 +490,13 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_set_key(struct llmgr *man
                                                                struct llmgr_error *err);
 
 /*
- * Gives a private platform a header field that is sent with every request to it, in the place of
+ * Gives a private platform, or for the system user a system platform that calls have made, a header
+ * field that is sent with every request to it, in the place of
  * the caller's of that name; NULL or "" removes it. At most 16 of them, 4096 bytes in all; the
  * value is 1-2048 bytes of UTF-8 without control characters, is sealed like a key, and is never
  * shown. Errors: ERR_INVALID (a value that cannot be one, or a name that may not be set: who asks,
  * cookies, what is the connection's), ERR_TOO_LARGE, ERR_NOT_FOUND (no such platform, or nothing to
- * remove), ERR_MODE, ERR_FORBIDDEN (a system platform's stand in the configuration).
+ * remove), ERR_MODE, ERR_FORBIDDEN (another system platform's stand in the configuration).
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status
 llmgr_platform_set_header(struct llmgr *manager, const char *user, int64_t platform_id,
@@ -480,7 +526,8 @@ struct llmgr_platform_key_list {
 LLMGR_API void llmgr_platform_key_list_clear(struct llmgr_platform_key_list *list);
 /*
  * The user's own keys for a platform in order; for the system user the server's follow, which
- * llmgr.yaml changes. ERR_NOT_FOUND.
+ * llmgr.yaml changes. Of a system platform that calls have made they are the system user's, here
+ * and below. ERR_NOT_FOUND.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_platform_keys(struct llmgr *manager, const char *user,
                                                             int64_t platform_id,
@@ -551,7 +598,8 @@ struct llmgr_model {
     const char *extra_body;   /* JSON object, or NULL */
     bool model_hide;
     llmgr_model_kind kind;
-    void *memory; /* ours; NULL inside a list */
+    const char *managed; /* "file": changed in llmgr.yaml; "database": by calls. Static */
+    void *memory;        /* ours; NULL inside a list */
 };
 
 struct llmgr_model_list {
@@ -568,18 +616,23 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_models(struct llmgr *manager, cons
                                                      struct llmgr_model_list *list,
                                                      struct llmgr_error *err);
 /*
- * Adds a model to a private platform. `display_name` NULL means model_name; `extra_body` is a JSON
+ * Adds a model to a private platform, or for the system user to any system platform, behind those
+ * of llmgr.yaml. `display_name` NULL means model_name; `extra_body` is a JSON
  * object merged into each request's top level (it wins), or NULL: at most 16 KiB and 64 levels, no
  * repeated members, and none named "model", "messages" or "stream"; `kind` LLMGR_MODEL_UNKNOWN is
  * always right, and llmgr_probe_model.kind is what the platform says. Names are 1-120 bytes.
  * Errors: as llmgr_platform_add; ERR_CONFLICT if the platform has the model_name, or one of the
- * user's platforms the display_name; ERR_TOO_LARGE at 1000 models.
+ * user's platforms (of a system platform: it itself) the display_name; ERR_TOO_LARGE at 1000 models
+ * (200000 of all system platforms).
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status
 llmgr_model_add(struct llmgr *manager, const char *user, int64_t platform_id,
                 const char *model_name, const char *display_name, const char *extra_body,
                 llmgr_model_kind kind, struct llmgr_model *model, struct llmgr_error *err);
-/* Changes what is not NULL; extra_body "" or "{}" removes it. At least one must be given. */
+/*
+ * Changes what is not NULL; extra_body "" or "{}" removes it. At least one must be given.
+ * ERR_FORBIDDEN for models that llmgr.yaml manages.
+ */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_update(
     struct llmgr *manager, const char *user, int64_t model_id, const char *display_name,
     const char *extra_body, const llmgr_model_kind *kind, struct llmgr_error *err);

@@ -32,6 +32,11 @@ const char *cli_user(const struct cli_app *app)
     return app->options.user;
 }
 
+const char *cli_acting(const struct cli_app *app)
+{
+    return cli_flag(app, CLI_FLAG_everybody) != NULL ? NULL : cli_user(app);
+}
+
 const char *cli_flag(const struct cli_app *app, enum cli_flag_id id)
 {
     return app->args.flags[id];

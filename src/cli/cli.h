@@ -122,6 +122,8 @@ void cli_close(struct cli_app *app);
 
 /* The user who acts. */
 const char *cli_user(const struct cli_app *app);
+/* With --system the operator acts, whoever -u names. */
+const char *cli_acting(const struct cli_app *app);
 /* A flag's value, "" for a switch, NULL if it was not given. */
 const char *cli_flag(const struct cli_app *app, enum cli_flag_id id);
 /* The text of an id as a number; ERR_INVALID names `what`. */
@@ -206,6 +208,8 @@ LLMGR_MUST_CHECK llmgr_status cli_print_table(const struct cli_app *app,
 void cli_table_row(struct cli_table *table, const char *const *cells);
 /* Whose key pays, in the user's language; NULL for NULL. */
 const char *cli_payer(const char *payer);
+/* Where a system platform or model is changed; NULL for others. */
+const char *cli_managed(bool is_sys, const char *managed);
 /* As llmgr.yaml and --kind name it; NULL, a dash in tables, if it is not known. */
 const char *cli_model_kind(llmgr_model_kind kind);
 enum { CLI_HEADER_NAMES = 1024 };

@@ -44,6 +44,8 @@ static const char *help_of(const struct cli_command *command, const struct cli_f
         return N_("what requests call the route: a name of its own, without '/'");
     if (name && strcmp(command->noun, "token") == 0)
         return N_("what the token is for, in your words");
+    if (strcmp(flag->name, "--system") == 0 && strcmp(command->noun, "route") == 0)
+        return N_("a route for everybody, as the operator");
     bool number = strcmp(command->noun, "select") == 0 && strcmp(flag->name, "--model") == 0;
     return number ? N_("the model's number, as `llmgr model list` shows it") : flag->help;
 }

@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* llmgr model: the flat list a user chooses from, and the models of private platforms. */
+/* llmgr model: the flat list a user chooses from, and the models of platforms of one's own. */
 #include "cli/cli.h"
+
+#include <string.h>
+
 #include "documents/write.h"
+
+enum { COLUMNS_ALWAYS = 7, COLUMNS_MAX = COLUMNS_ALWAYS + 1 };
+
+/* There is a column for it only if there is something to say. */
+static bool some_are_made(const struct llmgr_model_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].platform_is_sys && strcmp(list->items[i].managed, "database") == 0)
+            return true;
+    }
+    return false;
+}
 
 static llmgr_status fill_models(struct cli_table *table, const struct cli_app *app,
                                 const void *list, struct llmgr_error *err)
@@ -19,16 +34,15 @@ static llmgr_status fill_models(struct cli_table *table, const struct cli_app *a
                                  cli_number(model->platform_id, platform_id), model->platform_name,
                                  cli_number(model->model_id, model_id), model->display_name,
                                  model->model_name, cli_model_kind(model->kind),
-                                 model->api_key_set ? _("yes") : _("no")});
+                                 model->api_key_set ? _("yes") : _("no"),
+                                 cli_managed(model->platform_is_sys, model->managed)});
     }
     return LLMGR_OK;
 }
 
-static const char *const HEADINGS[] = {N_("PLATFORM"), N_("NAME"), N_("MODEL"), N_("DISPLAY"),
-                                       N_("ASKED"),    N_("KIND"), N_("KEY")};
-static const struct cli_table_form MODELS = {
-    HEADINGS, 7, N_("There are no models; add some to llmgr.yaml and run `llmgr sync`."),
-    fill_models};
+static const char *const HEADINGS[COLUMNS_MAX] = {N_("PLATFORM"), N_("NAME"),      N_("MODEL"),
+                                                  N_("DISPLAY"),  N_("ASKED"),     N_("KIND"),
+                                                  N_("KEY"),      N_("MANAGED BY")};
 
 llmgr_status cli_run_model_list(struct cli_app *app, struct llmgr_error *err)
 {
@@ -36,11 +50,14 @@ llmgr_status cli_run_model_list(struct cli_app *app, struct llmgr_error *err)
 
     llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
     if (status == LLMGR_OK)
-        status = llmgr_models(app->manager, cli_user(app), &list, err);
+        status = llmgr_models(app->manager, cli_acting(app), &list, err);
     if (status != LLMGR_OK)
         return status;
+    const struct cli_table_form form = {
+        HEADINGS, some_are_made(&list) ? COLUMNS_MAX : COLUMNS_ALWAYS,
+        N_("There are no models; add some to llmgr.yaml and run `llmgr sync`."), fill_models};
     status = cli_json(app) ? cli_print_json(lx_list_model(NULL, list.items, list.count), err)
-                           : cli_print_table(app, &MODELS, &list, err);
+                           : cli_print_table(app, &form, &list, err);
     llmgr_model_list_clear(&list);
     return status;
 }
@@ -71,7 +88,7 @@ llmgr_status cli_run_model_add(struct cli_app *app, struct llmgr_error *err)
     if (status == LLMGR_OK)
         status = cli_open(app, CLI_OPEN_SYNC, err);
     if (status == LLMGR_OK)
-        status = llmgr_model_add(app->manager, cli_user(app), platform_id,
+        status = llmgr_model_add(app->manager, cli_acting(app), platform_id,
                                  cli_flag(app, CLI_FLAG_name), cli_flag(app, CLI_FLAG_display),
                                  cli_flag(app, CLI_FLAG_extra_body), kind, &model, err);
     if (status != LLMGR_OK)
@@ -89,7 +106,7 @@ static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *li
     struct llmgr_model_list list;
     json_t *document = NULL;
 
-    llmgr_status status = llmgr_models(app->manager, cli_user(app), &list, err);
+    llmgr_status status = llmgr_models(app->manager, cli_acting(app), &list, err);
     if (status != LLMGR_OK)
         return status;
     for (size_t i = 0; i < list.count; i++) {
@@ -111,7 +128,7 @@ llmgr_status cli_run_model_update(struct cli_app *app, struct llmgr_error *err)
         status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status =
-            llmgr_model_update(app->manager, cli_user(app), id, cli_flag(app, CLI_FLAG_display),
+            llmgr_model_update(app->manager, cli_acting(app), id, cli_flag(app, CLI_FLAG_display),
                                cli_flag(app, CLI_FLAG_extra_body), given ? &kind : NULL, err);
     return status == LLMGR_OK ? show_changed(app, id, _("Changed."), err) : status;
 }
@@ -122,7 +139,7 @@ llmgr_status cli_run_model_delete(struct cli_app *app, struct llmgr_error *err)
 
     llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
-        status = llmgr_model_delete(app->manager, cli_user(app), id, err);
+        status = llmgr_model_delete(app->manager, cli_acting(app), id, err);
     if (status != LLMGR_OK)
         return status;
     return cli_done(app, lx_json_model_gone(&(struct lx_gone){id, true}), err, "%s", _("Deleted."));
@@ -134,7 +151,7 @@ static llmgr_status set_hidden(struct cli_app *app, bool hide, struct llmgr_erro
 
     llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
-        status = llmgr_model_hide(app->manager, cli_user(app), id, hide, err);
+        status = llmgr_model_hide(app->manager, cli_acting(app), id, hide, err);
     return status == LLMGR_OK ? show_changed(app, id, hide ? _("Hidden.") : _("Shown."), err)
                               : status;
 }

@@ -74,6 +74,13 @@ const char *cli_payer(const char *payer)
     return strcmp(payer, "user") == 0 ? _("user") : _("system");
 }
 
+const char *cli_managed(bool is_sys, const char *managed)
+{
+    if (!is_sys)
+        return NULL;
+    return strcmp(managed, "file") == 0 ? "llmgr.yaml" : _("calls");
+}
+
 const char *cli_model_kind(llmgr_model_kind kind)
 {
     return kind != LLMGR_MODEL_UNKNOWN ? llmgr_model_kind_name(kind) : NULL;

@@ -43,7 +43,7 @@ llmgr_status cli_run_platform_keys(struct cli_app *app, struct llmgr_error *err)
 
     llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
-        status = llmgr_platform_keys(app->manager, cli_user(app), id, &list, err);
+        status = llmgr_platform_keys(app->manager, cli_acting(app), id, &list, err);
     if (status != LLMGR_OK)
         return status;
     status = cli_json(app) ? cli_print_json(lx_list_platform_key(NULL, list.items, list.count), err)
@@ -59,7 +59,7 @@ static llmgr_status show_key(struct cli_app *app, int64_t id, int64_t position, 
     struct llmgr_platform_key_list list;
     json_t *document = NULL;
 
-    llmgr_status status = llmgr_platform_keys(app->manager, cli_user(app), id, &list, err);
+    llmgr_status status = llmgr_platform_keys(app->manager, cli_acting(app), id, &list, err);
     if (status != LLMGR_OK)
         return status;
     if (position <= (int64_t)list.count)
@@ -89,7 +89,7 @@ llmgr_status cli_run_platform_add_key(struct cli_app *app, struct llmgr_error *e
     if (status == LLMGR_OK)
         status = cli_key_wanted(app, &key, err);
     if (status == LLMGR_OK)
-        status = llmgr_platform_add_key(app->manager, cli_user(app), id, key, weight,
+        status = llmgr_platform_add_key(app->manager, cli_acting(app), id, key, weight,
                                         cli_flag(app, CLI_FLAG_account), &position, err);
     cli_key_free(app, key);
     return status == LLMGR_OK ? show_key(app, id, position, _("Key stored."), err) : status;
@@ -106,8 +106,8 @@ llmgr_status cli_run_platform_update_key(struct cli_app *app, struct llmgr_error
         status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
         status =
-            llmgr_platform_update_key(app->manager, cli_user(app), id, app->args.positionals[1], to,
-                                      weight, cli_flag(app, CLI_FLAG_account), &position, err);
+            llmgr_platform_update_key(app->manager, cli_acting(app), id, app->args.positionals[1],
+                                      to, weight, cli_flag(app, CLI_FLAG_account), &position, err);
     return status == LLMGR_OK ? show_key(app, id, position, _("Changed."), err) : status;
 }
 
@@ -118,7 +118,7 @@ llmgr_status cli_run_platform_delete_key(struct cli_app *app, struct llmgr_error
 
     llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
-        status = llmgr_platform_delete_key(app->manager, cli_user(app), id, key, err);
+        status = llmgr_platform_delete_key(app->manager, cli_acting(app), id, key, err);
     if (status != LLMGR_OK)
         return status;
     return cli_done(app, lx_json_platform_key_gone(&(struct lx_gone_key){id, key, true}), err, "%s",

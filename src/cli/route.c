@@ -8,12 +8,6 @@
 #include "documents/write.h"
 #include "manager/routes.h"
 
-/* With --system the operator acts, whoever -u names. */
-static const char *acting(const struct cli_app *app)
-{
-    return cli_flag(app, CLI_FLAG_everybody) != NULL ? NULL : cli_user(app);
-}
-
 /* ---- Lists ----------------------------------------------------------------------------------- */
 
 enum { TARGETS_TEXT = 512 };
@@ -77,7 +71,7 @@ llmgr_status cli_run_route_list(struct cli_app *app, struct llmgr_error *err)
 
     llmgr_status status = cli_open(app, CLI_OPEN_SYNC, err);
     if (status == LLMGR_OK)
-        status = llmgr_routes(app->manager, acting(app), &list, err);
+        status = llmgr_routes(app->manager, cli_acting(app), &list, err);
     if (status != LLMGR_OK)
         return status;
     status = cli_json(app) ? cli_print_json(lx_list_route(NULL, list.items, list.count), err)
@@ -219,7 +213,7 @@ static llmgr_status show_changed(struct cli_app *app, int64_t id, const char *li
 {
     struct llmgr_route_list list;
 
-    llmgr_status status = llmgr_routes(app->manager, acting(app), &list, err);
+    llmgr_status status = llmgr_routes(app->manager, cli_acting(app), &list, err);
     if (status != LLMGR_OK)
         return status;
     json_t *document = document_of(&list, id);
@@ -236,7 +230,7 @@ llmgr_status cli_run_route_add(struct cli_app *app, struct llmgr_error *err)
     if (status == LLMGR_OK)
         status = cli_open(app, CLI_OPEN_SYNC, err);
     if (status == LLMGR_OK)
-        status = llmgr_route_add(app->manager, acting(app), &given.spec, &route, err);
+        status = llmgr_route_add(app->manager, cli_acting(app), &given.spec, &route, err);
     drop_given(app, &given);
     if (status != LLMGR_OK)
         return status;
@@ -255,7 +249,7 @@ llmgr_status cli_run_route_update(struct cli_app *app, struct llmgr_error *err)
     if (status == LLMGR_OK)
         status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
-        status = llmgr_route_update(app->manager, acting(app), id, &given.spec, err);
+        status = llmgr_route_update(app->manager, cli_acting(app), id, &given.spec, err);
     drop_given(app, &given);
     return status == LLMGR_OK ? show_changed(app, id, _("Changed."), err) : status;
 }
@@ -266,7 +260,7 @@ llmgr_status cli_run_route_delete(struct cli_app *app, struct llmgr_error *err)
 
     llmgr_status status = cli_open_with_id(app, &id, err);
     if (status == LLMGR_OK)
-        status = llmgr_route_delete(app->manager, acting(app), id, err);
+        status = llmgr_route_delete(app->manager, cli_acting(app), id, err);
     if (status != LLMGR_OK)
         return status;
     return cli_done(app, lx_json_route_gone(&(struct lx_gone){id, true}), err, "%s", _("Deleted."));

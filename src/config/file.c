@@ -12,6 +12,7 @@
 #include "config/file_meant.h"
 #include "config/model_kind.h"
 #include "config/native_path.h"
+#include "config/protocol.h"
 #include "config/read.h"
 #include "config/value.h"
 #include "config/yaml.h"
@@ -267,27 +268,13 @@ static llmgr_status take_models(const struct reader *r, const struct lc_node *no
 
 /* ---- Platforms ------------------------------------------------------------------------------- */
 
-static bool is_protocol(const char *text)
-{
-    static const char *const KNOWN[] = {
-#define XX(name, protocol, dialect, line) protocol,
-#include "config/protocols.def"
-#undef XX
-    };
-
-    for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
-        if (strcmp(text, KNOWN[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
 static llmgr_status take_protocol(const struct reader *r, const struct lc_node *node,
                                   struct lc_platform *platform)
 {
     llmgr_status status = take_text(r, node, LC_MODEL_NAME_MAX, &platform->protocol);
 
-    if (status == LLMGR_OK && platform->protocol != NULL && !is_protocol(platform->protocol))
+    if (status == LLMGR_OK && platform->protocol != NULL &&
+        !lc_protocol_is(lb_cstr(platform->protocol)))
         status = fail_name(r, at_value(node), node->name,
                            N_("can be openai, anthropic, azure or gemini"));
     return status;
@@ -389,7 +376,7 @@ static llmgr_status take_platform(const struct reader *r, const struct lc_node *
         return fail_name(r, at_name(node), node->name,
                          N_("has a base_url that begins with neither https:// nor http://"));
     if (platform->protocol == NULL)
-        platform->protocol = "openai";
+        platform->protocol = LC_PROTOCOL_DEFAULT;
     return LLMGR_OK;
 }
 

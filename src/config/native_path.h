@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An item of `native_paths`, as it is written and as it is kept. Private to config/file.c. */
+/* An item of `native_paths`, as it is written and as it is kept. For config/file.c and calls. */
 #ifndef LC_NATIVE_PATH_H
 #define LC_NATIVE_PATH_H
 

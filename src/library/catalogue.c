@@ -19,6 +19,8 @@
 #include "resolve/resolve.h"
 
 #define USER(manager, user) lm_effective_user((manager)->manager, la_user(user))
+/* The host vouches for the user; the system user is the operator. */
+#define ACTOR(manager, user) lm_actor_of((manager)->manager, la_user(user))
 
 /* ---- Platforms ------------------------------------------------------------------------------- */
 
@@ -73,10 +75,57 @@ llmgr_status llmgr_platform_add(struct llmgr *manager, const char *user, const c
     return platform_by_id(manager, user, platform_id, platform, err);
 }
 
+void llmgr_platform_spec_init(struct llmgr_platform_spec *spec)
+{
+    *spec = (struct llmgr_platform_spec){.size = sizeof *spec};
+}
+
+static llmgr_status take_spec(const struct llmgr_platform_spec *spec, struct lm_platform_edit *edit,
+                              struct llmgr_error *err)
+{
+    if (spec == NULL || spec->size < sizeof *spec)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the platform was not described by %s"),
+                       "llmgr_platform_spec_init");
+    *edit = (struct lm_platform_edit){.name = lb_cstr(spec->name),
+                                      .base_url = lb_cstr(spec->base_url),
+                                      .api_key = lb_cstr(spec->api_key),
+                                      .words = {.protocol = lb_cstr(spec->protocol),
+                                                .native_paths = lb_cstr(spec->native_paths),
+                                                .headers = lb_cstr(spec->headers)}};
+    return LLMGR_OK;
+}
+
+llmgr_status llmgr_platform_add_system(struct llmgr *manager, const char *user,
+                                       const struct llmgr_platform_spec *spec,
+                                       struct llmgr_platform *platform, struct llmgr_error *err)
+{
+    struct lm_platform_edit wanted;
+    int64_t platform_id;
+
+    llmgr_status status = take_spec(spec, &wanted, err);
+    if (status == LLMGR_OK)
+        status = lm_system_platform_add(manager->manager, ACTOR(manager, user), &wanted,
+                                        &platform_id, err);
+    if (status != LLMGR_OK || platform == NULL)
+        return status;
+    return platform_by_id(manager, user, platform_id, platform, err);
+}
+
+llmgr_status llmgr_platform_update(struct llmgr *manager, const char *user, int64_t platform_id,
+                                   const struct llmgr_platform_spec *spec, struct llmgr_error *err)
+{
+    struct lm_platform_edit wanted;
+
+    llmgr_status status = take_spec(spec, &wanted, err);
+    return status == LLMGR_OK
+               ? lm_platform_edit(manager->manager, ACTOR(manager, user), platform_id, &wanted, err)
+               : status;
+}
+
 llmgr_status llmgr_platform_rename(struct llmgr *manager, const char *user, int64_t platform_id,
                                    const char *name, struct llmgr_error *err)
 {
-    return lm_platform_rename(manager->manager, USER(manager, user), platform_id, lb_cstr(name),
+    return lm_platform_rename(manager->manager, ACTOR(manager, user), platform_id, lb_cstr(name),
                               err);
 }
 
@@ -84,14 +133,14 @@ llmgr_status llmgr_platform_set_url(struct llmgr *manager, const char *user, int
                                     const char *base_url, const char *api_key,
                                     struct llmgr_error *err)
 {
-    return lm_platform_set_url(manager->manager, USER(manager, user), platform_id,
+    return lm_platform_set_url(manager->manager, ACTOR(manager, user), platform_id,
                                lb_cstr(base_url), lb_cstr(api_key), err);
 }
 
 llmgr_status llmgr_platform_delete(struct llmgr *manager, const char *user, int64_t platform_id,
                                    struct llmgr_error *err)
 {
-    return lm_platform_delete(manager->manager, USER(manager, user), platform_id, err);
+    return lm_platform_delete(manager->manager, ACTOR(manager, user), platform_id, err);
 }
 
 llmgr_status llmgr_platform_hide(struct llmgr *manager, const char *user, int64_t platform_id,
@@ -109,15 +158,15 @@ llmgr_status llmgr_platform_ask_usage(struct llmgr *manager, const char *user, i
 llmgr_status llmgr_platform_set_key(struct llmgr *manager, const char *user, int64_t platform_id,
                                     const char *api_key, struct llmgr_error *err)
 {
-    return lm_platform_set_key(manager->manager, USER(manager, user), platform_id, lb_cstr(api_key),
-                               err);
+    return lm_platform_set_key(manager->manager, ACTOR(manager, user), platform_id,
+                               lb_cstr(api_key), err);
 }
 
 llmgr_status llmgr_platform_set_header(struct llmgr *manager, const char *user, int64_t platform_id,
                                        const char *name, const char *value, struct llmgr_error *err)
 {
-    return lm_platform_set_header(manager->manager, USER(manager, user), platform_id, lb_cstr(name),
-                                  lb_cstr(value), err);
+    return lm_platform_set_header(manager->manager, ACTOR(manager, user), platform_id,
+                                  lb_cstr(name), lb_cstr(value), err);
 }
 
 /* ---- Several keys ---------------------------------------------------------------------------- */
@@ -130,7 +179,7 @@ llmgr_status llmgr_platform_keys(struct llmgr *manager, const char *user, int64_
 
     if (result == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = lm_pool_list(manager->manager, USER(manager, user), platform_id,
+    llmgr_status status = lm_pool_list(manager->manager, ACTOR(manager, user), platform_id,
                                        &result->arena, &made.items, &made.count, err);
     if (status != LLMGR_OK) {
         la_result_free(result);
@@ -144,7 +193,7 @@ llmgr_status llmgr_platform_add_key(struct llmgr *manager, const char *user, int
                                     const char *api_key, int64_t weight, const char *account,
                                     int64_t *position, struct llmgr_error *err)
 {
-    return lm_pool_add(manager->manager, USER(manager, user), platform_id, lb_cstr(api_key),
+    return lm_pool_add(manager->manager, ACTOR(manager, user), platform_id, lb_cstr(api_key),
                        weight != 0 ? weight : 1, lb_cstr(account), position, err);
 }
 
@@ -157,14 +206,14 @@ llmgr_status llmgr_platform_update_key(struct llmgr *manager, const char *user, 
                                       .weight = weight != 0 ? &weight : NULL,
                                       .account = lb_cstr(account)};
 
-    return lm_pool_change(manager->manager, USER(manager, user), platform_id, lb_cstr(key), &edit,
+    return lm_pool_change(manager->manager, ACTOR(manager, user), platform_id, lb_cstr(key), &edit,
                           position, err);
 }
 
 llmgr_status llmgr_platform_delete_key(struct llmgr *manager, const char *user, int64_t platform_id,
                                        const char *key, struct llmgr_error *err)
 {
-    return lm_pool_delete(manager->manager, USER(manager, user), platform_id, lb_cstr(key), err);
+    return lm_pool_delete(manager->manager, ACTOR(manager, user), platform_id, lb_cstr(key), err);
 }
 
 /* ---- Models ---------------------------------------------------------------------------------- */
@@ -214,7 +263,7 @@ llmgr_status llmgr_model_add(struct llmgr *manager, const char *user, int64_t pl
     int64_t model_id;
 
     llmgr_status status =
-        lm_model_add(manager->manager, USER(manager, user), platform_id, lb_cstr(model_name),
+        lm_model_add(manager->manager, ACTOR(manager, user), platform_id, lb_cstr(model_name),
                      lb_cstr(display_name), lb_cstr(extra_body), kind, &model_id, err);
     if (status != LLMGR_OK || model == NULL)
         return status;
@@ -225,14 +274,14 @@ llmgr_status llmgr_model_update(struct llmgr *manager, const char *user, int64_t
                                 const char *display_name, const char *extra_body,
                                 const llmgr_model_kind *kind, struct llmgr_error *err)
 {
-    return lm_model_update(manager->manager, USER(manager, user), model_id, lb_cstr(display_name),
+    return lm_model_update(manager->manager, ACTOR(manager, user), model_id, lb_cstr(display_name),
                            lb_cstr(extra_body), kind, err);
 }
 
 llmgr_status llmgr_model_delete(struct llmgr *manager, const char *user, int64_t model_id,
                                 struct llmgr_error *err)
 {
-    return lm_model_delete(manager->manager, USER(manager, user), model_id, err);
+    return lm_model_delete(manager->manager, ACTOR(manager, user), model_id, err);
 }
 
 llmgr_status llmgr_model_hide(struct llmgr *manager, const char *user, int64_t model_id, bool hide,

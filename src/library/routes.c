@@ -41,12 +41,6 @@ static struct lm_route_spec spec_of(const struct llmgr_route_spec *spec)
     };
 }
 
-/* The host vouches for the user; the system user is the operator. */
-static bool is_operator(const struct llmgr *manager, const char *user)
-{
-    return lm_is_system_user(lm_effective_user(manager->manager, la_user(user)));
-}
-
 llmgr_status llmgr_routes(struct llmgr *manager, const char *user, struct llmgr_route_list *list,
                           struct llmgr_error *err)
 {
@@ -94,7 +88,8 @@ llmgr_status llmgr_route_add(struct llmgr *manager, const char *user,
     if (status != LLMGR_OK)
         return status;
     const struct lm_route_spec wanted = spec_of(spec);
-    status = lm_route_add(manager->manager, la_user(user), is_operator(manager, user), spec->is_sys,
+    status = lm_route_add(manager->manager, la_user(user),
+                          lm_actor_of(manager->manager, la_user(user)).is_operator, spec->is_sys,
                           &wanted, &id, err);
     return status == LLMGR_OK && route != NULL ? route_by_id(manager, user, id, route, err)
                                                : status;
@@ -107,15 +102,16 @@ llmgr_status llmgr_route_update(struct llmgr *manager, const char *user, int64_t
     if (status != LLMGR_OK)
         return status;
     const struct lm_route_spec wanted = spec_of(spec);
-    return lm_route_change(manager->manager, la_user(user), is_operator(manager, user), route_id,
+    return lm_route_change(manager->manager, la_user(user),
+                           lm_actor_of(manager->manager, la_user(user)).is_operator, route_id,
                            &wanted, NULL, err);
 }
 
 llmgr_status llmgr_route_delete(struct llmgr *manager, const char *user, int64_t route_id,
                                 struct llmgr_error *err)
 {
-    return lm_route_delete(manager->manager, la_user(user), is_operator(manager, user), route_id,
-                           err);
+    return lm_route_delete(manager->manager, la_user(user),
+                           lm_actor_of(manager->manager, la_user(user)).is_operator, route_id, err);
 }
 
 llmgr_status llmgr_route_hide(struct llmgr *manager, const char *user, int64_t route_id, bool hide,

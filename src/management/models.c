@@ -88,7 +88,7 @@ static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
     status = take_extra(api, &text, &extra, err);
     if (status == LLMGR_OK)
         status = lm_model_add(
-            api->core, la_user(api->user), platform_id, lb_cstr(lp_api_text(api, "model_name")),
+            api->core, lp_api_actor(api), platform_id, lb_cstr(lp_api_text(api, "model_name")),
             lb_cstr(lp_api_text(api, "display_name")), extra, kind, &model_id, err);
     lb_buf_free(&text);
     if (status != LLMGR_OK)
@@ -119,7 +119,7 @@ static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
     lb_buf_init(&text, api->call->arena->host, LM_EXTRA_BODY_MAX);
     status = take_extra(api, &text, &extra, err);
     if (status == LLMGR_OK)
-        status = lm_model_edit(api->core, la_user(api->user), id,
+        status = lm_model_edit(api->core, lp_api_actor(api), id,
                                lb_cstr(lp_api_text(api, "display_name")), extra,
                                take_kind(api, &kind), lp_api_flag(api, "model_hide", &hide), err);
     lb_buf_free(&text);
@@ -132,7 +132,7 @@ static llmgr_status drop(struct lp_api *api, struct llmgr_error *err)
 
     llmgr_status status = lp_api_id(api, 0, &id, err);
     if (status == LLMGR_OK)
-        status = llmgr_model_delete(api->manager, api->user, id, err);
+        status = lm_model_delete(api->core, lp_api_actor(api), id, err);
     return status;
 }
 

@@ -297,6 +297,14 @@ llmgr_status lp_api_id(const struct lp_api *api, size_t i, int64_t *id, struct l
     return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is nothing with that id; ids are numbers"));
 }
 
+struct lm_actor lp_api_actor(const struct lp_api *api)
+{
+    struct lm_actor actor = lm_actor_of(api->core, la_user(api->user));
+
+    actor.is_operator = actor.is_operator && api->is_admin;
+    return actor;
+}
+
 const char *lp_api_param(const struct lp_api *api, size_t i)
 {
     return i < api->call->param_count ? api->call->params[i].p : "";

@@ -61,6 +61,8 @@ void lp_api_run(struct lp_call *call, const struct lp_operation *operation, lp_a
 LLMGR_MUST_CHECK llmgr_status lp_api_id(const struct lp_api *api, size_t i, int64_t *id,
                                         struct llmgr_error *err);
 /* The i-th parameter of the path. */
+/* Who acts: an administrator who acts for nobody else may change what is the operator's. */
+struct lm_actor lp_api_actor(const struct lp_api *api);
 const char *lp_api_param(const struct lp_api *api, size_t i);
 /* A member of the body; NULL if it is not there. */
 const char *lp_api_text(const struct lp_api *api, const char *member);

@@ -63,9 +63,9 @@ static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
 
     llmgr_status status = lp_api_id(api, 0, &id, err);
     if (status == LLMGR_OK)
-        status = lm_pool_add(api->core, la_user(api->user), id,
-                             lb_cstr(lp_api_text(api, "api_key")), weighted ? weight : 1,
-                             lb_cstr(lp_api_text(api, "account")), &position, err);
+        status = lm_pool_add(api->core, lp_api_actor(api), id, lb_cstr(lp_api_text(api, "api_key")),
+                             weighted ? weight : 1, lb_cstr(lp_api_text(api, "account")), &position,
+                             err);
     if (status != LLMGR_OK)
         return status;
     api->location = lb_arena_printf(api->call->arena, "/api/platforms/%lld/keys/%lld",
@@ -82,7 +82,7 @@ static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
 
     llmgr_status status = lp_api_id(api, 0, &id, err);
     if (status == LLMGR_OK)
-        status = lm_pool_change(api->core, la_user(api->user), id, lb_cstr(lp_api_param(api, 1)),
+        status = lm_pool_change(api->core, lp_api_actor(api), id, lb_cstr(lp_api_param(api, 1)),
                                 &edit, &position, err);
     return status == LLMGR_OK ? show(api, id, position, err) : status;
 }
@@ -92,9 +92,9 @@ static llmgr_status drop(struct lp_api *api, struct llmgr_error *err)
     int64_t id;
 
     llmgr_status status = lp_api_id(api, 0, &id, err);
-    return status == LLMGR_OK
-               ? llmgr_platform_delete_key(api->manager, api->user, id, lp_api_param(api, 1), err)
-               : status;
+    return status == LLMGR_OK ? lm_pool_delete(api->core, lp_api_actor(api), id,
+                                               lb_cstr(lp_api_param(api, 1)), err)
+                              : status;
 }
 
 LP_API_HANDLER(platform_keys_list, list)

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "manager/handle.h"
 #include "manager/manager.h"
+#include "manager/platform_rules.h"
 #include "manager/server_keys.h"
 #include "manager/route_row.h"
 #include "manager/route_targets.h"
@@ -287,6 +288,7 @@ static bool add_platform(struct lm_catalogue *catalogue, const struct ls_rows *r
     void *items = catalogue->platforms;
 
     platform.no_stream_options = ls_column_int(rows, 6);
+    platform.in_file = lb_str_eq_c(ls_column_text(rows, 12), LM_MANAGED_FILE);
     if (!keep_column(arena, ls_column_text(rows, 1), &platform.name) ||
         !keep_column(arena, ls_column_text(rows, 2), &platform.base_url) ||
         !keep_column(arena, ls_column_blob(rows, 3), &key.record) ||
@@ -311,7 +313,8 @@ static bool add_model(struct lm_catalogue *catalogue, const struct ls_rows *rows
 {
     struct lb_arena *arena = &catalogue->memory;
     struct lm_model model = {.id = ls_column_int(rows, 0),
-                             .kind = lm_model_kind_of(ls_column_text(rows, 5))};
+                             .kind = lm_model_kind_of(ls_column_text(rows, 5)),
+                             .in_file = lb_str_eq_c(ls_column_text(rows, 6), LM_MANAGED_FILE)};
     int64_t platform_id = ls_column_int(rows, 1);
     void *items = catalogue->models;
 

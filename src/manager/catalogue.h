@@ -49,6 +49,7 @@ struct lm_platform {
     uint32_t key_count;
     enum lk_key_state key_state; /* USABLE if there is one; of private platforms see the profile */
     bool is_sys;
+    bool in_file;              /* llmgr.yaml manages it */
     bool hide;                 /* private platforms */
     int64_t no_stream_options; /* the column: when it was found to reject them; 0, 1: not */
     uint32_t first_model;      /* index into the models of the same catalogue or profile */
@@ -62,6 +63,7 @@ struct lm_model {
     struct lb_str display_name;
     struct lb_str extra_body;
     llmgr_model_kind kind;
+    bool in_file; /* llmgr.yaml manages it */
 };
 
 /* A name that clients insist on, and the name it stands for; one '*' in it is anything. */

@@ -105,11 +105,12 @@ llmgr_status lm_headers_store(struct lm_manager *manager, struct ls_tx *tx,
     return status;
 }
 
-/* ---- A private platform's -------------------------------------------------------------------- */
+/* ---- Of a platform that calls have made
+ * ---------------------------------------------------------------- */
 
 struct change {
     struct lm_manager *manager;
-    struct lb_str user;
+    struct lm_actor actor;
     int64_t platform_id;
     struct lb_str name;
     struct lb_str value;
@@ -125,9 +126,9 @@ static llmgr_status read_lines(const struct change *change, struct ls_tx *tx,
     struct ls_rows rows;
     bool found = false;
 
-    llmgr_status status =
-        ls_find(tx, LS_PLATFORM_HEADERS,
-                LS_ARGS(ls_int(change->platform_id), ls_text(change->user)), &rows, &found, err);
+    llmgr_status status = ls_find(tx, LS_PLATFORM_HEADERS,
+                                  LS_ARGS(ls_int(change->platform_id), ls_text(change->actor.user)),
+                                  &rows, &found, err);
     if (found) {
         struct lb_str stored = ls_column_blob(&rows, 0);
         size = stored.size <= sizeof record ? stored.size : 0;
@@ -189,8 +190,8 @@ static llmgr_status set_header(struct ls_tx *tx, void *context, struct llmgr_err
 {
     const struct change *change = context;
     struct lm_platform_row row;
-    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
-                                             LM_ACCESS_CHANGE, &row, err);
+    llmgr_status status = lm_access_platform(change->manager, tx, change->actor,
+                                             change->platform_id, LM_ACCESS_CHANGE, &row, err);
     if (status != LLMGR_OK)
         return status;
     if (row.origin[0] == '\0')
@@ -198,19 +199,24 @@ static llmgr_status set_header(struct ls_tx *tx, void *context, struct llmgr_err
                        N_("platform '%s' has no address yet, and a header field's value belongs to "
                           "an address; set the address first"),
                        row.name);
-    const struct lm_headers_place place = {
-        .owner = change->user, .platform_id = change->platform_id, .origin = lb_cstr(row.origin)};
+    const struct lm_headers_place place = {.owner = change->actor.user,
+                                           .platform_id = change->platform_id,
+                                           .origin = lb_cstr(row.origin)};
     return write_lines(change, tx, &place, err);
 }
 
-llmgr_status lm_platform_set_header(struct lm_manager *manager, struct lb_str user,
+llmgr_status lm_platform_set_header(struct lm_manager *manager, struct lm_actor actor,
                                     int64_t platform_id, struct lb_str name, struct lb_str value,
                                     struct llmgr_error *err)
 {
-    struct change change = {
-        .manager = manager, .user = user, .platform_id = platform_id, .name = name, .value = value};
-    llmgr_status status = lm_access_user(manager, &change.user, err);
+    struct change change = {.manager = manager,
+                            .actor = actor,
+                            .platform_id = platform_id,
+                            .name = name,
+                            .value = value};
+    llmgr_status status = lm_access_user(manager, &change.actor.user, err);
     if (status == LLMGR_OK)
         status = value.size > 0 ? lm_rule_header(name, value, err) : rule_name(name, err);
-    return status == LLMGR_OK ? lm_write(manager, change.user, set_header, &change, err) : status;
+    return status == LLMGR_OK ? lm_write(manager, lm_told(change.actor), set_header, &change, err)
+                              : status;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Header fields with values of their own (config/fixed_headers.h): of private platforms, as their
- * owners set them, and what sync shares. Values are sealed like keys, bound to row and origin.
+ * owners set them, of system platforms that calls made, as the operator does, and what sync shares.
+ * Values are sealed like keys, bound to row and origin.
  */
 #ifndef LM_HEADERS_H
 #define LM_HEADERS_H
@@ -15,9 +16,10 @@ LLMGR_MUST_CHECK llmgr_status lm_rule_header(struct lb_str name, struct lb_str v
                                              struct llmgr_error *err);
 
 /* See llmgr_platform_set_header; an empty value removes the field. */
-LLMGR_MUST_CHECK llmgr_status lm_platform_set_header(struct lm_manager *manager, struct lb_str user,
-                                                     int64_t platform_id, struct lb_str name,
-                                                     struct lb_str value, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_platform_set_header(struct lm_manager *manager,
+                                                     struct lm_actor actor, int64_t platform_id,
+                                                     struct lb_str name, struct lb_str value,
+                                                     struct llmgr_error *err);
 
 /* Whose row, which platform, and its origin. */
 struct lm_headers_place {

@@ -83,6 +83,18 @@ void lm_speak_to_callers(struct lm_manager *manager);
 /* The user who really acts: the system user for an empty id and in single mode. */
 struct lb_str lm_effective_user(const struct lm_manager *manager, struct lb_str user);
 bool lm_is_system_user(struct lb_str user);
+/* Who acts, and whether the operator's rows are his to change: system platforms, say. */
+struct lm_actor {
+    struct lb_str user;
+    bool is_operator;
+};
+/* A user that the host vouches for: the system user is the operator. */
+struct lm_actor lm_actor_of(const struct lm_manager *manager, struct lb_str user);
+/* Whom a change concerns: the operator's everybody, which is the empty slice, for lm_write. */
+static inline struct lb_str lm_told(struct lm_actor actor)
+{
+    return actor.is_operator ? lb_str(NULL, 0) : actor.user;
+}
 /* ERR_INVALID unless the id is 1 to LM_USER_MAX bytes of UTF-8 without control characters. */
 LLMGR_MUST_CHECK llmgr_status lm_check_user(struct lb_str user, struct llmgr_error *err);
 

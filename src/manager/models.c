@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What users change about models: those of their own platforms, and whether they see any model.
+ * What users change about models: those of their own platforms, and whether they see any model; and
+ * what the operator does about those of system platforms, save the ones of llmgr.yaml, beside which
+ * he may have others in its platforms.
  * The shape of each operation is that of platforms.c.
  */
 #include "manager/models.h"
 
 #include "base/error.h"
 #include "manager/access.h"
+#include "manager/platform_rules.h"
 #include "manager/rules.h"
 #include "store/store.h"
 
 struct change {
     struct lm_manager *manager;
-    struct lb_str user;
+    struct lm_actor actor;
     int64_t platform_id;
+    bool is_sys; /* the platform */
     int64_t model_id;
     struct lb_str model_name;
     struct lb_str display_name; /* .p NULL: left as it is */
@@ -36,16 +40,44 @@ static struct ls_value kind_value(const struct change *change)
     return text.size > 0 ? ls_text(text) : ls_null();
 }
 
+static llmgr_status fail_displayed(const struct change *change, struct llmgr_error *err)
+{
+    return lb_fail(err, LLMGR_ERR_CONFLICT,
+                   N_("a model of this platform is already displayed as '%.*s'; choose another "
+                      "display name"),
+                   (int)change->display_name.size, change->display_name.p);
+}
+
+/* In a system platform it is unique; elsewhere another may bear it as well. */
+static llmgr_status judge_system_display(const struct change *change, struct ls_tx *tx,
+                                         struct llmgr_error *err)
+{
+    struct ls_rows rows;
+    bool found = false;
+
+    llmgr_status status = ls_find(tx, LS_MODEL_DISPLAYED,
+                                  LS_ARGS(ls_int(change->platform_id),
+                                          ls_text(change->display_name), ls_int(change->model_id)),
+                                  &rows, &found, err);
+    if (!found)
+        return status;
+    ls_rows_end(&rows);
+    return fail_displayed(change, err);
+}
+
 /* display_name is unique over all of a user's own platforms: it names a model in requests. */
 static llmgr_status judge_display(const struct change *change, struct ls_tx *tx,
                                   struct llmgr_error *err)
 {
     struct ls_rows rows;
     bool found = false;
-    llmgr_status status = ls_find(
-        tx, LS_MODEL_BY_DISPLAY,
-        LS_ARGS(ls_text(change->user), ls_text(change->display_name), ls_int(change->model_id)),
-        &rows, &found, err);
+
+    if (change->is_sys)
+        return judge_system_display(change, tx, err);
+    llmgr_status status = ls_find(tx, LS_MODEL_BY_DISPLAY,
+                                  LS_ARGS(ls_text(change->actor.user),
+                                          ls_text(change->display_name), ls_int(change->model_id)),
+                                  &rows, &found, err);
     if (!found)
         return status;
     struct lb_str platform = ls_column_text(&rows, 0);
@@ -79,6 +111,9 @@ static llmgr_status judge_count(const struct change *change, struct ls_tx *tx,
                                 struct llmgr_error *err)
 {
     struct ls_rows rows;
+
+    if (change->is_sys)
+        return lm_rule_system_room(tx, 0, 1, err);
     llmgr_status status =
         ls_get(tx, LS_MODEL_COUNT, LS_ARGS(ls_int(change->platform_id)), &rows, err);
     if (status != LLMGR_OK)
@@ -97,32 +132,35 @@ static llmgr_status add(struct ls_tx *tx, void *context, struct llmgr_error *err
     struct change *change = context;
     change->model_id = 0;
     struct lm_platform_row row;
-    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
-                                             LM_ACCESS_CHANGE, &row, err);
-    if (status == LLMGR_OK)
-        status = judge_name(change, tx, err);
+    llmgr_status status = lm_access_platform(change->manager, tx, change->actor,
+                                             change->platform_id, LM_ACCESS_EXTEND, &row, err);
+    if (status != LLMGR_OK)
+        return status;
+    change->is_sys = row.is_sys;
+    status = judge_name(change, tx, err);
     if (status == LLMGR_OK)
         status = judge_display(change, tx, err);
     if (status == LLMGR_OK)
         status = judge_count(change, tx, err);
-    /* Models of private platforms stand in the order of their ids: one position for all. */
+    /* They stand in the order of their ids, one position for all, behind those of llmgr.yaml. */
     if (status == LLMGR_OK)
         status = ls_insert(tx, LS_MODEL_ADD,
                            LS_ARGS(ls_int(change->platform_id), ls_text(change->model_name),
-                                   ls_text(change->display_name), extra_value(change), ls_int(0),
-                                   kind_value(change)),
+                                   ls_text(change->display_name), extra_value(change),
+                                   ls_int(change->is_sys ? LM_MADE_POSITION : 0),
+                                   kind_value(change), ls_cstr(LM_MANAGED_DATABASE)),
                            &change->model_id, err);
     return status;
 }
 
-llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+llmgr_status lm_model_add(struct lm_manager *manager, struct lm_actor actor, int64_t platform_id,
                           struct lb_str model_name, struct lb_str display_name,
                           struct lb_str extra_body, llmgr_model_kind kind, int64_t *model_id,
                           struct llmgr_error *err)
 {
     if (display_name.p == NULL)
         display_name = model_name;
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status == LLMGR_OK)
         status = lm_rule_name(model_name, LM_NAME_MODEL, err);
     if (status == LLMGR_OK)
@@ -133,7 +171,7 @@ llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user, int64_
         return status;
 
     struct change change = {.manager = manager,
-                            .user = user,
+                            .actor = actor,
                             .platform_id = platform_id,
                             .model_name = model_name,
                             .display_name = display_name,
@@ -141,18 +179,32 @@ llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user, int64_
     lb_buf_init(&change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
     status = lm_rule_extra_body(extra_body, &change.extra, err);
     if (status == LLMGR_OK)
-        status = lm_write(manager, user, add, &change, err);
+        status = lm_write(manager, lm_told(actor), add, &change, err);
     lb_buf_free(&change.extra);
     if (status == LLMGR_OK)
         *model_id = change.model_id;
     return status;
 }
 
+/* The model, and which platform it is of. */
+static llmgr_status find(struct change *change, struct ls_tx *tx, enum lm_access access,
+                         struct llmgr_error *err)
+{
+    struct lm_model_at at;
+
+    llmgr_status status =
+        lm_access_model(change->manager, tx, change->actor, change->model_id, access, &at, err);
+    if (status == LLMGR_OK) {
+        change->platform_id = at.platform_id;
+        change->is_sys = at.is_sys;
+    }
+    return status;
+}
+
 static llmgr_status update(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct change *change = context;
-    llmgr_status status = lm_access_model(change->manager, tx, change->user, change->model_id,
-                                          LM_ACCESS_CHANGE, &change->platform_id, err);
+    llmgr_status status = find(change, tx, LM_ACCESS_CHANGE, err);
     if (status != LLMGR_OK)
         return status;
     if (change->display_name.p != NULL) {
@@ -201,13 +253,13 @@ static llmgr_status judge_update(const struct change *change, struct llmgr_error
     return status;
 }
 
-llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user, int64_t model_id,
+llmgr_status lm_model_update(struct lm_manager *manager, struct lm_actor actor, int64_t model_id,
                              struct lb_str display_name, struct lb_str extra_body,
                              const llmgr_model_kind *kind, struct llmgr_error *err)
 {
     struct change change = change_of(manager, model_id, display_name, extra_body, kind);
 
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status == LLMGR_OK && !is_update(&change))
         status = lb_fail(err, LLMGR_ERR_INVALID,
                          N_("nothing to change: give a display name, an extra_body or a kind"));
@@ -215,11 +267,11 @@ llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user, int
         status = judge_update(&change, err);
     if (status != LLMGR_OK)
         return status;
-    change.user = user;
+    change.actor = actor;
     lb_buf_init(&change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
     status = lm_rule_extra_body(extra_body, &change.extra, err);
     if (status == LLMGR_OK)
-        status = lm_write(manager, user, update, &change, err);
+        status = lm_write(manager, lm_told(actor), update, &change, err);
     lb_buf_free(&change.extra);
     return status;
 }
@@ -227,31 +279,29 @@ llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user, int
 static llmgr_status delete_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct change *change = context;
-    llmgr_status status = lm_access_model(change->manager, tx, change->user, change->model_id,
-                                          LM_ACCESS_CHANGE, &change->platform_id, err);
+    llmgr_status status = find(change, tx, LM_ACCESS_CHANGE, err);
     if (status == LLMGR_OK)
         status = ls_exec(tx, LS_MODEL_DELETE, LS_ARGS(ls_int(change->model_id)), NULL, err);
     return status;
 }
 
-llmgr_status lm_model_delete(struct lm_manager *manager, struct lb_str user, int64_t model_id,
+llmgr_status lm_model_delete(struct lm_manager *manager, struct lm_actor actor, int64_t model_id,
                              struct llmgr_error *err)
 {
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status != LLMGR_OK)
         return status;
-    struct change change = {.manager = manager, .user = user, .model_id = model_id};
-    return lm_revoke(manager, user, delete_row, &change, err);
+    struct change change = {.manager = manager, .actor = actor, .model_id = model_id};
+    return lm_revoke(manager, lm_told(actor), delete_row, &change, err);
 }
 
 static llmgr_status hide_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct change *change = context;
-    llmgr_status status = lm_access_model(change->manager, tx, change->user, change->model_id,
-                                          LM_ACCESS_SEE, &change->platform_id, err);
+    llmgr_status status = find(change, tx, LM_ACCESS_SEE, err);
     if (status == LLMGR_OK)
         status = ls_exec(tx, change->hide ? LS_MODEL_HIDE : LS_MODEL_SHOW,
-                         LS_ARGS(ls_text(change->user), ls_int(change->model_id)), NULL, err);
+                         LS_ARGS(ls_text(change->actor.user), ls_int(change->model_id)), NULL, err);
     return status;
 }
 
@@ -261,7 +311,8 @@ llmgr_status lm_model_hide(struct lm_manager *manager, struct lb_str user, int64
     llmgr_status status = lm_access_user(manager, &user, err);
     if (status != LLMGR_OK)
         return status;
-    struct change change = {.manager = manager, .user = user, .model_id = model_id, .hide = hide};
+    struct change change = {
+        .manager = manager, .actor = {.user = user}, .model_id = model_id, .hide = hide};
     return lm_write(manager, user, hide_row, &change, err);
 }
 
@@ -281,7 +332,7 @@ static llmgr_status edit_row(struct ls_tx *tx, void *context, struct llmgr_error
     return status == LLMGR_OK && edit->hide ? hide_row(tx, &edit->change, err) : status;
 }
 
-llmgr_status lm_model_edit(struct lm_manager *manager, struct lb_str user, int64_t model_id,
+llmgr_status lm_model_edit(struct lm_manager *manager, struct lm_actor actor, int64_t model_id,
                            struct lb_str display_name, struct lb_str extra_body,
                            const llmgr_model_kind *kind, const bool *hide, struct llmgr_error *err)
 {
@@ -290,18 +341,18 @@ llmgr_status lm_model_edit(struct lm_manager *manager, struct lb_str user, int64
 
     edit.update = is_update(&edit.change);
     edit.change.hide = hide != NULL && *hide;
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status == LLMGR_OK && !edit.update && !edit.hide)
         status = lb_fail(err, LLMGR_ERR_INVALID, N_("nothing to change: give at least one member"));
     if (status == LLMGR_OK)
         status = judge_update(&edit.change, err);
     if (status != LLMGR_OK)
         return status;
-    edit.change.user = user;
+    edit.change.actor = actor;
     lb_buf_init(&edit.change.extra, lm_host(manager), LM_EXTRA_BODY_MAX);
     status = lm_rule_extra_body(extra_body, &edit.change.extra, err);
     if (status == LLMGR_OK)
-        status = lm_write(manager, user, edit_row, &edit, err);
+        status = lm_write(manager, edit.update ? lm_told(actor) : actor.user, edit_row, &edit, err);
     lb_buf_free(&edit.change.extra);
     return status;
 }

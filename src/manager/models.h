@@ -9,23 +9,23 @@
 LLMGR_MUST_CHECK llmgr_status lr_models(struct lm_manager *manager, struct lb_str user,
                                         struct lb_arena *arena, struct llmgr_model **items,
                                         size_t *count, struct llmgr_error *err);
-LLMGR_MUST_CHECK llmgr_status lm_model_add(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lm_model_add(struct lm_manager *manager, struct lm_actor actor,
                                            int64_t platform_id, struct lb_str model_name,
                                            struct lb_str display_name, struct lb_str extra_body,
                                            llmgr_model_kind kind, int64_t *model_id,
                                            struct llmgr_error *err);
 /* .p NULL and `kind` NULL leave a field; extra_body "" or "{}" removes it. */
-LLMGR_MUST_CHECK llmgr_status lm_model_update(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lm_model_update(struct lm_manager *manager, struct lm_actor actor,
                                               int64_t model_id, struct lb_str display_name,
                                               struct lb_str extra_body,
                                               const llmgr_model_kind *kind,
                                               struct llmgr_error *err);
 /* Update (what is not NULL) and hide (unless `hide` is NULL) in one: all or nothing. */
-LLMGR_MUST_CHECK llmgr_status lm_model_edit(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lm_model_edit(struct lm_manager *manager, struct lm_actor actor,
                                             int64_t model_id, struct lb_str display_name,
                                             struct lb_str extra_body, const llmgr_model_kind *kind,
                                             const bool *hide, struct llmgr_error *err);
-LLMGR_MUST_CHECK llmgr_status lm_model_delete(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lm_model_delete(struct lm_manager *manager, struct lm_actor actor,
                                               int64_t model_id, struct llmgr_error *err);
 LLMGR_MUST_CHECK llmgr_status lm_model_hide(struct lm_manager *manager, struct lb_str user,
                                             int64_t model_id, bool hide, struct llmgr_error *err);

@@ -38,7 +38,7 @@ llmgr_status lm_rule_pool_key(int64_t weight, struct lb_str account, struct llmg
 
 struct change {
     struct lm_manager *manager;
-    struct lb_str user;
+    struct lm_actor actor;
     int64_t platform_id;
     struct lb_str key; /* a key itself (add), or what names one */
     int64_t weight;    /* add */
@@ -50,16 +50,22 @@ struct change {
     struct lb_arena arena;
 };
 
+/* Are the keys those of the platform itself? */
+static bool is_own(const struct lm_platform_row *row)
+{
+    return !row->is_sys || row->is_made;
+}
+
 static llmgr_status read_pool(struct change *change, struct ls_tx *tx, struct llmgr_error *err)
 {
-    llmgr_status status = lm_access_platform(change->manager, tx, change->user, change->platform_id,
-                                             LM_ACCESS_SEE, &change->row, err);
+    llmgr_status status = lm_access_platform(
+        change->manager, tx, change->actor, change->platform_id, LM_ACCESS_KEYS, &change->row, err);
     if (status != LLMGR_OK)
         return status;
     change->pool.manager = change->manager;
     change->pool.place = (struct lk_key_place){
-        .column = change->row.is_sys ? LK_KEY_OF_USER : LK_KEY_OF_PLATFORM,
-        .owner = change->user,
+        .column = is_own(&change->row) ? LK_KEY_OF_PLATFORM : LK_KEY_OF_USER,
+        .owner = change->actor.user,
         .platform_id = change->platform_id,
         .origin = lb_cstr(change->row.origin),
     };
@@ -79,9 +85,10 @@ static llmgr_status write_pool(struct change *change, struct ls_tx *tx, struct l
             change->position = (int64_t)i + 1;
     }
     /* A user's row about a system platform that holds neither key nor hide is no row. */
-    if (status == LLMGR_OK && change->row.is_sys)
-        status = ls_exec(tx, LS_OWN_PRUNE,
-                         LS_ARGS(ls_text(change->user), ls_int(change->platform_id)), NULL, err);
+    if (status == LLMGR_OK && !is_own(&change->row))
+        status =
+            ls_exec(tx, LS_OWN_PRUNE,
+                    LS_ARGS(ls_text(change->actor.user), ls_int(change->platform_id)), NULL, err);
     return status;
 }
 
@@ -93,7 +100,7 @@ static llmgr_status run_change(struct change *change, run_fn run, lm_change_fn s
                                struct llmgr_error *err)
 {
     lb_arena_init(&change->arena, lm_host(change->manager), NULL, 0, POOL_MEMORY_MAX);
-    llmgr_status status = run(change->manager, change->user, step, change, err);
+    llmgr_status status = run(change->manager, lm_told(change->actor), step, change, err);
     lb_arena_free(&change->arena);
     return status;
 }
@@ -184,22 +191,22 @@ static llmgr_status list(struct ls_tx *tx, void *context, struct llmgr_error *er
     llmgr_status status = read_pool(change, tx, err);
     if (status == LLMGR_OK)
         status = show_pool(listing, tx, err);
-    if (status != LLMGR_OK || !change->row.is_sys || !lm_is_system_user(change->user))
+    if (status != LLMGR_OK || is_own(&change->row) || !lm_is_system_user(change->actor.user))
         return status;
     change->pool.place.column = LK_KEY_OF_PLATFORM;
     status = lm_pool_read(&change->pool, tx, &change->arena, err);
     return status == LLMGR_OK ? show_pool(listing, tx, err) : status;
 }
 
-llmgr_status lm_pool_list(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+llmgr_status lm_pool_list(struct lm_manager *manager, struct lm_actor actor, int64_t platform_id,
                           struct lb_arena *arena, struct llmgr_platform_key **items, size_t *count,
                           struct llmgr_error *err)
 {
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status != LLMGR_OK)
         return status;
     struct listing listing = {
-        .change = {.manager = manager, .user = user, .platform_id = platform_id}, .arena = arena};
+        .change = {.manager = manager, .actor = actor, .platform_id = platform_id}, .arena = arena};
     lb_arena_init(&listing.change.arena, lm_host(manager), NULL, 0, POOL_MEMORY_MAX);
     status = ls_transact(lm_store(manager), LS_READ, list, &listing, err);
     lb_arena_free(&listing.change.arena);
@@ -275,11 +282,11 @@ static llmgr_status add(struct ls_tx *tx, void *context, struct llmgr_error *err
     return write_pool(change, tx, change->key, err);
 }
 
-llmgr_status lm_pool_add(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+llmgr_status lm_pool_add(struct lm_manager *manager, struct lm_actor actor, int64_t platform_id,
                          struct lb_str api_key, int64_t weight, struct lb_str account,
                          int64_t *position, struct llmgr_error *err)
 {
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status == LLMGR_OK)
         status = lk_rule_key(api_key, err);
     if (status == LLMGR_OK)
@@ -287,7 +294,7 @@ llmgr_status lm_pool_add(struct lm_manager *manager, struct lb_str user, int64_t
     if (status != LLMGR_OK)
         return status;
     struct change change = {.manager = manager,
-                            .user = user,
+                            .actor = actor,
                             .platform_id = platform_id,
                             .key = api_key,
                             .weight = weight,
@@ -390,11 +397,11 @@ static llmgr_status alter(struct ls_tx *tx, void *context, struct llmgr_error *e
     return write_pool(change, tx, record, err);
 }
 
-llmgr_status lm_pool_change(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+llmgr_status lm_pool_change(struct lm_manager *manager, struct lm_actor actor, int64_t platform_id,
                             struct lb_str key, const struct lm_pool_edit *edit, int64_t *position,
                             struct llmgr_error *err)
 {
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status == LLMGR_OK && edit->position == NULL && edit->weight == NULL &&
         edit->account.p == NULL)
         status = lb_fail(err, LLMGR_ERR_INVALID, N_("nothing to change: give at least one member"));
@@ -403,7 +410,7 @@ llmgr_status lm_pool_change(struct lm_manager *manager, struct lb_str user, int6
     if (status != LLMGR_OK)
         return status;
     struct change change = {
-        .manager = manager, .user = user, .platform_id = platform_id, .key = key, .edit = *edit};
+        .manager = manager, .actor = actor, .platform_id = platform_id, .key = key, .edit = *edit};
     status = run_change(&change, lm_write, alter, err);
     if (status == LLMGR_OK && position != NULL)
         *position = change.position;
@@ -424,13 +431,13 @@ static llmgr_status drop(struct ls_tx *tx, void *context, struct llmgr_error *er
     return write_pool(change, tx, (struct lb_str){0}, err);
 }
 
-llmgr_status lm_pool_delete(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
+llmgr_status lm_pool_delete(struct lm_manager *manager, struct lm_actor actor, int64_t platform_id,
                             struct lb_str key, struct llmgr_error *err)
 {
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status != LLMGR_OK)
         return status;
     struct change change = {
-        .manager = manager, .user = user, .platform_id = platform_id, .key = key};
+        .manager = manager, .actor = actor, .platform_id = platform_id, .key = key};
     return run_change(&change, lm_revoke, drop, err);
 }

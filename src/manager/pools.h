@@ -9,12 +9,12 @@
 #include "manager/manager.h"
 
 /* The user's own keys; for the system user the server's follow. Texts live in `arena`. */
-LLMGR_MUST_CHECK llmgr_status lm_pool_list(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lm_pool_list(struct lm_manager *manager, struct lm_actor actor,
                                            int64_t platform_id, struct lb_arena *arena,
                                            struct llmgr_platform_key **items, size_t *count,
                                            struct llmgr_error *err);
 /* Behind those that there are. *position (may be NULL) receives its place. */
-LLMGR_MUST_CHECK llmgr_status lm_pool_add(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lm_pool_add(struct lm_manager *manager, struct lm_actor actor,
                                           int64_t platform_id, struct lb_str api_key,
                                           int64_t weight, struct lb_str account, int64_t *position,
                                           struct llmgr_error *err);
@@ -25,11 +25,11 @@ struct lm_pool_edit {
     const int64_t *weight;
     struct lb_str account;
 };
-LLMGR_MUST_CHECK llmgr_status lm_pool_change(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lm_pool_change(struct lm_manager *manager, struct lm_actor actor,
                                              int64_t platform_id, struct lb_str key,
                                              const struct lm_pool_edit *edit, int64_t *position,
                                              struct llmgr_error *err);
-LLMGR_MUST_CHECK llmgr_status lm_pool_delete(struct lm_manager *manager, struct lb_str user,
+LLMGR_MUST_CHECK llmgr_status lm_pool_delete(struct lm_manager *manager, struct lm_actor actor,
                                              int64_t platform_id, struct lb_str key,
                                              struct llmgr_error *err);
 

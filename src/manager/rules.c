@@ -81,6 +81,17 @@ llmgr_status lm_rule_private_url(const struct ln_policy *policy, struct lb_str t
                                     url->port, err);
 }
 
+llmgr_status lm_rule_system_url(const struct ln_policy *policy, struct lb_str text,
+                                struct lh_url *url, struct llmgr_error *err)
+{
+    llmgr_status status = lm_rule_base_url(text, url, err);
+    if (status != LLMGR_OK || policy == NULL)
+        return status;
+    return ln_policy_judge_url_host(policy, LN_CLASS_SYSTEM,
+                                    url->https ? LB_STR("https") : LB_STR("http"), url->host,
+                                    url->port, err);
+}
+
 /* ---- extra_body ------------------------------------------------------------------------------ */
 
 static const char *const forbidden_members[] = {"model", "messages", "stream"};

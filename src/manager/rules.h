@@ -41,6 +41,12 @@ LLMGR_MUST_CHECK llmgr_status lm_rule_base_url(struct lb_str text, struct lh_url
 LLMGR_MUST_CHECK llmgr_status lm_rule_private_url(const struct ln_policy *policy,
                                                   struct lb_str text, struct lh_url *url,
                                                   struct llmgr_error *err);
+/*
+ * That of a system platform. The operator's word goes anywhere; ERR_ADDRESS refuses only spellings
+ * that nothing would dial. `policy` may be NULL.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_rule_system_url(const struct ln_policy *policy, struct lb_str text,
+                                                 struct lh_url *url, struct llmgr_error *err);
 
 /*
  * Appends `text` without the blanks between its tokens; everything else stays as it was written,

@@ -45,17 +45,17 @@ static llmgr_status judge_count(const struct choice *choice, struct ls_tx *tx,
 static llmgr_status save(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     const struct choice *choice = context;
+    const struct lm_actor actor = {.user = choice->user};
     struct lm_platform_row row;
-    llmgr_status status = lm_access_platform(choice->manager, tx, choice->user, choice->platform_id,
+    struct lm_model_at at;
+    llmgr_status status = lm_access_platform(choice->manager, tx, actor, choice->platform_id,
                                              LM_ACCESS_SEE, &row, err);
     if (status != LLMGR_OK)
         return status;
-    int64_t platform_id = 0;
-    status = lm_access_model(choice->manager, tx, choice->user, choice->model_id, LM_ACCESS_SEE,
-                             &platform_id, err);
+    status = lm_access_model(choice->manager, tx, actor, choice->model_id, LM_ACCESS_SEE, &at, err);
     if (status != LLMGR_OK)
         return status;
-    if (platform_id != choice->platform_id)
+    if (at.platform_id != choice->platform_id)
         return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("platform %lld, '%s', has no model %lld"),
                        (long long)choice->platform_id, row.name, (long long)choice->model_id);
     status = judge_count(choice, tx, err);

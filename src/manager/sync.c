@@ -16,6 +16,7 @@
 #include "manager/aliases.h"
 #include "manager/headers.h"
 #include "manager/manager.h"
+#include "manager/platform_rules.h"
 #include "manager/rules.h"
 #include "manager/sync_keys.h"
 #include "store/store.h"
@@ -54,12 +55,14 @@ static llmgr_status remove_gone(const struct lm_sync_plan *plan, struct ls_tx *t
     llmgr_status status = LLMGR_OK;
     for (size_t i = 0; status == LLMGR_OK && i < plan->row_count; i++) {
         const struct lm_sync_row *row = &plan->rows[i];
+        if (row->is_made)
+            continue;
         if (!row->is_matched) {
             status = ls_exec(tx, LS_SYNC_PLATFORM_DELETE, LS_ARGS(ls_int(row->id)), NULL, err);
             continue;
         }
         for (size_t j = 0; status == LLMGR_OK && j < row->model_count; j++)
-            if (!row->models[j].is_matched)
+            if (lm_model_is_gone(&row->models[j]))
                 status =
                     ls_exec(tx, LS_MODEL_DELETE, LS_ARGS(ls_int(row->models[j].id)), NULL, err);
     }
@@ -107,7 +110,8 @@ static llmgr_status write_model(struct ls_tx *tx, const struct lm_model_entry *m
         return ls_insert(tx, LS_MODEL_ADD,
                          LS_ARGS(ls_int(platform_id), ls_text(model->model_name),
                                  ls_text(model->display_name), text_or_null(model->extra_body),
-                                 ls_int(position), text_or_null(lm_model_kind_text(model->kind))),
+                                 ls_int(position), text_or_null(lm_model_kind_text(model->kind)),
+                                 ls_cstr(LM_MANAGED_FILE)),
                          &id, err);
     }
     if (model->diff == 0 && !model->is_shifted)
@@ -127,7 +131,7 @@ static llmgr_status add_platform(struct ls_tx *tx, const struct lm_sync_entry *e
                              text_or_null(entry->base_url), ls_text(entry->protocol),
                              ls_int(position), text_or_null(entry->key_env),
                              text_or_null(entry->native_paths), text_or_null(entry->headers),
-                             text_or_null(entry->missing_headers)),
+                             text_or_null(entry->missing_headers), ls_cstr(LM_MANAGED_FILE)),
                      id, err);
 }
 
@@ -295,7 +299,7 @@ static void tell_entry(struct report *report, const struct lm_sync_entry *entry)
     else if (entry->diff != 0)
         tell_change(report, LLMGR_CHANGE_UPDATE, entry->name, NULL, entry->diff);
     for (size_t i = 0; entry->row != NULL && i < entry->row->model_count; i++)
-        if (!entry->row->models[i].is_matched)
+        if (lm_model_is_gone(&entry->row->models[i]))
             tell_change(report, LLMGR_CHANGE_REMOVE, entry->name,
                         &entry->row->models[i].display_name, 0);
     for (size_t i = 0; i < entry->model_count; i++) {
@@ -312,7 +316,7 @@ static void tell_plan(struct report *report, const struct lm_sync_plan *plan)
 {
     report->count = 0;
     for (size_t i = 0; i < plan->row_count; i++)
-        if (!plan->rows[i].is_matched)
+        if (lm_row_is_gone(&plan->rows[i]))
             tell_change(report, LLMGR_CHANGE_REMOVE, plan->rows[i].name, NULL, 0);
     for (size_t i = 0; i < plan->entry_count; i++)
         tell_entry(report, &plan->entries[i]);

@@ -4,6 +4,8 @@
  * address together, then by address, then by name; models by display name, then by model name;
  * what is matched keeps its id, and with it users' keys, hides and selections.
  *
+ * What was made by calls is not the file's (sync_made.c).
+ *
  * A user's own platform may bear the name or the address of a system platform that came later: it
  * keeps working beside it, only new ones may not be made so.
  */

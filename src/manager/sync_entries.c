@@ -40,17 +40,9 @@ static llmgr_status judge_url(const struct checking *checking, struct lm_sync_en
                               struct llmgr_error *err)
 {
     struct lh_url url;
-    llmgr_status status = lm_rule_base_url(entry->base_url, &url, err);
+    llmgr_status status = lm_rule_system_url(checking->policy, entry->base_url, &url, err);
     if (status != LLMGR_OK)
         return status;
-    /* The operator's word goes anywhere; only spellings that nothing would dial are refused. */
-    if (checking->policy != NULL) {
-        status = ln_policy_judge_url_host(checking->policy, LN_CLASS_SYSTEM,
-                                          url.https ? LB_STR("https") : LB_STR("http"), url.host,
-                                          url.port, err);
-        if (status != LLMGR_OK)
-            return status;
-    }
     lh_url_origin(&url, entry->origin);
     struct lb_buf normal;
     lb_buf_init(&normal, checking->host, NORMAL_URL_MAX);
@@ -140,6 +132,7 @@ static llmgr_status take_model(const struct checking *checking, const struct lm_
     to->model_name = lb_cstr(from->model_name);
     to->display_name = lb_cstr(from->display_name);
     to->kind = from->kind;
+    to->line = from->line;
     llmgr_status status = lm_rule_name(to->display_name, LM_NAME_DISPLAY, err);
     if (status == LLMGR_OK)
         status = lm_rule_name(to->model_name, LM_NAME_MODEL, err);

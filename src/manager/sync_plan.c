@@ -16,6 +16,7 @@
 #include "manager/access.h"
 #include "manager/aliases.h"
 #include "manager/manager.h"
+#include "manager/platform_rules.h"
 #include "manager/rules.h"
 #include "manager/sync_keys.h"
 #include "store/store.h"
@@ -60,14 +61,21 @@ static bool keep_normal(const struct lm_sync_plan *plan, struct lb_arena *arena,
     return kept;
 }
 
+static bool is_made(struct lb_str managed)
+{
+    return !lb_str_eq_c(managed, LM_MANAGED_FILE);
+}
+
 static bool add_row(struct lm_sync_plan *plan, struct lb_arena *arena, const struct ls_rows *rows)
 {
     plan->rows = grow_items(arena, plan->rows, plan->row_count, sizeof *plan->rows);
     if (plan->rows == NULL)
         return false;
     struct lm_sync_row *row = &plan->rows[plan->row_count];
-    *row = (struct lm_sync_row){
-        .id = ls_column_int(rows, 0), .position = ls_column_int(rows, 4), .rank = plan->row_count};
+    *row = (struct lm_sync_row){.id = ls_column_int(rows, 0),
+                                .position = ls_column_int(rows, 4),
+                                .rank = plan->row_count,
+                                .is_made = is_made(ls_column_text(rows, 11))};
     plan->row_count++;
     return keep_text(arena, ls_column_text(rows, 1), &row->name) &&
            keep_text(arena, ls_column_text(rows, 2), &row->base_url) &&
@@ -98,7 +106,8 @@ static bool add_model(struct lm_sync_row *row, struct lb_arena *arena, const str
     *model = (struct lm_model_row){.id = ls_column_int(rows, 0),
                                    .kind = lm_model_kind_of(ls_column_text(rows, 6)),
                                    .position = ls_column_int(rows, 5),
-                                   .rank = row->model_count};
+                                   .rank = row->model_count,
+                                   .is_made = is_made(ls_column_text(rows, 7))};
     row->model_count++;
     return keep_text(arena, ls_column_text(rows, 2), &model->model_name) &&
            keep_text(arena, ls_column_text(rows, 3), &model->display_name) &&
@@ -173,7 +182,7 @@ static void match_platforms(struct lm_sync_plan *plan, same_fn same)
     for (size_t i = 0; i < plan->entry_count; i++) {
         struct lm_sync_entry *entry = &plan->entries[i];
         for (size_t j = 0; entry->row == NULL && j < plan->row_count; j++) {
-            if (plan->rows[j].is_matched || !same(entry, &plan->rows[j]))
+            if (plan->rows[j].is_matched || plan->rows[j].is_made || !same(entry, &plan->rows[j]))
                 continue;
             entry->row = &plan->rows[j];
             entry->row->is_matched = true;
@@ -197,14 +206,18 @@ static void match_by_name(const struct lb_map *by_name, struct lm_model_entry *m
         pair_model(model, row);
 }
 
-/* Fills both maps; rows with the same model_name are chained in their order. */
+/* Fills both maps; rows with the same model_name are chained in their order. What calls made stands
+ * in the first alone, where the file must not meet it. */
 static bool index_models(struct lm_sync_row *row, struct lb_map *by_display, struct lb_map *by_name)
 {
     for (size_t i = row->model_count; i-- > 0;) {
         struct lm_model_row *model = &row->models[i];
         void *next = NULL;
-        if (lb_map_put(by_display, model->display_name, model, NULL) != LLMGR_OK ||
-            lb_map_put(by_name, model->model_name, model, &next) != LLMGR_OK)
+        if (lb_map_put(by_display, model->display_name, model, NULL) != LLMGR_OK)
+            return false;
+        if (model->is_made)
+            continue;
+        if (lb_map_put(by_name, model->model_name, model, &next) != LLMGR_OK)
             return false;
         model->same_name = next;
     }
@@ -218,17 +231,20 @@ static llmgr_status match_models(const struct lm_sync_plan *plan, struct lm_sync
     struct lb_map *by_display = lb_map_new(lm_host(plan->manager), row->model_count + 1);
     struct lb_map *by_name = lb_map_new(lm_host(plan->manager), row->model_count + 1);
     bool indexed = by_display != NULL && by_name != NULL && index_models(row, by_display, by_name);
-    for (size_t i = 0; indexed && i < entry->model_count; i++) {
+    llmgr_status status = indexed ? LLMGR_OK : lb_fail_memory(err);
+    for (size_t i = 0; status == LLMGR_OK && i < entry->model_count; i++) {
         struct lm_model_row *model = lb_map_get(by_display, entry->models[i].display_name);
-        if (model != NULL)
+        if (model != NULL && model->is_made)
+            status = lm_sync_fail_model(plan, &entry->models[i], model, err);
+        else if (model != NULL)
             pair_model(&entry->models[i], model);
     }
-    for (size_t i = 0; indexed && i < entry->model_count; i++)
+    for (size_t i = 0; status == LLMGR_OK && i < entry->model_count; i++)
         if (entry->models[i].row == NULL)
             match_by_name(by_name, &entry->models[i]);
     lb_map_free(by_display);
     lb_map_free(by_name);
-    return indexed ? LLMGR_OK : lb_fail_memory(err);
+    return status;
 }
 
 /* ---- What differs ---------------------------------------------------------------------------- */
@@ -336,7 +352,7 @@ static bool entry_differs(const struct lm_sync_entry *entry)
             return true;
     }
     for (size_t i = 0; i < entry->row->model_count; i++)
-        if (!entry->row->models[i].is_matched)
+        if (lm_model_is_gone(&entry->row->models[i]))
             return true;
     return false;
 }
@@ -346,7 +362,7 @@ static bool plan_differs(const struct lm_sync_plan *plan)
     if (lm_aliases_differ(plan) || lm_routes_differ(plan))
         return true;
     for (size_t i = 0; i < plan->row_count; i++)
-        if (!plan->rows[i].is_matched)
+        if (lm_row_is_gone(&plan->rows[i]))
             return true;
     for (size_t i = 0; i < plan->entry_count; i++)
         if (entry_differs(&plan->entries[i]))
@@ -389,6 +405,7 @@ llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx, struct
     match_platforms(plan, same_address);
     match_platforms(plan, same_name);
 
+    status = lm_sync_judge_made(plan, err);
     size_t last = 0;
     for (size_t i = 0; status == LLMGR_OK && i < plan->entry_count; i++) {
         struct lm_sync_entry *entry = &plan->entries[i];

@@ -54,7 +54,8 @@ struct lm_model_row {
     struct lb_str extra_body;
     llmgr_model_kind kind;
     int64_t position;
-    size_t rank; /* place among its siblings */
+    size_t rank;  /* place among its siblings */
+    bool is_made; /* by calls: it is not the file's */
     bool is_matched;
     struct lm_model_row *same_name; /* next of its platform with this model_name */
 };
@@ -64,6 +65,7 @@ struct lm_model_entry {
     struct lb_str display_name;
     struct lb_str extra_body; /* compact; empty: none */
     llmgr_model_kind kind;
+    unsigned line;
     struct lm_model_row *row; /* NULL: new */
     unsigned diff;            /* bits of enum lm_diff that people are told of */
     bool is_shifted;          /* its number in the order changed, if only by its neighbours */
@@ -83,6 +85,7 @@ struct lm_sync_row {
     struct lb_str normal;          /* base_url as it is compared; empty: none */
     int64_t position;
     size_t rank;
+    bool is_made; /* by calls: it is not the file's */
     bool is_matched;
     struct lm_model_row *models;
     size_t model_count;
@@ -164,6 +167,24 @@ struct lm_sync_plan {
 LLMGR_MUST_CHECK llmgr_status lm_sync_entries(struct lm_sync_plan *plan,
                                               const struct lm_defaults *defaults,
                                               struct lb_arena *arena, struct llmgr_error *err);
+/*
+ * Once platforms are matched: does an entry want a name or an address that a platform has which
+ * calls made, and may the system platforms be so many? ERR_CONFIG.
+ */
+LLMGR_MUST_CHECK llmgr_status lm_sync_judge_made(const struct lm_sync_plan *plan,
+                                                 struct llmgr_error *err);
+/* A model of the file is displayed as one that calls put into the same platform. */
+llmgr_status lm_sync_fail_model(const struct lm_sync_plan *plan, const struct lm_model_entry *entry,
+                                const struct lm_model_row *made, struct llmgr_error *err);
+/* Is it the file's, and the file has it no longer? */
+static inline bool lm_row_is_gone(const struct lm_sync_row *row)
+{
+    return !row->is_made && !row->is_matched;
+}
+static inline bool lm_model_is_gone(const struct lm_model_row *row)
+{
+    return !row->is_made && !row->is_matched;
+}
 /* Reads the rows into `arena` and fills the rest. May be repeated with a new transaction. */
 LLMGR_MUST_CHECK llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx,
                                               struct lb_arena *arena, struct llmgr_error *err);

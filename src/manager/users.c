@@ -22,6 +22,13 @@ bool lm_is_system_user(struct lb_str user)
     return lb_str_eq(user, LB_STR(LLMGR_SYSTEM_USER));
 }
 
+struct lm_actor lm_actor_of(const struct lm_manager *manager, struct lb_str user)
+{
+    const struct lb_str effective = lm_effective_user(manager, user);
+
+    return (struct lm_actor){effective, lm_is_system_user(effective)};
+}
+
 llmgr_status lm_check_user(struct lb_str user, struct llmgr_error *err)
 {
     if (lb_utf8_name(user, LM_USER_MAX))

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "manager/handle.h"
 #include "manager/models.h"
+#include "manager/platform_rules.h"
 #include "manager/platforms.h"
 #include "resolve/scene.h"
 #include "store/store.h"
@@ -32,6 +33,12 @@ static bool is_hidden(const struct lr_scene *scene, const struct lm_platform *pl
     return own != NULL && own->hide;
 }
 
+/* Of private rows nothing stands in the file. */
+static const char *managed_by(bool in_file)
+{
+    return in_file ? LM_MANAGED_FILE : LM_MANAGED_DATABASE;
+}
+
 static llmgr_status fill_platform(struct lm_manager *manager, const struct lr_scene *scene,
                                   const struct lm_platform *platform, struct lb_arena *arena,
                                   struct llmgr_platform *item, struct llmgr_error *err)
@@ -45,6 +52,7 @@ static llmgr_status fill_platform(struct lm_manager *manager, const struct lr_sc
         .base_url = lr_keep_text(arena, platform->base_url),
         .protocol = lr_keep_text(arena, platform->protocol),
         .platform_is_sys = platform->is_sys,
+        .managed = managed_by(platform->in_file),
         .platform_hide = is_hidden(scene, platform),
         .api_key_set = key.payer != LM_PAYER_NONE,
         .payer = lm_payer_name(key.payer),
@@ -176,6 +184,7 @@ static bool fill_models(const struct lr_scene *scene, const struct lm_platform *
             model->extra_body.size != 0 ? lr_keep_text(arena, model->extra_body) : NULL;
         row.model_hide = lr_is_hidden(hidden, model->id);
         row.kind = model->kind;
+        row.managed = managed_by(model->in_file);
         if (row.model_name == NULL || row.display_name == NULL ||
             (model->extra_body.size != 0 && row.extra_body == NULL))
             return false;

@@ -2,6 +2,7 @@
 /* The routes that a user sees, with what of their targets is there. */
 #include "base/error.h"
 #include "manager/handle.h"
+#include "manager/platform_rules.h"
 #include "resolve/route.h"
 #include "resolve/scene.h"
 
@@ -44,7 +45,7 @@ static bool fill_route(const struct lr_scene *scene, const struct lm_route *rout
         .display_name =
             lr_keep_text(arena, route->display_name.size != 0 ? route->display_name : route->name),
         .is_sys = route->is_sys,
-        .managed = route->in_file ? "file" : "database",
+        .managed = route->in_file ? LM_MANAGED_FILE : LM_MANAGED_DATABASE,
         .route_hide = lr_is_hidden(hidden, route->id),
         .pick = route->pick,
         .sticky = route->sticky,

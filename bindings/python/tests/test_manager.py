@@ -81,6 +81,38 @@ def test_header_fields_of_an_own_platform(manager):
             manager.set_platform_header('u', platform.id, name, value)
 
 
+def test_system_platforms_without_the_file(manager, mockllm):
+    address = mockllm.base_url.replace('127.0.0.1', 'localhost')
+    made = manager.add_platform('Made', address, 'sk-made', system=True, headers='X-Title',
+                                native_paths='/a')
+    assert (made.is_sys, made.managed, made.payer, made.headers, made.native_paths) == \
+        (True, 'database', 'system', 'x-title', 'POST /a')
+    model = manager.add_model(made.id, 'mock-echo', 'Handmade', None, kind='chat')
+    assert model.managed == 'database'
+    rows = {row.name: row.managed for row in manager.platforms('u')}
+    assert rows['Made'] == 'database' and rows['Mock'] == 'file'
+    assert {row.display_name: row.managed for row in manager.models('u')}['Handmade'] == 'database'
+    with pytest.raises(llmgr.ForbiddenError):
+        manager.add_platform('Other', 'https://other.example', user_id='u', system=True)
+    with pytest.raises(llmgr.InvalidError):
+        manager.add_platform('Other', 'https://other.example', user_id='u', protocol='azure')
+    for refused in (lambda: manager.rename_platform('u', made.id, 'Mine'),
+                    lambda: manager.update_platform('u', made.id, protocol='azure'),
+                    lambda: manager.delete_model('u', model.id),
+                    lambda: manager.rename_platform(None, manager.platforms()[0].id, 'Mine')):
+        with pytest.raises(llmgr.ForbiddenError):
+            refused()
+    assert manager.update_platform(None, made.id, name='Again', protocol='anthropic', headers='')
+    again = manager.platforms('u')[-1]
+    assert (again.name, again.protocol, again.headers) == ('Again', 'anthropic', None)
+    with pytest.raises(llmgr.InvalidError):
+        manager.update_platform(None, made.id, protocol='smtp')
+    assert manager.update_platform_config(None, made.id, 'sk-next')
+    assert [key.payer for key in manager.platform_keys(None, made.id)] == ['system']
+    assert manager.delete_platform(None, made.id)
+    assert 'Handmade' not in {row.display_name for row in manager.models('u')}
+
+
 def test_routes(manager):
     assert manager.routes('u') == []
     made = manager.add_route('u', 'smart', ['Gone/x', llmgr.RouteTarget('Mock/mock', 2, 20)],

@@ -26,6 +26,7 @@ static void a_platform_is_written_in_the_order_of_its_rows(void **state)
         .base_url = "https://a.example/v1",
         .protocol = "openai",
         .platform_is_sys = true,
+        .managed = "file",
         .api_key_set = true,
         .key_fingerprint = "key:1a2b3c4d",
         .payer = "system",
@@ -39,7 +40,8 @@ static void a_platform_is_written_in_the_order_of_its_rows(void **state)
 
     is(lx_json_platform(&platform),
        "{\"platform_id\":9223372036854775807,\"platform_name\":\"模 \\\"A\\\"\","
-       "\"platform_is_sys\":true,\"platform_hide\":false,\"base_url\":\"https://a.example/v1\","
+       "\"platform_is_sys\":true,\"managed\":\"file\",\"platform_hide\":false,"
+       "\"base_url\":\"https://a.example/v1\","
        "\"protocol\":\"openai\",\"api_key_set\":true,\"key_fingerprint\":\"key:1a2b3c4d\","
        "\"payer\":\"system\",\"no_stream_options_until_ms\":1,\"native_paths\":\"POST /a\","
        "\"headers\":\"x-title\",\"fixed_headers\":\"x-org\","
@@ -50,7 +52,8 @@ static void a_platform_is_written_in_the_order_of_its_rows(void **state)
     platform.platform_name = platform.base_url = "";
     is(lx_list_platform(NULL, &platform, 1),
        "[{\"platform_id\":9223372036854775807,\"platform_name\":\"\",\"platform_is_sys\":true,"
-       "\"platform_hide\":false,\"base_url\":\"\",\"protocol\":\"openai\",\"api_key_set\":true,"
+       "\"managed\":\"file\",\"platform_hide\":false,\"base_url\":\"\",\"protocol\":\"openai\","
+       "\"api_key_set\":true,"
        "\"key_fingerprint\":null,\"payer\":null,\"no_stream_options_until_ms\":null,"
        "\"native_paths\":null,\"headers\":null,\"fixed_headers\":null,"
        "\"missing_headers\":null}]");
@@ -62,7 +65,8 @@ static void json_in_text_becomes_json(void **state)
                                 .base_url = "",
                                 .model_name = "",
                                 .display_name = "",
-                                .extra_body = "{\"b\":1.50,\"a\":[null]}"};
+                                .extra_body = "{\"b\":1.50,\"a\":[null]}",
+                                .managed = "database"};
     struct llmgr_probe_model found[] = {{"m", "{\"id\": \"m\"}", LLMGR_MODEL_RERANK},
                                         {"n", "7", LLMGR_MODEL_UNKNOWN}};
     const struct llmgr_probe probe = {.models = found, .count = 2};

@@ -38,7 +38,8 @@ static int teardown(void **state)
 
 static void set_key(struct fixture *w, const char *user, int64_t platform, const char *key)
 {
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lb_cstr(user), platform, lb_cstr(key), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, lb_cstr(user)), platform,
+                                       lb_cstr(key), &w->err));
 }
 
 static void a_new_database_gets_one_key_of_each_purpose(void **state)

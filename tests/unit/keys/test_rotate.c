@@ -40,7 +40,8 @@ static void set_key(struct fixture *w, unsigned user, unsigned version)
 
     snprintf(name, sizeof name, "u%u", user);
     snprintf(key, sizeof key, "sk-%u-%u", user, version);
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lb_cstr(name), alpha, lb_cstr(key), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, lb_cstr(name)), alpha,
+                                       lb_cstr(key), &w->err));
 }
 
 struct many {
@@ -260,8 +261,9 @@ static void *set_some(void *context)
         char name[32], key[32];
         snprintf(name, sizeof name, "u%u", setter->first + i);
         snprintf(key, sizeof key, "sk-%u-1", setter->first + i);
-        setter->failed += lm_platform_set_key(setter->w->manager, lb_cstr(name), alpha,
-                                              lb_cstr(key), NULL) != LLMGR_OK;
+        setter->failed +=
+            lm_platform_set_key(setter->w->manager, lm_actor_of(setter->w->manager, lb_cstr(name)),
+                                alpha, lb_cstr(key), NULL) != LLMGR_OK;
     }
     return NULL;
 }

@@ -89,7 +89,7 @@ static inline void site_auto_key(struct site *h, bool auto_key)
 struct act {
     struct lm_manager *manager;
     enum ls_statement statement;
-    struct ls_value values[9];
+    struct ls_value values[10];
     size_t count;
     int64_t *id; /* an INSERT … RETURNING */
     const char *key;
@@ -159,8 +159,8 @@ static inline int64_t sys_platform(struct site *h, const char *name, const char 
         (struct act){.statement = LS_SYNC_PLATFORM_ADD,
                      .values = {ls_cstr(LLMGR_SYSTEM_USER), ls_cstr(name), ls_cstr(base_url),
                                 ls_cstr("openai"), ls_int(position), ls_cstr("SOME_API_KEY"),
-                                ls_null(), ls_null(), ls_null()},
-                     .count = 9,
+                                ls_null(), ls_null(), ls_null(), ls_cstr("file")},
+                     .count = 10,
                      .id = &id});
     if (key != NULL)
         server_key(h, id, base_url, key);
@@ -198,8 +198,8 @@ static inline int64_t add_model(struct site *h, const char *user, int64_t platfo
     act(h, user,
         (struct act){.statement = LS_MODEL_ADD,
                      .values = {ls_int(platform), ls_cstr(name), ls_cstr(display), ls_null(),
-                                ls_int(0), ls_null()},
-                     .count = 6,
+                                ls_int(0), ls_null(), ls_cstr("file")},
+                     .count = 7,
                      .id = &id});
     return id;
 }

@@ -103,8 +103,8 @@ static void a_failed_write_changes_nothing_that_is_remembered(void **state)
                         .statement = LS_SYNC_PLATFORM_ADD,
                         .values = {ls_cstr(LLMGR_SYSTEM_USER), ls_cstr("A"), ls_cstr(URL_A),
                                    ls_cstr("openai"), ls_int(0), ls_null(), ls_null(), ls_null(),
-                                   ls_null()},
-                        .count = 9,
+                                   ls_null(), ls_cstr("file")},
+                        .count = 10,
                         .id = &(int64_t){0}};
     ASSERT_STATUS(&h, LLMGR_ERR_CONFLICT,
                   lm_write(h.manager, (struct lb_str){0}, act_run, &clash, &h.err));

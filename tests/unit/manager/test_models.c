@@ -44,8 +44,8 @@ static int teardown(void **state)
 static llmgr_status try_add(struct fixture *w, int64_t platform, const char *name,
                             const char *display, const char *extra, int64_t *id)
 {
-    return lm_model_add(w->manager, S("ann"), platform, lb_cstr(name), lb_cstr(display),
-                        lb_cstr(extra), LLMGR_MODEL_UNKNOWN, id, &w->err);
+    return lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), platform, lb_cstr(name),
+                        lb_cstr(display), lb_cstr(extra), LLMGR_MODEL_UNKNOWN, id, &w->err);
 }
 
 static int64_t add(struct fixture *w, int64_t platform, const char *name, const char *display)
@@ -86,8 +86,8 @@ static void model_names_are_unique_in_a_platform_and_display_names_over_all_of_a
     add(w, other, "m", "M3");
     /* Neither a system model nor another user's stands in the way. */
     add(w, other, "x", "Alpha One");
-    WANT(LLMGR_OK, lm_model_add(w->manager, S("bob"), bob_platform, S("m"), S("M"), S(""),
-                                LLMGR_MODEL_UNKNOWN, &id, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("bob")), bob_platform, S("m"),
+                                S("M"), S(""), LLMGR_MODEL_UNKNOWN, &id, &w->err));
 }
 
 static void adding_needs_an_own_platform_in_custom_mode(void **state)
@@ -120,7 +120,8 @@ static void a_platform_has_a_bounded_number_of_models(void **state)
              LM_MODELS_PER_PLATFORM, (long long)ann_platform);
     db_sql(&w->db, sql);
     WANT(LLMGR_ERR_TOO_LARGE, try_add(w, ann_platform, "more", NULL, NULL, &id));
-    WANT(LLMGR_OK, lm_model_delete(w->manager, S("ann"), model_id(w, "m1"), &w->err));
+    WANT(LLMGR_OK, lm_model_delete(w->manager, lm_actor_of(w->manager, S("ann")), model_id(w, "m1"),
+                                   &w->err));
     add(w, ann_platform, "more", NULL);
 }
 
@@ -132,26 +133,31 @@ static void updating_changes_what_is_given_and_nothing_else(void **state)
 
     WANT(LLMGR_OK, try_add(w, ann_platform, "m", "M", "{\"a\":1}", &id));
     add(w, ann_platform, "n", "N");
-    WANT(LLMGR_OK, lm_model_update(w->manager, S("ann"), id, S("New"), leave, NULL, &w->err));
+    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, S("New"),
+                                   leave, NULL, &w->err));
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE "
                                        "display_name = 'New' AND extra_body = '{\"a\":1}'"),
                      1);
-    WANT(LLMGR_OK,
-         lm_model_update(w->manager, S("ann"), id, S("New"), S("{\"b\":2}"), NULL, &w->err));
-    WANT(LLMGR_OK, lm_model_update(w->manager, S("ann"), id, leave, S("{}"), NULL, &w->err));
+    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, S("New"),
+                                   S("{\"b\":2}"), NULL, &w->err));
+    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, leave,
+                                   S("{}"), NULL, &w->err));
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE "
                                        "display_name = 'New' AND extra_body IS NULL"),
                      1);
-    WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, S("ann"), id, leave, leave, NULL, &w->err));
-    WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, S("ann"), id, S(""), leave, NULL, &w->err));
-    WANT(LLMGR_ERR_INVALID,
-         lm_model_update(w->manager, S("ann"), id, leave, S("1"), NULL, &w->err));
-    WANT(LLMGR_ERR_CONFLICT,
-         lm_model_update(w->manager, S("ann"), id, S("N"), leave, NULL, &w->err));
-    WANT(LLMGR_ERR_NOT_FOUND,
-         lm_model_update(w->manager, S("bob"), id, S("X"), leave, NULL, &w->err));
-    WANT(LLMGR_ERR_FORBIDDEN, lm_model_update(w->manager, S("ann"), model_id(w, "Alpha One"),
+    WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                            leave, leave, NULL, &w->err));
+    WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                            S(""), leave, NULL, &w->err));
+    WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                            leave, S("1"), NULL, &w->err));
+    WANT(LLMGR_ERR_CONFLICT, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                             S("N"), leave, NULL, &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND, lm_model_update(w->manager, lm_actor_of(w->manager, S("bob")), id,
                                               S("X"), leave, NULL, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN,
+         lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), model_id(w, "Alpha One"),
+                         S("X"), leave, NULL, &w->err));
 }
 
 static void a_kind_is_stored_by_its_name_and_changed_alone(void **state)
@@ -162,25 +168,29 @@ static void a_kind_is_stored_by_its_name_and_changed_alone(void **state)
     const struct lb_str leave = {0};
     int64_t id;
 
-    WANT(LLMGR_OK, lm_model_add(w->manager, S("ann"), ann_platform, S("m"), S("M"), S("{\"a\":1}"),
-                                LLMGR_MODEL_EMBEDDING, &id, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), ann_platform, S("m"),
+                                S("M"), S("{\"a\":1}"), LLMGR_MODEL_EMBEDDING, &id, &w->err));
     assert_int_equal(
         db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE kind = 'embedding'"), 1);
-    WANT(LLMGR_OK, lm_model_update(w->manager, S("ann"), id, S("N"), leave, NULL, &w->err));
-    WANT(LLMGR_OK, lm_model_update(w->manager, S("ann"), id, leave, leave, &rerank, &w->err));
-    WANT(LLMGR_ERR_INVALID,
-         lm_model_update(w->manager, S("ann"), id, leave, leave, &none, &w->err));
-    WANT(LLMGR_ERR_FORBIDDEN, lm_model_update(w->manager, S("ann"), model_id(w, "Alpha One"), leave,
-                                              leave, &rerank, &w->err));
+    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, S("N"), leave,
+                                   NULL, &w->err));
+    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, leave, leave,
+                                   &rerank, &w->err));
+    WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                            leave, leave, &none, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN,
+         lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), model_id(w, "Alpha One"),
+                         leave, leave, &rerank, &w->err));
     assert_int_equal(db_number(&w->db,
                                "SELECT COUNT(*) FROM llm_platform_models WHERE kind = "
                                "'rerank' AND display_name = 'N' AND extra_body IS NOT NULL"),
                      1);
-    WANT(LLMGR_OK, lm_model_edit(w->manager, S("ann"), id, leave, leave, &unknown, NULL, &w->err));
+    WANT(LLMGR_OK, lm_model_edit(w->manager, lm_actor_of(w->manager, S("ann")), id, leave, leave,
+                                 &unknown, NULL, &w->err));
     assert_int_equal(
         db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE kind IS NOT NULL"), 0);
-    WANT(LLMGR_ERR_INVALID, lm_model_add(w->manager, S("ann"), ann_platform, S("n"), S("O"), S(""),
-                                         none, &id, &w->err));
+    WANT(LLMGR_ERR_INVALID, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")),
+                                         ann_platform, S("n"), S("O"), S(""), none, &id, &w->err));
 }
 
 static void only_the_owner_deletes_a_model(void **state)
@@ -188,14 +198,17 @@ static void only_the_owner_deletes_a_model(void **state)
     struct fixture *w = *state;
     int64_t id = add(w, ann_platform, "m", "M");
 
-    WANT(LLMGR_ERR_NOT_FOUND, lm_model_delete(w->manager, S("bob"), id, &w->err));
-    WANT(LLMGR_ERR_FORBIDDEN,
-         lm_model_delete(w->manager, S("ann"), model_id(w, "Alpha One"), &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND,
+         lm_model_delete(w->manager, lm_actor_of(w->manager, S("bob")), id, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN, lm_model_delete(w->manager, lm_actor_of(w->manager, S("ann")),
+                                              model_id(w, "Alpha One"), &w->err));
     fixture_mode(w, LLMGR_MODE_FIXED);
-    WANT(LLMGR_ERR_MODE, lm_model_delete(w->manager, S("ann"), id, &w->err));
+    WANT(LLMGR_ERR_MODE,
+         lm_model_delete(w->manager, lm_actor_of(w->manager, S("ann")), id, &w->err));
     fixture_mode(w, LLMGR_MODE_CUSTOM);
-    WANT(LLMGR_OK, lm_model_delete(w->manager, S("ann"), id, &w->err));
-    WANT(LLMGR_ERR_NOT_FOUND, lm_model_delete(w->manager, S("ann"), id, &w->err));
+    WANT(LLMGR_OK, lm_model_delete(w->manager, lm_actor_of(w->manager, S("ann")), id, &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND,
+         lm_model_delete(w->manager, lm_actor_of(w->manager, S("ann")), id, &w->err));
 }
 
 static void any_visible_model_is_hidden_for_one_user_alone(void **state)
@@ -248,8 +261,8 @@ static void only_what_a_user_sees_can_be_chosen(void **state)
     int64_t mine = add(w, ann_platform, "m", "M"), bobs;
     int64_t alpha = platform_id(w, "Alpha");
 
-    WANT(LLMGR_OK, lm_model_add(w->manager, S("bob"), bob_platform, S("m"), S("B"), S(""),
-                                LLMGR_MODEL_UNKNOWN, &bobs, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("bob")), bob_platform, S("m"),
+                                S("B"), S(""), LLMGR_MODEL_UNKNOWN, &bobs, &w->err));
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, bob_platform, bobs));
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, alpha, bobs));
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, alpha, model_id(w, "Beta One")));

@@ -81,11 +81,12 @@ static int setup(void **state)
     fixture_open(w);
     SYNC(w, SYSTEM);
     alpha = platform_id(w, "Alpha");
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), alpha, S("sk-ann"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), alpha,
+                                       S("sk-ann"), &w->err));
     WANT(LLMGR_OK, lm_platform_add(w->manager, S("ann"), S("Mine"), S("https://mine.example"),
                                    S("sk-mine"), &mine, &w->err));
-    WANT(LLMGR_OK, lm_model_add(w->manager, S("ann"), mine, S("m"), S("M"), S("{\"a\":1}"),
-                                LLMGR_MODEL_UNKNOWN, &model, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), mine, S("m"), S("M"),
+                                S("{\"a\":1}"), LLMGR_MODEL_UNKNOWN, &model, &w->err));
     *state = w;
     return 0;
 }
@@ -154,25 +155,27 @@ static llmgr_status run_add(struct fixture *w)
 
 static llmgr_status run_move(struct fixture *w)
 {
-    return lm_platform_set_url(w->manager, S("ann"), mine, S("https://moved.example"),
-                               S("sk-moved"), &w->err);
+    return lm_platform_set_url(w->manager, lm_actor_of(w->manager, S("ann")), mine,
+                               S("https://moved.example"), S("sk-moved"), &w->err);
 }
 
 static llmgr_status run_set_key(struct fixture *w)
 {
-    return lm_platform_set_key(w->manager, S("ann"), alpha, S("sk-new"), &w->err);
+    return lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), alpha, S("sk-new"),
+                               &w->err);
 }
 
 static llmgr_status run_add_model(struct fixture *w)
 {
     int64_t id;
-    return lm_model_add(w->manager, S("ann"), mine, S("n"), S("N"), S("{\"b\": 2}"),
-                        LLMGR_MODEL_UNKNOWN, &id, &w->err);
+    return lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), mine, S("n"), S("N"),
+                        S("{\"b\": 2}"), LLMGR_MODEL_UNKNOWN, &id, &w->err);
 }
 
 static llmgr_status run_update_model(struct fixture *w)
 {
-    return lm_model_update(w->manager, S("ann"), model, S("M2"), S("{\"c\": 3}"), NULL, &w->err);
+    return lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), model, S("M2"),
+                           S("{\"c\": 3}"), NULL, &w->err);
 }
 
 static llmgr_status run_select(struct fixture *w)
@@ -202,14 +205,51 @@ static void changes_of_users_are_whole_or_not_at_all(void **state)
     want_sound(w);
 }
 
+static llmgr_status run_make(struct fixture *w)
+{
+    const struct lm_platform_edit wanted = {
+        .name = S("Made"),
+        .base_url = S("https://made.example"),
+        .api_key = S("sk-made"),
+        .words = {.native_paths = S("/a"), .headers = S("X-Title")}};
+    int64_t id;
+    return lm_system_platform_add(w->manager, lm_actor_of(w->manager, S("")), &wanted, &id,
+                                  &w->err);
+}
+
+static llmgr_status run_remake(struct fixture *w)
+{
+    const struct lm_platform_edit wanted = {.name = S("Remade"),
+                                            .base_url = S("https://remade.example"),
+                                            .api_key = S("sk-remade"),
+                                            .words = {.native_paths = S("/b"), .headers = S("")}};
+    return lm_platform_edit(w->manager, lm_actor_of(w->manager, S("")), platform_id(w, "Made"),
+                            &wanted, &w->err);
+}
+
+static void changes_of_the_operator_are_whole_or_not_at_all(void **state)
+{
+    struct fixture *w = *state;
+
+    sweep(w, run_make, false);
+    const int64_t made = platform_id(w, "Made");
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, made, "-1", "sk-made"));
+    sweep(w, run_remake, false);
+    assert_int_equal(platform_id(w, "Remade"), made);
+    assert_true(key_is(w, LK_KEY_OF_PLATFORM, made, "-1", "sk-remade"));
+    want_sound(w);
+}
+
 static llmgr_status run_set_header(struct fixture *w)
 {
-    return lm_platform_set_header(w->manager, S("ann"), mine, S("X-Title"), S("an app"), &w->err);
+    return lm_platform_set_header(w->manager, lm_actor_of(w->manager, S("ann")), mine, S("X-Title"),
+                                  S("an app"), &w->err);
 }
 
 static llmgr_status run_clear_header(struct fixture *w)
 {
-    return lm_platform_set_header(w->manager, S("ann"), mine, S("X-Title"), S(""), &w->err);
+    return lm_platform_set_header(w->manager, lm_actor_of(w->manager, S("ann")), mine, S("X-Title"),
+                                  S(""), &w->err);
 }
 
 /* All of a platform's fields are one record: a change that fails loses none of the others. */
@@ -218,8 +258,8 @@ static void a_header_field_is_set_without_losing_the_others(void **state)
     struct fixture *w = *state;
     const enum lk_key_column fields = LK_KEY_OF_HEADERS;
 
-    WANT(LLMGR_OK,
-         lm_platform_set_header(w->manager, S("ann"), mine, S("X-Org"), S("acme"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_header(w->manager, lm_actor_of(w->manager, S("ann")), mine,
+                                          S("X-Org"), S("acme"), &w->err));
     sweep(w, run_set_header, false);
     assert_true(key_is(w, fields, mine, "ann", "x-org: acme\r\nx-title: an app\r\n"));
     sweep(w, run_clear_header, false);
@@ -324,6 +364,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(changes_of_users_are_whole_or_not_at_all),
+        TEST(changes_of_the_operator_are_whole_or_not_at_all),
         TEST(a_header_field_is_set_without_losing_the_others),
         TEST(a_sync_is_whole_or_not_at_all),
         TEST(a_rotation_that_runs_out_of_memory_goes_on_later),

@@ -134,7 +134,8 @@ static void one_user_has_a_bounded_number_of_platforms(void **state)
 
 static llmgr_status rename_to(struct fixture *w, const char *user, int64_t id, const char *name)
 {
-    return lm_platform_rename(w->manager, lb_cstr(user), id, lb_cstr(name), &w->err);
+    return lm_platform_rename(w->manager, lm_actor_of(w->manager, lb_cstr(user)), id, lb_cstr(name),
+                              &w->err);
 }
 
 static void renaming_follows_the_rules_of_adding(void **state)
@@ -166,14 +167,19 @@ static void foreign_and_absent_ids_are_the_same_error(void **state)
     assert_string_equal(foreign, wanted);
     assert_string_equal(absent, "there is no platform 987654321");
 
-    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_delete(w->manager, S("bob"), id, &w->err));
-    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_hide(w->manager, S("bob"), id, true, &w->err));
-    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_set_key(w->manager, S("bob"), id, S("k"), &w->err));
-    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_set_key(w->manager, S("-1"), id, S("k"), &w->err));
     WANT(LLMGR_ERR_NOT_FOUND,
-         lm_platform_set_url(w->manager, S("bob"), id, S("https://evil.example"), S("k"), &w->err));
-    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_delete(w->manager, S("ann"), -1, &w->err));
-    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_delete(w->manager, S("ann"), INT64_MAX, &w->err));
+         lm_platform_delete(w->manager, lm_actor_of(w->manager, S("bob")), id, &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_hide(w->manager, S("bob"), id, true, &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND,
+         lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("bob")), id, S("k"), &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND,
+         lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("-1")), id, S("k"), &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_set_url(w->manager, lm_actor_of(w->manager, S("bob")), id,
+                                                  S("https://evil.example"), S("k"), &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND,
+         lm_platform_delete(w->manager, lm_actor_of(w->manager, S("ann")), -1, &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND,
+         lm_platform_delete(w->manager, lm_actor_of(w->manager, S("ann")), INT64_MAX, &w->err));
     assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
 }
 
@@ -186,10 +192,12 @@ static void system_platforms_are_changed_in_the_file_only(void **state)
         fixture_mode(w, (llmgr_mode)mode);
         WANT(LLMGR_ERR_FORBIDDEN, rename_to(w, "ann", id, "Mine"));
         assert_non_null(strstr(w->err.message, "llmgr.yaml"));
-        WANT(LLMGR_ERR_FORBIDDEN, lm_platform_delete(w->manager, S("ann"), id, &w->err));
-        WANT(LLMGR_ERR_FORBIDDEN, lm_platform_delete(w->manager, S("-1"), id, &w->err));
         WANT(LLMGR_ERR_FORBIDDEN,
-             lm_platform_set_url(w->manager, S("ann"), id, S("https://x.example"), S(""), &w->err));
+             lm_platform_delete(w->manager, lm_actor_of(w->manager, S("ann")), id, &w->err));
+        WANT(LLMGR_ERR_FORBIDDEN,
+             lm_platform_delete(w->manager, lm_actor_of(w->manager, S("-1")), id, &w->err));
+        WANT(LLMGR_ERR_FORBIDDEN, lm_platform_set_url(w->manager, lm_actor_of(w->manager, S("ann")),
+                                                      id, S("https://x.example"), S(""), &w->err));
     }
 }
 
@@ -201,12 +209,15 @@ static void in_fixed_mode_private_platforms_are_neither_seen_nor_changed_nor_los
     fixture_mode(w, LLMGR_MODE_FIXED);
     WANT(LLMGR_ERR_MODE, rename_to(w, "ann", id, "New"));
     WANT(LLMGR_ERR_MODE, rename_to(w, "ann", 987654321, "New"));
-    WANT(LLMGR_ERR_MODE, lm_platform_delete(w->manager, S("ann"), id, &w->err));
+    WANT(LLMGR_ERR_MODE,
+         lm_platform_delete(w->manager, lm_actor_of(w->manager, S("ann")), id, &w->err));
     WANT(LLMGR_ERR_NOT_FOUND, lm_platform_hide(w->manager, S("ann"), id, true, &w->err));
-    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_set_key(w->manager, S("ann"), id, S("k"), &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND,
+         lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id, S("k"), &w->err));
     /* Own keys and hides of system platforms stay allowed. */
     int64_t alpha = platform_id(w, "Alpha");
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), alpha, S("sk-ann"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), alpha,
+                                       S("sk-ann"), &w->err));
     WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), alpha, true, &w->err));
     fixture_mode(w, LLMGR_MODE_CUSTOM);
     assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-mine"));
@@ -216,7 +227,8 @@ static void in_fixed_mode_private_platforms_are_neither_seen_nor_changed_nor_los
 
 static llmgr_status set_url(struct fixture *w, int64_t id, const char *url, const char *key)
 {
-    return lm_platform_set_url(w->manager, S("ann"), id, lb_cstr(url), lb_cstr(key), &w->err);
+    return lm_platform_set_url(w->manager, lm_actor_of(w->manager, S("ann")), id, lb_cstr(url),
+                               lb_cstr(key), &w->err);
 }
 
 static void moving_to_another_origin_demands_the_key_again(void **state)
@@ -280,7 +292,8 @@ static void set_mark(struct fixture *w, int64_t id, int64_t value)
              (long long)value, (long long)id);
     db_sql(&w->db, sql);
     WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), id, false, &w->err));
-    WANT(LLMGR_OK, lm_platform_rename(w->manager, S("ann"), id, S("Mine"), &w->err));
+    WANT(LLMGR_OK,
+         lm_platform_rename(w->manager, lm_actor_of(w->manager, S("ann")), id, S("Mine"), &w->err));
 }
 
 static void a_verdict_ends_after_a_day(void **state)
@@ -343,11 +356,16 @@ static void a_verdict_is_undone_by_whom_the_platform_is(void **state)
             WANT(LLMGR_OK, lm_platform_ask_usage(w->manager, S("ann"), id, &w->err));
             WANT(LLMGR_OK, lm_platform_ask_usage(w->manager, S("-1"), alpha, &w->err));
         } else {
-            WANT(LLMGR_ERR_NOT_FOUND, lm_platform_edit(w->manager, S("ben"), id, &edit, &w->err));
+            WANT(LLMGR_ERR_NOT_FOUND,
+                 lm_platform_edit(w->manager, lm_actor_of(w->manager, S("ben")), id, &edit,
+                                  &w->err));
             WANT(LLMGR_ERR_FORBIDDEN,
-                 lm_platform_edit(w->manager, S("ann"), alpha, &edit, &w->err));
-            WANT(LLMGR_OK, lm_platform_edit(w->manager, S("ann"), id, &edit, &w->err));
-            WANT(LLMGR_OK, lm_platform_edit(w->manager, S("-1"), alpha, &edit, &w->err));
+                 lm_platform_edit(w->manager, lm_actor_of(w->manager, S("ann")), alpha, &edit,
+                                  &w->err));
+            WANT(LLMGR_OK, lm_platform_edit(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                            &edit, &w->err));
+            WANT(LLMGR_OK, lm_platform_edit(w->manager, lm_actor_of(w->manager, S("-1")), alpha,
+                                            &edit, &w->err));
         }
         assert_true(until(w, "ann", id) == 0 && until(w, "ann", alpha) == 0);
         assert_int_equal(db_number(&w->db, MARKED), 0);
@@ -359,14 +377,15 @@ static void deleting_takes_models_keys_and_hides_along(void **state)
     struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine"), model;
 
-    WANT(LLMGR_OK, lm_model_add(w->manager, S("ann"), id, S("m"), S("M"), S(""),
-                                LLMGR_MODEL_UNKNOWN, &model, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), id, S("m"), S("M"),
+                                S(""), LLMGR_MODEL_UNKNOWN, &model, &w->err));
     WANT(LLMGR_OK, lm_model_hide(w->manager, S("ann"), model, true, &w->err));
-    WANT(LLMGR_OK, lm_platform_delete(w->manager, S("ann"), id, &w->err));
+    WANT(LLMGR_OK, lm_platform_delete(w->manager, lm_actor_of(w->manager, S("ann")), id, &w->err));
     assert_int_equal(platform_id(w, "Mine"), -1);
     assert_int_equal(model_id(w, "M"), -1);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_hidden_models"), 0);
-    WANT(LLMGR_ERR_NOT_FOUND, lm_platform_delete(w->manager, S("ann"), id, &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND,
+         lm_platform_delete(w->manager, lm_actor_of(w->manager, S("ann")), id, &w->err));
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms"), 2);
 }
 
@@ -377,18 +396,24 @@ static void an_own_key_and_a_hide_of_a_system_platform_do_not_disturb_each_other
     const char *hides = "SELECT COUNT(*) FROM llm_sys_platform_keys WHERE hide = 1";
 
     WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), id, true, &w->err));
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-1"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id, S("sk-1"),
+                                       &w->err));
     assert_int_equal(db_number(&w->db, hides), 1);
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-2"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id, S("sk-2"),
+                                       &w->err));
     assert_true(key_is(w, LK_KEY_OF_USER, id, "ann", "sk-2"));
     WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), id, false, &w->err));
     assert_true(key_is(w, LK_KEY_OF_USER, id, "ann", "sk-2"));
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S(""), &w->err));
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S(""), &w->err));
+    WANT(LLMGR_OK,
+         lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id, S(""), &w->err));
+    WANT(LLMGR_OK,
+         lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id, S(""), &w->err));
     /* A row that says nothing is gone. */
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_sys_platform_keys"), 0);
-    WANT(LLMGR_ERR_INVALID, lm_platform_set_key(w->manager, S("ann"), id, S("{K}"), &w->err));
-    WANT(LLMGR_ERR_INVALID, lm_platform_set_key(w->manager, S("ann"), id, S("a b"), &w->err));
+    WANT(LLMGR_ERR_INVALID,
+         lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id, S("{K}"), &w->err));
+    WANT(LLMGR_ERR_INVALID,
+         lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id, S("a b"), &w->err));
 }
 
 static void in_single_mode_every_user_is_the_system_user(void **state)
@@ -397,7 +422,8 @@ static void in_single_mode_every_user_is_the_system_user(void **state)
     int64_t id = platform_id(w, "Beta");
 
     fixture_mode(w, LLMGR_MODE_SINGLE);
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-1"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id, S("sk-1"),
+                                       &w->err));
     assert_true(key_is(w, LK_KEY_OF_USER, id, "-1", "sk-1"));
 }
 
@@ -406,11 +432,13 @@ static void a_private_platforms_own_key_is_set_and_removed(void **state)
     struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", NULL);
 
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-1"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id, S("sk-1"),
+                                       &w->err));
     assert_true(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-1"));
     WANT(LLMGR_OK, lm_platform_hide(w->manager, S("ann"), id, true, &w->err));
     assert_int_equal(db_number(&w->db, "SELECT hide FROM llm_platforms WHERE name = 'Mine'"), 1);
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, lb_cstr(NULL), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                       lb_cstr(NULL), &w->err));
     assert_false(key_is(w, LK_KEY_OF_PLATFORM, id, "ann", "sk-1"));
 }
 

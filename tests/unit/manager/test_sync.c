@@ -104,7 +104,8 @@ static void a_new_name_at_the_same_address_keeps_id_keys_and_selections(void **s
 
     RUN(w, TWO);
     int64_t id = platform_id(w, "Alpha"), model = model_id(w, "Two");
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-ann"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                       S("sk-ann"), &w->err));
     WANT(LLMGR_OK, lm_selection_save(w->manager, S("ann"), S("main"), id, model, &w->err));
     RUN(w, renamed);
     assert_int_equal(last_count, 1);
@@ -159,7 +160,8 @@ a_new_address_under_the_same_name_keeps_the_id_but_no_key_of_the_old_origin(void
 
     RUN(w, home);
     int64_t id = platform_id(w, "Alpha");
-    WANT(LLMGR_OK, lm_platform_set_key(w->manager, S("ann"), id, S("sk-ann"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                       S("sk-ann"), &w->err));
     WANT(LLMGR_OK, lm_platform_learn_no_stream_options(w->manager, id, &w->err));
     RUN(w, moved);
     assert_int_equal(last_count, 1);
@@ -221,8 +223,8 @@ static void removed_entries_go_with_everything_that_hangs_on_them(void **state)
     const struct conf rest[] = {{"Alpha", A, "sk-a", "One", "m-1", NULL, LLMGR_MODEL_UNKNOWN}};
 
     RUN(w, TWO);
-    WANT(LLMGR_OK,
-         lm_platform_set_key(w->manager, S("ann"), platform_id(w, "Beta"), S("sk-ann"), &w->err));
+    WANT(LLMGR_OK, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")),
+                                       platform_id(w, "Beta"), S("sk-ann"), &w->err));
     WANT(LLMGR_OK, lm_model_hide(w->manager, S("ann"), model_id(w, "Two"), true, &w->err));
     RUN(w, rest);
     assert_int_equal(last_count, 2);
@@ -284,7 +286,8 @@ static void a_platform_without_address_waits_for_its_variable(void **state)
 
     RUN(w, one);
     int64_t id = platform_id(w, "Alpha");
-    WANT(LLMGR_ERR_CONFIG, lm_platform_set_key(w->manager, S("ann"), id, S("sk-ann"), &w->err));
+    WANT(LLMGR_ERR_CONFIG, lm_platform_set_key(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                               S("sk-ann"), &w->err));
     RUN(w, one);
     assert_int_equal(last_count, 0);
     one[0].base_url = A;
@@ -382,8 +385,8 @@ static void a_private_platform_survives_a_system_platform_of_its_name_and_addres
 
     WANT(LLMGR_OK,
          lm_platform_add(w->manager, S("ann"), S("Alpha"), S(A), S("sk-mine"), &id, &w->err));
-    WANT(LLMGR_OK, lm_model_add(w->manager, S("ann"), id, S("m-1"), S("One"), S(""),
-                                LLMGR_MODEL_UNKNOWN, &model, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), id, S("m-1"),
+                                S("One"), S(""), LLMGR_MODEL_UNKNOWN, &model, &w->err));
     RUN(w, TWO);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms WHERE name = 'Alpha'"),
                      2);

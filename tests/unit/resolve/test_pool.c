@@ -135,8 +135,8 @@ static uint32_t choose_second(void *context, const struct lr_target *target,
 static void add_key(const char *user, int64_t platform, const char *key, int64_t weight,
                     const char *account)
 {
-    OK(&h, lm_pool_add(h.manager, lb_cstr(user), platform, lb_cstr(key), weight, lb_cstr(account),
-                       NULL, &h.err));
+    OK(&h, lm_pool_add(h.manager, lm_actor_of(h.manager, lb_cstr(user)), platform, lb_cstr(key),
+                       weight, lb_cstr(account), NULL, &h.err));
 }
 
 static void of_several_keys_the_first_is_used_or_the_one_that_is_chosen(void **state)
@@ -166,7 +166,8 @@ static void of_several_keys_the_first_is_used_or_the_one_that_is_chosen(void **s
     assert_true(h.target.account_id != accounts[0]);
     /* When the first goes, the next stands where the release before looks for the only one. */
     add_key("bob", b, "sk-bob-two", 1, "");
-    OK(&h, lm_pool_delete(h.manager, LB_STR("bob"), b, LB_STR("1"), &h.err));
+    OK(&h,
+       lm_pool_delete(h.manager, lm_actor_of(h.manager, LB_STR("bob")), b, LB_STR("1"), &h.err));
     assert_int_equal(db_number(&h.db, "SELECT COUNT(*) FROM llm_sys_platform_keys"
                                       " WHERE user_id = 'bob' AND api_key IS NOT NULL"),
                      1);

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _native, _probe, _rows
-from ._errors import ClosedError, ConfigError, LlmgrError
+from ._errors import ClosedError, ConfigError, InvalidError, LlmgrError
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_count, to_flag, to_id,
     to_optional, to_text)
@@ -405,32 +405,70 @@ class AIManager:
     # ---- Platforms ------------------------------------------------------------------------------
 
     def add_platform(self, name: str, base_url: str, api_key: str | None = None,
-                     user_id: str | None = None) -> Platform:
-        """Creates a private platform (mode "custom").
+                     user_id: str | None = None, *, system: bool = False,
+                     protocol: str | None = None, native_paths: str | None = None,
+                     headers: str | None = None) -> Platform:
+        """Creates a private platform (mode "custom"), or a system platform without llmgr.yaml.
 
         Args:
             name: What people see; 1-80 bytes, unlike the user's others and the system's.
             base_url: An OpenAI-compatible address, usually ending with /v1.
-            api_key: Its key, or None for now.
+            api_key: Its key, or None for now; of a system platform the server's.
             user_id: Whose it is; the system user cannot have one.
+            system: For everybody, as the operator: user_id is None or the system user. The system
+                user changes it like an own one, and no synchronisation touches it.
+            protocol: What a system platform speaks: "openai" (None), "anthropic", "azure", "gemini".
+            native_paths: What of a system platform is opened under the server's key besides the
+                usual, such as "POST /a, GET /b/{id}".
+            headers: Names of the caller's header fields that a system platform gets, "x-title".
 
         Raises:
-            ForbiddenError: Not in this mode, or not to this address. InvalidError: a value.
-            ConflictError: Name or address is taken. All are ValueErrors.
+            ForbiddenError: Not in this mode, or not to this address, or `system` for another user.
+            InvalidError: a value. ConflictError: Name or address is taken. All are ValueErrors.
         """
-        user = self._user(user_id)
-        out, error = ffi.new('struct llmgr_platform *'), new_error()
+        to_text('name', name), to_text('base_url', base_url)  # neither may be None
+        kept: list[Any] = []
+        spec = _rows.platform_spec(kept, name=name, base_url=base_url, api_key=api_key,
+                                   protocol=protocol, native_paths=native_paths, headers=headers)
+        if not system and (protocol, native_paths, headers) != (None, None, None):
+            raise InvalidError('only system platforms can have a protocol, native_paths and headers')
+        user, out, error = self._user(user_id), ffi.new('struct llmgr_platform *'), new_error()
         with self._handle as manager:
-            check(lib.llmgr_platform_add(manager, user, to_text('name', name),
-                                         to_text('base_url', base_url),
-                                         to_optional('api_key', api_key), out, error), error)
+            check(lib.llmgr_platform_add_system(manager, user, spec, out, error) if system else
+                  lib.llmgr_platform_add(manager, user, spec.name, spec.base_url, spec.api_key, out,
+                                         error), error)
         try:
-            return _rows.platform(out, str(user_id))
+            return _rows.platform(out, self.settings.system_user if system else str(user_id))
         finally:
             lib.llmgr_platform_clear(out)
 
+    def update_platform(self, user_id: str | None, platform_id: int, *, name: str | None = None,
+                        base_url: str | None = None, api_key: str | None = None,
+                        protocol: str | None = None, native_paths: str | None = None,
+                        headers: str | None = None) -> bool:
+        """Changes what is given of a platform, all of it or nothing; None stays, "" is none.
+
+        Args:
+            user_id: Whose it is; None: the system user, for system platforms that calls have made.
+            platform_id: From the lists.
+            name, base_url: As of add_platform.
+            api_key: Beside a base_url only; another scheme, host or port needs it again.
+            protocol, native_paths, headers: As of add_platform; system platforms only.
+
+        Raises:
+            NotFoundError: The user has no such platform. ForbiddenError: It is the operator's, or
+                managed by llmgr.yaml. InvalidError: a value. ConflictError: Name or address is
+                taken.
+        """
+        kept: list[Any] = []
+        spec = _rows.platform_spec(kept, name=name, base_url=base_url, api_key=api_key,
+                                   protocol=protocol, native_paths=native_paths, headers=headers)
+        self._do(lib.llmgr_platform_update, self._user(user_id),
+                 to_id('platform_id', platform_id), spec)
+        return True
+
     def rename_platform(self, user_id: str | None, platform_id: int, new_name: str) -> bool:
-        """Gives an own platform another name."""
+        """Gives an own platform another name; the system user's are those that calls have made."""
         self._do(lib.llmgr_platform_rename, self._user(user_id),
                  to_id('platform_id', platform_id), to_text('new_name', new_name))
         return True
@@ -443,7 +481,8 @@ class AIManager:
 
     def update_platform_config(self, user_id: str | None, platform_id: int,
                                api_key: str | None) -> bool:
-        """Stores the user's own key: beside a system platform's, or as a private platform's.
+        """Stores the user's own key: beside a system platform's, or as a private platform's; the
+        system user's of a system platform that calls have made is the server's.
 
         Args:
             user_id: Whose; None: the system user's.
@@ -574,7 +613,7 @@ class AIManager:
     def add_model(self, platform_id: int, model_name: str, display_name: str,
                   user_id: str | None, extra_body: Mapping[str, Any] | None = None, *,
                   kind: str | None = None) -> Model:
-        """Adds a model to an own platform.
+        """Adds a model to an own platform; the system user to any system platform.
 
         Args:
             platform_id: From add_platform or the lists.

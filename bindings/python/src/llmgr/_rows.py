@@ -66,7 +66,7 @@ def model(row: Any) -> Model:
     return Model(id=row.model_id, platform_id=row.platform_id,
                  model_name=from_text(row.model_name), display_name=from_text(row.display_name),
                  extra_body=json.loads(extra_body) if extra_body else None, hide=row.model_hide,
-                 kind=kind_name(row.kind))
+                 kind=kind_name(row.kind), managed=from_text(row.managed))
 
 
 def platform(row: Any, user_id: str) -> Platform:
@@ -81,7 +81,19 @@ def platform(row: Any, user_id: str) -> Platform:
                     native_paths=from_optional(row.native_paths),
                     headers=from_optional(row.headers),
                     fixed_headers=from_optional(row.fixed_headers),
-                    missing_headers=from_optional(row.missing_headers))
+                    missing_headers=from_optional(row.missing_headers),
+                    managed=from_text(row.managed), protocol=from_text(row.protocol))
+
+
+def platform_spec(kept: list[Any], **members: object) -> Any:
+    """A struct llmgr_platform_spec; None is not given. What it points to is in `kept`."""
+    spec = ffi.new('struct llmgr_platform_spec *')
+    lib.llmgr_platform_spec_init(spec)
+    for member, text in members.items():
+        if text is not None:
+            kept.append(ffi.new('char[]', to_text(member, text)))
+            setattr(spec, member, kept[-1])
+    return spec
 
 
 def platform_key(row: Any) -> PlatformKey:

@@ -30,6 +30,8 @@ class Platform:
         headers: Names of a caller's header fields that are passed on to it besides the usual.
         fixed_headers: Names of those that it gets with values of its own, which are never shown.
         missing_headers: Names of those left out, and the variables that each waits for.
+        managed: "file": changed in llmgr.yaml; "database": by calls.
+        protocol: What it speaks: "openai", "anthropic", "azure" or "gemini".
     """
 
     id: int
@@ -46,6 +48,8 @@ class Platform:
     headers: str | None = None
     fixed_headers: str | None = None
     missing_headers: str | None = None
+    managed: str = 'database'
+    protocol: str = 'openai'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +204,7 @@ class Model:
         hide: Did this user hide it?
         kind: What it is for: "chat", "completion", "embedding", "rerank", "image", "video",
             "speech", "transcription", "moderation"; "unknown" if nobody has said.
+        managed: "file": changed in llmgr.yaml; "database": by calls.
     """
 
     id: int
@@ -209,6 +214,7 @@ class Model:
     extra_body: dict[str, Any] | None
     hide: bool
     kind: str = 'unknown'
+    managed: str = 'database'
 
 
 @dataclasses.dataclass(slots=True)

@@ -37,21 +37,25 @@ struct judged {
     struct lb_str name; /* borrowed */
 };
 
-/* `is_model` or a platform: of the file, and who acts would be the one to change it. */
+/* It is the file's, and who acts would be the one to change it. */
 static llmgr_status fail_file(const struct lm_manager *manager, const struct judged *row,
                               bool is_model, struct llmgr_error *err)
 {
     const bool for_callers = lm_options(manager)->for_callers;
-    const char *format = for_callers ? N_("the platform '%.*s' is managed by the server's "
-                                          "configuration file, and changed there")
-                                     : N_("the platform '%.*s' is managed by llmgr.yaml: change it "
-                                          "there and run `llmgr sync`");
+
     if (is_model)
-        format = for_callers ? N_("the model '%.*s' is managed by the server's configuration file, "
-                                  "and changed there")
-                             : N_("the model '%.*s' is managed by llmgr.yaml: change it there and "
-                                  "run `llmgr sync`");
-    return lb_fail(err, LLMGR_ERR_FORBIDDEN, format, (int)row->name.size, row->name.p);
+        return lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                       for_callers ? N_("the model '%.*s' is managed by the server's configuration "
+                                        "file, and changed there")
+                                   : N_("the model '%.*s' is managed by llmgr.yaml: change it "
+                                        "there and run `llmgr sync`"),
+                       (int)row->name.size, row->name.p);
+    return lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                   for_callers ? N_("the platform '%.*s' is managed by the server's configuration "
+                                    "file, and changed there")
+                               : N_("the platform '%.*s' is managed by llmgr.yaml: change it there "
+                                    "and run `llmgr sync`"),
+                   (int)row->name.size, row->name.p);
 }
 
 static llmgr_status fail_system(const struct lm_manager *manager, const struct judged *row,

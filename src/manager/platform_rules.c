@@ -104,3 +104,19 @@ llmgr_status lm_rule_system_room(struct ls_tx *tx, int64_t platforms, int64_t mo
                    (long long)platforms, (long long)models, LM_CATALOGUE_PLATFORMS_MAX,
                    LM_CATALOGUE_MODELS_MAX);
 }
+
+llmgr_status lm_rule_system_keys(struct ls_tx *tx, struct llmgr_error *err)
+{
+    struct ls_rows rows;
+
+    llmgr_status status = ls_get(tx, LS_KEYS_SERVER_COUNT, NULL, 0, &rows, err);
+    if (status != LLMGR_OK)
+        return status;
+    const int64_t count = ls_column_int(&rows, 0);
+    ls_rows_end(&rows);
+    if (count < LM_CATALOGUE_KEYS_MAX)
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_TOO_LARGE,
+                   N_("there are %lld server keys, which is the limit; delete one first"),
+                   (long long)count);
+}

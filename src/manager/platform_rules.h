@@ -53,5 +53,7 @@ llmgr_status lm_fail_words(struct llmgr_error *err);
 /* Do so many more system platforms and models of such fit into memory? ERR_TOO_LARGE. */
 LLMGR_MUST_CHECK llmgr_status lm_rule_system_room(struct ls_tx *tx, int64_t platforms,
                                                   int64_t models, struct llmgr_error *err);
+/* Does one more of the server's keys? ERR_TOO_LARGE. */
+LLMGR_MUST_CHECK llmgr_status lm_rule_system_keys(struct ls_tx *tx, struct llmgr_error *err);
 
 #endif

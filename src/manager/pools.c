@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "keys/key_text.h"
 #include "manager/access.h"
+#include "manager/platform_rules.h"
 #include "manager/pool_rows.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -229,7 +230,10 @@ static llmgr_status judge_count(const struct change *change, struct ls_tx *tx,
                        N_("there are %zu keys for this platform, which is the limit; delete one "
                           "first"),
                        change->pool.count);
-    llmgr_status status = ls_get(tx, LS_KEYS_OWN_COUNT, LS_ARGS(ls_text(change->user)), &rows, err);
+    if (change->row.is_made) /* the server's are not the system user's own */
+        return lm_rule_system_keys(tx, err);
+    llmgr_status status =
+        ls_get(tx, LS_KEYS_OWN_COUNT, LS_ARGS(ls_text(change->actor.user)), &rows, err);
     if (status != LLMGR_OK)
         return status;
     const int64_t count = ls_column_int(&rows, 0);

@@ -217,8 +217,8 @@ static struct llmgr_explanation explain_with(const char *user, const char *model
 
 static void add_own_key(const char *key, int64_t weight, const char *account)
 {
-    OK(&h, lm_pool_add(h.manager, LB_STR("bob"), b, lb_cstr(key), weight, lb_cstr(account), NULL,
-                       &h.err));
+    OK(&h, lm_pool_add(h.manager, lm_actor_of(h.manager, LB_STR("bob")), b, lb_cstr(key), weight,
+                       lb_cstr(account), NULL, &h.err));
 }
 
 static void each_key_of_ones_own_is_told_in_order(void **state)

@@ -237,7 +237,8 @@ static void the_servers_keys_are_none_of_the_system_users_own(void **state)
     assert_target(b, b1, LM_PAYER_USER, "sk-own-1");
     assert_int_equal(h.target.key_count, 2);
     for (int i = 0; i < 2; i++)
-        OK(&h, lm_pool_delete(h.manager, LB_STR(""), b, LB_STR("1"), &h.err));
+        OK(&h,
+           lm_pool_delete(h.manager, lm_actor_of(h.manager, LB_STR("")), b, LB_STR("1"), &h.err));
     assert_server_pool("ann");
 }
 
@@ -256,7 +257,8 @@ static void keep_further_keys(const char *user, int of_user, int count)
 static llmgr_status try_key(const char *user, const char *key)
 {
     h.err = (struct llmgr_error){0};
-    return lm_pool_add(h.manager, lb_cstr(user), b, lb_cstr(key), 1, LB_STR(""), NULL, &h.err);
+    return lm_pool_add(h.manager, lm_actor_of(h.manager, lb_cstr(user)), b, lb_cstr(key), 1,
+                       LB_STR(""), NULL, &h.err);
 }
 
 static void a_user_has_so_many_keys_for_all_platforms(void **state)
@@ -271,7 +273,8 @@ static void a_user_has_so_many_keys_for_all_platforms(void **state)
     assert_non_null(strstr(h.err.message, "1000 keys for all platforms"));
     assert_int_equal(try_key("bob", "sk-2"), LLMGR_OK);
     assert_int_equal(try_key(LLMGR_SYSTEM_USER, "sk-2"), LLMGR_OK);
-    OK(&h, lm_pool_delete(h.manager, LB_STR("ann"), b, LB_STR("1"), &h.err));
+    OK(&h,
+       lm_pool_delete(h.manager, lm_actor_of(h.manager, LB_STR("ann")), b, LB_STR("1"), &h.err));
     assert_int_equal(try_key("ann", "sk-2"), LLMGR_OK);
 }
 

@@ -269,8 +269,8 @@ static llmgr_status move_origin(struct ls_tx *tx, void *context, struct llmgr_er
     bool moved = strcmp(change->origin, row.origin) != 0;
     if (moved)
         status = ls_exec(tx, LS_PLATFORM_SET_HEADERS,
-                         LS_ARGS(ls_int(change->platform_id), ls_text(change->actor.user), ls_null(),
-                                 ls_null(), ls_int(0)),
+                         LS_ARGS(ls_int(change->platform_id), ls_text(change->actor.user),
+                                 ls_null(), ls_null(), ls_int(0)),
                          NULL, err);
     if (status == LLMGR_OK && change->api_key.size > 0)
         return seal_own(change, tx, change->platform_id, change->origin, err);

@@ -77,10 +77,10 @@ def test_the_names_of_a_table_are_those_of_its_enumeration(table):
 
 
 # What Python does not show of a structure; `memory` and `size` are never shown.
-HIDDEN = {'platform': {'protocol'}, 'model': {'platform_name', 'platform_is_sys', 'platform_hide',
-                                              'base_url', 'api_key_set'},
+HIDDEN = {'model': {'platform_name', 'platform_is_sys', 'platform_hide', 'base_url',
+                    'api_key_set'},
           'selection': {'slot', 'is_default', 'repaired', 'route'},
-          'seed_model': {'extra_body', 'model_hide', 'kind'}}
+          'seed_model': {'extra_body', 'model_hide', 'kind', 'managed'}}
 
 
 @pytest.mark.parametrize('reader, structure', [

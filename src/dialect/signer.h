@@ -21,7 +21,7 @@
 
 enum {
     LD_SIGNER_ID_MAX = 1024, /* bytes of an id as it is written; a longer one is not signed */
-    LD_SIGNER_TAIL_MAX = 48, /* bytes of a tail */
+    LD_SIGNER_TAIL_MAX = 56, /* bytes of a tail */
     LD_SIGNER_TAILS = 4,     /* per call */
     LD_SIGNER_SLICES = 2 * LD_SIGNER_TAILS + 1,
     LD_SIGNER_LEVELS = 5,      /* how deep signed.def goes */

@@ -150,6 +150,8 @@ static void work(void *context)
         if (record->status == LLMGR_OK && record->count > 0)
             record->status =
                 lf_objects_add(manager, target, record->objects, record->count, &record->err);
+        if (own->only_notes) /* what cannot be noted is asked for as if it had never been seen */
+            record->status = LLMGR_OK;
         if (record->status != LLMGR_OK)
             tell_lost(record);
     }

@@ -2,7 +2,8 @@
 /*
  * OWN: with a key that is not the caller's own the platform takes all callers for one, so it is
  * decided here what each may reach (native.def) and whose the things are that a request names
- * (objects/names.h, objects/owners.h). With one's own key nothing of this happens.
+ * (objects/names.h, objects/owners.h). With one's own key nothing of this happens; only where there
+ * is more than one, or a route, it is noted which account keeps what was made (home.h).
  *
  *   ADMIT --> OWN: path allowed? --> ids of path, query, body --> all the caller's? --> OPEN
  *                                                                  (SQL, off the loop)
@@ -27,6 +28,7 @@ struct lg_own {
     struct lb_str id;            /* of the path's object; empty: it has none */
     bool makes_batch_file;       /* a file for a batch is sent, and its lines are fine */
     bool reads;                  /* the rest of the body, which was to be passed on as it comes */
+    bool only_notes;             /* the key is the caller's: nothing is asked or refused */
     bool holds;                  /* the answer waits until it has been recorded */
     int status;                  /* HTTP, of what is held */
     struct lb_buf head, held;    /* our head, the platform's body */

@@ -37,6 +37,7 @@ static void forget(struct lg_request *request)
     request->model = request->match.path = request->match.rest = lb_str(NULL, 0);
     request->match.param_count = 0;
     request->ask = NULL;
+    request->home = NULL;
     lg_walk_close(request);
     lg_own_free(request);
     request->own = NULL;

@@ -36,6 +36,7 @@ struct lg_attempt;
 struct lg_client;
 struct lg_decode;
 struct lg_hold;
+struct lg_home;
 struct lg_job;
 struct lg_own;
 struct lg_upload;
@@ -51,7 +52,7 @@ struct lg_walk;
     XX(TARGET, target)     /* resolve: platform, model, key, payer */                              \
     XX(ADMIT, admit)       /* may this payer spend? room for the record */                         \
     XX(OWN, own)           /* a key that is not the caller's: only his own, own.h */               \
-    XX(OPEN, open)         /* shown ids become the platform's, shown_ids.h */                      \
+    XX(OPEN, open)         /* shown ids become the platform's */                                   \
     XX(PREPARE, prepare)   /* what is asked: the body, spliced */                                  \
     XX(SEND, send)         /* fields; the exchange starts, streamed bodies are fed */              \
     XX(RELAY, relay)       /* platform -> filter -> client */                                      \
@@ -126,13 +127,13 @@ struct lg_request {
     /* Where it goes. */
     struct lg_attempt *attempt; /* the one under way, or the last; NULL: none has opened */
     struct lg_walk *walk;       /* over the targets of a route; in the arena; NULL: it names none */
+    struct lg_home *home;       /* what it names is kept there; in the arena; NULL: not looked */
     struct lg_own *own;         /* whose is what it names; in the arena; NULL: nothing to ask */
     struct lg_job *job;         /* off the loop: a look-up or a handler; in the arena */
     uint64_t user_gauge;        /* counted in; 0: not */
     uint64_t token_gauge;
     unsigned attempts; /* that were made ready, so the number of the one under way, from 1 */
     uint8_t tries;     /* loads of the profile */
-    bool followed;     /* it was asked where what it names is (follow.h) */
 
     /* What the driver knows of it. */
     bool running; /* the driver is on the stack */

@@ -8,6 +8,7 @@
 #include "dialect/splice.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
+#include "gateway/home.h"
 #include "objects/id_path.h"
 #include "objects/signed_id.h"
 
@@ -18,7 +19,8 @@ struct lg_signing {
     const struct lb_host *host;
     const struct lm_manager *manager;
     struct lf_id_holder holder;
-    bool waits; /* tails are on their way out */
+    uint64_t account_id; /* that keeps it; 0: is not said */
+    bool waits;          /* tails are on their way out */
     struct ld_signer signer;
 };
 
@@ -50,7 +52,7 @@ bool lg_signing_suits(const struct lg_request *request, enum ld_signed_family *f
 {
     const struct lb_str rest = request->match.rest;
 
-    if (!lr_target_is_borrowed(&request->attempt->target))
+    if (!lg_home_is_noted(request))
         return false;
     switch (lg_request_endpoint(request)->id) {
     case LD_ENDPOINT_RESPONSES:
@@ -74,7 +76,7 @@ static size_t make_tail(void *context, struct lb_str id, char tail[LD_SIGNER_TAI
 {
     const struct lg_signing *signing = LB_CAST(struct lg_signing, context, SIGNING_MAGIC);
 
-    return lf_id_tail(signing->manager, &signing->holder, id, tail);
+    return lf_id_tail(signing->manager, &signing->holder, signing->account_id, id, tail);
 }
 
 struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_signed_family family,
@@ -89,6 +91,7 @@ struct lg_signing *lg_signing_new(const struct lg_request *request, enum ld_sign
     signing->host = request->worker->host;
     signing->manager = request->worker->manager;
     signing->waits = false;
+    signing->account_id = lr_target_kept_by(target);
     lf_id_holder_set(&signing->holder, target->user, target->platform_id, target->origin);
     ld_signer_init(&signing->signer, family, stream, make_tail, signing);
     return signing;

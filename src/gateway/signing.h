@@ -2,7 +2,8 @@
 /*
  * Answers that name what the platform keeps for this one request: a stored response, its items, a
  * stored chat. With a key that is not the caller's, their ids leave signed for him (signed_id.h)
- * and come back from him alone (shown_ids.h); with his own key nothing changes.
+ * and come back from him alone (step_open.c). With his own key nothing changes, unless there is
+ * another target or key to which he might come back with them (home.h).
  */
 #ifndef LG_SIGNING_H
 #define LG_SIGNING_H

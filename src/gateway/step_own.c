@@ -8,6 +8,7 @@
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
 #include "gateway/decode.h"
+#include "gateway/home.h"
 #include "gateway/upload.h"
 #include "gateway/work.h"
 #include "manager/manager.h"
@@ -34,9 +35,9 @@ enum { OWNERS_MAGIC = 0x6c676f77 };
 struct look_up {
     unsigned magic;
     struct lm_manager *manager;
-    int64_t platform_id;
-    struct lb_str user; /* as the ids, behind the objects */
+    struct lf_asking asking; /* its text, as the ids, behind the objects */
     size_t count;
+    bool elsewhere; /* the first that is missing is kept by another account */
     llmgr_status status;
     struct llmgr_error err;
     struct lf_object objects[];
@@ -47,9 +48,9 @@ static void look_up(void *context)
     struct look_up *look = LB_CAST(struct look_up, context, OWNERS_MAGIC);
     size_t missing = 0;
 
-    look->status = lf_objects_owned(look->manager, look->platform_id, look->user, look->objects,
-                                    look->count, &missing, &look->err);
-    if (look->status == LLMGR_OK && missing < look->count)
+    look->status = lf_objects_owned(look->manager, &look->asking, look->objects, look->count,
+                                    &missing, &look->elsewhere, &look->err);
+    if (look->status == LLMGR_OK && missing < look->count && !look->elsewhere)
         look->status =
             lf_no_such(&look->err, look->objects[missing].kind.p, look->objects[missing].id);
 }
@@ -76,7 +77,9 @@ static enum lg_verdict looked_up(struct lg_request *request, void *context, llmg
         return lg_request_fail(request, status, N_("the server is closing"));
     if (request->gone)
         return LG_DONE;
-    return look->status == LLMGR_OK ? LG_NEXT : refuse_foreign(request, &look->err);
+    if (look->status != LLMGR_OK)
+        return refuse_foreign(request, &look->err);
+    return look->elsewhere ? lg_home_elsewhere(request) : LG_NEXT;
 }
 
 static struct lb_str put_text(char **texts, struct lb_str text)
@@ -102,8 +105,8 @@ static enum lg_verdict start_look_up(struct lg_request *request, const struct lf
     char *texts = (char *)look + size;
     look->magic = OWNERS_MAGIC;
     look->manager = manager;
-    look->platform_id = target->platform_id;
-    look->user = put_text(&texts, target->user);
+    look->asking = lf_asking_of(target);
+    look->asking.user = put_text(&texts, target->user);
     look->count = names->count;
     for (size_t i = 0; i < names->count; i++) {
         look->objects[i] = names->objects[i]; /* kinds are constants */
@@ -246,6 +249,21 @@ static bool type_suits(const struct lg_request *request)
     return is_opaque_type(type) || is_pairs(type);
 }
 
+/* What the answer says is recorded before it leaves. */
+static enum lg_verdict keep_row(struct lg_request *request)
+{
+    struct lg_own *own = request->own;
+    const enum lf_native_class work = own->row->kind_of_work;
+
+    if (own->id.size > 0) { /* the head may move, and the answer asks for it again */
+        own->id = lb_arena_str(&request->arena, own->id);
+        if (own->id.p == NULL)
+            return lg_request_fail_memory(request);
+    }
+    own->holds = work == LF_NATIVE_MAKES || work == LF_NATIVE_TELLS || work == LF_NATIVE_ENDS;
+    return LG_NEXT;
+}
+
 static enum lg_verdict judge_owner(struct lg_request *request)
 {
     struct lg_own *own = request->own;
@@ -264,19 +282,11 @@ static enum lg_verdict judge_owner(struct lg_request *request)
     }
     if (own->row == NULL)
         return LG_NEXT;
-    if (own->id.size > 0) { /* the head may move, and the answer asks for it again */
-        own->id = lb_arena_str(&request->arena, own->id);
-        if (own->id.p == NULL)
-            return lg_request_fail_memory(request);
-    }
     if (own->row->kind_of_work == LF_NATIVE_ALL)
         return refuse_path(
             request,
             N_("would list what belongs to all who use the server's key; ask for one by its id"));
-    own->holds = own->row->kind_of_work == LF_NATIVE_MAKES ||
-                 own->row->kind_of_work == LF_NATIVE_TELLS ||
-                 own->row->kind_of_work == LF_NATIVE_ENDS;
-    return LG_NEXT;
+    return keep_row(request);
 }
 
 static enum lg_verdict make_own(struct lg_request *request)
@@ -287,6 +297,23 @@ static enum lg_verdict make_own(struct lg_request *request)
     lb_buf_init(&request->own->head, request->worker->host, LG_OWN_HELD_MAX);
     lb_buf_init(&request->own->held, request->worker->host, LG_OWN_HELD_MAX);
     return LG_NEXT;
+}
+
+/* With the caller's own key: what comes of it is noted, and nothing else happens. */
+static enum lg_verdict note_only(struct lg_request *request)
+{
+    struct lg_own *own;
+
+    if (request->own != NULL || lg_request_endpoint(request)->id != LD_ENDPOINT_NATIVE ||
+        !lg_home_is_noted(request))
+        return LG_NEXT;
+    if (make_own(request) != LG_NEXT)
+        return LG_FAIL;
+    own = request->own;
+    own->only_notes = true;
+    (void)lf_native_judge(request->method, request->match.rest, lb_str(NULL, 0), &own->row,
+                          &own->id);
+    return own->row != NULL ? keep_row(request) : LG_NEXT;
 }
 
 /* Must all of the body be here before any of it goes? Else it may be passed on as it comes. */
@@ -357,8 +384,10 @@ enum lg_verdict lg_step_own(struct lg_request *request)
 
     if (lg_work_is_done(request))
         return finish_work(request);
-    if (request->attempt->is_repeat || !lr_target_is_borrowed(&request->attempt->target))
+    if (request->attempt->is_repeat)
         return LG_NEXT;
+    if (!lr_target_is_borrowed(&request->attempt->target))
+        return note_only(request);
     bool is_native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
     if (!is_native && !may_name(request))
         return LG_NEXT;

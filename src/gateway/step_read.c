@@ -14,7 +14,7 @@
 #include "gateway/body.h"
 #include "gateway/client.h"
 #include "gateway/decode.h"
-#include "gateway/shown_ids.h"
+#include "gateway/home.h"
 #include "gateway/upload.h"
 #include "gateway/work.h"
 
@@ -76,8 +76,11 @@ static enum lg_verdict take_model(struct lg_request *request, struct lb_str mode
     if (model.size == 0)
         model = lb_arena_str(&request->arena, lh_head_get(request->head, LH_HEADER_X_LLMGR_MODEL));
     request->model = model;
-    if (model.size == 0)
-        request->platform_id = lg_shown_platform(request);
+    if (model.size > 0)
+        return LG_NEXT;
+    if (lg_home_look(request) != LG_NEXT)
+        return LG_FAIL;
+    request->platform_id = lg_home_place(request).platform_id;
     return LG_NEXT;
 }
 

@@ -9,8 +9,7 @@
 
 #include "base/magic.h"
 #include "gateway/attempt.h"
-#include "gateway/follow.h"
-#include "gateway/shown_ids.h"
+#include "gateway/home.h"
 #include "gateway/walk.h"
 #include "gateway/work.h"
 #include "manager/manager.h"
@@ -90,8 +89,11 @@ static enum lg_verdict walk(struct lg_request *request)
 
 static enum lg_verdict begin_walk(struct lg_request *request, const struct lm_route *route)
 {
-    return lg_walk_begin(request, route, lg_shown_platform(request)) == LG_NEXT ? walk(request)
-                                                                                : LG_FAIL;
+    if (lg_home_look(request) != LG_NEXT)
+        return LG_FAIL;
+    if (lg_home_waits(request))
+        return lg_home_ask(request, resolve);
+    return lg_walk_begin(request, route) == LG_NEXT ? walk(request) : LG_FAIL;
 }
 
 static enum lg_verdict resolve(struct lg_request *request)
@@ -117,12 +119,12 @@ static enum lg_verdict resolve(struct lg_request *request)
         status =
             lr_view_resolve(worker->view, &asked, &request->arena, &attempt->target, &result, &err);
     if (status == LLMGR_ERR_NOT_FOUND && request->platform_id != 0)
-        return lg_shown_refuse(request); /* a platform that this caller does not see */
+        return lg_home_refuse(request); /* a platform that this caller does not see */
     if (status != LLMGR_OK)
         return lg_request_fail_with(request, &err);
     if (result == LR_VIEW_MISS)
         return start_load(request);
-    if (attempt->target.key_count > 1 && request->platform_id == 0)
+    if (attempt->target.key_count > 1 || lg_home_place(request).account_id != 0)
         return begin_walk(request, NULL);
     return LG_NEXT;
 }
@@ -142,9 +144,24 @@ static enum lg_verdict resolve_fresh(struct lg_request *request)
     return resolve(request);
 }
 
+/* A native path whose model nobody names goes where the thing is that it names. */
+static bool names_no_model(const struct lg_request *request)
+{
+    return request->model.size == 0 && request->platform_id == 0 &&
+           lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;
+}
+
+static enum lg_verdict follow(struct lg_request *request)
+{
+    request->platform_id = lg_home_place(request).platform_id;
+    return resolve_fresh(request);
+}
+
 enum lg_verdict lg_step_target(struct lg_request *request)
 {
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    return lg_follow_suits(request) ? lg_follow(request, resolve_fresh) : resolve_fresh(request);
+    if (names_no_model(request) && lg_home_waits(request))
+        return lg_home_ask(request, follow);
+    return resolve_fresh(request);
 }

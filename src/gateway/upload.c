@@ -8,6 +8,7 @@
 #include "gateway/body.h"
 #include "gateway/client.h"
 #include "gateway/decode.h"
+#include "gateway/own.h"
 #include "upstream/exchange.h"
 
 struct lg_upload {
@@ -115,7 +116,7 @@ llmgr_status lg_upload_open(struct lg_request *request, struct llmgr_error *err)
                                      request->attempt->target.model_name, err);
     if (status != LLMGR_OK)
         return status;
-    upload->form.names_nothing = request->own != NULL;
+    upload->form.names_nothing = request->own != NULL && !request->own->only_notes;
     lb_buf_init(&upload->piece, request->worker->host, PIECE_OUT_MAX);
     request->upload = upload;
     return LLMGR_OK;

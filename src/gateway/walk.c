@@ -4,9 +4,10 @@
 
 #include <string.h>
 
+#include "base/magic.h"
 #include "base/raw.h"
-#include "dialect/refs.h"
 #include "gateway/ask.h"
+#include "gateway/home.h"
 #include "gateway/sticky.h"
 #include "manager/manager.h"
 #include "manager/route_targets.h"
@@ -14,21 +15,13 @@
 #include "routing/hash.h"
 #include "routing/target.h"
 
+enum { CHOOSING_MAGIC = 0x6c67636b };
+
 /* ---- Beginning ------------------------------------------------------------------------------- */
 
-/* Does it really name something that is kept? The look of READ says only that it may. */
-static bool names_something(const struct lg_request *request)
-{
-    LB_RAW struct ld_refs refs;
-    struct ld_ref ref;
-
-    ld_refs_start(&refs, lb_buf_str(&request->body));
-    return ld_refs_next(&refs, &ref) || refs.why != NULL;
-}
-
 /*
- * Does it go to one target, whatever comes of it? So do what names things that an account keeps,
- * and what cannot be sent twice or may be of any kind.
+ * Does it go to one key, whatever comes of it? So do what names things of which nobody knows which
+ * account keeps them, and what cannot be sent twice or may be of any kind.
  */
 static bool is_single(const struct lg_request *request, enum ld_endpoint_id endpoint)
 {
@@ -38,7 +31,7 @@ static bool is_single(const struct lg_request *request, enum ld_endpoint_id endp
         return true;
     if (ask == NULL || ask->kind != LG_ASK_JSON)
         return true;
-    return (ask->peek.refs || ask->peek.ids) && names_something(request);
+    return lg_home_names(request) && lg_home_place(request).account_id == 0;
 }
 
 static llmgr_status resolve_target(struct lg_request *request, uint32_t index,
@@ -48,6 +41,7 @@ static llmgr_status resolve_target(struct lg_request *request, uint32_t index,
     const int64_t route_id = request->walk->route_id;
     const struct lr_request asked = {.user = request->caller.user,
                                      .model = route_id == 0 ? request->model : lb_str(NULL, 0),
+                                     .platform_id = route_id == 0 ? request->platform_id : 0,
                                      .route_id = route_id,
                                      .route_target = index,
                                      .chooser = chooser};
@@ -103,8 +97,7 @@ static llmgr_sticky sticky_of(const struct lm_route *route, enum ld_endpoint_id 
                : route->sticky;
 }
 
-enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route *route,
-                              int64_t platform_id)
+enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route *route)
 {
     const struct lg_shared *shared = request->worker->shared;
     struct lb_str user = lm_effective_user(request->worker->manager, request->caller.user);
@@ -124,7 +117,6 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
     walk->on_exhausted = route->on_exhausted;
     walk->has_own_limits = route->id != 0 && !route->is_sys;
     walk->user = lo_hash(user);
-    walk->platform_id = platform_id;
     const struct lo_walk_options options = {
         .count = route->count,
         .weights = route->pick == LLMGR_PICK_WEIGHT ? lm_route_weights(route) : 0,
@@ -145,11 +137,75 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
 
 /* ---- One target ------------------------------------------------------------------------------ */
 
+/* What the resolver asks for a key. */
+struct choosing {
+    unsigned magic;
+    struct lg_request *request;
+    struct lo_choosing core; /* which of those that reach what is named */
+    struct lr_key_chooser chooser;
+    bool is_foreign; /* what is named is not this caller's */
+    bool is_gone;    /* no key is left of the account that keeps it */
+};
+
+static bool is_at_home(const struct lg_request *request, const struct lr_target *target)
+{
+    const int64_t platform = lg_home_place(request).platform_id;
+
+    return platform == 0 || platform == target->platform_id;
+}
+
+/*
+ * Those that reach what the request names: `at` has their ordinals. If nobody knows which account
+ * keeps it, that is the first, as long as it is the first: never one today and another tomorrow.
+ */
+static uint32_t keep_reaching(const struct lg_request *request, const struct lr_target *target,
+                              const struct lr_key *keys, uint32_t count, struct lr_key *reaching,
+                              uint32_t *at)
+{
+    const uint64_t keeper = is_at_home(request, target) ? lg_home_place(request).account_id : 0;
+    uint32_t kept = 0;
+
+    if (lg_home_names(request) && keeper == 0 && count > 1)
+        count = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!lr_is_account(keeper, keys[i].account_id, keys[i].id))
+            continue;
+        reaching[kept] = keys[i];
+        at[kept++] = i;
+    }
+    return kept;
+}
+
+static uint32_t choose(void *context, const struct lr_target *target, const struct lr_key *keys,
+                       uint32_t count)
+{
+    struct choosing *choosing = LB_CAST(struct choosing, context, CHOOSING_MAGIC);
+    struct lg_request *request = choosing->request;
+
+    if (request->home == NULL)
+        return choosing->chooser.choose(choosing->chooser.context, target, keys, count);
+    struct lr_key *reaching = lb_arena_alloc(&request->arena, count * sizeof *reaching);
+    uint32_t *at = lb_arena_alloc(&request->arena, count * sizeof *at);
+
+    if (reaching == NULL || at == NULL)
+        return LR_KEY_NONE;
+    choosing->is_foreign = is_at_home(request, target) && !lg_home_judge(request, target);
+    if (choosing->is_foreign)
+        return LR_KEY_NONE;
+    count = keep_reaching(request, target, keys, count, reaching, at);
+    choosing->is_gone = count == 0;
+    if (choosing->is_gone)
+        return LR_KEY_NONE;
+    const uint32_t chosen =
+        choosing->chooser.choose(choosing->chooser.context, target, reaching, count);
+    return chosen == LR_KEY_NONE ? LR_KEY_NONE : at[chosen];
+}
+
 static bool suits(const struct lg_request *request, const struct lr_target *target)
 {
     struct lg_walk *walk = request->walk;
 
-    return (walk->platform_id == 0 || walk->platform_id == target->platform_id) &&
+    return is_at_home(request, target) &&
            (walk->route_id == 0 || /* who names a model means it */
             lr_target_speaks(target, lg_request_endpoint(request)->protocol)) &&
            lo_way_pays(&walk->way, (int)target->payer);
@@ -174,6 +230,14 @@ static enum lg_seek pass_missing(struct lg_request *request, const struct llmgr_
     return pass_over(walk, NULL);
 }
 
+/* What is named is not this caller's, or nobody can reach it any more. */
+static enum lg_seek refuse_named(struct lg_request *request, const struct choosing *choosing,
+                                 const struct lr_target *target)
+{
+    (void)(choosing->is_foreign ? lg_home_refuse(request) : lg_home_gone(request, target));
+    return LG_SEEK_REFUSED;
+}
+
 /* All keys of a pool are cooled or have been tried. */
 static enum lg_seek pass_pool(struct lg_walk *walk, const struct lo_cooled *why)
 {
@@ -184,9 +248,13 @@ static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool lea
                             struct lg_found *found)
 {
     struct lg_walk *walk = request->walk;
-    LB_RAW struct lo_choosing choosing; /* why it took none: by who takes none */
-    const struct lr_key_chooser chooser =
-        lo_chooser(&choosing, &walk->way, &request->arena, walk->user, lg_walk_now(request));
+    LB_RAW struct choosing choosing; /* why it took none: by who takes none */
+    choosing.magic = CHOOSING_MAGIC;
+    choosing.request = request;
+    choosing.is_foreign = choosing.is_gone = false;
+    choosing.chooser =
+        lo_chooser(&choosing.core, &walk->way, &request->arena, walk->user, lg_walk_now(request));
+    const struct lr_key_chooser chooser = {choose, &choosing};
     enum lr_view_result result = LR_VIEW_DONE;
     LB_RAW struct llmgr_error err; /* whoever fails fills it */
 
@@ -195,13 +263,16 @@ static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool lea
         return LG_SEEK_MISS;
     if (status != LLMGR_OK)
         return pass_missing(request, &err);
+    walk->was_home = walk->was_home || is_at_home(request, &found->target);
     if (!suits(request, &found->target))
         return LG_SEEK_NONE;
+    if (choosing.is_foreign || choosing.is_gone)
+        return refuse_named(request, &choosing, &found->target);
     if (found->target.key_withheld)
-        return pass_pool(walk, &choosing.why);
+        return pass_pool(walk, &choosing.core.why);
     found->entry.candidate = lo_candidate_of(&found->target, walk->user);
-    return lo_way_enter(&walk->way, &found->entry, least_bad, choosing.now_ms) ? LG_SEEK_FOUND
-                                                                               : LG_SEEK_NONE;
+    return lo_way_enter(&walk->way, &found->entry, least_bad, choosing.core.now_ms) ? LG_SEEK_FOUND
+                                                                                    : LG_SEEK_NONE;
 }
 
 enum lg_seek lg_walk_seek(struct lg_request *request, struct lg_found *found)
@@ -259,6 +330,8 @@ static enum lg_verdict refuse(struct lg_request *request)
     request->walk->is_over = true;
     if (lo_way_soonest(&walk->way) == 0 && walk->missing != NULL)
         return lg_request_fail_with(request, walk->missing);
+    if (!walk->was_home && lg_home_place(request).platform_id != 0)
+        return lg_home_refuse(request);
     (void)lo_way_exhausted(&walk->way, name, &err);
     (void)lg_request_fail_with(request, &err);
     request->error_http = 503;
@@ -274,6 +347,8 @@ enum lg_verdict lg_walk_target(struct lg_request *request, bool *miss)
         came = seek_least_bad(request, &found);
     request->walk->route = NULL; /* it lies in the view, which will be refreshed */
     *miss = came == LG_SEEK_MISS;
+    if (came == LG_SEEK_REFUSED)
+        return LG_FAIL;
     if (came == LG_SEEK_NONE)
         return refuse(request);
     if (came == LG_SEEK_FOUND)

@@ -10,8 +10,9 @@
  *             +-----------------------------------------------------------------------+
  *
  * The payer of the first target that can serve is that of all attempts. A request that names what
- * an account keeps goes to that platform and nowhere else. If no attempt is left, the caller hears
- * of the first that failed, unless the last one has shown that the request itself is at fault.
+ * an account keeps goes to its keys and nowhere else (home.h). If no attempt is left, the caller
+ * hears of the first that failed, unless the last one has shown that the request itself is at
+ * fault.
  *
  * It lies in the arena, and is over when an answer begins to leave.
  */
@@ -37,7 +38,7 @@ struct lg_walk {
     const struct lm_route *route; /* in the turn in which the walk begins; later NULL */
     llmgr_exhausted on_exhausted;
     uint64_t user;           /* hash; not 0 */
-    int64_t platform_id;     /* what the request names is there; 0: it names nothing */
+    bool was_home;           /* a target was met at the platform that keeps what is named */
     uint32_t pending;        /* target that waits for the profile; */
     bool is_pending;         /* there is one */
     bool has_own_limits;     /* the route is the caller's, and so are its times */
@@ -57,15 +58,15 @@ static inline int64_t lg_walk_now(const struct lg_request *request)
 /* ---- Choosing: walk.c ------------------------------------------------------------------------ */
 
 /*
- * TARGET: the request names this route (NULL: a model with a pool of keys), and perhaps what the
- * platform of that number keeps (0: nothing is known of that). FAIL: memory.
+ * TARGET: the request names this route (NULL: a model with a pool of keys), and its home is known.
+ * FAIL: memory.
  */
-enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route *route,
-                              int64_t platform_id);
+enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route *route);
 /* TARGET: the attempt gets its target. *miss: the user's rows have to be read first. */
 enum lg_verdict lg_walk_target(struct lg_request *request, bool *miss);
 
-enum lg_seek { LG_SEEK_FOUND, LG_SEEK_NONE, LG_SEEK_MISS };
+/* REFUSED: the request fails, whatever the other targets are. */
+enum lg_seek { LG_SEEK_FOUND, LG_SEEK_NONE, LG_SEEK_MISS, LG_SEEK_REFUSED };
 /* The next target that may be asked; for lg_walk_take, or else lo_way_leave. */
 enum lg_seek lg_walk_seek(struct lg_request *request, struct lg_found *found);
 /* The attempt under way asks it. */

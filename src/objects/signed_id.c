@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "manager/manager.h"
@@ -12,10 +13,13 @@
 enum {
     TEXT_SIZE = LV_SIGNATURE_SIZE / 3 * 4,
     DIGITS_MAX = 19,
+    ACCOUNT_SIZE = 8,       /* bytes of an account's number */
+    ACCOUNT_TEXT_SIZE = 11, /* of base64 */
 };
 
 static_assert(LV_SIGNATURE_SIZE % 3 == 0, "base64 without padding");
-static_assert((int)LF_ID_TAIL_MAX == 1 + TEXT_SIZE + DIGITS_MAX, "a tail's parts");
+static_assert((int)LF_ID_TAIL_MAX == 1 + TEXT_SIZE + DIGITS_MAX + 1 + ACCOUNT_TEXT_SIZE,
+              "a tail's parts");
 static_assert((int)LF_ID_HOLDER_SIZE == (int)LV_HOLDER_SIZE, "holder");
 
 void lf_id_holder_set(struct lf_id_holder *holder, struct lb_str user, int64_t platform_id,
@@ -49,16 +53,38 @@ static size_t write_number(uint64_t number, char *out)
     return count;
 }
 
+static void put_account(uint64_t account_id, unsigned char bytes[ACCOUNT_SIZE])
+{
+    for (unsigned i = 0; i < ACCOUNT_SIZE; i++)
+        bytes[i] = (unsigned char)(account_id >> (8 * (ACCOUNT_SIZE - 1 - i)));
+}
+
+/* What is signed under: the holder, or the holder at that account. */
+static void mix_account(const struct lf_id_holder *holder, uint64_t account_id,
+                        unsigned char digest[LF_ID_HOLDER_SIZE])
+{
+    unsigned char bytes[LF_ID_HOLDER_SIZE + ACCOUNT_SIZE];
+
+    if (account_id == 0) {
+        memcpy(digest, holder->digest, LF_ID_HOLDER_SIZE);
+        return;
+    }
+    memcpy(bytes, holder->digest, LF_ID_HOLDER_SIZE);
+    put_account(account_id, bytes + LF_ID_HOLDER_SIZE);
+    crypto_generichash(digest, LF_ID_HOLDER_SIZE, bytes, sizeof bytes, NULL, 0);
+}
+
 /* The signature of an id, as text. */
 static bool sign_text(const struct lm_manager *manager, const struct lf_id_holder *holder,
-                      struct lb_str id, char text[TEXT_SIZE + 1])
+                      uint64_t account_id, struct lb_str id, char text[TEXT_SIZE + 1])
 {
-    unsigned char signature[LV_SIGNATURE_SIZE];
+    unsigned char digest[LF_ID_HOLDER_SIZE], signature[LV_SIGNATURE_SIZE];
     struct llmgr_error err = {0};
 
     if (!is_id(id) || holder->platform_id <= 0)
         return false;
-    if (lv_sign(lm_vault(manager), holder->digest, id, signature, &err) != LLMGR_OK) {
+    mix_account(holder, account_id, digest);
+    if (lv_sign(lm_vault(manager), digest, id, signature, &err) != LLMGR_OK) {
         lb_error(lm_host(manager), "an id cannot be signed: %s", err.message);
         return false;
     }
@@ -67,16 +93,34 @@ static bool sign_text(const struct lm_manager *manager, const struct lf_id_holde
     return true;
 }
 
+/* "~AbCdEfGhIjK", or nothing. */
+static size_t write_account(uint64_t account_id, char *out)
+{
+    char text[ACCOUNT_TEXT_SIZE + 1];
+    unsigned char bytes[ACCOUNT_SIZE];
+
+    if (account_id == 0)
+        return 0;
+    put_account(account_id, bytes);
+    sodium_bin2base64(text, sizeof text, bytes, sizeof bytes,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    out[0] = '~';
+    memcpy(out + 1, text, ACCOUNT_TEXT_SIZE);
+    return 1 + ACCOUNT_TEXT_SIZE;
+}
+
 size_t lf_id_tail(const struct lm_manager *manager, const struct lf_id_holder *holder,
-                  struct lb_str id, char tail[LF_ID_TAIL_MAX])
+                  uint64_t account_id, struct lb_str id, char tail[LF_ID_TAIL_MAX])
 {
     char text[TEXT_SIZE + 1];
 
-    if (!sign_text(manager, holder, id, text))
+    if (!sign_text(manager, holder, account_id, id, text))
         return 0;
     tail[0] = '.';
     memcpy(tail + 1, text, TEXT_SIZE);
-    return 1 + TEXT_SIZE + write_number((uint64_t)holder->platform_id, tail + 1 + TEXT_SIZE);
+    size_t size = 1 + TEXT_SIZE;
+    size += write_number((uint64_t)holder->platform_id, tail + size);
+    return size + write_account(account_id, tail + size);
 }
 
 bool lf_id_blind(const struct lm_manager *manager, const struct lf_id_holder *holder,
@@ -85,13 +129,15 @@ bool lf_id_blind(const struct lm_manager *manager, const struct lf_id_holder *ho
     const size_t front = lb_str_find(id, '_') < id.size ? lb_str_find(id, '_') + 1 : 0;
     char text[TEXT_SIZE + 1];
 
-    if (id.size - front < TEXT_SIZE || !sign_text(manager, holder, id, text))
+    if (id.size - front < TEXT_SIZE || !sign_text(manager, holder, 0, id, text))
         return false;
     memmove(out, id.p, front); /* it may be in place */
     for (size_t i = front; i < id.size; i++)
         out[i] = text[(i - front) % TEXT_SIZE];
     return true;
 }
+
+/* ---- Coming back ----------------------------------------------------------------------------- */
 
 /* Where the tail begins; shown.size: there is none. */
 static size_t find_tail(struct lb_str shown)
@@ -103,30 +149,56 @@ static size_t find_tail(struct lb_str shown)
     return at > 0 ? at - 1 : shown.size;
 }
 
-bool lf_id_platform(struct lb_str shown, int64_t *platform_id)
+/* Takes the account's text off the end of a tail; false: it is none. */
+static bool take_account(struct lb_str *tail, uint64_t *account_id)
+{
+    const size_t at =
+        lb_str_find(lb_str_sub(*tail, 1 + TEXT_SIZE, tail->size), '~') + 1 + TEXT_SIZE;
+    unsigned char bytes[ACCOUNT_SIZE];
+    size_t size = 0;
+
+    *account_id = 0;
+    if (at >= tail->size)
+        return true;
+    if (tail->size - at != 1 + ACCOUNT_TEXT_SIZE ||
+        sodium_base642bin(bytes, sizeof bytes, tail->p + at + 1, ACCOUNT_TEXT_SIZE, NULL, &size,
+                          NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        size != sizeof bytes)
+        return false;
+    for (unsigned i = 0; i < ACCOUNT_SIZE; i++)
+        *account_id = *account_id << 8 | bytes[i];
+    *tail = lb_str_sub(*tail, 0, at);
+    return *account_id != 0;
+}
+
+bool lf_id_place(struct lb_str shown, struct lf_place *place)
 {
     struct lb_str tail = lb_str_sub(shown, find_tail(shown), shown.size);
+    uint64_t account_id;
     int64_t number;
 
     if (tail.size <= 1 + TEXT_SIZE || tail.size > LF_ID_TAIL_MAX ||
+        !take_account(&tail, &account_id) ||
         !lb_str_to_i64(lb_str_sub(tail, 1 + TEXT_SIZE, tail.size), &number) || number <= 0)
         return false;
-    *platform_id = number;
+    *place = (struct lf_place){number, account_id};
     return true;
 }
 
 bool lf_id_open(const struct lm_manager *manager, const struct lf_id_holder *holder,
-                struct lb_str shown, struct lb_str *id)
+                struct lb_str shown, struct lb_str *id, uint64_t *account_id)
 {
     const size_t at = find_tail(shown);
     const struct lb_str front = lb_str_sub(shown, 0, at), back = lb_str_sub(shown, at, shown.size);
     char tail[LF_ID_TAIL_MAX];
+    struct lf_place place;
 
-    if (back.size == 0)
+    if (!lf_id_place(shown, &place))
         return false;
-    const size_t size = lf_id_tail(manager, holder, front, tail);
+    const size_t size = lf_id_tail(manager, holder, place.account_id, front, tail);
     if (size == 0 || size != back.size || sodium_memcmp(tail, back.p, size) != 0)
         return false;
     *id = front;
+    *account_id = place.account_id;
     return true;
 }

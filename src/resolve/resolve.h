@@ -132,6 +132,24 @@ static inline bool lr_target_is_borrowed(const struct lr_target *target)
            !lb_str_eq(target->user, LB_STR(LLMGR_SYSTEM_USER));
 }
 
+/* Does a key of this account and number reach what `keeper` keeps? 0: nothing is said of that. */
+static inline bool lr_is_account(uint64_t keeper, uint64_t account_id, uint64_t key_id)
+{
+    /* Without a label a key is its own account, and stays that of what it made if it gets one. */
+    return keeper == 0 || keeper == account_id || keeper == key_id;
+}
+
+/*
+ * The account that is noted with what the platform will keep of an answer. 0, so nothing: of the
+ * operator's only key there, without a label, which may be exchanged for another one.
+ */
+static inline uint64_t lr_target_kept_by(const struct lr_target *target)
+{
+    const bool is_plain = target->key_count <= 1 && target->account_id == target->key_id;
+
+    return is_plain && lr_target_is_borrowed(target) ? 0 : target->account_id;
+}
+
 /*
  * The dialect in which alone platforms of this protocol are called by a route; NULL: any, for those
  * of OpenAI's dialect often take others at the same address. Static.

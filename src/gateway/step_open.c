@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Shown ids on their way back to the platform. See the header. */
-#include "gateway/shown_ids.h"
+/*
+ * OPEN: ids that were shown to a caller with a tail (signing.h, signed_id.h) and come back in a
+ * path, a query or a JSON body:
+ *
+ *     GET /v1/responses/resp_68a1f0.Zm9v...7      {"previous_response_id":"resp_68a1f0.Zm9v...7"}
+ *
+ * With a key that is not the caller's own, each must be one that was signed for him, for the
+ * platform and account the request goes to; then the platform gets its own id. Any other is
+ * refused, be it foreign, forged, bare or unknown, and all alike. With his own key everything goes
+ * as it came, but for what was signed for him when there were more targets or keys.
+ */
+#include "gateway/request.h"
 
 #include <string.h>
 
@@ -9,6 +19,7 @@
 #include "dialect/refs.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
+#include "gateway/home.h"
 #include "gateway/passed.h"
 #include "gateway/signing.h"
 #include "gateway/work.h"
@@ -46,64 +57,7 @@ static bool is_call(const struct ld_ref *ref)
     return ref->kind == LD_REF_ITEM && lb_str_starts(ref->id, LB_STR("call_"));
 }
 
-/* ---- Which platform -------------------------------------------------------------------------- */
-
-static int64_t platform_of(struct lb_str shown)
-{
-    int64_t platform_id;
-
-    return lf_id_platform(shown, &platform_id) ? platform_id : 0;
-}
-
-static int64_t platform_in_path(const struct lg_request *request)
-{
-    LB_RAW char shown[LY_ROUTE_PATH_MAX];
-    struct lb_str segment;
-    size_t size = 0;
-
-    if (!lf_id_path(request->method, request->match.rest, &segment) || segment.p == NULL ||
-        segment.size > sizeof shown || !lh_percent_decode(segment, shown, &size))
-        return 0;
-    return platform_of(lb_str(shown, size));
-}
-
-static int64_t platform_in_body(const struct lg_request *request)
-{
-    LB_RAW struct ld_refs refs;
-    struct ld_ref ref;
-
-    ld_refs_start(&refs, lb_buf_str(&request->body));
-    while (ld_refs_next(&refs, &ref)) {
-        int64_t platform_id =
-            lf_id_is_signed(ref.kind) && ref.id.p != NULL ? platform_of(ref.id) : 0;
-        if (platform_id != 0)
-            return platform_id;
-    }
-    return 0;
-}
-
-int64_t lg_shown_platform(const struct lg_request *request)
-{
-    const struct lg_ask *ask = request->ask;
-    int64_t platform_id = 0;
-
-    if (lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE)
-        platform_id = platform_in_path(request);
-    if (platform_id == 0 && ask != NULL && ask->kind == LG_ASK_JSON &&
-        (ask->peek.refs || ask->peek.ids))
-        platform_id = platform_in_body(request);
-    return platform_id;
-}
-
 /* ---- Opening --------------------------------------------------------------------------------- */
-
-enum lg_verdict lg_shown_refuse(struct lg_request *request)
-{
-    request->error_plain = true;
-    return lg_request_fail(request, LLMGR_ERR_NOT_FOUND,
-                           N_("there is no such response, item or chat completion of this user's "
-                              "here"));
-}
 
 enum { OPENING_MAGIC = 0x6c676f70 };
 
@@ -113,14 +67,23 @@ struct opening {
     struct lf_id_holder holder;
     bool may_choose; /* what open_json is to look for */
     bool may_name;
-    bool fine; /* nothing was refused */
+    bool is_own;    /* the caller's own key: what is not ours goes as it came */
+    bool fine;      /* nothing was refused */
+    bool elsewhere; /* or only since another account keeps it */
     llmgr_status status;
     struct llmgr_error err;
 };
 
-static bool open_id(const struct opening *opening, struct lb_str shown, struct lb_str *id)
+/* The target's account has to be the one that keeps it. */
+static bool open_id(struct opening *opening, struct lb_str shown, struct lb_str *id)
 {
-    return lf_id_open(opening->request->worker->manager, &opening->holder, shown, id);
+    const struct lr_target *target = &opening->request->attempt->target;
+    uint64_t account_id;
+
+    if (!lf_id_open(opening->request->worker->manager, &opening->holder, shown, id, &account_id))
+        return false;
+    opening->elsewhere = !lr_is_account(account_id, target->account_id, target->key_id);
+    return !opening->elsewhere;
 }
 
 /* The item that the last id stood in; judged once, however many ids it has. */
@@ -147,21 +110,30 @@ static bool blind_item(const struct opening *opening, const struct ld_ref *ref, 
                        bool is_whole)
 {
     struct lb_buf *body = &opening->request->body;
-    int64_t platform_id;
+    struct lf_place place;
 
     if (ref->item_at == SIZE_MAX || ref->item_at < from || ref->at.size != ref->id.size ||
-        lf_id_platform(ref->id, &platform_id) || !is_whole ||
+        lf_id_place(ref->id, &place) || !is_whole ||
         lg_request_endpoint(opening->request)->id != LD_ENDPOINT_RESPONSES)
         return false;
     return lf_id_blind(opening->request->worker->manager, &opening->holder, ref->id,
                        body->data + ref->at.at);
 }
 
+/* What could not be opened: may it stay as it is, or under another name? */
+static bool keep_closed(const struct opening *opening, const struct ld_ref *ref, size_t from,
+                        bool is_whole)
+{
+    if (opening->is_own)
+        return !opening->elsewhere;
+    return ref->id.p != NULL && blind_item(opening, ref, from, is_whole);
+}
+
 /*
  * In place: what is opened is never longer than what was shown. The walk is always ahead of what is
  * written.
  */
-static bool open_body(const struct opening *opening)
+static bool open_body(struct opening *opening)
 {
     struct lb_buf *body = &opening->request->body;
     size_t from = 0, to = 0;
@@ -177,10 +149,8 @@ static bool open_body(const struct opening *opening)
         judge_item(&item, lb_buf_str(body), ref.item_at, from);
         if (ref.id.p != NULL && is_call(&ref) && (ref.item_at == SIZE_MAX || item.is_whole))
             continue;
-        if (ref.id.p == NULL)
-            return false;
-        if (!open_id(opening, ref.id, &id)) {
-            if (!blind_item(opening, &ref, from, item.is_whole))
+        if (ref.id.p == NULL || !open_id(opening, ref.id, &id)) {
+            if (!keep_closed(opening, &ref, from, item.is_whole))
                 return false;
             continue;
         }
@@ -190,7 +160,7 @@ static bool open_body(const struct opening *opening)
         to += id.size;
         from = ref.at.at + ref.at.size;
     }
-    if (refs.why != NULL)
+    if (refs.why != NULL && !opening->is_own)
         return false;
     memmove(body->data + to, body->data + from, body->size - from);
     lb_buf_cut(body, to + body->size - from);
@@ -209,27 +179,31 @@ static llmgr_status look_again(struct lg_request *request, struct llmgr_error *e
     return status;
 }
 
-static bool open_segment(const struct opening *opening, struct lb_str raw, struct lb_buf *out)
+static bool open_segment(struct opening *opening, struct lb_str raw, struct lb_buf *out)
 {
     char shown[LY_ROUTE_PATH_MAX];
     size_t size = 0;
     struct lb_str id;
 
-    if (raw.size > sizeof shown || !lh_percent_decode(raw, shown, &size) ||
-        !open_id(opening, lb_str(shown, size), &id))
-        return false;
-    lh_percent_encode(id, out);
-    return true;
+    if (raw.size <= sizeof shown && lh_percent_decode(raw, shown, &size) &&
+        open_id(opening, lb_str(shown, size), &id)) {
+        lh_percent_encode(id, out);
+        return true;
+    }
+    lb_buf_add_str(out, raw);
+    return opening->is_own && !opening->elsewhere;
 }
 
-static bool open_path(const struct opening *opening, struct lb_buf *out)
+static bool open_path(struct opening *opening, struct lb_buf *out)
 {
     const struct lg_request *request = opening->request;
     const struct lb_str rest = request->match.rest;
     struct lb_str id;
 
-    if (!lf_id_path(request->method, rest, &id))
-        return false;
+    if (!lf_id_path(request->method, rest, &id)) {
+        lb_buf_add_str(out, rest);
+        return opening->is_own;
+    }
     if (id.p == NULL) {
         lb_buf_add_str(out, rest);
         return true;
@@ -242,7 +216,7 @@ static bool open_path(const struct opening *opening, struct lb_buf *out)
     return true;
 }
 
-static bool open_query(const struct opening *opening, struct lb_buf *out)
+static bool open_query(struct opening *opening, struct lb_buf *out)
 {
     struct lb_str query = opening->request->head->query, pair;
     char before = '?';
@@ -265,8 +239,14 @@ static bool open_query(const struct opening *opening, struct lb_buf *out)
     return true;
 }
 
+static enum lg_verdict refuse(const struct opening *opening)
+{
+    return opening->elsewhere ? lg_home_elsewhere(opening->request)
+                              : lg_home_refuse_shown(opening->request);
+}
+
 /* Path and query, in the arena. */
-static enum lg_verdict open_target(const struct opening *opening)
+static enum lg_verdict open_target(struct opening *opening)
 {
     struct lg_request *request = opening->request;
     struct lb_buf out;
@@ -278,7 +258,7 @@ static enum lg_verdict open_target(const struct opening *opening)
                               : lb_str(NULL, 0);
     lb_buf_free(&out);
     if (!fine)
-        return lg_shown_refuse(request);
+        return refuse(opening);
     request->has_query = true;
     return request->match.rest.p != NULL ? LG_NEXT : lg_request_fail_memory(request);
 }
@@ -314,14 +294,14 @@ static bool is_unread(const struct lg_request *request)
 
 static enum lg_verdict ids_opened(struct lg_request *request, void *context, llmgr_status status)
 {
-    const struct opening *opening = LB_CAST(struct opening, context, OPENING_MAGIC);
+    struct opening *opening = LB_CAST(struct opening, context, OPENING_MAGIC);
 
     if (status != LLMGR_OK)
         return lg_request_fail(request, status, N_("the server is closing"));
     if (request->gone || request->cut)
         return LG_DONE;
     if (!opening->fine)
-        return lg_shown_refuse(request);
+        return refuse(opening);
     if (opening->status != LLMGR_OK)
         return lg_request_fail_with(request, &opening->err);
     return has_place(request) ? open_target(opening) : LG_NEXT;
@@ -348,6 +328,7 @@ static enum lg_verdict start_opening(struct lg_request *request, bool choose, bo
                               .request = request,
                               .may_choose = choose,
                               .may_name = name,
+                              .is_own = !lr_target_is_borrowed(target),
                               .fine = true};
 
     lf_id_holder_set(&opening.holder, target->user, target->platform_id, target->origin);
@@ -362,22 +343,40 @@ static enum lg_verdict start_opening(struct lg_request *request, bool choose, bo
     return lg_work_start(request, open_json, ids_opened, kept);
 }
 
+/* Is there anything in it that was signed for who brings his own key? */
+static enum lg_verdict look_for_signed(struct lg_request *request, bool name, bool placed,
+                                       bool *is_there)
+{
+    *is_there = false;
+    if (!name && !placed)
+        return LG_NEXT;
+    if (lg_home_look(request) != LG_NEXT)
+        return LG_FAIL;
+    (void)lg_home_judge(request, &request->attempt->target);
+    *is_there = request->home != NULL && request->home->shown.size > 0;
+    return LG_NEXT;
+}
+
 enum lg_verdict lg_step_open(struct lg_request *request)
 {
     const struct lg_ask *ask = request->ask;
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);
-    if (!lr_target_is_borrowed(&request->attempt->target))
-        return LG_NEXT;
+    const bool is_own = !lr_target_is_borrowed(&request->attempt->target);
     /* What was named is open by now; of chosen ids each target has a say. */
     const bool again = request->attempt->is_repeat;
     const bool placed = !again && has_place(request),
                is_json = ask != NULL && ask->kind == LG_ASK_JSON;
+    const bool name = !again && is_json && (ask->peek.refs || ask->peek.ids);
+    if (is_own) {
+        bool is_there;
+        enum lg_verdict verdict = look_for_signed(request, name, placed, &is_there);
+        return verdict == LG_NEXT && is_there ? start_opening(request, false, name) : verdict;
+    }
     if (placed && is_unread(request))
         return lg_request_fail(request, LLMGR_ERR_INVALID, N_("a body on this path must be JSON"));
     const bool choose = is_json && may_choose(request);
-    const bool name = !again && is_json && (ask->peek.refs || ask->peek.ids);
     /* Most that come name nothing: for them nothing is hashed or walked. */
     return choose || name || placed ? start_opening(request, choose, name) : LG_NEXT;
 }

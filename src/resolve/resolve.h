@@ -155,7 +155,7 @@ static inline uint64_t lr_target_kept_by(const struct lr_target *target)
  * of OpenAI's dialect often take others at the same address. Static.
  */
 const char *lr_only_dialect(struct lb_str protocol);
-/* May a call in this dialect (one of config/protocols.def; empty: any) be sent there, by a route? */
+/* May a call in this dialect (of config/protocols.def; empty: any) be sent there, by a route? */
 bool lr_target_speaks(const struct lr_target *target, const char *dialect);
 
 /*

@@ -10,7 +10,7 @@ import pytest
 from conftest import PATIENCE_S
 from serving import Serving
 from stress import ledger
-from vendors import FAILURES, Call, Vendor, cut_after, event
+from vendors import FAILURES, Call, Vendor, cut_after, end_before, event
 
 SHORT = {'LLMGR_FIRST_CONTENT_TIMEOUT': '300ms', 'LLMGR_DECISION_HEADERS': 'true'}
 

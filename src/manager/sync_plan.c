@@ -182,7 +182,7 @@ static void match_platforms(struct lm_sync_plan *plan, same_fn same)
     for (size_t i = 0; i < plan->entry_count; i++) {
         struct lm_sync_entry *entry = &plan->entries[i];
         for (size_t j = 0; entry->row == NULL && j < plan->row_count; j++) {
-            if (plan->rows[j].is_matched || plan->rows[j].is_made || !same(entry, &plan->rows[j]))
+            if (plan->rows[j].is_matched || !same(entry, &plan->rows[j]))
                 continue;
             entry->row = &plan->rows[j];
             entry->row->is_matched = true;

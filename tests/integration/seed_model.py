@@ -18,6 +18,8 @@ purpose, the line says so with "DEVIATION":
   9. A key of a system platform is bound to its address: it is unusable after a move.
  10. Names are at most 80 and 120 bytes (the original relied on the column).
  11. extra_body must not hold model, messages or stream.
+ 12. The system user may put models into system platforms, beside those of the file, and changes them
+     alone (the original knew no others than the file's).
 """
 import dataclasses
 import itertools
@@ -41,6 +43,7 @@ class Model:
     display_name: str
     extra_body: dict | None = None
     kind: str = 'unknown'
+    made: bool = False  # put into a system platform without the file
 
 
 @dataclasses.dataclass
@@ -103,8 +106,8 @@ class Manager:
                     return platform, model
         raise Refused(NOT_FOUND)
 
-    def changeable(self, user, finder, number):
-        """What the user may change: own things, in mode custom."""
+    def changeable(self, user, finder, number, adds=False):
+        """What the user may change: own things, in mode custom; DEVIATION 12."""
         try:
             found = finder(user, number)
         except Refused:
@@ -112,7 +115,8 @@ class Manager:
                 raise Refused(FORBIDDEN) from None
             raise
         platform = found[0] if isinstance(found, tuple) else found
-        if platform.owner is None:
+        made = adds or (isinstance(found, tuple) and found[1].made)
+        if platform.owner is None and not (made and self.effective(user) == SYSTEM_USER):
             raise Refused(FORBIDDEN)
         return found
 
@@ -210,8 +214,8 @@ class Manager:
 
     # ---- Private models ----
 
-    def check_display(self, user, display_name, but=None):
-        for platform in self.own(user):
+    def check_display(self, user, display_name, within, but=None):
+        for platform in self.own(user) if within.owner is not None else [within]:
             for model in platform.models:
                 if model.display_name == display_name and model.id != but:
                     raise Refused(CONFLICT)
@@ -225,11 +229,12 @@ class Manager:
         self.check_name(model_name, 120)
         self.check_name(display_name, 120)
         self.check_extra(extra_body)
-        platform = self.changeable(user, self.find, platform_id)
+        platform = self.changeable(user, self.find, platform_id, adds=True)
         if any(model.model_name == model_name for model in platform.models):
             raise Refused(CONFLICT)
-        self.check_display(user, display_name)
-        platform.models.append(Model(new_id, model_name, display_name, extra_body or None, kind))
+        self.check_display(user, display_name, platform)
+        platform.models.append(Model(new_id, model_name, display_name, extra_body or None, kind,
+                                     platform.owner is None))
 
     def model_update(self, user, model_id, display_name, extra_body, kind=None):
         if display_name is None and extra_body is None and kind is None:
@@ -237,9 +242,9 @@ class Manager:
         if display_name is not None:
             self.check_name(display_name, 120)
         self.check_extra(extra_body)
-        _, model = self.changeable(user, self.find_model, model_id)
+        platform, model = self.changeable(user, self.find_model, model_id)
         if display_name is not None:
-            self.check_display(user, display_name, but=model_id)
+            self.check_display(user, display_name, platform, but=model_id)
             model.display_name = display_name
         if extra_body is not None:
             model.extra_body = extra_body or None
@@ -313,12 +318,14 @@ class Manager:
             else:
                 before.remove(old)
             old.name, old.base_url, old.key = name, base_url, key
-            kept = {model.display_name: model for model in old.models}
+            kept = {model.display_name: model for model in old.models if not model.made}
+            made = [model for model in old.models if model.made]
             old.models = []
             for display, model_name, extra in models:
                 model = kept.get(display) or Model(ids(name, display), model_name, display)
                 model.model_name, model.extra_body = model_name, extra
                 old.models.append(model)
+            old.models += made
             after.append(old)
         gone = {platform.id for platform in before}
         self.system = after

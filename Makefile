@@ -6,7 +6,7 @@ export PYTHON := $(shell test -x /usr/bin/python3 && echo /usr/bin/python3 || ec
 BUILD ?= build
 PREFIX ?= /usr/local
 
-.PHONY: help run test test-deep mutants interop coverage bench guard check format tidy pot install clean build
+.PHONY: help run test test-deep mutants interop coverage bench guard outages check format tidy pot install clean build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,10 @@ bench: ## the benchmarks, with the machine and versions they ran on
 
 guard: ## what a request costs in instructions, held against bench/guard.toml
 	@tools/deps test deep && DEEP_PARTS=guard tools/test-deep
+
+outages: ## 200 requests/s by a route of which one platform fails in every way, on both databases (12 minutes)
+	@tools/deps test bench && tools/build $(BUILD) && \
+		tools/with-postgres python3 bench/outages.py $(BUILD) 2
 
 check: ## format, include table, banned calls, circles, contexts: seconds
 	@tools/deps test && tools/check-format && tools/check-includes && tools/check-banned && \

@@ -187,7 +187,7 @@ def outage(pool, gateway, platforms, name, seconds):
 
 
 def fresh_database(url, number):
-    """One of its own for each outage, for nodes share what they know of keys; None: SQLite's file."""
+    """One for each outage, for nodes share what they know of keys; None: SQLite's file."""
     if url is None:
         return None
     name = f'outages_{os.getpid()}_{number}'

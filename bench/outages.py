@@ -118,6 +118,8 @@ class Gateway:
             self.wires.one.request('POST', '/v1/chat/completions', body)
             answer = self.wires.one.getresponse()
             text = answer.read().decode()
+            if '"error"' in text:
+                self.wires.one.close()  # behind a stream that was cut no other answer follows
             return time.monotonic() - begun, answer.status, text
         except (http.client.HTTPException, OSError) as trouble:
             self.wires.one.close()

@@ -18,8 +18,8 @@ purpose, the line says so with "DEVIATION":
   9. A key of a system platform is bound to its address: it is unusable after a move.
  10. Names are at most 80 and 120 bytes (the original relied on the column).
  11. extra_body must not hold model, messages or stream.
- 12. The system user may put models into system platforms, beside those of the file, and changes them
-     alone (the original knew no others than the file's).
+ 12. The system user may put models into system platforms, beside those of the file, and changes
+     them alone (the original knew no others than the file's).
 """
 import dataclasses
 import itertools

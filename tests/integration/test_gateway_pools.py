@@ -230,13 +230,15 @@ def test_own_keys_and_the_servers_never_stand_in_for_each_other(server, model):
     server.serve(*keys_of(5))
     for key in KEYS[:2]:
         server.llmgr.ok('-u', 'ann', 'platform', 'add-key', 1, '--key-env', 'K', env={'K': key})
+    server.llmgr.ok('-u', 'eve', 'platform', 'add-key', 1, '--key-env', 'K', env={'K': KEYS[2]})
     server.again(*keys_of(5))
     server.vendors[0].play = refuse({KEYS[0]}, 401, 'Incorrect API key', 'invalid_api_key')
     for _ in range(3):
         assert server.by('ann', model).status == server.by('bob', model).status == 200
     assert server.used[:2] == KEYS[:2] and set(server.used[2:]) <= {KEYS[1], *keys_of(5)}
     assert sum(key in KEYS for key in server.used) == 4
-    # Not even when there is none left; and what ails the server's is none of ann's business.
+    # Not even when there is none left; and what ails the server's is no business of those who have
+    # keys of their own, as eve has.
     server.vendors[0].play = refuse(set(KEYS), 401, 'Incorrect API key', 'invalid_api_key')
     server.forget()
     assert server.by('ann', model).status == 502 and server.by('ann', model).status == 503
@@ -244,11 +246,11 @@ def test_own_keys_and_the_servers_never_stand_in_for_each_other(server, model):
     server.vendors[0].play = refuse(set(keys_of(5)), 401, 'Incorrect API key', 'invalid_api_key')
     server.again(*keys_of(5))
     for _ in range(10):
-        assert server.by('bob', model).status != 200 and server.by('ann', model).status == 200
+        assert server.by('bob', model).status != 200 and server.by('eve', model).status == 200
     assert sorted(key for key in server.used if key not in KEYS) == keys_of(5)
     server.serving.stop()
     rows = ledger(server.llmgr)
-    for user, payer in (('ann', 'user'), ('bob', 'system')):
+    for user, payer in (('ann', 'user'), ('bob', 'system'), ('eve', 'user')):
         assert {row['payer'] for row in rows if row['user_id'] == user} == {payer}
 
 

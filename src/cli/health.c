@@ -7,7 +7,7 @@
 #include "base/when.h"
 #include "documents/write.h"
 
-enum { PATH_MAX_SIZE = 1024, PAGE = 100 };
+enum { PATH_MAX_SIZE = 1024, PAGE = 100, PAGES_MAX = 1000 };
 
 /* ---- List ------------------------------------------------------------------------------------ */
 
@@ -92,6 +92,7 @@ static llmgr_status read_pages(struct cli_app *app, struct cli_gateway *gateway,
                                struct llmgr_error *err)
 {
     char *after = NULL;
+    int pages = 0;
     struct lb_buf path;
     llmgr_status status;
 
@@ -104,7 +105,7 @@ static llmgr_status read_pages(struct cli_app *app, struct cli_gateway *gateway,
         status = path.failed == LLMGR_OK
                      ? read_page(gateway, lb_buf_str(&path), cells, &after, app, err)
                      : lb_fail(err, path.failed, N_("the user's name is too long"));
-    } while (status == LLMGR_OK && after != NULL);
+    } while (status == LLMGR_OK && after != NULL && ++pages < PAGES_MAX);
     lb_buf_free(&path);
     lb_free(&app->host, after);
     return status;

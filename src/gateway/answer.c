@@ -212,8 +212,9 @@ void lg_answer_cut(struct lg_request *request, bool event)
     struct ld_problem problem;
     struct lb_buf *body = &request->worker->words;
     char size[LH_CHUNK_HEAD_MAX];
+    const bool has_end = event && request->chunked;
 
-    request->keep_alive = false;
+    request->keep_alive = request->keep_alive && has_end;
     request->answered = true;
     if (!event)
         return; /* the missing end is the message */
@@ -229,6 +230,8 @@ void lg_answer_cut(struct lg_request *request, bool event)
     }
     if (body->failed == LLMGR_OK)
         (void)lg_client_write(request->client, slices, 3);
+    else
+        request->keep_alive = false;
 }
 
 void lg_answer_refuse(struct lg_client *client, int status, const char *text)

@@ -41,8 +41,9 @@ void lg_answer_whole(struct lg_request *request, struct lb_str type, struct lb_s
 /* request->error in the endpoint's dialect. */
 void lg_answer_error(struct lg_request *request);
 /*
- * After the head was sent: the connection will be closed, without the answer's proper end. On a
- * stream that stands between two events, request->error is told by the endpoint's error event.
+ * After the head was sent. On a stream that stands between two events, request->error is told by
+ * the endpoint's error event, and if it comes in chunks it has its end: who reads that may ask on
+ * the same connection. All else is closed without the answer's proper end.
  */
 void lg_answer_cut(struct lg_request *request, bool event);
 

@@ -14,7 +14,11 @@
 #include "objects/names.h"
 #include "objects/owners.h"
 
-enum { NAMED_MAX = 32 }; /* objects that one answer may tell of */
+enum {
+    NAMED_MAX = 32,     /* objects that one answer may tell of */
+    NOTED_MAX = 4,      /* and of them, with the caller's own key, so many are noted, */
+    NOTED_ID_MAX = 200, /* of so many bytes */
+};
 
 /* Members of an answer that name what has come of the caller's object. */
 static const struct {
@@ -72,6 +76,10 @@ static llmgr_status note(struct record *record, const char *kind, const json_t *
         text = lb_cstr(number);
     }
     if (text.size == 0)
+        return LLMGR_OK;
+    /* An own platform may say whatever its owner likes, and rows stay. */
+    if (record->request->own->only_notes &&
+        (record->count == NOTED_MAX || text.size > NOTED_ID_MAX))
         return LLMGR_OK;
     if (record->count == NAMED_MAX)
         return lb_fail(err, LLMGR_ERR_PROTOCOL,
@@ -150,11 +158,11 @@ static void work(void *context)
         if (record->status == LLMGR_OK && record->count > 0)
             record->status =
                 lf_objects_add(manager, target, record->objects, record->count, &record->err);
-        if (own->only_notes) /* what cannot be noted is asked for as if it had never been seen */
-            record->status = LLMGR_OK;
-        if (record->status != LLMGR_OK)
+        if (record->status != LLMGR_OK && !own->only_notes)
             tell_lost(record);
     }
+    if (own->only_notes) /* what cannot be noted is asked for as if it had never been seen */
+        record->status = LLMGR_OK;
     json_decref(root);
 }
 

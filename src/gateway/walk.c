@@ -15,7 +15,10 @@
 #include "routing/hash.h"
 #include "routing/target.h"
 
-enum { CHOOSING_MAGIC = 0x6c67636b };
+enum {
+    CHOOSING_MAGIC = 0x6c67636b,
+    CHOOSING_ROOM = 16 * 1024, /* bytes: LK_POOL_MAX keys, thrice */
+};
 
 /* ---- Beginning ------------------------------------------------------------------------------- */
 
@@ -141,6 +144,7 @@ enum lg_verdict lg_walk_begin(struct lg_request *request, const struct lm_route 
 struct choosing {
     unsigned magic;
     struct lg_request *request;
+    struct lb_arena room;    /* for the time of the choice: a route may have a thousand targets */
     struct lo_choosing core; /* which of those that reach what is named */
     struct lr_key_chooser chooser;
     bool is_foreign; /* what is named is not this caller's */
@@ -184,14 +188,16 @@ static uint32_t choose(void *context, const struct lr_target *target, const stru
 
     if (request->home == NULL)
         return choosing->chooser.choose(choosing->chooser.context, target, keys, count);
-    struct lr_key *reaching = lb_arena_alloc(&request->arena, count * sizeof *reaching);
-    uint32_t *at = lb_arena_alloc(&request->arena, count * sizeof *at);
+    struct lr_key *reaching = lb_arena_alloc(&choosing->room, count * sizeof *reaching);
+    uint32_t *at = lb_arena_alloc(&choosing->room, count * sizeof *at);
 
     if (reaching == NULL || at == NULL)
         return LR_KEY_NONE;
     choosing->is_foreign = is_at_home(request, target) && !lg_home_judge(request, target);
     if (choosing->is_foreign)
         return LR_KEY_NONE;
+    if (lg_home_names(request) && lg_home_place(request).account_id == 0)
+        request->walk->way.walk.options.attempts = 1; /* see is_single: the id was nobody's */
     count = keep_reaching(request, target, keys, count, reaching, at);
     choosing->is_gone = count == 0;
     if (choosing->is_gone)
@@ -248,17 +254,20 @@ static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool lea
                             struct lg_found *found)
 {
     struct lg_walk *walk = request->walk;
-    LB_RAW struct choosing choosing; /* why it took none: by who takes none */
+    LB_RAW struct choosing choosing; /* all that is read is filled here */
+    LB_RAW char room[CHOOSING_ROOM];
     choosing.magic = CHOOSING_MAGIC;
     choosing.request = request;
     choosing.is_foreign = choosing.is_gone = false;
+    lb_arena_init(&choosing.room, request->worker->host, room, sizeof room, sizeof room);
     choosing.chooser =
-        lo_chooser(&choosing.core, &walk->way, &request->arena, walk->user, lg_walk_now(request));
+        lo_chooser(&choosing.core, &walk->way, &choosing.room, walk->user, lg_walk_now(request));
     const struct lr_key_chooser chooser = {choose, &choosing};
     enum lr_view_result result = LR_VIEW_DONE;
     LB_RAW struct llmgr_error err; /* whoever fails fills it */
 
     llmgr_status status = resolve_target(request, index, &chooser, &found->target, &result, &err);
+    lb_arena_free(&choosing.room);
     if (result == LR_VIEW_MISS)
         return LG_SEEK_MISS;
     if (status != LLMGR_OK)

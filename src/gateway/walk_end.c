@@ -64,7 +64,7 @@ static void find_next(struct lg_request *request, struct lo_verdict *verdict)
     struct lg_found *found = lb_arena_calloc(&request->arena, 1, sizeof *found);
 
     enum lg_seek came = found != NULL ? lg_walk_seek(request, found) : LG_SEEK_NONE;
-    if (came == LG_SEEK_NONE)
+    if (came == LG_SEEK_NONE || came == LG_SEEK_REFUSED)
         verdict->next = LO_NEXT_NOTHING;
     walk->found = came == LG_SEEK_FOUND ? found : NULL;
 }

@@ -174,13 +174,19 @@ llmgr_status llmgr_platform_set_header(struct llmgr *manager, const char *user, 
 llmgr_status llmgr_platform_keys(struct llmgr *manager, const char *user, int64_t platform_id,
                                  struct llmgr_platform_key_list *list, struct llmgr_error *err)
 {
+    return la_platform_keys(manager, ACTOR(manager, user), platform_id, list, err);
+}
+
+llmgr_status la_platform_keys(struct llmgr *manager, struct lm_actor actor, int64_t platform_id,
+                              struct llmgr_platform_key_list *list, struct llmgr_error *err)
+{
     struct la_result *result = la_result_new(&manager->host);
     struct llmgr_platform_key_list made = {.memory = result};
 
     if (result == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = lm_pool_list(manager->manager, ACTOR(manager, user), platform_id,
-                                       &result->arena, &made.items, &made.count, err);
+    llmgr_status status = lm_pool_list(manager->manager, actor, platform_id, &result->arena,
+                                       &made.items, &made.count, err);
     if (status != LLMGR_OK) {
         la_result_free(result);
         return status;

@@ -95,8 +95,10 @@ llmgr_status llmgr_explain(struct llmgr *manager, const char *user, const char *
                            const char *model, struct llmgr_explanation *explanation,
                            struct llmgr_error *err)
 {
+    const struct la_routing *routing = atomic_load(&manager->routing);
     const struct la_explain_as as = {
-        .is_admin = lm_is_system_user(lm_effective_user(manager->manager, la_user(user)))};
+        .is_admin = lm_is_system_user(lm_effective_user(manager->manager, la_user(user))),
+        .health = routing != NULL ? routing->health : NULL};
 
     return la_explain(manager, user, slot, model, &as, explanation, err);
 }

@@ -32,6 +32,20 @@ llmgr_status la_test_target(struct llmgr *manager, struct li_call *call,
     return li_call_test(call, &peer, show_body, test, err);
 }
 
+llmgr_status la_list_target(struct llmgr *manager, struct li_call *call,
+                            const struct lr_target *target, struct llmgr_error *err)
+{
+    struct li_target_context context;
+    struct llmgr_probe found = {0};
+    struct li_peer peer;
+
+    li_peer_of_target(manager->manager, target, NULL, &context, &peer);
+    llmgr_status status = li_call_models(call, &peer, LI_TEST_MS, false, &found, err);
+    if (status == LLMGR_OK)
+        llmgr_probe_clear(&found);
+    return status;
+}
+
 static llmgr_end_state end_of(const struct li_test *test)
 {
     if (test->verdict.reason == LO_REASON_ANSWERED)
@@ -115,11 +129,13 @@ struct testing {
 };
 
 /* May the user have this key tested, and is there a model to ask? */
-static llmgr_status check_target(const struct lr_target *target, struct llmgr_error *err)
+static llmgr_status check_target(const struct testing *testing, const struct lr_target *target,
+                                 struct llmgr_error *err)
 {
     const struct lb_str name = target->platform_name;
 
-    if (lr_target_is_borrowed(target))
+    if (lr_target_is_borrowed(target) ||
+        (target->payer == LM_PAYER_SYSTEM && !testing->options->server_keys))
         return lb_fail(err, LLMGR_ERR_FORBIDDEN,
                        N_("you have no key of your own for platform '%.*s'; its server key is "
                           "tested by an administrator"),
@@ -217,10 +233,11 @@ static llmgr_status test_nth(struct testing *testing, uint32_t at, bool *more,
 
     *more = false;
     lb_arena_init(&arena, &testing->manager->host, NULL, 0, ARENA_MAX);
-    llmgr_status status = lr_resolve_chat(testing->manager->manager, testing->user,
-                                          testing->platform_id, &chooser, &arena, &target, err);
+    llmgr_status status =
+        lr_resolve_chat(testing->manager->manager, testing->user, testing->platform_id, false,
+                        &chooser, &arena, &target, err);
     if (status == LLMGR_OK && !target.key_withheld) { /* else there are fewer by now */
-        status = check_target(&target, err);
+        status = check_target(testing, &target, err);
         if (status == LLMGR_OK)
             status = test_key(testing, &target, &test, err);
         *more = status == LLMGR_OK && at + 1 < target.key_count && !is_enough(testing, &test);
@@ -286,7 +303,7 @@ llmgr_status la_platform_test(struct llmgr *manager, const char *user, int64_t p
     if (wait_ms != 0)
         return too_often(wait_ms, err);
     llmgr_status status = test_within(&testing, err);
-    la_test_leave(manager->test_limit);
+    la_test_leave(manager->test_limit, lo_hash(testing.user));
     if (status == LLMGR_OK)
         *list = testing.list;
     return status;
@@ -295,8 +312,8 @@ llmgr_status la_platform_test(struct llmgr *manager, const char *user, int64_t p
 llmgr_status llmgr_platform_test(struct llmgr *manager, const char *user, int64_t platform_id,
                                  struct llmgr_key_test_list *list, struct llmgr_error *err)
 {
-    const struct la_test_options options = {.show_body =
-                                                la_class_of(manager, user) == LN_CLASS_SYSTEM};
+    const bool is_system = la_class_of(manager, user) == LN_CLASS_SYSTEM;
+    const struct la_test_options options = {.show_body = is_system, .server_keys = is_system};
 
     return la_platform_test(manager, user, platform_id, &options, list, err);
 }

@@ -22,6 +22,7 @@ struct la_test_limit;
 struct li_call;
 struct li_test;
 struct ls_server;
+struct lm_actor;
 struct lm_manager;
 struct lo_budget;
 struct lo_health;
@@ -105,6 +106,10 @@ LLMGR_MUST_CHECK llmgr_status la_call_new(struct llmgr *manager, struct li_call 
 LLMGR_MUST_CHECK llmgr_status la_test_target(struct llmgr *manager, struct li_call *call,
                                              const struct lr_target *target, bool show_body,
                                              struct li_test *test, struct llmgr_error *err);
+/* Asks for its list of models with that key; errors as of llmgr_probe_platform. */
+LLMGR_MUST_CHECK llmgr_status la_list_target(struct llmgr *manager, struct li_call *call,
+                                             const struct lr_target *target,
+                                             struct llmgr_error *err);
 /* Its row in the ledger, the target's user's; `endpoint` is what marks it. Writes at once. */
 LLMGR_MUST_CHECK llmgr_status la_test_record(struct llmgr *manager, const struct lr_target *target,
                                              const struct li_test *test, const char *endpoint,
@@ -112,11 +117,17 @@ LLMGR_MUST_CHECK llmgr_status la_test_record(struct llmgr *manager, const struct
 
 /* Who has keys tested, and who else hears of it. */
 struct la_test_options {
-    bool show_body; /* messages may quote the platform (administrators only) */
+    bool show_body;   /* messages may quote the platform (administrators only) */
+    bool server_keys; /* the server's may be tested (administrators only) */
     /* Each key, when it has been asked; NULL: nobody hears. */
     void (*tested)(void *context, const struct lr_target *target, const struct li_test *test);
     void *context;
 };
+/* See llmgr_platform_keys. */
+LLMGR_MUST_CHECK llmgr_status la_platform_keys(struct llmgr *manager, struct lm_actor actor,
+                                               int64_t platform_id,
+                                               struct llmgr_platform_key_list *list,
+                                               struct llmgr_error *err);
 /* See llmgr_platform_test. */
 LLMGR_MUST_CHECK llmgr_status la_platform_test(struct llmgr *manager, const char *user,
                                                int64_t platform_id,

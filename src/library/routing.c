@@ -55,9 +55,12 @@ void la_routing_free(struct llmgr *manager)
 /* What nobody has called yet, nobody knows to be broken. */
 void la_take_best(struct llmgr *manager, struct lb_arena *arena, struct lr_target *target)
 {
-    const struct la_routing *routing = atomic_load(&manager->routing);
+    struct la_routing *routing = atomic_load(&manager->routing);
 
-    if (routing == NULL || !li_walks(target))
+    if (!li_walks(target))
+        return;
+    if (routing == NULL &&
+        (lr_target_speaks(target, "openai") || la_routing(manager, &routing, NULL) != LLMGR_OK))
         return;
     const struct li_shared shared = {manager->manager, routing->health, routing->budget};
     li_walk_best(&shared, arena, target);

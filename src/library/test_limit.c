@@ -10,6 +10,7 @@ struct window {
     uint64_t user; /* 0: free */
     int64_t begun_ms;
     unsigned count;
+    bool is_busy; /* one of the user's is under way */
 };
 
 struct la_test_limit {
@@ -37,7 +38,7 @@ void la_test_limit_free(const struct lb_host *host, struct la_test_limit *limit)
 
 static bool is_over(const struct window *window, int64_t now_ms)
 {
-    return window->user == 0 || now_ms - window->begun_ms >= MINUTE_MS;
+    return window->user == 0 || (!window->is_busy && now_ms - window->begun_ms >= MINUTE_MS);
 }
 
 /* The user's, or one that nobody needs any more; NULL: all are needed. */
@@ -63,9 +64,12 @@ static int64_t enter(struct la_test_limit *limit, uint64_t user, int64_t now_ms)
         return LA_TEST_BUSY_MS;
     if (window->user != user || is_over(window, now_ms))
         *window = (struct window){.user = user, .begun_ms = now_ms};
+    if (window->is_busy)
+        return LA_TEST_BUSY_MS;
     if (window->count >= LA_TESTS_A_MINUTE)
         return window->begun_ms + MINUTE_MS - now_ms;
     window->count++;
+    window->is_busy = true;
     limit->under_way++;
     return 0;
 }
@@ -78,9 +82,13 @@ int64_t la_test_enter(struct la_test_limit *limit, uint64_t user, int64_t now_ms
     return wait_ms;
 }
 
-void la_test_leave(struct la_test_limit *limit)
+void la_test_leave(struct la_test_limit *limit, uint64_t user)
 {
     pthread_mutex_lock(&limit->lock);
+    for (size_t i = 0; i < USERS; i++) {
+        if (limit->windows[i].user == user)
+            limit->windows[i].is_busy = false;
+    }
     limit->under_way--;
     pthread_mutex_unlock(&limit->lock);
 }

@@ -22,8 +22,11 @@ struct la_test_limit;
 struct la_test_limit *la_test_limit_new(const struct lb_host *host);              /* NULL: memory */
 void la_test_limit_free(const struct lb_host *host, struct la_test_limit *limit); /* NULL: fine */
 
-/* 0: the test may begin, and la_test_leave is due; else how many ms to wait. `user`: a hash. */
+/*
+ * 0: the test may begin, and la_test_leave is due; else how many ms to wait. A user has one at a
+ * time. `user`: a hash.
+ */
 int64_t la_test_enter(struct la_test_limit *limit, uint64_t user, int64_t now_ms);
-void la_test_leave(struct la_test_limit *limit);
+void la_test_leave(struct la_test_limit *limit, uint64_t user);
 
 #endif

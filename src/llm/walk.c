@@ -19,6 +19,8 @@
 #include "routing/hash.h"
 #include "routing/target.h"
 
+#define OUR_DIALECT "openai"
+
 enum {
     WALK_MAGIC = 0x6c69776b,
     TRIED_MAX = 200, /* bytes of what an error says of who was asked */
@@ -204,6 +206,12 @@ static bool find_target(struct walk *walk, uint32_t index, const struct lr_key_c
     return false;
 }
 
+/* Of a route what speaks our dialect; who names a model means it. */
+static bool serves(const struct walk *walk, const struct lr_target *target)
+{
+    return walk->route.id == 0 || lr_target_speaks(target, OUR_DIALECT);
+}
+
 static bool look_at(struct walk *walk, uint32_t index, bool is_forced)
 {
     struct lo_choosing choosing;
@@ -212,8 +220,7 @@ static bool look_at(struct walk *walk, uint32_t index, bool is_forced)
     const struct lr_target *target = &walk->target;
 
     lb_arena_reset(look_of(walk));
-    if (!find_target(walk, index, &chooser) ||
-        (walk->route.id != 0 && !lr_target_speaks(target, "openai")) ||
+    if (!find_target(walk, index, &chooser) || !serves(walk, target) ||
         !lo_way_pays(&walk->way, (int)target->payer))
         return false;
     if (target->key_withheld) {
@@ -414,7 +421,8 @@ static bool look_only(struct walk *walk, uint32_t index, struct lb_arena *arena,
         lo_chooser(&choosing, &walk->way, arena, walk->user, lb_monotonic_ms());
 
     if (resolve_target(walk, index, &chooser, arena, target, NULL) != LLMGR_OK ||
-        target->payer != walk->asked->target->payer || target->key_withheld)
+        !serves(walk, target) || target->payer != walk->asked->target->payer ||
+        target->key_withheld)
         return false;
     const struct lo_candidate candidate = lo_candidate_of(target, walk->user);
     return lo_health_look(walk->shared->health, &candidate, choosing.now_ms, NULL);
@@ -443,7 +451,7 @@ void li_walk_best(const struct li_shared *shared, struct lb_arena *arena, struct
     const struct lo_walk_options options = {.count = 1, .attempts = 1, .pick = LLMGR_PICK_ORDER};
     struct lr_target better;
 
-    if (lo_health_cooled(shared->health) == 0)
+    if (lo_health_cooled(shared->health) == 0 && lr_target_speaks(target, OUR_DIALECT))
         return;
     walk.route = LR_POOL;
     walk.way.health = shared->health;

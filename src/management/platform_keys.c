@@ -29,7 +29,7 @@ static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
 
     llmgr_status status = lp_api_id(api, 0, &id, err);
     if (status == LLMGR_OK)
-        status = llmgr_platform_keys(api->manager, api->user, id, &keys, err);
+        status = la_platform_keys(api->manager, lp_api_actor(api), id, &keys, err);
     if (status != LLMGR_OK)
         return status;
     status = lp_api_range(api, keys.items, keys.count, id_at, &range, err);
@@ -45,7 +45,7 @@ static llmgr_status show(struct lp_api *api, int64_t id, int64_t position, struc
 {
     struct llmgr_platform_key_list keys;
 
-    llmgr_status status = llmgr_platform_keys(api->manager, api->user, id, &keys, err);
+    llmgr_status status = la_platform_keys(api->manager, lp_api_actor(api), id, &keys, err);
     if (status != LLMGR_OK)
         return status;
     if (position <= (int64_t)keys.count)

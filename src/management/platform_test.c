@@ -60,8 +60,10 @@ static llmgr_status answer(struct lp_api *api, const struct llmgr_key_test_list 
 
 static llmgr_status test(struct lp_api *api, struct llmgr_error *err)
 {
-    const struct la_test_options options = {
-        .show_body = api->is_admin, .tested = tested, .context = api->call->health};
+    const struct la_test_options options = {.show_body = api->is_admin,
+                                            .server_keys = api->is_admin,
+                                            .tested = tested,
+                                            .context = api->call->health};
     struct llmgr_key_test_list list;
     int64_t id;
 

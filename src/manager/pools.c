@@ -192,7 +192,7 @@ static llmgr_status list(struct ls_tx *tx, void *context, struct llmgr_error *er
     llmgr_status status = read_pool(change, tx, err);
     if (status == LLMGR_OK)
         status = show_pool(listing, tx, err);
-    if (status != LLMGR_OK || is_own(&change->row) || !lm_is_system_user(change->actor.user))
+    if (status != LLMGR_OK || is_own(&change->row) || !change->actor.is_operator)
         return status;
     change->pool.place.column = LK_KEY_OF_PLATFORM;
     status = lm_pool_read(&change->pool, tx, &change->arena, err);

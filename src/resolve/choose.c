@@ -51,6 +51,14 @@ static struct lr_key_choice own_keys(const struct lr_own_key *own)
     return (struct lr_key_choice){.payer = LM_PAYER_USER, .own = own, .count = own->count};
 }
 
+struct lr_key_choice lr_server_keys(const struct lm_platform *platform)
+{
+    if (!platform->is_sys || platform->key_state != LK_KEY_USABLE)
+        return no_key(platform->is_sys ? platform->key_state : LK_KEY_ABSENT);
+    return (struct lr_key_choice){
+        .payer = LM_PAYER_SYSTEM, .server = platform->keys, .count = platform->key_count};
+}
+
 struct lr_key_choice lr_choose_key(const struct lr_scene *scene, const struct lm_platform *platform)
 {
     const struct lr_own_key *own = lr_profile_key(scene->profile, platform->id);
@@ -62,8 +70,7 @@ struct lr_key_choice lr_choose_key(const struct lr_scene *scene, const struct lm
         return no_key(own_state);
     bool allowed = scene->options->auto_key || scene->is_system;
     if (platform->key_state == LK_KEY_USABLE && allowed)
-        return (struct lr_key_choice){
-            .payer = LM_PAYER_SYSTEM, .server = platform->keys, .count = platform->key_count};
+        return lr_server_keys(platform);
     if (own_state == LK_KEY_UNREADABLE)
         return no_key(own_state);
     if (platform->key_state == LK_KEY_USABLE)

@@ -76,6 +76,8 @@ struct lr_key_choice {
     const struct lk_pool_key *server; /* the catalogue's, or NULL */
     const struct lr_own_key *own;     /* the profile's, or NULL */
 };
+/* The server's, whatever anybody has of his own. */
+struct lr_key_choice lr_server_keys(const struct lm_platform *platform);
 struct lr_key_choice lr_choose_key(const struct lr_scene *scene,
                                    const struct lm_platform *platform);
 /* The key at place `at`, below choice->count. Borrowed from the scene. */

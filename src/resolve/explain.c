@@ -10,6 +10,8 @@
 #include "manager/handle.h"
 #include "resolve/scene.h"
 
+enum { KEYS_SHOWN_MAX = 2000 /* of all candidates; those behind are shown without */ };
+
 struct list {
     struct lm_manager *manager;
     const struct lr_scene *scene;
@@ -19,6 +21,7 @@ struct list {
     struct llmgr_candidate *items;
     size_t count;
     size_t capacity;
+    size_t key_count; /* of all that are shown */
     struct llmgr_error *err;
 };
 
@@ -138,7 +141,9 @@ static llmgr_status add_keys(struct list *list, const struct subject *subject,
     struct pool pool = {.list = list, .subject = subject, .choice = choice};
     struct llmgr_candidate_key *keys = NULL;
 
-    if (choice->payer == LM_PAYER_USER || list->with->server_keys) {
+    if ((choice->payer == LM_PAYER_USER || list->with->server_keys) &&
+        list->key_count + choice->count <= KEYS_SHOWN_MAX) {
+        list->key_count += choice->count;
         keys = lb_arena_calloc(list->arena, choice->count, sizeof *keys);
         if (keys == NULL)
             return lb_fail_memory(list->err);

@@ -150,9 +150,15 @@ llmgr_status lr_resolve_system(struct lm_manager *manager, struct lb_str platfor
     return status;
 }
 
+/* What is asked for besides the platform itself. */
+struct asked_for {
+    bool chats;       /* its first model that does */
+    bool server_keys; /* no others */
+};
+
 static llmgr_status resolve_platform(struct lm_manager *manager, struct lr_request *request,
-                                     bool chats, struct lb_arena *arena, struct lr_target *target,
-                                     struct llmgr_error *err)
+                                     struct asked_for asked_for, struct lb_arena *arena,
+                                     struct lr_target *target, struct llmgr_error *err)
 {
     struct lr_choice choice = {.reason = LR_REASON_SELECTED};
     struct lr_question question;
@@ -168,8 +174,9 @@ static llmgr_status resolve_platform(struct lm_manager *manager, struct lr_reque
                              : N_("there is no platform %lld: see `llmgr platform list`"),
                          (long long)request->platform_id);
     } else {
-        choice.key = lr_choose_key(&question.scene, choice.platform);
-        if (chats)
+        choice.key = asked_for.server_keys ? lr_server_keys(choice.platform)
+                                           : lr_choose_key(&question.scene, choice.platform);
+        if (asked_for.chats)
             choice.model = lr_first_model(&question.scene, choice.platform);
         status = lr_choice_answer(&question.scene, request, &choice, arena, target, err);
     }
@@ -184,17 +191,19 @@ llmgr_status lr_resolve_platform(struct lm_manager *manager, struct lb_str user,
     struct lr_request request = {.user = lm_effective_user(manager, user),
                                  .platform_id = platform_id};
 
-    return resolve_platform(manager, &request, false, arena, target, err);
+    return resolve_platform(manager, &request, (struct asked_for){0}, arena, target, err);
 }
 
 llmgr_status lr_resolve_chat(struct lm_manager *manager, struct lb_str user, int64_t platform_id,
-                             const struct lr_key_chooser *chooser, struct lb_arena *arena,
-                             struct lr_target *target, struct llmgr_error *err)
+                             bool server_keys, const struct lr_key_chooser *chooser,
+                             struct lb_arena *arena, struct lr_target *target,
+                             struct llmgr_error *err)
 {
+    const struct asked_for asked_for = {.chats = true, .server_keys = server_keys};
     struct lr_request request = {
         .user = lm_effective_user(manager, user), .platform_id = platform_id, .chooser = chooser};
 
-    return resolve_platform(manager, &request, true, arena, target, err);
+    return resolve_platform(manager, &request, asked_for, arena, target, err);
 }
 
 llmgr_status lr_profile_load(struct lm_manager *manager, struct lb_str user,

@@ -189,11 +189,11 @@ LLMGR_MUST_CHECK llmgr_status lr_resolve_platform(struct lm_manager *manager, st
 
 /*
  * The same with its first model that chats, and of the keys the one that `chooser` takes (NULL: the
- * first): whoever asks a platform for its own sake asks so. Without such a model the target has
- * none.
+ * first; `server_keys`: of the server's, also if the user has some of his own): whoever asks a
+ * platform for its own sake asks so. Without such a model the target has none.
  */
 LLMGR_MUST_CHECK llmgr_status lr_resolve_chat(struct lm_manager *manager, struct lb_str user,
-                                              int64_t platform_id,
+                                              int64_t platform_id, bool server_keys,
                                               const struct lr_key_chooser *chooser,
                                               struct lb_arena *arena, struct lr_target *target,
                                               struct llmgr_error *err);

@@ -46,5 +46,6 @@ struct lr_key_chooser lo_chooser(struct lo_choosing *choosing, const struct lo_w
     choosing->arena = arena;
     choosing->user = user;
     choosing->now_ms = now_ms;
+    choosing->why.until_ms = 0;
     return (struct lr_key_chooser){choose, choosing};
 }

@@ -74,8 +74,8 @@ static bool is_owner(void *context, struct lb_str user)
     return lo_hash(user) == seek->id->owner;
 }
 
-/* Of a cell: whose key it is, and the target that it is of. ERR_NOT_FOUND, ERR_NO_KEY: it is gone,
- * or there is no model to ask. */
+/* Of a cell: whose key it is, and the target that it is of. ERR_NOT_FOUND, ERR_NO_KEY: it is gone.
+ */
 static llmgr_status find(struct le_prober *prober, const struct lo_cell_id *id,
                          struct lb_arena *arena, struct lr_target *target, struct llmgr_error *err)
 {
@@ -91,10 +91,9 @@ static llmgr_status find(struct le_prober *prober, const struct lo_cell_id *id,
         return status;
     if (user.size == 0)
         return LLMGR_ERR_NOT_FOUND;
-    status = lr_resolve_chat(manager, user, id->platform_id, &chooser, arena, target, err);
-    if (status == LLMGR_OK && (target->key_withheld || target->model_name.size == 0))
-        status = LLMGR_ERR_NOT_FOUND;
-    return status;
+    status = lr_resolve_chat(manager, user, id->platform_id, id->owner == 0, &chooser, arena,
+                             target, err);
+    return status == LLMGR_OK && target->key_withheld ? LLMGR_ERR_NOT_FOUND : status;
 }
 
 /* ---- One probe ------------------------------------------------------------------------------- */
@@ -112,26 +111,64 @@ static void record(const struct le_prober *prober, const struct lr_target *targe
                  (long long)target->platform_id, err.message);
 }
 
-static enum lo_probed ask(struct le_prober *prober, const struct lo_cell_id *id,
-                          struct lb_arena *arena)
+/* The server ends: what is known stays as it is. */
+#define NOT_PROBED LO_PROBED_COUNT
+
+static int cannot(const struct le_prober *prober, const struct lo_cell_id *id, llmgr_status status,
+                  const struct llmgr_error *err)
 {
-    struct llmgr *manager = prober->shared->manager;
+    if (status == LLMGR_ERR_CANCELLED)
+        return NOT_PROBED;
+    lb_warn(&prober->shared->manager->host, "platform %lld: a refused key cannot be probed: %s",
+            (long long)id->platform_id, err->message);
+    return LO_PROBED_UNSAID;
+}
+
+static int chat(struct le_prober *prober, const struct lo_cell_id *id,
+                const struct lr_target *target)
+{
+    struct llmgr_error err = {0};
+    struct li_test test;
+
+    llmgr_status status =
+        la_test_target(prober->shared->manager, prober->call, target, true, &test, &err);
+    if (status != LLMGR_OK)
+        return cannot(prober, id, status, &err);
+    record(prober, target, &test);
+    return lo_probe_judge(id->scope, &test.verdict);
+}
+
+/* These tell an enum lo_probed, or NOT_PROBED. Where nothing chats in a dialect that we speak: a
+ * list says whether a key is good, and no more.
+ */
+static int list(struct le_prober *prober, const struct lo_cell_id *id,
+                const struct lr_target *target)
+{
+    struct llmgr_error err = {0};
+
+    llmgr_status status = la_list_target(prober->shared->manager, prober->call, target, &err);
+    if (id->scope != LO_SCOPE_KEY)
+        return LO_PROBED_UNSAID;
+    if (status == LLMGR_OK)
+        return LO_PROBED_WELL;
+    return status == LLMGR_ERR_KEY_REFUSED ? LO_PROBED_ILL : cannot(prober, id, status, &err);
+}
+
+static int ask(struct le_prober *prober, const struct lo_cell_id *id, struct lb_arena *arena)
+{
     struct llmgr_error err = {0};
     struct lr_target target = {0};
-    struct li_test test;
 
     llmgr_status status = find(prober, id, arena, &target, &err);
     if (status == LLMGR_ERR_NOT_FOUND || status == LLMGR_ERR_NO_KEY)
         return LO_PROBED_GONE;
-    if (status == LLMGR_OK)
-        status = la_test_target(manager, prober->call, &target, true, &test, &err);
-    if (status != LLMGR_OK) {
-        lb_warn(&manager->host, "platform %lld: a refused key cannot be probed: %s",
-                (long long)id->platform_id, err.message);
-        return LO_PROBED_UNSAID;
-    }
-    record(prober, &target, &test);
-    return lo_probe_judge(id->scope, &test.verdict);
+    if (status != LLMGR_OK)
+        return cannot(prober, id, status, &err);
+    if (atomic_load(&prober->shared->drain->begun))
+        return NOT_PROBED;
+    if (target.model_name.size == 0 || !lr_target_speaks(&target, "openai"))
+        return list(prober, id, &target);
+    return chat(prober, id, &target);
 }
 
 static void probe(struct le_prober *prober, const struct lo_cell_id *id)
@@ -147,10 +184,12 @@ static void probe(struct le_prober *prober, const struct lo_cell_id *id)
     uint64_t noise;
 
     lb_arena_init(&arena, &shared->manager->host, NULL, 0, ARENA_MAX);
-    const enum lo_probed probed = ask(prober, id, &arena);
+    const int probed = ask(prober, id, &arena);
     lb_arena_free(&arena);
+    if (probed == NOT_PROBED)
+        return;
     randombytes_buf(&noise, sizeof noise);
-    lo_health_probed(shared->health, id, probed, lb_monotonic_ms(), noise);
+    lo_health_probed(shared->health, id, (enum lo_probed)probed, lb_monotonic_ms(), noise);
     atomic_fetch_add(&prober->done.count[probed], 1);
     lb_info(&shared->manager->host, "platform %lld: the %s of cell %llu %s",
             (long long)id->platform_id, lo_scope_name(id->scope),

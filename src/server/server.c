@@ -326,6 +326,7 @@ void le_server_free(struct le_server *server)
         return;
     if (server->threads > 0 && !atomic_load(&server->drain.begun))
         le_server_drain(server, 0);
+    atomic_store(&server->drain.begun, true); /* also for what began before a start that failed */
     for (size_t i = 0; i < server->threads; i++)
         uv_thread_join(&server->shared.workers[i]->thread);
     le_prober_end(&server->prober);

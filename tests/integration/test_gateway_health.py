@@ -76,12 +76,18 @@ class Shell:
         return {row['platform_name']: row for row in told['candidates']}
 
 
+def timeless(rows):
+    """Without moments, which two looks at two clocks may tell a millisecond apart."""
+    assert all(row['until_ms'] > row['since_ms'] > 0 for row in rows)
+    return [row | {'since_ms': 0, 'until_ms': 0} for row in rows]
+
+
 def test_the_administrator_sees_and_resets_what_all_share(shell, vendors):
     assert shell.json('admin', 'health', 'list') == []
     assert 'Nothing is let alone.' in shell.ok('admin', 'health', 'list')
     vendors[0].play = refuse_key(SERVERS)
     assert ask(shell.api, 'ann') == 200
-    assert shell.json('admin', 'health', 'list') == cells(shell.api)
+    assert timeless(shell.json('admin', 'health', 'list')) == timeless(cells(shell.api)) != []
     number = cells(shell.api)[0]['cell_id']
     table = shell.ok('admin', 'health', 'list')
     assert number in table and '401 key' in table and 'cooled until 20' in table

@@ -169,6 +169,17 @@ def test_a_stream_that_fails_never_ends_as_if_it_had_not(serving, model):
     assert '[DONE]' not in answer.events
 
 
+@pytest.mark.parametrize('model', ['NoFinish', 'Cut', 'Event'])
+def test_behind_an_error_on_a_stream_the_connection_goes_on(serving, model):
+    """Who has read the end of the chunks asks on it again, and would lose that request."""
+    wire = serving.wire()
+    for _ in range(2):
+        answer = serving.ask(body={**ASK, 'model': model, 'stream': True}, wire=wire)
+        assert answer.whole and 'connection' not in answer.fields
+        assert 'error' in json.loads(answer.events[-1])
+    assert serving.ask(body=ASK, wire=wire).status == 200
+
+
 def test_a_truncated_stream_says_so(serving):
     answer = serving.chat('NoFinish', stream=True)
     assert json.loads(answer.events[-1])['error']['message']

@@ -19,7 +19,21 @@ static struct la_test_limit *new_limit(void)
 static void run(struct la_test_limit *limit, uint64_t user, int64_t now_ms)
 {
     assert_int_equal(la_test_enter(limit, user, now_ms), 0);
-    la_test_leave(limit);
+    la_test_leave(limit, user);
+}
+
+static void a_user_has_one_at_a_time(void **state)
+{
+    struct la_test_limit *limit = new_limit();
+
+    (void)state;
+    assert_int_equal(la_test_enter(limit, 7, NOW), 0);
+    assert_int_equal(la_test_enter(limit, 7, NOW), LA_TEST_BUSY_MS);
+    assert_int_equal(la_test_enter(limit, 7, NOW + MINUTE), LA_TEST_BUSY_MS);
+    run(limit, 8, NOW);
+    la_test_leave(limit, 7);
+    run(limit, 7, NOW + MINUTE);
+    la_test_limit_free(&host, limit);
 }
 
 static void a_user_has_ten_a_minute(void **state)
@@ -47,7 +61,7 @@ static void so_many_are_under_way_at_once(void **state)
         assert_int_equal(la_test_enter(limit, user, NOW), 0);
     for (int i = 0; i <= LA_TESTS_A_MINUTE; i++) /* what is refused is not counted */
         assert_int_equal(la_test_enter(limit, 99, NOW), LA_TEST_BUSY_MS);
-    la_test_leave(limit);
+    la_test_leave(limit, 1);
     run(limit, 99, NOW);
     la_test_limit_free(&host, limit);
 }
@@ -60,7 +74,7 @@ static void a_crowd_of_users_is_no_way_around(void **state)
 
     (void)state;
     while (la_test_enter(limit, user, NOW) == 0) {
-        la_test_leave(limit);
+        la_test_leave(limit, user);
         user++;
         assert_true(user < 100000);
     }
@@ -74,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_user_has_ten_a_minute),
+        cmocka_unit_test(a_user_has_one_at_a_time),
         cmocka_unit_test(so_many_are_under_way_at_once),
         cmocka_unit_test(a_crowd_of_users_is_no_way_around),
     };

@@ -39,6 +39,37 @@ static void what_is_broken_is_met_once_and_no_choice_any_more(void **state)
     llmgr_selection_clear(&selection);
 }
 
+/* Whether the first target of v-mock-401 is let alone, as told to `user`; the second never is. */
+static bool is_cooled_first(const char *user, bool with_cell)
+{
+    struct llmgr_explanation told;
+
+    assert_int_equal(llmgr_explain(host.manager, user, NULL, "v-mock-401", &told, NULL), LLMGR_OK);
+    assert_string_equal(told.items[0].platform_name, "First");
+    const struct llmgr_cooled *cooled = told.items[0].cooled;
+    const bool is_cooled = cooled != NULL;
+    if (is_cooled) {
+        assert_true(cooled->until_ms > 0);
+        assert_int_equal(cooled->cell_id != NULL, with_cell);
+        assert_int_equal(cooled->upstream_status, with_cell ? 401 : 0);
+    }
+    assert_null(told.items[1].cooled);
+    assert_int_equal(told.items[0].chosen, !is_cooled);
+    assert_int_equal(told.items[1].chosen, is_cooled);
+    llmgr_explanation_clear(&told);
+    return is_cooled;
+}
+
+static void what_calls_have_met_is_explained(void **state)
+{
+    (void)state;
+
+    assert_false(is_cooled_first("bob", false));
+    assert_int_equal(call("alice", "v-mock-401", false).attempts, 2);
+    assert_true(is_cooled_first("bob", false));
+    assert_true(is_cooled_first(NULL, true));
+}
+
 static int64_t platform_named(const char *name)
 {
     struct llmgr_platform_list list;
@@ -247,6 +278,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(what_is_broken_is_met_once_and_no_choice_any_more),
+        TEST(what_calls_have_met_is_explained),
         TEST(a_dead_key_of_a_pool_is_met_once),
         TEST(who_pays_stays_the_same),
         TEST(each_way_to_pick_finds_one),

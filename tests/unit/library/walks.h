@@ -161,7 +161,7 @@ static inline int take_chunk(const struct llmgr_chunk *chunk, void *context)
     struct called *called = context;
 
     called->chunks++;
-    if (chunk->content_size < sizeof called->content - called->size) {
+    if (chunk->content_size > 0 && chunk->content_size < sizeof called->content - called->size) {
         memcpy(called->content + called->size, chunk->content, chunk->content_size);
         called->size += chunk->content_size;
     }

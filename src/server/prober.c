@@ -114,8 +114,8 @@ static void record(const struct le_prober *prober, const struct lr_target *targe
 /* The server ends: what is known stays as it is. */
 #define NOT_PROBED LO_PROBED_COUNT
 
-static int cannot(const struct le_prober *prober, const struct lo_cell_id *id, llmgr_status status,
-                  const struct llmgr_error *err)
+static unsigned cannot(const struct le_prober *prober, const struct lo_cell_id *id,
+                       llmgr_status status, const struct llmgr_error *err)
 {
     if (status == LLMGR_ERR_CANCELLED)
         return NOT_PROBED;
@@ -124,8 +124,8 @@ static int cannot(const struct le_prober *prober, const struct lo_cell_id *id, l
     return LO_PROBED_UNSAID;
 }
 
-static int chat(struct le_prober *prober, const struct lo_cell_id *id,
-                const struct lr_target *target)
+static unsigned chat(struct le_prober *prober, const struct lo_cell_id *id,
+                     const struct lr_target *target)
 {
     struct llmgr_error err = {0};
     struct li_test test;
@@ -141,8 +141,8 @@ static int chat(struct le_prober *prober, const struct lo_cell_id *id,
 /* These tell an enum lo_probed, or NOT_PROBED. Where nothing chats in a dialect that we speak: a
  * list says whether a key is good, and no more.
  */
-static int list(struct le_prober *prober, const struct lo_cell_id *id,
-                const struct lr_target *target)
+static unsigned list(struct le_prober *prober, const struct lo_cell_id *id,
+                     const struct lr_target *target)
 {
     struct llmgr_error err = {0};
 
@@ -154,7 +154,7 @@ static int list(struct le_prober *prober, const struct lo_cell_id *id,
     return status == LLMGR_ERR_KEY_REFUSED ? LO_PROBED_ILL : cannot(prober, id, status, &err);
 }
 
-static int ask(struct le_prober *prober, const struct lo_cell_id *id, struct lb_arena *arena)
+static unsigned ask(struct le_prober *prober, const struct lo_cell_id *id, struct lb_arena *arena)
 {
     struct llmgr_error err = {0};
     struct lr_target target = {0};
@@ -184,7 +184,7 @@ static void probe(struct le_prober *prober, const struct lo_cell_id *id)
     uint64_t noise;
 
     lb_arena_init(&arena, &shared->manager->host, NULL, 0, ARENA_MAX);
-    const int probed = ask(prober, id, &arena);
+    const unsigned probed = ask(prober, id, &arena);
     lb_arena_free(&arena);
     if (probed == NOT_PROBED)
         return;

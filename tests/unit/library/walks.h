@@ -97,7 +97,7 @@ static inline void open_host(void)
         .env = host_env,
         .allocator = &host.allocator,
     };
-    struct llmgr_config *read;
+    struct llmgr_config *read = NULL;
     struct llmgr_error err = {0};
 
     if (llmgr_open(&host.options, &host.manager, &err) != LLMGR_OK ||

@@ -30,9 +30,16 @@ platforms:
     api_key: sk-key-of-B-000000
     models:
       M: m
+  C:
+    base_url: {b}/c
+    api_key: sk-key-of-C-000000
+    models:
+      Embed: {{{{model_name: embed, kind: embedding}}}}
 routes:
   smart:
     targets: [A/M, B/M]
+  embeds:
+    targets: [C/Embed, A/Embed]
 #{{mode}} {{base_url}}
 """
 METRIC = 'llmgr_key_probes_total{end="%s"}'
@@ -118,6 +125,44 @@ def rows(api):
     return sorted((row['user_id'], row['payer'], row['model_name'])
                   for row in ledger(api.llmgr, ('user_id', 'payer', 'model_name', 'endpoint'))
                   if row['endpoint'] == 'health/probe')
+
+
+def test_an_own_key_of_the_operators_hides_no_server_key(api, vendors):
+    """A server's key that rests is not gone because the system user pays with another."""
+    key = 'sk-key-of-A-000000'
+    platform = Platform(vendors[0], [key])
+    own_key(api, 'admin', 'sk-systems-own-00')
+    assert api.chat('smart', 'ann').status == 200
+    until(lambda: probes(api, 'refused') >= 2)
+    assert probes(api, 'gone') == 0 and len(cells(api)) == 1 and platform.asked(key) == 1
+    platform.refused.clear()
+    until(lambda: not cells(api))
+    assert probes(api, 'well') == 1 and probes(api, 'gone') == 0
+
+
+def test_where_nothing_chats_the_list_is_asked(api, vendors):
+    refused, listed = {'sk-key-of-C-000000'}, []
+
+    def play(call):
+        if call.body == {}:
+            listed.append(call.key)
+        if call.key in refused:
+            call.refuse(401, 'no', 'invalid_api_key')
+        elif call.body == {}:
+            call.whole(200, {'object': 'list', 'data': [{'id': 'embed'}]})
+        else:
+            call.answer()
+
+    vendors[1].play = play
+    vendors[0].play = lambda call: call.whole(200, {
+        'object': 'list', 'data': [], 'usage': {'prompt_tokens': 1, 'total_tokens': 1}})
+    ask = {'model': 'embeds', 'input': 'hi'}
+    assert api.raw('POST', '/v1/embeddings', 'ann', ask).status == 200
+    until(lambda: probes(api, 'refused') >= 2)
+    assert probes(api, 'gone') == 0 and set(listed) == refused
+    refused.clear()
+    until(lambda: not cells(api))
+    assert probes(api, 'well') == 1 and rows(api) == []
 
 
 def test_a_server_key_is_probed_and_no_user_pays_for_it(api, vendors):

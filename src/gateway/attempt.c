@@ -149,10 +149,7 @@ static void fill_tokens(const struct lg_attempt *attempt, struct ll_usage *usage
     if (attempt->filter == NULL)
         return;
     const struct ld_filter_report *report = &attempt->filter->report;
-    usage->prompt_tokens = report->usage.prompt_tokens;
-    usage->completion_tokens = report->usage.completion_tokens;
-    usage->cached_tokens = report->usage.cached_tokens;
-    usage->reasoning_tokens = report->usage.reasoning_tokens;
+    ll_usage_tell(usage, &report->usage);
     if (ld_usage_outgrown(&report->usage, report->output_size, report->counted_size)) {
         usage->completion_tokens = ld_usage_estimate(report->output_size);
         usage->provenance = LLMGR_PROVENANCE_ESTIMATED;
@@ -168,19 +165,13 @@ static void fill_usage(const struct lg_request *request, struct ll_usage *usage)
     const struct lr_target *target = &attempt->target;
     int64_t now = ln_loop_now(request->worker->loop);
 
-    ll_usage_init(usage);
+    ll_usage_begin(usage, target);
     usage->request_id = request->id;
     usage->attempt = (int)request->attempts;
     usage->time_ms = attempt->sent_ms;
-    usage->user = target->user;
     usage->token_id = request->caller.token_id;
-    usage->platform_id = target->platform_id;
-    usage->platform_name = target->platform_name;
-    usage->model_id = target->model_id;
-    usage->model_name = target->model_name;
     usage->slot = target->slot;
     usage->endpoint = lb_cstr(lg_request_endpoint(request)->name);
-    usage->payer = target->payer;
     usage->end_state = attempt->end;
     usage->upstream_status = attempt->upstream_status;
     usage->latency_ms = now - attempt->sent_at;

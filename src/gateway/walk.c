@@ -217,12 +217,6 @@ static bool suits(const struct lg_request *request, const struct lr_target *targ
            lo_way_pays(&walk->way, (int)target->payer);
 }
 
-static enum lg_seek pass_over(struct lg_walk *walk, const struct lo_cooled *why)
-{
-    lo_walk_pass(&walk->way.walk, why);
-    return LG_SEEK_NONE;
-}
-
 /* There is no such model, or no key for it. */
 static enum lg_seek pass_missing(struct lg_request *request, const struct llmgr_error *err)
 {
@@ -233,7 +227,7 @@ static enum lg_seek pass_missing(struct lg_request *request, const struct llmgr_
         if (walk->missing != NULL)
             *walk->missing = *err;
     }
-    return pass_over(walk, NULL);
+    return LG_SEEK_NONE;
 }
 
 /* What is named is not this caller's, or nobody can reach it any more. */
@@ -242,12 +236,6 @@ static enum lg_seek refuse_named(struct lg_request *request, const struct choosi
 {
     (void)(choosing->is_foreign ? lg_home_refuse(request) : lg_home_gone(request, target));
     return LG_SEEK_REFUSED;
-}
-
-/* All keys of a pool are cooled or have been tried. */
-static enum lg_seek pass_pool(struct lg_walk *walk, const struct lo_cooled *why)
-{
-    return pass_over(walk, why->until_ms != 0 ? why : NULL);
 }
 
 static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool least_bad,
@@ -277,8 +265,10 @@ static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool lea
         return LG_SEEK_NONE;
     if (choosing.is_foreign || choosing.is_gone)
         return refuse_named(request, &choosing, &found->target);
-    if (found->target.key_withheld)
-        return pass_pool(walk, &choosing.core.why);
+    if (found->target.key_withheld) { /* all are cooled or have been tried */
+        lo_walk_pass(&walk->way.walk, &choosing.core.why);
+        return LG_SEEK_NONE;
+    }
     found->entry.candidate = lo_candidate_of(&found->target, walk->user);
     return lo_way_enter(&walk->way, &found->entry, least_bad, choosing.core.now_ms) ? LG_SEEK_FOUND
                                                                                     : LG_SEEK_NONE;

@@ -52,6 +52,10 @@ struct ll_usage {
 
 /* Everything unknown, nothing counted. */
 void ll_usage_init(struct ll_usage *usage);
+/* The same of an attempt at this target: whose it is, where, and who pays. */
+void ll_usage_begin(struct ll_usage *usage, const struct lr_target *target);
+/* The tokens that an answer tells of; it does not say how far that can be trusted. */
+void ll_usage_tell(struct ll_usage *usage, const struct llmgr_usage *told);
 
 /* ---- The ledger of a process ----------------------------------------------------------------- */
 

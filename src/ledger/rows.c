@@ -64,6 +64,25 @@ void ll_usage_init(struct ll_usage *usage)
     };
 }
 
+void ll_usage_begin(struct ll_usage *usage, const struct lr_target *target)
+{
+    ll_usage_init(usage);
+    usage->user = target->user;
+    usage->platform_id = target->platform_id;
+    usage->platform_name = target->platform_name;
+    usage->model_id = target->model_id;
+    usage->model_name = target->model_name;
+    usage->payer = target->payer;
+}
+
+void ll_usage_tell(struct ll_usage *usage, const struct llmgr_usage *told)
+{
+    usage->prompt_tokens = told->prompt_tokens;
+    usage->completion_tokens = told->completion_tokens;
+    usage->cached_tokens = told->cached_tokens;
+    usage->reasoning_tokens = told->reasoning_tokens;
+}
+
 /* PostgreSQL refuses a whole batch for one text that is none, so none gets that far. */
 static struct lb_str tidy_text(struct lb_str text, size_t max)
 {

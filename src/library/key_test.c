@@ -18,7 +18,6 @@
 #include "net/policy.h"
 #include "resolve/resolve.h"
 #include "routing/hash.h"
-#include "vault/secret.h"
 #include "vault/vault.h"
 
 llmgr_status la_test_target(struct llmgr *manager, struct li_call *call,
@@ -64,21 +63,12 @@ llmgr_status la_test_record(struct llmgr *manager, const struct lr_target *targe
 
     randombytes_buf(&noise, sizeof noise);
     (void)snprintf(id, sizeof id, "test_%016" PRIx64, noise);
-    ll_usage_init(&usage);
+    ll_usage_begin(&usage, target);
     usage.request_id = lb_cstr(id);
     usage.attempt = 1;
     usage.time_ms = test->time_ms;
-    usage.user = target->user;
-    usage.platform_id = target->platform_id;
-    usage.platform_name = target->platform_name;
-    usage.model_id = target->model_id;
-    usage.model_name = target->model_name;
     usage.endpoint = lb_cstr(endpoint);
-    usage.payer = target->payer;
-    usage.prompt_tokens = test->usage.prompt_tokens;
-    usage.completion_tokens = test->usage.completion_tokens;
-    usage.cached_tokens = test->usage.cached_tokens;
-    usage.reasoning_tokens = test->usage.reasoning_tokens;
+    ll_usage_tell(&usage, &test->usage);
     if (usage.prompt_tokens != LL_UNKNOWN)
         usage.provenance = LLMGR_PROVENANCE_REPORTED;
     usage.end_state = end_of(test);
@@ -151,14 +141,9 @@ static llmgr_status check_target(const struct testing *testing, const struct lr_
 static llmgr_status fingerprint(const struct testing *testing, const struct lr_target *target,
                                 const char **text, struct llmgr_error *err)
 {
-    struct lm_manager *manager = testing->manager->manager;
     char shown[LV_FINGERPRINT_SIZE];
-    struct lv_secret key;
 
-    llmgr_status status = lr_target_open_key(manager, target, &key, err);
-    if (status == LLMGR_OK)
-        status = lv_fingerprint(lm_vault(manager), lv_secret_str(&key), shown, err);
-    lv_secret_clear(&key);
+    llmgr_status status = lr_target_fingerprint(testing->manager->manager, target, shown, err);
     if (status != LLMGR_OK)
         return status;
     *text = lb_arena_strdup(&testing->result->arena, shown);

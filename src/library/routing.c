@@ -60,7 +60,7 @@ void la_take_best(struct llmgr *manager, struct lb_arena *arena, struct lr_targe
     if (!li_walks(target))
         return;
     if (routing == NULL &&
-        (lr_target_speaks(target, "openai") || la_routing(manager, &routing, NULL) != LLMGR_OK))
+        (lr_target_speaks(target, LI_DIALECT) || la_routing(manager, &routing, NULL) != LLMGR_OK))
         return;
     const struct li_shared shared = {manager->manager, routing->health, routing->budget};
     li_walk_best(&shared, arena, target);

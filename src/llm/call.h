@@ -13,6 +13,8 @@
 #include "base/str.h"
 #include "upstream/exchange.h"
 
+#define LI_DIALECT "openai" /* what calls speak */
+
 struct lm_manager;
 struct lr_target;
 struct li_attempt;

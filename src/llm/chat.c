@@ -16,7 +16,7 @@ static llmgr_status exchange(struct li_run *run, const struct li_attempt *attemp
     const struct li_ask ask = {
         .method = LB_STR("POST"),
         .path = LB_STR("/chat/completions"),
-        .dialect = LB_STR("openai"),
+        .dialect = LB_STR(LI_DIALECT),
         .body = body,
         .accept =
             stream ? LB_STR("text/event-stream, application/json") : LB_STR("application/json"),

@@ -40,10 +40,7 @@ static void fill_tokens(const struct li_attempt *attempt, struct ll_usage *usage
 {
     const struct llmgr_usage *said = &attempt->usage;
 
-    usage->prompt_tokens = said->prompt_tokens;
-    usage->completion_tokens = said->completion_tokens;
-    usage->cached_tokens = said->cached_tokens;
-    usage->reasoning_tokens = said->reasoning_tokens;
+    ll_usage_tell(usage, said);
     if (said->prompt_tokens >= 0 || said->completion_tokens >= 0)
         usage->provenance = usage->end_state == LLMGR_END_COMPLETED ? LLMGR_PROVENANCE_REPORTED
                                                                     : LLMGR_PROVENANCE_PARTIAL;
@@ -61,18 +58,12 @@ void li_record_attempt(struct li_record *record, struct lm_manager *manager,
     record->attempts++;
     if (!record->is_kept)
         return;
-    ll_usage_init(&usage);
+    ll_usage_begin(&usage, target);
     usage.request_id = lb_cstr(record->id);
     usage.attempt = (int)record->attempts;
     usage.time_ms = attempt->began_at_ms;
-    usage.user = target->user;
-    usage.platform_id = target->platform_id;
-    usage.platform_name = target->platform_name;
-    usage.model_id = target->model_id;
-    usage.model_name = target->model_name;
     usage.slot = record->slot;
     usage.endpoint = LB_STR("chat/completions");
-    usage.payer = target->payer;
     usage.end_state = end_of(attempt, status);
     usage.upstream_status = attempt->http_status;
     usage.latency_ms = attempt->latency_ms;

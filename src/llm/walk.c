@@ -19,8 +19,6 @@
 #include "routing/hash.h"
 #include "routing/target.h"
 
-#define OUR_DIALECT "openai"
-
 enum {
     WALK_MAGIC = 0x6c69776b,
     TRIED_MAX = 200, /* bytes of what an error says of who was asked */
@@ -209,7 +207,7 @@ static bool find_target(struct walk *walk, uint32_t index, const struct lr_key_c
 /* Of a route what speaks our dialect; who names a model means it. */
 static bool serves(const struct walk *walk, const struct lr_target *target)
 {
-    return walk->route.id == 0 || lr_target_speaks(target, OUR_DIALECT);
+    return walk->route.id == 0 || lr_target_speaks(target, LI_DIALECT);
 }
 
 static bool look_at(struct walk *walk, uint32_t index, bool is_forced)
@@ -451,7 +449,7 @@ void li_walk_best(const struct li_shared *shared, struct lb_arena *arena, struct
     const struct lo_walk_options options = {.count = 1, .attempts = 1, .pick = LLMGR_PICK_ORDER};
     struct lr_target better;
 
-    if (lo_health_cooled(shared->health) == 0 && lr_target_speaks(target, OUR_DIALECT))
+    if (lo_health_cooled(shared->health) == 0 && lr_target_speaks(target, LI_DIALECT))
         return;
     walk.route = LR_POOL;
     walk.way.health = shared->health;

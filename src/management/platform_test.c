@@ -14,18 +14,12 @@
 #include "resolve/resolve.h"
 #include "routing/hash.h"
 #include "routing/health.h"
+#include "routing/target.h"
 
 static void tested(void *context, const struct lr_target *target, const struct li_test *test)
 {
     struct lo_health *health = context;
-    const struct lo_candidate candidate = {
-        .platform_id = target->platform_id,
-        .account_id = target->account_id,
-        .key_id = target->key_id,
-        .user = lo_hash(target->user),
-        .is_own_key = target->payer == LM_PAYER_USER,
-        .is_own_platform = !target->platform_is_sys,
-    };
+    const struct lo_candidate candidate = lo_candidate_of(target, lo_hash(target->user));
 
     if (test->verdict.reason == LO_REASON_ANSWERED)
         lo_health_answered(health, &candidate, lb_monotonic_ms());

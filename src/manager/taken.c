@@ -22,93 +22,95 @@ static llmgr_status compare_address(const struct lm_claim *claim, struct lb_str 
     return failed ? lb_fail_memory(err) : LLMGR_OK;
 }
 
-static llmgr_status judge_system(const struct lm_claim *claim, const struct ls_rows *rows,
-                                 struct llmgr_error *err)
+/* What of a claim a row has already; both at once are told by the name. */
+enum clash { CLASH_NONE, CLASH_NAME, CLASH_ADDRESS };
+
+static llmgr_status find_clash(const struct lm_claim *claim, const struct ls_rows *row,
+                               enum clash *clash, struct llmgr_error *err)
 {
-    struct lb_str name = ls_column_text(rows, 1);
-    long long id = (long long)ls_column_int(rows, 0);
-    if (id == claim->platform_id)
+    bool same = false;
+
+    *clash = CLASH_NONE;
+    if (ls_column_int(row, 0) == claim->platform_id)
         return LLMGR_OK;
-    if (claim->name.size > 0 && lb_str_eq(name, claim->name))
+    if (claim->name.size > 0 && lb_str_eq(ls_column_text(row, 1), claim->name)) {
+        *clash = CLASH_NAME;
+        return LLMGR_OK;
+    }
+    llmgr_status status = compare_address(claim, ls_column_text(row, 2), &same, err);
+    if (status == LLMGR_OK && same)
+        *clash = CLASH_ADDRESS;
+    return status;
+}
+
+static llmgr_status tell_system(const struct lm_claim *claim, enum clash clash, long long id,
+                                struct lb_str name, struct llmgr_error *err)
+{
+    if (clash == CLASH_NAME)
         return lb_fail(err, LLMGR_ERR_CONFLICT,
                        N_("the name '%.*s' is that of system platform %lld; choose another name"),
                        (int)name.size, name.p, id);
-    bool same;
-    llmgr_status status = compare_address(claim, ls_column_text(rows, 2), &same, err);
-    if (status == LLMGR_OK && same && claim->is_sys)
-        status = lb_fail(err, LLMGR_ERR_CONFLICT,
-                         N_("this address is system platform %lld, '%.*s'; put their models under "
-                            "one platform"),
-                         id, (int)name.size, name.p);
-    else if (status == LLMGR_OK && same)
-        status = lb_fail(err, LLMGR_ERR_CONFLICT,
-                         lm_options(claim->manager)->for_callers
-                             ? N_("this address is system platform %lld, '%.*s'; store a key of "
-                                  "your own there: PUT /api/platforms/%lld/key")
-                             : N_("this address is system platform %lld, '%.*s'; store a key of "
-                                  "your own there: llmgr platform set-key %lld"),
-                         id, (int)name.size, name.p, id);
-    return status;
+    if (claim->is_sys)
+        return lb_fail(err, LLMGR_ERR_CONFLICT,
+                       N_("this address is system platform %lld, '%.*s'; put their models under "
+                          "one platform"),
+                       id, (int)name.size, name.p);
+    return lb_fail(err, LLMGR_ERR_CONFLICT,
+                   lm_options(claim->manager)->for_callers
+                       ? N_("this address is system platform %lld, '%.*s'; store a key of "
+                            "your own there: PUT /api/platforms/%lld/key")
+                       : N_("this address is system platform %lld, '%.*s'; store a key of "
+                            "your own there: llmgr platform set-key %lld"),
+                   id, (int)name.size, name.p, id);
 }
 
-static llmgr_status judge_own(const struct lm_claim *claim, const struct ls_rows *rows,
-                              struct llmgr_error *err)
+static llmgr_status tell_own(const struct lm_claim *claim, enum clash clash, long long id,
+                             struct lb_str name, struct llmgr_error *err)
 {
-    struct lb_str name = ls_column_text(rows, 1);
-    long long id = (long long)ls_column_int(rows, 0);
-    if (id == claim->platform_id)
-        return LLMGR_OK;
-    if (claim->name.size > 0 && lb_str_eq(name, claim->name))
+    (void)claim;
+    if (clash == CLASH_NAME)
         return lb_fail(err, LLMGR_ERR_CONFLICT,
                        N_("you already have a platform named '%.*s' (%lld); choose another name"),
                        (int)name.size, name.p, id);
-    bool same;
-    llmgr_status status = compare_address(claim, ls_column_text(rows, 2), &same, err);
-    if (status == LLMGR_OK && same)
-        status =
-            lb_fail(err, LLMGR_ERR_CONFLICT,
-                    N_("your platform %lld, '%.*s', already has this address; add models to it"),
-                    id, (int)name.size, name.p);
-    return status;
+    return lb_fail(err, LLMGR_ERR_CONFLICT,
+                   N_("your platform %lld, '%.*s', already has this address; add models to it"), id,
+                   (int)name.size, name.p);
 }
 
-typedef llmgr_status (*judge_fn)(const struct lm_claim *claim, const struct ls_rows *rows,
-                                 struct llmgr_error *err);
+/* Says whose it is. */
+typedef llmgr_status (*tell_fn)(const struct lm_claim *claim, enum clash clash, long long id,
+                                struct lb_str name, struct llmgr_error *err);
 
 struct judging {
     const struct lm_claim *claim;
-    judge_fn judge;
+    tell_fn tell;
     size_t seen;
 };
 
 static llmgr_status judge_row(const struct ls_rows *row, void *context, struct llmgr_error *err)
 {
     struct judging *judging = context;
+    enum clash clash;
 
     judging->seen++;
-    return judging->judge(judging->claim, row, err);
-}
-
-/* Runs `judge` over the statement's rows; *count (may be NULL) receives how many there are. */
-static llmgr_status judge_rows(const struct lm_claim *claim, struct ls_tx *tx,
-                               enum ls_statement statement, const struct ls_value *values,
-                               size_t value_count, judge_fn judge, size_t *count,
-                               struct llmgr_error *err)
-{
-    struct judging judging = {.claim = claim, .judge = judge};
-    llmgr_status status = ls_each(tx, statement, values, value_count, judge_row, &judging, err);
-    if (status == LLMGR_OK && count != NULL)
-        *count = judging.seen;
-    return status;
+    llmgr_status status = find_clash(judging->claim, row, &clash, err);
+    return status != LLMGR_OK || clash == CLASH_NONE
+               ? status
+               : judging->tell(judging->claim, clash, (long long)ls_column_int(row, 0),
+                               ls_column_text(row, 1), err);
 }
 
 llmgr_status lm_taken(const struct lm_claim *claim, struct ls_tx *tx, size_t *own_count,
                       struct llmgr_error *err)
 {
-    llmgr_status status =
-        judge_rows(claim, tx, LS_PLATFORM_SYS_NAMES, NULL, 0, judge_system, NULL, err);
-    if (status == LLMGR_OK && !claim->is_sys)
-        status = judge_rows(claim, tx, LS_PLATFORM_OWN_NAMES, LS_ARGS(ls_text(claim->user)),
-                            judge_own, own_count, err);
+    struct judging systems = {claim, tell_system, 0}, owns = {claim, tell_own, 0};
+
+    llmgr_status status = ls_each(tx, LS_PLATFORM_SYS_NAMES, NULL, 0, judge_row, &systems, err);
+    if (status != LLMGR_OK || claim->is_sys)
+        return status;
+    status =
+        ls_each(tx, LS_PLATFORM_OWN_NAMES, LS_ARGS(ls_text(claim->user)), judge_row, &owns, err);
+    if (status == LLMGR_OK && own_count != NULL)
+        *own_count = owns.seen;
     return status;
 }

@@ -152,14 +152,10 @@ llmgr_status lf_objects_add(struct lm_manager *manager, const struct lr_target *
                             const struct lf_object *objects, size_t count, struct llmgr_error *err)
 {
     char shown[LV_FINGERPRINT_SIZE] = "";
-    struct lv_secret key;
     struct adding adding = {
         .target = target, .objects = objects, .count = count, .now = lb_now_ms(lm_host(manager))};
 
-    llmgr_status status = lr_target_open_key(manager, target, &key, err);
-    if (status == LLMGR_OK)
-        status = lv_fingerprint(lm_vault(manager), lv_secret_str(&key), shown, err);
-    lv_secret_clear(&key);
+    llmgr_status status = lr_target_fingerprint(manager, target, shown, err);
     if (status != LLMGR_OK)
         return status;
     adding.key = lb_cstr(shown);

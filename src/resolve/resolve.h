@@ -202,6 +202,10 @@ LLMGR_MUST_CHECK llmgr_status lr_resolve_chat(struct lm_manager *manager, struct
 LLMGR_MUST_CHECK llmgr_status lr_target_open_key(const struct lm_manager *manager,
                                                  const struct lr_target *target,
                                                  struct lv_secret *key, struct llmgr_error *err);
+/* What people see of it: `out` receives LV_FINGERPRINT_SIZE bytes. As lr_target_open_key. */
+LLMGR_MUST_CHECK llmgr_status lr_target_fingerprint(const struct lm_manager *manager,
+                                                    const struct lr_target *target, char *out,
+                                                    struct llmgr_error *err);
 
 /*
  * Opens the header fields that the platform's row has values for, as lines that are ready to be

@@ -388,6 +388,18 @@ struct lb_str lr_platform_missing(const struct lm_platform *platform)
                                                        : platform->missing_headers;
 }
 
+llmgr_status lr_target_fingerprint(const struct lm_manager *manager, const struct lr_target *target,
+                                   char *out, struct llmgr_error *err)
+{
+    struct lv_secret key;
+
+    llmgr_status status = lr_target_open_key(manager, target, &key, err);
+    if (status == LLMGR_OK)
+        status = lv_fingerprint(lm_vault(manager), lv_secret_str(&key), out, err);
+    lv_secret_clear(&key);
+    return status;
+}
+
 llmgr_status lr_choice_fingerprint(struct lm_manager *manager, const struct lr_scene *scene,
                                    const struct lm_platform *platform,
                                    const struct lr_key_choice *choice, uint32_t at,
@@ -402,17 +414,13 @@ llmgr_status lr_choice_fingerprint(struct lm_manager *manager, const struct lr_s
         .payer = choice->payer,
     };
     char shown[LV_FINGERPRINT_SIZE];
-    struct lv_secret key;
     struct llmgr_error own = {0};
 
     *text = NULL;
     if (choice->payer == LM_PAYER_NONE)
         return LLMGR_OK;
     target.sealed_key = lr_key_at(scene, choice, at).record;
-    llmgr_status status = lr_target_open_key(manager, &target, &key, &own);
-    if (status == LLMGR_OK)
-        status = lv_fingerprint(lm_vault(manager), lv_secret_str(&key), shown, &own);
-    lv_secret_clear(&key);
+    llmgr_status status = lr_target_fingerprint(manager, &target, shown, &own);
     if (status == LLMGR_ERR_VAULT)
         return LLMGR_OK;
     if (status == LLMGR_OK) {

@@ -111,21 +111,22 @@ static void record(const struct le_prober *prober, const struct lr_target *targe
                  (long long)target->platform_id, err.message);
 }
 
-/* The server ends: what is known stays as it is. */
-#define NOT_PROBED LO_PROBED_COUNT
+/* ---- Asking: false if the server ends, and what is known stays as it is ------------------------
+ */
 
-static unsigned cannot(const struct le_prober *prober, const struct lo_cell_id *id,
-                       llmgr_status status, const struct llmgr_error *err)
+static bool cannot(const struct le_prober *prober, const struct lo_cell_id *id, llmgr_status status,
+                   const struct llmgr_error *err, enum lo_probed *probed)
 {
     if (status == LLMGR_ERR_CANCELLED)
-        return NOT_PROBED;
+        return false;
     lb_warn(&prober->shared->manager->host, "platform %lld: a refused key cannot be probed: %s",
             (long long)id->platform_id, err->message);
-    return LO_PROBED_UNSAID;
+    *probed = LO_PROBED_UNSAID;
+    return true;
 }
 
-static unsigned chat(struct le_prober *prober, const struct lo_cell_id *id,
-                     const struct lr_target *target)
+static bool chat(struct le_prober *prober, const struct lo_cell_id *id,
+                 const struct lr_target *target, enum lo_probed *probed)
 {
     struct llmgr_error err = {0};
     struct li_test test;
@@ -133,42 +134,46 @@ static unsigned chat(struct le_prober *prober, const struct lo_cell_id *id,
     llmgr_status status =
         la_test_target(prober->shared->manager, prober->call, target, true, &test, &err);
     if (status != LLMGR_OK)
-        return cannot(prober, id, status, &err);
+        return cannot(prober, id, status, &err, probed);
     record(prober, target, &test);
-    return lo_probe_judge(id->scope, &test.verdict);
+    *probed = lo_probe_judge(id->scope, &test.verdict);
+    return true;
 }
 
-/* These tell an enum lo_probed, or NOT_PROBED. Where nothing chats in a dialect that we speak: a
- * list says whether a key is good, and no more.
+/* Where nothing chats in a dialect that we speak: a list says whether a key is good, and no more.
  */
-static unsigned list(struct le_prober *prober, const struct lo_cell_id *id,
-                     const struct lr_target *target)
+static bool list(struct le_prober *prober, const struct lo_cell_id *id,
+                 const struct lr_target *target, enum lo_probed *probed)
 {
     struct llmgr_error err = {0};
 
+    *probed = LO_PROBED_UNSAID;
     llmgr_status status = la_list_target(prober->shared->manager, prober->call, target, &err);
     if (id->scope != LO_SCOPE_KEY)
-        return LO_PROBED_UNSAID;
-    if (status == LLMGR_OK)
-        return LO_PROBED_WELL;
-    return status == LLMGR_ERR_KEY_REFUSED ? LO_PROBED_ILL : cannot(prober, id, status, &err);
+        return true;
+    if (status != LLMGR_OK && status != LLMGR_ERR_KEY_REFUSED)
+        return cannot(prober, id, status, &err, probed);
+    *probed = status == LLMGR_OK ? LO_PROBED_WELL : LO_PROBED_ILL;
+    return true;
 }
 
-static unsigned ask(struct le_prober *prober, const struct lo_cell_id *id, struct lb_arena *arena)
+static bool ask(struct le_prober *prober, const struct lo_cell_id *id, struct lb_arena *arena,
+                enum lo_probed *probed)
 {
     struct llmgr_error err = {0};
     struct lr_target target = {0};
 
+    *probed = LO_PROBED_GONE;
     llmgr_status status = find(prober, id, arena, &target, &err);
     if (status == LLMGR_ERR_NOT_FOUND || status == LLMGR_ERR_NO_KEY)
-        return LO_PROBED_GONE;
+        return true;
     if (status != LLMGR_OK)
-        return cannot(prober, id, status, &err);
+        return cannot(prober, id, status, &err, probed);
     if (atomic_load(&prober->shared->drain->begun))
-        return NOT_PROBED;
-    if (target.model_name.size == 0 || !lr_target_speaks(&target, "openai"))
-        return list(prober, id, &target);
-    return chat(prober, id, &target);
+        return false;
+    if (target.model_name.size == 0 || !lr_target_speaks(&target, LI_DIALECT))
+        return list(prober, id, &target, probed);
+    return chat(prober, id, &target, probed);
 }
 
 static void probe(struct le_prober *prober, const struct lo_cell_id *id)
@@ -180,16 +185,17 @@ static void probe(struct le_prober *prober, const struct lo_cell_id *id)
         [LO_PROBED_GONE] = "is gone",
     };
     const struct lg_shared *shared = prober->shared;
+    enum lo_probed probed;
     struct lb_arena arena;
     uint64_t noise;
 
     lb_arena_init(&arena, &shared->manager->host, NULL, 0, ARENA_MAX);
-    const unsigned probed = ask(prober, id, &arena);
+    const bool is_asked = ask(prober, id, &arena, &probed);
     lb_arena_free(&arena);
-    if (probed == NOT_PROBED)
+    if (!is_asked)
         return;
     randombytes_buf(&noise, sizeof noise);
-    lo_health_probed(shared->health, id, (enum lo_probed)probed, lb_monotonic_ms(), noise);
+    lo_health_probed(shared->health, id, probed, lb_monotonic_ms(), noise);
     atomic_fetch_add(&prober->done.count[probed], 1);
     lb_info(&shared->manager->host, "platform %lld: the %s of cell %llu %s",
             (long long)id->platform_id, lo_scope_name(id->scope),

@@ -34,10 +34,16 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'tests/integration'))
-from vendors import (Call, FIRST, Server, Vendor, cut_before, error_200,  # noqa: E402
-                     hang_before)
+from vendors import Call, FAILURES, FIRST, Server, Vendor, cut_before  # noqa: E402
 
 RATE, KNOWN_S, BACK_MAX_S = 200, 18, 120  # a soft cell is probed after 15 s
+
+
+class Phase:
+    """How many requests that began in it there were at once."""
+
+    def __init__(self):
+        self.at_once = self.most = 0
 
 
 class Platform(Vendor):
@@ -45,19 +51,20 @@ class Platform(Vendor):
 
     def __init__(self, name):
         super().__init__(name)
-        self.lock, self.at_once, self.most, self.fails = threading.Lock(), 0, 0, None
+        self.lock, self.phase, self.fails = threading.Lock(), Phase(), None
         self.address = self.server.server_address
         self.play = self.counted
 
     def counted(self, call):
         with self.lock:
-            self.at_once += 1
-            self.most = max(self.most, self.at_once)
+            phase = self.phase  # what still hangs when another begins is none of that one's
+            phase.at_once += 1
+            phase.most = max(phase.most, phase.at_once)
         try:
             (self.fails or Call.answer)(call)
         finally:
             with self.lock:
-                self.at_once -= 1
+                phase.at_once -= 1
 
     def come_back(self):
         self.server = Server(self.address, self.server.RequestHandlerClass)
@@ -77,14 +84,14 @@ def cut_after(call):
 OUTAGES = {
     'refused': None,
     'hangs before the head': Call.hang,
-    'hangs before content': hang_before,
-    '500': lambda call: call.refuse(500),
-    '429': lambda call: call.refuse(429),
+    'hangs before content': FAILURES['silence'],
+    '500': FAILURES['500'],
+    '429': FAILURES['429'],
     '429, Retry-After': lambda call: call.refuse(429, Retry_After=5),
-    '401': lambda call: call.refuse(401, 'Incorrect API key provided', 'invalid_api_key'),
-    'cut before content': cut_before,
+    '401': FAILURES['401'],
+    'cut before content': FAILURES['a cut'],
     'cut after content': cut_after,
-    'an error in a 200': error_200,
+    'an error in a 200': FAILURES['an error in a 200'],
 }
 WITHOUT_END = ('401',)
 
@@ -172,9 +179,9 @@ def outage(pool, gateway, platforms, name, seconds):
     first.fails = OUTAGES[name]
     learning = load(pool, gateway, seconds)
     with first.lock:
-        first.most = first.at_once = 0
+        first.phase = Phase()
     known = load(pool, gateway, KNOWN_S)
-    probes = first.most
+    probes = first.phase.most
     if OUTAGES[name] is None:
         first.come_back()
     first.fails = None

@@ -66,6 +66,15 @@ def pytest_configure(config):
     config.addinivalue_line('markers', 'stress: puts stress on the gateway, LLMGR_ROUNDS times')
 
 
+def until(seen):
+    """Waits for what `seen` returns to be true, and returns it; or the test fails."""
+    end = time.monotonic() + PATIENCE_S
+    while not (result := seen()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return result
+
+
 STARTED = []  # process numbers of Llmgr.start
 
 

@@ -4,41 +4,24 @@ records is what the platforms were asked. On both databases."""
 import pytest
 
 from stress import ledger
-from vendors import FAILURES, Vendor, cut_after
+from vendors import FAILURES, Platforms, cut_after
 
 SHORT = {'LLMGR_FIRST_CONTENT_TIMEOUT': '500ms'}
 
 
-class Trip:
-    """Platforms A, B and C behind routes."""
-
-    def __init__(self, llmgr):
-        self.llmgr = llmgr
-        self.vendors = [Vendor(name) for name in 'ABC']
+class Trip(Platforms):
+    """Platforms A, B and C behind routes, and the command line."""
 
     def start(self, **routes):
-        lines = ['platforms:']
-        for vendor in self.vendors:
-            lines += [f'  {vendor.name}:', f'    base_url: {vendor.base_url}',
-                      f'    api_key: sk-key-of-{vendor.name}-000000', '    models: {M: m}']
         routes.setdefault('smart', '[{model: A/M, first_byte_timeout: 1s}, B/M, C/M]')
-        lines += ['routes:', *(f'  {name}: {{targets: {text}}}' for name, text in routes.items())]
-        self.llmgr.write('llmgr.yaml', '\n'.join(lines) + '\n')
+        self.write({name: f'{{targets: {text}}}' for name, text in routes.items()})
         return self
 
     def words(self, *more, model='smart'):
         return ['chat', '--model', model, '--record-usage', *more, 'hi']
 
-    @property
-    def asked(self):
-        return [vendor.asked for vendor in self.vendors]
-
     def rows(self):
         return sorted(ledger(self.llmgr), key=lambda row: int(row['attempt']))
-
-    def stop(self):
-        for vendor in self.vendors:
-            vendor.close()
 
 
 @pytest.fixture(name='trip')

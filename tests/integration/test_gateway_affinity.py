@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from conftest import until
 from keeping import Keeper
 from serving import Serving
 
@@ -73,8 +74,8 @@ class Site:
         if not hasattr(self, 'tokens'):
             self.tokens = {user: self.llmgr.json('-u', user, 'token', 'create')['token']
                            for user in ('ann', 'ben')}
-        while self.say('ann', '/v1/models', method='GET').status == 401:
-            pass  # the gateway has not heard of the token yet
+        # It has to hear of the token first.
+        until(lambda: self.say('ann', '/v1/models', method='GET').status != 401)
         return self
 
     def restart(self):

@@ -3,67 +3,10 @@
 until when, and how it is let loose again."""
 import time
 
-import pytest
+from smart import api_fixture, ask, cells, number, refuse_key, vendors_fixture  # noqa: F401
+from vendors import Call
 
-from gateway_api import Api
-from vendors import Call, Vendor
-
-CONFIG = """\
-mode: custom
-platforms:
-  A:
-    base_url: {a}
-    api_key: sk-key-of-A-000000
-    models:
-      M: m
-  B:
-    base_url: {b}
-    api_key: sk-key-of-B-000000
-    models:
-      M: m
-routes:
-  smart:
-    targets: [A/M, B/M]
-#{{mode}} {{base_url}}
-"""
 MINUTE_MS = 60 * 1000
-
-
-@pytest.fixture(name='vendors')
-def vendors_fixture():
-    vendors = [Vendor('A'), Vendor('B')]
-    yield vendors
-    for vendor in vendors:
-        vendor.close()
-
-
-@pytest.fixture(name='api')
-def api_fixture(llmgr, mockllm, vendors, monkeypatch):
-    monkeypatch.setattr('gateway_api.CONFIG',
-                        CONFIG.format(a=vendors[0].base_url, b=vendors[1].base_url))
-    server = Api(llmgr, mockllm)
-    server.token('admin', '--kind', 'admin')
-    for user in ('ann', 'bob'):
-        server.token(user, '-u', user)
-    yield server
-    server.stop()
-
-
-def ask(api, caller):
-    return api.chat('smart', caller).status
-
-
-def cells(api, caller='admin', query=''):
-    return api.all('/api/health/cells' + query, caller)
-
-
-def refuse_key(*keys):
-    def play(call):
-        if call.key in keys:
-            call.refuse(401, 'Incorrect API key provided', 'invalid_api_key')
-        else:
-            call.answer()
-    return play
 
 
 def test_a_key_that_is_refused_is_seen_and_let_loose(api, vendors):
@@ -91,8 +34,7 @@ def test_a_key_that_is_refused_is_seen_and_let_loose(api, vendors):
 
 
 def test_an_own_key_is_its_owners_affair(api, vendors):
-    platform = next(row['platform_id'] for row in api.all('/api/platforms', 'ann')
-                    if row['platform_name'] == 'A')
+    platform = number(api, 'A', 'ann')
     api.good('PUT', f'/api/platforms/{platform}/key', 'ann', {'api_key': 'sk-anns-own-0001'})
     vendors[0].play = refuse_key('sk-anns-own-0001')
     assert ask(api, 'ann') == 502 and ask(api, 'ann') == 503

@@ -3,7 +3,7 @@
 server's as far as one may know, and nothing of what is another's."""
 import pytest
 
-from test_gateway_cells import api_fixture, ask, cells, refuse_key, vendors_fixture  # noqa: F401
+from smart import api_fixture, ask, cells, refuse_key, vendors_fixture  # noqa: F401
 
 SERVERS = 'sk-key-of-A-000000'
 OWN = [f'sk-anns-own-{i}-000' for i in range(3)]

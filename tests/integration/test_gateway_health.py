@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from test_gateway_cells import (api_fixture, ask, cells, refuse_key,  # noqa: F401
+from smart import (api_fixture, ask, cells, refuse_key,  # noqa: F401
                                 vendors_fixture)
 from vendors import Call
 

@@ -11,37 +11,13 @@ import time
 import pytest
 
 from clusters import BIN, Door, Server
-from conftest import PATIENCE_S, Llmgr
+from conftest import PATIENCE_S, Llmgr, until
 from serving import Serving
-from vendors import Call, Vendor
+from smart import config, vendors_fixture  # noqa: F401
+from vendors import FAILURES, Call
 
-CONFIG = """\
-mode: custom
-platforms:
-  A:
-    base_url: {a}
-    api_key: sk-key-of-A-000000
-    models:
-      M: m
-  B:
-    base_url: {b}
-    api_key: sk-key-of-B-000000
-    models:
-      M: m
-routes:
-  smart:
-    targets: [A/M, B/M]
-"""
 CELLS = '/api/health/cells'
 ROWS_MAX = 4096  # of the table
-
-
-@pytest.fixture(name='vendors')
-def vendors_fixture():
-    vendors = [Vendor('A'), Vendor('B')]
-    yield vendors
-    for vendor in vendors:
-        vendor.close()
 
 
 class Nodes:
@@ -49,7 +25,7 @@ class Nodes:
 
     def __init__(self, llmgr, vendors, count):
         self.llmgr, self.vendors = llmgr, vendors
-        llmgr.write('llmgr.yaml', CONFIG.format(a=vendors[0].base_url, b=vendors[1].base_url))
+        llmgr.write('llmgr.yaml', config().format(a=vendors[0].base_url, b=vendors[1].base_url))
         llmgr.ok('sync')
         self.admin = self.token('--kind', 'admin')
         self.ann = self.token('-u', 'ann')
@@ -112,10 +88,6 @@ def nodes_fixture(llmgr, vendors):
     nodes.stop()
 
 
-def refuse_key(call):
-    call.refuse(401, 'Incorrect API key provided', 'invalid_api_key')
-
-
 def sql(llmgr, text):
     """Rows of a statement, past the program."""
     if llmgr.kind == 'sqlite':
@@ -129,7 +101,7 @@ def sql(llmgr, text):
 
 
 def test_a_dead_key_is_met_once(nodes, vendors):
-    vendors[0].play = refuse_key
+    vendors[0].play = FAILURES['401']
     assert nodes.ask(nodes.all[0])
     cell, = nodes.come_to(1)
     assert (cell['scope'], cell['reason'], cell['is_hard']) == ('key', 'key', True)
@@ -163,9 +135,8 @@ def test_an_account_that_is_to_be_let_alone(nodes, vendors):
 
 def test_what_is_soft_stays_where_it_was_met(nodes, vendors):
     vendors[0].play = lambda call: call.refuse(503)
-    while not nodes.cells(nodes.all[0]):
-        nodes.ask(nodes.all[0])
-    vendors[0].play = refuse_key  # what comes after it is told
+    until(lambda: (nodes.ask(nodes.all[0]), nodes.cells(nodes.all[0]))[1])
+    vendors[0].play = FAILURES['401']  # what comes after it is told
     assert nodes.ask(nodes.all[1])
     assert len(nodes.come_to(2, nodes.all[:1])) == 2
     scopes = [cell['scope'] for node in nodes.all[1:] for cell in nodes.come_to(1, [node])]
@@ -174,7 +145,7 @@ def test_what_is_soft_stays_where_it_was_met(nodes, vendors):
 
 
 def test_a_reset_on_one_frees_it_on_all(nodes, vendors):
-    vendors[0].play = refuse_key
+    vendors[0].play = FAILURES['401']
     assert nodes.ask(nodes.all[0])
     cell, = nodes.come_to(1)
     nodes.reset(nodes.all[-1], cell)
@@ -182,7 +153,7 @@ def test_a_reset_on_one_frees_it_on_all(nodes, vendors):
     nodes.come_to(0)
     assert all(nodes.ask(node) for node in nodes.all)
     # And it is met again by whoever asks next: the closing of before closes nothing of now.
-    vendors[0].play = refuse_key
+    vendors[0].play = FAILURES['401']
     assert nodes.ask(nodes.all[0])
     cell, = nodes.come_to(1)
     nodes.restart(0)
@@ -193,7 +164,7 @@ def test_a_reset_on_one_frees_it_on_all(nodes, vendors):
 
 
 def test_who_starts_knows_what_is_broken(nodes, vendors):
-    vendors[0].play = refuse_key
+    vendors[0].play = FAILURES['401']
     assert nodes.ask(nodes.all[0])
     cell, = nodes.come_to(1)
     for index in range(len(nodes.all)):
@@ -224,7 +195,7 @@ def test_rows_that_nobody_wrote_do_no_harm(nodes, vendors):
     sql(nodes.llmgr, 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n'
         f' WHERE i < {count}) INSERT INTO llm_cells ({names}) SELECT \'key\', i % 3, 99999, i,'
         f" {now + 10 ** 7}, {now}, 0, 1, 'key', 401, 1 FROM n")
-    vendors[0].play = refuse_key
+    vendors[0].play = FAILURES['401']
     assert nodes.ask(nodes.all[0])
     end = time.monotonic() + PATIENCE_S
     while any(nodes.ask(node) for node in nodes.all[1:]):
@@ -264,7 +235,7 @@ def nobody_writes(llmgr):
 
 
 def test_what_cannot_be_written_fails_no_request_and_is_told_later(nodes, vendors):
-    vendors[0].play = refuse_key
+    vendors[0].play = FAILURES['401']
     with nobody_writes(nodes.llmgr):
         assert nodes.ask(nodes.all[0])
         end = time.monotonic() + PATIENCE_S
@@ -307,7 +278,7 @@ def test_a_database_that_says_nothing_and_one_that_dies(tmp_path, vendors, door_
         finally:
             server.signal(signal.SIGCONT)
         nodes.come_ready(200)
-        vendors[0].play = refuse_key
+        vendors[0].play = FAILURES['401']
         assert nodes.ask(nodes.all[0])
         cell, = nodes.come_to(1)
         server.die()
@@ -327,7 +298,7 @@ def test_a_dump_brings_nothing_back_that_was_ended(tmp_path, vendors, door_and_s
     nodes = Nodes(Llmgr(tmp_path, f'postgres://llmgr@127.0.0.1:{door.port}/llmgr'), vendors, 2)
     dump = pathlib.Path(server.folder) / 'dump.sql'
     try:
-        vendors[0].play = refuse_key
+        vendors[0].play = FAILURES['401']
         assert nodes.ask(nodes.all[0])
         cell, = nodes.come_to(1)
         server.tool('pg_dump', '-h', server.folder, '-U', 'llmgr', '-f', dump, 'llmgr')

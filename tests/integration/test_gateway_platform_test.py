@@ -2,81 +2,21 @@
 """The test of a platform's keys, over the API and from the command line: what each way to fail
 looks like, who may test what, what is told to whom, and how often."""
 import json
-import socket
-import time
 
 import pytest
 
-from conftest import PATIENCE_S
-from gateway_api import Api
+from conftest import until
+from smart import (EMBED, OPEN, api_fixture, config, number,  # noqa: F401
+                   platform_lines, vendors_fixture)
 from stress import ledger
-from vendors import Call, Vendor
+from vendors import Call
 
-CONFIG = """\
-mode: custom
-auto_key: true
-allow_http: true
-allow_cidr: 127.0.0.0/8
-allow_port: "*"
-total_timeout: 2s
-platforms:
-  A:
-    base_url: {a}
-    api_key: sk-key-of-A-000000
-    models:
-      Embed: {{{{model_name: embed, kind: embedding}}}}
-      M: m
-  B:
-    base_url: {b}
-    api_key: sk-key-of-B-000000
-    models:
-      M: m
-  Gone:
-    base_url: http://127.0.0.1:{closed}/v1
-    api_key: sk-key-of-gone-000
-    models:
-      M: m
-  Empty:
-    base_url: {b}/empty
-    api_key: sk-key-of-B-000000
-    models:
-      Embed: {{{{model_name: embed, kind: embedding}}}}
-routes:
-  smart:
-    targets: [A/M, B/M]
-#{{mode}} {{base_url}}
-"""
+CONFIG = config(OPEN + 'total_timeout: 2s\n', EMBED,
+                platform_lines('Gone', 'http://127.0.0.1:{closed}/v1', key='sk-key-of-gone-000')
+                + platform_lines('Empty', '{b}/empty', EMBED, key='sk-key-of-B-000000'))
+
 SECRET = 'words of the platform'
 A_MINUTE = 10  # tests of a user
-
-
-@pytest.fixture(name='vendors')
-def vendors_fixture():
-    vendors = [Vendor('A'), Vendor('B')]
-    yield vendors
-    for vendor in vendors:
-        vendor.close()
-
-
-@pytest.fixture(name='api')
-def api_fixture(llmgr, mockllm, vendors, monkeypatch):
-    with socket.socket() as closed:  # bound, and nobody listens
-        closed.bind(('127.0.0.1', 0))
-        monkeypatch.setattr('gateway_api.CONFIG', CONFIG.format(
-            a=vendors[0].base_url, b=vendors[1].base_url, closed=closed.getsockname()[1]))
-        server = Api(llmgr, mockllm)
-        try:
-            server.token('admin', '--kind', 'admin')
-            for user in ('ann', 'bob'):
-                server.token(user, '-u', user)
-            yield server
-        finally:
-            server.stop()
-
-
-def number(api, name, caller='admin'):
-    return next(row['platform_id'] for row in api.all('/api/platforms', caller)
-                if row['platform_name'] == name)
 
 
 def path(api, name, caller='admin'):
@@ -239,7 +179,4 @@ def test_the_command_line(api, vendors):
     refused = llmgr.run('-u', 'ann', 'platform', 'test', number(api, 'A'))
     assert refused.code == 4 and 'administrator' in refused.err
     assert llmgr.run('platform', 'test', 987654).code == 3
-    end = time.monotonic() + PATIENCE_S
-    while len(rows(api)) < 2:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: len(rows(api)) >= 2)

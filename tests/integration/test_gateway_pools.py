@@ -4,6 +4,7 @@ account is refused all its keys are, and who pays stays the same. First a user's
 server's."""
 import pytest
 
+from conftest import until
 from stress import ledger
 from test_gateway_routes import Trip, content
 
@@ -19,8 +20,7 @@ class Pool(Trip):
                           env={'K': key})
         token = self.llmgr.json('token', 'create', '-u', 'ann')['token']
         self.fields = {'Authorization': 'Bearer ' + token}
-        while self.say('A/M').status == 401:
-            pass  # the gateway has not heard of the token yet
+        until(lambda: self.say('A/M').status != 401)  # it has to hear of the token first
         self.forget()
 
     def forget(self):
@@ -95,8 +95,7 @@ class ServerPool(Pool):
                    keys={'A': 'api_keys: [' + ', '.join(keys) + ']'})
         for kind in ('app', 'admin'):
             self.tokens[kind] = self.llmgr.json('token', 'create', '--kind', kind)['token']
-        while self.by('nobody', 'none').status == 401:
-            pass  # the gateway has not heard of the tokens yet
+        until(lambda: self.by('nobody', 'none').status != 401)  # the tokens have to be heard of
 
     def again(self, *keys, **more):
         """As if none had been asked before."""

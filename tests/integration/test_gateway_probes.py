@@ -2,78 +2,16 @@
 """Probes of our own: a refused key is asked for by nobody's request but the server's own, which
 finds out that it is well again. The rest of a refused key (probe_after) is a moment here; tests
 wait for what is seen, never for a time."""
-import time
-
-import pytest
-
-from conftest import PATIENCE_S
-from gateway_api import Api
+from conftest import until
+from smart import (EMBED, OPEN, api_fixture, cells, config, number, platform_lines,  # noqa: F401
+                   vendors_fixture)
 from stress import ledger
-from vendors import Call, Vendor
+from vendors import Call
 
-CONFIG = """\
-mode: custom
-auto_key: true
-allow_http: true
-allow_cidr: 127.0.0.0/8
-allow_port: "*"
-probe_after: 50ms
-platforms:
-  A:
-    base_url: {a}
-    api_key: sk-key-of-A-000000
-    models:
-      Embed: {{{{model_name: embed, kind: embedding}}}}
-      M: m
-  B:
-    base_url: {b}
-    api_key: sk-key-of-B-000000
-    models:
-      M: m
-  C:
-    base_url: {b}/c
-    api_key: sk-key-of-C-000000
-    models:
-      Embed: {{{{model_name: embed, kind: embedding}}}}
-routes:
-  smart:
-    targets: [A/M, B/M]
-  embeds:
-    targets: [C/Embed, A/Embed]
-#{{mode}} {{base_url}}
-"""
+CONFIG = config(OPEN + 'probe_after: 50ms\n', EMBED, platform_lines('C', '{b}/c', EMBED),
+                '  embeds:\n    targets: [C/Embed, A/Embed]\n')
+
 METRIC = 'llmgr_key_probes_total{end="%s"}'
-
-
-@pytest.fixture(name='vendors')
-def vendors_fixture():
-    vendors = [Vendor('A'), Vendor('B')]
-    yield vendors
-    for vendor in vendors:
-        vendor.close()
-
-
-@pytest.fixture(name='api')
-def api_fixture(llmgr, mockllm, vendors, monkeypatch):
-    monkeypatch.setattr('gateway_api.CONFIG',
-                        CONFIG.format(a=vendors[0].base_url, b=vendors[1].base_url))
-    server = Api(llmgr, mockllm)
-    try:
-        server.token('admin', '--kind', 'admin')
-        for user in ('ann', 'bob'):
-            server.token(user, '-u', user)
-        yield server
-    finally:
-        server.stop()
-
-
-def until(seen):
-    """What becomes true, or the test fails."""
-    end = time.monotonic() + PATIENCE_S
-    while not (result := seen()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return result
 
 
 def probes(api, end):
@@ -81,10 +19,6 @@ def probes(api, end):
     line, = (line for line in api.raw('GET', '/metrics', 'admin').text.splitlines()
              if line.startswith(name))
     return int(line.rsplit(' ', 1)[1])
-
-
-def cells(api, caller='admin'):
-    return api.all('/api/health/cells', caller)
 
 
 def is_probe(call):
@@ -114,10 +48,9 @@ class Platform:
 
 
 def own_key(api, user, key):
-    platform = next(row['platform_id'] for row in api.all('/api/platforms', user)
-                    if row['platform_name'] == 'A')
-    api.good('PUT', f'/api/platforms/{platform}/key', user, {'api_key': key})
-    return platform
+    where = number(api, 'A', user)
+    api.good('PUT', f'/api/platforms/{where}/key', user, {'api_key': key})
+    return where
 
 
 def rows(api):

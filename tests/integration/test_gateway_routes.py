@@ -10,39 +10,27 @@ import pytest
 from conftest import PATIENCE_S
 from serving import Serving
 from stress import ledger
-from vendors import FAILURES, Call, Vendor, cut_after, end_before, event
+from vendors import FAILURES, Call, Platforms, cut_after, end_before, event
 
 SHORT = {'LLMGR_FIRST_CONTENT_TIMEOUT': '300ms', 'LLMGR_DECISION_HEADERS': 'true'}
 
 
-class Trip:
-    """Platforms A, B and C behind the routes that a test needs."""
+class Trip(Platforms):
+    """Platforms A, B and C behind the routes that a test needs, and a gateway."""
 
     def __init__(self, llmgr, count=3):
-        self.llmgr = llmgr
-        self.vendors = [Vendor(chr(ord('A') + i)) for i in range(count)]
+        super().__init__(llmgr, count)
         self.serving = None
 
     def start(self, routes=None, env=None, keys=None, **more):
         """`routes`: YAML lines for each; None: `smart`, over all in order. `keys`: by platform."""
-        lines = ['platforms:']
-        for vendor in self.vendors:
-            key = (keys or {}).get(vendor.name, f'api_key: sk-key-of-{vendor.name}-000000')
-            lines += [f'  {vendor.name}:', f'    base_url: {vendor.base_url}',
-                      *([f'    {key}'] if key else []), '    models: {M: m, N: n}']
         targets = ', '.join(f'{vendor.name}/M' for vendor in self.vendors)
-        lines += ['routes:'] + [f'  {name}: {text}' for name, text in
-                                (routes or {'smart': f'{{targets: [{targets}]}}'}).items()]
-        self.llmgr.write('llmgr.yaml', '\n'.join(lines) + '\n')
+        self.write(routes or {'smart': f'{{targets: [{targets}]}}'}, keys)
         self.serving = Serving(self.llmgr, env={**SHORT, **(env or {})}, **more)
         return self
 
     def ask(self, stream=False, model='smart', **more):
         return self.serving.chat(model, stream=stream, **more)
-
-    @property
-    def asked(self):
-        return [vendor.asked for vendor in self.vendors]
 
     def rows(self, count):
         """The ledger's, once there are so many; by request, the attempts in order."""
@@ -62,8 +50,7 @@ class Trip:
     def stop(self):
         if self.serving is not None:
             self.serving.stop()
-        for vendor in self.vendors:
-            vendor.close()
+        super().stop()
 
 
 @pytest.fixture(name='trip')

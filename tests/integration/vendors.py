@@ -133,6 +133,32 @@ class Vendor:
         self.server.server_close()
 
 
+class Platforms:
+    """So many vendors as platforms of the program, behind the routes that a test needs."""
+
+    def __init__(self, llmgr, count=3):
+        self.llmgr = llmgr
+        self.vendors = [Vendor(chr(ord('A') + i)) for i in range(count)]
+
+    def write(self, routes, keys=None):
+        """llmgr.yaml: the YAML of each route; `keys`: by platform, what stands for its own."""
+        lines = ['platforms:']
+        for vendor in self.vendors:
+            key = (keys or {}).get(vendor.name, f'api_key: sk-key-of-{vendor.name}-000000')
+            lines += [f'  {vendor.name}:', f'    base_url: {vendor.base_url}',
+                      *([f'    {key}'] if key else []), '    models: {M: m, N: n}']
+        lines += ['routes:', *(f'  {name}: {text}' for name, text in routes.items())]
+        self.llmgr.write('llmgr.yaml', '\n'.join(lines) + '\n')
+
+    @property
+    def asked(self):
+        return [vendor.asked for vendor in self.vendors]
+
+    def stop(self):
+        for vendor in self.vendors:
+            vendor.close()
+
+
 # ---- Ways to fail --------------------------------------------------------------------------------
 
 def error_200(call):

@@ -23,7 +23,8 @@ def config(head='', models='', platforms='', routes=''):
     """The file, with lines besides at its top, before A's models, and behind the platforms and
     routes. To be formatted with `a`, `b` and `closed`, a port where nobody listens; then by Api."""
     return ('mode: custom\n' + head + 'platforms:\n'
-            + platform_lines('A', '{a}', models + '      M: m\n') + platform_lines('B', '{b}') + platforms
+            + platform_lines('A', '{a}', models + '      M: m\n')
+            + platform_lines('B', '{b}') + platforms
             + 'routes:\n  smart:\n    targets: [A/M, B/M]\n' + routes
             + '#{{mode}} {{base_url}}\n')
 

@@ -213,8 +213,8 @@ static llmgr_status read_news(struct lz_cells *cells, struct llmgr_error *err)
 
 /*
  * Is the table another than it was? Then nothing of it is known, and it may know nothing of here.
- * Revisions only grow; what goes back is a standby that lacked the last, or the newest were
- * cleaned.
+ * Revisions only grow, and the newest is never cleaned; what goes back is a standby that lacked the
+ * last.
  */
 static void follow_history(struct lz_cells *cells, int64_t revision)
 {

@@ -25,6 +25,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -198,10 +199,12 @@ class Mockllm:
 
 
 class Postgres:
-    """The session's server: `url` of its first database, `fresh()` for an empty one per test."""
+    """The session's server: `url` of its first database, `fresh()` for an empty one, `drop()` of
+    those made so far."""
 
     def __init__(self):
         self.count = 0
+        self.made = []
         self.folder = None
         self.url = os.environ.get('LLMGR_TEST_POSTGRES')
         if self.url:  # tools/with-postgres started one for the whole run
@@ -217,9 +220,18 @@ class Postgres:
         """The URL of a new, empty database."""
         self.count += 1
         name = f'pytest_{os.getpid()}_{self.count}'
-        subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', f'CREATE DATABASE {name}',
-                        self.url], check=True, timeout=60)
+        self.run(f'CREATE DATABASE {name}')
+        self.made.append(name)
         return re.sub(r'^(postgres://[^/]*)/[^?]*', rf'\1/{name}', self.url)
+
+    def drop(self):
+        """Removes what fresh() made. An empty database takes 8 MiB, and a run makes thousands."""
+        while self.made:
+            self.run(f'DROP DATABASE IF EXISTS {self.made.pop()} WITH (FORCE)')
+
+    def run(self, statement):
+        subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', statement, self.url],
+                       check=True, timeout=60)
 
     def stop(self):
         if self.folder is None:
@@ -240,12 +252,39 @@ def nothing_stays():
                 os.waitpid(pid, 0)
 
 
+@pytest.fixture(scope='session', name='servers_of_databases')
+def servers_of_databases_fixture():
+    """The PostgreSQL server once something asked for it, else nothing."""
+    servers = []
+    yield servers
+    for server in servers:
+        server.stop()
+
+
 @pytest.fixture(scope='session', name='postgres')
-def postgres_fixture():
+def postgres_fixture(servers_of_databases):
     """Started on first use, once per session."""
-    server = Postgres()
-    yield server
-    server.stop()
+    servers_of_databases.append(Postgres())
+    return servers_of_databases[0]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Notes of a test that something of it failed."""
+    report = (yield).get_result()
+    item.broken = getattr(item, 'broken', False) or report.failed
+
+
+@pytest.fixture(autouse=True)
+def nothing_piles_up(request, servers_of_databases):
+    """What a test wrote goes with it: its databases, and its folder if it passed. A run would leave
+    tens of gigabytes, and CI's disk ends before its tests do. Set up first, so done last."""
+    yield
+    for server in servers_of_databases:
+        server.drop()
+    folder = request.node.funcargs.get('tmp_path')
+    if folder and not request.node.broken:
+        shutil.rmtree(folder, ignore_errors=True)  # a process may still write
 
 
 @pytest.fixture(params=['sqlite', 'postgres'], name='database')

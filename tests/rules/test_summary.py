@@ -30,7 +30,7 @@ class Site:
 
     def __init__(self, top):
         self.top, self.build = top, top / 'build'
-        self.figures, self.classname, self.word = '', 'test_a', 'OK'
+        self.figures, self.classname, self.word, self.torn = '', 'test_a', 'OK', ''
         self.write('tests/unit/a/test_one.c')
         self.write('tests/x/test_a.py')
         self.tests = {'a/one': self.row('unit', ['one'], ['one@exe']),
@@ -69,6 +69,9 @@ class Site:
         self.write('build/meson-logs/testlog-w.junit.xml', xml + '</testsuites>')
         if inner is not None and status != 77:
             self.write('build/junit-pytest-x.xml', junit(inner, self.figures, self.classname))
+        if self.torn:
+            path = self.build / self.torn
+            path.write_bytes(path.read_bytes()[:-20])
         words = [word for name, value in options.items()
                  for word in (f'--{name.replace("_", "-")}', str(value))]
         clean = {name: value for name, value in os.environ.items()
@@ -163,6 +166,15 @@ def test_a_suite_left_out_is_named(site):
 def test_a_selected_test_without_a_result_fails(site):
     code, said = site.sum(unit=None)
     assert code == 1 and 'FAILED a/one\n    it was selected and left no result' in said
+
+
+@pytest.mark.parametrize('name', ['meson-logs/testlog-w.json', 'meson-logs/testlog-w.junit.xml',
+                                  'junit-pytest-x.xml'])
+def test_a_file_that_stops_half_way_fails_by_name(site, name):
+    site.torn = name
+    code, said = site.sum(inner=[(str(nth), PASSED) for nth in range(9)])
+    assert code == 1 and f'FAILED {pathlib.Path(name).name}' in said
+    assert f'{name} stops half-way; ' in said and ' MiB of disk are free' in said
 
 
 @pytest.mark.parametrize('inner', [None, []], ids=['no file', 'no case'])

@@ -61,7 +61,9 @@ def room_fixture(tmp_path, monkeypatch):
             monkeypatch.delenv(name)
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    if postgres.cache_info().currsize:
+        postgres().drop()
 
 
 @pytest.fixture(name='mockllm')

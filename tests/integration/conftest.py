@@ -198,13 +198,24 @@ class Mockllm:
         assert code in (0, -signal.SIGTERM), f'mockllm ended with {code}'
 
 
+EMPTY = """DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()) THEN
+        RAISE EXCEPTION 'somebody is connected';
+    END IF;
+    SET LOCAL client_min_messages = warning;
+    DROP SCHEMA public CASCADE;
+    CREATE SCHEMA public;
+END $$"""
+
+
 class Postgres:
     """The session's server: `url` of its first database, `fresh()` for an empty one, `drop()` of
     those made so far."""
 
     def __init__(self):
         self.count = 0
-        self.made = []
+        self.made, self.empty = [], []
         self.folder = None
         self.url = os.environ.get('LLMGR_TEST_POSTGRES')
         if self.url:  # tools/with-postgres started one for the whole run
@@ -217,21 +228,33 @@ class Postgres:
         self.url = started.stdout.splitlines()[-1]
 
     def fresh(self):
-        """The URL of a new, empty database."""
-        self.count += 1
-        name = f'pytest_{os.getpid()}_{self.count}'
-        self.run(f'CREATE DATABASE {name}')
+        """The URL of an empty database."""
+        if self.empty:
+            name = self.empty.pop()
+        else:
+            self.count += 1
+            name = f'pytest_{os.getpid()}_{self.count}'
+            self.run(self.url, f'CREATE DATABASE {name}')
         self.made.append(name)
-        return re.sub(r'^(postgres://[^/]*)/[^?]*', rf'\1/{name}', self.url)
+        return self.url_of(name)
 
     def drop(self):
-        """Removes what fresh() made. An empty database takes 8 MiB, and a run makes thousands."""
+        """Empties what fresh() gave, for the next test, which takes a quarter of the time of making
+        one; removes it if something is still connected. An empty one takes 8 MiB."""
         while self.made:
-            self.run(f'DROP DATABASE IF EXISTS {self.made.pop()} WITH (FORCE)')
+            name = self.made.pop()
+            if self.run(self.url_of(name), EMPTY, check=False).returncode == 0:
+                self.empty.append(name)
+            else:
+                self.run(self.url, f'DROP DATABASE IF EXISTS {name} WITH (FORCE)')
 
-    def run(self, statement):
-        subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', statement, self.url],
-                       check=True, timeout=60)
+    def url_of(self, name):
+        return re.sub(r'^(postgres://[^/]*)/[^?]*', rf'\1/{name}', self.url)
+
+    @staticmethod
+    def run(url, statement, check=True):
+        return subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', statement, url],
+                              check=check, timeout=60, stderr=None if check else subprocess.DEVNULL)
 
     def stop(self):
         if self.folder is None:

@@ -205,25 +205,16 @@ size_t ll_usage_batch_count(const struct ll_usage_batch *batch)
 }
 
 /* How a value of each sort stands in its column. */
-static struct ls_value text_always(struct lb_str text)
-{
-    return ls_text(text);
-}
-
-static struct ls_value text_maybe(struct lb_str text)
-{
-    return text.size != 0 ? ls_text(text) : ls_null();
-}
+#define text_always ls_text
+#define text_maybe ls_text_or_null
 
 static struct ls_value number_time(int64_t ms)
 {
     return ls_int(ms);
 }
 
-static struct ls_value number_id(int64_t id)
-{
-    return id != 0 ? ls_int(id) : ls_null();
-}
+#define number_id ls_int_or_null
+#define number_http ls_int_or_null
 
 /* Of both kinds one may be unknown. */
 #define number_tokens ll_known
@@ -232,11 +223,6 @@ static struct ls_value number_id(int64_t id)
 static struct ls_value number_nth(int64_t number)
 {
     return ls_int(number);
-}
-
-static struct ls_value number_http(int64_t status)
-{
-    return status != 0 ? ls_int(status) : ls_null();
 }
 
 /* Written where they are wanted: a row made first and copied would cost as much again. */

@@ -30,14 +30,12 @@ struct change {
 
 static struct ls_value extra_value(const struct change *change)
 {
-    return change->extra.size > 0 ? ls_text(lb_buf_str(&change->extra)) : ls_null();
+    return ls_text_or_null(lb_buf_str(&change->extra));
 }
 
 static struct ls_value kind_value(const struct change *change)
 {
-    struct lb_str text = lm_model_kind_text(change->kind);
-
-    return text.size > 0 ? ls_text(text) : ls_null();
+    return ls_text_or_null(lm_model_kind_text(change->kind));
 }
 
 static llmgr_status fail_displayed(const struct change *change, struct llmgr_error *err)

@@ -89,11 +89,6 @@ static llmgr_status judge_room(const struct change *change, struct ls_tx *tx,
     return status;
 }
 
-static struct ls_value text_or_null(struct lb_str text)
-{
-    return text.size > 0 ? ls_text(text) : ls_null();
-}
-
 static llmgr_status insert(const struct change *change, struct ls_tx *tx, int64_t *id,
                            struct llmgr_error *err)
 {
@@ -108,8 +103,8 @@ static llmgr_status insert(const struct change *change, struct ls_tx *tx, int64_
         tx, LS_SYNC_PLATFORM_ADD,
         LS_ARGS(ls_cstr(LLMGR_SYSTEM_USER), ls_text(change->name), ls_text(change->base_url),
                 words->protocol.size > 0 ? ls_text(words->protocol) : ls_cstr(LC_PROTOCOL_DEFAULT),
-                ls_int(LM_MADE_POSITION), ls_null(), text_or_null(words->native_paths),
-                text_or_null(words->headers), ls_null(), ls_cstr(LM_MANAGED_DATABASE)),
+                ls_int(LM_MADE_POSITION), ls_null(), ls_text_or_null(words->native_paths),
+                ls_text_or_null(words->headers), ls_null(), ls_cstr(LM_MANAGED_DATABASE)),
         id, err);
 }
 
@@ -479,12 +474,6 @@ struct edit {
     bool say; /* words */
 };
 
-/* Null leaves it as it is. */
-static struct ls_value text_if_given(struct lb_str text)
-{
-    return text.p != NULL ? ls_text(text) : ls_null();
-}
-
 /* What only system platforms have. */
 static llmgr_status say_words(struct change *change, struct ls_tx *tx, struct llmgr_error *err)
 {
@@ -496,8 +485,9 @@ static llmgr_status say_words(struct change *change, struct ls_tx *tx, struct ll
         return lm_fail_words(err);
     if (status == LLMGR_OK)
         status = ls_exec(tx, LS_SYSTEM_PLATFORM_SET,
-                         LS_ARGS(ls_int(change->platform_id), text_if_given(words->protocol),
-                                 text_if_given(words->native_paths), text_if_given(words->headers)),
+                         LS_ARGS(ls_int(change->platform_id), ls_text_if_given(words->protocol),
+                                 ls_text_if_given(words->native_paths),
+                                 ls_text_if_given(words->headers)),
                          NULL, err);
     /* What was learnt of it in another protocol says nothing of this one. */
     if (status == LLMGR_OK && words->protocol.p != NULL)

@@ -168,27 +168,18 @@ bool lm_pool_lead(struct lm_pool *pool, struct ls_tx *tx)
     return true;
 }
 
-static struct ls_value text_or_null(struct lb_str text)
-{
-    return text.size > 0 ? ls_text(text) : ls_null();
-}
-
-static struct ls_value blob_or_null(struct lb_str bytes)
-{
-    return bytes.size > 0 ? ls_blob(bytes.p, bytes.size) : ls_null();
-}
-
 static llmgr_status set_first(const struct lk_key_place *place, struct ls_tx *tx,
                               struct lb_str record, struct llmgr_error *err)
 {
     if (place->column == LK_KEY_OF_USER)
         return ls_exec(
             tx, LS_OWN_KEY_SET,
-            LS_ARGS(ls_text(place->owner), ls_int(place->platform_id), blob_or_null(record)), NULL,
-            err);
-    return ls_exec(tx, LS_PLATFORM_SET_KEY,
-                   LS_ARGS(ls_int(place->platform_id), ls_text(place->owner), blob_or_null(record)),
-                   NULL, err);
+            LS_ARGS(ls_text(place->owner), ls_int(place->platform_id), ls_blob_or_null(record)),
+            NULL, err);
+    return ls_exec(
+        tx, LS_PLATFORM_SET_KEY,
+        LS_ARGS(ls_int(place->platform_id), ls_text(place->owner), ls_blob_or_null(record)), NULL,
+        err);
 }
 
 static llmgr_status add_row(const struct lm_pool *pool, struct ls_tx *tx,
@@ -199,9 +190,9 @@ static llmgr_status add_row(const struct lm_pool *pool, struct ls_tx *tx,
 
     (void)lv_record_key_id(record, &data_key);
     return ls_exec(tx, LS_POOL_ADD,
-                   LS_ARGS(WHOSE(&pool->place), ls_int((int64_t)position), blob_or_null(record),
-                           ls_int(data_key), text_or_null(item->key_env), ls_int(item->weight),
-                           text_or_null(item->account)),
+                   LS_ARGS(WHOSE(&pool->place), ls_int((int64_t)position), ls_blob_or_null(record),
+                           ls_int(data_key), ls_text_or_null(item->key_env), ls_int(item->weight),
+                           ls_text_or_null(item->account)),
                    NULL, err);
 }
 

@@ -152,12 +152,7 @@ static const char *exhausted_of(const struct lm_route_spec *spec)
                : NULL;
 }
 
-static struct ls_value text_or_null(struct lb_str text)
-{
-    return text.p != NULL ? ls_text(text) : ls_null();
-}
-
-static struct ls_value int_or_null(int64_t value)
+static struct ls_value int_if_set(int64_t value)
 {
     return value != LLMGR_UNSET ? ls_int(value) : ls_null();
 }
@@ -172,7 +167,7 @@ llmgr_status lm_route_insert(struct ls_tx *tx, const struct lm_route_spec *spec,
         tx, LS_ROUTE_ADD,
         LS_ARGS(
             ls_int(is_sys), ls_text(owner), ls_cstr(managed), ls_text(spec->name),
-            spec->display_name.size != 0 ? ls_text(spec->display_name) : ls_null(),
+            ls_text_or_null(spec->display_name),
             ls_cstr(pick != NULL ? pick : llmgr_pick_name((llmgr_pick)0)),
             ls_cstr(sticky != NULL ? sticky : llmgr_sticky_name((llmgr_sticky)0)),
             ls_cstr(exhausted != NULL ? exhausted : llmgr_exhausted_name((llmgr_exhausted)0)),
@@ -188,10 +183,10 @@ llmgr_status lm_route_update(struct ls_tx *tx, int64_t id, const struct lm_route
     const bool has_targets = spec->targets != NULL;
 
     return ls_exec(tx, LS_ROUTE_SET,
-                   LS_ARGS(ls_int(id), text_or_null(spec->name), text_or_null(spec->display_name),
-                           ls_cstr(pick_of(spec)), ls_cstr(sticky_of(spec)),
-                           ls_cstr(exhausted_of(spec)), int_or_null(spec->attempts),
-                           int_or_null(spec->deadline_ms),
+                   LS_ARGS(ls_int(id), ls_text_if_given(spec->name),
+                           ls_text_if_given(spec->display_name), ls_cstr(pick_of(spec)),
+                           ls_cstr(sticky_of(spec)), ls_cstr(exhausted_of(spec)),
+                           int_if_set(spec->attempts), int_if_set(spec->deadline_ms),
                            has_targets ? ls_text(targets) : ls_null(),
                            has_targets ? ls_int((int64_t)spec->target_count) : ls_null()),
                    NULL, err);

@@ -29,11 +29,6 @@ enum {
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-static struct ls_value text_or_null(struct lb_str text)
-{
-    return text.size > 0 ? ls_text(text) : ls_null();
-}
-
 /* A control character: no name that a rule let through can be equal. */
 static llmgr_status park_name(const struct lm_sync_plan *plan, struct ls_tx *tx,
                               enum ls_statement statement, int64_t id, struct llmgr_error *err)
@@ -109,8 +104,8 @@ static llmgr_status write_model(struct ls_tx *tx, const struct lm_model_entry *m
         int64_t id;
         return ls_insert(tx, LS_MODEL_ADD,
                          LS_ARGS(ls_int(platform_id), ls_text(model->model_name),
-                                 ls_text(model->display_name), text_or_null(model->extra_body),
-                                 ls_int(position), text_or_null(lm_model_kind_text(model->kind)),
+                                 ls_text(model->display_name), ls_text_or_null(model->extra_body),
+                                 ls_int(position), ls_text_or_null(lm_model_kind_text(model->kind)),
                                  ls_cstr(LM_MANAGED_FILE)),
                          &id, err);
     }
@@ -118,8 +113,8 @@ static llmgr_status write_model(struct ls_tx *tx, const struct lm_model_entry *m
         return LLMGR_OK;
     return ls_exec(tx, LS_SYNC_MODEL_SET,
                    LS_ARGS(ls_int(model->row->id), ls_text(model->model_name),
-                           ls_text(model->display_name), text_or_null(model->extra_body),
-                           ls_int(position), text_or_null(lm_model_kind_text(model->kind))),
+                           ls_text(model->display_name), ls_text_or_null(model->extra_body),
+                           ls_int(position), ls_text_or_null(lm_model_kind_text(model->kind))),
                    NULL, err);
 }
 
@@ -128,10 +123,10 @@ static llmgr_status add_platform(struct ls_tx *tx, const struct lm_sync_entry *e
 {
     return ls_insert(tx, LS_SYNC_PLATFORM_ADD,
                      LS_ARGS(ls_cstr(LLMGR_SYSTEM_USER), ls_text(entry->name),
-                             text_or_null(entry->base_url), ls_text(entry->protocol),
-                             ls_int(position), text_or_null(entry->key_env),
-                             text_or_null(entry->native_paths), text_or_null(entry->headers),
-                             text_or_null(entry->missing_headers), ls_cstr(LM_MANAGED_FILE)),
+                             ls_text_or_null(entry->base_url), ls_text(entry->protocol),
+                             ls_int(position), ls_text_or_null(entry->key_env),
+                             ls_text_or_null(entry->native_paths), ls_text_or_null(entry->headers),
+                             ls_text_or_null(entry->missing_headers), ls_cstr(LM_MANAGED_FILE)),
                      id, err);
 }
 
@@ -140,13 +135,13 @@ static llmgr_status change_platform(struct ls_tx *tx, const struct lm_sync_entry
 {
     llmgr_status status = LLMGR_OK;
     if (entry->diff != 0 || entry->is_shifted)
-        status = ls_exec(tx, LS_SYNC_PLATFORM_SET,
-                         LS_ARGS(ls_int(entry->row->id), ls_text(entry->name),
-                                 text_or_null(entry->base_url), ls_text(entry->protocol),
-                                 ls_int(position), text_or_null(entry->key_env),
-                                 text_or_null(entry->native_paths), text_or_null(entry->headers),
-                                 text_or_null(entry->missing_headers)),
-                         NULL, err);
+        status = ls_exec(
+            tx, LS_SYNC_PLATFORM_SET,
+            LS_ARGS(ls_int(entry->row->id), ls_text(entry->name), ls_text_or_null(entry->base_url),
+                    ls_text(entry->protocol), ls_int(position), ls_text_or_null(entry->key_env),
+                    ls_text_or_null(entry->native_paths), ls_text_or_null(entry->headers),
+                    ls_text_or_null(entry->missing_headers)),
+            NULL, err);
     /* What was learnt of the server at the old address says nothing of the new one. */
     if (status == LLMGR_OK && (entry->diff & (LM_DIFF_BIT(BASE_URL) | LM_DIFF_BIT(PROTOCOL))) != 0)
         status = ls_exec(tx, LS_SYNC_PLATFORM_FORGET, LS_ARGS(ls_int(entry->row->id)), NULL, err);

@@ -50,13 +50,12 @@ static llmgr_status look_before(struct change *change, struct ls_tx *tx, struct 
 static llmgr_status run_change(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct change *change = context;
-    struct ls_value user = change->user.size != 0 ? ls_text(change->user) : ls_null();
-
     llmgr_status status = change->change(tx, change->context, err);
     if (status != LLMGR_OK)
         return status;
     change->point.mark = make_mark();
-    status = ls_insert(tx, LS_REVISION_ADD, LS_ARGS(user, ls_int(change->point.mark)),
+    status = ls_insert(tx, LS_REVISION_ADD,
+                       LS_ARGS(ls_text_or_null(change->user), ls_int(change->point.mark)),
                        &change->point.revision, err);
     if (status == LLMGR_OK)
         status = look_before(change, tx, err);

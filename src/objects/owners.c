@@ -125,7 +125,7 @@ static llmgr_status add_one(const struct adding *adding, struct ls_tx *tx,
         ls_exec(tx, LS_OBJECT_ADD,
                 LS_ARGS(ls_int(target->platform_id), ls_text(object->id), ls_text(target->user),
                         ls_text(object->kind), ls_text(adding->key), ls_int(adding->now),
-                        account != 0 ? ls_int(account) : ls_null()),
+                        ls_int_or_null(account)),
                 NULL, err);
     if (status != LLMGR_OK)
         return status;

@@ -80,6 +80,28 @@ static inline struct ls_value ls_cstr(const char *s)
     return s != NULL ? ls_text(lb_cstr(s)) : ls_null();
 }
 
+/* Text, bytes or a number of which there may be none: what is empty, or 0, becomes null. */
+static inline struct ls_value ls_text_or_null(struct lb_str s)
+{
+    return s.size != 0 ? ls_text(s) : ls_null();
+}
+
+static inline struct ls_value ls_blob_or_null(struct lb_str s)
+{
+    return s.size != 0 ? ls_blob(s.p, s.size) : ls_null();
+}
+
+static inline struct ls_value ls_int_or_null(int64_t value)
+{
+    return value != 0 ? ls_int(value) : ls_null();
+}
+
+/* Text that may be left as it is (.p is NULL): only that becomes null, "" stays text. */
+static inline struct ls_value ls_text_if_given(struct lb_str s)
+{
+    return s.p != NULL ? ls_text(s) : ls_null();
+}
+
 /* The (values, count) pair of a call. A statement without arguments is passed NULL, 0. */
 #define LS_ARGS(...)                                                                               \
     (const struct ls_value[]){__VA_ARGS__},                                                        \

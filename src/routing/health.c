@@ -133,7 +133,7 @@ static struct lo_cell *look_for(const struct lo_health *health,
     const struct lo_cell_id id = lo_cell_id(candidate, scope);
     const uint64_t number = lo_cell_number(&id);
     struct lo_set *set = lo_set_of(health, number);
-    unsigned way = lo_set_look(set, number);
+    unsigned way = lo_set_look(set, number, &id);
 
     return way < LO_WAYS ? &set->cells[way] : NULL;
 }

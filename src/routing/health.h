@@ -90,7 +90,10 @@ struct lo_cell_id {
 };
 
 struct lo_cell_id lo_cell_id(const struct lo_candidate *candidate, enum lo_scope scope);
-/* A number for people and paths: the same on all nodes, never 0. */
+/*
+ * A number for people and paths: the same on all nodes, never 0. Two ids may have one, and who
+ * wants to finds such: it names what is shown, and never whose a cell is.
+ */
 uint64_t lo_cell_number(const struct lo_cell_id *id);
 
 /* ---- A request's way ------------------------------------------------------------------------- */
@@ -147,8 +150,8 @@ int64_t lo_health_first_byte(const struct lo_health *health, const struct lo_can
 
 /*
  * A hard cell whose end has come, of which the caller holds the one probe from now on; false: none.
- * Shared ones go before those of one user, then whichever has waited longest. One thread asks. To
- * be followed by lo_health_probed.
+ * Shared ones go before those of one user; of users who had their last turn longest ago, then
+ * whichever has waited longest. One thread asks. To be followed by lo_health_probed.
  */
 bool lo_health_take_due(struct lo_health *health, int64_t now_ms, struct lo_cell_id *id);
 
@@ -201,8 +204,7 @@ struct lo_whose {
  */
 bool lo_health_next(const struct lo_health *health, struct lo_whose whose, int64_t now_ms,
                     uint32_t *at, struct lo_cell_view *view);
-/* Closes the cell of that number, if it is one of those; false: there is none that is not closed.
- */
+/* Closes what has that number, of those; false: there is none that is not closed. */
 bool lo_health_reset(struct lo_health *health, struct lo_whose whose, uint64_t number,
                      int64_t now_ms);
 /* How many are not closed now. */

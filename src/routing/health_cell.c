@@ -29,7 +29,7 @@ static unsigned worth(bool is_cooled, bool is_hard, bool is_shared)
 
 static unsigned worth_of(const struct lo_cell *cell)
 {
-    return worth(cell->until_ms != 0, cell->is_hard, cell->id.owner == 0);
+    return worth(cell->until_ms != 0, cell->is_hard, cell->name.owner == 0);
 }
 
 /* Of two that are worth the same, the one that ends sooner, or was used longer ago. */
@@ -44,7 +44,7 @@ static bool is_less(const struct lo_cell *a, const struct lo_cell *b)
 
 struct lo_cell *lo_set_find(struct lo_set *set, const struct lo_cell_id *id)
 {
-    unsigned way = lo_set_look(set, lo_cell_number(id));
+    unsigned way = lo_set_look(set, lo_cell_number(id), id);
 
     return way < LO_WAYS ? &set->cells[way] : NULL;
 }
@@ -63,6 +63,14 @@ static unsigned place_for(const struct lo_set *set, unsigned wanted)
     return worth_of(&set->cells[least]) <= wanted ? least : LO_WAYS;
 }
 
+static void name_cell(struct lo_cell *cell, const struct lo_cell_id *id)
+{
+    atomic_store_explicit(&cell->name.scope, id->scope, memory_order_relaxed);
+    atomic_store_explicit(&cell->name.owner, id->owner, memory_order_relaxed);
+    atomic_store_explicit(&cell->name.platform_id, id->platform_id, memory_order_relaxed);
+    atomic_store_explicit(&cell->name.item, id->item, memory_order_relaxed);
+}
+
 struct lo_cell *lo_set_make(struct lo_health *health, struct lo_set *set,
                             const struct lo_cell_id *id, enum lo_cool cool, int64_t now_ms)
 {
@@ -76,11 +84,11 @@ struct lo_cell *lo_set_make(struct lo_health *health, struct lo_set *set,
         cell = &set->cells[way];
         if (set->numbers[way] != 0) {
             atomic_fetch_sub(&health->open_count, cell->until_ms != 0);
-            atomic_fetch_sub(&health->platform_count, cell->id.scope == LO_SCOPE_PLATFORM);
+            atomic_fetch_sub(&health->platform_count, cell->name.scope == LO_SCOPE_PLATFORM);
         }
         atomic_fetch_add(&health->platform_count, id->scope == LO_SCOPE_PLATFORM);
         atomic_store(&set->numbers[way], 0);
-        cell->id = *id;
+        name_cell(cell, id);
         cell->until_ms = cell->probe_ms = cell->well_ms = 0;
         cell->first_byte_64 = -1;
         cell->is_hard = cell->is_told = false;

@@ -3,8 +3,10 @@
  * The table of cells, for the files that make it up: health.c (life and faults), health_cell.c (one
  * cell's states, and where it lies), health_show.c (people, probes), health_share.c (other nodes).
  *
- * A cell lies in the set that its number chooses, in one of WAYS places. What a request's way reads
- * (number, end, probe) is atomic and read without a lock; the rest belongs to who holds the set's.
+ * A cell lies in the set that its number chooses, in one of WAYS places. Anybody can work out ids
+ * whose numbers are equal: a number finds places, the id alone says whose cell stands there. What a
+ * request's way reads (number, id, end, probe) is atomic and read without a lock; the rest belongs
+ * to who holds the set's.
  * A reader who meets a cell just as its place is given to another may heed the wrong one's end, for
  * that one request.
  */
@@ -20,7 +22,8 @@ enum {
     LO_WAYS = 8,
     LO_EVENTS = 32,     /* outcomes of a cell that are remembered */
     LO_LIMITED_MAX = 2, /* accounts of a platform that met a limit in a row; one more is too many */
-    LO_LIMITED_MS = 10000 /* for so long */
+    LO_LIMITED_MS = 10000, /* for so long */
+    LO_TURNS = 64          /* users whose last turn is remembered */
 };
 
 /* An outcome that counts: 8 bytes, for there are many. */
@@ -35,8 +38,16 @@ struct lo_told {
     int64_t closed_ms;
 };
 
+/* A struct lo_cell_id that is read without a lock, while another may be written. */
+struct lo_cell_name {
+    _Atomic uint64_t owner;
+    _Atomic uint64_t item;
+    _Atomic int64_t platform_id;
+    _Atomic enum lo_scope scope;
+};
+
 struct lo_cell {
-    struct lo_cell_id id;
+    struct lo_cell_name name;
     _Atomic int64_t until_ms;      /* 0: closed */
     _Atomic int64_t probe_ms;      /* until then the one probe is out; 0: none is */
     _Atomic int64_t first_byte_64; /* in 64ths of a ms; -1: not known */
@@ -66,6 +77,11 @@ struct lo_set {
     struct lo_cell cells[LO_WAYS];
 };
 
+/* Whose own keys were probed last; of the one thread that takes probes. */
+struct lo_turns {
+    uint64_t owners[LO_TURNS]; /* the latest first; 0: nobody */
+};
+
 struct lo_health {
     const struct lb_host *host;
     bool probes_itself;
@@ -76,7 +92,28 @@ struct lo_health {
     _Atomic uint32_t platform_count; /* cells of platforms */
     _Atomic uint64_t changes;
     struct lo_set *sets;
+    struct lo_turns turns;
 };
+
+static inline struct lo_cell_id lo_cell_id_of(const struct lo_cell *cell)
+{
+    const struct lo_cell_name *name = &cell->name;
+
+    return (struct lo_cell_id){
+        .scope = atomic_load_explicit(&name->scope, memory_order_relaxed),
+        .owner = atomic_load_explicit(&name->owner, memory_order_relaxed),
+        .platform_id = atomic_load_explicit(&name->platform_id, memory_order_relaxed),
+        .item = atomic_load_explicit(&name->item, memory_order_relaxed),
+    };
+}
+
+static inline bool lo_cell_is(const struct lo_cell *cell, const struct lo_cell_id *id)
+{
+    const struct lo_cell_id own = lo_cell_id_of(cell);
+
+    return own.item == id->item && own.owner == id->owner && own.platform_id == id->platform_id &&
+           own.scope == id->scope;
+}
 
 /* One cell's end, as it is to be. */
 struct lo_cooling {
@@ -93,13 +130,15 @@ static inline struct lo_set *lo_set_of(const struct lo_health *health, uint64_t 
     return &health->sets[number >> 1 & health->mask]; /* the lowest bit is always set */
 }
 
-/* Without a lock: the place of that number, or LO_WAYS. */
-static inline unsigned lo_set_look(const struct lo_set *set, uint64_t number)
+/* Without a lock: the place of the cell of that id, whose number this is, or LO_WAYS. */
+static inline unsigned lo_set_look(const struct lo_set *set, uint64_t number,
+                                   const struct lo_cell_id *id)
 {
     unsigned way = 0;
 
     while (way < LO_WAYS &&
-           atomic_load_explicit(&set->numbers[way], memory_order_acquire) != number)
+           (atomic_load_explicit(&set->numbers[way], memory_order_acquire) != number ||
+            !lo_cell_is(&set->cells[way], id)))
         way++;
     return way;
 }
@@ -122,7 +161,7 @@ static inline struct lo_cell *lo_lock_at(const struct lo_health *health, uint32_
 
 /* Under the set's lock, all of these. */
 
-/* The cell, or NULL. Its number, of 63 bits, is name enough. */
+/* The cell, or NULL. */
 struct lo_cell *lo_set_find(struct lo_set *set, const struct lo_cell_id *id);
 /*
  * The same, or a new one, closed, in the place of one that is less useful than one of this kind

@@ -94,7 +94,7 @@ static struct lo_shared_cell shared_of(const struct lo_cell *cell, int64_t ahead
 {
     const struct lo_told told = told_of(cell, ahead_ms);
     struct lo_shared_cell shared = {
-        .id = cell->id, .changed_ms = told.changed_ms, .closed_ms = told.closed_ms};
+        .id = lo_cell_id_of(cell), .changed_ms = told.changed_ms, .closed_ms = told.closed_ms};
 
     if (cell->until_ms == 0)
         return shared;

@@ -5,18 +5,24 @@
  */
 #include "routing/health_int.h"
 
+#include <string.h>
+
 /* ---- For people ------------------------------------------------------------------------------ */
 
-static bool is_theirs(struct lo_whose whose, const struct lo_cell_id *id)
+static bool is_theirs(struct lo_whose whose, const struct lo_cell *cell)
 {
-    return id->owner == 0 ? whose.shared : id->owner == whose.owner;
+    const uint64_t owner = cell->name.owner;
+
+    return owner == 0 ? whose.shared : owner == whose.owner;
 }
 
 static struct lo_cell_view view_of(const struct lo_cell *cell, int64_t now_ms)
 {
+    const struct lo_cell_id id = lo_cell_id_of(cell);
+
     return (struct lo_cell_view){
-        .number = lo_cell_number(&cell->id),
-        .id = cell->id,
+        .number = lo_cell_number(&id),
+        .id = id,
         .state = now_ms < cell->until_ms ? LO_CELL_COOLED : LO_CELL_HALF_OPEN,
         .since_ms = cell->since_ms,
         .until_ms = cell->until_ms,
@@ -37,7 +43,7 @@ bool lo_health_next(const struct lo_health *health, struct lo_whose whose, int64
         const struct lo_cell *cell = lo_lock_at(health, (*at)++, &set);
         if (cell == NULL)
             continue;
-        found = cell->until_ms != 0 && is_theirs(whose, &cell->id);
+        found = cell->until_ms != 0 && is_theirs(whose, cell);
         if (found)
             *view = view_of(cell, now_ms);
         pthread_mutex_unlock(&set->lock);
@@ -52,9 +58,11 @@ bool lo_health_reset(struct lo_health *health, struct lo_whose whose, uint64_t n
     bool found = false;
 
     pthread_mutex_lock(&set->lock);
-    unsigned way = number != 0 ? lo_set_look(set, number) : LO_WAYS;
-    if (way < LO_WAYS && set->cells[way].until_ms != 0 && is_theirs(whose, &set->cells[way].id)) {
-        lo_cell_close(health, &set->cells[way], now_ms);
+    for (unsigned way = 0; way < LO_WAYS && number != 0; way++) {
+        struct lo_cell *cell = &set->cells[way];
+        if (set->numbers[way] != number || cell->until_ms == 0 || !is_theirs(whose, cell))
+            continue;
+        lo_cell_close(health, cell, now_ms);
         found = true;
     }
     pthread_mutex_unlock(&set->lock);
@@ -73,12 +81,50 @@ static bool is_due(const struct lo_cell *cell, int64_t now_ms)
     return cell->is_hard && now_ms >= cell->until_ms && cell->probe_ms <= now_ms;
 }
 
-/* What many wait for goes first, then what has waited longest. */
-static bool goes_before(const struct lo_cell *cell, const struct lo_cell_id *id, int64_t until_ms)
+/* Who comes when, of what is due. */
+struct due {
+    struct lo_cell_id id;
+    unsigned last_turn; /* how many have had one since its user's last; LO_TURNS: more, or none */
+    int64_t until_ms;
+};
+
+static unsigned last_turn_of(const struct lo_turns *turns, uint64_t owner)
 {
-    if ((cell->id.owner == 0) != (id->owner == 0))
-        return cell->id.owner == 0;
-    return cell->until_ms < until_ms;
+    unsigned at = 0;
+
+    while (at < LO_TURNS && turns->owners[at] != owner)
+        at++;
+    return at;
+}
+
+static void note_turn(struct lo_turns *turns, uint64_t owner)
+{
+    unsigned at = last_turn_of(turns, owner);
+
+    if (at == LO_TURNS)
+        at--;
+    memmove(turns->owners + 1, turns->owners, at * sizeof turns->owners[0]);
+    turns->owners[0] = owner;
+}
+
+static struct due due_of(const struct lo_health *health, const struct lo_cell *cell)
+{
+    const struct lo_cell_id id = lo_cell_id_of(cell);
+
+    return (struct due){id, last_turn_of(&health->turns, id.owner), cell->until_ms};
+}
+
+/*
+ * What many wait for goes first; then users take turns, for one's keys may lie where each probe
+ * takes as long as it may; then what has waited longest.
+ */
+static bool goes_before(const struct due *a, const struct due *b)
+{
+    if ((a->id.owner == 0) != (b->id.owner == 0))
+        return a->id.owner == 0;
+    if (a->id.owner != 0 && a->last_turn != b->last_turn)
+        return a->last_turn > b->last_turn;
+    return a->until_ms < b->until_ms;
 }
 
 /* Whatever else looks for it meanwhile, or takes its place, nobody but the caller takes probes. */
@@ -98,7 +144,7 @@ static bool take(struct lo_health *health, const struct lo_cell_id *id, int64_t 
 bool lo_health_take_due(struct lo_health *health, int64_t now_ms, struct lo_cell_id *id)
 {
     struct lo_set *set;
-    int64_t until_ms = 0;
+    struct due first = {.until_ms = 0};
     bool found = false;
 
     if (lo_health_cooled(health) == 0)
@@ -107,14 +153,19 @@ bool lo_health_take_due(struct lo_health *health, int64_t now_ms, struct lo_cell
         const struct lo_cell *cell = lo_lock_at(health, at, &set);
         if (cell == NULL)
             continue;
-        if (is_due(cell, now_ms) && (!found || goes_before(cell, id, until_ms))) {
+        if (is_due(cell, now_ms)) {
+            const struct due due = due_of(health, cell);
+            first = !found || goes_before(&due, &first) ? due : first;
             found = true;
-            *id = cell->id;
-            until_ms = cell->until_ms;
         }
         pthread_mutex_unlock(&set->lock);
     }
-    return found && take(health, id, now_ms);
+    if (!found || !take(health, &first.id, now_ms))
+        return false;
+    if (first.id.owner != 0)
+        note_turn(&health->turns, first.id.owner);
+    *id = first.id;
+    return true;
 }
 
 /*

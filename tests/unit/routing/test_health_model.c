@@ -58,6 +58,8 @@ struct world {
     unsigned cell_count;
     struct open open[OPEN_MAX];
     unsigned open_count;
+    uint64_t turns;   /* own cells that were probed */
+    uint64_t last[4]; /* whose turn that was last, per user; 0: never */
 };
 
 static uint64_t dice(struct world *world, uint64_t sides)
@@ -370,29 +372,37 @@ static bool is_due(const struct world *world, const struct model_cell *cell)
     return cell->hard && world->now >= cell->until && cell->probe <= world->now;
 }
 
+/* What all share, then who had his last turn longest ago, then what has waited longest. */
+static bool comes_before(const struct world *world, const struct model_cell *a,
+                         const struct model_cell *b)
+{
+    if ((a->id.owner == 0) != (b->id.owner == 0))
+        return a->id.owner == 0;
+    const uint64_t last_a = world->last[a->id.owner >> 40], last_b = world->last[b->id.owner >> 40];
+    if (a->id.owner != 0 && last_a != last_b)
+        return last_a < last_b;
+    return a->until < b->until;
+}
+
 static void probe(struct world *world)
 {
     const struct lo_verdict refused = KEY_REFUSED;
     struct lo_cell_id id;
     const enum lo_probed probed = (enum lo_probed)dice(world, LO_PROBED_COUNT);
-    bool due = false, shared = false;
-    int64_t longest = INT64_MAX;
+    const struct model_cell *first = NULL;
 
     for (unsigned i = 0; i < world->cell_count; i++) {
         const struct model_cell *one = &world->cells[i];
-        if (!is_due(world, one) || (shared && one->id.owner != 0))
-            continue;
-        if (one->id.owner == 0 && !shared)
-            longest = INT64_MAX;
-        shared |= one->id.owner == 0;
-        longest = one->until < longest ? one->until : longest;
-        due = true;
+        if (is_due(world, one) && (first == NULL || comes_before(world, one, first)))
+            first = one;
     }
-    assert_int_equal(lo_health_take_due(world->health, world->now, &id), due);
-    if (!due)
+    assert_int_equal(lo_health_take_due(world->health, world->now, &id), first != NULL);
+    if (first == NULL)
         return;
     struct model_cell *cell = model_of(world, id);
-    assert_true(is_due(world, cell) && cell->until == longest && shared == (id.owner == 0));
+    assert_true(is_due(world, cell) && !comes_before(world, first, cell));
+    if (id.owner != 0)
+        world->last[id.owner >> 40] = ++world->turns;
     lo_health_probed(world->health, &id, probed, world->now, NO_NOISE);
     if (probed == LO_PROBED_WELL || probed == LO_PROBED_GONE) {
         close_cell(cell, world->now);

@@ -39,6 +39,50 @@ static void what_all_share_is_probed_first_then_what_waits_longest(void **state)
     lo_health_free(health);
 }
 
+/* A probe may take as long as it may: who has many keys that hang lets nobody wait for them all. */
+static void of_users_with_refused_keys_each_has_his_turn(void **state)
+{
+    struct lo_health *health = new_health(0, true);
+    const int64_t due = NOW + 20 + LO_HARD_MS;
+
+    (void)state;
+    for (uint64_t key = 21; key <= 28; key++)
+        assert_true(attempt(health, own_of(1, key, 9), KEY_REFUSED, NOW));
+    assert_true(attempt(health, own_of(1, 31, 8), KEY_REFUSED, NOW + 10));
+    assert_true(attempt(health, own_of(2, 41, 7), KEY_REFUSED, NOW + 11));
+    assert_true(attempt(health, own_of(1, 32, 8), KEY_REFUSED, NOW + 12));
+    assert_int_equal(due_of(health, due).owner, own_of(1, 1, 9).user);
+    assert_int_equal(due_of(health, due).item, 31);
+    assert_int_equal(due_of(health, due).item, 41);
+    assert_int_equal(due_of(health, due).owner, own_of(1, 1, 9).user);
+    assert_int_equal(due_of(health, due).item, 32);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(due_of(health, due).owner, own_of(1, 1, 9).user);
+    lo_health_free(health);
+}
+
+/* More of them than are remembered: nobody has a second turn before all have had their first. */
+static void however_many_users_wait_nobody_is_forgotten(void **state)
+{
+    enum { USERS = 300 };
+    struct lo_health *health = new_health(0, true);
+    const int64_t due = NOW + 2 * USERS + LO_HARD_MS;
+    bool had[USERS + 1] = {false};
+
+    (void)state;
+    for (uint64_t user = 1; user <= USERS; user++) {
+        assert_true(attempt(health, own_of(1, user, user), KEY_REFUSED, NOW + (int64_t)user));
+        assert_true(attempt(health, own_of(1, user + USERS, user), KEY_REFUSED,
+                            NOW + USERS + (int64_t)user));
+    }
+    for (unsigned i = 0; i < USERS; i++) {
+        const uint64_t user = due_of(health, due).owner >> 40;
+        assert_false(had[user]);
+        had[user] = true;
+    }
+    lo_health_free(health);
+}
+
 static void what_says_nothing_changes_no_length(void **state)
 {
     struct lo_health *health = new_health(0, true);
@@ -176,6 +220,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_all_share_is_probed_first_then_what_waits_longest),
+        cmocka_unit_test(of_users_with_refused_keys_each_has_his_turn),
+        cmocka_unit_test(however_many_users_wait_nobody_is_forgotten),
         cmocka_unit_test(what_says_nothing_changes_no_length),
         cmocka_unit_test(a_key_that_is_gone_has_no_cell),
         cmocka_unit_test(how_long_it_rests_is_an_option),

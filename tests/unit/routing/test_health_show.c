@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/mix.h"
 #include "routing/budget.h"
 
 enum { NOW = 1000000 };
@@ -333,6 +334,44 @@ static void what_is_shown_is_what_is_known(void **state)
     lo_health_free(health);
 }
 
+/* Who knows how numbers are made makes an id whose number is that of a cell that others share. */
+static void ids_of_one_number_are_two_cells(void **state)
+{
+    struct lo_health *health = new_health(0, true);
+    const struct lo_candidate shared = candidate_of(1, 5, 1);
+    struct lo_candidate forged = candidate_of(1, 6, 3);
+    struct lo_cell_view view;
+    uint32_t at = 0;
+
+    (void)state;
+    forged.is_own_model = true;
+    forged.model_id = (int64_t)((uint64_t)shared.model_id ^ forged.user * LB_GOLDEN);
+    const struct lo_cell_id theirs = lo_cell_id(&shared, LO_SCOPE_MODEL);
+    const struct lo_cell_id own = lo_cell_id(&forged, LO_SCOPE_MODEL);
+    const uint64_t number = lo_cell_number(&theirs);
+    assert_int_equal(lo_cell_number(&own), number);
+    assert_int_not_equal(own.owner, 0);
+    /* What he does wrong there stays his, before there is a cell of theirs and after. */
+    cool_softly(health, forged, NOW);
+    assert_int_not_equal(shut_until(health, forged, NOW + 2000), 0);
+    assert_int_equal(shut_until(health, shared, NOW + 2000), 0);
+    assert_true(attempt(health, shared, ANSWERED, NOW + 2000));
+    assert_int_equal(lo_health_first_byte(health, &forged, NOW + 2000), -1);
+    assert_int_equal(lo_health_first_byte(health, &shared, NOW + 2000), 100);
+    cool_softly(health, shared, NOW + 3000);
+    assert_int_equal(lo_health_cooled(health), 2);
+    /* He sees and closes his. */
+    const struct lo_whose his = {.owner = forged.user};
+    assert_true(lo_health_next(health, his, NOW + 4000, &at, &view));
+    assert_int_equal(view.id.owner, forged.user);
+    assert_false(lo_health_next(health, his, NOW + 4000, &at, &view));
+    assert_true(lo_health_reset(health, his, number, NOW + 4000));
+    assert_false(lo_health_reset(health, his, number, NOW + 4000));
+    assert_int_equal(shut_until(health, forged, NOW + 4000), 0);
+    assert_int_not_equal(shut_until(health, shared, NOW + 4000), 0);
+    lo_health_free(health);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +385,7 @@ int main(void)
         cmocka_unit_test(an_old_row_opens_and_cools_nothing),
         cmocka_unit_test(a_row_that_is_none_is_no_cell),
         cmocka_unit_test(what_is_shown_is_what_is_known),
+        cmocka_unit_test(ids_of_one_number_are_two_cells),
     };
 
     lb_host_init(&host);

@@ -23,7 +23,7 @@ enum {
     LO_EVENTS = 32,     /* outcomes of a cell that are remembered */
     LO_LIMITED_MAX = 2, /* accounts of a platform that met a limit in a row; one more is too many */
     LO_LIMITED_MS = 10000, /* for so long */
-    LO_TURNS = 64          /* users whose last turn is remembered */
+    LO_TURNS = 1024        /* users whose last turn is remembered */
 };
 
 /* An outcome that counts: 8 bytes, for there are many. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A running gateway as the command line asks it: its management API, over the same client and
- * dialer as everything else. The address is the operator's word (class SYSTEM); the token comes
- * from the environment or standard input, is opened for each request's head, and shown nowhere.
+ * dialer as everything else; unix:PATH is a socket on which it listens. The address is the
+ * operator's word (class SYSTEM); the token comes from the environment or standard input, is opened
+ * for each request's head, and shown nowhere.
  */
 #include "cli/cli.h"
 
@@ -15,6 +16,8 @@
 #include "llm/fetch.h"
 #include "net/proxy.h"
 #include "vault/secret.h"
+
+#define UNIX "unix:"
 
 enum {
     GATEWAY_MAGIC = 0x636c6777,
@@ -45,11 +48,19 @@ static llmgr_status open_token(void *context, struct lv_secret *key, struct llmg
                    LV_SECRET_MAX);
 }
 
+/* NULL: it is a URL. */
+static const char *unix_path_of(const char *url)
+{
+    return lb_str_starts(lb_cstr(url), LB_STR(UNIX)) ? url + LB_STR(UNIX).size : NULL;
+}
+
 /* As it is written for clients as well, with the /v1 at which those begin. */
 static struct lb_str base_of(const char *url)
 {
     struct lb_str base = lb_cstr(url);
 
+    if (unix_path_of(url) != NULL)
+        return LB_STR("http://unix"); /* a name that the gateway knows for its own */
     while (lb_str_ends(base, LB_STR("/")))
         base.size--;
     if (lb_str_ends(base, LB_STR("/v1")))
@@ -76,6 +87,7 @@ static llmgr_status open_client(struct cli_gateway *gateway, struct llmgr_error 
     if (status != LLMGR_OK)
         return status;
     const struct li_call_options call = {.proxy = gateway->proxy,
+                                         .unix_path = unix_path_of(gateway->url),
                                          .ca_file = options.ca_file,
                                          .timeouts = {.connect_ms = options.connect_timeout_ms}};
     return li_call_new(&app->host, &call, &gateway->call, err);

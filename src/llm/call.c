@@ -61,7 +61,8 @@ llmgr_status li_call_new(const struct lb_host *host, const struct li_call_option
         const struct lu_pool_options pool = {.policy = options->policy,
                                              .tls = made->tls,
                                              .proxy = options->proxy,
-                                             .resolver = options->resolver};
+                                             .resolver = options->resolver,
+                                             .unix_path = options->unix_path};
         status = lu_pool_new(made->loop, &pool, &made->pool, err);
     }
     if (status == LLMGR_OK)

@@ -21,11 +21,12 @@ struct li_attempt;
 struct li_call;
 struct li_record;
 
-/* Borrowed: policy, proxy and resolver outlive the call object. */
+/* Borrowed: policy, proxy, resolver and unix_path outlive the call object. */
 struct li_call_options {
     const struct ln_policy *policy;
     const struct ln_proxy *proxy;       /* NULL: none */
     const struct ln_resolver *resolver; /* NULL: the system's */
+    const char *unix_path;              /* whatever peers say, this socket is asked; NULL: none */
     const char *ca_file;                /* trusted besides the system's; NULL: none */
     struct lu_timeouts timeouts;
 };

@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -159,12 +161,28 @@ void ln_dial_tunnelled(struct ln_dial *dial)
 
 /* ---- Connecting ------------------------------------------------------------------------------ */
 
+/* Only class SYSTEM comes here, and hears all of it. */
+static void fail_unix(struct ln_dial *dial, int sys)
+{
+    const struct sockaddr_un *addr = (const struct sockaddr_un *)&dial->addrs[0];
+    struct llmgr_error err = {0};
+    (void)lb_fail(&err, LLMGR_ERR_UNREACHABLE,
+                  N_("unix:%s cannot be reached: %s; does a server listen there, and may you use "
+                     "its socket?"),
+                  addr->sun_path, uv_strerror(uv_translate_sys_error(sys)));
+    ln_dial_fail(dial, &err);
+}
+
 static void fail_connect(struct ln_dial *dial)
 {
     struct llmgr_error err = {0};
     const char *host = dial->proxied ? ln_proxy_host(dial->request.proxy) : dial->request.host;
     unsigned port = dial->proxied ? ln_proxy_port(dial->request.proxy) : dial->request.port;
     int sys = dial->last_sys;
+    if (dial->is_unix) {
+        fail_unix(dial, sys);
+        return;
+    }
     if (sys == EMFILE || sys == ENFILE || sys == ENOMEM || sys == ENOBUFS) {
         (void)lb_fail(&err, sys == ENOMEM ? LLMGR_ERR_NO_MEMORY : LLMGR_ERR_IO,
                       N_("no socket for %s:%u: %s; raise the limits of this process"), host, port,
@@ -401,6 +419,11 @@ static void begin_proxy(struct ln_dial *dial)
 static void begin_dial(void *context)
 {
     struct ln_dial *dial = LB_CAST(struct ln_dial, context, LN_DIAL_MAGIC);
+    if (dial->is_unix) {
+        dial->phase = LN_DIAL_CONNECT;
+        start_next(dial);
+        return;
+    }
     /* The operator's word needs no judgement: behind a proxy, the name is the proxy's matter. */
     if (dial->proxied && dial->request.klass == LN_CLASS_SYSTEM)
         begin_proxy(dial);
@@ -410,6 +433,29 @@ static void begin_dial(void *context)
 
 /* ---- The request ----------------------------------------------------------------------------- */
 
+static llmgr_status check_unix(const struct ln_dial_request *request, struct llmgr_error *err)
+{
+    const size_t path_max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
+    const size_t size = strlen(request->unix_path);
+    if (request->klass != LN_CLASS_SYSTEM)
+        return lb_fail(err, LLMGR_ERR_INTERNAL, N_("a dial for a private platform to a socket"));
+    if (size == 0 || size > path_max)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the path of a unix socket has 1 to %zu bytes"),
+                       path_max);
+    return LLMGR_OK;
+}
+
+/* Checked: it fits. */
+static void keep_unix(struct ln_dial *dial)
+{
+    struct sockaddr_un *addr = (struct sockaddr_un *)&dial->addrs[0];
+    addr->sun_family = AF_UNIX;
+    memcpy(addr->sun_path, dial->request.unix_path, strlen(dial->request.unix_path));
+    dial->request.unix_path = NULL; /* the caller's */
+    dial->addr_count = 1;
+    dial->is_unix = true;
+}
+
 static llmgr_status check_request(const struct ln_dial_request *request, struct llmgr_error *err)
 {
     if (request->policy == NULL && request->klass != LN_CLASS_SYSTEM)
@@ -417,6 +463,8 @@ static llmgr_status check_request(const struct ln_dial_request *request, struct 
                        N_("a dial for a private platform without a policy"));
     if (request->host == NULL || request->host[0] == '[')
         return lb_fail(err, LLMGR_ERR_INVALID, N_("a dial needs a host without brackets"));
+    if (request->unix_path != NULL)
+        return check_unix(request, err);
     return ln_policy_judge_url_host(request->policy, request->klass,
                                     request->tls != NULL ? LB_STR("https") : LB_STR("http"),
                                     lb_cstr(request->host), request->port, err);
@@ -428,7 +476,7 @@ llmgr_status ln_dial(struct ln_loop *loop, const struct ln_dial_request *request
     if (loop->dying)
         return lb_fail(err, LLMGR_ERR_CANCELLED, N_("the event loop is being closed"));
     llmgr_status status = check_request(request, err);
-    const bool proxied = status == LLMGR_OK &&
+    const bool proxied = status == LLMGR_OK && request->unix_path == NULL &&
                          ln_proxy_applies(request->proxy, lb_cstr(request->host), request->port);
     if (proxied)
         status = ln_proxy_check(request->proxy, err);
@@ -455,6 +503,8 @@ llmgr_status ln_dial(struct ln_loop *loop, const struct ln_dial_request *request
     if (dial->request.timeout_ms <= 0)
         dial->request.timeout_ms = LN_DIAL_TIMEOUT_MS;
     dial->proxied = proxied;
+    if (request->unix_path != NULL)
+        keep_unix(dial);
     ln_loop_join(loop, LN_MEMBER_DIAL, &dial->node, abort_node);
     ln_timer_start(loop, &dial->limit, dial->request.timeout_ms, on_limit, dial);
     ln_defer_start(loop, &dial->start, begin_dial, dial);

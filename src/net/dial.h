@@ -12,6 +12,9 @@
  * class PRIVATE the target's name is resolved and judged here first, although the proxy resolves
  * it again: a proxy that sees other addresses than we do must have rules of its own.
  *
+ * A Unix socket is a file that the operator names: class SYSTEM alone may have one, nothing is
+ * resolved or judged, and no proxy stands before it.
+ *
  * What failed is said precisely for class SYSTEM:
  *   ERR_ADDRESS      the policy refuses the address
  *   ERR_UNREACHABLE  no such name, nobody listens, no route, the proxy says no
@@ -68,6 +71,9 @@ struct ln_dial_request {
     const struct ln_proxy *proxy;       /* NULL: none; its NO_PROXY rules are applied here */
     int64_t timeout_ms;                 /* 0: LN_DIAL_TIMEOUT_MS */
     const struct ln_resolver *resolver; /* NULL: the system's */
+    /* The path of a Unix socket, which is connected to in the place of host and port; NULL: none.
+     */
+    const char *unix_path;
 };
 
 /*

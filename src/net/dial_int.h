@@ -28,6 +28,7 @@ struct ln_dial {
     struct ln_dial_request request; /* host and alpn are copies */
     char *host_copy, *alpn_copy;
     bool proxied;
+    bool is_unix; /* addrs[0] is the socket */
     bool is_name; /* the target is a name, no literal */
     enum ln_dial_phase phase;
     struct ln_timer limit; /* of the whole dial */

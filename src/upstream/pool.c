@@ -216,6 +216,7 @@ llmgr_status lu_pool_dial(struct lu_site *site, int64_t timeout_ms, ln_dial_fn d
         .proxy = pool->options.proxy,
         .timeout_ms = timeout_ms,
         .resolver = pool->options.resolver,
+        .unix_path = pool->options.unix_path,
     };
     llmgr_status status = ln_dial(pool->loop, &request, done, context, dial, err);
     if (status == LLMGR_OK)

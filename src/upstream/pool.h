@@ -27,9 +27,10 @@ struct lu_pool_options {
     struct ln_tls_client *tls;          /* NULL: no https */
     const struct ln_proxy *proxy;       /* NULL: none */
     const struct ln_resolver *resolver; /* NULL: the system's */
-    unsigned idle_per_origin;           /* waiting connections per origin and class; 0: 64 */
-    unsigned idle_total;                /* 0: 512 */
-    int64_t idle_timeout_ms;            /* 0: 60 000 */
+    const char *unix_path;    /* all of them lead to this socket, see ln_dial; NULL: none */
+    unsigned idle_per_origin; /* waiting connections per origin and class; 0: 64 */
+    unsigned idle_total;      /* 0: 512 */
+    int64_t idle_timeout_ms;  /* 0: 60 000 */
 };
 
 LLMGR_MUST_CHECK llmgr_status lu_pool_new(struct ln_loop *loop,

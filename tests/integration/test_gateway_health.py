@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`llmgr health` and `llmgr explain --gateway`: the command line asks a running gateway what it
 lets alone, with the token of who may know."""
+import contextlib
 import http.server
 import json
 import socket
@@ -8,6 +9,8 @@ import threading
 
 import pytest
 
+from conftest import PATIENCE_S
+from serving import Wire
 from smart import (api_fixture, ask, cells, refuse_key,  # noqa: F401
                                 vendors_fixture)
 from vendors import Call
@@ -168,7 +171,38 @@ def test_what_is_wrong_is_said(shell):
         assert 'does `llmgr serve` run there?' in llmgr.fails(8, '--gateway', nobody, 'explain')
         told = json.loads(llmgr.fails(8, '--json', '--gateway', nobody, 'health', 'list'))
         assert told['error']['code'] == 'ERR_UNREACHABLE'
-    llmgr.fails(2, '--gateway', 'unix:/run/llmgr.sock', 'health', 'list')
+    for there in f'unix:{llmgr.folder}/none.sock', 'unix:none.sock':
+        said = llmgr.fails(8, '--gateway', there, 'health', 'list')
+        assert 'does `llmgr serve` run there?' in said and there in said
+    assert '1 to 107 bytes' in llmgr.fails(2, '--gateway', 'unix:' + 108 * 'x', 'health', 'list')
+    assert '1 to 107 bytes' in llmgr.fails(2, '--gateway', 'unix:', 'health', 'list')
+
+
+def test_a_gateway_on_a_socket_alone_is_asked(api, vendors):
+    """No proxy stands before it, though one is set."""
+    place = api.llmgr.folder / 'gateway.sock'
+    server = api.llmgr.start('serve', '--listen', f'unix:{place}', stdout=-1, text=True)
+    try:
+        assert f'unix:{place}' in server.stdout.readline()
+        vendors[0].play = refuse_key(SERVERS)
+        with contextlib.closing(Wire(path=place)) as wire:
+            body = json.dumps({'model': 'smart', 'messages': [{'role': 'user', 'content': 'hi'}]})
+            wire.send(f'POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n'
+                      f'authorization: Bearer {api.tokens["ann"]}\r\n'
+                      f'content-length: {len(body)}\r\n\r\n{body}')
+            assert wire.answer().status == 200
+        env = {'LLMGR_GATEWAY_URL': f'unix:{place}', 'LLMGR_GATEWAY_TOKEN': api.tokens['admin'],
+               'HTTPS_PROXY': 'http://127.0.0.1:9', 'HTTP_PROXY': 'http://127.0.0.1:9'}
+        cell, = api.llmgr.json('health', 'list', env=env)
+        assert cell['reason'] == 'key'
+        told = api.llmgr.json('--gateway', f'unix:{place}', 'explain', '--model', 'smart', env=env)
+        assert told['candidates'][0]['cooled']['cell_id'] == cell['cell_id']
+        assert api.llmgr.json('health', 'reset', cell['cell_id'], env=env)['reset']
+        assert api.llmgr.json('health', 'list', env=env) == []
+    finally:
+        server.terminate()
+        server.wait(PATIENCE_S)
+        server.stdout.close()
 
 
 @pytest.mark.parametrize('says, said', [

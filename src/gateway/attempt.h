@@ -76,6 +76,7 @@ struct lg_attempt {
     bool is_draining; /* the stream has told its end: that of the body is waited for briefly */
     bool is_whole;    /* LAST: our answer gets its proper end */
     bool window_over; /* just now; what follows has not been seen to */
+    bool is_lost;     /* some of what its window holds found no memory: nothing of it leaves */
     bool could_stay;  /* the connection, before our head was written */
 
     /* Its record. */

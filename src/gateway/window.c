@@ -66,12 +66,24 @@ static void close_window(struct lg_request *request)
     ln_timer_stop(&request->ping);
 }
 
+/* What was gathered is lost, and all that follows: the answer has an end, see fail_lost. */
+static void lose(struct lg_request *request)
+{
+    request->worker->pass_count = 0;
+    request->worker->pass_short_lived = false;
+    request->attempt->is_lost = true;
+}
+
 bool lg_window_hold(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
     const struct lg_held *held = attempt->held;
     size_t size = held != NULL ? held->bytes.size - held->head_size : 0;
 
+    if (attempt->is_lost) {
+        lose(request);
+        return true;
+    }
     for (size_t i = 0; i < request->worker->pass_count; i++)
         size += request->worker->pass[i].size;
     /* What has failed is not shown, however long it is. */
@@ -80,7 +92,7 @@ bool lg_window_hold(struct lg_request *request)
         return false;
     }
     if ((held == NULL && !begin_to_hold(request)) || !take_gathered(request))
-        lg_relay_fail(request, LLMGR_ERR_NO_MEMORY, N_("out of memory"));
+        lose(request);
     return true;
 }
 
@@ -146,6 +158,14 @@ static void find_error(struct lg_request *request, struct lb_str said)
     lh_sse_free(&sse);
 }
 
+/* Some of it is missing, so nothing of it leaves; what failed is ours, and no other is asked. */
+static void fail_lost(struct lg_request *request)
+{
+    lg_window_drop(request);
+    lg_attempt_stop(request->attempt, LLMGR_END_UPSTREAM_CUT);
+    (void)lg_request_fail_memory(request);
+}
+
 /* An error inside of a 200: to be judged like one that came with its status. */
 static void turn_into_refusal(struct lg_request *request)
 {
@@ -169,6 +189,10 @@ enum lg_window_state lg_window_look(struct lg_request *request)
     const struct lg_attempt *attempt = request->attempt;
     const struct ld_filter_report *report = &attempt->filter->report;
 
+    if (attempt->is_lost) {
+        fail_lost(request);
+        return LG_WINDOW_FAILED;
+    }
     if (attempt->deferred != NULL)
         return LG_WINDOW_OPEN;
     if (report->failed) {
@@ -177,16 +201,24 @@ enum lg_window_state lg_window_look(struct lg_request *request)
     }
     bool over = report->content || report->finish || report->terminal ||
                 report->events >= request->settings->window_events;
-    if (!over && lg_window_hold(request))
+    if (over || !lg_window_hold(request)) {
+        close_window(request);
+        return LG_WINDOW_OVER;
+    }
+    if (!attempt->is_lost)
         return LG_WINDOW_OPEN;
-    close_window(request);
-    return LG_WINDOW_OVER;
+    fail_lost(request);
+    return LG_WINDOW_FAILED;
 }
 
 bool lg_window_end(struct lg_request *request)
 {
     struct lg_attempt *attempt = request->attempt;
 
+    if (attempt->is_lost) {
+        fail_lost(request);
+        return false;
+    }
     if (attempt->is_astray) {
         lg_window_drop(request);
         lg_attempt_stop(attempt, LLMGR_END_UPSTREAM_ERROR);

@@ -235,9 +235,26 @@ llmgr_status __wrap_ll_journal_append(struct ll_journal *journal, const struct l
 
 /* ---- The gateway ----------------------------------------------------------------------------- */
 
+static _Thread_local unsigned fails_nth; /* the ledger's threads allocate as well */
+
+bool road_fail_nth(unsigned n)
+{
+    const bool has_failed = fails_nth == 0;
+
+    fails_nth = n;
+    return has_failed;
+}
+
+static bool is_planted(void)
+{
+    return fails_nth > 0 && --fails_nth == 0;
+}
+
 static void *count_alloc(size_t size, void *context)
 {
     (void)context;
+    if (is_planted())
+        return NULL;
     atomic_fetch_add(&living, 1);
     return malloc(size);
 }
@@ -245,6 +262,8 @@ static void *count_alloc(size_t size, void *context)
 static void *count_realloc(void *p, size_t size, void *context)
 {
     (void)context;
+    if (is_planted())
+        return NULL;
     if (p == NULL)
         atomic_fetch_add(&living, 1);
     return realloc(p, size);

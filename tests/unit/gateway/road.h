@@ -111,6 +111,10 @@ void x_head(struct exchange *x, const char *head);
 void x_read(struct exchange *x, const char *body, bool last);
 void x_end(struct exchange *x, llmgr_status status, const char *text);
 
+/* The n-th allocation of this thread from now on fails, once; 0: none does. True: one has failed.
+ */
+bool road_fail_nth(unsigned n);
+
 /* A count of rows of the ledger, all of them written. */
 int64_t road_rows(struct road *road, const char *where);
 uint64_t road_metric(const struct road *road, enum lg_metric metric);

@@ -23,6 +23,20 @@ static int setup_pings(void **state)
     return 0;
 }
 
+static void with_window(struct lg_settings *settings)
+{
+    settings->window_events = 64;
+    settings->window_max = 256 << 10;
+    settings->first_content_ms = 60000;
+}
+
+static int setup_window(void **state)
+{
+    (void)state;
+    road_setup_with(&road, with_window);
+    return 0;
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -249,8 +263,44 @@ static void an_answer_in_a_coding_that_nobody_reads_passes_unread(void **state)
     road_hang_up(caller);
 }
 
+/* Of a window's answer either all leaves or nothing: not what lies on both sides of a gap. */
+static void what_a_window_cannot_hold_is_no_part_of_an_answer(void **state)
+{
+    static const char ROLE[] =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+    char first[24], rest[1024];
+    unsigned lost = 0;
+
+    (void)state;
+    snprintf(first, sizeof first, "%s", ROLE);
+    snprintf(rest, sizeof rest, "%s%s", ROLE + sizeof first - 1, ROAD_HELLO ROAD_STOP);
+    for (unsigned nth = 1; nth < ROAD_EXCHANGES; nth++) {
+        struct caller *caller = road_call(&road);
+        road_say(caller, ROAD_STREAM);
+        struct exchange *x = road_exchange(&road, nth);
+        road_request(&road, 1)->attempt->may_move = true;
+        x_head(x, ROAD_EVENTS);
+        x_read(x, first, false);
+        (void)road_fail_nth(nth);
+        x_read(x, rest, true);
+        const bool has_failed = road_fail_nth(0);
+        road_hear(caller, "\r\n\r\n");
+        road_turn(&road);
+        const bool is_answer = road_has(caller, "HTTP/1.1 200");
+        assert_int_equal(road_has(caller, "Hello"), is_answer);
+        assert_int_equal(road_has(caller, "assistant"), is_answer);
+        assert_int_equal(road_has(caller, "[DONE]"), is_answer);
+        assert_true(is_answer || has_failed);
+        lost += !is_answer;
+        road_hang_up(caller);
+    }
+    assert_int_not_equal(lost, 0);
+    assert_int_equal(road_rows(&road, "end_state = 'completed'"), ROAD_EXCHANGES - 1 - lost);
+}
+
 int main(void)
 {
+#define WINDOWED(name) cmocka_unit_test_setup_teardown(name, setup_window, teardown)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define PINGED(name) cmocka_unit_test_setup_teardown(name, setup_pings, teardown)
     const struct CMUnitTest tests[] = {
@@ -265,6 +315,7 @@ int main(void)
         TEST(a_refusal_without_end_is_cut),
         TEST(an_error_in_the_place_of_events_is_told),
         TEST(an_answer_in_a_coding_that_nobody_reads_passes_unread),
+        WINDOWED(what_a_window_cannot_hold_is_no_part_of_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,8 +258,10 @@ static enum lg_seek look_at(struct lg_request *request, uint32_t index, bool lea
     lb_arena_free(&choosing.room);
     if (result == LR_VIEW_MISS)
         return LG_SEEK_MISS;
-    if (status != LLMGR_OK)
+    if (status != LLMGR_OK) {
+        walk->was_home = walk->was_home || status != LLMGR_ERR_NOT_FOUND; /* it may be */
         return pass_missing(request, &err);
+    }
     walk->was_home = walk->was_home || is_at_home(request, &found->target);
     if (!suits(request, &found->target))
         return LG_SEEK_NONE;
@@ -326,11 +328,14 @@ static enum lg_verdict refuse(struct lg_request *request)
 
     struct llmgr_error err = {0};
 
+    const bool is_missing = lo_way_soonest(&walk->way) == 0 && walk->missing != NULL;
+    const bool is_elsewhere = !walk->was_home && lg_home_place(request).platform_id != 0;
+
     request->walk->is_over = true;
-    if (lo_way_soonest(&walk->way) == 0 && walk->missing != NULL)
-        return lg_request_fail_with(request, walk->missing);
-    if (!walk->was_home && lg_home_place(request).platform_id != 0)
+    if (is_elsewhere && (walk->route_id != 0 || !is_missing)) /* who names a model means it */
         return lg_home_refuse(request);
+    if (is_missing)
+        return lg_request_fail_with(request, walk->missing);
     (void)lo_way_exhausted(&walk->way, name, &err);
     (void)lg_request_fail_with(request, &err);
     request->error_http = 503;

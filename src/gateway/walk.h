@@ -38,7 +38,7 @@ struct lg_walk {
     const struct lm_route *route; /* in the turn in which the walk begins; later NULL */
     llmgr_exhausted on_exhausted;
     uint64_t user;           /* hash; not 0 */
-    bool was_home;           /* a target was met at the platform that keeps what is named */
+    bool was_home;           /* a target is, or may be, at the platform that keeps what is named */
     uint32_t pending;        /* target that waits for the profile; */
     bool is_pending;         /* there is one */
     bool has_own_limits;     /* the route is the caller's, and so are its times */

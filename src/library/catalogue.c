@@ -152,7 +152,7 @@ llmgr_status llmgr_platform_hide(struct llmgr *manager, const char *user, int64_
 llmgr_status llmgr_platform_ask_usage(struct llmgr *manager, const char *user, int64_t platform_id,
                                       struct llmgr_error *err)
 {
-    return lm_platform_ask_usage(manager->manager, USER(manager, user), platform_id, err);
+    return lm_platform_ask_usage(manager->manager, ACTOR(manager, user), platform_id, err);
 }
 
 llmgr_status llmgr_platform_set_key(struct llmgr *manager, const char *user, int64_t platform_id,

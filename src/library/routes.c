@@ -88,9 +88,8 @@ llmgr_status llmgr_route_add(struct llmgr *manager, const char *user,
     if (status != LLMGR_OK)
         return status;
     const struct lm_route_spec wanted = spec_of(spec);
-    status = lm_route_add(manager->manager, la_user(user),
-                          lm_actor_of(manager->manager, la_user(user)).is_operator, spec->is_sys,
-                          &wanted, &id, err);
+    status = lm_route_add(manager->manager, lm_actor_of(manager->manager, la_user(user)),
+                          spec->is_sys, &wanted, &id, err);
     return status == LLMGR_OK && route != NULL ? route_by_id(manager, user, id, route, err)
                                                : status;
 }
@@ -102,20 +101,20 @@ llmgr_status llmgr_route_update(struct llmgr *manager, const char *user, int64_t
     if (status != LLMGR_OK)
         return status;
     const struct lm_route_spec wanted = spec_of(spec);
-    return lm_route_change(manager->manager, la_user(user),
-                           lm_actor_of(manager->manager, la_user(user)).is_operator, route_id,
+    return lm_route_change(manager->manager, lm_actor_of(manager->manager, la_user(user)), route_id,
                            &wanted, NULL, err);
 }
 
 llmgr_status llmgr_route_delete(struct llmgr *manager, const char *user, int64_t route_id,
                                 struct llmgr_error *err)
 {
-    return lm_route_delete(manager->manager, la_user(user),
-                           lm_actor_of(manager->manager, la_user(user)).is_operator, route_id, err);
+    return lm_route_delete(manager->manager, lm_actor_of(manager->manager, la_user(user)), route_id,
+                           err);
 }
 
 llmgr_status llmgr_route_hide(struct llmgr *manager, const char *user, int64_t route_id, bool hide,
                               struct llmgr_error *err)
 {
-    return lm_route_change(manager->manager, la_user(user), false, route_id, NULL, &hide, err);
+    return lm_route_change(manager->manager, lm_actor_of(manager->manager, la_user(user)), route_id,
+                           NULL, &hide, err);
 }

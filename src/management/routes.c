@@ -122,8 +122,7 @@ static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
     lp_api_flag(api, "is_sys", &is_sys);
     llmgr_status status = take_spec(api, &targets, &spec, err);
     if (status == LLMGR_OK)
-        status = lm_route_add(api->core, la_user(api->user), lp_api_actor(api).is_operator, is_sys,
-                              &spec, &id, err);
+        status = lm_route_add(api->core, lp_api_actor(api), is_sys, &spec, &id, err);
     lb_free(api->call->arena->host, targets);
     if (status != LLMGR_OK)
         return status;
@@ -142,8 +141,8 @@ static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
     if (status == LLMGR_OK)
         status = take_spec(api, &targets, &spec, err);
     if (status == LLMGR_OK)
-        status = lm_route_change(api->core, la_user(api->user), lp_api_actor(api).is_operator, id,
-                                 &spec, lp_api_flag(api, "route_hide", &hide), err);
+        status = lm_route_change(api->core, lp_api_actor(api), id, &spec,
+                                 lp_api_flag(api, "route_hide", &hide), err);
     lb_free(api->call->arena->host, targets);
     return status == LLMGR_OK ? show(api, id, err) : status;
 }
@@ -154,8 +153,7 @@ static llmgr_status drop(struct lp_api *api, struct llmgr_error *err)
 
     llmgr_status status = lp_api_id(api, 0, &id, err);
     if (status == LLMGR_OK)
-        status =
-            lm_route_delete(api->core, la_user(api->user), lp_api_actor(api).is_operator, id, err);
+        status = lm_route_delete(api->core, lp_api_actor(api), id, err);
     return status;
 }
 

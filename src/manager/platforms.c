@@ -434,7 +434,7 @@ static llmgr_status forget_row(struct ls_tx *tx, void *context, struct llmgr_err
     struct lm_platform_row row;
     llmgr_status status = lm_access_platform(change->manager, tx, change->actor,
                                              change->platform_id, LM_ACCESS_SEE, &row, err);
-    if (status == LLMGR_OK && row.is_sys && !lm_is_system_user(change->actor.user))
+    if (status == LLMGR_OK && row.is_sys && !change->actor.is_operator)
         status =
             lb_fail(err, LLMGR_ERR_FORBIDDEN,
                     N_("whether a system platform is asked for usage is the administrator's to "
@@ -445,21 +445,19 @@ static llmgr_status forget_row(struct ls_tx *tx, void *context, struct llmgr_err
     return status;
 }
 
-/* Who has to hear of a change: the system user changes what is everybody's. */
+/* Who has to hear of a change: the operator changes what is everybody's. */
 static struct lb_str told_verdict(const struct change *change, bool ask_usage)
 {
-    return ask_usage && lm_is_system_user(change->actor.user) ? lb_str(NULL, 0)
-                                                              : change->actor.user;
+    return ask_usage ? lm_told(change->actor) : change->actor.user;
 }
 
-llmgr_status lm_platform_ask_usage(struct lm_manager *manager, struct lb_str user,
+llmgr_status lm_platform_ask_usage(struct lm_manager *manager, struct lm_actor actor,
                                    int64_t platform_id, struct llmgr_error *err)
 {
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status != LLMGR_OK)
         return status;
-    struct change change = {
-        .manager = manager, .actor = {.user = user}, .platform_id = platform_id};
+    struct change change = {.manager = manager, .actor = actor, .platform_id = platform_id};
     return lm_write(manager, told_verdict(&change, true), forget_row, &change, err);
 }
 

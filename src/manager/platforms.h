@@ -60,7 +60,8 @@ LLMGR_MUST_CHECK llmgr_status lm_platform_learn_no_stream_options(struct lm_mana
                                                                   int64_t platform_id,
                                                                   struct llmgr_error *err);
 /* See llmgr_platform_ask_usage. */
-LLMGR_MUST_CHECK llmgr_status lm_platform_ask_usage(struct lm_manager *manager, struct lb_str user,
-                                                    int64_t platform_id, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_platform_ask_usage(struct lm_manager *manager,
+                                                    struct lm_actor actor, int64_t platform_id,
+                                                    struct llmgr_error *err);
 
 #endif

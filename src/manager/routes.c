@@ -22,10 +22,9 @@ enum {
 
 struct change {
     struct lm_manager *manager;
-    struct lb_str user;  /* who acts */
+    struct lm_actor actor;
     struct lb_str owner; /* of the row: the same, or the system user */
     bool is_sys;         /* the row is the operator's */
-    bool is_operator;    /* who acts may change the operator's */
     int64_t id;          /* 0: a new one */
     const struct lm_route_spec *spec;
     size_t target_count;
@@ -231,10 +230,10 @@ static llmgr_status take_targets(struct change *change, struct llmgr_error *err)
 /* May this user have routes of his own? */
 static llmgr_status judge_owner(const struct change *change, struct llmgr_error *err)
 {
-    const bool is_system = lm_is_system_user(change->user);
+    const bool is_system = lm_is_system_user(change->actor.user);
 
     if (change->is_sys)
-        return change->is_operator
+        return change->actor.is_operator
                    ? LLMGR_OK
                    : lb_fail(err, LLMGR_ERR_FORBIDDEN, N_("system routes are the operator's"));
     if (!is_system)
@@ -250,21 +249,19 @@ static llmgr_status judge_owner(const struct change *change, struct llmgr_error 
 /* Whom a change of the row concerns: the empty slice is everybody. */
 static struct lb_str told(const struct change *change)
 {
-    return change->is_sys ? lb_str(NULL, 0) : change->user;
+    return change->is_sys ? lb_str(NULL, 0) : change->actor.user;
 }
 
-llmgr_status lm_route_add(struct lm_manager *manager, struct lb_str user, bool is_operator,
-                          bool is_sys, const struct lm_route_spec *spec, int64_t *id,
-                          struct llmgr_error *err)
+llmgr_status lm_route_add(struct lm_manager *manager, struct lm_actor actor, bool is_sys,
+                          const struct lm_route_spec *spec, int64_t *id, struct llmgr_error *err)
 {
-    struct change change = {
-        .manager = manager, .is_sys = is_sys, .is_operator = is_operator, .spec = spec};
+    struct change change = {.manager = manager, .is_sys = is_sys, .spec = spec};
 
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status != LLMGR_OK)
         return status;
-    change.user = user;
-    change.owner = is_sys ? LB_STR(LLMGR_SYSTEM_USER) : user;
+    change.actor = actor;
+    change.owner = is_sys ? LB_STR(LLMGR_SYSTEM_USER) : actor.user;
     status = judge_owner(&change, err);
     if (status == LLMGR_OK && (spec->name.p == NULL || spec->targets == NULL))
         status = lb_fail(err, LLMGR_ERR_INVALID,
@@ -296,8 +293,9 @@ static llmgr_status find(const struct change *change, struct ls_tx *tx, struct r
     struct ls_rows rows;
     bool found = false;
 
-    llmgr_status status = ls_find(
-        tx, LS_ROUTE_FIND, LS_ARGS(ls_int(change->id), ls_text(change->user)), &rows, &found, err);
+    llmgr_status status =
+        ls_find(tx, LS_ROUTE_FIND, LS_ARGS(ls_int(change->id), ls_text(change->actor.user)), &rows,
+                &found, err);
     if (status != LLMGR_OK)
         return status;
     if (!found)
@@ -322,8 +320,8 @@ static llmgr_status find_own(struct change *change, struct ls_tx *tx, struct llm
     if (status != LLMGR_OK)
         return status;
     change->is_sys = row.is_sys;
-    change->owner = row.is_sys ? LB_STR(LLMGR_SYSTEM_USER) : change->user;
-    if (row.is_sys && !change->is_operator)
+    change->owner = row.is_sys ? LB_STR(LLMGR_SYSTEM_USER) : change->actor.user;
+    if (row.is_sys && !change->actor.is_operator)
         return lb_fail(err, LLMGR_ERR_FORBIDDEN,
                        N_("the route '%.*s' is the operator's; you can hide it, or make one of "
                           "your own"),
@@ -346,7 +344,7 @@ static llmgr_status hide_row(const struct change *change, struct ls_tx *tx, stru
     llmgr_status status = find(change, tx, &row, err);
     if (status == LLMGR_OK)
         status = ls_exec(tx, *change->hide ? LS_ROUTE_HIDE : LS_ROUTE_SHOW,
-                         LS_ARGS(ls_text(change->user), ls_int(change->id)), NULL, err);
+                         LS_ARGS(ls_text(change->actor.user), ls_int(change->id)), NULL, err);
     return status;
 }
 
@@ -374,7 +372,7 @@ static llmgr_status change_row(struct ls_tx *tx, void *context, struct llmgr_err
  */
 static struct lb_str told_change(const struct change *change)
 {
-    return change->is_operator && change->spec != NULL ? lb_str(NULL, 0) : change->user;
+    return change->spec != NULL ? lm_told(change->actor) : change->actor.user;
 }
 
 static bool says_nothing(const struct lm_route_spec *spec)
@@ -385,17 +383,16 @@ static bool says_nothing(const struct lm_route_spec *spec)
            spec->deadline_ms == LLMGR_UNSET;
 }
 
-llmgr_status lm_route_change(struct lm_manager *manager, struct lb_str user, bool is_operator,
-                             int64_t id, const struct lm_route_spec *spec, const bool *hide,
+llmgr_status lm_route_change(struct lm_manager *manager, struct lm_actor actor, int64_t id,
+                             const struct lm_route_spec *spec, const bool *hide,
                              struct llmgr_error *err)
 {
-    struct change change = {
-        .manager = manager, .is_operator = is_operator, .id = id, .spec = spec, .hide = hide};
+    struct change change = {.manager = manager, .id = id, .spec = spec, .hide = hide};
 
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status != LLMGR_OK)
         return status;
-    change.user = user;
+    change.actor = actor;
     if (spec != NULL && says_nothing(spec))
         change.spec = NULL;
     if (change.spec == NULL && hide == NULL)
@@ -421,14 +418,14 @@ static llmgr_status delete_row(struct ls_tx *tx, void *context, struct llmgr_err
     return status;
 }
 
-llmgr_status lm_route_delete(struct lm_manager *manager, struct lb_str user, bool is_operator,
-                             int64_t id, struct llmgr_error *err)
+llmgr_status lm_route_delete(struct lm_manager *manager, struct lm_actor actor, int64_t id,
+                             struct llmgr_error *err)
 {
-    struct change change = {.manager = manager, .is_operator = is_operator, .id = id};
+    struct change change = {.manager = manager, .id = id};
 
-    llmgr_status status = lm_access_user(manager, &user, err);
+    llmgr_status status = lm_access_user(manager, &actor.user, err);
     if (status != LLMGR_OK)
         return status;
-    change.user = user;
-    return lm_revoke(manager, is_operator ? lb_str(NULL, 0) : user, delete_row, &change, err);
+    change.actor = actor;
+    return lm_revoke(manager, lm_told(actor), delete_row, &change, err);
 }

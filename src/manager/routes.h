@@ -49,19 +49,16 @@ LLMGR_MUST_CHECK llmgr_status lm_route_by_name(struct ls_tx *tx, bool is_sys, st
                                                struct lb_str name, int64_t *id,
                                                struct llmgr_error *err);
 
-/* See llmgr_route_add, …_update and …_delete. `is_operator`: who acts may change the operator's. */
-LLMGR_MUST_CHECK llmgr_status lm_route_add(struct lm_manager *manager, struct lb_str user,
-                                           bool is_operator, bool is_sys,
-                                           const struct lm_route_spec *spec, int64_t *id,
-                                           struct llmgr_error *err);
+/* See llmgr_route_add, …_update and …_delete. */
+LLMGR_MUST_CHECK llmgr_status lm_route_add(struct lm_manager *manager, struct lm_actor actor,
+                                           bool is_sys, const struct lm_route_spec *spec,
+                                           int64_t *id, struct llmgr_error *err);
 /* `spec` or `hide` may be NULL, not both. */
-LLMGR_MUST_CHECK llmgr_status lm_route_change(struct lm_manager *manager, struct lb_str user,
-                                              bool is_operator, int64_t id,
-                                              const struct lm_route_spec *spec, const bool *hide,
-                                              struct llmgr_error *err);
-LLMGR_MUST_CHECK llmgr_status lm_route_delete(struct lm_manager *manager, struct lb_str user,
-                                              bool is_operator, int64_t id,
-                                              struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_route_change(struct lm_manager *manager, struct lm_actor actor,
+                                              int64_t id, const struct lm_route_spec *spec,
+                                              const bool *hide, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status lm_route_delete(struct lm_manager *manager, struct lm_actor actor,
+                                              int64_t id, struct llmgr_error *err);
 
 /* The rows, once all is judged; `targets` is the column. */
 LLMGR_MUST_CHECK llmgr_status lm_route_insert(struct ls_tx *tx, const struct lm_route_spec *spec,

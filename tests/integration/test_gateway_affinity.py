@@ -62,7 +62,8 @@ class Site:
             elif own:
                 lines.append(f'    api_keys: [{", ".join(own)}]')
         lines += ['routes:', '  smart: {targets: [A/M, B/M]}',
-                  '  both: {targets: [A/M, B/M], pick: weight}', '  other: {targets: [B/M]}']
+                  '  both: {targets: [A/M, B/M], pick: weight}', '  other: {targets: [B/M]}',
+                  '  partly: {targets: [Nowhere/M, B/M]}']
         self.llmgr.write('llmgr.yaml', '\n'.join(lines) + '\n')
 
     def add_key(self, user, platform, key, *more):
@@ -315,10 +316,27 @@ def test_a_route_that_does_not_lead_there_says_so(site):
     site.start()
     made = site.respond(model='A/M')
     site.forget()
-    answer = site.say('ann', '/v1/responses', {'model': 'other', 'input': 'x',
-                                               'previous_response_id': made['id']})
-    assert answer.status == 404
+    for route in 'other', 'partly':  # the target that is missing is not what is wrong
+        answer = site.say('ann', '/v1/responses', {'model': route, 'input': 'x',
+                                                   'previous_response_id': made['id']})
+        assert answer.status == 404 and b'no such response' in answer.body, answer.body
     assert not site.places[1].keys
+
+
+def test_what_has_no_key_any_more_is_told_from_what_never_was(site):
+    """The response is there; the route's target at its platform has lost its key."""
+    fill(site, 'own', [[KEYS[0]]])
+    site.start()
+    made = site.respond(model='smart')
+    site.write(((), ('sk-server-of-b-0000',)))
+    site.llmgr.ok('sync')
+    site.llmgr.ok('-u', 'ann', 'platform', 'clear-key', 1)
+    site.restart()
+    site.forget()
+    answer = site.say('ann', '/v1/responses', {'model': 'smart', 'input': 'x',
+                                               'previous_response_id': made['id']})
+    assert answer.status == 403, answer.body
+    assert not site.places[0].keys + site.places[1].keys
 
 
 @MODES

@@ -350,11 +350,16 @@ static void a_verdict_is_undone_by_whom_the_platform_is(void **state)
         assert_true(until(w, "ann", id) != 0 && until(w, "ann", alpha) != 0);
         assert_true(until(w, "ben", alpha) != 0);
         if (round == 0) {
-            WANT(LLMGR_ERR_NOT_FOUND, lm_platform_ask_usage(w->manager, S("ben"), id, &w->err));
-            WANT(LLMGR_ERR_FORBIDDEN, lm_platform_ask_usage(w->manager, S("ann"), alpha, &w->err));
+            WANT(LLMGR_ERR_NOT_FOUND,
+                 lm_platform_ask_usage(w->manager, lm_actor_of(w->manager, S("ben")), id, &w->err));
+            WANT(LLMGR_ERR_FORBIDDEN,
+                 lm_platform_ask_usage(w->manager, lm_actor_of(w->manager, S("ann")), alpha,
+                                       &w->err));
             assert_int_equal(db_number(&w->db, MARKED), 2);
-            WANT(LLMGR_OK, lm_platform_ask_usage(w->manager, S("ann"), id, &w->err));
-            WANT(LLMGR_OK, lm_platform_ask_usage(w->manager, S("-1"), alpha, &w->err));
+            WANT(LLMGR_OK,
+                 lm_platform_ask_usage(w->manager, lm_actor_of(w->manager, S("ann")), id, &w->err));
+            WANT(LLMGR_OK, lm_platform_ask_usage(w->manager, lm_actor_of(w->manager, S("-1")),
+                                                 alpha, &w->err));
         } else {
             WANT(LLMGR_ERR_NOT_FOUND,
                  lm_platform_edit(w->manager, lm_actor_of(w->manager, S("ben")), id, &edit,

@@ -294,7 +294,8 @@ static void of_a_route_the_next_of_the_same_payer_serves(void **state)
 
     (void)state;
     server_key(&h, a, URL_A, "sk-server-a");
-    OK(&h, lm_route_add(h.manager, LB_STR("ann"), false, false, &spec, NULL, &h.err));
+    OK(&h, lm_route_add(h.manager, (struct lm_actor){LB_STR("ann"), false}, false, &spec, NULL,
+                        &h.err));
     struct llmgr_explanation told = explain_with("ann", "smart", false, &looker);
     assert_int_equal(told.items[0].cooled->until_ms, 5);
     assert_int_equal(looker.count, 3);

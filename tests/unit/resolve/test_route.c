@@ -67,8 +67,9 @@ static llmgr_status make(const char *user, const char *name, const char *targets
     const struct lm_route_spec spec = spec_of(name, targets);
     bool is_sys = user == NULL;
 
-    return lm_route_add(h.manager, lb_cstr(is_sys ? LLMGR_SYSTEM_USER : user), is_sys, is_sys,
-                        &spec, &id_of_last, &h.err);
+    return lm_route_add(h.manager,
+                        (struct lm_actor){lb_cstr(is_sys ? LLMGR_SYSTEM_USER : user), is_sys},
+                        is_sys, &spec, &id_of_last, &h.err);
 }
 
 static int64_t made(const char *user, const char *name, const char *targets)
@@ -265,10 +266,11 @@ static void a_choice_survives_the_routes_name_but_not_its_end(void **state)
     struct lm_route_spec renamed = spec_of("wise", NULL);
 
     OK(&h, choose("ann", "fast", "smart"));
-    OK(&h, lm_route_change(h.manager, LB_STR("ann"), false, id, &renamed, NULL, &h.err));
+    OK(&h, lm_route_change(h.manager, (struct lm_actor){LB_STR("ann"), false}, id, &renamed, NULL,
+                           &h.err));
     OK(&h, ask(&h, "ann", "fast", NULL));
     assert_true(lb_str_eq_c(h.target.route, "wise"));
-    OK(&h, lm_route_delete(h.manager, LB_STR("ann"), false, id, &h.err));
+    OK(&h, lm_route_delete(h.manager, (struct lm_actor){LB_STR("ann"), false}, id, &h.err));
     OK(&h, ask(&h, "ann", "fast", NULL));
     assert_true(h.target.repaired);
     assert_int_equal(h.target.model_id, one);
@@ -296,14 +298,16 @@ static void a_users_routes_are_nobody_elses(void **state)
     OK(&h, lr_routes(h.manager, LB_STR("ben"), &h.arena, &items, &count, &h.err));
     assert_int_equal(count, 0);
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND,
-                  lm_route_change(h.manager, LB_STR("ben"), false, id, &spec, NULL, &h.err));
+                  lm_route_change(h.manager, (struct lm_actor){LB_STR("ben"), false}, id, &spec,
+                                  NULL, &h.err));
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND,
-                  lm_route_change(h.manager, LB_STR("ben"), false, id, NULL, &hide, &h.err));
+                  lm_route_change(h.manager, (struct lm_actor){LB_STR("ben"), false}, id, NULL,
+                                  &hide, &h.err));
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND,
-                  lm_route_delete(h.manager, LB_STR("ben"), false, id, &h.err));
+                  lm_route_delete(h.manager, (struct lm_actor){LB_STR("ben"), false}, id, &h.err));
     /* Not even for the operator. */
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND,
-                  lm_route_delete(h.manager, LB_STR("-1"), true, id, &h.err));
+                  lm_route_delete(h.manager, (struct lm_actor){LB_STR("-1"), true}, id, &h.err));
     OK(&h, make("ben", "secret", "B/C/Two"));
     assert_int_equal(asked("ben", "secret"), two);
     assert_int_equal(asked("ann", "secret"), one);
@@ -320,13 +324,15 @@ static void the_operators_are_everybodys_and_only_the_operator_changes_them(void
 
     assert_int_equal(asked("ann", "smart"), two);
     ASSERT_STATUS(&h, LLMGR_ERR_FORBIDDEN,
-                  lm_route_change(h.manager, LB_STR("ann"), false, id, &spec, NULL, &h.err));
+                  lm_route_change(h.manager, (struct lm_actor){LB_STR("ann"), false}, id, &spec,
+                                  NULL, &h.err));
     says("is the operator's");
     ASSERT_STATUS(&h, LLMGR_ERR_FORBIDDEN,
-                  lm_route_delete(h.manager, LB_STR("ann"), false, id, &h.err));
+                  lm_route_delete(h.manager, (struct lm_actor){LB_STR("ann"), false}, id, &h.err));
     ASSERT_STATUS(&h, LLMGR_ERR_CONFLICT, make("ann", "smart", "A/One"));
     says("there is a system route 'smart'");
-    OK(&h, lm_route_change(h.manager, LB_STR("-1"), true, id, &more, NULL, &h.err));
+    OK(&h,
+       lm_route_change(h.manager, (struct lm_actor){LB_STR("-1"), true}, id, &more, NULL, &h.err));
     assert_int_equal(asked("ann", "smart"), one);
     /* One's own of that name, made before it was the operator's, is asked first. */
     made("ben", "later", "A/One");
@@ -365,15 +371,18 @@ static void the_system_user_and_mode_single_have_none_of_their_own(void **state)
     struct lm_route_spec spec = spec_of("mine", "A/One");
     struct lb_str system = LB_STR(LLMGR_SYSTEM_USER);
 
-    ASSERT_STATUS(&h, LLMGR_ERR_MODE,
-                  lm_route_add(h.manager, system, true, false, &spec, NULL, &h.err));
+    ASSERT_STATUS(
+        &h, LLMGR_ERR_MODE,
+        lm_route_add(h.manager, (struct lm_actor){system, true}, false, &spec, NULL, &h.err));
     says("--system");
     ASSERT_STATUS(&h, LLMGR_ERR_FORBIDDEN,
-                  lm_route_add(h.manager, LB_STR("ann"), false, true, &spec, NULL, &h.err));
+                  lm_route_add(h.manager, (struct lm_actor){LB_STR("ann"), false}, true, &spec,
+                               NULL, &h.err));
     site_mode(&h, LLMGR_MODE_SINGLE);
     ASSERT_STATUS(&h, LLMGR_ERR_MODE,
-                  lm_route_add(h.manager, LB_STR("ann"), false, false, &spec, NULL, &h.err));
-    OK(&h, lm_route_add(h.manager, system, true, true, &spec, NULL, &h.err));
+                  lm_route_add(h.manager, (struct lm_actor){LB_STR("ann"), false}, false, &spec,
+                               NULL, &h.err));
+    OK(&h, lm_route_add(h.manager, (struct lm_actor){system, true}, true, &spec, NULL, &h.err));
     assert_int_equal(asked("ann", "mine"), one);
 }
 
@@ -431,7 +440,8 @@ static void lists_show_what_is_missing_and_what_is_hidden(void **state)
     size_t count;
     bool hide = true;
 
-    OK(&h, lm_route_change(h.manager, LB_STR("ann"), false, poor, NULL, &hide, &h.err));
+    OK(&h, lm_route_change(h.manager, (struct lm_actor){LB_STR("ann"), false}, poor, NULL, &hide,
+                           &h.err));
     OK(&h, lr_routes(h.manager, LB_STR("ann"), &h.arena, &items, &count, &h.err));
     assert_int_equal(count, 2);
     assert_int_equal(items[0].route_id, id);
@@ -447,7 +457,8 @@ static void lists_show_what_is_missing_and_what_is_hidden(void **state)
     OK(&h, lr_routes(h.manager, LB_STR("ben"), &h.arena, &items, &count, &h.err));
     assert_false(items[0].route_hide); /* hidden for the one user only */
     hide = false;
-    OK(&h, lm_route_change(h.manager, LB_STR("ann"), false, poor, NULL, &hide, &h.err));
+    OK(&h, lm_route_change(h.manager, (struct lm_actor){LB_STR("ann"), false}, poor, NULL, &hide,
+                           &h.err));
     OK(&h, lr_routes(h.manager, LB_STR("ann"), &h.arena, &items, &count, &h.err));
     assert_false(items[1].route_hide);
 }
@@ -500,7 +511,7 @@ static void a_view_tells_the_route_that_resolve_takes(void **state)
             assert_int_equal(h.target.route_id, ROWS[i].want);
     }
     assert_int_equal(route_asked(view, (struct lr_request){.route_id = mine}), mine);
-    OK(&h, lm_route_delete(h.manager, LB_STR("ann"), false, mine, &h.err));
+    OK(&h, lm_route_delete(h.manager, (struct lm_actor){LB_STR("ann"), false}, mine, &h.err));
     assert_int_equal(route_asked(view, (struct lr_request){.slot = LB_STR("fast")}), 0);
     lr_view_free(view);
 }

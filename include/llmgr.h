@@ -771,6 +771,52 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_explain(struct llmgr *manager, con
                                                       struct llmgr_error *err);
 LLMGR_API void llmgr_explanation_clear(struct llmgr_explanation *explanation);
 
+/* ---- Health ---------------------------------------------------------------------------------- */
+
+/* What routes, and pools of keys, let alone for a while. */
+struct llmgr_cell {
+    const char *cell_id; /* its number, the same in every process on one database */
+    const char *scope;   /* what it is of: "key", "account", "model", "platform" */
+    bool is_own;         /* of this user alone; else of all who use it */
+    int64_t platform_id;
+    const char *platform_name; /* NULL: it is gone */
+    int64_t model_id;          /* of a model; else 0 */
+    const char *display_name;  /* of that model; NULL: it is gone, or none */
+    const char *state;         /* "cooled": nobody goes there; "half_open": one call at a time finds
+                                  out whether it is well */
+    const char *reason;        /* why: a stable word, such as "limit" */
+    int64_t upstream_status;   /* what the platform answered; 0: nothing */
+    int64_t since_ms;          /* ms since 1970: since when */
+    int64_t until_ms;          /* and until when */
+    int64_t streak;            /* how often in a row */
+    bool is_hard;              /* a refused key, or no money: waiting may not help */
+};
+
+struct llmgr_cell_list {
+    struct llmgr_cell *items; /* in no particular order */
+    size_t count;
+    void *memory; /* ours */
+};
+
+/*
+ * What the calls of this handle have met and let alone now: what is `user`'s own, and of platforms
+ * that he sees what all share; how the server's keys and accounts do, the system user alone is
+ * told. Each process knows its own: a gateway's are those of GET /api/health/cells. Any thread; no
+ * platform is asked.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_health(struct llmgr *manager, const char *user,
+                                                     struct llmgr_cell_list *list,
+                                                     struct llmgr_error *err);
+LLMGR_API void llmgr_cell_list_clear(struct llmgr_cell_list *list);
+/*
+ * The calls of this handle may go there again at once, as if it had never failed. What all share
+ * the system user alone resets. ERR_NOT_FOUND: no such cell is let alone, or it is not this user's
+ * to reset. Any thread.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_health_reset(struct llmgr *manager, const char *user,
+                                                           const char *cell_id,
+                                                           struct llmgr_error *err);
+
 /* ---- Aliases --------------------------------------------------------------------------------- */
 
 /*

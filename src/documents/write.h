@@ -110,23 +110,6 @@ struct lx_gone_alias {
     bool gone;
 };
 
-struct lx_cell {
-    const char *cell_id;
-    const char *scope;
-    bool is_own;
-    int64_t platform_id;
-    const char *platform_name;
-    int64_t model_id;
-    const char *display_name;
-    const char *state;
-    const char *reason;
-    int64_t upstream_status;
-    int64_t since_ms;
-    int64_t until_ms;
-    int64_t streak;
-    bool is_hard;
-};
-
 struct lx_file {
     const char *path;
 };

@@ -80,6 +80,8 @@ static inline void put_config(void)
                            "  short: {attempts: 2, targets: [First/mock-500, Second/Bad,"
                            " Second/Fine]}\n"
                            "  quiet: {targets: [First/mock-silent, Second/Silent, Second/Fine]}\n"
+                           "  hung: {targets: [{model: First/mock-silent,"
+                           " first_byte_timeout: 1s}, Second/Silent]}\n"
                            "  missing: {targets: [First/None, Second/Fine]}\n");
     for (size_t i = 0; i < sizeof VICES / sizeof VICES[0]; i++)
         at += (size_t)snprintf(config + at, sizeof config - at,

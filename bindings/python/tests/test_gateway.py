@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """via="gateway" against a running `llmgr serve`: a token instead of the upstream's key."""
+import contextlib
 import time
 
 import pytest
@@ -66,6 +67,47 @@ def test_a_slot_whose_choice_is_a_route_is_its_best_target(gateway, room, monkey
         assert manager.get_user_llm(CLIENTS.USER, 'fast').model_name == 'mock'
         assert 'ping' in manager.get_user_llm(CLIENTS.USER, 'fast', via='gateway') \
             .invoke('ping').content
+
+
+def test_what_the_gateway_lets_alone_is_listed_and_reset(gateway, room, monkeypatch):
+    monkeypatch.setenv('MOCK_KEY', 'sk-of-the-server')
+    with llmgr.AIManager(room / 'llmgr.db', gateway_url=gateway.url,
+                         gateway_token=gateway.token) as manager:
+        assert manager.health(CLIENTS.USER, via='gateway') == [] == manager.health()
+        manager.add_route(CLIENTS.USER, 'dear', ['Mock/mock-429', 'Mock/mock'])
+        manager.add_platform_key(CLIENTS.USER, next(
+            row.id for row in manager.platforms(CLIENTS.USER) if row.name == 'Mock'), 'sk-own')
+        llm = manager.get_user_llm(CLIENTS.USER, 'dear', via='gateway', max_retries=0)
+        with contextlib.suppress(Exception):
+            llm.invoke('ping')
+        cell, = manager.health(CLIENTS.USER, via='gateway')
+        assert (cell.scope, cell.is_own, cell.reason) == ('account', True, 'limit')
+        assert (cell.state, cell.platform_name, cell.upstream_status) == ('cooled', 'Mock', 429)
+        assert cell.until_ms > cell.since_ms and cell.model_id is None
+        assert manager.health(CLIENTS.USER) == [], 'this process has met nothing'
+        assert manager.reset_health(CLIENTS.USER, cell.cell_id, via='gateway') is True
+        assert manager.health(CLIENTS.USER, via='gateway') == []
+        for via in None, 'gateway':
+            with pytest.raises(llmgr.NotFoundError):
+                manager.reset_health(CLIENTS.USER, cell.cell_id, via=via)
+        with pytest.raises(llmgr.NotFoundError):
+            manager.reset_health(CLIENTS.USER, '../tokens', via='gateway')
+        with pytest.raises(ValueError):
+            manager.health(via='elsewhere')
+
+
+def test_a_gateway_that_is_none_is_an_error(room):
+    with llmgr.AIManager(room / 'llmgr.db', gateway_url='http://127.0.0.1:9',
+                         gateway_token='sk-llmgr-x') as manager:
+        with pytest.raises(llmgr.UpstreamError, match='no gateway answers'):
+            manager.health(via='gateway')
+
+
+def test_a_wrong_token_lists_nothing(gateway, room):
+    with llmgr.AIManager(room / 'llmgr.db', gateway_url=gateway.base_url,
+                         gateway_token='sk-llmgr-wrong') as manager:
+        with pytest.raises(llmgr.KeyRefusedError):
+            manager.health(via='gateway')
 
 
 def test_a_wrong_token_is_refused(gateway, room):

@@ -30,11 +30,11 @@ from ._manager import AIManager
 from ._native import ffi as _ffi
 from ._native import lib as _lib
 from ._types import (
-    Alias, KeyTest, Model, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
+    Alias, Cell, KeyTest, Model, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
     Usage, UsageSum)
 
 __all__ = [
-    'AIManager', 'Alias', 'CancelledError', 'ClosedError', 'ConfigError', 'ConflictError',
+    'AIManager', 'Alias', 'CancelledError', 'Cell', 'ClosedError', 'ConfigError', 'ConflictError',
     'DEFAULT_PLATFORM_CONFIGS', 'DatabaseError', 'FileError', 'ForbiddenError', 'InternalError',
     'InvalidError', 'KeyRefusedError', 'KeyTest', 'LLM_AUTO_KEY', 'LLM_Manager', 'LimitError', 'LlmgrError',
     'Model', 'NoKeyError', 'NotFoundError', 'OutOfMemoryError', 'Platform', 'PlatformKey',

@@ -6,7 +6,6 @@ This module alone imports langchain_openai; _manager imports it when it is first
 from __future__ import annotations
 
 import json
-import os
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import SecretStr
 
+from . import _gateway
 from ._types import Resolved
 from ._usage import RecordedAsyncEmbeddings, RecordedEmbeddings, Recorder
 
@@ -159,44 +159,30 @@ def embeddings_of_platform(resolved: Resolved, recorder: Recorder | None,
 
 # ---- Through the gateway ------------------------------------------------------------------------
 
-def is_gateway(via: object) -> bool:
-    """Judges the argument `via`."""
-    if via not in (None, 'gateway'):
-        raise ValueError(f'via must be None or "gateway", not {via!r}')
-    return via is not None
-
-
-def _gateway(named: tuple[str | None, str | None], user_id: str | None,
+def _place(named: tuple[str | None, str | None], user_id: str | None,
              kwargs: dict[str, Any]) -> tuple[str, SecretStr]:
     """Address and token; the user's name goes along, as an application's token needs it."""
     _check(kwargs)
-    url = named[0] or os.environ.get('LLMGR_GATEWAY_URL')
-    token = named[1] or os.environ.get('LLMGR_GATEWAY_TOKEN')
-    if not url or not token:
-        missing = ('gateway_token or LLMGR_GATEWAY_TOKEN' if url else
-                   'gateway_url or LLMGR_GATEWAY_URL')
-        raise ValueError(f'via="gateway" needs {missing}: the address of `llmgr serve`, and a '
-                         'token of `llmgr token create`')
+    url, token = _gateway.place(named)
     if user_id is not None:
         # A header's value is ASCII; RFC 8187 carries the rest.
         named_by = ({'X-LLMGR-User': user_id} if user_id.isascii() else
                     {'X-LLMGR-User*': "UTF-8''" + urllib.parse.quote(user_id, safe='')})
         kwargs['default_headers'] = {**_mapping('default_headers', kwargs.get('default_headers')),
                                      **named_by}
-    url = url.rstrip('/')
-    return url if url.endswith('/v1') else url + '/v1', SecretStr(token)
+    return url + '/v1', SecretStr(token)
 
 
 def of_gateway(named: tuple[str | None, str | None], user_id: str | None, slot: str,
                keep_reasoning: bool, kwargs: dict[str, Any]) -> ChatOpenAI:
     """A chat model that talks to `llmgr serve`, which resolves the slot and merges extra_body."""
-    url, token = _gateway(named, user_id, kwargs)
+    url, token = _place(named, user_id, kwargs)
     return _chat(keep_reasoning, url, token.get_secret_value(), slot, kwargs)
 
 
 def embeddings_of_gateway(named: tuple[str | None, str | None], user_id: str | None, model: str,
                           kwargs: dict[str, Any]) -> OpenAIEmbeddings:
     """Embeddings that talk to `llmgr serve`."""
-    url, token = _gateway(named, user_id, kwargs)
+    url, token = _place(named, user_id, kwargs)
     kwargs.setdefault('check_embedding_ctx_length', False)
     return OpenAIEmbeddings(base_url=url, api_key=token, model=model, **kwargs)

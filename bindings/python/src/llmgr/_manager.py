@@ -13,14 +13,14 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import _native, _probe, _rows
+from . import _gateway, _native, _probe, _rows
 from ._errors import ClosedError, ConfigError, InvalidError, LlmgrError
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_count, to_flag, to_id,
     to_optional, to_text)
 from ._settings import SYSTEM_USER, Config, Settings
 from ._types import (
-    Alias, Model, PathLike, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
+    Alias, Cell, Model, PathLike, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
     Usage)
 
 if TYPE_CHECKING:
@@ -708,7 +708,7 @@ class AIManager:
         _need_langchain()
         from . import _chat
         user, slot = self._user(user_id), to_text('usage_key', usage_key)
-        if _chat.is_gateway(via):
+        if _gateway.is_gateway(via):
             return _chat.of_gateway(self._gateway, user_id, usage_key, keep_reasoning, kwargs)
         resolved = self._resolve(lib.llmgr_llm_for_user, user, slot)
         recorder = self._recorder(record_usage, resolved, user, slot)
@@ -751,7 +751,7 @@ class AIManager:
         _need_langchain()
         from . import _chat
         user, slot = self._user(user_id), to_text('usage_key', usage_key)
-        if _chat.is_gateway(via):
+        if _gateway.is_gateway(via):
             return _chat.embeddings_of_gateway(self._gateway, user_id, model or usage_key, kwargs)
         if model is not None:
             resolved = self._resolve(lib.llmgr_llm_for_model, user, to_text('model', model))
@@ -800,6 +800,53 @@ class AIManager:
             return _rows.platform_test(out)
         finally:
             lib.llmgr_key_test_list_clear(out)
+
+    def health(self, user_id: str | None = None, *, via: str | None = None) -> list[Cell]:
+        """What routes and pools of keys let alone for a while, and until when.
+
+        Args:
+            user_id: Whose own keys and platforms besides what all share; None: the system user, who
+                alone hears how the server's keys do. With via="gateway" the token decides, and an
+                administrator's may name a user.
+            via: "gateway": what `llmgr serve` lets alone, with the manager's gateway_url and
+                gateway_token. None: what this process does; objects of get_user_llm ask platforms
+                by themselves and tell nothing of it.
+
+        Raises:
+            UpstreamError: No gateway answers there. KeyRefusedError: it refuses the token.
+        """
+        user = self._user(user_id)
+        if _gateway.is_gateway(via):
+            return _gateway.cells(self._gateway, user_id)
+        out, error = ffi.new('struct llmgr_cell_list *'), new_error()
+        with self._handle.waiting() as manager:
+            check(lib.llmgr_health(manager, user, out, error), error)
+        try:
+            return [_rows.cell(out.items[i]) for i in range(out.count)]
+        finally:
+            lib.llmgr_cell_list_clear(out)
+
+    def reset_health(self, user_id: str | None, cell_id: str, *, via: str | None = None) -> bool:
+        """Lets a cell of health() be used again at once, as if it had never failed.
+
+        Args:
+            user_id: As of health(); what all share the system user, or an administrator's token,
+                resets.
+            cell_id: As health() tells it.
+            via: As of health().
+
+        Raises:
+            NotFoundError: No such cell is let alone, or it is not this user's to reset.
+            UpstreamError, KeyRefusedError: As of health().
+        """
+        user, cell = self._user(user_id), to_text('cell_id', cell_id)
+        if _gateway.is_gateway(via):
+            _gateway.reset_cell(self._gateway, user_id, cell_id)
+            return True
+        error = new_error()
+        with self._handle.waiting() as manager:
+            check(lib.llmgr_health_reset(manager, user, cell, error), error)
+        return True
 
     def probe_platform_models(self, base_url: str, api_key: str, timeout: float = 8.0,
                               raise_on_error: bool = True, *,

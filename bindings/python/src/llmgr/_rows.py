@@ -12,7 +12,7 @@ from ._errors import InvalidError
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_id, to_text)
 from ._types import (
-    Alias, KeyTest, Model, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
+    Alias, Cell, KeyTest, Model, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
     Usage, UsageSum)
 
 KEY_ROOM = 4097  # what llmgr_llm_key promises to be enough
@@ -103,6 +103,16 @@ def platform_key(row: Any) -> PlatformKey:
                        health_id=from_optional(row.health_id), payer=from_text(row.payer),
                        weight=row.weight, account=from_optional(row.account),
                        key_env=from_optional(row.key_env))
+
+
+def cell(row: Any) -> Cell:
+    """A struct llmgr_cell."""
+    return Cell(cell_id=from_text(row.cell_id), scope=from_text(row.scope), is_own=row.is_own,
+                platform_id=row.platform_id, platform_name=from_optional(row.platform_name),
+                model_id=row.model_id or None, display_name=from_optional(row.display_name),
+                state=from_text(row.state), reason=from_text(row.reason),
+                upstream_status=row.upstream_status or None, since_ms=row.since_ms,
+                until_ms=row.until_ms, streak=row.streak, is_hard=row.is_hard)
 
 
 def key_test(row: Any) -> KeyTest:

@@ -78,6 +78,42 @@ class PlatformKey:
 
 
 @dataclasses.dataclass(frozen=True)
+class Cell:
+    """Something that routes and pools of keys let alone for a while.
+
+    Attributes:
+        cell_id: Its number, the same in every process on one database.
+        scope: What it is of: "key", "account", "model", "platform".
+        is_own: Of this user alone; else of all who use it.
+        platform_id: The platform's number.
+        platform_name: Its name; None: it is gone.
+        model_id: The model's number, of a model; else None.
+        display_name: That model's name; None: it is gone.
+        state: "cooled": nobody goes there; "half_open": one request at a time finds out.
+        reason: Why: "limit", "key", "billing", "failed", …
+        upstream_status: HTTP status of the platform; None: none came.
+        since_ms, until_ms: Since and until when, in milliseconds since 1970.
+        streak: How often in a row.
+        is_hard: A refused key, or no money: waiting may not help.
+    """
+
+    cell_id: str
+    scope: str
+    is_own: bool
+    platform_id: int
+    platform_name: str | None
+    model_id: int | None
+    display_name: str | None
+    state: str
+    reason: str
+    upstream_status: int | None
+    since_ms: int
+    until_ms: int
+    streak: int
+    is_hard: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class KeyTest:
     """What came of one cheap real request with one key.
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dial_help.h"
 #include "vectors.h"
@@ -74,6 +75,51 @@ static void a_silent_server_is_cut_off_in_the_handshake(void **state)
     must_fail(fixture, LLMGR_ERR_TIMEOUT, "handshake");
     assert_int_equal(fixture->server.accepted, 1);
     ln_tls_client_free(tls);
+}
+
+/* ---- Unix sockets ---------------------------------------------------------------------------- */
+
+static void a_socket_takes_the_place_of_host_and_port(void **state)
+{
+    struct fixture *fixture = *state;
+    char folder[] = "/tmp/llmgr-dial-XXXXXX", address[80];
+    int fd = -1;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(address, sizeof address, "unix:%s/socket", folder);
+    const char *path = address + sizeof "unix:" - 1;
+    fixture->request.unix_path = path;
+    must_fail(fixture, LLMGR_ERR_UNREACHABLE, path); /* nobody has made it */
+    const struct ln_listen_options options = {.address = address};
+    assert_int_equal(ln_listen_open(&options, &fd, NULL), LLMGR_OK);
+    client_connect(&fixture->client, fixture->loop, &fixture->request);
+    assert_int_equal(fixture->names.asked, 0);
+    ln_conn_close(fixture->client.conn);
+    LOOP_UNTIL(fixture->loop, fixture->client.closed == 1);
+    ln_listen_close(fd);
+    (void)unlink(path);
+    (void)rmdir(folder);
+}
+
+static void only_the_operators_services_are_sockets(void **state)
+{
+    struct fixture *fixture = *state;
+    char longer[200];
+    struct ln_dial *dial;
+    struct llmgr_error err = {0};
+
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    const char *const bad[] = {"", longer};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        fixture->request.unix_path = bad[i];
+        assert_int_equal(ln_dial(fixture->loop, &fixture->request, NULL, NULL, &dial, &err),
+                         LLMGR_ERR_INVALID);
+    }
+    be_private(fixture);
+    fixture->request.unix_path = "/run/some.sock";
+    assert_int_equal(ln_dial(fixture->loop, &fixture->request, NULL, NULL, &dial, &err),
+                     LLMGR_ERR_INTERNAL);
 }
 
 /* ---- Cancelling ------------------------------------------------------------------------------ */
@@ -349,6 +395,8 @@ int main(void)
         TEST(what_failed_is_said_to_the_operator),
         TEST(a_hanging_resolver_is_cut_off),
         TEST(a_silent_server_is_cut_off_in_the_handshake),
+        TEST(a_socket_takes_the_place_of_host_and_port),
+        TEST(only_the_operators_services_are_sockets),
         TEST(a_cancelled_dial_calls_nobody),
         TEST(a_dial_cancelled_in_the_handshake_closes_its_socket),
         TEST(one_text_hides_what_is_inside),

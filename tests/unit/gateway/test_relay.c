@@ -266,23 +266,20 @@ static void an_answer_in_a_coding_that_nobody_reads_passes_unread(void **state)
 /* Of a window's answer either all leaves or nothing: not what lies on both sides of a gap. */
 static void what_a_window_cannot_hold_is_no_part_of_an_answer(void **state)
 {
-    static const char ROLE[] =
-        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"}}]}\n\n";
-    char first[24], rest[1024];
+    static const char FIRST[] = "data: {\"choices\":[{\"index\":0,";
+    static const char REST[] = "\"delta\":{\"role\":\"assistant\"}}]}\n\n" ROAD_HELLO ROAD_STOP;
     unsigned lost = 0;
 
     (void)state;
-    snprintf(first, sizeof first, "%s", ROLE);
-    snprintf(rest, sizeof rest, "%s%s", ROLE + sizeof first - 1, ROAD_HELLO ROAD_STOP);
     for (unsigned nth = 1; nth < ROAD_EXCHANGES; nth++) {
         struct caller *caller = road_call(&road);
         road_say(caller, ROAD_STREAM);
         struct exchange *x = road_exchange(&road, nth);
         road_request(&road, 1)->attempt->may_move = true;
         x_head(x, ROAD_EVENTS);
-        x_read(x, first, false);
+        x_read(x, FIRST, false);
         (void)road_fail_nth(nth);
-        x_read(x, rest, true);
+        x_read(x, REST, true);
         const bool has_failed = road_fail_nth(0);
         road_hear(caller, "\r\n\r\n");
         road_turn(&road);

@@ -272,9 +272,12 @@ fail:
 
 void ln_loop_turn(struct ln_loop *loop, bool wait)
 {
+    const int64_t begun_ms = (int64_t)uv_now(&loop->uv);
+
     loop->turning = true;
     (void)uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     loop->turning = false;
+    loop->asked_ms = begun_ms;
 }
 
 /* Turns without sleeping until `spin_us` passed with nothing to do; true if stopped meanwhile. */

@@ -46,6 +46,7 @@ struct ln_loop {
     struct ln_post **posts_end;
     atomic_bool stop;
     bool turning;       /* inside a turn: the clock stands still */
+    int64_t asked_ms;   /* sockets were asked at this time or later, and what was there was taken */
     bool dying;         /* ln_loop_free has begun: nothing new is started */
     uv_poll_t widest;   /* closed at once, see ln_spare_watchers */
     bool threads_spare; /* ln_spare_threads has found them once */

@@ -8,12 +8,19 @@
  * Stopping a timer leaves the uv_timer alone: it may ring for nothing once, and sets itself anew.
  * That makes the usual life of a timeout (start, stop, start, ... and never fire) two list
  * operations each.
+ *
+ * A process that was stopped, or had no processor for a while, finds both: limits that are over,
+ * and what they waited for, which came in time. So timers that are late wait until the sockets were
+ * asked after their time.
  */
 #include "net/loop.h"
 
 #include "net/loop_int.h"
 
-enum { SLOT_NONE = 0xffff };
+enum {
+    SLOT_NONE = 0xffff,
+    LATE_MS = 10, /* longer than turns usually take */
+};
 
 static const int64_t DELAY_MAX = (int64_t)30 * 24 * 3600 * 1000;
 
@@ -121,22 +128,28 @@ static void set_alarm(struct ln_loop *loop, int64_t at)
     (void)uv_timer_start(&loop->alarm, ln_wheel_alarm, at > now ? (uint64_t)(at - now) : 0, 0);
 }
 
+static bool may_fire(const struct ln_loop *loop, int64_t at, int64_t now)
+{
+    return now - at <= LATE_MS || at <= loop->asked_ms;
+}
+
 void ln_wheel_alarm(uv_timer_t *alarm)
 {
     struct ln_loop *loop = LB_CAST(struct ln_loop, alarm->data, LN_LOOP_MAGIC);
     struct ln_wheel *wheel = &loop->wheel;
-    int64_t now = now_of(loop);
+    int64_t now = now_of(loop), at;
     /* Until it is set anew below: what callbacks start must not set it each for itself. */
     wheel->alarm = INT64_MIN;
-    for (int64_t at; (at = next_turn(wheel)) <= now;) {
+    while ((at = next_turn(wheel)) <= now && may_fire(loop, at, now)) {
         wheel->now = at;
         turn(wheel);
     }
-    wheel->now = now;
+    if (at > now)
+        wheel->now = now;
     wheel->alarm = INT64_MAX;
     int64_t next = next_turn(wheel);
     if (next != INT64_MAX)
-        set_alarm(loop, next);
+        set_alarm(loop, next > now ? next : now + 1); /* not in this round of libuv's timers */
 }
 
 void ln_timer_start(struct ln_loop *loop, struct ln_timer *timer, int64_t delay_ms,

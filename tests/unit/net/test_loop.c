@@ -3,8 +3,11 @@
 #include "../unit.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <uv.h>
 
+#include "net/conn.h"
 #include "net/loop.h"
 
 static struct lb_host host;
@@ -32,6 +35,68 @@ static void on_fire(void *context)
     probe->fired_at = ln_loop_now(probe->loop);
     if (--*probe->left == 0)
         ln_loop_stop(probe->loop);
+}
+
+/* A limit, and the bytes that it waits for. */
+struct awaited {
+    struct ln_timer limit;
+    struct ln_conn *conn;
+    bool is_over;
+    size_t received;
+    bool closed;
+};
+
+static void limit_is_over(void *context)
+{
+    struct awaited *awaited = context;
+    awaited->is_over = true;
+}
+
+static void bytes_came(struct ln_conn *conn, void *context, struct lb_str bytes)
+{
+    struct awaited *awaited = context;
+    (void)conn;
+    awaited->received += bytes.size;
+    ln_timer_stop(&awaited->limit);
+}
+
+static void conn_closed(struct ln_conn *conn, void *context)
+{
+    struct awaited *awaited = context;
+    (void)conn;
+    awaited->closed = true;
+}
+
+/* As after SIGSTOP, or on a machine that is too busy: the bytes were there in time. */
+static void what_came_while_nobody_looked_came_before_the_limit_was_over(void **state)
+{
+    static const struct ln_conn_face FACE = {.data = bytes_came, .closed = conn_closed};
+    (void)state;
+    struct ln_loop *loop = make();
+    struct awaited awaited = {.received = 0};
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    assert_int_equal(ln_conn_adopt(loop, ends[0], &awaited.conn, NULL), LLMGR_OK);
+    ln_conn_set_face(awaited.conn, &FACE, &awaited);
+    ln_conn_read_start(awaited.conn);
+    ln_loop_turn(loop, false);
+    ln_timer_start(loop, &awaited.limit, 20, limit_is_over, &awaited);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    (void)usleep(100 * 1000);
+    while (awaited.received == 0 && !awaited.is_over)
+        ln_loop_turn(loop, true);
+    assert_false(awaited.is_over);
+    /* What does not come has its limit. */
+    ln_timer_start(loop, &awaited.limit, 20, limit_is_over, &awaited);
+    (void)usleep(100 * 1000);
+    while (!awaited.is_over)
+        ln_loop_turn(loop, true);
+    assert_int_equal(awaited.received, 1);
+    ln_conn_close(awaited.conn);
+    while (!awaited.closed)
+        ln_loop_turn(loop, true);
+    (void)close(ends[1]);
+    ln_loop_free(loop);
 }
 
 static void timers_fire_once_in_order_and_never_early(void **state)
@@ -303,6 +368,7 @@ static void a_spinning_loop_serves_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_came_while_nobody_looked_came_before_the_limit_was_over),
         cmocka_unit_test(timers_fire_once_in_order_and_never_early),
         cmocka_unit_test(a_stopped_timer_never_fires),
         cmocka_unit_test(restarting_moves_the_time),

@@ -16,7 +16,10 @@ Printed are
     probes     the most requests that it had at once while it was known to fail: wanted 1 at most
     back       seconds from its recovery to most of the traffic; wanted at most two intervals (soft
                cells: 15 s doubling to 120 s). A refused key is probed after 30 min: "-"
-Times are those of this machine with whatever else it does: compare within a line.
+A target has a second to its first content. Where the two that are well did not keep to it either,
+the machine was too busy for the test: how many of their attempts failed stands below the line, and
+errors are then no fault of the route's. Times are those of this machine with whatever else it does:
+compare within a line.
 """
 import concurrent.futures
 import contextlib
@@ -26,6 +29,7 @@ import os
 import pathlib
 import re
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -205,6 +209,17 @@ def fresh_database(url, number):
     return re.sub(r'^(postgres://[^/]*)/[^?]*', rf'\1/{name}', url)
 
 
+def late(database, folder, first):
+    """How many attempts at the platforms that are well did not end well."""
+    query = ('SELECT COUNT(*) FROM llm_usage WHERE end_state <> \'completed\''
+             f' AND platform_name <> \'{first.name}\'')
+    if database is None:
+        with contextlib.closing(sqlite3.connect(folder / 'llmgr.db')) as rows:
+            return rows.execute(query).fetchone()[0]
+    return int(subprocess.run(['psql', '-qXAtc', query, database], check=True,
+                              capture_output=True).stdout)
+
+
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 4
@@ -216,11 +231,16 @@ def main():
         for number, name in enumerate(names):
             platforms = [Platform(letter) for letter in 'ABC']
             with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-                gateway = Gateway(build, pathlib.Path(folder), platforms,
-                                  fresh_database(url, number))
+                database = fresh_database(url, number)
+                gateway = Gateway(build, pathlib.Path(folder), platforms, database)
                 stack.callback(gateway.stop)
                 with concurrent.futures.ThreadPoolExecutor(256) as pool:
                     outage(pool, gateway, platforms, name, seconds)
+                stack.pop_all().close()  # what was asked is recorded by then
+                missed = late(database, pathlib.Path(folder), platforms[0])
+                if missed:
+                    print(f'    too busy: {missed} attempts at platforms that are well failed',
+                          flush=True)
             for platform in platforms:
                 platform.close()
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "net/conn.h"
+#include "net/conn_int.h"
 #include "net/loop.h"
 
 static struct lb_host host;

@@ -1076,13 +1076,23 @@ struct llmgr_request {
 
 LLMGR_API void llmgr_request_init(struct llmgr_request *request);
 
-/* Token counts as the upstream reported them; -1 where it did not. */
+enum { LLMGR_SERVICE_TIER_SIZE = 24 /* bytes, with the NUL */ };
+
+/* What was used, as the upstream reported it; -1 where it did not. */
 struct llmgr_usage {
     int64_t prompt_tokens;
     int64_t completion_tokens; /* with what only the total counts (thinking, at some platforms) */
     int64_t total_tokens;
-    int64_t cached_tokens;    /* part of prompt_tokens */
-    int64_t reasoning_tokens; /* part of completion_tokens */
+    int64_t cached_tokens;         /* part of prompt_tokens */
+    int64_t reasoning_tokens;      /* part of completion_tokens */
+    int64_t cache_write_tokens;    /* part of prompt_tokens: put into the platform's cache */
+    int64_t cache_write_1h_tokens; /* part of cache_write_tokens: for an hour */
+    int64_t audio_input_tokens;    /* part of prompt_tokens */
+    int64_t audio_output_tokens;   /* part of completion_tokens */
+    int64_t image_input_tokens;    /* part of prompt_tokens */
+    int64_t tool_calls;            /* of tools that the platform hosts, such as searches */
+    int64_t reported_cost_nano;    /* what the platform says, in 10^-9 of its own currency */
+    char service_tier[LLMGR_SERVICE_TIER_SIZE]; /* that it answered with; "": it does not say */
 };
 
 struct llmgr_tool_call {
@@ -1304,11 +1314,22 @@ struct llmgr_usage_record {
     int64_t reasoning_tokens; /* part of completion_tokens */
     llmgr_provenance provenance;
     llmgr_end_state end_state;
-    int upstream_status;   /* HTTP status; 0: no answer */
-    int64_t latency_ms;    /* -1: unknown */
-    int64_t first_byte_ms; /* -1: none came */
-    int64_t bytes_in;      /* of the request's body; -1: unknown */
-    int64_t bytes_out;     /* of the answer's body; -1: unknown */
+    int upstream_status;           /* HTTP status; 0: no answer */
+    int64_t latency_ms;            /* -1: unknown */
+    int64_t first_byte_ms;         /* -1: none came */
+    int64_t bytes_in;              /* of the request's body; -1: unknown */
+    int64_t bytes_out;             /* of the answer's body; -1: unknown */
+    int64_t cache_write_tokens;    /* part of prompt_tokens; -1: unknown, also below */
+    int64_t cache_write_1h_tokens; /* part of cache_write_tokens */
+    int64_t audio_input_tokens;    /* part of prompt_tokens */
+    int64_t audio_output_tokens;   /* part of completion_tokens */
+    int64_t image_input_tokens;    /* part of prompt_tokens */
+    int64_t tool_calls;            /* of tools that the platform hosts */
+    const char *service_tier;      /* that the answer names, up to 32 bytes; NULL: none */
+    int64_t cost_nano;             /* in 10^-9 of `currency`; -1: unpriced */
+    const char *currency;          /* ISO 4217, "USD"; required with cost_nano; NULL: none */
+    int64_t price_id;              /* the price that decided; 0: none */
+    int64_t reported_cost_nano;    /* what the platform says, in its own currency; -1: nothing */
 };
 
 LLMGR_API void llmgr_usage_record_init(struct llmgr_usage_record *record);
@@ -1327,7 +1348,10 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_usage_add(struct llmgr *manager,
     XX(USER, 1, "user")                                                                            \
     XX(PLATFORM, 2, "platform")                                                                    \
     XX(SLOT, 3, "slot")                                                                            \
-    XX(DAY, 4, "day") /* of UTC */
+    XX(DAY, 4, "day") /* of UTC */                                                                 \
+    XX(TOKEN, 5, "token")                                                                          \
+    XX(PAYER, 6, "payer")                                                                          \
+    XX(HOUR, 7, "hour") /* of UTC */
 
 typedef enum llmgr_usage_by {
 #define LLMGR_USAGE_BY_ENUM(name, number, text) LLMGR_USAGE_BY_##name = number,
@@ -1348,20 +1372,36 @@ struct llmgr_usage_query {
 
 LLMGR_API void llmgr_usage_query_init(struct llmgr_usage_query *query);
 
+/* What was spent in one currency. */
+struct llmgr_usage_cost {
+    const char *currency; /* ISO 4217, "USD" */
+    int64_t nano;         /* in 10^-9 of it; at INT64_C(1) << 62 it is that or more */
+    const char *amount;   /* the same as an exact decimal, "1.2345" */
+};
+
 /* One sum. A count is -1 if it was unknown in every row; if only in some, it sums the others. */
 struct llmgr_usage_sum {
-    const char *key;           /* what `after` takes: model or platform id, user, slot or day */
-    const char *name;          /* for people: "platform / model", user, …; "" if there is none */
-    int64_t requests;          /* first attempts */
-    int64_t attempts;          /* rows */
-    int64_t completed;         /* of the attempts */
-    int64_t unknown;           /* attempts of which neither prompt nor completion is known */
-    int64_t inexact;           /* attempts that were estimated, or reported in part */
-    int64_t system_paid;       /* attempts with the administrator's key */
-    int64_t prompt_tokens;     /* -1: unknown, also below */
-    int64_t completion_tokens; /* includes reasoning */
-    int64_t cached_tokens;     /* part of prompt_tokens */
-    int64_t reasoning_tokens;  /* part of completion_tokens */
+    const char *key;            /* what `after` takes: an id, user, slot, payer, day or hour */
+    const char *name;           /* for people: "platform / model", user, …; "" if there is none */
+    int64_t requests;           /* first attempts */
+    int64_t attempts;           /* rows */
+    int64_t completed;          /* of the attempts */
+    int64_t unknown;            /* attempts of which neither prompt nor completion is known */
+    int64_t inexact;            /* attempts that were estimated, or reported in part */
+    int64_t unpriced;           /* attempts that used something and whose cost is not known */
+    int64_t system_paid;        /* attempts with the administrator's key */
+    int64_t prompt_tokens;      /* -1: unknown, also below */
+    int64_t completion_tokens;  /* includes reasoning */
+    int64_t cached_tokens;      /* part of prompt_tokens */
+    int64_t reasoning_tokens;   /* part of completion_tokens */
+    int64_t cache_write_tokens; /* part of prompt_tokens */
+    int64_t cache_write_1h_tokens;  /* part of cache_write_tokens */
+    int64_t audio_input_tokens;     /* part of prompt_tokens */
+    int64_t audio_output_tokens;    /* part of completion_tokens */
+    int64_t image_input_tokens;     /* part of prompt_tokens */
+    int64_t tool_calls;             /* of tools that platforms host */
+    struct llmgr_usage_cost *costs; /* by currency, ascending: what is known of its attempts */
+    size_t cost_count;
 };
 
 struct llmgr_usage_list {
@@ -1383,6 +1423,29 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_usage_query(struct llmgr *manager,
                                                           const struct llmgr_usage_query *query,
                                                           struct llmgr_usage_list *list,
                                                           struct llmgr_error *err);
+
+/* One request's attempts. */
+struct llmgr_usage_attempts {
+    struct llmgr_usage_record *items; /* in the order in which they ended */
+    size_t count;                     /* at most 100 */
+    void *memory;                     /* ours */
+};
+
+LLMGR_API void llmgr_usage_attempts_clear(struct llmgr_usage_attempts *attempts);
+
+/*
+ * The attempts of the request of this id: of this `user`, or of anybody (NULL). An id that the
+ * gateway or the library made says when the request began, so only the hours around it are looked
+ * through; for others `since_ms` and `until_ms` (since 1970, whole hours; 0: a day ago, now) say
+ * where to look. What a running gateway has journalled but not yet written is not found.
+ * ERR_NOT_FOUND: there is none, or it is another user's; ERR_INVALID: that is no id, or more than
+ * 31 days are to be looked through.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_usage_request(struct llmgr *manager, const char *user,
+                                                            const char *request_id,
+                                                            int64_t since_ms, int64_t until_ms,
+                                                            struct llmgr_usage_attempts *attempts,
+                                                            struct llmgr_error *err);
 
 /* ---- Probe ----------------------------------------------------------------------------------- */
 

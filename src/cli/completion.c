@@ -48,6 +48,18 @@ static void add_flags(const struct cli_command *command, struct lb_buf *out)
     }
 }
 
+/* A noun with verbs may be a command of its own as well. */
+static void add_flags_of_noun(const char *noun, struct lb_buf *out)
+{
+    size_t count;
+    const struct cli_command *rows = cli_commands(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i].noun, noun) == 0 && rows[i].verb == NULL)
+            add_flags(&rows[i], out);
+    }
+}
+
 static void add_globals(struct lb_buf *out)
 {
     size_t count;
@@ -100,6 +112,7 @@ static void add_bash(struct lb_buf *out)
         if (rows[i].verb != NULL && first_of_noun(rows, i)) {
             lb_buf_addf(out, "    '%s ') words='", rows[i].noun);
             add_verbs(rows[i].noun, out);
+            add_flags_of_noun(rows[i].noun, out);
             lb_buf_add_c(out, "' ;;\n");
         }
         lb_buf_addf(out, rows[i].verb != NULL ? "    '%s %s') words='" : "    '%s '*) words='",

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* llmgr usage: the ledger's sums. */
+/* llmgr usage: the ledger's sums, as a table, JSON or CSV. */
+#include "cli/usage.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #include "base/when.h"
-#include "cli/cli.h"
 #include "documents/write.h"
 
 /* ---- Times ----------------------------------------------------------------------------------- */
 
-static llmgr_status read_time(const struct cli_app *app, enum cli_flag_id flag, const char *name,
-                              int64_t *ms, struct llmgr_error *err)
+llmgr_status cli_usage_time(const struct cli_app *app, enum cli_flag_id flag, const char *name,
+                            int64_t *ms, struct llmgr_error *err)
 {
     const char *text = cli_flag(app, flag);
 
@@ -24,7 +26,8 @@ static llmgr_status read_time(const struct cli_app *app, enum cli_flag_id flag, 
 static const char *const BY_HEADINGS[] = {
     [LLMGR_USAGE_BY_MODEL] = N_("MODEL"),       [LLMGR_USAGE_BY_USER] = N_("USER"),
     [LLMGR_USAGE_BY_PLATFORM] = N_("PLATFORM"), [LLMGR_USAGE_BY_SLOT] = N_("SLOT"),
-    [LLMGR_USAGE_BY_DAY] = N_("DAY"),
+    [LLMGR_USAGE_BY_DAY] = N_("DAY"),           [LLMGR_USAGE_BY_TOKEN] = N_("TOKEN"),
+    [LLMGR_USAGE_BY_PAYER] = N_("PAYER"),       [LLMGR_USAGE_BY_HOUR] = N_("HOUR"),
 };
 
 static llmgr_status read_query(const struct cli_app *app, struct llmgr_usage_query *query,
@@ -42,53 +45,70 @@ static llmgr_status read_query(const struct cli_app *app, struct llmgr_usage_que
     /* The system user is the administrator, who sees everybody's. */
     if (strcmp(user, LLMGR_SYSTEM_USER) != 0)
         query->user = user;
-    llmgr_status status = read_time(app, CLI_FLAG_since, "--since", &query->since_ms, err);
+    llmgr_status status = cli_usage_time(app, CLI_FLAG_since, "--since", &query->since_ms, err);
     if (status == LLMGR_OK)
-        status = read_time(app, CLI_FLAG_until, "--until", &query->until_ms, err);
+        status = cli_usage_time(app, CLI_FLAG_until, "--until", &query->until_ms, err);
+    if (status == LLMGR_OK && cli_flag(app, CLI_FLAG_csv) != NULL && cli_json(app))
+        status =
+            lb_fail(err, LLMGR_ERR_INVALID, N_("%s and %s: only one of them"), "--csv", "--json");
     return status;
 }
 
 /* ---- Output ---------------------------------------------------------------------------------- */
 
-/* A count that nobody knows is a dash, not a zero. */
-static const char *count_text(int64_t count, char text[24])
+const char *cli_usage_count(int64_t count, char text[24])
 {
     return count < 0 ? NULL : cli_number(count, text);
+}
+
+/* "1.2345 USD, 2 CNY"; NULL: nothing has a price. */
+static const char *cost_text(const struct llmgr_usage_sum *sum, char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < sum->cost_count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s %s", i != 0 ? ", " : "",
+                                 sum->costs[i].amount, sum->costs[i].currency);
+    return sum->cost_count != 0 ? text : NULL;
 }
 
 static void sum_row(struct cli_table *table, const char *name, const struct llmgr_usage_sum *sum)
 {
     char requests[24], completed[24], prompt[24], cached[24], completion[24], reasoning[24],
-        unknown[24];
+        unpriced[24], unknown[24], cost[256];
 
     cli_table_row(table, (const char *[]){name, cli_number(sum->requests, requests),
                                           cli_number(sum->completed, completed),
-                                          count_text(sum->prompt_tokens, prompt),
-                                          count_text(sum->cached_tokens, cached),
-                                          count_text(sum->completion_tokens, completion),
-                                          count_text(sum->reasoning_tokens, reasoning),
+                                          cli_usage_count(sum->prompt_tokens, prompt),
+                                          cli_usage_count(sum->cached_tokens, cached),
+                                          cli_usage_count(sum->completion_tokens, completion),
+                                          cli_usage_count(sum->reasoning_tokens, reasoning),
+                                          cost_text(sum, cost, sizeof cost),
+                                          cli_number(sum->unpriced, unpriced),
                                           cli_number(sum->unknown, unknown)});
 }
 
 struct output {
     struct cli_table *table; /* or */
-    json_t **items;
-    struct llmgr_usage_sum total; /* key and name are static */
+    json_t **items;          /* or CSV on standard output */
     size_t groups;
+    struct llmgr_usage_list last; /* page, in which the total lives; llmgr_usage_list_clear */
 };
 
 static llmgr_status put_page(const struct llmgr_usage_list *list, struct output *out,
                              struct llmgr_error *err)
 {
     out->groups += list->count;
-    out->total = list->total;
     if (out->items != NULL) {
         *out->items = lx_list_sum(*out->items, list->items, list->count);
         return *out->items != NULL ? LLMGR_OK : lb_fail_memory(err);
     }
     for (size_t i = 0; i < list->count; i++) {
-        const char *name = list->items[i].name;
-        sum_row(out->table, name[0] != '\0' ? name : NULL, &list->items[i]);
+        const struct llmgr_usage_sum *sum = &list->items[i];
+        if (out->table != NULL)
+            sum_row(out->table, sum->name[0] != '\0' ? sum->name : NULL, sum);
+        else
+            cli_usage_csv_sum(sum);
     }
     return LLMGR_OK;
 }
@@ -96,7 +116,6 @@ static llmgr_status put_page(const struct llmgr_usage_list *list, struct output 
 static llmgr_status each_page(const struct cli_app *app, struct llmgr_usage_query *query,
                               struct output *out, struct llmgr_error *err)
 {
-    struct llmgr_usage_list list = {0};
     llmgr_status status;
     bool more;
 
@@ -106,14 +125,13 @@ static llmgr_status each_page(const struct cli_app *app, struct llmgr_usage_quer
         if (status != LLMGR_OK)
             break;
         /* The key to go on after lives in the page before. */
-        llmgr_usage_list_clear(&list);
-        list = page;
-        status = put_page(&list, out, err);
-        more = list.more && list.count != 0;
+        llmgr_usage_list_clear(&out->last);
+        out->last = page;
+        status = put_page(&page, out, err);
+        more = page.more && page.count != 0;
         if (more)
-            query->after = list.items[list.count - 1].key;
+            query->after = page.items[page.count - 1].key;
     } while (status == LLMGR_OK && more);
-    llmgr_usage_list_clear(&list);
     return status;
 }
 
@@ -124,12 +142,26 @@ static llmgr_status print_json(struct cli_app *app, struct llmgr_usage_query *qu
     struct output out = {.items = &report.items};
 
     llmgr_status status = each_page(app, query, &out, err);
-    if (status != LLMGR_OK) {
+    report.total = out.last.total;
+    if (status == LLMGR_OK)
+        status = cli_print_json(lx_json_usage_report(&report), err);
+    else
         json_decref(report.items);
-        return status;
-    }
-    report.total = out.total;
-    return cli_print_json(lx_json_usage_report(&report), err);
+    llmgr_usage_list_clear(&out.last);
+    return status;
+}
+
+static llmgr_status print_csv(struct cli_app *app, struct llmgr_usage_query *query,
+                              struct llmgr_error *err)
+{
+    struct output out = {0};
+
+    cli_usage_csv_head(query->by);
+    llmgr_status status = each_page(app, query, &out, err);
+    llmgr_usage_list_clear(&out.last);
+    if (status == LLMGR_OK && fflush(stdout) != 0)
+        status = lb_fail(err, LLMGR_ERR_IO, N_("the output cannot be written"));
+    return status;
 }
 
 static llmgr_status fill_sums(struct cli_table *table, const struct cli_app *app, const void *list,
@@ -140,17 +172,18 @@ static llmgr_status fill_sums(struct cli_table *table, const struct cli_app *app
 
     llmgr_status status = each_page(app, &query, &out, err);
     if (status == LLMGR_OK && out.groups > 1)
-        sum_row(table, _("total"), &out.total);
+        sum_row(table, _("total"), &out.last.total);
+    llmgr_usage_list_clear(&out.last);
     return status;
 }
 
 static llmgr_status print_sums(const struct cli_app *app, const struct llmgr_usage_query *query,
                                struct llmgr_error *err)
 {
-    const char *const headings[] = {BY_HEADINGS[query->by], N_("REQUESTS"), N_("COMPLETED"),
-                                    N_("PROMPT"),           N_("CACHED"),   N_("COMPLETION"),
-                                    N_("REASONING"),        N_("UNKNOWN")};
-    const struct cli_table_form form = {headings, 8, N_("Nothing was used."), fill_sums};
+    const char *const headings[] = {
+        BY_HEADINGS[query->by], N_("REQUESTS"),  N_("COMPLETED"), N_("PROMPT"),   N_("CACHED"),
+        N_("COMPLETION"),       N_("REASONING"), N_("COST"),      N_("UNPRICED"), N_("UNKNOWN")};
+    const struct cli_table_form form = {headings, 10, N_("Nothing was used."), fill_sums};
 
     return cli_print_table(app, &form, query, err);
 }
@@ -164,5 +197,7 @@ llmgr_status cli_run_usage(struct cli_app *app, struct llmgr_error *err)
         status = cli_open(app, CLI_OPEN_KEYLESS, err);
     if (status != LLMGR_OK)
         return status;
+    if (cli_flag(app, CLI_FLAG_csv) != NULL)
+        return print_csv(app, &query, err);
     return cli_json(app) ? print_json(app, &query, err) : print_sums(app, &query, err);
 }

@@ -278,7 +278,7 @@ static llmgr_status read_message(const struct lb_host *host, const json_t *messa
     return status;
 }
 
-static llmgr_status read_root(const struct lb_host *host, const json_t *root,
+static llmgr_status read_root(const struct lb_host *host, const json_t *root, struct lb_str body,
                               struct llmgr_answer *answer, struct llmgr_error *err)
 {
     struct lb_arena *arena = ld_answer_arena(answer);
@@ -301,7 +301,7 @@ static llmgr_status read_root(const struct lb_host *host, const json_t *root,
         status = keep(arena, lj_json_str(root, "model"), &answer->model);
     if (status == LLMGR_OK)
         status = keep(arena, lj_json_str(root, "id"), &answer->id);
-    ld_usage_read(&answer->usage, json_object_get(root, "usage"));
+    (void)ld_usage_read_answer(&answer->usage, body);
     if (status == LLMGR_ERR_TOO_LARGE)
         return lb_fail(err, LLMGR_ERR_PROTOCOL, N_("the platform's answer holds too much"));
     return status == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
@@ -331,7 +331,7 @@ llmgr_status ld_chat_read(const struct lb_host *host, struct lb_str body,
     if (status == LLMGR_OK)
         status = ld_answer_init(host, &read, &why);
     if (status == LLMGR_OK) {
-        status = read_root(host, root, &read, &why);
+        status = read_root(host, root, body, &read, &why);
         if (status == LLMGR_OK && keep(ld_answer_arena(&read), body, &read.json) != LLMGR_OK)
             status = lb_fail_memory(&why);
         if (status == LLMGR_OK)

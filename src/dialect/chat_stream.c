@@ -247,7 +247,8 @@ static llmgr_status fail_text(llmgr_status status, struct llmgr_error *err)
     return status == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
 }
 
-static llmgr_status read_chunk(struct ld_chat_stream *stream, struct llmgr_chunk *chunk)
+static llmgr_status read_chunk(struct ld_chat_stream *stream, struct lb_str data,
+                               struct llmgr_chunk *chunk)
 {
     const json_t *root = stream->root;
     const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
@@ -261,10 +262,9 @@ static llmgr_status read_chunk(struct ld_chat_stream *stream, struct llmgr_chunk
     if (status == LLMGR_OK)
         status = take_name(&stream->id, lj_json_str(root, "id"));
     ld_usage_init(&stream->chunk_usage);
-    if (ld_usage_read(&stream->chunk_usage, json_object_get(root, "usage"))) {
-        ld_usage_read(&stream->usage, json_object_get(root, "usage"));
+    if (ld_usage_read_answer(&stream->chunk_usage, data))
         chunk->usage = &stream->chunk_usage;
-    }
+    (void)ld_usage_read_answer(&stream->usage, data);
     return status;
 }
 
@@ -297,7 +297,7 @@ llmgr_status ld_chat_stream_event(struct ld_chat_stream *stream, const struct lh
             *err = why;
         return why.status;
     }
-    llmgr_status status = fail_text(read_chunk(stream, &read), err);
+    llmgr_status status = fail_text(read_chunk(stream, data, &read), err);
     if (status != LLMGR_OK)
         return status;
     *chunk = read;

@@ -127,7 +127,7 @@ static bool is_finish(const struct ld_sniff *sniff)
 
 static bool is_text(const struct ld_sniff *sniff)
 {
-    if ((sniff->text.names >> name_here(sniff) & 1) == 0)
+    if (name_here(sniff) == NAME_SERVICE_TIER || (sniff->text.names >> name_here(sniff) & 1) == 0)
         return false;
     return sniff->text.root == NAME_NONE ? sniff->depth == 1
                                          : at_level(sniff, 1) == (enum name)sniff->text.root;
@@ -223,7 +223,7 @@ static bool is_word(const struct ld_sniff *sniff)
     const uint32_t words = BIT(TYPE) | BIT(OBJECT) | BIT(STATUS) | BIT(FINISH_REASON) |
                            BIT(STOP_REASON) | COMPLAINTS | CODES;
 
-    return (words >> name_here(sniff) & 1) != 0;
+    return name_here(sniff) == NAME_SERVICE_TIER || (words >> name_here(sniff) & 1) != 0;
 }
 
 /* Are we in the member itself that all is an error of, or in MiniMax's? */
@@ -254,7 +254,7 @@ static void add_to_string(struct ld_sniff *sniff, const char *bytes, size_t size
     size_t room = sizeof sniff->copy - sniff->copy_size;
     size_t copied = size < room ? size : room;
     memcpy(sniff->copy + sniff->copy_size, bytes, copied);
-    sniff->copy_size += copied;
+    sniff->copy_size = (uint8_t)(sniff->copy_size + copied);
 }
 
 static enum name find_name(struct lb_str name)
@@ -302,6 +302,9 @@ static void end_word(struct ld_sniff *sniff, struct lb_str word)
         word = lb_str_sub(word, 0, sizeof sniff->type - 1);
         memcpy(sniff->type, word.p, word.size);
         sniff->type[word.size] = '\0';
+    } else if (name_here(sniff) == NAME_SERVICE_TIER) {
+        if (sniff->tier != NULL && is_top(sniff) && !sniff->in_list)
+            ld_tier_take(sniff->tier, word);
     } else if (name_here(sniff) == NAME_OBJECT && sniff->depth == 1) {
         bool error = lb_str_eq(word, LB_STR("error"));
         sniff->error |= error;

@@ -41,8 +41,11 @@ struct ld_sniff {
     bool whole;        /* the object was closed, or the list of objects */
     bool element;      /* an object of a list was closed */
     char type[LD_SNIFF_TYPE_SIZE]; /* top-level; "" if absent */
-    uint64_t text_size;            /* bytes of output text */
-    unsigned texts;                /* strings that it came from */
+    uint8_t teller;     /* private, as the next two: of the member at error_depth, its name, */
+    bool error_said;    /* that one of them said something, */
+    bool has_number;    /* and that it is a number, which is in `number` */
+    char *tier;         /* where the answer's service_tier goes (ld_tier_take); NULL: nowhere */
+    uint64_t text_size; /* bytes of output text */
     struct lb_str last; /* the inside of the last of them, in the bytes fed last; p NULL: not all */
     struct lb_buf usage;
 
@@ -50,10 +53,8 @@ struct ld_sniff {
     const char *string_at; /* where the current string's inside begins; NULL: in a feed before */
     const bool *speaks;    /* the bytes that mean something at the moment */
     uint32_t error_depth;  /* of the member that we are in and that may tell of an error; 0: none */
-    uint8_t teller;        /* its name */
-    bool error_said;       /* one of them said something */
-    bool has_number;       /* it is a number, */
-    uint32_t number;       /* of these digits, roughly */
+    uint32_t number;       /* the digits of one, roughly */
+    unsigned texts;        /* not private: strings that output text came from */
     bool in_list;          /* the objects are a list's elements */
     bool in_string;
     bool escape; /* the last byte was a backslash */
@@ -70,7 +71,7 @@ struct ld_sniff {
     bool object[LD_SNIFF_LEVELS + 1];  /* or an array */
     uint8_t path[LD_SNIFF_LEVELS + 1]; /* which member we are in */
     bool copied;                       /* the current string is copied to `copy` */
-    size_t copy_size;                  /* bytes copied; what has no room is left out */
+    uint8_t copy_size;                 /* bytes copied; what has no room is left out */
     size_t string_size;                /* of the current string, decoded, roughly */
     char copy[LD_SNIFF_TYPE_SIZE];
 };

@@ -13,7 +13,7 @@ enum name {
     NAME_COUNT
 };
 
-_Static_assert(NAME_COUNT <= 32, "sets of names are bits");
+_Static_assert(NAME_SERVICE_TIER <= 32, "sets of names are bits; the last name is in none");
 
 /* Sets of them. */
 #define BIT(name) (UINT32_C(1) << NAME_##name)

@@ -468,6 +468,7 @@ static void decide_kind(struct ld_tap *tap, enum ld_look look, struct ld_filter_
     tap->filter.decided = true;
     tap->filter.stream = look == LD_LOOK_EVENTS || (tap->filter.stream && look != LD_LOOK_WHOLE);
     ld_sniff_init(&tap->sniff, tap->host, tap->endpoint, tap->filter.stream);
+    tap->sniff.tier = tap->filter.report.usage.service_tier;
     (void)feed_tap(&tap->filter, lb_str(tap->start, tap->start_size), out);
 }
 
@@ -592,7 +593,8 @@ void ld_tap_init(struct ld_tap *tap, const struct ld_tap_options *options)
     ld_usage_init(&tap->filter.report.usage);
     ld_usage_parts_init(&tap->parts);
     tap->filter.report.failed = options->http_status >= 400;
-    ld_sniff_init(&tap->sniff, options->host, options->endpoint, tap->filter.stream);
+    ld_sniff_init(&tap->sniff, tap->host, tap->endpoint, tap->filter.stream);
+    tap->sniff.tier = tap->filter.report.usage.service_tier;
     for (size_t i = 0; i < 2; i++)
         lb_buf_init(&tap->carry[i], options->host, tap->event_max + 1);
 }

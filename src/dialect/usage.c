@@ -7,11 +7,15 @@
  *                    | counts | --rule--> struct llmgr_usage
  *     tree --------> +--------+
  *
- * The gateway reads one for each answer, from its text and without a tree. What a walk has no
- * answer to (escaped names, numbers with a fraction or an exponent) is left to a tree.
+ * One is read for each answer, from its text and without a tree. What a walk has no answer to
+ * (escaped names, counts with a fraction or an exponent) is left to a tree, which has no exact
+ * decimals: a cost is read by a walk or not at all.
  */
 #include "dialect/usage.h"
 
+#include <string.h>
+
+#include "base/nano.h"
 #include "json/scan.h"
 
 /* ---- Counts, under the names of all dialects ------------------------------------------------- */
@@ -21,8 +25,11 @@
     XX(USAGE, "")                                                                                  \
     XX(PROMPT, "prompt_tokens_details")                                                            \
     XX(INPUT, "input_tokens_details")                                                              \
+    XX(HEARD, "input_token_details") /* of transcriptions */                                       \
     XX(COMPLETION, "completion_tokens_details")                                                    \
-    XX(OUTPUT, "output_tokens_details")
+    XX(OUTPUT, "output_tokens_details")                                                            \
+    XX(CREATION, "cache_creation")                                                                 \
+    XX(HOSTED, "server_tool_use")
 
 /* XX(NAME, holder, "name", its first character) */
 #define COUNT_MAP(XX)                                                                              \
@@ -30,14 +37,29 @@
     XX(COMPLETION, USAGE, "completion_tokens", 'c')                                                \
     XX(TOTAL, USAGE, "total_tokens", 't')                                                          \
     XX(CACHE_HIT, USAGE, "prompt_cache_hit_tokens", 'p')                                           \
+    XX(CACHED, USAGE, "cached_tokens", 'c') /* Kimi */                                             \
     XX(INPUT, USAGE, "input_tokens", 'i')                                                          \
     XX(OUTPUT, USAGE, "output_tokens", 'o')                                                        \
     XX(CACHE_CREATION, USAGE, "cache_creation_input_tokens", 'c')                                  \
     XX(CACHE_READ, USAGE, "cache_read_input_tokens", 'c')                                          \
+    XX(SEARCHES, USAGE, "num_search_queries", 'n') /* Perplexity */                                \
+    XX(COST, USAGE, "cost", 'c')                   /* OpenRouter: no count, but nano-units */      \
     XX(PROMPT_CACHED, PROMPT, "cached_tokens", 'c')                                                \
+    XX(PROMPT_CACHE_WRITE, PROMPT, "cache_write_tokens", 'c')                                      \
+    XX(PROMPT_AUDIO, PROMPT, "audio_tokens", 'a')                                                  \
+    XX(PROMPT_IMAGE, PROMPT, "image_tokens", 'i')                                                  \
     XX(INPUT_CACHED, INPUT, "cached_tokens", 'c')                                                  \
+    XX(INPUT_CACHE_WRITE, INPUT, "cache_write_tokens", 'c')                                        \
+    XX(INPUT_AUDIO, INPUT, "audio_tokens", 'a')                                                    \
+    XX(INPUT_IMAGE, INPUT, "image_tokens", 'i')                                                    \
+    XX(HEARD_AUDIO, HEARD, "audio_tokens", 'a')                                                    \
     XX(COMPLETION_REASONING, COMPLETION, "reasoning_tokens", 'r')                                  \
-    XX(OUTPUT_REASONING, OUTPUT, "reasoning_tokens", 'r')
+    XX(COMPLETION_AUDIO, COMPLETION, "audio_tokens", 'a')                                          \
+    XX(OUTPUT_REASONING, OUTPUT, "reasoning_tokens", 'r')                                          \
+    XX(OUTPUT_THINKING, OUTPUT, "thinking_tokens", 't')                                            \
+    XX(OUTPUT_AUDIO, OUTPUT, "audio_tokens", 'a')                                                  \
+    XX(CREATION_1H, CREATION, "ephemeral_1h_input_tokens", 'e')                                    \
+    XX(HOSTED_SEARCHES, HOSTED, "web_search_requests", 'w')
 
 enum holder {
 #define XX(name, text) HOLDER_##name,
@@ -69,8 +91,8 @@ static const struct row {
 };
 
 /* No two rows meet in a slot; if they did it would be a compiler's warning (-Woverride-init). */
-enum { SLOTS = 32 };
-#define SLOT(holder, size, first) (((size) + (first) + (size_t)(holder)) % SLOTS)
+enum { SLOTS = 64 };
+#define SLOT(holder, size, first) (((size) + 4 * (size_t)(first) + 20 * (size_t)(holder)) % SLOTS)
 
 /* 1 + enum count, or 0. */
 static const uint8_t BY_SLOT[SLOTS] = {
@@ -83,6 +105,7 @@ static const uint8_t BY_SLOT[SLOTS] = {
 struct counts {
     int64_t n[COUNTS];  /* -1: no count */
     bool there[COUNTS]; /* a member of that name, whatever its value */
+    struct lb_str tier; /* "service_tier"; p NULL: none, or a tree was needed */
 };
 
 static void counts_of_tree(const json_t *object, struct counts *counts)
@@ -94,7 +117,7 @@ static void counts_of_tree(const json_t *object, struct counts *counts)
                                    : json_object_get(object, HOLDER_NAMES[row->holder].p);
         int64_t value = lj_json_int(holder, row->member.p, -1);
         counts->there[i] = json_object_get(holder, row->member.p) != NULL;
-        counts->n[i] = value >= 0 ? value : -1;
+        counts->n[i] = value >= 0 && i != COUNT_COST ? value : -1;
     }
 }
 
@@ -110,6 +133,12 @@ static bool read_number(struct lb_str text, int64_t *count)
         return false;
     *count = (int64_t)value;
     return true;
+}
+
+/* What stands before the quotes' end and holds no escape: nobody's tier has one. */
+static struct lb_str inside_of(struct lb_str value)
+{
+    return value.p[0] == '"' ? lb_str(value.p + 1, value.size - 2) : (struct lb_str){0};
 }
 
 /* COUNTS: none. */
@@ -150,9 +179,13 @@ static bool walk_object(struct lb_str text, size_t at, enum holder holder, struc
         bool whole = !member.escaped;
         if (inner != HOLDERS)
             whole = whole && walk_object(text, member.value.at, inner, counts);
-        if (count != COUNTS) {
+        if (count == COUNT_COST) {
+            counts->n[count] = lb_nano_read(value);
+        } else if (count != COUNTS) {
             counts->there[count] = true;
             whole = whole && read_number(value, &counts->n[count]);
+        } else if (holder == HOLDER_USAGE && lb_str_eq(member.name, LB_STR("service_tier"))) {
+            counts->tier = inside_of(value);
         }
         if (!whole)
             return false;
@@ -184,12 +217,40 @@ static bool counts_of_text(struct lb_str text, struct counts *counts)
 
 void ld_usage_init(struct llmgr_usage *usage)
 {
-    *usage = (struct llmgr_usage){-1, -1, -1, -1, -1};
+    *usage = (struct llmgr_usage){
+        .prompt_tokens = -1,
+        .completion_tokens = -1,
+        .total_tokens = -1,
+        .cached_tokens = -1,
+        .reasoning_tokens = -1,
+        .cache_write_tokens = -1,
+        .cache_write_1h_tokens = -1,
+        .audio_input_tokens = -1,
+        .audio_output_tokens = -1,
+        .image_input_tokens = -1,
+        .tool_calls = -1,
+        .reported_cost_nano = -1,
+    };
 }
 
 void ld_usage_parts_init(struct ld_usage_parts *parts)
 {
-    *parts = (struct ld_usage_parts){-1, -1, -1, -1};
+    *parts = (struct ld_usage_parts){-1};
+}
+
+/* A name of letters, digits, '_' and '-'; anything else is none, also where it is longer. */
+void ld_tier_take(char to[LLMGR_SERVICE_TIER_SIZE], struct lb_str tier)
+{
+    if (tier.size == 0 || tier.size >= LLMGR_SERVICE_TIER_SIZE)
+        return;
+    for (size_t i = 0; i < tier.size; i++) {
+        const char c = tier.p[i];
+        const char lower = (char)(c | 0x20);
+        if ((lower < 'a' || lower > 'z') && (c < '0' || c > '9') && c != '_' && c != '-')
+            return;
+    }
+    memcpy(to, tier.p, tier.size);
+    to[tier.size] = '\0';
 }
 
 /* Replaces *to if there is such a count. */
@@ -220,29 +281,35 @@ static void take_surplus(struct llmgr_usage *usage, int64_t prompt, int64_t comp
         usage->reasoning_tokens = surplus;
 }
 
+/* What all dialects tell under the same names. */
+static void take_common(struct llmgr_usage *usage, const struct counts *counts)
+{
+    (void)take_count(&usage->tool_calls, counts, COUNT_SEARCHES);
+    (void)take_count(&usage->tool_calls, counts, COUNT_HOSTED_SEARCHES);
+    (void)take_count(&usage->cache_write_1h_tokens, counts, COUNT_CREATION_1H);
+    (void)take_count(&usage->reported_cost_nano, counts, COUNT_COST);
+    ld_tier_take(usage->service_tier, counts->tier);
+}
+
 static bool read_chat(struct llmgr_usage *usage, const struct counts *counts)
 {
     bool any = take_count(&usage->prompt_tokens, counts, COUNT_PROMPT);
     any |= take_count(&usage->completion_tokens, counts, COUNT_COMPLETION);
     any |= take_count(&usage->total_tokens, counts, COUNT_TOTAL);
-    if (take_count(&usage->cached_tokens, counts, COUNT_PROMPT_CACHED))
-        any = true;
-    else
-        any |= take_count(&usage->cached_tokens, counts, COUNT_CACHE_HIT);
+    any |= take_count(&usage->cached_tokens, counts, COUNT_PROMPT_CACHED) ||
+           take_count(&usage->cached_tokens, counts, COUNT_CACHE_HIT) ||
+           take_count(&usage->cached_tokens, counts, COUNT_CACHED);
     any |= take_count(&usage->reasoning_tokens, counts, COUNT_COMPLETION_REASONING);
+    /* LiteLLM names them as Anthropic does, and has them in the prompt. */
+    (void)(take_count(&usage->cache_write_tokens, counts, COUNT_PROMPT_CACHE_WRITE) ||
+           take_count(&usage->cache_write_tokens, counts, COUNT_CACHE_CREATION));
+    (void)take_count(&usage->audio_input_tokens, counts, COUNT_PROMPT_AUDIO);
+    (void)take_count(&usage->image_input_tokens, counts, COUNT_PROMPT_IMAGE);
+    (void)take_count(&usage->audio_output_tokens, counts, COUNT_COMPLETION_AUDIO);
+    take_common(usage, counts);
     take_surplus(usage, counts->n[COUNT_PROMPT], counts->n[COUNT_COMPLETION],
                  counts->n[COUNT_TOTAL]);
     return any;
-}
-
-bool ld_usage_read(struct llmgr_usage *usage, const json_t *object)
-{
-    struct counts counts;
-
-    if (!json_is_object(object))
-        return false;
-    counts_of_tree(object, &counts);
-    return read_chat(usage, &counts);
 }
 
 static bool read_responses(struct llmgr_usage *usage, const struct counts *counts)
@@ -252,6 +319,12 @@ static bool read_responses(struct llmgr_usage *usage, const struct counts *count
     any |= take_count(&usage->total_tokens, counts, COUNT_TOTAL);
     any |= take_count(&usage->cached_tokens, counts, COUNT_INPUT_CACHED);
     any |= take_count(&usage->reasoning_tokens, counts, COUNT_OUTPUT_REASONING);
+    (void)take_count(&usage->cache_write_tokens, counts, COUNT_INPUT_CACHE_WRITE);
+    (void)(take_count(&usage->audio_input_tokens, counts, COUNT_INPUT_AUDIO) ||
+           take_count(&usage->audio_input_tokens, counts, COUNT_HEARD_AUDIO));
+    (void)take_count(&usage->image_input_tokens, counts, COUNT_INPUT_IMAGE);
+    (void)take_count(&usage->audio_output_tokens, counts, COUNT_OUTPUT_AUDIO);
+    take_common(usage, counts);
     take_surplus(usage, counts->n[COUNT_INPUT], counts->n[COUNT_OUTPUT], counts->n[COUNT_TOTAL]);
     return any;
 }
@@ -278,16 +351,19 @@ static bool read_messages(struct llmgr_usage *usage, struct ld_usage_parts *part
                           const struct counts *counts)
 {
     bool any = take_larger(&parts->input, counts, COUNT_INPUT);
-    any |= take_larger(&parts->cache_creation, counts, COUNT_CACHE_CREATION);
-    any |= take_larger(&parts->cache_read, counts, COUNT_CACHE_READ);
-    any |= take_larger(&parts->output, counts, COUNT_OUTPUT);
+    any |= take_larger(&usage->cache_write_tokens, counts, COUNT_CACHE_CREATION);
+    any |= take_larger(&usage->cached_tokens, counts, COUNT_CACHE_READ);
+    any |= take_larger(&usage->completion_tokens, counts, COUNT_OUTPUT);
     if (parts->input >= 0)
-        usage->prompt_tokens =
-            or_zero(parts->input) + or_zero(parts->cache_creation) + or_zero(parts->cache_read);
-    usage->cached_tokens = parts->cache_read;
-    usage->completion_tokens = parts->output;
-    if (parts->input >= 0 && parts->output >= 0)
-        usage->total_tokens = usage->prompt_tokens + or_zero(parts->output);
+        usage->prompt_tokens = or_zero(parts->input) + or_zero(usage->cache_write_tokens) +
+                               or_zero(usage->cached_tokens);
+    if (parts->input >= 0 && usage->completion_tokens >= 0)
+        usage->total_tokens = usage->prompt_tokens + or_zero(usage->completion_tokens);
+    (void)take_larger(&usage->cache_write_1h_tokens, counts, COUNT_CREATION_1H);
+    (void)take_larger(&usage->reasoning_tokens, counts, COUNT_OUTPUT_THINKING);
+    (void)take_larger(&usage->tool_calls, counts, COUNT_HOSTED_SEARCHES);
+    (void)take_count(&usage->reported_cost_nano, counts, COUNT_COST);
+    ld_tier_take(usage->service_tier, counts->tier);
     return any;
 }
 
@@ -332,6 +408,24 @@ bool ld_usage_read_text(struct llmgr_usage *usage, enum ld_usage_rule rule,
     default:
         return read_any(usage, parts, &counts);
     }
+}
+
+bool ld_usage_read_answer(struct llmgr_usage *usage, struct lb_str text)
+{
+    struct lj_walk walk;
+    struct lj_member member;
+    struct counts counts;
+    bool any = false;
+
+    lj_walk_start(&walk, text, lj_scan_space(text.p, 0, text.size), 1);
+    while (lj_walk_next(&walk, &member)) {
+        struct lb_str value = lj_span_of(text, member.value);
+        if (lb_str_eq(member.name, LB_STR("usage")) && counts_of_text(value, &counts))
+            any |= read_chat(usage, &counts);
+        else if (lb_str_eq(member.name, LB_STR("service_tier")))
+            ld_tier_take(usage->service_tier, inside_of(value));
+    }
+    return any;
 }
 
 int64_t ld_usage_estimate(uint64_t output_size)

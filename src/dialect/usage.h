@@ -8,11 +8,14 @@
 /* All counts unknown. */
 void ld_usage_init(struct llmgr_usage *usage);
 /*
- * Takes over what a chat "usage" object reports (OpenAI, DeepSeek's prompt_cache_hit_tokens);
- * later reports replace earlier ones, and what a total has beyond its parts is added to one of
- * them. False if `object` reports nothing.
+ * Takes over what a chat answer, or an event of one, reports in "usage" (OpenAI, DeepSeek's
+ * prompt_cache_hit_tokens), and its tier; later reports replace earlier ones, and what a total has
+ * beyond its parts is added to one of them. `text` is an object's. False if no usage is in it, or
+ * one that reports no count of tokens.
  */
-bool ld_usage_read(struct llmgr_usage *usage, const json_t *object);
+bool ld_usage_read_answer(struct llmgr_usage *usage, struct lb_str text);
+/* An answer's "service_tier", between its quotes; what is no name of a tier changes nothing. */
+void ld_tier_take(char to[LLMGR_SERVICE_TIER_SIZE], struct lb_str tier);
 
 /* Whose names and sums a usage object follows. */
 enum ld_usage_rule {
@@ -26,14 +29,11 @@ enum ld_usage_rule {
 
 /* What an Anthropic stream reports piecemeal (message_start, then message_delta). */
 struct ld_usage_parts {
-    int64_t input;
-    int64_t cache_creation;
-    int64_t cache_read;
-    int64_t output;
+    int64_t input; /* without what was cached or is; -1: not yet */
 };
 
 void ld_usage_parts_init(struct ld_usage_parts *parts);
-/* As ld_usage_read, by rule and from JSON text; *parts keeps what MESSAGES has to sum up. */
+/* The same of a usage object alone, by rule; *parts keeps what MESSAGES has to sum up. */
 bool ld_usage_read_text(struct llmgr_usage *usage, enum ld_usage_rule rule,
                         struct ld_usage_parts *parts, struct lb_str text);
 /* A rough count for an answer that reported none, from its output text: 4 bytes a token. */

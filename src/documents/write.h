@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/str.h"
 #include "documents/schema.h"
 #include "llmgr.h"
@@ -37,6 +38,8 @@
 #define LX_EXHAUSTED LB_NAMES(LLMGR_EXHAUSTED_MAP)
 #define LX_MODEL_KINDS LB_NAMES(LLMGR_MODEL_KIND_MAP)
 #define LX_USAGE_BY LB_NAMES(LLMGR_USAGE_BY_MAP)
+#define LX_PROVENANCES LB_NAMES(LLMGR_PROVENANCE_MAP)
+#define LX_ENDS LB_NAMES(LLMGR_END_MAP)
 
 struct lx_new_token {
     struct llmgr_token token;
@@ -75,6 +78,21 @@ struct lx_page {
     json_t *data;
     bool has_more;
     const char *next; /* NULL: this is the last */
+};
+
+/* An attempt, with what its record has in other types or not as people write it. */
+struct lx_usage_attempt {
+    struct llmgr_usage_record row;
+    int64_t attempt;
+    int64_t upstream_status;
+    const char *cost; /* decimals, or NULL */
+    const char *reported_cost;
+};
+
+struct lx_usage_request {
+    const char *request_id;
+    struct lx_usage_attempt *attempts;
+    size_t count;
 };
 
 struct lx_usage_report {
@@ -144,5 +162,11 @@ json_t *lx_write_list(enum lx_schema_id id, json_t *list, const void *items, siz
         return lx_write_list(LX_SCHEMA_##Name, list, items, count);                                \
     }
 #include "documents/schemas.def"
+
+/* A request's document; what it points to lives in `arena` and *attempts. False: memory is short.
+ */
+bool lx_usage_request_make(struct lb_arena *arena, const char *request_id,
+                           const struct llmgr_usage_attempts *attempts,
+                           struct lx_usage_request *request);
 
 #endif

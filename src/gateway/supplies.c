@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/when.h"
+#include "ledger/request_id.h"
 
 enum { DATE_MS = 500 };
 
@@ -42,8 +43,10 @@ struct lb_str lg_worker_make_id(struct lg_worker *worker, char *buffer)
 
     memcpy(to, "req_", 4);
     to += 4;
-    for (unsigned i = 0; i < 16; i++)
-        *to++ = DIGITS[(worker->id_base >> (60 - 4 * i)) & 15];
+    ll_id_write_time(lb_now_ms(worker->host), to);
+    to += LL_ID_TIME_SIZE;
+    for (unsigned i = 0; i < 8; i++)
+        *to++ = DIGITS[(worker->id_base >> (28 - 4 * i)) & 15];
     for (unsigned i = 0; i < 10; i++)
         *to++ = DIGITS[(count >> (36 - 4 * i)) & 15];
     return lb_str(buffer, (size_t)(to - buffer));

@@ -130,7 +130,7 @@ struct lg_worker {
     char id_text[32];
     char date[32];     /* "Sun, 06 Nov 1994 08:49:37 GMT" */
     int64_t date_at;   /* loop time of the next look at the clock */
-    uint64_t id_base;  /* request ids: random per worker ... */
+    uint64_t id_base;  /* request ids: the time, what is random per worker ... */
     uint64_t id_count; /* ... and counted */
 
     _Atomic uint64_t counters[LG_METRIC_COUNT];

@@ -32,10 +32,14 @@ struct ll_journal;
 enum {
     LL_REQUEST_ID_MAX = 64, /* bytes */
     LL_ENDPOINT_MAX = 32,   /* bytes, "chat/completions" */
+    LL_TIER_MAX = 32,       /* bytes, "priority" */
+    LL_CURRENCY_SIZE = 3,   /* bytes, "USD" */
 };
 
 #define LL_JOURNAL_MAX_DEFAULT (1 << 30) /* bytes */
 #define LL_UNKNOWN (-1)                  /* a count nobody told us: NULL in the database, never 0 */
+/* No attempt costs more, in nano-units: above it a cost is none, and sums of costs stay there. */
+#define LL_MONEY_MAX (INT64_C(1) << 62)
 
 /*
  * One attempt; usage.def says what each member is. Strings are borrowed for the call; longer ones
@@ -54,7 +58,10 @@ struct ll_usage {
 void ll_usage_init(struct ll_usage *usage);
 /* The same of an attempt at this target: whose it is, where, and who pays. */
 void ll_usage_begin(struct ll_usage *usage, const struct lr_target *target);
-/* The tokens that an answer tells of; it does not say how far that can be trusted. */
+/*
+ * What an answer tells of; it does not say how far that can be trusted. The tier is borrowed of
+ * *told.
+ */
 void ll_usage_tell(struct ll_usage *usage, const struct llmgr_usage *told);
 
 /* ---- The ledger of a process ----------------------------------------------------------------- */

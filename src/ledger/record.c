@@ -32,9 +32,26 @@ enum {
     AT_LENGTHS = AT_KINDS + KINDS,
 };
 
+/*
+ * How many of each sort the records of a form hold: the first ones of usage.def. What a form does
+ * not hold is unknown.
+ */
+static const struct layout {
+    size_t counts;
+    size_t numbers;
+    size_t kinds;
+    size_t texts;
+    size_t fixed; /* bytes before the texts */
+} LAYOUTS[LL_FORM_COUNT] = {
+    [LL_FORM_TOKENS] = {12, NUMBERS, KINDS, 6, LL_RECORD_FIXED_MIN},
+    [LL_FORM_COSTS] = {COUNTS, NUMBERS, KINDS, LL_RECORD_TEXTS, LL_RECORD_FIXED},
+};
+
 /* A member more is a new form of records. */
-_Static_assert(AT_LENGTHS + LL_RECORD_TEXTS + 3 == LL_RECORD_FIXED,
+_Static_assert(AT_LENGTHS + LL_RECORD_TEXTS + 1 == LL_RECORD_FIXED,
                "the part of a record that all have");
+_Static_assert(HEAD_SIZE + 12 * 8 + NUMBERS * 4 + KINDS + 6 + 3 == LL_RECORD_FIXED_MIN,
+               "the same of the form before");
 _Static_assert(LL_RECORD_FIXED + TEXTS_MAX + LL_RECORD_ALIGN <= LL_RECORD_MAX,
                "the longest record");
 
@@ -138,16 +155,19 @@ static bool at_character(unsigned char byte)
  * The texts must fill the record but for its padding, each within its bound and valid UTF-8: they
  * are that if all of them together are and none begins within a character. The user is a name.
  */
-static bool read_texts(const unsigned char *record, size_t size, struct ll_usage *usage)
+static bool read_texts(const unsigned char *record, size_t size, const struct layout *layout,
+                       struct ll_usage *usage)
 {
+    const unsigned char *lengths =
+        record + HEAD_SIZE + layout->counts * 8 + layout->numbers * 4 + layout->kinds;
     struct lb_str *const to[LL_RECORD_TEXTS] = {
 #define LL_TEXT(name, max, always) &usage->name,
 #include "ledger/usage.def"
     };
-    size_t at = LL_RECORD_FIXED;
+    size_t at = layout->fixed;
 
-    for (size_t i = 0; i < LL_RECORD_TEXTS; i++) {
-        size_t length = record[AT_LENGTHS + i];
+    for (size_t i = 0; i < layout->texts; i++) {
+        size_t length = lengths[i];
         if (length > TEXT_MAX[i] || length > size - at)
             return false;
         if (length != 0 && !at_character(record[at]))
@@ -155,18 +175,21 @@ static bool read_texts(const unsigned char *record, size_t size, struct ll_usage
         *to[i] = lb_str((const char *)record + at, length);
         at += length;
     }
-    const struct lb_str all = lb_str((const char *)record + LL_RECORD_FIXED, at - LL_RECORD_FIXED);
+    const struct lb_str all = lb_str((const char *)record + layout->fixed, at - layout->fixed);
     return aligned(at) == size && lb_utf8_valid(all) && lb_utf8_name(usage->user, LM_USER_MAX);
 }
 
-static void read_counts(const unsigned char *record, struct ll_usage *usage)
+static void read_counts(const unsigned char *record, const struct layout *layout,
+                        struct ll_usage *usage)
 {
+    int64_t *const counts[COUNTS] = {
+#define LL_COUNT(name, kind) &usage->name,
+#include "ledger/usage.def"
+    };
     const unsigned char *at = record + AT_COUNTS;
 
-#define LL_COUNT(name, kind)                                                                       \
-    memcpy(&usage->name, at, sizeof usage->name);                                                  \
-    at += sizeof usage->name;
-#include "ledger/usage.def"
+    for (size_t i = 0; i < layout->counts; i++, at += sizeof *counts[i])
+        memcpy(counts[i], at, sizeof *counts[i]);
 #define LL_NUMBER(name, kind)                                                                      \
     {                                                                                              \
         int32_t number;                                                                            \
@@ -185,15 +208,18 @@ size_t ll_record_read(const unsigned char *file, size_t file_size, size_t offset
     uint64_t check;
     uint32_t head[2];
 
-    if (offset > file_size || file_size - offset < LL_RECORD_FIXED)
+    const struct layout *layout = &LAYOUTS[key->form];
+    if (offset > file_size || file_size - offset < layout->fixed)
         return 0;
     const unsigned char *record = file + offset;
     memcpy(&check, record, sizeof check);
     memcpy(head, record + CHECKED_FROM, sizeof head);
-    if (head[0] < LL_RECORD_FIXED || head[0] > LL_RECORD_MAX || head[0] % LL_RECORD_ALIGN != 0 ||
+    if (head[0] < layout->fixed || head[0] > LL_RECORD_MAX || head[0] % LL_RECORD_ALIGN != 0 ||
         head[0] > file_size - offset || head[1] != offset ||
         ll_record_check(record, head[0], key) != check)
         return 0;
-    read_counts(record, usage);
-    return read_texts(record, head[0], usage) ? head[0] : 0;
+    if (key->form != LL_FORM_NOW)
+        ll_usage_init(usage);
+    read_counts(record, layout, usage);
+    return read_texts(record, head[0], layout, usage) ? head[0] : 0;
 }

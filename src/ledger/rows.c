@@ -55,7 +55,13 @@ const char *llmgr_end_name(llmgr_end_state end_state)
 
 void ll_usage_init(struct ll_usage *usage)
 {
-    enum { begin_time = 0, begin_id = 0, begin_tokens = LL_UNKNOWN, begin_amount = LL_UNKNOWN };
+    enum {
+        begin_time = 0,
+        begin_id = 0,
+        begin_tokens = LL_UNKNOWN,
+        begin_amount = LL_UNKNOWN,
+        begin_money = LL_UNKNOWN,
+    };
 
     *usage = (struct ll_usage){
 #define LL_COUNT(name_, kind) .name_ = begin_##kind,
@@ -81,6 +87,14 @@ void ll_usage_tell(struct ll_usage *usage, const struct llmgr_usage *told)
     usage->completion_tokens = told->completion_tokens;
     usage->cached_tokens = told->cached_tokens;
     usage->reasoning_tokens = told->reasoning_tokens;
+    usage->cache_write_tokens = told->cache_write_tokens;
+    usage->cache_write_1h_tokens = told->cache_write_1h_tokens;
+    usage->audio_input_tokens = told->audio_input_tokens;
+    usage->audio_output_tokens = told->audio_output_tokens;
+    usage->image_input_tokens = told->image_input_tokens;
+    usage->tool_calls = told->tool_calls;
+    usage->reported_cost_nano = told->reported_cost_nano;
+    usage->service_tier = lb_cstr(told->service_tier);
 }
 
 /* PostgreSQL refuses a whole batch for one text that is none, so none gets that far. */
@@ -111,6 +125,11 @@ static int64_t tidy_amount(int64_t amount)
     return tidy_count(amount, AMOUNT_MAX);
 }
 
+static int64_t tidy_money(int64_t nano)
+{
+    return tidy_count(nano, LL_MONEY_MAX);
+}
+
 /* A time that is none becomes 0, and that becomes now. */
 static int64_t tidy_time(int64_t ms)
 {
@@ -133,11 +152,31 @@ static bool kinds_known(const struct ll_usage *usage)
            llmgr_end_name(usage->end_state) != NULL && (unsigned)usage->payer <= LM_PAYER_SYSTEM;
 }
 
+bool ll_is_currency(struct lb_str text)
+{
+    bool is_one = text.size == LL_CURRENCY_SIZE;
+
+    for (size_t i = 0; i < text.size && is_one; i++)
+        is_one = text.p[i] >= 'A' && text.p[i] <= 'Z';
+    return is_one;
+}
+
+/* A cost without its currency is none, and a currency without a cost says nothing. */
+static void tidy_cost(struct ll_usage *usage)
+{
+    if (usage->cost_nano != LL_UNKNOWN && ll_is_currency(usage->currency))
+        return;
+    usage->cost_nano = LL_UNKNOWN;
+    usage->currency = (struct lb_str){0};
+}
+
+/* The texts are tidy. */
 static void tidy_numbers(struct ll_usage *usage, int64_t now_ms)
 {
 #define LL_COUNT(name, kind) usage->name = tidy_##kind(usage->name);
 #define LL_NUMBER(name, kind) usage->name = tidy_##kind(usage->name);
 #include "ledger/usage.def"
+    tidy_cost(usage);
     if (usage->time_ms == 0)
         usage->time_ms = now_ms;
 }
@@ -161,9 +200,9 @@ llmgr_status ll_usage_tidy(const struct ll_usage *usage, int64_t now_ms, struct 
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("provenance, end state or payer of the usage is not one there is"));
     *tidy = *usage;
-    tidy_numbers(tidy, now_ms);
 #define LL_TEXT(name, max, always) tidy->name = tidy_text(usage->name, max);
 #include "ledger/usage.def"
+    tidy_numbers(tidy, now_ms);
     return LLMGR_OK;
 }
 
@@ -216,9 +255,10 @@ static struct ls_value number_time(int64_t ms)
 #define number_id ls_int_or_null
 #define number_http ls_int_or_null
 
-/* Of both kinds one may be unknown. */
+/* Of these kinds one may be unknown. */
 #define number_tokens ll_known
 #define number_amount ll_known
+#define number_money ll_known
 
 static struct ls_value number_nth(int64_t number)
 {
@@ -350,7 +390,7 @@ static llmgr_status roll_up(struct ls_tx *tx, void *context, struct llmgr_error 
     if (status != LLMGR_OK)
         return status;
     return ls_exec(tx, LS_JOURNAL_ADVANCE,
-                   LS_ARGS(ls_cstr("hours"), ls_int(from), ls_int(at), ls_int(0)), NULL, err);
+                   LS_ARGS(ls_cstr("sums"), ls_int(from), ls_int(at), ls_int(0)), NULL, err);
 }
 
 llmgr_status ll_usage_roll_up(struct lm_manager *manager, struct ll_sums *sums, lb_rest_fn rest,

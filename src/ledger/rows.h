@@ -2,9 +2,9 @@
 /*
  * Usage as rows: what the ledger's writer puts into a transaction, and the sums that are read.
  *
- * Rows are written in batches, and summed by (hour, user, platform, model, slot, payer) later: in
- * memory by whoever wrote them (sums.h), or by the database. How far the sums go stands beside
- * them, so rows and sums always agree.
+ * Rows are written in batches, and summed by (hour, user, token, platform, model, slot, payer,
+ * currency) later: in memory by whoever wrote them (sums.h), or by the database. How far the sums
+ * go stands beside them, so rows and sums always agree.
  */
 #ifndef LL_ROWS_H
 #define LL_ROWS_H
@@ -26,6 +26,8 @@ enum { LL_HOUR_MS = 3600000 };
 LLMGR_MUST_CHECK llmgr_status ll_usage_tidy(const struct ll_usage *usage, int64_t now_ms,
                                             struct ll_usage *tidy, struct llmgr_error *err);
 
+/* Three capitals? */
+bool ll_is_currency(struct lb_str text);
 /*
  * The same of numbers and kinds alone, in place, for an attempt whose texts are tidy. False where
  * there is no such kind.
@@ -63,6 +65,21 @@ LLMGR_MUST_CHECK llmgr_status ll_usage_roll_up(struct lm_manager *manager, struc
 LLMGR_MUST_CHECK llmgr_status ll_usage_sums(struct lm_manager *manager,
                                             const struct llmgr_usage_query *query,
                                             struct lb_arena *arena, struct llmgr_usage_list *list,
+                                            struct llmgr_error *err);
+
+/* Which request is looked for; see llmgr_usage_request. */
+struct ll_usage_request {
+    const char *user; /* NULL: anybody's */
+    const char *id;
+    int64_t since_ms;
+    int64_t until_ms;
+};
+
+/* Fills everything but `memory`; strings in `arena`. */
+LLMGR_MUST_CHECK llmgr_status ll_usage_find(struct lm_manager *manager,
+                                            const struct ll_usage_request *request,
+                                            struct lb_arena *arena,
+                                            struct llmgr_usage_attempts *attempts,
                                             struct llmgr_error *err);
 
 #endif

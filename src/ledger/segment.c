@@ -18,9 +18,8 @@
 
 #include "base/error.h"
 
-#define SUFFIX ".journal"
 #define UNFINISHED ".new"
-enum { FILE_NAME_SIZE = LL_SEGMENT_NAME + sizeof SUFFIX + sizeof UNFINISHED, MODE = 0600 };
+enum { FILE_NAME_SIZE = LL_SEGMENT_NAME + 16 + sizeof UNFINISHED, MODE = 0600 };
 
 /* The head, as it stands in the file; the rest up to LL_SEGMENT_HEAD is zero. */
 struct head {
@@ -33,8 +32,17 @@ struct head {
     uint64_t check; /* SipHash of what stands before, under the key */
 };
 
-/* The digit is the form's: a record of other members, or checked otherwise, gets another. */
-static const char MAGIC[8] = {'l', 'l', 'm', 'g', 'r', 'J', '2', '\n'};
+/*
+ * The digit is the form's: a record of other members, or checked otherwise, gets another. So does
+ * the file's name, since a release that does not know a form must leave its files to one that does.
+ */
+static const struct form {
+    char magic[8];
+    const char *suffix;
+} FORMS[LL_FORM_COUNT] = {
+    [LL_FORM_TOKENS] = {{'l', 'l', 'm', 'g', 'r', 'J', '2', '\n'}, ".journal"},
+    [LL_FORM_COSTS] = {{'l', 'l', 'm', 'g', 'r', 'J', '3', '\n'}, "-3.journal"},
+};
 static const uint32_t BYTE_ORDER_MARK = 0x01020304;
 
 _Static_assert((int)crypto_shorthash_KEYBYTES == (int)LL_RECORD_KEY_SIZE, "the head's SipHash");
@@ -58,23 +66,34 @@ static llmgr_status fail_io(const char *what, const char *name, int why, struct 
                    strerror(why));
 }
 
-static bool has_form(const char *file_name, const char *suffix)
+/* Is it such a file's name, but for `end`? */
+static bool find_form(const char *file_name, const char *end, enum ll_form *form)
 {
-    struct lb_str s = lb_cstr(file_name);
+    char suffix[FILE_NAME_SIZE];
 
-    if (s.size != LL_SEGMENT_NAME + strlen(suffix) || strcmp(s.p + LL_SEGMENT_NAME, suffix) != 0)
+    if (strspn(file_name, "0123456789abcdef") != LL_SEGMENT_NAME)
         return false;
-    return strspn(s.p, "0123456789abcdef") == LL_SEGMENT_NAME;
+    for (int i = 0; i < LL_FORM_COUNT; i++) {
+        snprintf(suffix, sizeof suffix, "%s%s", FORMS[i].suffix, end);
+        *form = (enum ll_form)i;
+        if (strcmp(file_name + LL_SEGMENT_NAME, suffix) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool ll_segment_is_journal(const char *file_name)
 {
-    return has_form(file_name, SUFFIX);
+    enum ll_form form;
+
+    return find_form(file_name, "", &form);
 }
 
 bool ll_segment_is_unfinished(const char *file_name)
 {
-    return has_form(file_name, SUFFIX UNFINISHED);
+    enum ll_form form;
+
+    return find_form(file_name, UNFINISHED, &form);
 }
 
 /* ---- Making ---------------------------------------------------------------------------------- */
@@ -84,7 +103,7 @@ static int fill(struct ll_segment *segment, const char *ledger_id)
     struct head head = {
         .byte_order = BYTE_ORDER_MARK, .head_size = LL_SEGMENT_HEAD, .size = segment->size};
 
-    memcpy(head.magic, MAGIC, sizeof head.magic);
+    memcpy(head.magic, FORMS[segment->key.form].magic, sizeof head.magic);
     memcpy(head.key, segment->key.bytes, sizeof head.key);
     memcpy(head.ledger_id, ledger_id, sizeof head.ledger_id);
     head.check = head_check(&head);
@@ -104,12 +123,17 @@ static int fill(struct ll_segment *segment, const char *ledger_id)
     return fsync(segment->fd) == 0 ? 0 : errno;
 }
 
+static void name_file(const struct ll_segment *segment, const char *end, char name[FILE_NAME_SIZE])
+{
+    snprintf(name, FILE_NAME_SIZE, "%s%s%s", segment->name, FORMS[segment->key.form].suffix, end);
+}
+
 static int make_file(struct ll_segment *segment, int dir, const char *ledger_id)
 {
     char made[FILE_NAME_SIZE], name[FILE_NAME_SIZE];
 
-    snprintf(made, sizeof made, "%s" SUFFIX UNFINISHED, segment->name);
-    snprintf(name, sizeof name, "%s" SUFFIX, segment->name);
+    name_file(segment, "", name);
+    name_file(segment, UNFINISHED, made);
     segment->fd = openat(dir, made, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, MODE);
     if (segment->fd < 0)
         return errno;
@@ -150,6 +174,7 @@ llmgr_status ll_segment_make(const struct lb_host *host, int dir, size_t size,
     lb_list_init(&segment->link);
     segment->fd = -1;
     segment->size = size;
+    segment->key.form = LL_FORM_NOW;
     randombytes_buf(segment->key.bytes, sizeof segment->key.bytes);
     sodium_bin2hex(segment->name, sizeof segment->name, segment->key.bytes,
                    sizeof segment->key.bytes);
@@ -172,7 +197,7 @@ void ll_segment_free(const struct lb_host *host, int dir, struct ll_segment *seg
 
     if (segment == NULL)
         return;
-    snprintf(name, sizeof name, "%s" SUFFIX, segment->name);
+    name_file(segment, "", name);
     if (remove)
         (void)unlinkat(dir, name, 0);
     release(host, segment);
@@ -212,14 +237,15 @@ static bool read_all(int fd, unsigned char *bytes, size_t size)
 
 enum judgement { OURS, FOREIGN, BAD };
 
-/* A head that is not bad says what the records are checked with. */
+/* A head that is not bad is of the name's form, and says what the records are checked with. */
 static enum judgement judge_head(struct ll_segment *segment, const char *ledger_id)
 {
     struct head head;
 
     memcpy(&head, segment->bytes, sizeof head);
-    if (memcmp(head.magic, MAGIC, sizeof head.magic) != 0 || head.byte_order != BYTE_ORDER_MARK ||
-        head.head_size != LL_SEGMENT_HEAD || head_check(&head) != head.check)
+    if (memcmp(head.magic, FORMS[segment->key.form].magic, sizeof head.magic) != 0 ||
+        head.byte_order != BYTE_ORDER_MARK || head.head_size != LL_SEGMENT_HEAD ||
+        head_check(&head) != head.check)
         return BAD;
     memcpy(segment->key.bytes, head.key, sizeof segment->key.bytes);
     return memcmp(head.ledger_id, ledger_id, sizeof head.ledger_id) == 0 ? OURS : FOREIGN;
@@ -281,6 +307,7 @@ llmgr_status ll_segment_adopt(const struct lb_host *host, int dir, const char *f
     segment->fd = fd;
     segment->adopted = true;
     memcpy(segment->name, file_name, LL_SEGMENT_NAME);
+    (void)find_form(file_name, "", &segment->key.form);
     llmgr_status status = read_orphan(host, segment, ledger_id, &judgement, err);
     if (status != LLMGR_OK || judgement != OURS) {
         if (status == LLMGR_OK && judgement == BAD)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One file of a journal: "<32 hex digits>.journal", a head and then records. Its blocks are
- * reserved when it is made, so that a full disk is an error here and no signal later; who has it
- * open holds its lock, so that a file without one belongs to a dead process.
+ * One file of a journal: "<32 hex digits>-3.journal" (".journal" in the form before), a head and
+ * then records. Its blocks are reserved when it is made, so that a full disk is an error here and
+ * no signal later; who has it open holds its lock, so that a file without one belongs to a dead
+ * process.
  *
  * It bears the identity of its database: journals of another one that happen to lie in the same
  * directory are not taken in.
@@ -46,8 +47,8 @@ LLMGR_MUST_CHECK llmgr_status ll_segment_make(const struct lb_host *host, int di
                                               const char *ledger_id, struct ll_segment **out,
                                               struct llmgr_error *err);
 /*
- * Takes over a file if nobody holds it and it is a journal of this ledger: *out stays NULL if
- * not. A file that is no journal is renamed to .bad and told once.
+ * Takes over a file, whose name is a journal's, if nobody holds it and it is of this ledger: *out
+ * stays NULL if not. A file that is no journal is renamed to .bad and told once.
  */
 LLMGR_MUST_CHECK llmgr_status ll_segment_adopt(const struct lb_host *host, int dir,
                                                const char *file_name, const char *ledger_id,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sums by (hour, user, platform, model, slot, payer), made in memory of the rows that the ledger's
- * writer has just put into the database, so that the database need not read and sort them again.
+ * Sums by (hour, user, token, platform, model, slot, payer, currency), made in memory of the rows
+ * that the ledger's writer has just put into the database, so that the database need not read and
+ * sort them again.
  *
  * They stand for the rows (from, to] and no others. If somebody else has written a row in between,
  * or there are more sums than fit, the rest is left to the database, which can sum any range.
@@ -30,7 +31,7 @@ void ll_sums_add(struct ll_sums *sums, const struct ll_usage *attempts, size_t c
                  int64_t to, lb_rest_fn rest);
 /* The rows that the sums stand for; false if there are none. */
 bool ll_sums_range(const struct ll_sums *sums, int64_t *from, int64_t *to);
-/* Adds them to llm_usage_hours, in the order of its key. They stay as they are. */
+/* Adds them to llm_usage_sums, in the order of its key. They stay as they are. */
 LLMGR_MUST_CHECK llmgr_status ll_sums_write(const struct ll_sums *sums, struct ls_tx *tx,
                                             lb_rest_fn rest, struct llmgr_error *err);
 /* Empty again, and ready for rows after any other. */

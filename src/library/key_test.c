@@ -11,6 +11,7 @@
 #include "base/magic.h"
 #include "keys/ring.h"
 #include "ledger/ledger.h"
+#include "ledger/request_id.h"
 #include "library/library.h"
 #include "library/test_limit.h"
 #include "llm/test.h"
@@ -57,12 +58,13 @@ llmgr_status la_test_record(struct llmgr *manager, const struct lr_target *targe
                             const struct li_test *test, const char *endpoint,
                             struct llmgr_error *err)
 {
-    char id[32];
+    char time[LL_ID_TIME_SIZE], id[40];
     uint64_t noise;
     struct ll_usage usage;
 
     randombytes_buf(&noise, sizeof noise);
-    (void)snprintf(id, sizeof id, "test_%016" PRIx64, noise);
+    ll_id_write_time(test->time_ms, time);
+    (void)snprintf(id, sizeof id, "test_%.*s%016" PRIx64, LL_ID_TIME_SIZE, time, noise);
     ll_usage_begin(&usage, target);
     usage.request_id = lb_cstr(id);
     usage.attempt = 1;

@@ -282,7 +282,7 @@ static llmgr_status talk(struct llmgr_llm *llm, const struct ask *ask, struct ll
         status = call_of(llm, &call, err);
     if (status != LLMGR_OK)
         return status;
-    li_record_begin(&llm->record, llm->records, llm->target.slot);
+    li_record_begin(&llm->record, &llm->manager->host, llm->records, llm->target.slot);
     llm->answered = (struct lr_target){.platform_id = 0};
     if (li_walks(&llm->target))
         return ask_candidates(llm, call, ask, answer, err);

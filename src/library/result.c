@@ -61,6 +61,7 @@ DEFINE_CLEAR(llmgr_key_report_clear, llmgr_key_report)
 DEFINE_CLEAR(llmgr_token_clear, llmgr_token)
 DEFINE_CLEAR(llmgr_token_list_clear, llmgr_token_list)
 DEFINE_CLEAR(llmgr_usage_list_clear, llmgr_usage_list)
+DEFINE_CLEAR(llmgr_usage_attempts_clear, llmgr_usage_attempts)
 
 /* These two are made below, by the dialect. */
 void llmgr_answer_clear(struct llmgr_answer *answer)

@@ -71,6 +71,9 @@ static llmgr_status check_record(const struct llmgr_usage_record *record, struct
         return lb_fail(err, LLMGR_ERR_INVALID, N_("attempts are counted from 1"));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0] && status == LLMGR_OK; i++)
         status = check_text(texts[i].member, texts[i].text, texts[i].max, err);
+    if (status == LLMGR_OK && record->cost_nano >= 0 && !ll_is_currency(lb_cstr(record->currency)))
+        status = lb_fail(err, LLMGR_ERR_INVALID,
+                         N_("a cost needs its currency, three capitals such as USD"));
     return status;
 }
 
@@ -119,5 +122,27 @@ llmgr_status llmgr_usage_query(struct llmgr *manager, const struct llmgr_usage_q
         return status;
     }
     *list = made;
+    return LLMGR_OK;
+}
+
+llmgr_status llmgr_usage_request(struct llmgr *manager, const char *user, const char *request_id,
+                                 int64_t since_ms, int64_t until_ms,
+                                 struct llmgr_usage_attempts *attempts, struct llmgr_error *err)
+{
+    const struct ll_usage_request request = {.user = user,
+                                             .id = request_id != NULL ? request_id : "",
+                                             .since_ms = since_ms,
+                                             .until_ms = until_ms};
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_usage_attempts made = {.memory = result};
+
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status = ll_usage_find(manager->manager, &request, &result->arena, &made, err);
+    if (status != LLMGR_OK) {
+        la_result_free(result);
+        return status;
+    }
+    *attempts = made;
     return LLMGR_OK;
 }

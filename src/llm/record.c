@@ -8,19 +8,23 @@
 
 #include "base/host.h"
 #include "ledger/ledger.h"
+#include "ledger/request_id.h"
 #include "llm/attempt.h"
 #include "manager/manager.h"
 #include "resolve/resolve.h"
 
-void li_record_begin(struct li_record *record, bool is_kept, struct lb_str slot)
+void li_record_begin(struct li_record *record, const struct lb_host *host, bool is_kept,
+                     struct lb_str slot)
 {
+    char time[LL_ID_TIME_SIZE];
     uint64_t number;
 
     *record = (struct li_record){.is_kept = is_kept, .slot = slot};
     if (!is_kept)
         return;
     randombytes_buf(&number, sizeof number);
-    snprintf(record->id, sizeof record->id, "lib-%016" PRIx64, number);
+    ll_id_write_time(lb_now_ms(host), time);
+    snprintf(record->id, sizeof record->id, "lib-%.*s%016" PRIx64, LL_ID_TIME_SIZE, time, number);
 }
 
 /* As of the gateway's attempts. */

@@ -70,4 +70,28 @@ static llmgr_status usage(struct lp_api *api, struct llmgr_error *err)
     return status;
 }
 
+static llmgr_status request(struct lp_api *api, struct llmgr_error *err)
+{
+    const char *user = api->everybody ? NULL : api->user;
+    const char *id = lp_api_param(api, 0);
+    struct llmgr_usage_attempts attempts;
+    struct lx_usage_request answer;
+    int64_t since = 0;
+    int64_t until = 0;
+
+    llmgr_status status = read_when(api, LP_QUERY_SINCE, &since, err);
+    if (status == LLMGR_OK)
+        status = read_when(api, LP_QUERY_UNTIL, &until, err);
+    if (status == LLMGR_OK)
+        status = llmgr_usage_request(api->manager, user, id, since, until, &attempts, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = lx_usage_request_make(api->call->arena, id, &attempts, &answer)
+                 ? lp_api_answer(api, lx_json_usage_request(&answer), err)
+                 : lb_fail_memory(err);
+    llmgr_usage_attempts_clear(&attempts);
+    return status;
+}
+
 LP_API_HANDLER(usage, usage)
+LP_API_HANDLER(usage_request, request)

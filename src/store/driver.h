@@ -17,7 +17,7 @@
 
 /* Waiting for another process to finish a migration (and its backup) takes longer than a lock. */
 enum { LS_MIGRATE_WAIT_MS = 120000 };
-enum { LS_ARGS_MAX = 24 };
+enum { LS_ARGS_MAX = 36 };
 
 struct ls_tx {
     struct ls_conn *conn;

@@ -32,6 +32,7 @@ const char *const LS_TABLES[] = {
     "llm_tokens",
     "llm_usage",
     "llm_usage_hours",
+    "llm_usage_sums",
     "llm_journals",
     "llm_answers",
     "llm_objects",

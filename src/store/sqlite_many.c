@@ -55,9 +55,10 @@ static int runs_connect(sqlite3 *db, void *context, int argc, const char *const 
     (void)message;
     int rc = sqlite3_declare_vtab(
         db, "CREATE TABLE x(v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16,"
-            " v17, v18, v19, v20, v21, v22, v23, v24, runs HIDDEN)");
+            " v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32,"
+            " v33, v34, v35, v36, runs HIDDEN)");
 
-    _Static_assert(LS_ARGS_MAX == 24, "a column for each argument");
+    _Static_assert(LS_ARGS_MAX == 36, "a column for each argument");
     if (rc == SQLITE_OK)
         rc = sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
     if (rc != SQLITE_OK)

@@ -227,7 +227,7 @@ def test_usage_is_summed_for_oneself_and_for_administrators_for_all(api):
     assert len(rest['data']) == 1 and not rest['has_more']
     assert api.good('GET', '/api/usage?until=2020-01-01', 'ann')['data'] == []
     assert api.good('GET', '/api/usage?since=2020-01-01T00:00:00%2B08:00', 'ann')['data']
-    for query in ('by=hour', 'since=yesterday', 'since=2026-02-30', 'until=2026-01-01T25:00:00Z'):
+    for query in ('by=colour', 'since=yesterday', 'since=2026-02-30', 'until=2026-01-01T25:00:00Z'):
         api.bad(400, 'ERR_INVALID', 'GET', '/api/usage?' + query, 'ann')
 
 

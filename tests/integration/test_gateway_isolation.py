@@ -21,7 +21,8 @@ CALLS = {
     'probePlatform': None, 'testPlatform': None,
     'listModels': None, 'getModel': None, 'deleteModel': None,
     'listSelections': None, 'getSelection': None, 'explain': None, 'listTokens': None,
-    'revokeToken': None, 'getUsage': None, 'getSync': None, 'checkDatabase': None, 'getKeys': None,
+    'revokeToken': None, 'getUsage': None, 'getUsageRequest': None, 'getSync': None,
+    'checkDatabase': None, 'getKeys': None,
     'addPlatform': {'platform_name': 'new', 'base_url': 'http://127.0.0.1:5/v1'},
     'changePlatform': {'platform_name': 'stolen', 'platform_hide': True},
     'setPlatformKey': {'api_key': 'sk-stolen-0123456789'},
@@ -72,7 +73,9 @@ def api_fixture(llmgr, mockllm):
     server.good('PUT', '/api/aliases/canary-alias', 'ann', {'target': 'canary-slot'})
     server.good('POST', f'/api/platforms/{platform["platform_id"]}/keys', 'ann',
                 {'api_key': 'sk-canary-further', 'account': 'canary-account'})
-    server.raw('POST', '/v1/chat/completions', 'ann', {'messages': [], 'model': 'canary-slot'})
+    asked = server.raw('POST', '/v1/chat/completions', 'ann',
+                       {'messages': [], 'model': 'canary-slot'})
+    server.ids['request_id'] = asked.fields['x-request-id']
     end = time.monotonic() + PATIENCE_S
     while 'canary' not in server.call('GET', '/api/usage').text:
         assert time.monotonic() < end, 'the attempt does not reach the ledger'
@@ -109,7 +112,8 @@ def test_every_route_is_in_the_table(api):
 
 def test_what_is_anothers_is_not_there(api):
     before = state_of(api, ANN)
-    absent = {'platform_id': ABSENT, 'model_id': ABSENT, 'token_id': ABSENT, 'route_id': ABSENT}
+    absent = {'platform_id': ABSENT, 'model_id': ABSENT, 'token_id': ABSENT, 'route_id': ABSENT,
+              'request_id': 'req_' + 26 * '0'}
     for role, fields in ROLES.items():
         for operation in api.operations:
             touched = [name for name in operation.parameters if name in api.ids]

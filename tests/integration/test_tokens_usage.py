@@ -50,3 +50,4 @@ def test_times_and_groups_are_checked(llmgr):
     assert 'tomorrow' in llmgr.fails(2, 'usage', '--since', 'tomorrow')
     llmgr.fails(2, 'usage', '--until', '2026-02-31')
     llmgr.fails(2, 'usage', '--by', 'colour')
+    assert '--csv' in llmgr.fails(2, '--json', 'usage', '--csv')

@@ -15,13 +15,13 @@ def source(path):
 
 
 USAGE = source('src/ledger/usage.def')
-STATEMENTS = source('src/store/statements.def')
+STATEMENTS = source('src/store/statements_usage.def')
 HEADER = source('include/llmgr.h')
 # What the database calls some members of an attempt.
 COLUMNS = {'time_ms': 'created_at', 'user': 'user_id'}
 # The letter of a value (store/driver.h): capital ones may be null.
 LETTERS = {'always': 't', 'maybe': 'T', 'time': 'i', 'id': 'I', 'tokens': 'I', 'amount': 'I',
-           'nth': 'i', 'http': 'I'}
+           'money': 'I', 'nth': 'i', 'http': 'I'}
 
 
 def attempt_rows(usage):
@@ -65,16 +65,24 @@ def test_a_row_with_another_order_or_type_is_noticed():
 def test_the_sums_by_the_hour_have_the_members_of_a_sum_in_their_order():
     names = sums(USAGE)
     assert len(names) > 8
-    inserted = re.search(r'"INSERT INTO llm_usage_hours \(([^)]*)\) "', STATEMENTS).group(1)
+    inserted = re.search(r'"INSERT INTO llm_usage_sums \(" HOUR_KEY\s+\\\s*", ([^)]*)\) "',
+                         STATEMENTS).group(1)
     assert inserted.split(', ')[-len(names):] == names
+    read = re.search(r'"([^"]*) FROM llm_usage_sums UNION ALL', STATEMENTS).group(1)
+    assert read == ', ' + inserted
     made = re.search(r'#define HOUR_COLUMNS\s+\\?\s*"(.*?)"\n', STATEMENTS).group(1)
     assert [part.split()[-1] for part in re.split(r', (?![^(]*\))', made)][-len(names):] == names
-    added_up = re.search(r'#define HOUR_ADD\s+\\?\s*"(.*?)"\n', STATEMENTS).group(1)
-    assert re.findall(r' (\w+) = (?:COALESCE\()?llm_usage_hours\.\1 \+ excluded\.\1', added_up) == \
-        names
-    rolled_up = re.search(r'LS_STATEMENT\(USAGE_ROLL_UP,.*?"SELECT (.*?) FROM', STATEMENTS,
+    added_up = re.search(r'#define HOUR_ADD\s(.*?)\n/\*', STATEMENTS, re.S).group(1)
+    assert re.findall(r'ADD(?:_KNOWN)?\("(\w+)"\)', added_up) == names
+    rolled_up = re.search(r'LS_STATEMENT\(USAGE_ROLL_UP,.*?SELECT (.*?) FROM \(SELECT', STATEMENTS,
                           re.S).group(1)
     assert re.findall(r'SUM\((\w+)\)', rolled_up) == names
+
+
+def test_who_looks_for_a_request_reads_all_that_was_entered():
+    letters, columns = re.search(
+        r'LS_STATEMENT\(USAGE_REQUEST, "\w+", "(\w+)",\s*"SELECT (.*?) FROM', STATEMENTS).groups()
+    assert list(zip(columns.split(', '), letters, strict=True)) == attempt_rows(USAGE)
 
 
 def options(sections):

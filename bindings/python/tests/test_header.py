@@ -97,12 +97,23 @@ def test_a_member_of_a_structure_is_shown_or_left_out_on_purpose(reader, structu
 
 def test_a_sum_has_the_members_of_the_librarys():
     fields = {field.name: field.type for field in dataclasses.fields(llmgr.UsageSum)}
-    assert list(fields) == [name for name, _ in ffi.typeof('struct llmgr_usage_sum').fields]
+    # Costs are a dictionary, which knows how many they are.
+    assert list(fields) == [name for name, _ in ffi.typeof('struct llmgr_usage_sum').fields
+                            if name != 'cost_count']
     table = (TOP / 'src/ledger/usage.def').read_text(encoding='utf-8')
     unknown = {name for name, kind in fields.items() if 'None' in kind}
     assert unknown == set(re.findall(r'^LL_SUMMED\((\w+)', table, re.M))
     for name in fields:  # each is explained
         assert f'        {name}: ' in inspect.getdoc(llmgr.UsageSum).replace('    ', '        ')
+
+
+def test_an_attempt_that_is_read_has_the_members_of_the_librarys():
+    fields = [field.name for field in dataclasses.fields(llmgr.UsageAttempt)]
+    renamed = {'time': 'time_ms', 'cost': 'cost_nano', 'reported_cost': 'reported_cost_nano'}
+    assert [renamed.get(name, name) for name in fields] == [
+        name for name, _ in ffi.typeof('struct llmgr_usage_record').fields if name != 'size']
+    for name in fields:  # each is explained
+        assert re.search(rf'^ +[\w, ]*\b{name}\b[\w, ]*: ', llmgr.UsageAttempt.__doc__, re.M)
 
 
 def test_an_attempt_is_written_by_names_that_the_table_has():

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Relayed answers: what is read from them and what is withheld, split at every pair of offsets. */
+#include <stdio.h>
+
 #include "tap_relay.h"
 
 static const struct expected ANSWERS[] = {
@@ -429,9 +431,72 @@ static void a_filter_goes_on_where_its_bytes_were_moved(void **state)
     }
 }
 
+/* What else prices tell apart, and the tier, which stands beside the usage or in it. */
+static void what_prices_tell_apart_is_read_at_every_split(void **state)
+{
+    static const struct {
+        enum ld_endpoint_id endpoint;
+        bool stream;
+        const char *in;
+        const char *want; /* cache_write 1h audio_in audio_out image tools cost tier */
+    } CASES[] = {
+        {LD_ENDPOINT_CHAT, false,
+         "{\"choices\":[{\"message\":{\"content\":\"a\",\"service_tier\":\"no\"}}],\"usage\":{"
+         "\"prompt_tokens\":9,\"completion_tokens\":1,\"prompt_tokens_details\":{\"audio_tokens\":"
+         "2,"
+         "\"cache_write_tokens\":3},\"cost\":0.00014},\"service_tier\":\"flex\"}",
+         "3 -1 2 -1 -1 -1 140000 flex"},
+        {LD_ENDPOINT_CHAT, true,
+         CHUNK("\"service_tier\":\"auto\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]") CHUNK(
+             "\"service_tier\":null,\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]")
+             CHUNK("\"service_tier\":\"default\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,"
+                   "\"completion_tokens\":1,\"completion_tokens_details\":{\"audio_tokens\":1}}")
+                 DONE,
+         "-1 -1 -1 1 -1 -1 -1 default"},
+        {LD_ENDPOINT_MESSAGES, true,
+         "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,"
+         "\"cache_creation_input_tokens\":5,\"cache_creation\":{\"ephemeral_5m_input_tokens\":1,"
+         "\"ephemeral_1h_input_tokens\":4},\"output_tokens\":1,\"service_tier\":\"standard\"}}}\n\n"
+         "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{"
+         "\"output_tokens\":7,\"server_tool_use\":{\"web_search_requests\":2}}}\n\n"
+         "data: {\"type\":\"message_stop\"}\n\n",
+         "5 4 -1 -1 -1 2 -1 standard"},
+        {LD_ENDPOINT_RESPONSES, true,
+         "data: {\"type\":\"response.created\",\"response\":{\"service_tier\":\"auto\"}}\n\n"
+         "data: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":9,"
+         "\"output_tokens\":1,\"input_tokens_details\":{\"cache_write_tokens\":6}},"
+         "\"service_tier\":\"priority\"}}\n\n",
+         "6 -1 -1 -1 -1 -1 -1 priority"},
+    };
+    char got[200];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        const struct lb_str in = lb_cstr(CASES[i].in);
+        struct relay relay;
+        begin(&relay, CASES[i].endpoint, CASES[i].stream);
+        for (size_t at = 0; at <= in.size; at++) {
+            start(&relay);
+            feed(&relay, lb_str_sub(in, 0, at));
+            feed(&relay, lb_str_sub(in, at, in.size));
+            finish(&relay);
+            const struct llmgr_usage *usage = &relay.tap.filter.report.usage;
+            snprintf(got, sizeof got, "%lld %lld %lld %lld %lld %lld %lld %s",
+                     (long long)usage->cache_write_tokens, (long long)usage->cache_write_1h_tokens,
+                     (long long)usage->audio_input_tokens, (long long)usage->audio_output_tokens,
+                     (long long)usage->image_input_tokens, (long long)usage->tool_calls,
+                     (long long)usage->reported_cost_nano, usage->service_tier);
+            end(&relay);
+            if (strcmp(got, CASES[i].want) != 0)
+                fail_msg("%s\nat %zu: %s", CASES[i].in, at, got);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_prices_tell_apart_is_read_at_every_split),
         cmocka_unit_test(any_split_reads_and_forwards_the_same),
         cmocka_unit_test(every_line_end_is_understood),
         cmocka_unit_test(the_extra_chunk_passes_to_those_who_asked),

@@ -114,6 +114,7 @@ static void numbers_of_choices_are_written_as_their_names(void **state)
 
 static void structures_and_lists_within_are_written_along(void **state)
 {
+    struct llmgr_usage_cost cost = {.currency = "USD", .nano = 270000, .amount = "0.00027"};
     struct llmgr_usage_sum sum = {.key = "1",
                                   .name = "A / m",
                                   .requests = 2,
@@ -121,13 +122,24 @@ static void structures_and_lists_within_are_written_along(void **state)
                                   .prompt_tokens = 0,
                                   .completion_tokens = -1,
                                   .cached_tokens = -1,
-                                  .reasoning_tokens = -1};
+                                  .reasoning_tokens = -1,
+                                  .cache_write_tokens = -1,
+                                  .cache_write_1h_tokens = -1,
+                                  .audio_input_tokens = -1,
+                                  .audio_output_tokens = -1,
+                                  .image_input_tokens = -1,
+                                  .tool_calls = 3,
+                                  .costs = &cost,
+                                  .cost_count = 1};
     struct lx_usage usage = {{.items = &sum, .count = 1, .more = true, .total = sum}, "1"};
     static const char SUM[] =
         "{\"key\":\"1\",\"name\":\"A / m\",\"requests\":2,\"attempts\":3,\"completed\":0,"
-        "\"unknown\":0,\"inexact\":0,\"system_paid\":0,\"prompt_tokens\":0,"
-        "\"completion_tokens\":null,\"cached_tokens\":null,\"reasoning_tokens\":null}";
-    char text[1024];
+        "\"unknown\":0,\"inexact\":0,\"unpriced\":0,\"system_paid\":0,\"prompt_tokens\":0,"
+        "\"completion_tokens\":null,\"cached_tokens\":null,\"reasoning_tokens\":null,"
+        "\"cache_write_tokens\":null,\"cache_write_1h_tokens\":null,\"audio_input_tokens\":null,"
+        "\"audio_output_tokens\":null,\"image_input_tokens\":null,\"tool_calls\":3,"
+        "\"costs\":[{\"currency\":\"USD\",\"amount\":\"0.00027\"}]}";
+    char text[2048];
     (void)state;
 
     snprintf(text, sizeof text, "{\"data\":[%s],\"has_more\":true,\"next\":\"1\",\"total\":%s}",
@@ -156,7 +168,8 @@ static void an_answer_says_who_gave_it(void **state)
                    .completion_tokens = -1,
                    .total_tokens = -1,
                    .cached_tokens = 0,
-                   .reasoning_tokens = -1}},
+                   .reasoning_tokens = -1,
+                   .cache_write_tokens = -1}},
         {.platform = "A", .platform_id = 2, .model_id = 3},
         4,
     };
@@ -168,7 +181,7 @@ static void an_answer_says_who_gave_it(void **state)
        "\"platform\":\"A\",\"platform_id\":2,\"model_id\":3,\"attempts\":4,\"usage\":"
        "{\"prompt_tokens\":1,"
        "\"completion_tokens\":null,\"total_tokens\":null,\"cached_tokens\":0,"
-       "\"reasoning_tokens\":null}}");
+       "\"reasoning_tokens\":null,\"cache_write_tokens\":null}}");
 }
 
 /* ---- By the table ---------------------------------------------------------------------------- */

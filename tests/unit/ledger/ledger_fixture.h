@@ -134,7 +134,7 @@ static inline int64_t entries_number(struct entries *b, const char *sql)
 
 #define ROWS "SELECT COUNT(*) FROM llm_usage"
 #define DISTINCT_ROWS "SELECT COUNT(DISTINCT request_id) FROM llm_usage"
-#define SUMMED "SELECT COALESCE(SUM(attempts), 0) FROM llm_usage_hours"
+#define SUMMED "SELECT COALESCE(SUM(attempts), 0) FROM llm_usage_sums"
 
 /* Of cmocka: the state of each test is the one pair of entries. */
 static inline int entries_begin(void **state)

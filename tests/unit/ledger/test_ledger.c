@@ -10,16 +10,10 @@
 #include <time.h>
 
 #include "ledger_fixture.h"
+#include "ledger_orphan.h"
 #include "ledger/segment.h"
 
 enum { KILLS = 60 };
-/* Of a journal's head: byte order, head's size and the file's size stand before the id. */
-enum {
-    AT_HEAD_FORM = 6,
-    AT_HEAD_KEY = 24,
-    AT_HEAD_CHECK = 24 + LL_RECORD_KEY_SIZE + LL_LEDGER_ID_SIZE
-};
-
 /* ---- The plain way --------------------------------------------------------------------------- */
 
 static void what_is_appended_becomes_one_row_and_is_summed(void **state)
@@ -46,7 +40,7 @@ static void what_is_appended_becomes_one_row_and_is_summed(void **state)
         1);
     assert_int_equal(entries_number(b, ROWS), 1);
     assert_int_equal(
-        entries_number(b, "SELECT COUNT(*) FROM llm_usage_hours WHERE user_id = 'alice'"
+        entries_number(b, "SELECT COUNT(*) FROM llm_usage_sums WHERE user_id = 'alice'"
                           " AND requests = 1 AND attempts = 1 AND completed = 1 AND unknown = 0"
                           " AND prompt_tokens = 100 AND completion_tokens = 20"),
         1);
@@ -81,7 +75,7 @@ static void unknown_counts_are_null_and_never_zero(void **state)
                           " AND upstream_status IS NULL AND payer IS NULL AND slot IS NULL"),
         3);
     assert_int_equal(
-        entries_number(b, "SELECT COUNT(*) FROM llm_usage_hours WHERE prompt_tokens IS NULL"
+        entries_number(b, "SELECT COUNT(*) FROM llm_usage_sums WHERE prompt_tokens IS NULL"
                           " AND completion_tokens IS NULL AND unknown = 3 AND attempts = 3"),
         1);
 }
@@ -144,7 +138,7 @@ static void files_follow_one_another_and_go_when_they_are_done(void **state)
     assert_int_equal(entries_number(b, DISTINCT_ROWS), 1000);
     assert_int_equal(entries_number(b, SUMMED), 1000);
     assert_int_equal(entries_files(b, "", NULL, 0), 0);
-    assert_int_equal(entries_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'hours'"),
+    assert_int_equal(entries_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'sums'"),
                      0);
 }
 
@@ -238,33 +232,6 @@ static void a_killed_process_loses_nothing_and_doubles_nothing(void **state)
     munmap(shared, sizeof *shared);
 }
 
-/* Leaves a journal with "first", which the database has, and `count` records that it has not. */
-static void leave_orphan(struct entries *b, int count)
-{
-    int status = 0;
-
-    fixture_close(&b->w);
-    fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        b->options.flush_ms = 600000;
-        fixture_open(&b->w);
-        entries_open(b);
-        struct ll_journal *journal = entries_journal(b);
-        append(b, journal, "first");
-        entries_flush(b);
-        /* Whoever holds the writers' lock keeps what follows out of the database. */
-        struct ls_tx *tx = NULL;
-        assert_int_equal(ls_begin(lm_store(b->w.manager), LS_WRITE, &tx, NULL), LLMGR_OK);
-        append_many(b, journal, "o", count);
-        kill(getpid(), SIGKILL);
-    }
-    waitpid(child, &status, 0);
-    assert_true(WIFSIGNALED(status));
-    fixture_open(&b->w);
-}
-
 static void an_orphan_is_adopted_where_the_database_left_it(void **state)
 {
     struct entries *b = *state;
@@ -280,103 +247,8 @@ static void an_orphan_is_adopted_where_the_database_left_it(void **state)
     assert_int_equal(entries_number(b, ROWS), 21);
     assert_int_equal(entries_number(b, DISTINCT_ROWS), 21);
     assert_int_equal(entries_files(b, "", NULL, 0), 0);
-    assert_int_equal(entries_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'hours'"),
+    assert_int_equal(entries_number(b, "SELECT COUNT(*) FROM llm_journals WHERE name <> 'sums'"),
                      0);
-}
-
-/* The orphan with records in it: the largest offset with a byte that is not zero. */
-static void find_used(const struct entries *b, char *path, size_t size, long *used)
-{
-    DIR *dir = opendir(b->dir);
-    const struct dirent *entry;
-
-    *used = 0;
-    assert_non_null(dir);
-    while ((entry = readdir(dir)) != NULL) {
-        static char bytes[64 << 10];
-        char name[700];
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(name, sizeof name, "%s/%s", b->dir, entry->d_name);
-        FILE *file = fopen(name, "rb");
-        assert_non_null(file);
-        long at = (long)fread(bytes, 1, sizeof bytes, file);
-        fclose(file);
-        while (at > 0 && bytes[at - 1] == 0)
-            at--;
-        if (at > *used) {
-            *used = at;
-            snprintf(path, size, "%s", name);
-        }
-    }
-    closedir(dir);
-}
-
-/*
- * Makes of a journal file one as programs before the first release wrote it, all sums SipHash, but
- * with this digit in its magic.
- */
-static void make_other_form(const char *path, char digit)
-{
-    static unsigned char bytes[64 << 10];
-    struct ll_record_key key;
-    struct ll_usage usage;
-    FILE *file = fopen(path, "r+b");
-
-    assert_non_null(file);
-    size_t size = fread(bytes, 1, sizeof bytes, file);
-    memcpy(key.bytes, bytes + AT_HEAD_KEY, sizeof key.bytes);
-    size_t got;
-    for (size_t at = LL_SEGMENT_HEAD; (got = ll_record_read(bytes, size, at, &key, &usage)) != 0;
-         at += got)
-        crypto_shorthash(bytes + at, bytes + at + 8, got - 8, key.bytes);
-    assert_memory_equal(bytes, "llmgrJ2\n", 8);
-    bytes[AT_HEAD_FORM] = (unsigned char)digit;
-    crypto_shorthash(bytes + AT_HEAD_CHECK, bytes, AT_HEAD_CHECK, key.bytes);
-    rewind(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
-/* Leaves 20 records and one that is committed; opens again where they stand in such a journal. */
-static void adopt_other_form(struct entries *b, char digit)
-{
-    char path[700];
-    long used;
-
-    b->options.segment_size = 32 << 10;
-    leave_orphan(b, 20);
-    find_used(b, path, sizeof path, &used);
-    make_other_form(path, digit);
-    entries_open(b);
-    entries_flush(b);
-    entries_close(b);
-}
-
-static void an_orphan_of_an_earlier_form_is_put_aside(void **state)
-{
-    struct entries *b = *state;
-
-    adopt_other_form(b, '1');
-    assert_int_equal(entries_files(b, ".bad", NULL, 0), 1);
-    assert_int_equal(entries_number(b, ROWS), 1);
-}
-
-static void an_orphan_of_a_later_form_is_put_aside(void **state)
-{
-    struct entries *b = *state;
-
-    adopt_other_form(b, '3');
-    assert_int_equal(entries_files(b, ".bad", NULL, 0), 1);
-    assert_int_equal(entries_number(b, ROWS), 1);
-}
-
-static void our_forms_digit_does_not_make_other_records_ours(void **state)
-{
-    struct entries *b = *state;
-
-    adopt_other_form(b, '2');
-    assert_int_equal(entries_number(b, ROWS), 1);
 }
 
 static void of_a_torn_tail_the_valid_prefix_counts(void **state)
@@ -510,14 +382,14 @@ static void lose_two(struct entries *b, int64_t position)
     char text[200];
 
     if (position != 0)
-        snprintf(text, sizeof text, "UPDATE llm_journals SET position = %lld WHERE name <> 'hours'",
+        snprintf(text, sizeof text, "UPDATE llm_journals SET position = %lld WHERE name <> 'sums'",
                  (long long)position);
     else
-        snprintf(text, sizeof text, "DELETE FROM llm_journals WHERE name <> 'hours'");
+        snprintf(text, sizeof text, "DELETE FROM llm_journals WHERE name <> 'sums'");
     db_sql(&b->w.db, text);
     db_sql(&b->w.db, "DELETE FROM llm_usage WHERE request_id IN ('three', 'four')");
-    db_sql(&b->w.db, "DELETE FROM llm_usage_hours");
-    db_sql(&b->w.db, "UPDATE llm_journals SET position = 0 WHERE name = 'hours'");
+    db_sql(&b->w.db, "DELETE FROM llm_usage_sums");
+    db_sql(&b->w.db, "UPDATE llm_journals SET position = 0 WHERE name = 'sums'");
     if (position == 0)
         db_sql(&b->w.db, "DELETE FROM llm_usage");
 }
@@ -532,7 +404,7 @@ static void rows_that_were_lost_are_written_again(void **state)
     append(b, journal, "one");
     append(b, journal, "two");
     entries_flush(b);
-    int64_t position = entries_number(b, "SELECT position FROM llm_journals WHERE name <> 'hours'");
+    int64_t position = entries_number(b, "SELECT position FROM llm_journals WHERE name <> 'sums'");
     append(b, journal, "three");
     append(b, journal, "four");
     entries_flush(b);
@@ -570,9 +442,6 @@ int main(void)
         CASE(files_follow_one_another_and_go_when_they_are_done),
         CASE(a_killed_process_loses_nothing_and_doubles_nothing),
         CASE(an_orphan_is_adopted_where_the_database_left_it),
-        CASE(an_orphan_of_an_earlier_form_is_put_aside),
-        CASE(an_orphan_of_a_later_form_is_put_aside),
-        CASE(our_forms_digit_does_not_make_other_records_ours),
         CASE(of_a_torn_tail_the_valid_prefix_counts),
         CASE(a_file_cut_short_gives_what_it_still_holds),
         CASE(a_file_that_is_no_journal_is_put_aside),

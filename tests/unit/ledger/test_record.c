@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include "../unit.h"
+#include "form_before.h"
 #include "ledger/rows.h"
 
-enum { AT_SIZE = 8, AT_OFFSET = 12, AT_LENGTHS = 16 + 12 * 8 + 8 + 3, PLACE = 64 };
+enum { AT_SIZE = 8, AT_OFFSET = 12, AT_LENGTHS = NOW_LENGTHS, PLACE = 64 };
 
-static const struct ll_record_key KEY = {.bytes = {1, 2, 3}};
+static const struct ll_record_key KEY = {.bytes = {1, 2, 3}, .form = LL_FORM_NOW};
+static const struct ll_record_key BEFORE = {.bytes = {1, 2, 3}, .form = LL_FORM_TOKENS};
 static unsigned char file[PLACE + 2 * LL_RECORD_MAX];
 
 static struct ll_usage attempt(void)
@@ -23,6 +25,11 @@ static struct ll_usage attempt(void)
     usage.user = LB_STR("ann");
     usage.model_name = LB_STR("m");
     usage.prompt_tokens = 12;
+    usage.audio_output_tokens = 3;
+    usage.service_tier = LB_STR("flex");
+    usage.cost_nano = 270000;
+    usage.currency = LB_STR("USD");
+    usage.price_id = 4;
     assert_int_equal(ll_usage_tidy(&usage, 1, &tidy, NULL), LLMGR_OK);
     return tidy;
 }
@@ -46,6 +53,16 @@ static void sign(size_t end)
     memcpy(file + PLACE, &check, sizeof check);
 }
 
+/* The same record in the form before. */
+static size_t put_before(void)
+{
+    unsigned char now[LL_RECORD_MAX];
+
+    (void)put();
+    memcpy(now, file + PLACE, sizeof now);
+    return PLACE + form_before(file + PLACE, PLACE, now, &BEFORE);
+}
+
 static size_t read_at(size_t file_size, size_t offset)
 {
     struct ll_usage usage;
@@ -64,6 +81,12 @@ static void what_is_written_is_read(void **state)
     assert_true(lb_str_eq_c(usage.user, "ann"));
     assert_int_equal(usage.prompt_tokens, 12);
     assert_int_equal(usage.completion_tokens, -1);
+    assert_int_equal(usage.audio_output_tokens, 3);
+    assert_int_equal(usage.cost_nano, 270000);
+    assert_true(lb_str_eq_c(usage.currency, "USD"));
+    assert_true(lb_str_eq_c(usage.service_tier, "flex"));
+    assert_int_equal(usage.price_id, 4);
+    assert_int_equal(usage.reported_cost_nano, -1);
     assert_int_equal(read_at(end, end), 0);
     assert_int_equal(read_at(end, end + 1), 0);
 }
@@ -103,17 +126,81 @@ static void the_form_stays_what_it_is(void **state)
     /* The sum is that of bytes as a little-endian machine orders them. */
     if (*(const unsigned char *)&one != 1)
         return;
-    assert_int_equal(put(), PLACE + 144);
+    assert_int_equal(put(), PLACE + 224);
+    memcpy(&check, file + PLACE, sizeof check);
+    assert_int_equal(check, UINT64_C(0x87de40ef00821516));
+    assert_int_equal(put_before(), PLACE + 144);
     memcpy(&check, file + PLACE, sizeof check);
     assert_int_equal(check, UINT64_C(0x787cea1a8e4a5e30));
+}
+
+/* What the release before has left is read; what it did not know is unknown, not 0. */
+static void the_form_before_is_read(void **state)
+{
+    struct ll_usage usage;
+    (void)state;
+
+    size_t end = put_before();
+    memset(&usage, 0, sizeof usage);
+    assert_int_equal(ll_record_read(file, end, PLACE, &BEFORE, &usage), end - PLACE);
+    assert_true(lb_str_eq_c(usage.request_id, "req-1"));
+    assert_true(lb_str_eq_c(usage.user, "ann"));
+    assert_true(lb_str_eq_c(usage.model_name, "m"));
+    assert_int_equal(usage.prompt_tokens, 12);
+    assert_int_equal(usage.bytes_out, -1);
+    assert_int_equal(usage.cache_write_tokens, -1);
+    assert_int_equal(usage.cost_nano, -1);
+    assert_int_equal(usage.reported_cost_nano, -1);
+    assert_int_equal(usage.price_id, 0);
+    assert_int_equal(usage.currency.size + usage.service_tier.size, 0);
+    /* Each is read as what it is, or not at all. */
+    for (size_t size = 0; size < end; size++)
+        assert_int_equal(ll_record_read(file, size, PLACE, &BEFORE, &usage), 0);
+}
+
+/* A cost and its currency stand together or not at all. */
+static void a_cost_has_a_currency(void **state)
+{
+    static const struct {
+        int64_t nano;
+        const char *currency;
+        bool stays;
+    } CASES[] = {
+        {0, "USD", true},
+        {1, "CNY", true},
+        {LL_MONEY_MAX, "EUR", true},
+        {1, "", false},
+        {1, "US", false},
+        {1, "usd", false},
+        {1, "U D", false},
+        {-1, "USD", false},
+        {INT64_MIN, "USD", false},
+        {INT64_MAX, "USD", false},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct ll_usage usage = attempt(), tidy;
+        usage.cost_nano = CASES[i].nano;
+        usage.currency = lb_cstr(CASES[i].currency);
+        assert_int_equal(ll_usage_tidy(&usage, 1, &tidy, NULL), LLMGR_OK);
+        assert_int_equal(tidy.cost_nano, CASES[i].stays ? CASES[i].nano : LL_UNKNOWN);
+        assert_int_equal(tidy.currency.size, CASES[i].stays ? 3 : 0);
+        /* A record's as well, whatever wrote it. */
+        size_t size = ll_record_write(file + PLACE, PLACE, &KEY, &usage);
+        assert_int_equal(ll_record_read(file, PLACE + size, PLACE, &KEY, &usage), size);
+        assert_true(ll_usage_tidy_numbers(&usage, 1));
+        assert_int_equal(usage.cost_nano, CASES[i].stays ? CASES[i].nano : LL_UNKNOWN);
+    }
 }
 
 static void a_record_of_another_file_or_place_is_none(void **state)
 {
     (void)state;
     static const struct ll_record_key others[] = {
-        {.bytes = {1, 2, 4}},
-        {.bytes = {1, 2, 3, [15] = 1}},
+        {.bytes = {1, 2, 4}, .form = LL_FORM_NOW},
+        {.bytes = {1, 2, 3, [15] = 1}, .form = LL_FORM_NOW},
+        {.bytes = {1, 2, 4}, .form = LL_FORM_TOKENS},
     };
     struct ll_usage usage;
 
@@ -273,6 +360,8 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(a_record_is_whole_or_none),
         cmocka_unit_test(the_form_stays_what_it_is),
+        cmocka_unit_test(the_form_before_is_read),
+        cmocka_unit_test(a_cost_has_a_currency),
         cmocka_unit_test(a_record_of_another_file_or_place_is_none),
         cmocka_unit_test(sizes_and_lengths_are_bounded_even_if_they_are_signed),
         cmocka_unit_test(a_text_begins_and_ends_at_a_character),

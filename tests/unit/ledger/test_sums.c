@@ -39,11 +39,22 @@ static struct ll_usage any_attempt(void)
     usage.platform_id = draw(3);
     usage.platform_name = usage.platform_id == 0 ? LB_STR("") : LB_STR("Mock");
     usage.model_id = draw(3);
+    usage.token_id = draw(2);
     usage.payer = (enum lm_payer)draw(3);
     usage.prompt_tokens = count_or_not(1000);
     usage.completion_tokens = count_or_not(500);
     usage.cached_tokens = count_or_not(100);
     usage.reasoning_tokens = usage.model_id == 1 ? LL_UNKNOWN : count_or_not(100);
+    usage.cache_write_tokens = count_or_not(100);
+    usage.cache_write_1h_tokens = count_or_not(50);
+    usage.audio_input_tokens = count_or_not(50);
+    usage.audio_output_tokens = count_or_not(50);
+    usage.image_input_tokens = count_or_not(50);
+    usage.tool_calls = count_or_not(3);
+    if (draw(3) != 0) {
+        usage.cost_nano = draw(1000);
+        usage.currency = draw(2) != 0 ? LB_STR("USD") : LB_STR("CNY");
+    }
     usage.provenance = (llmgr_provenance)draw(4);
     usage.end_state = (llmgr_end_state)draw(5);
     return usage;
@@ -100,13 +111,13 @@ static bool stand_for_something(void)
 static void as_the_database(struct entries *b)
 {
     static const char DIFFERENT[] =
-        "SELECT (SELECT COUNT(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM llm_usage_hours)"
-        " AS a) + (SELECT COUNT(*) FROM (SELECT * FROM llm_usage_hours EXCEPT SELECT * FROM kept)"
+        "SELECT (SELECT COUNT(*) FROM (SELECT * FROM kept EXCEPT SELECT * FROM llm_usage_sums)"
+        " AS a) + (SELECT COUNT(*) FROM (SELECT * FROM llm_usage_sums EXCEPT SELECT * FROM kept)"
         " AS b)";
 
-    db_sql(&b->w.db, "CREATE TABLE kept AS SELECT * FROM llm_usage_hours");
-    db_sql(&b->w.db, "DELETE FROM llm_usage_hours");
-    db_sql(&b->w.db, "DELETE FROM llm_journals WHERE name = 'hours'");
+    db_sql(&b->w.db, "CREATE TABLE kept AS SELECT * FROM llm_usage_sums");
+    db_sql(&b->w.db, "DELETE FROM llm_usage_sums");
+    db_sql(&b->w.db, "DELETE FROM llm_journals WHERE name = 'sums'");
     roll_up(b, NULL);
     assert_int_equal(entries_number(b, DIFFERENT), 0);
     assert_true(entries_number(b, "SELECT COUNT(*) FROM kept") > 0);
@@ -114,6 +125,24 @@ static void as_the_database(struct entries *b)
 }
 
 /* ---- Tests ----------------------------------------------------------------------------------- */
+
+static void enormous_costs_do_not_wrap(void **state)
+{
+    struct entries *b = *state;
+    struct ll_usage_batch *batch = ll_usage_batch_new(&b->w.db.host, 3);
+    struct ll_usage usage = attempt("dear");
+
+    usage.time_ms = START_MS;
+    usage.cost_nano = LL_MONEY_MAX - 1;
+    usage.currency = LB_STR("USD");
+    for (int i = 0; i < 3; i++)
+        assert_true(ll_usage_batch_add(batch, &usage));
+    write_and_sum(b, batch);
+    ll_usage_batch_free(batch);
+    roll_up(b, sums);
+    assert_int_equal(entries_number(b, "SELECT cost_nano FROM llm_usage_sums"), LL_MONEY_MAX);
+    as_the_database(b);
+}
 
 static void sums_in_memory_are_those_of_the_database(void **state)
 {
@@ -211,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(sums_in_memory_are_those_of_the_database),
+        CASE(enormous_costs_do_not_wrap),
         CASE(rows_of_others_are_summed_once),
         CASE(what_another_has_summed_is_not_summed_again),
         CASE(long_work_offers_a_rest_between_two_pieces),

@@ -122,7 +122,10 @@ static void many_runs_write_what_single_ones_do(void **state)
         "SELECT COUNT(*) FROM (SELECT DISTINCT request_id, attempt, created_at, user_id, token_id,"
         " platform_id, platform_name, model_id, model_name, slot, endpoint, payer, prompt_tokens,"
         " completion_tokens, cached_tokens, reasoning_tokens, provenance, end_state,"
-        " upstream_status, latency_ms, first_byte_ms, bytes_in, bytes_out FROM llm_usage) AS u";
+        " upstream_status, latency_ms, first_byte_ms, bytes_in, bytes_out, cache_write_tokens,"
+        " cache_write_1h_tokens, audio_input_tokens, audio_output_tokens, image_input_tokens,"
+        " tool_calls, service_tier, cost_nano, currency, price_id, reported_cost_nano"
+        " FROM llm_usage) AS u";
     struct llmgr_error err = {0};
     (void)state;
 

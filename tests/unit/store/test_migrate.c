@@ -506,6 +506,7 @@ static void every_earlier_release_is_backed_up_and_brought_to_this_one(void **st
         assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_tokens"), 0);
         assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_usage"), 0);
         assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_usage_hours"), 0);
+        assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_usage_sums"), 0);
         assert_int_equal(count_backups(), 1);
     }
 }

@@ -31,7 +31,7 @@ from ._native import ffi as _ffi
 from ._native import lib as _lib
 from ._types import (
     Alias, Cell, KeyTest, Model, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
-    Usage, UsageSum)
+    Usage, UsageAttempt, UsageSum)
 
 __all__ = [
     'AIManager', 'Alias', 'CancelledError', 'Cell', 'ClosedError', 'ConfigError', 'ConflictError',
@@ -40,7 +40,7 @@ __all__ = [
     'Model', 'NoKeyError', 'NotFoundError', 'OutOfMemoryError', 'Platform', 'PlatformKey',
     'PlatformTest',
     'Resolved', 'Route', 'RouteTarget', 'SYSTEM_USER_ID', 'USE_SYS_LLM_CONFIG', 'UpstreamError',
-    'Usage', 'UsageSum', 'VaultError',
+    'Usage', 'UsageAttempt', 'UsageSum', 'VaultError',
     'init_default_llm', 'probe_platform_models',
 ]
 

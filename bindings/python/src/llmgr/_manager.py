@@ -21,7 +21,7 @@ from ._native import (
 from ._settings import SYSTEM_USER, Config, Settings
 from ._types import (
     Alias, Cell, Model, PathLike, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
-    Usage)
+    Usage, UsageAttempt)
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -770,11 +770,28 @@ class AIManager:
 
         Args:
             user_id: Only this user's; None: everybody's (SYSTEM_USER_ID: the system user's).
-            by: What is told apart: "model", "user", "platform", "slot" or "day" (of UTC).
+            by: What is told apart: "model", "user", "platform", "slot", "token", "payer", "day"
+                or "hour" (of UTC).
             since, until: From and before; whole hours (UTC) are counted. None: no bound.
         """
         user = NULL if user_id is None else self._user(user_id) or to_text('user_id', SYSTEM_USER)
         return _rows.usage(self._handle, user, by, since, until)
+
+    def usage_request(self, request_id: str, user_id: str | None = None, *,
+                      since: datetime.datetime | None = None,
+                      until: datetime.datetime | None = None) -> list[UsageAttempt]:
+        """One request's attempts, as they ended.
+
+        Args:
+            request_id: As the answer's x-request-id says.
+            user_id: Only if it is this user's; None: anybody's.
+            since, until: In which hours to look; None: those that the id says, or the last day.
+
+        Raises:
+            NotFoundError: There is none there, or it is another user's.
+        """
+        user = NULL if user_id is None else self._user(user_id) or to_text('user_id', SYSTEM_USER)
+        return _rows.usage_request(self._handle, user, request_id, since, until)
 
     def test_platform(self, user_id: str | None, platform_id: int) -> PlatformTest:
         """Asks a platform with each key that the user has for it, for one token each.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import decimal
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_id, to_text)
 from ._types import (
     Alias, Cell, KeyTest, Model, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
-    Usage, UsageSum)
+    Usage, UsageAttempt, UsageSum)
 
 KEY_ROOM = 4097  # what llmgr_llm_key promises to be enough
 
@@ -270,11 +271,59 @@ def _sum(row: Any) -> UsageSum:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(UsageSum):
         value = getattr(row, field.name)
-        if isinstance(value, int):
+        if field.name == 'costs':
+            values['costs'] = {from_text(value[i].currency): _money(value[i].nano)
+                               for i in range(row.cost_count)}
+        elif isinstance(value, int):
             values[field.name] = None if value < 0 else value
         else:
             values[field.name] = from_text(value)
     return UsageSum(**values)
+
+
+def _money(nano: int) -> decimal.Decimal:
+    """Nano-units of a currency, exactly."""
+    return decimal.Decimal(f'{nano // 10**9}.{nano % 10**9:09}'.rstrip('0').rstrip('.'))
+
+
+PROVENANCES = names_of('llmgr_provenance', 'LLMGR_PROVENANCE_')
+ENDS = names_of('llmgr_end_state', 'LLMGR_END_')
+
+
+def usage_attempt(row: Any) -> UsageAttempt:
+    """A struct llmgr_usage_record as it was read."""
+    made: dict[str, Any] = {
+        'time': datetime.datetime.fromtimestamp(row.time_ms / 1000, datetime.timezone.utc),
+        'cost': None if row.cost_nano < 0 else _money(row.cost_nano),
+        'reported_cost': (None if row.reported_cost_nano < 0
+                          else _money(row.reported_cost_nano)),
+        'provenance': PROVENANCES[row.provenance], 'end_state': ENDS[row.end_state],
+    }
+    for field in dataclasses.fields(UsageAttempt):
+        if field.name in made:
+            continue
+        value = getattr(row, field.name)
+        if not isinstance(value, int):
+            made[field.name] = from_optional(value)
+        elif field.name.endswith('_id') or field.name == 'upstream_status':
+            made[field.name] = value or None
+        else:
+            made[field.name] = None if value < 0 else value
+    return UsageAttempt(**made)
+
+
+def usage_request(handle: Handle, user: Any, request_id: object, since: object,
+                  until: object) -> list[UsageAttempt]:
+    """llmgr_usage_request."""
+    out, error = ffi.new('struct llmgr_usage_attempts *'), new_error()
+    name = to_text('request_id', request_id)
+    begin, end = _time_ms('since', since), _time_ms('until', until)
+    with handle as manager:
+        check(lib.llmgr_usage_request(manager, user, name, begin, end, out, error), error)
+    try:
+        return [usage_attempt(out.items[i]) for i in range(out.count)]
+    finally:
+        lib.llmgr_usage_attempts_clear(out)
 
 
 def usage(handle: Handle, user: Any, by: object, since: object, until: object) -> Usage:

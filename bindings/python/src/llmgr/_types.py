@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import decimal
 import os
 from collections.abc import Iterator
 from typing import Any, Union
@@ -273,18 +275,27 @@ class UsageSum:
     """One sum of the ledger. A count of tokens is None if no row knew it.
 
     Attributes:
-        key: Model or platform number, user, slot or day: what the sums are told apart by.
+        key: Model, platform or token number, user, slot, payer, day or hour: what the sums are
+            told apart by.
         name: The same for people; "" if there is none.
         requests: Calls.
         attempts: Rows: attempts at an upstream.
         completed: Of the attempts, those that ended well.
         unknown: Attempts of which no token count is known.
         inexact: Attempts whose counts were estimated, or reported in part.
+        unpriced: Attempts with known tokens and without a known cost.
         system_paid: Attempts with the administrator's key.
         prompt_tokens: Sent.
         completion_tokens: Received, reasoning included.
         cached_tokens: Part of prompt_tokens.
         reasoning_tokens: Part of completion_tokens.
+        cache_write_tokens: Part of prompt_tokens: put into a platform's cache.
+        cache_write_1h_tokens: Part of cache_write_tokens: for an hour.
+        audio_input_tokens: Part of prompt_tokens.
+        audio_output_tokens: Part of completion_tokens.
+        image_input_tokens: Part of prompt_tokens.
+        tool_calls: Calls of tools that platforms host.
+        costs: What is known to have been spent, exactly, by currency: {"USD": Decimal("1.2345")}.
     """
 
     key: str
@@ -294,11 +305,92 @@ class UsageSum:
     completed: int
     unknown: int
     inexact: int
+    unpriced: int
     system_paid: int
     prompt_tokens: int | None
     completion_tokens: int | None
     cached_tokens: int | None
     reasoning_tokens: int | None
+    cache_write_tokens: int | None
+    cache_write_1h_tokens: int | None
+    audio_input_tokens: int | None
+    audio_output_tokens: int | None
+    image_input_tokens: int | None
+    tool_calls: int | None
+    costs: dict[str, decimal.Decimal]
+
+
+@dataclasses.dataclass(frozen=True)
+class UsageAttempt:
+    """One attempt of a request at a platform. A count that nobody told is None, as is a text.
+
+    Attributes:
+        request_id: Of the request.
+        attempt: From 1.
+        time: When it began.
+        user: Whose it is.
+        token_id: The token that called; None: none did.
+        platform_id, platform_name: Where; the name is that of the time.
+        model_id, model_name: Likewise.
+        slot: That was asked for; None: a model was.
+        endpoint: "chat/completions", "messages", ...
+        payer: Whose key it was: "user" or "system".
+        prompt_tokens: Sent.
+        completion_tokens: Received, reasoning included.
+        cached_tokens: Part of prompt_tokens.
+        reasoning_tokens: Part of completion_tokens.
+        provenance: Who told the tokens: "reported", "estimated", "partial" or "unknown".
+        end_state: How it ended: "completed", "upstream_error", ...
+        upstream_status: The platform's HTTP status; None: no answer came.
+        latency_ms, first_byte_ms: To the answer's end, and to its first byte.
+        bytes_in, bytes_out: Of the request's and of the answer's body.
+        cache_write_tokens: Part of prompt_tokens.
+        cache_write_1h_tokens: Part of cache_write_tokens.
+        audio_input_tokens: Part of prompt_tokens.
+        audio_output_tokens: Part of completion_tokens.
+        image_input_tokens: Part of prompt_tokens.
+        tool_calls: Of tools that the platform hosts.
+        service_tier: That the answer names.
+        cost: By our prices, exactly; None: it has no price.
+        currency: Of the cost, ISO 4217.
+        price_id: The price that decided.
+        reported_cost: What the platform says it cost, in its own currency.
+    """
+
+    request_id: str
+    attempt: int
+    time: datetime.datetime
+    user: str
+    token_id: int | None
+    platform_id: int | None
+    platform_name: str | None
+    model_id: int | None
+    model_name: str | None
+    slot: str | None
+    endpoint: str | None
+    payer: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    provenance: str
+    end_state: str
+    upstream_status: int | None
+    latency_ms: int | None
+    first_byte_ms: int | None
+    bytes_in: int | None
+    bytes_out: int | None
+    cache_write_tokens: int | None
+    cache_write_1h_tokens: int | None
+    audio_input_tokens: int | None
+    audio_output_tokens: int | None
+    image_input_tokens: int | None
+    tool_calls: int | None
+    service_tier: str | None
+    cost: decimal.Decimal | None
+    currency: str | None
+    price_id: int | None
+    reported_cost: decimal.Decimal | None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands of `llmgr usage` share. */
+#ifndef CLI_USAGE_H
+#define CLI_USAGE_H
+
+#include "cli/cli.h"
+
+/* The flag's time, if it is given: a date, a time or an age. */
+LLMGR_MUST_CHECK llmgr_status cli_usage_time(const struct cli_app *app, enum cli_flag_id flag,
+                                             const char *name, int64_t *ms,
+                                             struct llmgr_error *err);
+/* A count that nobody knows is no number: NULL, which a table shows as a dash, not as a zero. */
+const char *cli_usage_count(int64_t count, char text[24]);
+
+/*
+ * Sums as CSV (RFC 4180) on standard output: a line of names, then one line for each sum and
+ * currency, of which only the first of a sum has its counts, so that each column can be added up.
+ * What is unknown is empty. A text that a spreadsheet would take for a formula has a ' before it.
+ */
+void cli_usage_csv_head(llmgr_usage_by by);
+void cli_usage_csv_sum(const struct llmgr_usage_sum *sum);
+
+#endif

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""What was used, by each of its dimensions and as CSV; one request by its id, owner's alone."""
+import csv
+import datetime
+import io
+import time
+
+import pytest
+
+from conftest import PATIENCE_S
+from gateway_api import Api
+
+FORMULA = '=1+1'
+
+
+@pytest.fixture(name='api')
+def api_fixture(llmgr, mockllm):
+    """ann and bob, and one whose name a spreadsheet would take for a formula."""
+    server = Api(llmgr, mockllm)
+    server.token('admin', '--kind', 'admin')
+    server.ann = server.token('ann', '-u', 'ann')
+    server.token('bob', '-u', 'bob')
+    server.token('odd', '-u', FORMULA)
+    yield server
+    server.stop()
+
+
+def asked(api, caller='ann'):
+    """A chat; its id."""
+    answer = api.chat('Small', caller)
+    assert answer.status == 200, answer.text
+    return answer.fields['x-request-id']
+
+
+def request(api, name, caller, more=''):
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        answer = api.call('GET', f'/api/usage/requests/{name}{more}', caller)
+        if answer.status == 200 or time.monotonic() > end:
+            return answer
+        time.sleep(0.02)
+
+
+def test_a_request_is_found_by_its_id_by_who_made_it_and_by_administrators(api):
+    name = asked(api)
+    for caller in ('ann', 'admin'):
+        found = request(api, name, caller)
+        assert found.status == 200, found.text
+        assert found.json['request_id'] == name
+        (attempt,) = found.json['attempts']
+        assert attempt['attempt'] == 1 and attempt['user'] == 'ann'
+        assert attempt['platform_name'] == 'House' and attempt['payer'] == 'system'
+        assert attempt['token_id'] == api.ann
+        assert attempt['prompt_tokens'] > 0 and attempt['end_state'] == 'completed'
+        assert attempt['cost'] is None and attempt['currency'] is None
+        assert attempt['upstream_status'] == 200
+    theirs = api.bad(404, 'ERR_NOT_FOUND', 'GET', f'/api/usage/requests/{name}', 'bob')
+    nobodys = api.bad(404, 'ERR_NOT_FOUND', 'GET', '/api/usage/requests/req_' + 26 * '1', 'bob')
+    assert theirs.json['detail'] == nobodys.json['detail']
+    told = api.llmgr.json('usage', 'request', name)
+    assert told['attempts'] == found.json['attempts']
+    assert 'House' in api.llmgr.ok('-u', 'ann', 'usage', 'request', name)
+    api.llmgr.fails(3, '-u', 'bob', 'usage', 'request', name)
+
+
+def test_where_to_look_may_be_said(api):
+    name = asked(api)
+    assert request(api, name, 'ann').status == 200
+    assert request(api, name, 'ann', '?since=1h').status == 200
+    path = f'/api/usage/requests/{name}'
+    api.bad(404, 'ERR_NOT_FOUND', 'GET', path + '?since=2020-01-01&until=2020-01-02', 'ann')
+    api.bad(400, 'ERR_INVALID', 'GET', path + '?since=2020-01-01', 'ann')
+    api.bad(400, 'ERR_INVALID', 'GET', path + '?since=soon', 'ann')
+    api.bad(400, 'ERR_INVALID', 'GET', '/api/usage/requests/' + 65 * 'x', 'ann')
+
+
+def test_sums_are_told_apart_by_token_payer_and_hour(api):
+    name = asked(api)
+    assert request(api, name, 'ann').status == 200
+    by_token = api.good('GET', '/api/usage?by=token', 'ann')
+    assert [(row['key'], row['name']) for row in by_token['data']] == [(str(api.ann), 'ann')]
+    by_payer = api.good('GET', '/api/usage?by=payer', 'ann')
+    assert [row['key'] for row in by_payer['data']] == ['system']
+    by_hour = api.good('GET', '/api/usage?by=hour', 'ann')
+    (hour,) = by_hour['data']
+    begin = datetime.datetime.fromisoformat(hour['key'].replace('Z', '+00:00'))
+    assert begin.minute == begin.second == 0
+    assert hour['unpriced'] == hour['attempts'] == 1 and hour['costs'] == []
+    assert api.good('GET', '/api/usage?by=hour&after=' + hour['key'], 'ann')['data'] == []
+
+
+def test_csv_holds_every_count_and_no_formula(api):
+    name = asked(api, 'odd')
+    assert request(api, name, 'odd').status == 200
+    text = api.llmgr.ok('usage', '--csv', '--by', 'user')
+    sums = api.llmgr.json('usage', '--by', 'user')['items']
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == len(sums) == 1
+    assert rows[0]['user'] == rows[0]['name'] == "'" + FORMULA
+    for member in set(sums[0]) - {'key', 'name', 'costs'}:
+        assert rows[0][member] == ('' if sums[0][member] is None else str(sums[0][member]))
+    assert rows[0]['cost'] == rows[0]['currency'] == ''
+    assert api.llmgr.ok('usage', '--csv', '--since', '2999-01-01').count('\n') == 1

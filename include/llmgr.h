@@ -1260,6 +1260,181 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_token_revoke(struct llmgr *manager
                                                            int64_t token_id,
                                                            struct llmgr_error *err);
 
+/* ---- Prices ---------------------------------------------------------------------------------- */
+
+/*
+ * What a price has a rate for: XX(NAME, number, "name", PARENT, per). PARENT is the unit of which
+ * this one is a part (its own name: of none): counts of the part are taken out of the parent's, so
+ * nothing is counted twice, and a unit without a rate has its parent's. `per` is how many of the
+ * unit a rate is written for, where people write it: "0.27" is for 1 000 000 tokens, or for one
+ * request. Tokens of all units but the last four; seconds are those of audio.
+ */
+#define LLMGR_PRICE_UNIT_MAP(XX)                                                                   \
+    XX(INPUT, 0, "input", INPUT, 1000000)                                                          \
+    XX(CACHED_INPUT, 1, "cached_input", INPUT, 1000000)                                            \
+    XX(CACHE_WRITE, 2, "cache_write", INPUT, 1000000) /* for 5 minutes, or for nobody said so long \
+                                                       */                                          \
+    XX(CACHE_WRITE_1H, 3, "cache_write_1h", CACHE_WRITE, 1000000) /* for an hour */                \
+    XX(AUDIO_INPUT, 4, "audio_input", INPUT, 1000000)                                              \
+    XX(IMAGE_INPUT, 5, "image_input", INPUT, 1000000)                                              \
+    XX(OUTPUT, 6, "output", OUTPUT, 1000000)                                                       \
+    XX(REASONING, 7, "reasoning", OUTPUT, 1000000)                                                 \
+    XX(AUDIO_OUTPUT, 8, "audio_output", OUTPUT, 1000000)                                           \
+    XX(REQUEST, 9, "request", REQUEST, 1)        /* that was answered */                           \
+    XX(TOOL_CALL, 10, "tool_call", TOOL_CALL, 1) /* of tools that the platform runs itself */      \
+    XX(IMAGE, 11, "image", IMAGE, 1)             /* that was made */                               \
+    XX(SECOND, 12, "second", SECOND, 1)          /* of audio */
+
+typedef enum llmgr_price_unit {
+#define LLMGR_PRICE_UNIT_ENUM(name, number, text, parent, per) LLMGR_PRICE_UNIT_##name = number,
+    LLMGR_PRICE_UNIT_MAP(LLMGR_PRICE_UNIT_ENUM)
+#undef LLMGR_PRICE_UNIT_ENUM
+        LLMGR_PRICE_UNIT_COUNT
+} llmgr_price_unit;
+
+/* A name as in the map, NULL for a number that is none. Static. */
+LLMGR_API const char *llmgr_price_unit_name(llmgr_price_unit unit);
+/* The unit of that name; false, and nothing written, if there is none. */
+LLMGR_API bool llmgr_price_unit_parse(const char *name, llmgr_price_unit *unit);
+/* How many of the unit people write a rate for: 1000000 of tokens, 1 of what is counted singly. */
+LLMGR_API int64_t llmgr_price_unit_per(llmgr_price_unit unit);
+
+/* Bounds of prices. A rate is an integer of pico-units (10^-12) of its currency per unit. */
+#define LLMGR_RATE_MAX INT64_C(1000000000000000000) /* a million of a currency for one unit */
+enum {
+    LLMGR_RATE_TEXT_SIZE = 40,      /* bytes that a rate or an amount needs as text, with its NUL */
+    LLMGR_PRICES_MAX = 200000,      /* that are in force or will be */
+    LLMGR_PRICES_PAGE_MAX = 1000,   /* that one llmgr_prices gives */
+    LLMGR_PRICE_MODEL_MAX = 120,    /* bytes of a pattern */
+    LLMGR_PRICE_TIER_MAX = 32,      /* bytes of a service tier */
+    LLMGR_PRICE_HOURS_MAX = 64,     /* bytes */
+    LLMGR_PRICE_TIME_ZONE_MAX = 64, /* bytes */
+    LLMGR_PRICE_SOURCE_MAX = 32,    /* bytes */
+};
+
+/*
+ * Reads a decimal such as "0.27" or "2.7e-07", an amount of a currency for `per` units, as
+ * pico-units per unit, exactly: 0.27 per 1 000 000 is 270000. ERR_INVALID says what is wrong: no
+ * decimal (NaN, Inf, hexadecimal, spaces, empty), negative, over LLMGR_RATE_MAX, or finer than a
+ * pico-unit per unit, for nothing is rounded. `per` is positive.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_rate_parse(const char *text, int64_t per,
+                                                         int64_t *rate, struct llmgr_error *err);
+/*
+ * Writes a rate as people read it, exactly and without trailing zeros: 270000 per 1 000 000 is
+ * "0.27". `text` has room for LLMGR_RATE_TEXT_SIZE bytes; what llmgr_rate_parse reads from it is
+ * the same rate. `per` is 1 or 1 000 000; "" for a negative rate.
+ */
+LLMGR_API void llmgr_rate_format(int64_t rate, int64_t per, char *text);
+/* Writes an amount of nano-units (10^-9 of a currency) likewise: 1234500000 is "1.2345". */
+LLMGR_API void llmgr_amount_format(int64_t nano, char *text);
+
+/*
+ * A price: what it matches, under which conditions, and the rates of some units. It is never
+ * changed: a new one for the same match and conditions ends it, and it stays for the rows of the
+ * ledger that name it.
+ *
+ * The price of an attempt is found when the attempt begins, among those in force at that moment
+ * (from_ms <= t < until_ms) whose conditions hold, by what is more special: one that names the
+ * platform; then an exact model; then the pattern with more letters; then one that names the
+ * answer's service tier; then one with hours; then the largest above_tokens. That one decides
+ * alone, of the whole request.
+ */
+struct llmgr_price {
+    int64_t price_id;
+    int64_t platform_id;       /* a system platform; 0: any platform, private ones too */
+    const char *platform_name; /* NULL: any, or the platform is gone */
+    const char *model;         /* the model name that the platform is asked for, or a pattern of
+                                  which one '*' is anything */
+    const char *currency;      /* three capitals, ISO 4217: "USD" */
+    int64_t from_ms;           /* since 1970, in force from here */
+    int64_t until_ms;          /* and before this; 0: it has no end */
+    int64_t above_tokens;      /* if there are more prompt tokens than this, cached ones included;
+                                  0: however many */
+    const char *service_tier; /* if the answer tells of this tier: "batch", "flex", "priority", …;
+                                 NULL: whatever it tells */
+    const char *hours;        /* "16:30-00:30", "mon-fri 09:00-18:00": local times of day, the
+                                 weekday being that of the beginning; NULL: always */
+    const char *time_zone;    /* of the hours: "UTC", "Asia/Shanghai"; NULL: there are no hours */
+    const char *source;       /* "hand": llmgr_price_set; "file": llmgr.yaml; else where it was
+                                 imported from: "litellm", "models.dev", … */
+    int64_t created_at_ms;    /* since 1970 */
+    int64_t rates[LLMGR_PRICE_UNIT_COUNT]; /* pico-units per unit; LLMGR_UNSET: it has none */
+};
+
+/* Which prices are wanted. Initialise with llmgr_price_query_init: those in force or to come. */
+struct llmgr_price_query {
+    size_t size;         /* sizeof(struct llmgr_price_query) */
+    int64_t platform_id; /* only those that name this platform; 0: all */
+    const char *model;   /* only those of exactly this model or pattern; NULL: all */
+    const char *source;  /* only those from there; NULL: all */
+    bool ended;          /* those that have ended as well */
+    int64_t after;       /* a page's last price_id: go on behind it; 0: from the start */
+    size_t limit;        /* prices per page; 0: LLMGR_PRICES_PAGE_MAX, the most */
+};
+
+struct llmgr_price_list {
+    struct llmgr_price *items; /* by price_id */
+    size_t count;
+    bool more;    /* there are further pages */
+    void *memory; /* ours */
+};
+
+LLMGR_API void llmgr_price_query_init(struct llmgr_price_query *query);
+LLMGR_API void llmgr_price_list_clear(struct llmgr_price_list *list);
+
+/*
+ * Prices of all sources, a page at a time. `query` may be NULL: the first page of those in force
+ * or to come. Every user may read them. ERR_INVALID names the member; ERR_DATABASE….
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_prices(struct llmgr *manager, const char *user,
+                                                     const struct llmgr_price_query *query,
+                                                     struct llmgr_price_list *list,
+                                                     struct llmgr_error *err);
+
+/* A price that is to be. Initialise with llmgr_price_spec_init: nothing is given. */
+struct llmgr_price_spec {
+    size_t size;          /* sizeof(struct llmgr_price_spec) */
+    int64_t platform_id;  /* a system platform; 0: any */
+    const char *model;    /* NULL: "*", every model */
+    const char *currency; /* NULL: "USD" */
+    int64_t from_ms;      /* 0: now */
+    int64_t until_ms;     /* 0: until the next price for the same, or without end */
+    int64_t above_tokens; /* as in struct llmgr_price, also below */
+    const char *service_tier;
+    const char *hours;
+    const char *time_zone;                 /* with hours; NULL: "UTC" */
+    int64_t rates[LLMGR_PRICE_UNIT_COUNT]; /* LLMGR_UNSET: none; one at least is given */
+};
+
+LLMGR_API void llmgr_price_spec_init(struct llmgr_price_spec *spec);
+
+/*
+ * Sets a price by hand. The one for the same match and conditions that is in force at from_ms ends
+ * there, so that what was used before keeps its cost; where that one is the same in all, nothing
+ * is done, and `price_id` is its number. A price for the same that begins later stays: the new one
+ * ends where it begins. What has been used is never priced anew: a from_ms in the past changes
+ * nothing in the ledger. `price_id` may be NULL. The operator only: the system user.
+ *
+ * Errors: ERR_INVALID names the member (a currency that is not three capitals, a rate that is
+ * negative or over LLMGR_RATE_MAX, hours that are none, until_ms not after from_ms); ERR_NOT_FOUND
+ * for a platform that is none, and for a time zone that the system's tzdata (RFC 9636) does not
+ * have; ERR_FORBIDDEN for another user, for a private platform, and where llmgr.yaml has a price
+ * for the same; ERR_CONFLICT where until_ms lies behind the beginning of a later price for the
+ * same; ERR_TOO_LARGE at LLMGR_PRICES_MAX; ERR_DATABASE….
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_price_set(struct llmgr *manager, const char *user,
+                                                        const struct llmgr_price_spec *spec,
+                                                        int64_t *price_id, struct llmgr_error *err);
+/*
+ * Ends a price now, or one that has not begun before it begins: its row stays for the ledger. What
+ * it had ended stays ended. The operator only. ERR_NOT_FOUND for a number that is none and for a
+ * price that has ended; ERR_FORBIDDEN for another user and for what llmgr.yaml manages.
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_price_delete(struct llmgr *manager, const char *user,
+                                                           int64_t price_id,
+                                                           struct llmgr_error *err);
+
 /* ---- Usage ----------------------------------------------------------------------------------- */
 
 /* Where the token counts of a row come from: XX(NAME, number, "name"). */

@@ -21,7 +21,7 @@ enum {
 
 #define PER_MAX 1000000 /* of what is written */
 
-__extension__ typedef unsigned __int128 wide;
+typedef unsigned __int128 wide;
 
 struct decimal {
     wide digits;
@@ -48,7 +48,7 @@ static size_t take_digits(struct lb_str text, size_t at, struct decimal *decimal
         if (decimal->count <= DIGITS_MAX) {
             for (; *zeros != 0; --*zeros)
                 decimal->digits *= 10;
-            decimal->digits = decimal->digits * 10 + (wide)(text.p[at] - '0');
+            decimal->digits = decimal->digits * 10 + (unsigned)(text.p[at] - '0');
         }
         *zeros = 0;
     }
@@ -110,6 +110,7 @@ static bool raise_to(const struct decimal *decimal, int64_t power, wide max, wid
 llmgr_status lq_rate_read(struct lb_str text, int64_t per, int64_t *rate, struct llmgr_error *err)
 {
     const int shown = (int)lb_utf8_cut(text, SHOWN_MAX);
+    const uint64_t units = (uint64_t)per;
     struct decimal decimal;
     wide value;
 
@@ -127,15 +128,15 @@ llmgr_status lq_rate_read(struct lb_str text, int64_t per, int64_t *rate, struct
     /* The last digit is not 0: what is left behind the last decimal is not nothing. */
     bool is_exact = decimal.scale >= -PICO_DIGITS;
     if (is_exact &&
-        !raise_to(&decimal, decimal.scale + PICO_DIGITS, (wide)LLMGR_RATE_MAX * (wide)per, &value))
+        !raise_to(&decimal, decimal.scale + PICO_DIGITS, (wide)LLMGR_RATE_MAX * units, &value))
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("'%.*s' is too large; a rate is at most 1000000 for one unit"), shown,
                        text.p);
-    if (!is_exact || value % (wide)per != 0)
+    if (!is_exact || value % units != 0)
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("'%.*s' has too many decimals; a rate for one unit has at most 12"),
                        shown, text.p);
-    *rate = (int64_t)(value / (wide)per);
+    *rate = (int64_t)(value / units);
     return LLMGR_OK;
 }
 

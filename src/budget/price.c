@@ -4,7 +4,7 @@
 
 #define PICO_PER_NANO 1000
 
-__extension__ typedef unsigned __int128 wide;
+typedef unsigned __int128 wide;
 
 static const llmgr_price_unit parents[] = {
 #define PARENT(name, number, text, parent, per)                                                    \
@@ -53,7 +53,7 @@ int lq_price_order(const struct lq_price *a, const struct lq_price *b)
     if (order == 0)
         order = descending(a->service_tier.size != 0, b->service_tier.size != 0);
     if (order == 0)
-        order = descending(a->zone != NULL, b->zone != NULL);
+        order = descending(a->has_hours, b->has_hours);
     if (order == 0)
         order = descending(a->above_tokens, b->above_tokens);
     return order != 0 ? order : descending(a->id, b->id);
@@ -62,10 +62,10 @@ int lq_price_order(const struct lq_price *a, const struct lq_price *b)
 bool lq_price_holds(const struct lq_price *price, const struct lq_use *use)
 {
     return price->from_ms <= use->at_ms && use->at_ms < price->until_ms &&
-           (price->service_tier.size == 0 ||
-            lb_str_eq(price->service_tier, use->service_tier)) &&
+           (price->service_tier.size == 0 || lb_str_eq(price->service_tier, use->service_tier)) &&
            (price->above_tokens == 0 || use->prompt_tokens > price->above_tokens) &&
-           (price->zone == NULL || lq_hours_hold(&price->hours, price->zone, use->at_ms));
+           (!price->has_hours || price->is_unclear ||
+            lq_hours_hold(&price->hours, price->zone, use->at_ms));
 }
 
 /* ---- The sum --------------------------------------------------------------------------------- */
@@ -123,7 +123,7 @@ bool lq_price_cost(const struct lq_price *price, const struct lq_use *use, int64
         else if (is_token[unit])
             return false;
     }
-    if (pico / PICO_PER_NANO > INT64_MAX)
+    if (pico / PICO_PER_NANO > LQ_COST_MAX)
         return false;
     *nano = (int64_t)(pico / PICO_PER_NANO);
     return true;

@@ -15,7 +15,8 @@
 
 struct lq_zone;
 
-enum { LQ_CURRENCY_SIZE = 4 }; /* three capitals and a NUL */
+enum { LQ_CURRENCY_SIZE = 4 };         /* three capitals and a NUL */
+#define LQ_COST_MAX (INT64_C(1) << 62) /* nano-units; what costs more cannot be told */
 
 /* See struct llmgr_price. Slices are borrowed; an empty one is "none". */
 struct lq_price {
@@ -27,9 +28,10 @@ struct lq_price {
     int64_t until_ms; /* INT64_MAX: no end */
     int64_t above_tokens;
     struct lb_str service_tier;
-    const struct lq_zone *zone; /* of the hours; NULL: there are no hours */
+    bool has_hours;
     struct lq_hours hours;
-    bool is_unclear;                       /* it cannot be told: who asks for it is unpriced */
+    const struct lq_zone *zone; /* of the hours */
+    bool is_unclear;            /* what it costs cannot be told here, nor when it holds */
     int64_t rates[LLMGR_PRICE_UNIT_COUNT]; /* pico-units per unit; LLMGR_UNSET: none */
 };
 
@@ -37,8 +39,8 @@ struct lq_price {
 struct lq_use {
     int64_t at_ms; /* when the attempt began */
     int64_t prompt_tokens;
-    struct lb_str service_tier;              /* that the answer tells of */
-    int64_t counts[LLMGR_PRICE_UNIT_COUNT];  /* -1: not known; of a part the same as 0 */
+    struct lb_str service_tier;             /* that the answer tells of */
+    int64_t counts[LLMGR_PRICE_UNIT_COUNT]; /* -1: not known; of a part the same as 0 */
 };
 
 /* Does a pattern, of which one '*' is anything, match a model's name? */

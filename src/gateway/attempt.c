@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "budget/book.h"
 #include "dialect/filter.h"
 #include "dialect/usage.h"
 #include "gateway/request.h"
@@ -69,6 +70,8 @@ void lg_attempt_let_go(struct lg_attempt *attempt)
     attempt->exchange = NULL;
     lg_attempt_drop_deferred(attempt);
     lg_window_left(attempt);
+    lq_book_drop(attempt->book);
+    attempt->book = NULL;
     lg_signing_free(attempt->signing);
     attempt->signing = NULL;
     if (attempt->filter != NULL)
@@ -180,6 +183,7 @@ static void fill_usage(const struct lg_request *request, struct ll_usage *usage)
     usage->bytes_in = (int64_t)request->bytes_in;
     usage->bytes_out = (int64_t)request->bytes_out;
     fill_tokens(attempt, usage);
+    lq_price_usage(attempt->book, usage);
 }
 
 static void record(struct lg_request *request)

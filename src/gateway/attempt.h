@@ -29,6 +29,7 @@ struct ld_filter;
 struct lg_held;
 struct lg_request;
 struct lg_signing;
+struct lq_book;
 struct lu_exchange;
 
 enum { LG_SHOWN_MAX = 16 * 1024 }; /* bytes of a head's fields that wait */
@@ -90,6 +91,7 @@ struct lg_attempt {
     enum lo_next next;     /* and what follows it */
     int64_t sent_at;       /* loop time, ms; */
     int64_t sent_ms;       /* wall clock */
+    struct lq_book *book;  /* the prices of that moment, held; NULL: none are known */
     int64_t first_byte_at; /* loop time; -1: none came */
     int64_t retry_after_ms;
     struct lo_entry entry; /* of a route: in_cells */

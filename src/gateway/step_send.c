@@ -4,6 +4,7 @@
  * caller's that mean something there; never a credential, a cookie or a field of the hop.
  */
 #include "base/raw.h"
+#include "budget/book.h"
 #include "dialect/splice.h"
 #include "gateway/ask.h"
 #include "gateway/attempt.h"
@@ -12,6 +13,7 @@
 #include "gateway/request.h"
 #include "gateway/upload.h"
 #include "gateway/walk.h"
+#include "manager/catalogue.h"
 #include "net/policy.h"
 #include "upstream/exchange.h"
 
@@ -81,6 +83,7 @@ enum lg_verdict lg_step_send(struct lg_request *request)
         return lg_request_fail_memory(request);
     attempt->sent_at = ln_loop_now(request->worker->loop);
     attempt->sent_ms = lb_now_ms(request->worker->host);
+    attempt->book = lq_book_hold(lm_catalogue_book(lr_view_catalogue(request->worker->view)));
     if (start(request, &err) != LLMGR_OK) {
         attempt->is_unsent = true;
         (void)lg_request_fail_with(request, &err);

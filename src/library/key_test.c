@@ -79,7 +79,7 @@ llmgr_status la_test_record(struct llmgr *manager, const struct lr_target *targe
     usage.first_byte_ms = test->first_byte_ms;
     usage.bytes_in = test->bytes_in;
     usage.bytes_out = test->bytes_out;
-    return ll_usage_add(manager->manager, &usage, err);
+    return la_usage_add_priced(manager, &usage, err);
 }
 
 /* ---- All keys of a platform ------------------------------------------------------------------ */

@@ -21,6 +21,7 @@ struct ln_proxy;
 struct la_test_limit;
 struct li_call;
 struct li_test;
+struct ll_usage;
 struct ls_server;
 struct lm_actor;
 struct lm_manager;
@@ -114,6 +115,10 @@ LLMGR_MUST_CHECK llmgr_status la_list_target(struct llmgr *manager, struct li_ca
 LLMGR_MUST_CHECK llmgr_status la_test_record(struct llmgr *manager, const struct lr_target *target,
                                              const struct li_test *test, const char *endpoint,
                                              struct llmgr_error *err);
+
+/* An attempt that has just ended, at the prices of now, straight into the database. */
+LLMGR_MUST_CHECK llmgr_status la_usage_add_priced(struct llmgr *manager, struct ll_usage *usage,
+                                                  struct llmgr_error *err);
 
 /* Who has keys tested, and who else hears of it. */
 struct la_test_options {

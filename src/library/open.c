@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the rows meet the resolver: it judges what the catalogue reads, and its views stand on the
- * catalogue. What stands below knows neither.
+ * Where the rows meet the resolver and the prices: the one judges what the catalogue reads and its
+ * views stand on it, the others are part of it. What stands below knows neither.
  */
 #include "library/open.h"
 
+#include "budget/book.h"
 #include "manager/manager.h"
 #include "resolve/profile.h"
 #include "resolve/resolve.h"
+
+static const struct lm_lent lent = {
+    .judge = lr_judge_platform,
+    .read_book = lq_book_load,
+    .drop_book = lq_book_drop,
+};
 
 llmgr_status la_manager_open(const struct lb_host *host, const struct lm_options *options,
                              struct ls_store *store, struct lv_vault *vault,
@@ -15,7 +22,7 @@ llmgr_status la_manager_open(const struct lb_host *host, const struct lm_options
 {
     struct lm_manager *manager = NULL;
 
-    llmgr_status status = lm_open(host, options, store, vault, lr_judge_platform, &manager, err);
+    llmgr_status status = lm_open(host, options, store, vault, &lent, &manager, err);
     if (status != LLMGR_OK)
         return status;
     status = lr_open(manager, err);

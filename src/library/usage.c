@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "budget/book.h"
 #include "library/library.h"
 #include "manager/manager.h"
 
@@ -77,6 +78,17 @@ static llmgr_status check_record(const struct llmgr_usage_record *record, struct
     return status;
 }
 
+llmgr_status la_usage_add_priced(struct llmgr *manager, struct ll_usage *usage,
+                                 struct llmgr_error *err)
+{
+    struct lq_book *book = lq_book_now(manager->manager);
+
+    lq_price_usage(book, usage);
+    llmgr_status status = ll_usage_add(manager->manager, usage, err);
+    lq_book_drop(book);
+    return status;
+}
+
 llmgr_status llmgr_usage_add(struct llmgr *manager, const struct llmgr_usage_record *record,
                              struct llmgr_error *err)
 {
@@ -95,7 +107,11 @@ llmgr_status llmgr_usage_add(struct llmgr *manager, const struct llmgr_usage_rec
     usage.user = lm_effective_user(manager->manager, la_user(record->user));
     usage.provenance = record->provenance;
     usage.end_state = record->end_state;
-    return ll_usage_add(manager->manager, &usage, err);
+    if (usage.time_ms == 0)
+        usage.time_ms = lb_now_ms(&manager->host);
+    return usage.cost_nano == LL_UNKNOWN && usage.price_id == 0
+               ? la_usage_add_priced(manager, &usage, err)
+               : ll_usage_add(manager->manager, &usage, err);
 }
 
 void llmgr_usage_query_init(struct llmgr_usage_query *query)

@@ -51,6 +51,7 @@ struct li_attempt {
     uint64_t bytes_in;        /* of the request's body */
     uint64_t bytes_out;       /* of the answer's */
     struct llmgr_usage usage; /* -1: not reported */
+    struct lq_book *book;     /* the prices when it began; NULL: none are known, or asked for */
 };
 
 /*

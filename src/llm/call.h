@@ -16,6 +16,7 @@
 #define LI_DIALECT "openai" /* what calls speak */
 
 struct lm_manager;
+struct lq_book;
 struct lr_target;
 struct li_attempt;
 struct li_call;
@@ -55,6 +56,8 @@ struct li_peer {
     /* The platform said that it rejects stream_options, and took the request without. May be NULL.
      */
     void (*learn_no_stream_options)(void *context);
+    /* An attempt begins: the prices of now, held for it. May be NULL. */
+    struct lq_book *(*prices)(void *context);
     /* An attempt has ended, with this status. May be NULL. */
     void (*ended)(void *context, const struct li_attempt *attempt, llmgr_status status);
     void *context; /* of the functions */

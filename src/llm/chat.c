@@ -3,6 +3,7 @@
 #include "llm/attempt.h"
 
 #include "base/error.h"
+#include "budget/book.h"
 #include "dialect/chat.h"
 #include "dialect/usage.h"
 #include "llm/run.h"
@@ -125,6 +126,8 @@ llmgr_status li_attempt_make(struct li_call *call, struct li_attempt *attempt,
     ld_usage_init(&attempt->usage);
     attempt->retry_after_ms = attempt->first_byte_ms = -1;
     attempt->began_at_ms = lb_now_ms(host);
+    attempt->book =
+        attempt->peer->prices != NULL ? attempt->peer->prices(attempt->peer->context) : NULL;
     llmgr_status status = attempt->is_stream ? li_attempt_stream(call, attempt, answer, err)
                                              : li_attempt_whole(call, attempt, answer, err);
     attempt->latency_ms = lb_monotonic_ms() - began_at;
@@ -150,5 +153,7 @@ struct lo_outcome li_attempt_outcome(const struct li_call *call, const struct li
 
 void li_attempt_clear(struct li_attempt *attempt)
 {
+    lq_book_drop(attempt->book);
+    attempt->book = NULL;
     lb_buf_free(&attempt->refusal);
 }

@@ -2,6 +2,7 @@
 /* The bridge from what the manager resolved to whom a call talks to. */
 #include "base/error.h"
 #include "base/magic.h"
+#include "budget/book.h"
 #include "llm/call.h"
 #include "llm/record.h"
 #include "manager/platforms.h"
@@ -36,6 +37,14 @@ static void learn(void *context)
                 (long long)target->target->platform_id, err.message);
 }
 
+static struct lq_book *prices(void *context)
+{
+    const struct li_target_context *target =
+        LB_CAST(struct li_target_context, context, LI_TARGET_MAGIC);
+
+    return target->record->is_kept ? lq_book_now(target->manager) : NULL;
+}
+
 static void ended(void *context, const struct li_attempt *attempt, llmgr_status status)
 {
     const struct li_target_context *target =
@@ -62,6 +71,7 @@ void li_peer_of_target(struct lm_manager *manager, const struct lr_target *targe
         .fixed = target->fixed_headers,
         .open_fixed = target->sealed_headers.size > 0 ? open_fixed : NULL,
         .learn_no_stream_options = learn,
+        .prices = record != NULL ? prices : NULL,
         .ended = record != NULL ? ended : NULL,
         .context = context,
     };

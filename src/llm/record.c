@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/host.h"
+#include "budget/book.h"
 #include "ledger/ledger.h"
 #include "ledger/request_id.h"
 #include "llm/attempt.h"
@@ -75,6 +76,7 @@ void li_record_attempt(struct li_record *record, struct lm_manager *manager,
     usage.bytes_in = (int64_t)attempt->bytes_in;
     usage.bytes_out = (int64_t)attempt->bytes_out;
     fill_tokens(attempt, &usage);
+    lq_price_usage(attempt->book, &usage);
     if (ll_usage_add(manager, &usage, &err) != LLMGR_OK)
         lb_error(lm_host(manager), "%s: the usage is not recorded: %s", record->id, err.message);
 }

@@ -50,6 +50,8 @@ struct lm_catalogue {
     uint32_t *models_by_display;
     uint32_t *models_by_name;
     struct lb_arena memory; /* of all the above */
+    struct lq_book *book;   /* the prices; NULL: there are none */
+    const struct lm_lent *lent;
 };
 
 /* ---- Ids ------------------------------------------------------------------------------------- */
@@ -485,8 +487,8 @@ static llmgr_status complete_catalogue(struct lm_manager *manager, struct lm_cat
     for (uint32_t i = 0; i < catalogue->platform_count; i++) {
         struct lm_platform *platform = &catalogue->platforms[i];
         id_index_add(&catalogue->platform_ids, platform->id, i);
-        llmgr_status status = manager->judge(&manager->keys, LB_STR(LLMGR_SYSTEM_USER),
-                                             &catalogue->memory, platform, err);
+        llmgr_status status = manager->lent->judge(&manager->keys, LB_STR(LLMGR_SYSTEM_USER),
+                                                   &catalogue->memory, platform, err);
         if (status != LLMGR_OK)
             return status;
     }
@@ -512,11 +514,15 @@ llmgr_status lm_catalogue_load(struct lm_manager *manager, const struct lm_point
     if (catalogue == NULL)
         return lb_fail_memory(err);
     catalogue->host = manager->host;
+    catalogue->lent = manager->lent;
     atomic_init(&catalogue->holders, 1);
     lb_arena_init(&catalogue->memory, manager->host, NULL, 0, LM_CATALOGUE_BYTES_MAX);
     llmgr_status status = ls_begin(manager->store, LS_READ, &tx, err);
     if (status == LLMGR_OK) {
         status = read_all(catalogue, tx, must, err);
+        if (status == LLMGR_OK)
+            status = manager->lent->read_book(manager->host, tx, lb_now_ms(manager->host),
+                                              &catalogue->book, err);
         ls_rollback(tx);
     }
     if (status == LLMGR_OK)
@@ -541,6 +547,7 @@ void lm_catalogue_drop(struct lm_catalogue *catalogue)
     if (catalogue == NULL ||
         atomic_fetch_sub_explicit(&catalogue->holders, 1, memory_order_acq_rel) != 1)
         return;
+    catalogue->lent->drop_book(catalogue->book);
     lb_free(catalogue->host, catalogue->platforms);
     lb_free(catalogue->host, catalogue->models);
     lb_arena_free(&catalogue->memory);
@@ -550,6 +557,11 @@ void lm_catalogue_drop(struct lm_catalogue *catalogue)
 struct lm_point lm_catalogue_point(const struct lm_catalogue *catalogue)
 {
     return catalogue->point;
+}
+
+struct lq_book *lm_catalogue_book(const struct lm_catalogue *catalogue)
+{
+    return catalogue->book;
 }
 
 int64_t lm_catalogue_revision(const struct lm_catalogue *catalogue)

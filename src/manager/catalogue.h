@@ -20,6 +20,7 @@
 struct lm_catalogue;
 struct lm_manager;
 struct lm_point;
+struct lq_book;
 
 enum {
     LM_CATALOGUE_PLATFORMS_MAX = 10000,
@@ -126,6 +127,8 @@ struct lm_point lm_catalogue_point(const struct lm_catalogue *catalogue);
 int64_t lm_catalogue_revision(const struct lm_catalogue *catalogue);
 /* Of the database it was read from; "" if that has none. */
 const char *lm_catalogue_identity(const struct lm_catalogue *catalogue);
+/* The prices at that revision (budget/book.h), borrowed; NULL: there are none. */
+struct lq_book *lm_catalogue_book(const struct lm_catalogue *catalogue);
 /* In the order people see. */
 const struct lm_platform *lm_catalogue_platforms(const struct lm_catalogue *catalogue,
                                                  uint32_t *count);

@@ -51,7 +51,7 @@ struct lm_manager {
     struct ls_store *store;
     struct lv_vault *vault;
     struct lk_keys keys; /* of the three above */
-    lm_judge_fn judge;
+    const struct lm_lent *lent;
     unsigned char hash_key[LM_HASH_KEY_SIZE];
 
     struct lm_changes changes;

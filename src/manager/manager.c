@@ -50,7 +50,7 @@ static llmgr_status load(struct lm_manager *manager, struct llmgr_error *err)
 }
 
 llmgr_status lm_open(const struct lb_host *host, const struct lm_options *options,
-                     struct ls_store *store, struct lv_vault *vault, lm_judge_fn judge,
+                     struct ls_store *store, struct lv_vault *vault, const struct lm_lent *lent,
                      struct lm_manager **out, struct llmgr_error *err)
 {
     struct lm_manager *manager = lb_calloc(host, 1, sizeof *manager);
@@ -65,7 +65,7 @@ llmgr_status lm_open(const struct lb_host *host, const struct lm_options *option
     manager->options = *options;
     manager->store = store;
     manager->vault = vault;
-    manager->judge = judge;
+    manager->lent = lent;
     manager->keys = (struct lk_keys){.host = host,
                                      .store = store,
                                      .vault = vault,

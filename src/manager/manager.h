@@ -17,6 +17,7 @@
 struct lk_keys;
 struct lm_manager;
 struct lm_platform;
+struct lq_book;
 struct ls_store;
 struct ls_tx;
 struct lv_vault;
@@ -58,13 +59,24 @@ typedef llmgr_status (*lm_judge_fn)(const struct lk_keys *keys, struct lb_str ow
                                     struct llmgr_error *err);
 
 /*
+ * What the manager is lent by those above it, for the catalogue: who judges its platforms, and who
+ * reads the prices that belong to it (budget/book.h), which live as long as somebody holds them.
+ */
+struct lm_lent {
+    lm_judge_fn judge;
+    llmgr_status (*read_book)(const struct lb_host *host, struct ls_tx *tx, int64_t now_ms,
+                              struct lq_book **book, struct llmgr_error *err);
+    void (*drop_book)(struct lq_book *book);
+};
+
+/*
  * Takes over `store` and `vault` (closed by lm_close, also when opening fails). `vault` holds the
  * master key and no data keys yet; the ring is read from the store, or made if there is none.
- * library/open.h opens a manager that can be asked.
+ * `lent` outlives the manager. library/open.h opens a manager that can be asked.
  */
 LLMGR_MUST_CHECK llmgr_status lm_open(const struct lb_host *host, const struct lm_options *options,
                                       struct ls_store *store, struct lv_vault *vault,
-                                      lm_judge_fn judge, struct lm_manager **manager,
+                                      const struct lm_lent *lent, struct lm_manager **manager,
                                       struct llmgr_error *err);
 void lm_close(struct lm_manager *manager);
 

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "manager/manager.h"
 
+struct lm_catalogue;
 struct lr_view;
 struct lv_secret;
 
@@ -228,6 +229,8 @@ LLMGR_MUST_CHECK llmgr_status lr_view_new(struct lm_manager *manager, size_t cac
                                           struct lr_view **view, struct llmgr_error *err);
 void lr_view_free(struct lr_view *view);
 void lr_view_refresh(struct lr_view *view);
+/* The catalogue as of the last refresh, borrowed from the view until the next. */
+const struct lm_catalogue *lr_view_catalogue(const struct lr_view *view);
 /*
  * Asks the processor for what a resolve of this user will read. Called as soon as the user is
  * known, some hundred nanoseconds of other work before lr_view_resolve, it hides the cost of a

@@ -54,6 +54,11 @@ static void see_change(uint64_t user, void *context)
         drop_oversized(view);
 }
 
+const struct lm_catalogue *lr_view_catalogue(const struct lr_view *view)
+{
+    return view->catalogue;
+}
+
 void lr_view_refresh(struct lr_view *view)
 {
     struct lm_manager *manager = view->manager;

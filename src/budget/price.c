@@ -46,10 +46,9 @@ int lq_price_order(const struct lq_price *a, const struct lq_price *b)
 
     if (order == 0)
         order = descending(a_exact, b_exact);
-    if (order == 0 && !a_exact)
-        order = descending((int64_t)a->model.size, (int64_t)b->model.size);
     if (order == 0)
-        order = lb_str_cmp(a->model, b->model);
+        order = a_exact ? lb_str_cmp(a->model, b->model)
+                        : descending((int64_t)a->model.size, (int64_t)b->model.size);
     if (order == 0)
         order = descending(a->service_tier.size != 0, b->service_tier.size != 0);
     if (order == 0)

@@ -53,9 +53,9 @@ static inline bool lq_pattern_is_exact(struct lb_str pattern)
 
 /*
  * The order in which prices are asked, as that of memcmp: by platform (named ones first, those of
- * one platform together), exact models before patterns, and these longer ones first, the prices of
- * one name together; then a tier before none, hours before none, more tokens before fewer, and the
- * newest first.
+ * one platform together); exact models before patterns, the prices of one model together, of
+ * patterns the longer first; then a tier before none, hours before none, more tokens before fewer,
+ * and the newest first.
  */
 int lq_price_order(const struct lq_price *a, const struct lq_price *b);
 /* Is it in force, and do its conditions hold? The model is not looked at. */

@@ -41,6 +41,8 @@ const char *const LS_TABLES[] = {
     "llm_hidden_routes",
     "llm_platform_keys",
     "llm_cells",
+    "llm_prices",
+    "llm_price_rates",
 };
 const size_t LS_TABLE_COUNT = sizeof LS_TABLES / sizeof LS_TABLES[0];
 

@@ -51,6 +51,8 @@ static const char PLATFORMS_HEAD[] =
     "chat\n"
     "#                                                         不用于对话时说明用途，如 "
     "rerank、image\n"
+    "#   display name: {model_name: ..., price: {input: 0.27, output: 1.10, currency: USD}}\n"
+    "#                     what a million tokens cost / 每百万 token 的价格\n"
     "#\n"
     "# A platform may also say / 平台还可以写：\n"
     "#   protocol: anthropic             in which field it looks for its key / 密钥放在哪个请求头\n"

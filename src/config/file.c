@@ -74,7 +74,7 @@ static const char *const MEMBERS[] = {
 #include "config/members.def"
 #undef XX
     NULL};
-static const char *const MODEL_MEMBERS[] = {"model_name", "extra_body", "kind", NULL};
+static const char *const MODEL_MEMBERS[] = {"model_name", "extra_body", "kind", "price", NULL};
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
@@ -192,6 +192,8 @@ static llmgr_status take_model_members(const struct reader *r, const struct lc_n
             status = take_extra_body(r, member, &model->extra_body);
         else if (lb_str_eq_c(member->name, "kind") && !r->legacy)
             status = take_kind(r, member, &model->kind);
+        else if (lb_str_eq_c(member->name, "price") && !r->legacy)
+            status = lc_file_take_price(r->file, member, model, r->err);
         else if (!r->legacy)
             status = fail_unknown(r, member, lc_nearest(member->name, MODEL_MEMBERS, 4));
         if (status != LLMGR_OK)

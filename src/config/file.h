@@ -40,11 +40,25 @@ enum {
 };
 
 /* All texts are NUL-terminated UTF-8 and live as long as the file. */
+
+/* What a model costs. What the file does not say is NULL or 0; whoever sets prices judges it. */
+struct lc_price {
+    const char *currency;
+    int64_t above_tokens;
+    const char *service_tier;
+    const char *hours;
+    const char *time_zone;
+    const char *rates[LLMGR_PRICE_UNIT_COUNT]; /* decimals as they were written */
+    unsigned line;
+};
+
 struct lc_model {
     const char *display_name;
     const char *model_name;
     const char *extra_body; /* a JSON object without blanks, members in the file's order; or NULL */
     llmgr_model_kind kind;
+    struct lc_price *prices; /* the price, and one for each of its tiers */
+    size_t price_count;
     unsigned line;
 };
 
@@ -156,6 +170,9 @@ LLMGR_MUST_CHECK llmgr_status lc_file_take_keys(struct lc_file *file, const stru
 LLMGR_MUST_CHECK llmgr_status lc_file_take_headers(struct lc_file *file, const struct lc_node *node,
                                                    struct lc_platform *platform,
                                                    struct llmgr_error *err);
+/* A model's `price`; file_prices.c. */
+LLMGR_MUST_CHECK llmgr_status lc_file_take_price(struct lc_file *file, const struct lc_node *node,
+                                                 struct lc_model *model, struct llmgr_error *err);
 /* What stands under `aliases`; file_aliases.c. */
 LLMGR_MUST_CHECK llmgr_status lc_file_take_aliases(struct lc_file *file, const struct lc_node *node,
                                                    struct llmgr_error *err);

@@ -12,6 +12,7 @@
 #include "config/options.h"
 #include "config/placeholder.h"
 #include "config/read.h"
+#include "library/sync_prices.h"
 #include "manager/defaults.h"
 #include "manager/sync.h"
 
@@ -282,8 +283,12 @@ llmgr_status llmgr_sync(struct llmgr *manager, const struct llmgr_config *config
         return lb_fail_memory(err);
     llmgr_status status = defaults_of(config, &defaults, err);
     if (status == LLMGR_OK)
+        status = la_prices_judge(manager, defaults, err);
+    if (status == LLMGR_OK)
         status = lm_sync(manager->manager, defaults, dry_run, &result->arena, &made.changes,
                          &made.count, err);
+    if (status == LLMGR_OK)
+        status = la_prices_sync(manager, defaults, dry_run, &result->arena, &made, err);
     lm_defaults_free(defaults);
     if (status != LLMGR_OK || report == NULL)
         la_result_free(result);
@@ -296,10 +301,16 @@ llmgr_status llmgr_sync_check(struct llmgr *manager, const struct llmgr_config *
                               llmgr_sync_state *state, struct llmgr_error *err)
 {
     struct lm_defaults *defaults = NULL;
+    llmgr_sync_state found = LLMGR_SYNC_STALE;
+    bool has_prices = true;
 
     llmgr_status status = defaults_of(config, &defaults, err);
     if (status == LLMGR_OK)
-        status = lm_sync_check(manager->manager, defaults, state, err);
+        status = lm_sync_check(manager->manager, defaults, &found, err);
+    if (status == LLMGR_OK && found == LLMGR_SYNC_CURRENT)
+        status = la_prices_check(manager, defaults, &has_prices, err);
     lm_defaults_free(defaults);
+    if (status == LLMGR_OK)
+        *state = has_prices ? found : LLMGR_SYNC_STALE;
     return status;
 }

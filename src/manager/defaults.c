@@ -82,6 +82,38 @@ static llmgr_status name_variables(const struct filling *filling, const char *te
     return status;
 }
 
+static bool copy_price(struct lc_pool *pool, const struct lc_price *from, struct lc_price *to)
+{
+    bool kept = true;
+
+    *to = *from;
+    to->currency = copy(pool, from->currency);
+    to->service_tier = copy(pool, from->service_tier);
+    to->hours = copy(pool, from->hours);
+    to->time_zone = copy(pool, from->time_zone);
+    for (size_t i = 0; i < LLMGR_PRICE_UNIT_COUNT && kept; i++) {
+        to->rates[i] = copy(pool, from->rates[i]);
+        kept = !lost(from->rates[i], to->rates[i]);
+    }
+    return kept && !lost(from->currency, to->currency) &&
+           !lost(from->service_tier, to->service_tier) && !lost(from->hours, to->hours) &&
+           !lost(from->time_zone, to->time_zone);
+}
+
+static llmgr_status fill_prices(struct lc_pool *pool, const struct lc_model *from,
+                                struct lm_default_model *to, struct llmgr_error *err)
+{
+    to->prices = lc_pool_alloc(pool, from->price_count + 1, sizeof *to->prices);
+    if (to->prices == NULL)
+        return lb_fail_memory(err);
+    for (size_t i = 0; i < from->price_count; i++) {
+        if (!copy_price(pool, &from->prices[i], &to->prices[i]))
+            return lb_fail_memory(err);
+        to->price_count++;
+    }
+    return LLMGR_OK;
+}
+
 static llmgr_status fill_models(const struct filling *filling, const struct lc_platform *from,
                                 struct lm_default_platform *to, struct llmgr_error *err)
 {
@@ -101,7 +133,8 @@ static llmgr_status fill_models(const struct filling *filling, const struct lc_p
         };
         if (lost(model->display_name, copied->display_name) ||
             lost(model->model_name, copied->model_name) ||
-            lost(model->extra_body, copied->extra_body))
+            lost(model->extra_body, copied->extra_body) ||
+            fill_prices(pool, model, copied, err) != LLMGR_OK)
             return lb_fail_memory(err);
         to->model_count++;
     }

@@ -16,6 +16,8 @@ struct lm_default_model {
     const char *model_name;
     const char *extra_body; /* JSON object; NULL: none */
     llmgr_model_kind kind;
+    struct lc_price *prices; /* not the manager's: who sets prices takes them over */
+    size_t price_count;
     unsigned line;
 };
 

@@ -308,9 +308,10 @@ struct llmgr_change {
     llmgr_change_action action;
     const char *platform_name; /* NULL: an alias or a route changed */
     const char *display_name;  /* of the model, or NULL if the platform itself changed */
-    const char *detail;        /* what changed: "name", "base_url", "api_key", … ; may be NULL */
-    const char *alias;         /* NULL, or the alias that changed: then there is no platform_name */
-    const char *route;         /* NULL, or the route that changed: likewise */
+    const char *detail; /* what changed: "name", "base_url", "api_key", … ; "price": what the
+                           model costs was set, changed or ended; may be NULL */
+    const char *alias;  /* NULL, or the alias that changed: then there is no platform_name */
+    const char *route;  /* NULL, or the route that changed: likewise */
 };
 
 struct llmgr_sync_report {
@@ -325,8 +326,9 @@ struct llmgr_sync_report {
  * of what stays are kept, and with them users' keys and selections. What was made without the file
  * (llmgr_platform_add_system, llmgr_model_add, llmgr_route_add) is left alone, save models in a
  * platform that goes; an entry with the name of such, or a platform with the address, is
- * ERR_CONFIG. Idempotent, one transaction. With `dry_run` nothing is written. `report` may be NULL;
- * end it with llmgr_sync_report_clear.
+ * ERR_CONFIG. The prices of models are the file's likewise (llmgr_price_set). Idempotent, one
+ * transaction, and one more for prices behind it. With `dry_run` nothing is written. `report` may
+ * be NULL; end it with llmgr_sync_report_clear.
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_sync(struct llmgr *manager,
                                                    const struct llmgr_config *config, bool dry_run,
@@ -721,6 +723,8 @@ struct llmgr_candidate_key {
     const struct llmgr_cooled *cooled; /* NULL: it may be asked, as far as is known */
 };
 
+struct llmgr_price;
+
 struct llmgr_candidate {
     int64_t platform_id;
     const char *platform_name;
@@ -747,6 +751,9 @@ struct llmgr_candidate {
     const struct llmgr_cooled *cooled; /* none of its keys may be asked: of that which may be
                                           soonest. NULL: one may, as far as this process knows,
                                           whose cells these are (a gateway's: GET /api/explain) */
+    const struct llmgr_price *price;   /* that decides about a request that begins now, has few
+                                          prompt tokens and gets no service tier; NULL: it would be
+                                          unpriced */
 };
 
 struct llmgr_explanation {
@@ -1289,8 +1296,11 @@ typedef enum llmgr_price_unit {
 #define LLMGR_PRICE_UNIT_ENUM(name, number, text, parent, per) LLMGR_PRICE_UNIT_##name = number,
     LLMGR_PRICE_UNIT_MAP(LLMGR_PRICE_UNIT_ENUM)
 #undef LLMGR_PRICE_UNIT_ENUM
-        LLMGR_PRICE_UNIT_COUNT
 } llmgr_price_unit;
+
+#define LLMGR_PRICE_UNIT_ONE(...) +1
+enum { LLMGR_PRICE_UNIT_COUNT = 0 LLMGR_PRICE_UNIT_MAP(LLMGR_PRICE_UNIT_ONE) };
+#undef LLMGR_PRICE_UNIT_ONE
 
 /* A name as in the map, NULL for a number that is none. Static. */
 LLMGR_API const char *llmgr_price_unit_name(llmgr_price_unit unit);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "base/when.h"
 #include "library/library.h"
 
 enum { KEY_LINE_MAX = 4096 };
@@ -48,6 +49,20 @@ llmgr_status cli_id(const char *what, const char *text, int64_t *id, struct llmg
         return LLMGR_OK;
     return lb_fail(err, LLMGR_ERR_INVALID, N_("%s must be a number as the lists show it, not '%s'"),
                    what, text);
+}
+
+llmgr_status cli_time(const struct cli_app *app, enum cli_flag_id id, int64_t *ms,
+                      struct llmgr_error *err)
+{
+    const char *text = cli_flag(app, id);
+    size_t count;
+
+    if (text == NULL || lb_when_parse(lb_cstr(text), lb_now_ms(&app->host), ms))
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_INVALID,
+                   N_("%s \"%s\" is no time: write 2026-01-31, 2026-01-31T12:00 (UTC), "
+                      "2026-01-31T12:00:00+08:00, or an age such as 90m, 24h, 7d"),
+                   cli_flag_rows(&count)[id].name, text);
 }
 
 /* ---- Configuration --------------------------------------------------------------------------- */

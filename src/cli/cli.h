@@ -129,6 +129,10 @@ const char *cli_flag(const struct cli_app *app, enum cli_flag_id id);
 /* The text of an id as a number; ERR_INVALID names `what`. */
 LLMGR_MUST_CHECK llmgr_status cli_id(const char *what, const char *text, int64_t *id,
                                      struct llmgr_error *err);
+/* A flag's point in time; without the flag *ms stays. ERR_INVALID names it, and how times are
+ * written. */
+LLMGR_MUST_CHECK llmgr_status cli_time(const struct cli_app *app, enum cli_flag_id id, int64_t *ms,
+                                       struct llmgr_error *err);
 /*
  * The API key from --key-stdin (one line) or --key-env; *key is NULL if neither was given, else
  * ended by cli_key_free, which wipes it.

@@ -78,6 +78,7 @@ static void add_candidate(struct cli_table *table, const json_t *candidate, stru
     const bool is_there = number_of(candidate, "platform_id") != 0;
     const char *kind = text_of(candidate, "kind"), *text = text_of(candidate, "text");
     const char *dialect = text_of(candidate, "dialect");
+    const json_t *price = json_object_get(candidate, "price");
     char headers[CLI_HEADER_NAMES];
 
     lb_buf_reset(why);
@@ -85,6 +86,8 @@ static void add_candidate(struct cli_table *table, const json_t *candidate, stru
     if (dialect != NULL)
         lb_buf_addf(why, _("; for requests in the dialect %s only"), dialect);
     add_cooled(json_object_get(candidate, "cooled"), why);
+    if (json_is_object(price))
+        lb_buf_addf(why, _("; price %lld"), (long long)number_of(price, "price_id"));
     add_row(table,
             (const char *const[COLUMNS]){
                 mark_of(candidate), text_of(candidate, is_there ? "platform_name" : "target"),

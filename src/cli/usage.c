@@ -5,23 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/when.h"
 #include "documents/write.h"
-
-/* ---- Times ----------------------------------------------------------------------------------- */
-
-llmgr_status cli_usage_time(const struct cli_app *app, enum cli_flag_id flag, const char *name,
-                            int64_t *ms, struct llmgr_error *err)
-{
-    const char *text = cli_flag(app, flag);
-
-    if (text == NULL || lb_when_parse(lb_cstr(text), lb_now_ms(&app->host), ms))
-        return LLMGR_OK;
-    return lb_fail(err, LLMGR_ERR_INVALID,
-                   N_("%s \"%s\" is no time: write 2026-01-31, 2026-01-31T12:00 (UTC), "
-                      "2026-01-31T12:00:00+08:00, or an age such as 90m, 24h, 7d"),
-                   name, text);
-}
 
 static const char *const BY_HEADINGS[] = {
     [LLMGR_USAGE_BY_MODEL] = N_("MODEL"),       [LLMGR_USAGE_BY_USER] = N_("USER"),
@@ -45,9 +29,9 @@ static llmgr_status read_query(const struct cli_app *app, struct llmgr_usage_que
     /* The system user is the administrator, who sees everybody's. */
     if (strcmp(user, LLMGR_SYSTEM_USER) != 0)
         query->user = user;
-    llmgr_status status = cli_usage_time(app, CLI_FLAG_since, "--since", &query->since_ms, err);
+    llmgr_status status = cli_time(app, CLI_FLAG_since, &query->since_ms, err);
     if (status == LLMGR_OK)
-        status = cli_usage_time(app, CLI_FLAG_until, "--until", &query->until_ms, err);
+        status = cli_time(app, CLI_FLAG_until, &query->until_ms, err);
     if (status == LLMGR_OK && cli_flag(app, CLI_FLAG_csv) != NULL && cli_json(app))
         status =
             lb_fail(err, LLMGR_ERR_INVALID, N_("%s and %s: only one of them"), "--csv", "--json");

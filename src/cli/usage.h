@@ -5,10 +5,6 @@
 
 #include "cli/cli.h"
 
-/* The flag's time, if it is given: a date, a time or an age. */
-LLMGR_MUST_CHECK llmgr_status cli_usage_time(const struct cli_app *app, enum cli_flag_id flag,
-                                             const char *name, int64_t *ms,
-                                             struct llmgr_error *err);
 /* A count that nobody knows is no number: NULL, which a table shows as a dash, not as a zero. */
 const char *cli_usage_count(int64_t count, char text[24]);
 

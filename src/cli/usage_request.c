@@ -78,9 +78,9 @@ llmgr_status cli_run_usage_request(struct cli_app *app, struct llmgr_error *err)
     int64_t since = 0;
     int64_t until = 0;
 
-    llmgr_status status = cli_usage_time(app, CLI_FLAG_since, "--since", &since, err);
+    llmgr_status status = cli_time(app, CLI_FLAG_since, &since, err);
     if (status == LLMGR_OK)
-        status = cli_usage_time(app, CLI_FLAG_until, "--until", &until, err);
+        status = cli_time(app, CLI_FLAG_until, &until, err);
     if (status == LLMGR_OK)
         status = cli_open(app, CLI_OPEN_KEYLESS, err);
     /* The system user is the administrator, who sees everybody's. */

@@ -133,8 +133,32 @@ static llmgr_status check_items(const struct lx_member *member, const json_t *li
     return LLMGR_OK;
 }
 
+/* Which decimals there are is judged by who takes them: llmgr_rate_parse. */
+static llmgr_status check_rates(const struct lx_member *member, json_t *rates,
+                                struct llmgr_error *err)
+{
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(rates))
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("'%s' must be an object such as {\"input\": \"0.27\"}"), member->name);
+    json_object_foreach(rates, name, value)
+    {
+        if (lx_choice_find(member->choices, name) < 0)
+            return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' has no '%.*s'; there are: %s"),
+                           member->name, (int)lb_utf8_cut(lb_cstr(name), 80), name,
+                           member->choices);
+        if (!json_is_string(value))
+            return lb_fail(err, LLMGR_ERR_INVALID,
+                           N_("'%s.%s' must be a string with a decimal, such as \"0.27\""),
+                           member->name, name);
+    }
+    return LLMGR_OK;
+}
+
 /* Only the types that requests have. */
-static llmgr_status check_value(const struct lx_member *member, const json_t *value,
+static llmgr_status check_value(const struct lx_member *member, json_t *value,
                                 struct llmgr_error *err)
 {
     switch (member->type) {
@@ -148,6 +172,8 @@ static llmgr_status check_value(const struct lx_member *member, const json_t *va
             return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be a whole number, 0 or more"),
                            member->name);
         return LLMGR_OK;
+    case LX_TYPE_RATES:
+        return check_rates(member, value, err);
     case LX_TYPE_LIST:
         return check_items(member, value, err);
     case LX_TYPE_FLAG:

@@ -31,6 +31,7 @@
 #define FITS_CHOICE_OR_NULL FITS_TEXT
 #define FITS_KIND FITS_CHOSEN
 #define FITS_STATUS(value) IS(value, llmgr_status : 1)
+#define FITS_RATES(value) IS(&(value), int64_t(*)[LLMGR_PRICE_UNIT_COUNT] : 1)
 
 /* 0, if it compiles. */
 #define MUST(holds) (sizeof(char[(holds) ? 1 : -1]) - 1)

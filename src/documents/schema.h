@@ -34,6 +34,7 @@ enum lx_type {
     LX_TYPE_CHOICE_OR_NULL,
     LX_TYPE_KIND,
     LX_TYPE_STATUS,
+    LX_TYPE_RATES,
     LX_TYPE_ONE,
     LX_TYPE_ONE_OR_NULL,
     LX_TYPE_LIST,

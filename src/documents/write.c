@@ -58,6 +58,27 @@ static json_t *chosen(const char *choices, unsigned number)
     return name != NULL ? json_stringn(name, size) : NULL;
 }
 
+/* Units without a rate are left out. */
+static json_t *rates_value(const char *place)
+{
+    char text[LLMGR_RATE_TEXT_SIZE];
+    json_t *object = json_object();
+    bool good = object != NULL;
+
+    for (unsigned i = 0; i < LLMGR_PRICE_UNIT_COUNT && good; i++) {
+        const llmgr_price_unit unit = (llmgr_price_unit)i;
+        const int64_t rate = number_at(place + i * sizeof rate);
+        if (rate == LLMGR_UNSET)
+            continue;
+        llmgr_rate_format(rate, llmgr_price_unit_per(unit), text);
+        good = json_object_set_new(object, llmgr_price_unit_name(unit), json_string(text)) == 0;
+    }
+    if (good)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
 static json_t *text_value(const struct lx_member *member, const char *text)
 {
     switch (member->type) {
@@ -91,6 +112,8 @@ static json_t *value(const struct lx_member *member, const char *object)
         return chosen(member->choices, chosen_at(place));
     case LX_TYPE_STATUS:
         return json_string(llmgr_status_name((llmgr_status)chosen_at(place)));
+    case LX_TYPE_RATES:
+        return rates_value(place);
     case LX_TYPE_ONE:
         return lx_write(member->other, place);
     case LX_TYPE_ONE_OR_NULL:

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Explain: the resolver lists candidates and their keys, and asks here of each whether it is let
- * alone. Who may not know how the server's keys do hears until when that lasts, and no more.
+ * alone; the price that would decide is added. Who may not know how the server's keys do hears
+ * until when that lasts, and no more.
  */
 #include "library/explain.h"
 
 #include "base/magic.h"
+#include "budget/book.h"
+#include "budget/prices.h"
 #include "manager/manager.h"
 #include "resolve/resolve.h"
 #include "routing/hash.h"
@@ -58,6 +61,42 @@ static bool look(void *context, const struct lr_target *target, struct lb_str ac
     return !la_cell_is_told(&why.id, asking->as->is_admin) || tell(&why, account, arena, made);
 }
 
+/* ---- Prices ---------------------------------------------------------------------------------- */
+
+/* Which price decides is the book's to say, what it is the row's; both are read when asked. */
+static llmgr_status add_price(struct lm_manager *core, const struct lq_book *book,
+                              struct llmgr_candidate *candidate, struct lb_arena *arena,
+                              struct llmgr_error *err)
+{
+    struct llmgr_price_query query = {.size = sizeof query, .ended = true, .limit = 1};
+    struct lq_use use = {.at_ms = lb_now_ms(lm_host(core))};
+    struct llmgr_price_list list = {0};
+
+    if (candidate->platform_id == 0 || candidate->model_name == NULL)
+        return LLMGR_OK;
+    const struct lq_price *price =
+        lq_book_find(book, candidate->platform_id, lb_cstr(candidate->model_name), &use);
+    if (price == NULL)
+        return LLMGR_OK;
+    query.after = price->id - 1;
+    llmgr_status status = lq_prices_list(core, la_user(NULL), &query, arena, &list, err);
+    if (status == LLMGR_OK && list.count != 0)
+        candidate->price = &list.items[0];
+    return status;
+}
+
+static llmgr_status add_prices(struct lm_manager *core, struct llmgr_explanation *explanation,
+                               struct lb_arena *arena, struct llmgr_error *err)
+{
+    struct lq_book *book = lq_book_now(core);
+    llmgr_status status = LLMGR_OK;
+
+    for (size_t i = 0; i < explanation->count && book != NULL && status == LLMGR_OK; i++)
+        status = add_price(core, book, &explanation->items[i], arena, err);
+    lq_book_drop(book);
+    return status;
+}
+
 llmgr_status la_explain(struct llmgr *manager, const char *user, const char *slot,
                         const char *model, const struct la_explain_as *as,
                         struct llmgr_explanation *explanation, struct llmgr_error *err)
@@ -82,6 +121,8 @@ llmgr_status la_explain(struct llmgr *manager, const char *user, const char *slo
     if (result == NULL)
         return lb_fail_memory(err);
     llmgr_status status = lr_explain(core, &request, &with, &result->arena, &made, err);
+    if (status == LLMGR_OK)
+        status = add_prices(core, &made, &result->arena, err);
     if (status != LLMGR_OK) {
         la_result_free(result);
         return status;

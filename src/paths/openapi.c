@@ -76,6 +76,21 @@ static const char *type_of(enum lx_type type)
     }
 }
 
+/* Texts by the names of the choices, each of which may be absent. */
+static void add_rates(const char *choices, struct lb_buf *out)
+{
+    const char *choice;
+    size_t size;
+
+    lb_buf_add_c(out, ",\"type\":\"object\",\"properties\":{");
+    for (unsigned i = 0; (choice = lx_choice(choices, i, &size)) != NULL; i++) {
+        lb_buf_add_c(out, i == 0 ? "" : ",");
+        lj_json_write_str(lb_str(choice, size), out);
+        lb_buf_add_c(out, ":{\"type\":\"string\"}");
+    }
+    lb_buf_add_c(out, "},\"additionalProperties\":false");
+}
+
 static void add_member(const struct lx_member *member, struct lb_buf *out)
 {
     const char *type = type_of(member->type);
@@ -89,7 +104,9 @@ static void add_member(const struct lx_member *member, struct lb_buf *out)
         lb_buf_add_c(out, ",\"minimum\":1");
     if (member->type == LX_TYPE_COUNT)
         lb_buf_add_c(out, ",\"minimum\":0");
-    if (member->choices != NULL)
+    if (member->type == LX_TYPE_RATES)
+        add_rates(member->choices, out);
+    else if (member->choices != NULL)
         add_choices(member->choices, member->type == LX_TYPE_CHOICE_OR_NULL, out);
     if (member->type == LX_TYPE_ONE) /* 3.1: a reference may have a description beside it */
         lb_buf_addf(out, ",\"$ref\":\"#/components/schemas/%s\"", lx_schema(member->other).name);

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import llmgr
-from llmgr import _errors, _native, _rows
+from llmgr import _errors, _native, _prices, _rows
 from llmgr._llmgr import ffi, lib
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
@@ -46,7 +46,7 @@ TABLES = re.findall(r'#define LLMGR_(\w+)_MAP\(XX\)', CODE)
 def rows_of(table):
     """(name, number, text) of a table of the header; of statuses the text is a sentence."""
     body = re.search(rf'#define LLMGR_{table}_MAP\(XX\)((?:.*\\\n)*.*)', CODE).group(1)
-    rows = re.findall(r'XX\((\w+), (\d+),[^"]*"([^"]*)"\)', body)
+    rows = re.findall(r'XX\((\w+), (\d+),[^"]*"([^"]*)"[,)]', body)
     assert rows
     return [(name, int(number), text) for name, number, text in rows]
 
@@ -58,7 +58,7 @@ def prefix_of(table):
 
 def test_no_table_of_the_header_is_left_out():
     assert {'STATUS', 'MODE', 'CHANGE', 'SYNC', 'TOKEN_KIND', 'PROVENANCE', 'END',
-            'USAGE_BY', 'PICK', 'STICKY', 'EXHAUSTED'} <= set(TABLES)
+            'USAGE_BY', 'PICK', 'STICKY', 'EXHAUSTED', 'PRICE_UNIT'} <= set(TABLES)
 
 
 @pytest.mark.parametrize('table', TABLES)
@@ -86,7 +86,7 @@ HIDDEN = {'model': {'platform_name', 'platform_is_sys', 'platform_hide', 'base_u
 @pytest.mark.parametrize('reader, structure', [
     (_rows.platform, 'platform'), (_rows.model, 'model'), (_rows.seed_model, 'model'),
     (_rows.selection, 'selection'), (_rows.route, 'route'), (_rows.key_test, 'key_test'),
-    (_rows.cell, 'cell'), (_rows._route_target, 'route_target')])
+    (_rows.cell, 'cell'), (_rows._route_target, 'route_target'), (_prices.price, 'price')])
 def test_a_member_of_a_structure_is_shown_or_left_out_on_purpose(reader, structure):
     members = {name for name, _ in ffi.typeof(f'struct llmgr_{structure}').fields} - {'memory'}
     shown = set(re.findall(r'\brow\.(\w+)', inspect.getsource(reader)))

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The seed's operations: their names, the shapes they return, the exceptions they raise."""
 import contextlib
+import datetime
 import inspect
 import subprocess
+from decimal import Decimal
 
 import pytest
 from conftest import FRAME
@@ -61,6 +63,54 @@ def test_aliases(manager):
     for name, target in [('auto', 'mock'), ('a*b*', 'mock'), ('same', 'same'), ('', 'mock')]:
         with pytest.raises(llmgr.InvalidError):
             manager.set_alias('u', name, target)
+
+
+def test_prices_are_decimals_and_follow_one_another(manager):
+    assert manager.prices('u') == []
+    made = manager.set_price({'input': '0.27', 'cached_input': Decimal('7E-2'), 'output': 2},
+                             platform_id=1, model='mock')
+    assert made.rates == {'input': Decimal('0.27'), 'cached_input': Decimal('0.07'),
+                          'output': Decimal(2)}
+    assert (made.platform_name, made.currency, made.source) == ('Mock', 'USD', 'hand')
+    assert made.until_ms is None and made.service_tier is None
+    assert manager.prices('u') == manager.prices(platform_id=1, model='mock') == [made]
+    assert manager.prices(source='file') == manager.prices(model='mock-tools') == []
+    assert manager.set_price(made.rates, platform_id=1, model='mock') == made
+    day = datetime.datetime(2099, 1, 1, tzinfo=datetime.timezone.utc)
+    later = manager.set_price({'request': '0.000000000001'}, currency='CNY', above_tokens=200000,
+                              service_tier='batch', hours='16:30-00:30', time_zone='UTC',
+                              since=day, until=day + datetime.timedelta(days=1))
+    assert (later.from_ms, later.until_ms) == (4070908800000, 4070995200000)
+    assert (later.above_tokens, later.service_tier, later.hours, later.time_zone) == (
+        200000, 'batch', '16:30-00:30', 'UTC')
+    assert later.rates == {'request': Decimal('1E-12')} and later.platform_id is None
+    assert manager.delete_price(made.id) is True
+    assert manager.prices() == [later]
+    assert [price.id for price in manager.prices(ended=True)] == [made.id, later.id]
+    with pytest.raises(llmgr.NotFoundError):
+        manager.delete_price(made.id)
+
+
+@pytest.mark.parametrize('rates, more, error, says', [
+    ({'input': 0.27}, {}, TypeError, 'exact'),
+    ({'input': True}, {}, TypeError, 'exact'),
+    ([('input', '1')], {}, TypeError, 'dict'),
+    ({'inputs': '1'}, {}, llmgr.InvalidError, "'inputs'"),
+    ({'input': '-1'}, {}, llmgr.InvalidError, r"rates\['input'\]: '-1' is negative"),
+    ({'input': Decimal('NaN')}, {}, llmgr.InvalidError, r"rates\['input'\]: 'NaN' is no decimal"),
+    ({'output': Decimal('1E-30')}, {}, llmgr.InvalidError, 'too many decimals'),
+    ({'output': 10 ** 30}, {}, llmgr.InvalidError, 'too large'),
+    ({}, {}, llmgr.InvalidError, 'rate'),
+    ({'input': '1'}, {'currency': 'usd'}, llmgr.InvalidError, 'currency'),
+    ({'input': '1'}, {'above_tokens': -1}, llmgr.InvalidError, 'prompt tokens'),
+    ({'input': '1'}, {'since': 5}, TypeError, 'since'),
+    ({'input': '1'}, {'platform_id': 987}, llmgr.NotFoundError, '987'),
+    ({'input': '1'}, {'hours': '01:00-02:00', 'time_zone': 'Mars/Olympus'}, llmgr.NotFoundError, 'Olympus'),
+])
+def test_what_is_no_price_is_refused(manager, rates, more, error, says):
+    with pytest.raises(error, match=says):
+        manager.set_price(rates, **more)
+    assert manager.prices(ended=True) == []
 
 
 def test_header_fields_of_an_own_platform(manager):

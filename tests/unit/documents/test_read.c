@@ -45,6 +45,12 @@ static void a_body_that_is_not_is_refused_by_member(void **state)
         {LX_SCHEMA_ModelAdd, "{\"model_name\":\"m\",\"model_name\":\"m\"}", "twice"},
         {LX_SCHEMA_ModelAdd, "{\"model_name\":\"m\"} {}", "JSON"},
         {LX_SCHEMA_ModelAdd, "null", "object"},
+        {LX_SCHEMA_PriceSet, "{}", "'rates' is missing"},
+        {LX_SCHEMA_PriceSet, "{\"rates\":[]}", "'rates' must be an object"},
+        {LX_SCHEMA_PriceSet, "{\"rates\":{\"input\":0.27}}", "'rates.input' must be a string"},
+        {LX_SCHEMA_PriceSet, "{\"rates\":{\"output\":null}}", "'rates.output' must be a string"},
+        {LX_SCHEMA_PriceSet, "{\"rates\":{\"Input\":\"1\"}}", "no 'Input'; there are: input|"},
+        {LX_SCHEMA_PriceSet, "{\"rates\":{\"input\":\"1\",\"input\":\"1\"}}", "twice"},
     };
     (void)state;
 

@@ -34,7 +34,8 @@ static void names_of_schemas_and_of_their_choices_differ(void **state)
         for (size_t i = 0; i < schema.count; i++) {
             bool chosen = schema.members[i].type == LX_TYPE_CHOICE ||
                           schema.members[i].type == LX_TYPE_CHOICE_OR_NULL ||
-                          schema.members[i].type == LX_TYPE_KIND;
+                          schema.members[i].type == LX_TYPE_KIND ||
+                          schema.members[i].type == LX_TYPE_RATES;
             assert_true(chosen == (schema.members[i].choices != NULL));
         }
     }

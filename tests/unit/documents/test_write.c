@@ -184,16 +184,43 @@ static void an_answer_says_who_gave_it(void **state)
        "\"reasoning_tokens\":null,\"cache_write_tokens\":null}}");
 }
 
+static void a_price_has_the_rates_that_are_set_as_exact_decimals(void **state)
+{
+    struct llmgr_price price = {.price_id = 7,
+                                .model = "deepseek-*",
+                                .currency = "CNY",
+                                .from_ms = 5,
+                                .above_tokens = 200000,
+                                .service_tier = "batch",
+                                .hours = "16:30-00:30",
+                                .time_zone = "UTC",
+                                .source = "hand"};
+    (void)state;
+
+    for (unsigned i = 0; i < LLMGR_PRICE_UNIT_COUNT; i++)
+        price.rates[i] = LLMGR_UNSET;
+    price.rates[LLMGR_PRICE_UNIT_INPUT] = 270000;
+    price.rates[LLMGR_PRICE_UNIT_CACHED_INPUT] = 0;
+    price.rates[LLMGR_PRICE_UNIT_OUTPUT] = 1;
+    price.rates[LLMGR_PRICE_UNIT_SECOND] = LLMGR_RATE_MAX;
+    is(lx_json_price(&price),
+       "{\"price_id\":7,\"platform_id\":null,\"platform_name\":null,\"model\":\"deepseek-*\","
+       "\"currency\":\"CNY\",\"from_ms\":5,\"until_ms\":null,\"above_tokens\":200000,"
+       "\"service_tier\":\"batch\",\"hours\":\"16:30-00:30\",\"time_zone\":\"UTC\","
+       "\"source\":\"hand\",\"created_at_ms\":0,\"rates\":{\"input\":\"0.27\","
+       "\"cached_input\":\"0\",\"output\":\"0.000001\",\"second\":\"1000000\"}}");
+}
+
 /* ---- By the table ---------------------------------------------------------------------------- */
 
-enum { OBJECT_MAX = 1024 };
+enum { OBJECT_MAX = 1024, MEMBERS_MAX = 32 };
 
 /* A structure in which each member says something, or (`empty`) nothing where it may. */
 static void fill(const struct lx_schema *schema, char *object, bool empty)
 {
     const int64_t number = empty ? 0 : 7;
-    static _Alignas(max_align_t) char pointed[OBJECT_MAX];
-    const char *text = "{}", *to = pointed;
+    static _Alignas(max_align_t) char pointed[MEMBERS_MAX][OBJECT_MAX];
+    const char *text = "{}", *to;
     json_t *made;
 
     for (size_t i = 0; i < schema->count; i++) {
@@ -211,13 +238,16 @@ static void fill(const struct lx_schema *schema, char *object, bool empty)
         case LX_TYPE_FLAG:
         case LX_TYPE_KIND:
         case LX_TYPE_STATUS:
+        case LX_TYPE_RATES:
         case LX_TYPE_LIST:
             break;
         case LX_TYPE_ONE_OR_NULL:
             other = lx_schema(schema->members[i].other);
+            assert_true(i < MEMBERS_MAX);
+            to = pointed[i];
             if (!empty)
                 memcpy(place, &to, sizeof to);
-            fill(&other, pointed, false);
+            fill(&other, pointed[i], false);
             break;
         case LX_TYPE_ONE:
             other = lx_schema(schema->members[i].other);
@@ -336,6 +366,7 @@ int main(void)
         cmocka_unit_test(numbers_of_choices_are_written_as_their_names),
         cmocka_unit_test(structures_and_lists_within_are_written_along),
         cmocka_unit_test(an_answer_says_who_gave_it),
+        cmocka_unit_test(a_price_has_the_rates_that_are_set_as_exact_decimals),
         cmocka_unit_test(each_document_has_all_of_its_members_in_their_order),
         cmocka_unit_test(without_memory_there_is_no_document_and_nothing_is_left),
     };

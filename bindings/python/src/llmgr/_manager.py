@@ -11,17 +11,18 @@ import datetime
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from . import _gateway, _native, _probe, _rows
+from . import _gateway, _native, _prices, _probe, _rows
 from ._errors import ClosedError, ConfigError, InvalidError, LlmgrError
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_count, to_flag, to_id,
     to_optional, to_text)
 from ._settings import SYSTEM_USER, Config, Settings
 from ._types import (
-    Alias, Cell, Model, PathLike, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
-    Usage, UsageAttempt)
+    Alias, Cell, Model, PathLike, Platform, PlatformKey, PlatformTest, Price, Resolved, Route,
+    RouteTarget, Usage, UsageAttempt)
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -312,6 +313,70 @@ class AIManager:
             NotFoundError: There is none. ForbiddenError: Only the operator has it.
         """
         self._do(lib.llmgr_alias_delete, self._user(user_id), to_text('name', name))
+        return True
+
+    # ---- Prices ---------------------------------------------------------------------------------
+
+    def prices(self, user_id: str | None = None, *, platform_id: int | None = None,
+               model: str | None = None, source: str | None = None,
+               ended: bool = False) -> list[Price]:
+        """What attempts cost: the prices in force or to come, by their numbers.
+
+        Args:
+            user_id: Who asks. Every user may see all of them.
+            platform_id: Those that name this platform alone.
+            model: Those of exactly this model or pattern.
+            source: Those from there: "hand", "file", "litellm".
+            ended: Those that have ended as well.
+        """
+        return _prices.prices(self._handle, self._user(user_id), platform_id=platform_id,
+                              model=model, source=source, ended=ended)
+
+    def set_price(self, rates: Mapping[str, Decimal | int | str], *,
+                  platform_id: int | None = None, model: str | None = None,
+                  currency: str | None = None, above_tokens: int = 0,
+                  service_tier: str | None = None, hours: str | None = None,
+                  time_zone: str | None = None, since: datetime.datetime | None = None,
+                  until: datetime.datetime | None = None) -> Price:
+        """Sets a price, as the operator. The one for the same match and conditions ends.
+
+        What was used before keeps its cost, and is never priced anew. A price that says the same
+        already is returned as it is.
+
+        Args:
+            rates: By the units of Price.rates, for a million tokens or for one of the others;
+                exact, so a float is refused: {"input": "0.27", "output": Decimal("1.10")}.
+            platform_id: A system platform; None: all platforms.
+            model: The model name that the platform is asked for; one "*" in it is anything; None:
+                every model.
+            currency: ISO 4217; None: "USD".
+            above_tokens: Only if there are more prompt tokens than this.
+            service_tier: Only if the answer tells of this tier.
+            hours: Only at this time of day: "16:30-00:30", "mon-fri 09:00-18:00".
+            time_zone: Of the hours; None: "UTC".
+            since: In force from here; None: now.
+            until: And before this; None: until the next for the same, or without end.
+
+        Raises:
+            InvalidError: A member; the message names it. NotFoundError: The platform, or the time
+            zone in the system's tzdata. ForbiddenError: llmgr.yaml has a price for the same.
+            ConflictError: `until` lies behind the beginning of a later price.
+        """
+        kept: list[Any] = []
+        spec = _prices.price_spec(kept, rates, since=since, until=until, above_tokens=above_tokens,
+                                  platform_id=platform_id, model=model, currency=currency,
+                                  service_tier=service_tier, hours=hours, time_zone=time_zone)
+        made = ffi.new('int64_t *')
+        self._do(lib.llmgr_price_set, NULL, spec, made)
+        return _prices.prices(self._handle, NULL, ended=True, after=made[0] - 1, limit=1)[0]
+
+    def delete_price(self, price_id: int) -> bool:
+        """Ends a price now, as the operator; what was used keeps its cost.
+
+        Raises:
+            NotFoundError: There is none, or it has ended. ForbiddenError: llmgr.yaml has it.
+        """
+        self._do(lib.llmgr_price_delete, NULL, to_id('price_id', price_id))
         return True
 
     # ---- Routes ---------------------------------------------------------------------------------

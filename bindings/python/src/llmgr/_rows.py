@@ -258,7 +258,8 @@ def _group(by: object) -> int:
     return GROUPS.index(wanted)
 
 
-def _time_ms(name: str, value: object) -> int:
+def time_ms(name: str, value: object) -> int:
+    """A datetime as ms since 1970; None is 0, not given."""
     if value is None:
         return 0
     if not isinstance(value, datetime.datetime):
@@ -331,7 +332,7 @@ def usage(handle: Handle, user: Any, by: object, since: object, until: object) -
     query = ffi.new('struct llmgr_usage_query *')
     lib.llmgr_usage_query_init(query)
     query.by = _group(by)
-    query.since_ms, query.until_ms = _time_ms('since', since), _time_ms('until', until)
+    query.since_ms, query.until_ms = time_ms('since', since), time_ms('until', until)
     kept = ffi.new('char[]', user) if user != NULL else NULL
     query.user = kept
     items: list[UsageSum] = []

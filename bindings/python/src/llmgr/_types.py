@@ -7,6 +7,7 @@ import datetime
 import decimal
 import os
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Union
 
 PathLike = Union[str, 'os.PathLike[str]']
@@ -226,6 +227,46 @@ class Route:
     deadline: float
     targets: tuple[RouteTarget, ...]
     api_key_set: bool
+    created_at_ms: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Price:
+    """What attempts cost, from when until when. It is never changed, only followed by another.
+
+    Attributes:
+        id: Its number, which the ledger names.
+        platform_id: Of this system platform alone; None: of all platforms, private ones too.
+        platform_name: Its name; None too if it is gone.
+        model: The model name that the platform is asked for; one "*" in it is anything.
+        currency: ISO 4217: "USD".
+        rates: By unit ("input", "cached_input", "cache_write", "cache_write_1h", "audio_input",
+            "image_input", "output", "reasoning", "audio_output": for a million tokens; "request",
+            "tool_call", "image", "second": for one), exact. What has none is not there.
+        from_ms: In force from here, since 1970.
+        until_ms: And before this; None: it has no end.
+        above_tokens: If there are more prompt tokens than this, cached ones included.
+        service_tier: If the answer tells of this tier ("batch", "flex", "priority"); None: whatever
+            it tells.
+        hours: If it is this time of day: "16:30-00:30", "mon-fri 09:00-18:00"; None: always.
+        time_zone: Of the hours; None without them.
+        source: "hand": set by a call; "file": llmgr.yaml; else where it was imported from.
+        created_at_ms: Since 1970.
+    """
+
+    id: int
+    platform_id: int | None
+    platform_name: str | None
+    model: str
+    currency: str
+    rates: dict[str, Decimal]
+    from_ms: int
+    until_ms: int | None
+    above_tokens: int
+    service_tier: str | None
+    hours: str | None
+    time_zone: str | None
+    source: str
     created_at_ms: int
 
 

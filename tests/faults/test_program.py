@@ -52,7 +52,7 @@ class Act:
 
 READING = [Act(words, words) for words in (
     'platform list --all', 'model list --all', '--json selection', 'explain', '--json token list',
-    'usage', 'db check', 'key status', 'sync --dry-run', 'key rotate --dry-run')]
+    'usage', 'price list', 'db check', 'key status', 'sync --dry-run', 'key rotate --dry-run')]
 WRITING = [
     Act('sync', '--config changed.yaml sync'),
     Act('platform add', '-u ann platform add --name New --base-url https://new.example/v1 '
@@ -69,6 +69,8 @@ WRITING = [
     Act('model hide', '-u ann model hide 1'),
     Act('model delete', '-u ann model delete 5'),
     Act('select', '-u ann select --platform 1 --model 2'),
+    Act('price set', 'price set --platform 1 --model mock --input 0.27 --output 1.10'),
+    Act('price delete', 'price delete 1'),
     Act('token create', 'token create --kind admin --name laptop',
         taken_back='token revoke 2'),
     Act('token revoke', 'token revoke 1'),
@@ -108,6 +110,7 @@ class Sites:
         assert site.add_model('ann', 4, 'm', '--display', 'M') == 5
         site.set_key('ann', 1, 'sk-ann-00000001')
         site.select('ann', 'One')
+        site.ok('price', 'set', '--input', '1')
         site.set_key('ann', 2, 'sk-ann-00000002')
         site.json('-u', 'ben', 'platform', 'hide', '2')
         site.ok('token', 'create', '--kind', 'admin')

@@ -33,6 +33,8 @@ CALLS = {
     'changeModel': {'display_name': 'stolen', 'model_hide': True},
     'setSelection': {'platform_id': 0, 'model_id': 0},
     'listCells': None, 'resetCell': None,
+    'listPrices': None, 'getPrice': None, 'deletePrice': None,
+    'setPrice': {'model': 'stolen', 'rates': {'input': '0'}},
     'listAliases': None, 'setAlias': {'target': 'stolen'}, 'deleteAlias': None,
     'listRoutes': None, 'getRoute': None, 'deleteRoute': None,
     'addRoute': {'name': 'new', 'targets': [{'model': 'planted/model'}]},
@@ -41,9 +43,9 @@ CALLS = {
     'addToken': {'name': 'new'}, 'runSync': {'dry_run': True}, 'rotateKeys': {'dry_run': True},
 }
 ABSENT = 987654
-# What a path names beside numbers. Of these, each user has his own.
+# What a path names beside numbers of his. Of these, each user has his own; prices are everybody's.
 NAMES = {'slot': 'main', 'id': 'canary-model', 'alias': 'canary-alias', 'header': 'x-canary',
-         'cell_id': '12345', 'key': '1'}
+         'cell_id': '12345', 'key': '1', 'price_id': '1'}
 ANN = 'canary-ann'
 
 

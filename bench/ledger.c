@@ -244,7 +244,7 @@ static void look_up(struct lm_manager *manager)
     double begun = seconds(CLOCK_THREAD_CPUTIME_ID);
     int found = 0;
     for (int i = 0; i < LOOKUPS; i++) {
-        const struct lw_token *token = NULL;
+        struct lw_token *token = NULL;
         const char *text = texts[draw() % TOKENS];
         found += lw_token_cache_find(cache, lb_cstr(text), digest, &token) == LW_TOKEN_FOUND;
     }

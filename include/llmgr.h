@@ -1223,7 +1223,15 @@ struct llmgr_token {
     int64_t created_at_ms;
     bool revoked;
     int64_t revoked_at_ms; /* 0 unless revoked */
-    void *memory;          /* ours; NULL inside a list */
+    const char *note;      /* for people; NULL: none */
+    int64_t expires_at_ms; /* it is refused from then on; 0: never */
+    /* What it may use: names with ", " between; NULL: whatever there is. */
+    const char *platforms;
+    const char *models;
+    const char *routes;
+    const char *networks;    /* from where: addresses and ranges, likewise; NULL: from anywhere */
+    int64_t last_used_at_ms; /* the beginning of the hour of its last use; 0: none is known */
+    void *memory;            /* ours; NULL inside a list */
 };
 
 struct llmgr_token_list {
@@ -1238,16 +1246,50 @@ LLMGR_API void llmgr_token_list_clear(struct llmgr_token_list *list);
 enum { LLMGR_TOKEN_ROOM = 64 }; /* bytes that hold a token and its NUL */
 
 /*
- * Issues a token. `user` is whose token it is for kind USER (NULL: the system user) and ignored
- * otherwise; `name` (for people, up to 80 bytes) and `prefix` (kind APP only, up to 128 bytes) may
- * be NULL. `text` receives the token, NUL-terminated, for the only time: show it, then wipe it
- * with llmgr_wipe. `token` may be NULL. Errors: ERR_INVALID; ERR_TOO_LARGE (`size` below
+ * What a token is made with, or what is to change of one. Initialise with llmgr_token_spec_init:
+ * nothing is given; what is not given is nothing, or stays as it is.
+ *
+ * What limits a token: each member narrows it by itself, and all of them count. Lists are names
+ * with commas between, up to 4096 bytes each; "" is no limit. A model is named by
+ * "platform/display name", "platform/model name", its display name or its model name. A route's
+ * targets must be of platforms and models that the token may use; the others are passed over. A
+ * gateway of the release before refuses tokens with limits.
+ */
+struct llmgr_token_spec {
+    size_t size;           /* sizeof(struct llmgr_token_spec) */
+    llmgr_token_kind kind; /* of a new token, as the next two; USER */
+    const char *user;      /* of kind USER: whose it is (NULL: the system user); else ignored */
+    const char *prefix;    /* of kind APP: its users begin with it, up to 128 bytes; NULL: any */
+    const char *name;      /* for people, up to 80 bytes; NULL: not given, also below */
+    const char *note;      /* for people, up to 500 bytes; "": none */
+    int64_t expires_at_ms; /* since 1970; 0: never; LLMGR_UNSET: not given */
+    const char *platforms; /* names of platforms */
+    const char *models;
+    const char *routes;   /* names of routes */
+    const char *networks; /* "192.0.2.7, 10.0.0.0/8, 2001:db8::/32": from where it may be used */
+};
+
+LLMGR_API void llmgr_token_spec_init(struct llmgr_token_spec *spec);
+
+/*
+ * Issues a token. `text` receives it, NUL-terminated, for the only time: show it, then wipe it with
+ * llmgr_wipe. `token` may be NULL. Errors: ERR_INVALID; ERR_TOO_LARGE (`size` below
  * LLMGR_TOKEN_ROOM, or the user has 1000 tokens); ERR_DATABASE….
  */
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_token_create(struct llmgr *manager,
-                                                           llmgr_token_kind kind, const char *user,
-                                                           const char *name, const char *prefix,
+                                                           const struct llmgr_token_spec *spec,
                                                            char *text, size_t size,
+                                                           struct llmgr_token *token,
+                                                           struct llmgr_error *err);
+/*
+ * Changes what is given of a token: name, note and limits; at once in this process, within one
+ * second in others. With a `user` only that user's tokens exist, with NULL all. `token`, which may
+ * be NULL, receives it as it is then. Errors: ERR_INVALID, ERR_NOT_FOUND, ERR_CONFLICT (it is
+ * revoked), ERR_DATABASE….
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_token_update(struct llmgr *manager, const char *user,
+                                                           int64_t token_id,
+                                                           const struct llmgr_token_spec *spec,
                                                            struct llmgr_token *token,
                                                            struct llmgr_error *err);
 /*

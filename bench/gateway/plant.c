@@ -20,10 +20,14 @@ static void check(llmgr_status status, const struct llmgr_error *err)
 static void issue(struct llmgr *manager, llmgr_token_kind kind, const char *user)
 {
     struct llmgr_error err = {0};
+    struct llmgr_token_spec spec;
     char token[LLMGR_TOKEN_ROOM];
 
-    check(llmgr_token_create(manager, kind, user, "bench", NULL, token, sizeof token, NULL, &err),
-          &err);
+    llmgr_token_spec_init(&spec);
+    spec.kind = kind;
+    spec.user = user;
+    spec.name = "bench";
+    check(llmgr_token_create(manager, &spec, token, sizeof token, NULL, &err), &err);
     puts(token);
     llmgr_wipe(token, sizeof token);
 }

@@ -55,7 +55,7 @@ struct lw_token_cache {
 
 static size_t size_of(const struct lw_token *token)
 {
-    return sizeof *token + token->name.size + token->user.size + token->prefix.size;
+    return token->size;
 }
 
 llmgr_status lw_token_cache_new(struct lm_manager *manager, size_t size,
@@ -209,7 +209,7 @@ static int find_way(const struct set *set, const unsigned char *digest)
 }
 
 /* Among the known; NULL: not there. */
-static const struct lw_token *find_known(struct lw_token_cache *cache, const unsigned char *digest)
+static struct lw_token *find_known(struct lw_token_cache *cache, const unsigned char *digest)
 {
     catch_up(cache);
     struct set *set = set_of(cache, digest);
@@ -221,8 +221,8 @@ static const struct lw_token *find_known(struct lw_token_cache *cache, const uns
     return set->tokens[way];
 }
 
-static enum lw_token_result judge_fresh(const struct lw_token_cache *cache,
-                                        const struct lw_token *known, const struct lw_token **token)
+static enum lw_token_result judge_fresh(const struct lw_token_cache *cache, struct lw_token *known,
+                                        struct lw_token **token)
 {
     if (!lm_is_fresh(cache->manager))
         return LW_TOKEN_MISS;
@@ -240,9 +240,9 @@ static bool is_unknown(struct lw_token_cache *cache, const unsigned char *digest
 
 enum lw_token_result lw_token_cache_get(struct lw_token_cache *cache,
                                         const unsigned char digest[LW_TOKEN_DIGEST_SIZE],
-                                        const struct lw_token **token)
+                                        struct lw_token **token)
 {
-    const struct lw_token *known = find_known(cache, digest);
+    struct lw_token *known = find_known(cache, digest);
 
     if (known != NULL)
         return judge_fresh(cache, known, token);
@@ -251,12 +251,12 @@ enum lw_token_result lw_token_cache_get(struct lw_token_cache *cache,
 
 enum lw_token_result lw_token_cache_find(struct lw_token_cache *cache, struct lb_str text,
                                          unsigned char digest[LW_TOKEN_DIGEST_SIZE],
-                                         const struct lw_token **token)
+                                         struct lw_token **token)
 {
     if (text.size != LV_TOKEN_SIZE)
         return LW_TOKEN_UNKNOWN;
     lv_token_digest(text, digest);
-    const struct lw_token *known = find_known(cache, digest);
+    struct lw_token *known = find_known(cache, digest);
     if (known != NULL)
         return judge_fresh(cache, known, token);
     /* What was issued has the right form; so only what is not at hand is asked for it. */

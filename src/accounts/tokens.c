@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Tokens in the database: issued, listed, revoked, read. A revocation is a change like any other
- * (llm_changes), announced under a name that no user can have, since a control character begins
- * it; so it reaches the token caches of every process by the road that profiles use.
- */
+/* Tokens in the database: listed, read. How they get there: token_write.c. */
 #include "accounts/tokens.h"
 
-#include <sodium.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "accounts/tokens_int.h"
 #include "base/error.h"
 #include "manager/access.h"
 #include "manager/handle.h"
@@ -18,11 +15,11 @@
 
 _Static_assert((int)LW_TOKEN_DIGEST_SIZE == (int)LV_TOKEN_DIGEST_SIZE, "the vault's digest");
 
-enum { CHANGE_NAME_SIZE = 32, LIST_MAX = 1000 };
+enum { LIST_MAX = 1000, HOUR_MS = 60 * 60 * 1000 };
 
-static struct lb_str change_name(int64_t token_id, char text[CHANGE_NAME_SIZE])
+struct lb_str lw_token_change_name(int64_t token_id, char text[LW_CHANGE_NAME_SIZE])
 {
-    snprintf(text, CHANGE_NAME_SIZE, "\x01token:%lld", (long long)token_id);
+    snprintf(text, LW_CHANGE_NAME_SIZE, "\x01token:%lld", (long long)token_id);
     return lb_cstr(text);
 }
 
@@ -94,81 +91,6 @@ llmgr_status lw_token_acts_as(const struct lw_token *token, struct lb_str user,
     return LLMGR_OK;
 }
 
-/* ---- Issuing --------------------------------------------------------------------------------- */
-
-struct issue {
-    const struct lw_token_spec *spec;
-    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
-    int64_t now_ms;
-    int64_t id;
-};
-
-static llmgr_status check_spec(const struct lw_token_spec *spec, struct llmgr_error *err)
-{
-    if (llmgr_token_kind_name(spec->kind) == NULL)
-        return lb_fail(err, LLMGR_ERR_INVALID, N_("there is no such kind of token"));
-    if (spec->name.size != 0 && !lb_utf8_name(spec->name, LW_TOKEN_NAME_MAX))
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       N_("the token's name is not valid: up to %d bytes of UTF-8 without control "
-                          "characters"),
-                       (int)LW_TOKEN_NAME_MAX);
-    if (spec->prefix.size != 0 && spec->kind != LLMGR_TOKEN_APP)
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       N_("only an application's token (kind app) can have a prefix"));
-    if (spec->prefix.size != 0 && !lb_utf8_name(spec->prefix, LW_TOKEN_PREFIX_MAX))
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       N_("the prefix is not valid: up to %d bytes of UTF-8 without control "
-                          "characters"),
-                       (int)LW_TOKEN_PREFIX_MAX);
-    if (spec->kind != LLMGR_TOKEN_USER && spec->user.size != 0)
-        return lb_fail(err, LLMGR_ERR_INVALID,
-                       N_("only a user's token (kind user) belongs to a user"));
-    return spec->kind == LLMGR_TOKEN_USER ? lm_check_user(spec->user, err) : LLMGR_OK;
-}
-
-static llmgr_status issue_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
-{
-    struct issue *issue = context;
-    const struct lw_token_spec *spec = issue->spec;
-    struct ls_rows rows;
-
-    llmgr_status status = ls_get(tx, LS_TOKEN_COUNT, LS_ARGS(ls_text(spec->user)), &rows, err);
-    if (status != LLMGR_OK)
-        return status;
-    int64_t count = ls_column_int(&rows, 0);
-    ls_rows_end(&rows);
-    if (count >= LW_TOKENS_PER_USER)
-        return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       N_("there are %d tokens already; revoke some that are not used"),
-                       (int)LW_TOKENS_PER_USER);
-    return ls_insert(tx, LS_TOKEN_ADD,
-                     LS_ARGS(ls_blob(issue->digest, sizeof issue->digest),
-                             ls_cstr(llmgr_token_kind_name(spec->kind)), ls_text(spec->name),
-                             ls_text(spec->user), ls_text(spec->prefix), ls_int(issue->now_ms)),
-                     &issue->id, err);
-}
-
-llmgr_status lw_token_create(struct lm_manager *manager, const struct lw_token_spec *spec,
-                             char *token, int64_t *token_id, struct llmgr_error *err)
-{
-    struct issue run = {.spec = spec, .now_ms = lb_now_ms(manager->host)};
-    char made[LV_TOKEN_SIZE + 1];
-
-    llmgr_status status = check_spec(spec, err);
-    if (status != LLMGR_OK)
-        return status;
-    lv_token_new(made);
-    lv_token_digest(lb_str(made, LV_TOKEN_SIZE), run.digest);
-    /* Nobody can have asked for it yet, so whom the change concerns matters to no cache. */
-    status = lm_write(manager, LB_STR("\x01tokens"), issue_row, &run, err);
-    if (status == LLMGR_OK) {
-        memcpy(token, made, sizeof made);
-        *token_id = run.id;
-    }
-    sodium_memzero(made, sizeof made);
-    return status;
-}
-
 /* ---- Listing --------------------------------------------------------------------------------- */
 
 struct listing {
@@ -180,25 +102,35 @@ struct listing {
     size_t count;
 };
 
+/* NULL where there is none. */
+static bool keep_optional(struct lb_arena *arena, struct lb_str text, const char **kept)
+{
+    *kept = text.size != 0 ? lr_keep_text(arena, text) : NULL;
+    return text.size == 0 || *kept != NULL;
+}
+
 static bool read_item(const struct ls_rows *rows, struct lb_arena *arena, struct llmgr_token *item)
 {
-    struct lb_str user = ls_column_text(rows, 3);
-    struct lb_str prefix = ls_column_text(rows, 4);
-
     *item = (struct llmgr_token){
         .token_id = ls_column_int(rows, 0),
         .name = lr_keep_text(arena, ls_column_text(rows, 2)),
-        .user = user.size != 0 ? lr_keep_text(arena, user) : NULL,
-        .prefix = prefix.size != 0 ? lr_keep_text(arena, prefix) : NULL,
         .created_at_ms = ls_column_int(rows, 5),
         .revoked = !ls_column_is_null(rows, 6),
         .revoked_at_ms = ls_column_int(rows, 6),
+        .expires_at_ms = ls_column_int(rows, 7),
+        .last_used_at_ms = ls_column_int(rows, 13),
     };
+    const char **const texts[] = {
+        &item->user,   &item->prefix,   NULL,       NULL, NULL, &item->platforms, &item->models,
+        &item->routes, &item->networks, &item->note};
     /* A kind that a newer program brought: least surprising is the least powerful. */
     if (!kind_of(ls_column_text(rows, 1), &item->kind))
         item->kind = LLMGR_TOKEN_USER;
-    return item->name != NULL && (user.size == 0 || item->user != NULL) &&
-           (prefix.size == 0 || item->prefix != NULL);
+    for (int i = 0; i < (int)(sizeof texts / sizeof texts[0]); i++) {
+        if (texts[i] != NULL && !keep_optional(arena, ls_column_text(rows, i + 3), texts[i]))
+            return false;
+    }
+    return item->name != NULL;
 }
 
 static llmgr_status take_item(const struct ls_rows *row, void *context, struct llmgr_error *err)
@@ -246,57 +178,25 @@ llmgr_status lw_token_list(struct lm_manager *manager, struct lb_str user, int64
     return LLMGR_OK;
 }
 
-/* ---- Revoking -------------------------------------------------------------------------------- */
-
-struct revocation {
-    struct lb_str user;
-    int64_t id;
-    int64_t now_ms;
-};
-
-static llmgr_status revoke_row(struct ls_tx *tx, void *context, struct llmgr_error *err)
-{
-    struct revocation *run = context;
-    struct ls_rows rows;
-    bool found = false;
-
-    llmgr_status status = ls_find(tx, LS_TOKEN_OWNER, LS_ARGS(ls_int(run->id)), &rows, &found, err);
-    if (status != LLMGR_OK)
-        return status;
-    bool theirs = found && (run->user.size == 0 || lb_str_eq(ls_column_text(&rows, 0), run->user));
-    if (found)
-        ls_rows_end(&rows);
-    if (!theirs)
-        return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no token %lld"), (long long)run->id);
-    return ls_exec(tx, LS_TOKEN_REVOKE, LS_ARGS(ls_int(run->id), ls_int(run->now_ms)), NULL, err);
-}
-
-llmgr_status lw_token_revoke(struct lm_manager *manager, struct lb_str user, int64_t token_id,
-                             struct llmgr_error *err)
-{
-    struct revocation run = {.user = user, .id = token_id, .now_ms = lb_now_ms(manager->host)};
-    char name[CHANGE_NAME_SIZE];
-
-    return lm_revoke(manager, change_name(token_id, name), revoke_row, &run, err);
-}
-
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 static llmgr_status count_admins(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct ls_rows rows;
 
-    llmgr_status status = ls_get(tx, LS_TOKEN_ADMINS, NULL, 0, &rows, err);
+    int64_t *count = context; /* on entry the time */
+
+    llmgr_status status = ls_get(tx, LS_TOKEN_ADMINS, LS_ARGS(ls_int(*count)), &rows, err);
     if (status != LLMGR_OK)
         return status;
-    *(int64_t *)context = ls_column_int(&rows, 0);
+    *count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
     return LLMGR_OK;
 }
 
 llmgr_status lw_token_has_admin(struct lm_manager *manager, bool *has, struct llmgr_error *err)
 {
-    int64_t count = 0;
+    int64_t count = lb_now_ms(manager->host);
 
     llmgr_status status = ls_transact(manager->store, LS_READ_ONE, count_admins, &count, err);
     if (status == LLMGR_OK)
@@ -312,20 +212,26 @@ struct loading {
     struct lw_token *token; /* NULL: not known */
 };
 
-/* One block: the token and its three texts. */
-static struct lw_token *make_token(struct lm_manager *manager, struct lb_str name,
-                                   struct lb_str user, struct lb_str prefix)
-{
-    struct lw_token *token =
-        lb_alloc(manager->host, sizeof *token + name.size + user.size + prefix.size);
+enum { TOKEN_TEXTS = 7 };
 
+/* One block: the token and its texts. */
+static struct lw_token *make_token(struct lm_manager *manager,
+                                   const struct lb_str from[TOKEN_TEXTS])
+{
+    size_t size = sizeof(struct lw_token);
+
+    for (size_t i = 0; i < TOKEN_TEXTS; i++)
+        size += from[i].size;
+    struct lw_token *token = lb_alloc(manager->host, size);
     if (token == NULL)
         return NULL;
     char *at = (char *)(token + 1);
-    struct lb_str *const to[] = {&token->name, &token->user, &token->prefix};
-    const struct lb_str from[] = {name, user, prefix};
-    *token = (struct lw_token){.id = 0};
-    for (size_t i = 0; i < 3; i++) {
+    struct lr_allowed *allowed = &token->limits.allowed;
+    struct lb_str *const to[TOKEN_TEXTS] = {
+        &token->name,     &token->user,     &token->prefix,         &allowed->platforms,
+        &allowed->models, &allowed->routes, &token->limits.networks};
+    *token = (struct lw_token){.size = size};
+    for (size_t i = 0; i < TOKEN_TEXTS; i++) {
         if (from[i].size != 0)
             memcpy(at, from[i].p, from[i].size);
         *to[i] = lb_str(at, from[i].size);
@@ -352,13 +258,20 @@ static llmgr_status read_token(const struct ls_rows *rows, struct loading *run,
                        ls_place(run->manager->store));
     if (!kind_of(ls_column_text(rows, 3), &kind))
         return LLMGR_OK;
-    run->token = make_token(run->manager, ls_column_text(rows, 4), ls_column_text(rows, 5),
-                            ls_column_text(rows, 6));
-    if (run->token == NULL)
+    const struct lb_str texts[TOKEN_TEXTS] = {ls_column_text(rows, 4), ls_column_text(rows, 5),
+                                              ls_column_text(rows, 6), ls_column_text(rows, 8),
+                                              ls_column_text(rows, 9), ls_column_text(rows, 10),
+                                              ls_column_text(rows, 11)};
+    struct lw_token *token = make_token(run->manager, texts);
+    if (token == NULL)
         return lb_fail_memory(err);
-    run->token->id = ls_column_int(rows, 1);
-    run->token->kind = kind;
-    run->token->known = true;
+    token->id = ls_column_int(rows, 1);
+    token->kind = kind;
+    token->known = true;
+    token->limits.expires_at_ms = ls_column_int(rows, 7);
+    token->is_limited = !lw_limits_are_none(&token->limits);
+    token->used_hour = (uint32_t)(ls_column_int(rows, 12) / HOUR_MS);
+    run->token = token;
     return LLMGR_OK;
 }
 
@@ -383,7 +296,7 @@ llmgr_status lw_token_load(struct lm_manager *manager,
                            struct lw_token **token, struct llmgr_error *err)
 {
     struct loading run = {.manager = manager, .digest = digest};
-    char name[CHANGE_NAME_SIZE];
+    char name[LW_CHANGE_NAME_SIZE];
     uint64_t sequence = 0;
 
     llmgr_status status = lm_keep_fresh(manager, err);
@@ -396,7 +309,7 @@ llmgr_status lw_token_load(struct lm_manager *manager,
         status = lm_read_stale(manager, tries, err);
     }
     if (status == LLMGR_OK && run.token == NULL) {
-        run.token = make_token(manager, LB_STR(""), LB_STR(""), LB_STR(""));
+        run.token = make_token(manager, (const struct lb_str[TOKEN_TEXTS]){{0}});
         if (run.token == NULL)
             status = lb_fail_memory(err);
     }
@@ -404,7 +317,7 @@ llmgr_status lw_token_load(struct lm_manager *manager,
         return status;
     memcpy(run.token->digest, digest, LW_TOKEN_DIGEST_SIZE);
     run.token->sequence = sequence;
-    run.token->change = lm_user_hash(manager, change_name(run.token->id, name));
+    run.token->change = lm_user_hash(manager, lw_token_change_name(run.token->id, name));
     *token = run.token;
     return LLMGR_OK;
 }

@@ -8,7 +8,7 @@
  * line of memory, without SQL and without a lock.
  *
  *     switch (lw_token_cache_find(cache, lb_str(token), digest, &found)) {
- *     LW_TOKEN_FOUND    found->kind, ->user ... valid until the cache is used again
+ *     LW_TOKEN_FOUND    found->kind, ->user ... valid until the cache is used again; perhaps over
  *     LW_TOKEN_UNKNOWN  401: no token of ours, or one revoked
  *     LW_TOKEN_MISS     off the loop: lw_token_load(manager, digest, &token, err); an error
  *                       denies. Then, on the loop: use `token` (kind NONE: 401) and hand it over
@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "accounts/limits.h"
 #include "base/arena.h"
 #include "base/str.h"
 #include "llmgr.h"
@@ -29,6 +30,7 @@ struct lm_manager;
 enum {
     LW_TOKEN_NAME_MAX = 80, /* bytes */
     LW_TOKEN_PREFIX_MAX = 128,
+    LW_TOKEN_NOTE_MAX = 500,
     LW_TOKEN_DIGEST_SIZE = 32,
     LW_TOKENS_PER_USER = 1000,   /* that are not revoked; as many without a user */
     LW_TOKEN_UNKNOWN_MS = 5000,  /* how long "unknown" is remembered */
@@ -43,6 +45,10 @@ struct lw_token {
     struct lb_str name;
     struct lb_str user;   /* of a user token; else empty */
     struct lb_str prefix; /* of an app token: its users must begin with it; empty: any user */
+    bool is_limited;
+    struct lw_limits limits; /* if it is */
+    uint32_t used_hour;      /* since 1970: the last one that was noted or read; 0: none */
+    size_t size;             /* of the block */
     unsigned char digest[LW_TOKEN_DIGEST_SIZE];
     uint64_t change;   /* ours: under which name a revocation is announced */
     uint64_t sequence; /* ours: changes up to here were seen before it was read */
@@ -59,16 +65,24 @@ LLMGR_MUST_CHECK llmgr_status lw_token_acts_as(const struct lw_token *token, str
 
 /* ---- Issuing --------------------------------------------------------------------------------- */
 
+/*
+ * What a token is made with, or what is to change of one. Of name, note and limits, what is not
+ * given (.p NULL, LLMGR_UNSET) stays as it is, and of a new token is nothing, or what `bound` has.
+ */
 struct lw_token_spec {
-    llmgr_token_kind kind;
-    struct lb_str name;   /* for people; may be empty */
-    struct lb_str user;   /* required for a user token, else empty */
-    struct lb_str prefix; /* app tokens only; may be empty */
+    llmgr_token_kind kind; /* of a new one, as the next two */
+    struct lb_str user;    /* required for a user token, else empty */
+    struct lb_str prefix;  /* app tokens only; may be empty */
+    struct lb_str name;    /* for people; may be empty */
+    struct lb_str note;    /* likewise */
+    struct lw_limits limits;
+    const struct lw_limits *bound; /* of whoever asks; NULL: nothing narrows him */
 };
 
 /*
  * Issues a token: LV_TOKEN_SIZE bytes and a NUL into `token`, which the caller shows once and
- * wipes. Errors: ERR_INVALID, ERR_TOO_LARGE (LW_TOKENS_PER_USER), ERR_DATABASE….
+ * wipes. Errors: ERR_INVALID, ERR_FORBIDDEN (it would exceed `bound`), ERR_TOO_LARGE
+ * (LW_TOKENS_PER_USER), ERR_DATABASE….
  */
 LLMGR_MUST_CHECK llmgr_status lw_token_create(struct lm_manager *manager,
                                               const struct lw_token_spec *spec, char *token,
@@ -82,12 +96,20 @@ LLMGR_MUST_CHECK llmgr_status lw_token_list(struct lm_manager *manager, struct l
                                             struct llmgr_token **items, size_t *count,
                                             struct llmgr_error *err);
 /*
+ * Changes name, note and limits of a token, as lw_token_revoke takes effect. What it is afterwards
+ * must lie within `bound` as a whole, for limits narrow together: a longer life is more of whatever
+ * it may use. ERR_NOT_FOUND as below, ERR_CONFLICT (it is revoked), ERR_INVALID, ERR_FORBIDDEN.
+ */
+LLMGR_MUST_CHECK llmgr_status lw_token_change(struct lm_manager *manager, struct lb_str user,
+                                              int64_t token_id, const struct lw_token_spec *spec,
+                                              struct llmgr_error *err);
+/*
  * Takes effect at once in this process and within twice poll_ms in others. With a user only that
  * user's tokens exist: ERR_NOT_FOUND for others. Revoking twice is fine.
  */
 LLMGR_MUST_CHECK llmgr_status lw_token_revoke(struct lm_manager *manager, struct lb_str user,
                                               int64_t token_id, struct llmgr_error *err);
-/* Is there an admin token that is not revoked? A server without one stays on loopback. */
+/* Is there an admin token that is accepted? A server without one stays on loopback. */
 LLMGR_MUST_CHECK llmgr_status lw_token_has_admin(struct lm_manager *manager, bool *has,
                                                  struct llmgr_error *err);
 
@@ -97,7 +119,8 @@ LLMGR_MUST_CHECK llmgr_status lw_token_has_admin(struct lm_manager *manager, boo
 bool lw_token_digest(struct lb_str text, unsigned char digest[LW_TOKEN_DIGEST_SIZE]);
 
 /*
- * Reads a token's row; blocking, any thread. What is not known is a success with known == false.
+ * Reads a token's row; blocking, any thread. What is not known is a success with known == false;
+ * one that is over is known, for its end may be put off.
  * Also polls for changes if that is due, so that the answer is fresh. Free it with lw_token_free
  * or hand it to a cache.
  */
@@ -127,11 +150,11 @@ void lw_token_cache_free(struct lw_token_cache *cache);
  */
 enum lw_token_result lw_token_cache_find(struct lw_token_cache *cache, struct lb_str text,
                                          unsigned char digest[LW_TOKEN_DIGEST_SIZE],
-                                         const struct lw_token **token);
+                                         struct lw_token **token);
 /* The same by the digest of a token that had the right form. */
 enum lw_token_result lw_token_cache_get(struct lw_token_cache *cache,
                                         const unsigned char digest[LW_TOKEN_DIGEST_SIZE],
-                                        const struct lw_token **token);
+                                        struct lw_token **token);
 /* Takes the token over, known or not; what changed since it was read is not kept. */
 void lw_token_cache_put(struct lw_token_cache *cache, struct lw_token *token);
 size_t lw_token_cache_count(const struct lw_token_cache *cache);   /* known tokens kept */

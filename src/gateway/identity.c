@@ -7,8 +7,10 @@
 
 #include <string.h>
 
+#include "accounts/token_uses.h"
 #include "accounts/tokens.h"
 #include "base/magic.h"
+#include "gateway/origin.h"
 #include "gateway/work.h"
 #include "http/url.h"
 #include "manager/manager.h"
@@ -104,8 +106,8 @@ static enum lg_verdict unknown(struct lg_request *request)
 {
     return lg_request_fail(
         request, LLMGR_ERR_UNAUTHORIZED,
-        N_("the token is not known here, or was revoked; ask the gateway's operator "
-           "for one"));
+        N_("the token is not known here, was revoked or has expired; ask the gateway's "
+           "operator for one"));
 }
 
 static enum lp_caller_kind kind_of(llmgr_token_kind kind)
@@ -155,14 +157,49 @@ static llmgr_status named_user(struct lg_request *request, struct lb_str *named,
     return decode_user(request, encoded, named, err);
 }
 
+/* A copy of what narrows it: the token itself may leave the cache while the request waits. */
+static bool keep_limits(struct lg_request *request, const struct lw_limits *limits)
+{
+    struct lw_limits *kept = lb_arena_alloc(&request->arena, sizeof *kept);
+
+    if (kept == NULL)
+        return false;
+    *kept = *limits;
+    struct lb_str *const texts[] = {&kept->allowed.platforms, &kept->allowed.models,
+                                    &kept->allowed.routes, &kept->networks};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = lb_arena_str(&request->arena, *texts[i]);
+        if (texts[i]->p == NULL)
+            return false;
+    }
+    request->caller.limits = kept;
+    return true;
+}
+
+/* Does it still hold, and from where this caller calls? */
+static enum lg_verdict check_limits(struct lg_request *request, const struct lw_limits *limits)
+{
+    struct ln_addr16 address;
+
+    if (lw_limits_are_over(limits, lb_now_ms(request->worker->host)))
+        return unknown(request);
+    if (limits->networks.size != 0 && (!lg_origin_address(request->client, &address) ||
+                                       !lw_networks_hold(limits->networks, &address)))
+        return lg_request_fail(request, LLMGR_ERR_FORBIDDEN,
+                               N_("this token may not be used from this address"));
+    return keep_limits(request, limits) ? LG_NEXT : lg_request_fail_memory(request);
+}
+
 /* The token is good: may it do this, and as whom? Copies what is needed of it. */
-static enum lg_verdict admit_token(struct lg_request *request, const struct lw_token *token)
+static enum lg_verdict admit_token(struct lg_request *request, struct lw_token *token)
 {
     struct lb_str named = {NULL, 0}, acting = {NULL, 0};
     struct llmgr_error err = {0};
 
     if (!token->known)
         return unknown(request);
+    if (token->is_limited && check_limits(request, &token->limits) != LG_NEXT)
+        return LG_FAIL;
     if (named_user(request, &named, &err) != LLMGR_OK ||
         lw_token_acts_as(token, named, &acting, &err) != LLMGR_OK)
         return lg_request_fail_with(request, &err);
@@ -176,6 +213,7 @@ static enum lg_verdict admit_token(struct lg_request *request, const struct lw_t
     if (request->match.route->scope == LY_SCOPE_ADMIN && !lp_caller_is_admin(&request->caller))
         return lg_request_fail(request, LLMGR_ERR_FORBIDDEN,
                                N_("this needs an administrator's token"));
+    lw_token_was_used(token, request->worker->shared->uses);
     return LG_NEXT;
 }
 
@@ -241,7 +279,7 @@ static enum lg_verdict start_load(struct lg_request *request, const unsigned cha
 static enum lg_verdict heard(struct lg_request *request, void *context, llmgr_status status)
 {
     const unsigned char *digest = context;
-    const struct lw_token *token = NULL;
+    struct lw_token *token = NULL;
 
     (void)status;
     if (request->gone)
@@ -266,7 +304,7 @@ static enum lg_verdict await_word(struct lg_request *request, const unsigned cha
 enum lg_verdict lg_identify_token(struct lg_request *request)
 {
     unsigned char digest[LW_TOKEN_DIGEST_SIZE];
-    const struct lw_token *token = NULL;
+    struct lw_token *token = NULL;
 
     if (lg_work_is_done(request))
         return lg_work_finish(request);

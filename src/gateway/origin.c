@@ -145,6 +145,19 @@ void lg_origin_free(struct lg_client *client)
     client->origin = NULL;
 }
 
+bool lg_origin_address(const struct lg_client *client, struct ln_addr16 *address)
+{
+    const struct lg_origin *origin = client->origin;
+    struct sockaddr_storage peer;
+
+    if (origin != NULL && origin->trusted) {
+        *address = origin->address;
+        return origin->told;
+    }
+    return client->conn != NULL && ln_conn_peer(client->conn, &peer) &&
+           ln_addr16_of((const struct sockaddr *)&peer, address);
+}
+
 const char *lg_origin_text(const struct lg_client *client, char text[LN_PEER_TEXT])
 {
     const struct lg_origin *origin = client->origin;

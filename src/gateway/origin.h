@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "gateway/request.h"
+#include "net/addr_range.h"
 #include "net/conn.h"
 
 /* A connection was accepted; false: it must not stay, *why says so (NULL: no memory). */
@@ -24,6 +25,11 @@ enum lg_verdict lg_origin_begin(struct lg_request *request);
 void lg_origin_end(struct lg_client *client);
 /* The connection is gone. */
 void lg_origin_free(struct lg_client *client);
+/*
+ * Whom lg_origin_text names; false: nobody with an address, who calls by a unix socket. A trusted
+ * proxy that says nothing of its caller is taken for the caller.
+ */
+bool lg_origin_address(const struct lg_client *client, struct ln_addr16 *address);
 /* The address without a port: "192.0.2.7", "[2001:db8::1]", or nothing. Returns text. */
 const char *lg_origin_text(const struct lg_client *client, char text[LN_PEER_TEXT]);
 

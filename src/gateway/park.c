@@ -85,6 +85,7 @@ void *lg_park(struct lg_request *request, size_t filter_size)
     moved->target = target;
     request->attempt = moved;
     request->caller.user = target.user;
+    request->caller.limits = NULL; /* nothing is asked for any more */
     forget(request);
     lg_request_leave_block(request);
     return filter;

@@ -24,6 +24,7 @@ struct lo_health;
 struct lz_cells;
 struct lg_worker;
 struct ll_ledger;
+struct lw_uses;
 struct llmgr;
 struct lp_config_hooks;
 
@@ -48,6 +49,7 @@ struct lg_shared {
     struct llmgr *manager;
     struct ll_ledger *ledger;
     struct lb_log_file *log;              /* the access log */
+    struct lw_uses *uses;                 /* when tokens were last used */
     struct lb_gauge *gauge;               /* requests under way, of users and tokens */
     struct lb_gauge *addresses;           /* connections */
     struct lo_health *health;             /* what is known to be broken */

@@ -198,7 +198,7 @@ static enum lg_verdict start_gathering(struct lg_request *request)
     return names_gathered(request, gather, LLMGR_OK);
 }
 
-/* ---- The step -------------------------------------------------------------------------------- */
+/* ---- What it has for a body ------------------------------------------------------------------ */
 
 /* May the body name anything? Told by the look that READ took. */
 static bool may_name(const struct lg_request *request)
@@ -378,6 +378,50 @@ static enum lg_verdict finish_work(struct lg_request *request)
     return look_into(request);
 }
 
+/* ---- Callers limited in models --------------------------------------------------------------- */
+
+/* Does it only read or take away, or work with the one model that was resolved? */
+static bool names_one_model(const struct lg_request *request, const struct lf_native *row)
+{
+    const struct lg_ask *ask = request->ask;
+    const bool has_body = ask != NULL || request->streams_body;
+
+    if (request->method != LH_METHOD_POST)
+        return request->method == LH_METHOD_GET || request->method == LH_METHOD_HEAD ||
+               request->method == LH_METHOD_DELETE;
+    if (row->kind_of_work != LF_NATIVE_FREE)
+        return row->kind == LD_REF_FILE || row->kind == LD_REF_UPLOAD;
+    /* Into anything else we do not look, but the platform may. */
+    return !has_body ||
+           (request->streams_body ? ld_is_form(lh_head_get(request->head, LH_HEADER_CONTENT_TYPE))
+                                  : ask->kind != LG_ASK_OPAQUE);
+}
+
+/*
+ * With native paths a request can name other models than the one that was resolved: in the lines of
+ * a batch, in a job, in the path. What is not known to name one only is not there for a caller who
+ * may use some models, whosever key it is.
+ */
+static enum lg_verdict judge_limited(struct lg_request *request)
+{
+    const struct lr_allowed *allowed = lp_caller_allowed(&request->caller);
+    const struct lf_native *row = NULL;
+    struct lb_str id;
+
+    if (allowed == NULL || allowed->models.size == 0 ||
+        lg_request_endpoint(request)->id != LD_ENDPOINT_NATIVE)
+        return LG_NEXT;
+    (void)lf_native_judge(request->method, request->match.rest, lb_str(NULL, 0), &row, &id);
+    if (row != NULL && names_one_model(request, row))
+        return LG_NEXT;
+    request->error_plain = true;
+    return lg_request_fail(request, LLMGR_ERR_NOT_FOUND,
+                           N_("'%.*s' is not served to a token that is limited to some models"),
+                           (int)lb_utf8_cut(request->match.rest, 200), request->match.rest.p);
+}
+
+/* ---- The step -------------------------------------------------------------------------------- */
+
 enum lg_verdict lg_step_own(struct lg_request *request)
 {
     enum lg_verdict verdict = LG_NEXT;
@@ -386,6 +430,9 @@ enum lg_verdict lg_step_own(struct lg_request *request)
         return finish_work(request);
     if (request->attempt->is_repeat)
         return LG_NEXT;
+    verdict = judge_limited(request);
+    if (verdict != LG_NEXT)
+        return verdict;
     if (!lr_target_is_borrowed(&request->attempt->target))
         return note_only(request);
     bool is_native = lg_request_endpoint(request)->id == LD_ENDPOINT_NATIVE;

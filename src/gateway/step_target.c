@@ -101,8 +101,10 @@ static enum lg_verdict resolve(struct lg_request *request)
     struct lg_worker *worker = request->worker;
     struct llmgr_error err = {0};
     enum lr_view_result result = LR_VIEW_DONE;
-    const struct lr_request asked = {
-        .user = request->caller.user, .model = request->model, .platform_id = request->platform_id};
+    const struct lr_request asked = {.user = request->caller.user,
+                                     .model = request->model,
+                                     .platform_id = request->platform_id,
+                                     .allowed = lp_caller_allowed(&request->caller)};
     const struct lm_route *route = NULL;
 
     struct lg_attempt *attempt =

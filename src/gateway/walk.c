@@ -47,6 +47,7 @@ static llmgr_status resolve_target(struct lg_request *request, uint32_t index,
                                      .platform_id = route_id == 0 ? request->platform_id : 0,
                                      .route_id = route_id,
                                      .route_target = index,
+                                     .allowed = lp_caller_allowed(&request->caller),
                                      .chooser = chooser};
 
     return lr_view_resolve(request->worker->view, &asked, &request->arena, target, result, err);
@@ -70,7 +71,8 @@ static int64_t first_byte(void *context, uint32_t index)
 static const struct lm_route *route_now(const struct lg_request *request)
 {
     const struct lr_request asked = {.user = request->caller.user,
-                                     .route_id = request->walk->route_id};
+                                     .route_id = request->walk->route_id,
+                                     .allowed = lp_caller_allowed(&request->caller)};
     const struct lm_route *route = NULL;
     enum lr_view_result result;
 

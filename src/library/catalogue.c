@@ -27,13 +27,19 @@
 llmgr_status llmgr_platforms(struct llmgr *manager, const char *user,
                              struct llmgr_platform_list *list, struct llmgr_error *err)
 {
+    return la_platforms(manager, user, NULL, list, err);
+}
+
+llmgr_status la_platforms(struct llmgr *manager, const char *user, const struct lr_allowed *allowed,
+                          struct llmgr_platform_list *list, struct llmgr_error *err)
+{
     struct la_result *result = la_result_new(&manager->host);
     struct llmgr_platform_list made = {.memory = result};
 
     if (result == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = lr_platforms(manager->manager, USER(manager, user), &result->arena,
-                                       &made.items, &made.count, err);
+    llmgr_status status = lr_platforms(manager->manager, USER(manager, user), allowed,
+                                       &result->arena, &made.items, &made.count, err);
     if (status != LLMGR_OK) {
         la_result_free(result);
         return status;
@@ -227,12 +233,18 @@ llmgr_status llmgr_platform_delete_key(struct llmgr *manager, const char *user, 
 llmgr_status llmgr_models(struct llmgr *manager, const char *user, struct llmgr_model_list *list,
                           struct llmgr_error *err)
 {
+    return la_models(manager, user, NULL, list, err);
+}
+
+llmgr_status la_models(struct llmgr *manager, const char *user, const struct lr_allowed *allowed,
+                       struct llmgr_model_list *list, struct llmgr_error *err)
+{
     struct la_result *result = la_result_new(&manager->host);
     struct llmgr_model_list made = {.memory = result};
 
     if (result == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = lr_models(manager->manager, USER(manager, user), &result->arena,
+    llmgr_status status = lr_models(manager->manager, USER(manager, user), allowed, &result->arena,
                                     &made.items, &made.count, err);
     if (status != LLMGR_OK) {
         la_result_free(result);
@@ -335,9 +347,17 @@ void la_selection_from(const struct lr_target *target, struct llmgr_selection *s
 llmgr_status llmgr_selection_get(struct llmgr *manager, const char *user, const char *slot,
                                  struct llmgr_selection *selection, struct llmgr_error *err)
 {
+    return la_selection_get(manager, user, slot, NULL, selection, err);
+}
+
+llmgr_status la_selection_get(struct llmgr *manager, const char *user, const char *slot,
+                              const struct lr_allowed *allowed, struct llmgr_selection *selection,
+                              struct llmgr_error *err)
+{
     const struct lr_request request = {
         .user = la_user(user),
         .slot = lb_cstr(slot != NULL ? slot : LLMGR_SLOT_MAIN),
+        .allowed = allowed,
     };
     struct la_result *result = la_result_new(&manager->host);
     struct lr_target target = {0};
@@ -354,7 +374,7 @@ llmgr_status llmgr_selection_get(struct llmgr *manager, const char *user, const 
             *err = why;
         return status;
     }
-    if (status == LLMGR_OK)
+    if (status == LLMGR_OK && allowed == NULL)
         la_take_best(manager, &result->arena, &target);
     la_selection_from(&target, selection);
     selection->memory = result;
@@ -405,12 +425,18 @@ void llmgr_selection_slots_free(struct llmgr *manager, char **slots)
 llmgr_status llmgr_aliases(struct llmgr *manager, const char *user, struct llmgr_alias_list *list,
                            struct llmgr_error *err)
 {
+    return la_aliases(manager, user, NULL, list, err);
+}
+
+llmgr_status la_aliases(struct llmgr *manager, const char *user, const struct lr_allowed *allowed,
+                        struct llmgr_alias_list *list, struct llmgr_error *err)
+{
     struct la_result *result = la_result_new(&manager->host);
     struct llmgr_alias_list made = {.memory = result};
 
     if (result == NULL)
         return lb_fail_memory(err);
-    llmgr_status status = lr_aliases(manager->manager, USER(manager, user), &result->arena,
+    llmgr_status status = lr_aliases(manager->manager, USER(manager, user), allowed, &result->arena,
                                      &made.items, &made.count, err);
     if (status != LLMGR_OK) {
         la_result_free(result);

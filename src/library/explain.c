@@ -106,6 +106,7 @@ llmgr_status la_explain(struct llmgr *manager, const char *user, const char *slo
         .user = la_user(user),
         .slot = lb_cstr(slot),
         .model = lb_cstr(model),
+        .allowed = as->allowed,
     };
     struct asking asking = {
         .magic = ASKING_MAGIC,

@@ -8,7 +8,8 @@
 
 /* How it is asked. */
 struct la_explain_as {
-    const struct lo_health *health; /* the cells of this process; NULL: it has none */
+    const struct lo_health *health;   /* the cells of this process; NULL: it has none */
+    const struct lr_allowed *allowed; /* what who asks may use; NULL: all */
     bool is_admin; /* who asks may know of the server's keys one by one, and how each does */
 };
 

@@ -52,8 +52,14 @@ static const struct llmgr_model *find_model(const struct listing *listing, int64
 /* May he who asks see it? What is his alone, and what he may know of a platform that he sees. */
 static bool is_seen(const struct listing *listing, const struct lo_cell_view *view)
 {
-    return la_cell_is_told(&view->id, listing->as->is_admin) &&
-           (view->id.owner != 0 || find_platform(listing, view->id.platform_id) != NULL);
+    const bool is_listed = find_platform(listing, view->id.platform_id) != NULL;
+
+    if (listing->as->allowed != NULL) { /* the lists are short of what he may not use */
+        const bool is_model = view->id.scope == LO_SCOPE_MODEL;
+        if (!is_listed || (is_model && find_model(listing, (int64_t)view->id.item) == NULL))
+            return false;
+    }
+    return la_cell_is_told(&view->id, listing->as->is_admin) && (view->id.owner != 0 || is_listed);
 }
 
 /* NULL stays it; *good is false for want of memory. */
@@ -125,9 +131,9 @@ llmgr_status la_health(struct llmgr *manager, const char *user, const struct la_
     if (result == NULL)
         return lb_fail_memory(err);
     listing.arena = &result->arena;
-    llmgr_status status = llmgr_platforms(manager, user, &listing.platforms, err);
+    llmgr_status status = la_platforms(manager, user, as->allowed, &listing.platforms, err);
     if (status == LLMGR_OK)
-        status = llmgr_models(manager, user, &listing.models, err);
+        status = la_models(manager, user, as->allowed, &listing.models, err);
     if (status == LLMGR_OK && as->health != NULL)
         status = gather(&listing, err);
     llmgr_platform_list_clear(&listing.platforms);

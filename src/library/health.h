@@ -10,9 +10,10 @@
 
 /* How it is asked. */
 struct la_health_as {
-    struct lo_health *health; /* the cells of this process; NULL: it has none */
-    bool is_admin;            /* hears how the server's keys do, and closes what all share */
-    bool everybody;           /* asks for nobody: what is one user's alone is left out */
+    struct lo_health *health;         /* the cells of this process; NULL: it has none */
+    const struct lr_allowed *allowed; /* what who asks may use; NULL: all */
+    bool is_admin;  /* hears how the server's keys do, and closes what all share */
+    bool everybody; /* asks for nobody: what is one user's alone is left out */
 };
 
 /* See llmgr_health. */

@@ -149,6 +149,29 @@ void la_routing_free(struct llmgr *manager); /* if it was made */
  */
 void la_take_best(struct llmgr *manager, struct lb_arena *arena, struct lr_target *target);
 
+/*
+ * As llmgr_platforms and its like, with nothing but what the caller may use (NULL: all that the
+ * user sees); of a route also the targets.
+ */
+struct lr_allowed;
+LLMGR_MUST_CHECK llmgr_status la_platforms(struct llmgr *manager, const char *user,
+                                           const struct lr_allowed *allowed,
+                                           struct llmgr_platform_list *list,
+                                           struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status la_models(struct llmgr *manager, const char *user,
+                                        const struct lr_allowed *allowed,
+                                        struct llmgr_model_list *list, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status la_routes(struct llmgr *manager, const char *user,
+                                        const struct lr_allowed *allowed,
+                                        struct llmgr_route_list *list, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status la_aliases(struct llmgr *manager, const char *user,
+                                         const struct lr_allowed *allowed,
+                                         struct llmgr_alias_list *list, struct llmgr_error *err);
+LLMGR_MUST_CHECK llmgr_status la_selection_get(struct llmgr *manager, const char *user,
+                                               const char *slot, const struct lr_allowed *allowed,
+                                               struct llmgr_selection *selection,
+                                               struct llmgr_error *err);
+
 /* Fills the public selection from a target; strings stay the target's. */
 void la_selection_from(const struct lr_target *target, struct llmgr_selection *selection);
 

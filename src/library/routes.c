@@ -44,13 +44,19 @@ static struct lm_route_spec spec_of(const struct llmgr_route_spec *spec)
 llmgr_status llmgr_routes(struct llmgr *manager, const char *user, struct llmgr_route_list *list,
                           struct llmgr_error *err)
 {
+    return la_routes(manager, user, NULL, list, err);
+}
+
+llmgr_status la_routes(struct llmgr *manager, const char *user, const struct lr_allowed *allowed,
+                       struct llmgr_route_list *list, struct llmgr_error *err)
+{
     struct la_result *result = la_result_new(&manager->host);
     struct llmgr_route_list made = {.memory = result};
 
     if (result == NULL)
         return lb_fail_memory(err);
-    llmgr_status status =
-        lr_routes(manager->manager, la_user(user), &result->arena, &made.items, &made.count, err);
+    llmgr_status status = lr_routes(manager->manager, la_user(user), allowed, &result->arena,
+                                    &made.items, &made.count, err);
     if (status != LLMGR_OK) {
         la_result_free(result);
         return status;

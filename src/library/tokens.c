@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Tokens of the gateway for a host: the manager's rules in C strings. */
-#include "accounts/tokens.h"
+#include "library/tokens.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -28,23 +28,73 @@ static llmgr_status read_back(struct llmgr *manager, int64_t token_id, struct ll
     return LLMGR_OK;
 }
 
-llmgr_status llmgr_token_create(struct llmgr *manager, llmgr_token_kind kind, const char *user,
-                                const char *name, const char *prefix, char *text, size_t size,
-                                struct llmgr_token *token, struct llmgr_error *err)
+void llmgr_token_spec_init(struct llmgr_token_spec *spec)
 {
-    const struct lw_token_spec spec = {
-        .kind = kind,
-        .name = lb_cstr(name),
-        .user = kind == LLMGR_TOKEN_USER ? la_user(user) : lb_cstr(NULL),
-        .prefix = lb_cstr(prefix),
+    *spec = (struct llmgr_token_spec){.size = sizeof *spec, .expires_at_ms = LLMGR_UNSET};
+}
+
+static llmgr_status take_spec(const struct llmgr_token_spec *given, struct lw_token_spec *spec,
+                              struct llmgr_error *err)
+{
+    if (given == NULL || given->size < sizeof *given)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the token was not described by %s"),
+                       "llmgr_token_spec_init");
+    *spec = (struct lw_token_spec){
+        .kind = given->kind,
+        .user = given->kind == LLMGR_TOKEN_USER ? la_user(given->user) : lb_cstr(NULL),
+        .prefix = lb_cstr(given->prefix),
+        .name = lb_cstr(given->name),
+        .note = lb_cstr(given->note),
+        .limits = {.expires_at_ms = given->expires_at_ms,
+                   .allowed = {.platforms = lb_cstr(given->platforms),
+                               .models = lb_cstr(given->models),
+                               .routes = lb_cstr(given->routes)},
+                   .networks = lb_cstr(given->networks)},
     };
-    char made[LLMGR_TOKEN_ROOM];
-    int64_t token_id;
+    return LLMGR_OK;
+}
+
+llmgr_status llmgr_token_update(struct llmgr *manager, const char *user, int64_t token_id,
+                                const struct llmgr_token_spec *given, struct llmgr_token *token,
+                                struct llmgr_error *err)
+{
+    struct lw_token_spec spec;
+
+    llmgr_status status = take_spec(given, &spec, err);
+    if (status == LLMGR_OK)
+        status = la_token_change(manager, lb_cstr(user), token_id, &spec, token, err);
+    return status;
+}
+
+llmgr_status la_token_change(struct llmgr *manager, struct lb_str user, int64_t token_id,
+                             const struct lw_token_spec *spec, struct llmgr_token *token,
+                             struct llmgr_error *err)
+{
+    llmgr_status status = lw_token_change(manager->manager, user, token_id, spec, err);
+
+    return status == LLMGR_OK && token != NULL ? read_back(manager, token_id, token, err) : status;
+}
+
+llmgr_status llmgr_token_create(struct llmgr *manager, const struct llmgr_token_spec *given,
+                                char *text, size_t size, struct llmgr_token *token,
+                                struct llmgr_error *err)
+{
+    struct lw_token_spec spec;
 
     if (size < LLMGR_TOKEN_ROOM)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE, N_("a token needs %d bytes of room"),
                        (int)LLMGR_TOKEN_ROOM);
-    llmgr_status status = lw_token_create(manager->manager, &spec, made, &token_id, err);
+    llmgr_status status = take_spec(given, &spec, err);
+    return status == LLMGR_OK ? la_token_create(manager, &spec, text, token, err) : status;
+}
+
+llmgr_status la_token_create(struct llmgr *manager, const struct lw_token_spec *spec, char *text,
+                             struct llmgr_token *token, struct llmgr_error *err)
+{
+    char made[LLMGR_TOKEN_ROOM];
+    int64_t token_id;
+
+    llmgr_status status = lw_token_create(manager->manager, spec, made, &token_id, err);
     if (status == LLMGR_OK && token != NULL) {
         status = read_back(manager, token_id, token, err);
         /* A token that nobody was told of must not stay valid. */

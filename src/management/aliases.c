@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* /api/aliases: names that clients insist on, and what each stands for. */
 #include "documents/write.h"
+#include "library/library.h"
 #include "management/operation.h"
 #include "management/operations.h"
 
@@ -20,7 +21,7 @@ static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
     struct llmgr_alias_list aliases;
     struct lp_range range;
 
-    llmgr_status status = llmgr_aliases(api->manager, api->user, &aliases, err);
+    llmgr_status status = la_aliases(api->manager, api->user, lp_api_allowed(api), &aliases, err);
     if (status != LLMGR_OK)
         return status;
     status = lp_api_range(api, aliases.items, aliases.count, id_at, &range, err);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "accounts/limits.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "http/head.h"
@@ -31,11 +32,20 @@ struct lp_caller {
     enum lp_caller_kind kind;
     int64_t token_id;   /* 0: none */
     struct lb_str user; /* who acts, NUL-terminated; an administrator may name one as well */
+    const struct lw_limits *limits; /* of its token; NULL: nothing narrows it */
 };
 
 static inline bool lp_caller_is_admin(const struct lp_caller *caller)
 {
     return caller->kind == LP_CALLER_ADMIN || caller->kind == LP_CALLER_SINGLE;
+}
+
+/* What the caller may use of what the user sees; NULL: all of it. */
+static inline const struct lr_allowed *lp_caller_allowed(const struct lp_caller *caller)
+{
+    const struct lw_limits *limits = caller->limits;
+
+    return limits != NULL && !lr_allows_all(&limits->allowed) ? &limits->allowed : NULL;
 }
 
 /* The program's configuration file, for /api/sync: read anew for each call, from any thread. */

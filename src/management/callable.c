@@ -44,7 +44,8 @@ struct reached {
 
 static struct reached resolved(struct listing *listing, struct lb_str name)
 {
-    const struct lr_request request = {.user = listing->user, .model = name};
+    const struct lr_request request = {
+        .user = listing->user, .model = name, .allowed = lp_caller_allowed(listing->call->caller)};
     char first[4096];
     struct lb_arena scratch;
     struct lr_target target;
@@ -251,12 +252,13 @@ static json_t *envelope(const struct lp_call *call, json_t *data)
 
 static llmgr_status open_listing(struct listing *listing, struct llmgr_error *err)
 {
+    const struct lr_allowed *allowed = lp_caller_allowed(listing->call->caller);
     struct lm_model_time *times = NULL;
 
     llmgr_status status =
-        llmgr_models(listing->call->manager, listing->user.p, &listing->models, err);
+        la_models(listing->call->manager, listing->user.p, allowed, &listing->models, err);
     if (status == LLMGR_OK)
-        status = llmgr_routes(listing->call->manager, listing->user.p, &listing->routes, err);
+        status = la_routes(listing->call->manager, listing->user.p, allowed, &listing->routes, err);
     if (status == LLMGR_OK)
         status = lr_model_times(listing->core, listing->user, &listing->arena, &times,
                                 &listing->time_count, err);

@@ -8,8 +8,10 @@
 
 static struct la_health_as as_caller(const struct lp_api *api)
 {
-    return (struct la_health_as){
-        .health = api->call->health, .is_admin = api->is_admin, .everybody = api->everybody};
+    return (struct la_health_as){.health = api->call->health,
+                                 .allowed = lp_api_allowed(api),
+                                 .is_admin = api->is_admin,
+                                 .everybody = api->everybody};
 }
 
 static int64_t id_at(const void *items, size_t i)

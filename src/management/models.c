@@ -18,7 +18,7 @@ static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
     struct llmgr_model_list models;
     struct lp_range range;
 
-    llmgr_status status = llmgr_models(api->manager, api->user, &models, err);
+    llmgr_status status = la_models(api->manager, api->user, lp_api_allowed(api), &models, err);
     if (status != LLMGR_OK)
         return status;
     status = lp_api_range(api, models.items, models.count, id_at, &range, err);
@@ -34,7 +34,7 @@ static llmgr_status show(struct lp_api *api, int64_t id, struct llmgr_error *err
 {
     struct llmgr_model_list models;
 
-    llmgr_status status = llmgr_models(api->manager, api->user, &models, err);
+    llmgr_status status = la_models(api->manager, api->user, lp_api_allowed(api), &models, err);
     if (status != LLMGR_OK)
         return status;
     status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no model %lld"), (long long)id);

@@ -56,6 +56,37 @@ static llmgr_status check_scope(const struct lp_api *api, struct llmgr_error *er
     return refuse_forged(api->call, err);
 }
 
+static llmgr_status find_platform(const struct lp_api *api, struct llmgr_error *err)
+{
+    struct llmgr_platform_list platforms;
+    bool found = false;
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK)
+        status = la_platforms(api->manager, api->user, lp_api_allowed(api), &platforms, err);
+    if (status != LLMGR_OK)
+        return status;
+    for (size_t i = 0; i < platforms.count; i++)
+        found = found || platforms.items[i].platform_id == id;
+    llmgr_platform_list_clear(&platforms);
+    return found
+               ? LLMGR_OK
+               : lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no platform %lld"), (long long)id);
+}
+
+/* What its token leaves to a caller who may not use everything. */
+static llmgr_status check_limits(const struct lp_api *api, struct llmgr_error *err)
+{
+    if (lp_api_allowed(api) == NULL)
+        return LLMGR_OK;
+    if ((api->operation->options & LP_WHOLE) != 0)
+        return lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                       N_("this token is limited to some platforms, models or routes; this needs "
+                          "one that is not"));
+    return (api->operation->options & LP_OF_PLATFORM) != 0 ? find_platform(api, err) : LLMGR_OK;
+}
+
 static llmgr_status choose_user(struct lp_api *api, struct llmgr_error *err)
 {
     const struct lp_caller *caller = api->call->caller;
@@ -126,6 +157,8 @@ static llmgr_status start_operation(struct lp_api *api, struct llmgr_error *err)
         status = read_limit(api, err);
     if (status == LLMGR_OK)
         status = choose_user(api, err);
+    if (status == LLMGR_OK)
+        status = check_limits(api, err);
     return status == LLMGR_OK ? read_body(api, err) : status;
 }
 

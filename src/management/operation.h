@@ -64,6 +64,11 @@ LLMGR_MUST_CHECK llmgr_status lp_api_id(const struct lp_api *api, size_t i, int6
 /* Who acts: an administrator who acts for nobody else may change what is the operator's. */
 struct lm_actor lp_api_actor(const struct lp_api *api);
 const char *lp_api_param(const struct lp_api *api, size_t i);
+/* What who asks may use; NULL: all. */
+static inline const struct lr_allowed *lp_api_allowed(const struct lp_api *api)
+{
+    return lp_caller_allowed(api->call->caller);
+}
 /* A member of the body; NULL if it is not there. */
 const char *lp_api_text(const struct lp_api *api, const char *member);
 int64_t lp_api_number(const struct lp_api *api, const char *member);

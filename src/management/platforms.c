@@ -22,7 +22,8 @@ static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
     struct llmgr_platform_list platforms;
     struct lp_range range;
 
-    llmgr_status status = llmgr_platforms(api->manager, api->user, &platforms, err);
+    llmgr_status status =
+        la_platforms(api->manager, api->user, lp_api_allowed(api), &platforms, err);
     if (status != LLMGR_OK)
         return status;
     status = lp_api_range(api, platforms.items, platforms.count, id_at, &range, err);
@@ -38,7 +39,8 @@ static llmgr_status show(struct lp_api *api, int64_t id, struct llmgr_error *err
 {
     struct llmgr_platform_list platforms;
 
-    llmgr_status status = llmgr_platforms(api->manager, api->user, &platforms, err);
+    llmgr_status status =
+        la_platforms(api->manager, api->user, lp_api_allowed(api), &platforms, err);
     if (status != LLMGR_OK)
         return status;
     status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no platform %lld"), (long long)id);

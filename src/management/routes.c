@@ -20,7 +20,7 @@ static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
     struct llmgr_route_list routes;
     struct lp_range range;
 
-    llmgr_status status = llmgr_routes(api->manager, api->user, &routes, err);
+    llmgr_status status = la_routes(api->manager, api->user, lp_api_allowed(api), &routes, err);
     if (status != LLMGR_OK)
         return status;
     status = lp_api_range(api, routes.items, routes.count, id_at, &range, err);
@@ -36,7 +36,7 @@ static llmgr_status show(struct lp_api *api, int64_t id, struct llmgr_error *err
 {
     struct llmgr_route_list routes;
 
-    llmgr_status status = llmgr_routes(api->manager, api->user, &routes, err);
+    llmgr_status status = la_routes(api->manager, api->user, lp_api_allowed(api), &routes, err);
     if (status != LLMGR_OK)
         return status;
     status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no route %lld"), (long long)id);

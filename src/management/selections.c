@@ -27,7 +27,10 @@ static llmgr_status fill(struct lp_api *api, char *const *slots, json_t **data,
             api->next = lb_arena_strdup(api->call->arena, slots[-1]);
             return api->next != NULL ? LLMGR_OK : lb_fail_memory(err);
         }
-        llmgr_status status = llmgr_selection_get(api->manager, api->user, *slots, &selection, err);
+        llmgr_status status =
+            la_selection_get(api->manager, api->user, *slots, lp_api_allowed(api), &selection, err);
+        if (status == LLMGR_ERR_NOT_FOUND && lp_api_allowed(api) != NULL)
+            continue; /* nothing that this caller may use serves it */
         if (status != LLMGR_OK)
             return status;
         /* A slot that fell back says main; its row is its own. */
@@ -64,7 +67,8 @@ static llmgr_status show(struct lp_api *api, const char *slot, struct llmgr_erro
 {
     struct llmgr_selection selection;
 
-    llmgr_status status = llmgr_selection_get(api->manager, api->user, slot, &selection, err);
+    llmgr_status status =
+        la_selection_get(api->manager, api->user, slot, lp_api_allowed(api), &selection, err);
     if (status != LLMGR_OK)
         return status;
     status = lp_api_answer(api, lx_json_selection(&selection), err);
@@ -77,6 +81,47 @@ static llmgr_status get(struct lp_api *api, struct llmgr_error *err)
     return show(api, lp_api_param(api, 0), err);
 }
 
+/* What the caller may not use is not there for it. */
+static llmgr_status find_model(const struct lp_api *api, struct llmgr_error *err)
+{
+    const int64_t id = lp_api_number(api, "model_id");
+    struct llmgr_model_list models;
+    bool found = false;
+
+    llmgr_status status = la_models(api->manager, api->user, lp_api_allowed(api), &models, err);
+    if (status != LLMGR_OK)
+        return status;
+    for (size_t i = 0; i < models.count; i++)
+        found = found || models.items[i].model_id == id;
+    llmgr_model_list_clear(&models);
+    return found ? LLMGR_OK
+                 : lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no model %lld"), (long long)id);
+}
+
+static llmgr_status find_route(const struct lp_api *api, const char *name, struct llmgr_error *err)
+{
+    struct llmgr_route_list routes;
+    bool found = false;
+
+    llmgr_status status = la_routes(api->manager, api->user, lp_api_allowed(api), &routes, err);
+    if (status != LLMGR_OK)
+        return status;
+    for (size_t i = 0; i < routes.count; i++)
+        found = found || strcmp(routes.items[i].name, name) == 0;
+    llmgr_route_list_clear(&routes);
+    return found ? LLMGR_OK
+                 : lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no route '%.*s'"),
+                           (int)lb_utf8_cut(lb_cstr(name), 200), name);
+}
+
+static llmgr_status check_usable(const struct lp_api *api, const char *route,
+                                 struct llmgr_error *err)
+{
+    if (lp_api_allowed(api) == NULL)
+        return LLMGR_OK;
+    return route != NULL ? find_route(api, route, err) : find_model(api, err);
+}
+
 static llmgr_status set(struct lp_api *api, struct llmgr_error *err)
 {
     const char *slot = lp_api_param(api, 0);
@@ -87,11 +132,13 @@ static llmgr_status set(struct lp_api *api, struct llmgr_error *err)
     if (route != NULL ? has_platform || has_model : !has_platform || !has_model)
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("give either 'platform_id' and 'model_id', or 'route'"));
-    llmgr_status status =
-        route != NULL
-            ? llmgr_selection_save_route(api->manager, api->user, slot, route, err)
-            : llmgr_selection_save(api->manager, api->user, slot, lp_api_number(api, "platform_id"),
-                                   lp_api_number(api, "model_id"), err);
+    llmgr_status status = check_usable(api, route, err);
+    if (status != LLMGR_OK)
+        return status;
+    status = route != NULL ? llmgr_selection_save_route(api->manager, api->user, slot, route, err)
+                           : llmgr_selection_save(api->manager, api->user, slot,
+                                                  lp_api_number(api, "platform_id"),
+                                                  lp_api_number(api, "model_id"), err);
     return status == LLMGR_OK ? show(api, slot, err) : status;
 }
 
@@ -103,7 +150,9 @@ static llmgr_status explain(struct lp_api *api, struct llmgr_error *err)
 
     if (slot.p != NULL && model.p != NULL)
         return lb_fail(err, LLMGR_ERR_INVALID, N_("give either ?slot= or ?model=, not both"));
-    const struct la_explain_as as = {.health = api->call->health, .is_admin = api->is_admin};
+    const struct la_explain_as as = {.health = api->call->health,
+                                     .allowed = lp_caller_allowed(api->call->caller),
+                                     .is_admin = api->is_admin};
     llmgr_status status =
         la_explain(api->manager, api->user, slot.p, model.p, &as, &explanation, err);
     if (status != LLMGR_OK)

@@ -2,8 +2,10 @@
 /*
  * /api/tokens. A token never exceeds its maker: users make tokens of their own, only an
  * administrator makes the others, and an application makes none, for what it made would outlive it.
+ * What narrows the caller's token narrows what it makes and changes.
  */
 #include "documents/write.h"
+#include "library/tokens.h"
 #include "management/operation.h"
 #include "management/operations.h"
 
@@ -61,6 +63,24 @@ static llmgr_status may_issue(const struct lp_api *api, llmgr_token_kind kind,
     return LLMGR_OK;
 }
 
+/* What the body says of a new token or of one that is there. */
+static struct lw_token_spec take_spec(const struct lp_api *api)
+{
+    int64_t end;
+
+    return (struct lw_token_spec){
+        .name = lb_cstr(lp_api_text(api, "name")),
+        .note = lb_cstr(lp_api_text(api, "note")),
+        .limits = {.expires_at_ms =
+                       lp_api_count(api, "expires_at_ms", &end) != NULL ? end : LLMGR_UNSET,
+                   .allowed = {.platforms = lb_cstr(lp_api_text(api, "platforms")),
+                               .models = lb_cstr(lp_api_text(api, "models")),
+                               .routes = lb_cstr(lp_api_text(api, "routes"))},
+                   .networks = lb_cstr(lp_api_text(api, "networks"))},
+        .bound = api->call->caller->limits,
+    };
+}
+
 static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
 {
     const char *kind_name = lp_api_text(api, "kind");
@@ -71,11 +91,13 @@ static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
     if (kind_name != NULL && !llmgr_token_kind_parse(kind_name, &kind))
         return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"), "kind",
                        LX_TOKEN_KINDS);
+    struct lw_token_spec spec = take_spec(api);
+    spec.kind = kind;
+    spec.user = kind == LLMGR_TOKEN_USER ? la_user(api->user) : lb_cstr(NULL);
+    spec.prefix = lb_cstr(lp_api_text(api, "prefix"));
     llmgr_status status = may_issue(api, kind, err);
     if (status == LLMGR_OK)
-        status = llmgr_token_create(api->manager, kind, kind == LLMGR_TOKEN_USER ? api->user : NULL,
-                                    lp_api_text(api, "name"), lp_api_text(api, "prefix"), text,
-                                    sizeof text, &made.token, err);
+        status = la_token_create(api->manager, &spec, text, &made.token, err);
     if (status != LLMGR_OK)
         return status;
     json_t *answer = lx_json_new_token(&made);
@@ -83,6 +105,41 @@ static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
     api->location =
         lb_arena_printf(api->call->arena, "/api/tokens/%lld", (long long)made.token.token_id);
     llmgr_token_clear(&made.token);
+    return lp_api_answer(api, answer, err);
+}
+
+/* What an application changed would outlive it, too. Others' tokens are not there, as ever. */
+static llmgr_status refuse_app(const struct lp_api *api, int64_t id, struct llmgr_error *err)
+{
+    struct llmgr_token_list list;
+
+    llmgr_status status = llmgr_token_list(api->manager, api->user, id - 1, 1, &list, err);
+    if (status != LLMGR_OK)
+        return status;
+    const bool is_there = list.count != 0 && list.items[0].token_id == id;
+    llmgr_token_list_clear(&list);
+    if (!is_there)
+        return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no token %lld"), (long long)id);
+    return lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                   N_("an application's token changes no tokens; ask an administrator"));
+}
+
+static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
+{
+    const struct lw_token_spec spec = take_spec(api);
+    struct llmgr_token token;
+    int64_t id;
+
+    llmgr_status status = lp_api_id(api, 0, &id, err);
+    if (status == LLMGR_OK && api->call->caller->kind == LP_CALLER_APP)
+        status = refuse_app(api, id, err);
+    if (status == LLMGR_OK)
+        status = la_token_change(api->manager, lb_cstr(api->everybody ? NULL : api->user), id,
+                                 &spec, &token, err);
+    if (status != LLMGR_OK)
+        return status;
+    json_t *answer = lx_json_token(&token);
+    llmgr_token_clear(&token);
     return lp_api_answer(api, answer, err);
 }
 
@@ -98,4 +155,5 @@ static llmgr_status revoke(struct lp_api *api, struct llmgr_error *err)
 
 LP_API_HANDLER(tokens_list, list)
 LP_API_HANDLER(tokens_add, add)
+LP_API_HANDLER(tokens_change, change)
 LP_API_HANDLER(tokens_revoke, revoke)

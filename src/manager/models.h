@@ -5,10 +5,13 @@
 
 #include "manager/manager.h"
 
+struct lr_allowed;
+
 /* The seed's flat list. */
 LLMGR_MUST_CHECK llmgr_status lr_models(struct lm_manager *manager, struct lb_str user,
-                                        struct lb_arena *arena, struct llmgr_model **items,
-                                        size_t *count, struct llmgr_error *err);
+                                        const struct lr_allowed *allowed, struct lb_arena *arena,
+                                        struct llmgr_model **items, size_t *count,
+                                        struct llmgr_error *err);
 LLMGR_MUST_CHECK llmgr_status lm_model_add(struct lm_manager *manager, struct lm_actor actor,
                                            int64_t platform_id, struct lb_str model_name,
                                            struct lb_str display_name, struct lb_str extra_body,

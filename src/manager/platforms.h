@@ -10,9 +10,12 @@
 #include "manager/manager.h"
 #include "manager/platform_rules.h"
 
+struct lr_allowed;
+
 LLMGR_MUST_CHECK llmgr_status lr_platforms(struct lm_manager *manager, struct lb_str user,
-                                           struct lb_arena *arena, struct llmgr_platform **items,
-                                           size_t *count, struct llmgr_error *err);
+                                           const struct lr_allowed *allowed, struct lb_arena *arena,
+                                           struct llmgr_platform **items, size_t *count,
+                                           struct llmgr_error *err);
 /* `api_key` may be empty. */
 LLMGR_MUST_CHECK llmgr_status lm_platform_add(struct lm_manager *manager, struct lb_str user,
                                               struct lb_str name, struct lb_str base_url,

@@ -17,7 +17,8 @@ bool lr_alias_for(const struct lr_scene *scene, struct lb_str name, struct lm_al
 
 /* Own aliases, then the operator's, each by name; in `arena`. */
 LLMGR_MUST_CHECK llmgr_status lr_aliases(struct lm_manager *manager, struct lb_str user,
-                                         struct lb_arena *arena, struct llmgr_alias **items,
-                                         size_t *count, struct llmgr_error *err);
+                                         const struct lr_allowed *allowed, struct lb_arena *arena,
+                                         struct llmgr_alias **items, size_t *count,
+                                         struct llmgr_error *err);
 
 #endif

@@ -33,72 +33,56 @@ const char *lr_reason_text(enum lr_reason reason)
     return lb_tr(reasons[reason].text);
 }
 
-/* ---- Keys ------------------------------------------------------------------------------------ */
+/* ---- What the caller may use ----------------------------------------------------------------- */
 
-bool lr_private_allowed(const struct lm_options *options)
+bool lr_may_use(const struct lr_scene *scene, const struct lm_platform *platform,
+                const struct lm_model *model)
 {
-    return options->mode == LLMGR_MODE_CUSTOM;
+    return scene->allowed == NULL ||
+           lr_allows_model(scene->allowed, platform->name, model->display_name, model->model_name);
 }
 
-static struct lr_key_choice no_key(enum lk_key_state state)
+/* By its name, and by what of its targets he may use. */
+static bool may_use_route(const struct lr_scene *scene, const struct lm_route *route)
 {
-    return (struct lr_key_choice){.reason = state == LK_KEY_UNREADABLE ? LR_REASON_KEY_UNREADABLE
-                                                                       : LR_REASON_NO_KEY};
-}
+    const struct lr_allowed *allowed = scene->allowed;
 
-static struct lr_key_choice own_keys(const struct lr_own_key *own)
-{
-    return (struct lr_key_choice){.payer = LM_PAYER_USER, .own = own, .count = own->count};
-}
-
-struct lr_key_choice lr_server_keys(const struct lm_platform *platform)
-{
-    if (!platform->is_sys || platform->key_state != LK_KEY_USABLE)
-        return no_key(platform->is_sys ? platform->key_state : LK_KEY_ABSENT);
-    return (struct lr_key_choice){
-        .payer = LM_PAYER_SYSTEM, .server = platform->keys, .count = platform->key_count};
-}
-
-struct lr_key_choice lr_choose_key(const struct lr_scene *scene, const struct lm_platform *platform)
-{
-    const struct lr_own_key *own = lr_profile_key(scene->profile, platform->id);
-    enum lk_key_state own_state = own != NULL ? (enum lk_key_state)own->state : LK_KEY_ABSENT;
-
-    if (own_state == LK_KEY_USABLE)
-        return own_keys(own);
-    if (!platform->is_sys)
-        return no_key(own_state);
-    bool allowed = scene->options->auto_key || scene->is_system;
-    if (platform->key_state == LK_KEY_USABLE && allowed)
-        return lr_server_keys(platform);
-    if (own_state == LK_KEY_UNREADABLE)
-        return no_key(own_state);
-    if (platform->key_state == LK_KEY_USABLE)
-        return (struct lr_key_choice){.reason = LR_REASON_AUTO_KEY_OFF};
-    return no_key(allowed ? platform->key_state : LK_KEY_ABSENT);
-}
-
-struct lk_pool_key lr_key_at(const struct lr_scene *scene, const struct lr_key_choice *choice,
-                             uint32_t at)
-{
-    return choice->own != NULL ? lr_profile_pool_key(scene->profile, &choice->own[at])
-                               : choice->server[at];
+    if (allowed == NULL)
+        return true;
+    if (!lr_allows_route(allowed, route->name))
+        return false;
+    bool reaches = allowed->platforms.size == 0 && allowed->models.size == 0;
+    for (uint32_t i = 0; !reaches && i < route->count; i++) {
+        struct lr_choice found = {.platform = NULL};
+        lr_choose_target(scene, route, i, &found);
+        reaches = found.platform != NULL;
+    }
+    return reaches;
 }
 
 /* ---- By route -------------------------------------------------------------------------------- */
 
-const struct lm_route *lr_route_seen(const struct lr_scene *scene, int64_t id)
+static const struct lm_route *find_route(const struct lr_scene *scene, int64_t id)
 {
     const struct lm_route *own = lr_profile_route(scene->profile, id);
 
     return own != NULL ? own : lm_catalogue_route(scene->catalogue, id);
 }
 
+const struct lm_route *lr_route_seen(const struct lr_scene *scene, int64_t id)
+{
+    const struct lm_route *route = find_route(scene, id);
+
+    return route != NULL && may_use_route(scene, route) ? route : NULL;
+}
+
 const struct lm_route *lr_route_named(const struct lr_scene *scene, struct lb_str name)
 {
     const struct lm_route *own = lr_profile_route_named(scene->profile, name);
+    const struct lm_route *route =
+        own != NULL ? own : lm_catalogue_route_named(scene->catalogue, name);
 
-    return own != NULL ? own : lm_catalogue_route_named(scene->catalogue, name);
+    return route != NULL && may_use_route(scene, route) ? route : NULL;
 }
 
 /* The first target with a usable key; else the first that is there. */
@@ -140,8 +124,10 @@ enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
 {
     *route = NULL;
     if (selection->route_id != 0) {
-        *route = lr_route_seen(scene, selection->route_id);
-        return *route != NULL ? LR_REASON_SELECTED : LR_REASON_GONE;
+        *route = find_route(scene, selection->route_id);
+        if (*route == NULL)
+            return LR_REASON_GONE;
+        return may_use_route(scene, *route) ? LR_REASON_SELECTED : LR_REASON_NOT_ALLOWED;
     }
     enum lr_reason found = LR_REASON_SELECTED;
     const struct lm_platform *at = NULL;
@@ -159,7 +145,7 @@ enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
         return LR_REASON_GONE;
     *platform = at;
     *model = of;
-    return found;
+    return lr_may_use(scene, at, of) ? found : LR_REASON_NOT_ALLOWED;
 }
 
 static void take_candidate(struct lr_choice *choice, const struct lm_platform *platform,
@@ -172,7 +158,7 @@ static void take_candidate(struct lr_choice *choice, const struct lm_platform *p
     choice->reason = reason;
 }
 
-/* The first of them all, if there is one. */
+/* Where they stand in memory. */
 static const struct lm_model *models_of(const struct lr_scene *scene,
                                         const struct lm_platform *platform)
 {
@@ -189,7 +175,8 @@ const struct lm_model *lr_first_model(const struct lr_scene *scene,
     const struct lm_model *model = models_of(scene, platform);
 
     for (uint32_t i = 0; i < platform->model_count; i++, model++) {
-        if (model->kind == LLMGR_MODEL_CHAT || model->kind == LLMGR_MODEL_UNKNOWN)
+        if ((model->kind == LLMGR_MODEL_CHAT || model->kind == LLMGR_MODEL_UNKNOWN) &&
+            lr_may_use(scene, platform, model))
             return model;
     }
     return NULL;
@@ -329,6 +316,8 @@ static void offer_candidate(const struct lr_scene *scene, const struct lm_platfo
 {
     struct lr_choice offered = *choice;
 
+    if (!lr_may_use(scene, platform, model))
+        return;
     take_candidate(&offered, platform, model, lr_choose_key(scene, platform), reason);
     if (choice->platform != NULL) {
         const struct rank held = rank_of(choice), fresh = rank_of(&offered);
@@ -432,7 +421,7 @@ void lr_choose_target(const struct lr_scene *scene, const struct lm_route *route
 
 /* ---- By platform ----------------------------------------------------------------------------- */
 
-const struct lm_platform *lr_platform_seen(const struct lr_scene *scene, int64_t id)
+static const struct lm_platform *find_platform(const struct lr_scene *scene, int64_t id)
 {
     const struct lm_platform *platforms = lr_profile_platforms(scene->profile);
 
@@ -445,21 +434,49 @@ const struct lm_platform *lr_platform_seen(const struct lr_scene *scene, int64_t
     return lm_catalogue_platform(scene->catalogue, id);
 }
 
+/* The first of its models that the caller may use, of whatever kind. */
+static const struct lm_model *first_usable(const struct lr_scene *scene,
+                                           const struct lm_platform *platform)
+{
+    const struct lm_model *model = models_of(scene, platform);
+
+    for (uint32_t i = 0; i < platform->model_count; i++, model++) {
+        if (lr_may_use(scene, platform, model))
+            return model;
+    }
+    return NULL;
+}
+
+const struct lm_platform *lr_platform_seen(const struct lr_scene *scene, int64_t id)
+{
+    const struct lm_platform *platform = find_platform(scene, id);
+    const struct lr_allowed *allowed = scene->allowed;
+
+    if (platform == NULL || allowed == NULL)
+        return platform;
+    if (!lr_allows_platform(allowed, platform->name) ||
+        (allowed->models.size != 0 && first_usable(scene, platform) == NULL))
+        return NULL;
+    return platform;
+}
+
 void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_choice *choice)
 {
     const struct lr_selection *selection =
         lr_profile_selection(scene->profile, LB_STR(LLMGR_SLOT_MAIN));
     const struct lm_platform *platform = lr_platform_seen(scene, id), *at;
-    const struct lm_model *model = NULL;
+    const struct lm_model *model, *chosen;
     const struct lm_route *route;
 
     *choice = (struct lr_choice){.platform = NULL};
     if (platform == NULL)
         return;
-    if (platform->model_count > 0)
-        model = models_of(scene, platform);
-    if (selection != NULL && selection->platform_id == id)
-        (void)lr_look_up_selection(scene, selection, &at, &model, &route);
+    model = first_usable(scene, platform);
+    if (selection != NULL && selection->platform_id == id) {
+        enum lr_reason found = lr_look_up_selection(scene, selection, &at, &chosen, &route);
+        if (found == LR_REASON_SELECTED || found == LR_REASON_HIDDEN_BY_MODE)
+            model = chosen;
+    }
     take_candidate(choice, platform, model, lr_choose_key(scene, platform), LR_REASON_SELECTED);
 }
 
@@ -517,7 +534,9 @@ static void choose_by_alias(const struct lr_scene *scene, struct lb_str name,
     if (choice->platform == NULL && choice->slot.size == 0 && choice->route == NULL &&
         lr_is_usual_slot(alias.target))
         lr_choose_by_slot(scene, alias.target, choice);
-    choice->alias = alias;
+    /* What the caller may not use he is not told of, not even that a name stands for it. */
+    if (choice->platform != NULL || scene->allowed == NULL)
+        choice->alias = alias;
 }
 
 static void choose_given_target(const struct lr_scene *scene, const struct lr_request *request,

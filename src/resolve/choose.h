@@ -19,6 +19,7 @@
 
 #include "manager/catalogue.h"
 #include "manager/manager.h"
+#include "resolve/allowed.h"
 #include "resolve/profile.h"
 #include "resolve/resolve.h"
 
@@ -29,6 +30,8 @@ struct lr_scene {
     const struct lr_profile *profile;
     struct lb_str user; /* the effective one */
     bool is_system;     /* lm_is_system_user(user) */
+    /* What of it the caller may use; NULL: all. What he may not is passed over by every rule. */
+    const struct lr_allowed *allowed;
 };
 
 /*
@@ -56,7 +59,8 @@ struct lr_scene {
        N_("the server has a key, but auto_key is off and the user has none"))                      \
     XX(HIDDEN_BY_MODE, "hidden_by_mode", false,                                                    \
        N_("a private platform; this mode allows system platforms only"))                           \
-    XX(GONE, "gone", false, N_("the stored choice no longer exists"))
+    XX(GONE, "gone", false, N_("the stored choice no longer exists"))                              \
+    XX(NOT_ALLOWED, "not_allowed", false, N_("the token may not use it"))
 
 enum lr_reason {
 #define LR_REASON_ENUM(name, word, kept, text) LR_REASON_##name,
@@ -103,8 +107,8 @@ struct lr_choice {
 };
 
 /*
- * Is the choice's target there? SELECTED, HIDDEN_BY_MODE, GONE. Unless it is gone, *route is filled
- * if it is a route, and otherwise NULL, with *platform and *model.
+ * Is the choice's target there? SELECTED, HIDDEN_BY_MODE, NOT_ALLOWED, GONE. Unless it is gone,
+ * *route is filled if it is a route, and otherwise NULL, with *platform and *model.
  */
 enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
                                     const struct lr_selection *selection,
@@ -112,7 +116,7 @@ enum lr_reason lr_look_up_selection(const struct lr_scene *scene,
                                     const struct lm_model **model, const struct lm_route **route);
 /*
  * The model of a system platform that a default may be: the first that is not known to be of a kind
- * that does not chat. NULL: it has none.
+ * that does not chat, and that the caller may use. NULL: it has none.
  */
 const struct lm_model *lr_first_model(const struct lr_scene *scene,
                                       const struct lm_platform *platform);
@@ -128,7 +132,13 @@ bool lr_is_usual_slot(struct lb_str name);
 /* The route that a request asks for, or NULL. *gone: a stored choice that is to be repaired. */
 const struct lm_route *lr_route_asked(const struct lr_scene *scene,
                                       const struct lr_request *request, struct lr_selection **gone);
-/* A route of this user's or the operator's, or NULL: by number; by name, own ones first. */
+/* May the caller use it? Also one of a platform that is the user's own. */
+bool lr_may_use(const struct lr_scene *scene, const struct lm_platform *platform,
+                const struct lm_model *model);
+/*
+ * A route of this user's or the operator's that the caller may use, or NULL: by number; by name,
+ * own ones first. One of whose targets he may use none is not there for him.
+ */
 const struct lm_route *lr_route_seen(const struct lr_scene *scene, int64_t id);
 const struct lm_route *lr_route_named(const struct lr_scene *scene, struct lb_str name);
 /* The i-th target of a route, which exists; choice->platform is NULL if it is not there. */
@@ -140,7 +150,7 @@ void lr_choose_by_model(const struct lr_scene *scene, struct lb_str model,
 /* How `name` names this model of this platform: one of four reasons, or NOT_NAMED. */
 enum lr_reason lr_how_named(const struct lm_platform *platform, const struct lm_model *model,
                             struct lb_str name);
-/* A platform that this user sees, his own or a system platform; NULL: there is none. */
+/* A platform that this caller sees, the user's own or a system platform; NULL: there is none. */
 const struct lm_platform *lr_platform_seen(const struct lr_scene *scene, int64_t id);
 /* choice->platform is NULL if this user sees no such platform. */
 void lr_choose_by_platform(const struct lr_scene *scene, int64_t id, struct lr_choice *choice);

@@ -41,11 +41,12 @@ static bool texts(struct list *list, const struct subject *subject, struct llmgr
     const struct lm_model *model = subject->model;
     struct lb_str none = {0};
 
-    struct lb_str fixed = platform != NULL ? lr_platform_fixed(platform) : none;
-    struct lb_str missing = platform != NULL ? lr_platform_missing(platform) : none;
+    const bool is_told = platform != NULL && subject->reason != LR_REASON_NOT_ALLOWED;
+    struct lb_str fixed = is_told ? lr_platform_fixed(platform) : none;
+    struct lb_str missing = is_told ? lr_platform_missing(platform) : none;
 
     item->platform_name = lr_keep_text(list->arena, platform != NULL ? platform->name : none);
-    item->base_url = lr_keep_text(list->arena, platform != NULL ? platform->base_url : none);
+    item->base_url = lr_keep_text(list->arena, is_told ? platform->base_url : none);
     item->model_name = lr_keep_text(list->arena, model != NULL ? model->model_name : none);
     item->display_name = lr_keep_text(list->arena, model != NULL ? model->display_name : none);
     item->target = subject->target.p != NULL ? lr_keep_text(list->arena, subject->target) : NULL;
@@ -175,7 +176,7 @@ static llmgr_status add(struct list *list, const struct subject *subject)
     };
     if (platform != NULL && subject->target.p != NULL) /* who names a model means it */
         item->dialect = lr_only_dialect(platform->protocol);
-    if (platform != NULL)
+    if (platform != NULL && reason != LR_REASON_NOT_ALLOWED)
         key = lr_choose_key(list->scene, platform);
     if (lr_reason_kept(reason) && key.payer == LM_PAYER_NONE)
         reason = key.reason;
@@ -189,7 +190,7 @@ static llmgr_status add(struct list *list, const struct subject *subject)
     if (!texts(list, subject, item))
         return lb_fail_memory(list->err);
     list->count++;
-    if (platform == NULL)
+    if (platform == NULL || reason == LR_REASON_NOT_ALLOWED)
         return LLMGR_OK;
     if (item->kept) {
         llmgr_status status = add_keys(list, subject, &key, item);
@@ -219,8 +220,27 @@ static llmgr_status add_selection(struct list *list, struct lb_str slot, enum lr
         lr_look_up_selection(list->scene, selection, &subject.platform, &subject.model, &route);
     if (found != LR_REASON_SELECTED)
         subject.reason = found;
-    *ends = found != LR_REASON_HIDDEN_BY_MODE;
+    *ends = found != LR_REASON_HIDDEN_BY_MODE && found != LR_REASON_NOT_ALLOWED;
     return add(list, &subject);
+}
+
+/* The scene of a caller who may use all that the user sees. */
+static struct lr_scene unlimited(const struct lr_scene *scene)
+{
+    struct lr_scene copy = *scene;
+
+    copy.allowed = NULL;
+    return copy;
+}
+
+/* What the caller may not use is no fallback of his, and not his business. */
+static bool is_another_callers(const struct lr_scene *scene, const struct lm_platform *platform)
+{
+    const struct lr_scene all = unlimited(scene);
+
+    return scene->allowed != NULL && lr_first_model(scene, platform) == NULL &&
+           (!lr_allows_platform(scene->allowed, platform->name) ||
+            lr_first_model(&all, platform) != NULL);
 }
 
 static llmgr_status add_fallbacks(struct list *list)
@@ -230,6 +250,8 @@ static llmgr_status add_fallbacks(struct list *list)
 
     for (uint32_t i = 0; i < count; i++) {
         const struct lm_model *model = lr_first_model(list->scene, &platforms[i]);
+        if (is_another_callers(list->scene, &platforms[i]))
+            continue;
         struct subject subject = {
             .platform = &platforms[i],
             .model = model,
@@ -258,19 +280,39 @@ static llmgr_status list_by_slot(struct list *list)
 
 /* ---- By route -------------------------------------------------------------------------------- */
 
+static enum lr_reason target_reason(const struct lr_scene *scene, const struct lr_choice *found)
+{
+    if (found->platform == NULL)
+        return LR_REASON_MISSING;
+    return lr_may_use(scene, found->platform, found->model) ? LR_REASON_TARGET
+                                                            : LR_REASON_NOT_ALLOWED;
+}
+
+/* What the target names: what the caller may use of it, if there is anything. */
+static void find_target(const struct lr_scene *scene, const struct lm_route *route, uint32_t i,
+                        struct lr_choice *found)
+{
+    const struct lr_scene all = unlimited(scene);
+
+    *found = (struct lr_choice){.platform = NULL};
+    lr_choose_target(scene, route, i, found);
+    if (found->platform == NULL)
+        lr_choose_target(&all, route, i, found);
+}
+
 /* Every target in the route's order; which of them is asked first is the choice's. */
 static llmgr_status list_by_route(struct list *list, const struct lm_route *route)
 {
     llmgr_status status = LLMGR_OK;
 
     for (uint32_t i = 0; status == LLMGR_OK && i < route->count; i++) {
-        struct lr_choice found = {.platform = NULL};
-        lr_choose_target(list->scene, route, i, &found);
+        struct lr_choice found;
+        find_target(list->scene, route, i, &found);
         const struct subject subject = {
             .platform = found.platform,
             .model = found.model,
             .target = route->targets[i].model,
-            .reason = found.platform != NULL ? LR_REASON_TARGET : LR_REASON_MISSING,
+            .reason = target_reason(list->scene, &found),
         };
         status = add(list, &subject);
         if (status == LLMGR_OK && i != list->choice->target)
@@ -325,8 +367,14 @@ static llmgr_status add_named(struct list *list, struct lb_str name, enum lr_rea
             .model = &models[i],
             .reason = hidden ? LR_REASON_HIDDEN_BY_MODE : wanted,
         };
-        if (lr_how_named(subject.platform, subject.model, name) == wanted)
-            status = add(list, &subject);
+        if (lr_how_named(subject.platform, subject.model, name) != wanted)
+            continue;
+        if (!lr_may_use(scene, subject.platform, subject.model)) {
+            if (wanted == LR_REASON_NOT_NAMED)
+                continue;
+            subject.reason = LR_REASON_NOT_ALLOWED;
+        }
+        status = add(list, &subject);
     }
     return status;
 }
@@ -421,6 +469,7 @@ llmgr_status lr_explain(struct lm_manager *manager, const struct lr_request *req
         status = lr_question_begin(manager, request->user, &question, err);
     if (status != LLMGR_OK)
         return status;
+    question.scene.allowed = request->allowed;
     status = explain(manager, &question.scene, request, with != NULL ? with : &nothing, arena,
                      explanation, err);
     lr_question_end(&question);

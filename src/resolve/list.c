@@ -80,23 +80,28 @@ static llmgr_status list_platforms(struct lm_manager *manager, const struct lr_s
 {
     uint32_t total = 0;
 
+    size_t kept = 0;
+
     while (platform_at(scene, total) != NULL)
         total++;
     struct llmgr_platform *list = lb_arena_calloc(arena, (size_t)total + 1, sizeof *list);
     if (list == NULL)
         return lb_fail_memory(err);
     for (uint32_t i = 0; i < total; i++) {
-        llmgr_status status =
-            fill_platform(manager, scene, platform_at(scene, i), arena, &list[i], err);
+        const struct lm_platform *platform = platform_at(scene, i);
+        if (lr_platform_seen(scene, platform->id) == NULL)
+            continue;
+        llmgr_status status = fill_platform(manager, scene, platform, arena, &list[kept++], err);
         if (status != LLMGR_OK)
             return status;
     }
     *items = list;
-    *count = total;
+    *count = kept;
     return LLMGR_OK;
 }
 
-llmgr_status lr_platforms(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
+llmgr_status lr_platforms(struct lm_manager *manager, struct lb_str user,
+                          const struct lr_allowed *allowed, struct lb_arena *arena,
                           struct llmgr_platform **items, size_t *count, struct llmgr_error *err)
 {
     struct lr_question question;
@@ -104,6 +109,7 @@ llmgr_status lr_platforms(struct lm_manager *manager, struct lb_str user, struct
     llmgr_status status = lr_question_begin(manager, user, &question, err);
     if (status != LLMGR_OK)
         return status;
+    question.scene.allowed = allowed;
     status = list_platforms(manager, &question.scene, arena, items, count, err);
     lr_question_end(&question);
     return status;
@@ -155,10 +161,13 @@ llmgr_status lr_hidden_read(struct lm_manager *manager, struct lr_question *ques
                         LS_ARGS(ls_text(question->scene.user)), take_hidden, hidden, err);
 }
 
-/* Fills the models of one platform; they share its texts. False when memory is short. */
+/*
+ * Fills the models of one platform that the caller may use, behind *count; they share its texts.
+ * False when memory is short.
+ */
 static bool fill_models(const struct lr_scene *scene, const struct lm_platform *platform,
                         const struct lr_hidden *hidden, struct lb_arena *arena,
-                        struct llmgr_model *items)
+                        struct llmgr_model *items, size_t *count)
 {
     uint32_t unused;
     const struct lm_model *models = platform->is_sys
@@ -177,6 +186,8 @@ static bool fill_models(const struct lr_scene *scene, const struct lm_platform *
         return false;
     for (uint32_t i = 0; i < platform->model_count; i++) {
         const struct lm_model *model = &models[platform->first_model + i];
+        if (!lr_may_use(scene, platform, model))
+            continue;
         row.model_id = model->id;
         row.model_name = lr_keep_text(arena, model->model_name);
         row.display_name = lr_keep_text(arena, model->display_name);
@@ -188,7 +199,7 @@ static bool fill_models(const struct lr_scene *scene, const struct lm_platform *
         if (row.model_name == NULL || row.display_name == NULL ||
             (model->extra_body.size != 0 && row.extra_body == NULL))
             return false;
-        items[i] = row;
+        items[(*count)++] = row;
     }
     return true;
 }
@@ -199,7 +210,7 @@ static llmgr_status list_models(const struct lr_scene *scene, const struct lr_hi
 {
     const struct lm_platform *platform;
     size_t total = 0;
-    size_t at = 0;
+    size_t kept = 0;
 
     for (uint32_t i = 0; (platform = platform_at(scene, i)) != NULL; i++)
         total += platform->model_count;
@@ -207,16 +218,16 @@ static llmgr_status list_models(const struct lr_scene *scene, const struct lr_hi
     if (list == NULL)
         return lb_fail_memory(err);
     for (uint32_t i = 0; (platform = platform_at(scene, i)) != NULL; i++) {
-        if (!fill_models(scene, platform, hidden, arena, list + at))
+        if (!fill_models(scene, platform, hidden, arena, list, &kept))
             return lb_fail_memory(err);
-        at += platform->model_count;
     }
     *items = list;
-    *count = total;
+    *count = kept;
     return LLMGR_OK;
 }
 
-llmgr_status lr_models(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
+llmgr_status lr_models(struct lm_manager *manager, struct lb_str user,
+                       const struct lr_allowed *allowed, struct lb_arena *arena,
                        struct llmgr_model **items, size_t *count, struct llmgr_error *err)
 {
     struct lr_question question;
@@ -225,6 +236,7 @@ llmgr_status lr_models(struct lm_manager *manager, struct lb_str user, struct lb
     llmgr_status status = lr_question_begin(manager, user, &question, err);
     if (status != LLMGR_OK)
         return status;
+    question.scene.allowed = allowed;
     status = lr_hidden_read(manager, &question, LS_PROFILE_HIDDEN_MODELS, &hidden, err);
     if (status == LLMGR_OK)
         status = list_models(&question.scene, &hidden, arena, items, count, err);

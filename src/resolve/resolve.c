@@ -81,6 +81,7 @@ static llmgr_status resolve_cold(struct lm_manager *manager, const struct lr_req
         lr_question_begin_repaired(manager, request->user, request, &question, err);
     if (status != LLMGR_OK)
         return status;
+    question.scene.allowed = request->allowed; /* not before: repair is nobody's in particular */
     lr_choose(&question.scene, request, &choice);
     status = lr_choice_answer(&question.scene, request, &choice, arena, target, err);
     struct shard *shard = shard_of(manager, question.scene.profile->hash);

@@ -13,6 +13,7 @@
 #include "manager/manager.h"
 
 struct lm_catalogue;
+struct lr_allowed;
 struct lr_view;
 struct lv_secret;
 
@@ -60,7 +61,8 @@ struct lr_request {
     const struct lr_key_chooser *chooser; /* NULL: the first usable key */
     int64_t route_id; /* not 0: this route's target of the next number, whatever model says; the
                          slot, if one led here, only goes into the target */
-    uint32_t route_target; /* from 0; ERR_NOT_FOUND if it is not there */
+    uint32_t route_target;            /* from 0; ERR_NOT_FOUND if it is not there */
+    const struct lr_allowed *allowed; /* what the caller may use; NULL: all that the user sees */
 };
 
 /*
@@ -84,6 +86,9 @@ struct lr_request {
  *
  * By platform: the model of that number; without one the choice of the slot main if it stands
  * there, else the platform's first model, or none.
+ *
+ * What the caller may not use is passed over by all of this as if it were not there, and a stored
+ * choice of it as one that the mode hides: it is kept.
  */
 
 /* What was resolved. Strings live in the arena given, NUL-terminated; the key is sealed. */

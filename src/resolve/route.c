@@ -24,6 +24,8 @@ static const struct lm_route *of_slot(const struct lr_scene *scene, struct lb_st
         enum lr_reason found = lr_look_up_selection(scene, selection, &platform, &model, &route);
         if (found == LR_REASON_GONE && !selection->stuck)
             *gone = selection;
+        if (found == LR_REASON_NOT_ALLOWED)
+            continue;
         if (found != LR_REASON_HIDDEN_BY_MODE)
             return route;
     }
@@ -95,6 +97,7 @@ llmgr_status lr_view_route(struct lr_view *view, const struct lr_request *reques
     *result = LR_VIEW_MISS;
     if (!lr_view_scene(view, lm_user_hash(view->manager, user), user, &scene))
         return LLMGR_OK;
+    scene.allowed = request->allowed;
     *route = lr_route_asked(&scene, request, &gone);
     if (gone == NULL)
         *result = LR_VIEW_DONE;

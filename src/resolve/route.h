@@ -35,7 +35,8 @@ LLMGR_MUST_CHECK llmgr_status lr_route_now(struct lm_manager *manager, struct lb
                                            struct lm_route *route, struct llmgr_error *err);
 /* Fills the routes that a user sees, own ones first; strings in `arena`. See llmgr_routes. */
 LLMGR_MUST_CHECK llmgr_status lr_routes(struct lm_manager *manager, struct lb_str user,
-                                        struct lb_arena *arena, struct llmgr_route **items,
-                                        size_t *count, struct llmgr_error *err);
+                                        const struct lr_allowed *allowed, struct lb_arena *arena,
+                                        struct llmgr_route **items, size_t *count,
+                                        struct llmgr_error *err);
 
 #endif

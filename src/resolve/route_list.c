@@ -19,19 +19,21 @@ static bool fill_targets(const struct lr_scene *scene, const struct lm_route *ro
     for (uint32_t i = 0; i < route->count; i++) {
         struct lr_choice found = {.platform = NULL};
         lr_choose_target(scene, route, i, &found);
-        targets[i] = (struct llmgr_route_target){
+        if (found.platform == NULL && scene->allowed != NULL)
+            continue; /* there for others, perhaps */
+        struct llmgr_route_target *target = &targets[item->target_count++];
+        *target = (struct llmgr_route_target){
             .model = lr_keep_text(arena, route->targets[i].model),
             .weight = route->targets[i].weight,
             .first_byte_timeout_ms = route->targets[i].first_byte_ms,
             .missing = found.platform == NULL,
             .api_key_set = found.platform != NULL && found.key.payer != LM_PAYER_NONE,
         };
-        if (targets[i].model == NULL)
+        if (target->model == NULL)
             return false;
-        item->api_key_set = item->api_key_set || targets[i].api_key_set;
+        item->api_key_set = item->api_key_set || target->api_key_set;
     }
     item->targets = targets;
-    item->target_count = route->count;
     return true;
 }
 
@@ -69,19 +71,22 @@ static llmgr_status list(const struct lr_scene *scene, const struct lr_hidden *h
     struct llmgr_route *made =
         lb_arena_calloc(arena, (size_t)own_count + system_count + 1, sizeof *made);
     bool kept = made != NULL;
+    size_t total = 0;
 
-    for (uint32_t i = 0; kept && i < own_count; i++)
-        kept = fill_route(scene, &own[i], hidden, arena, &made[i]);
-    for (uint32_t i = 0; kept && i < system_count; i++)
-        kept = fill_route(scene, &system[i], hidden, arena, &made[own_count + i]);
+    for (uint32_t i = 0; kept && i < own_count + system_count; i++) {
+        const struct lm_route *route = i < own_count ? &own[i] : &system[i - own_count];
+        if (lr_route_seen(scene, route->id) != NULL)
+            kept = fill_route(scene, route, hidden, arena, &made[total++]);
+    }
     if (!kept)
         return lb_fail_memory(err);
     *items = made;
-    *count = (size_t)own_count + system_count;
+    *count = total;
     return LLMGR_OK;
 }
 
-llmgr_status lr_routes(struct lm_manager *manager, struct lb_str user, struct lb_arena *arena,
+llmgr_status lr_routes(struct lm_manager *manager, struct lb_str user,
+                       const struct lr_allowed *allowed, struct lb_arena *arena,
                        struct llmgr_route **items, size_t *count, struct llmgr_error *err)
 {
     struct lr_question question;
@@ -90,6 +95,7 @@ llmgr_status lr_routes(struct lm_manager *manager, struct lb_str user, struct lb
     llmgr_status status = lr_question_begin(manager, user, &question, err);
     if (status != LLMGR_OK)
         return status;
+    question.scene.allowed = allowed;
     uint32_t system_count;
     lm_catalogue_routes(question.scene.catalogue, &system_count);
     /* Without routes there is nothing to hide. */

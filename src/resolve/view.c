@@ -129,6 +129,7 @@ llmgr_status lr_view_answer(struct lr_view *view, uint64_t hash, struct lb_str u
         *result = LR_VIEW_MISS;
         return LLMGR_OK;
     }
+    scene.allowed = request->allowed;
     lr_choose(&scene, request, &choice);
     if (choice.gone != NULL) {
         *result = LR_VIEW_MISS;

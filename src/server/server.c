@@ -263,6 +263,7 @@ llmgr_status le_server_start(struct llmgr *manager, const struct le_server_optio
     llmgr_status status = fill_shared(server, manager, options, err);
     le_teller_init(&server->teller, manager->manager, server->shared.health);
     server->shared.cells = &server->teller.cells;
+    server->shared.uses = &server->teller.uses;
     if (status == LLMGR_OK)
         status = open_all(server, options, err);
     if (status == LLMGR_OK)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A thread that tells the other nodes on the database what is known here to be broken, and hears it
- * from them. It is not the keeper's, for it writes, and a write may have to wait.
+ * from them; it also writes which tokens were used. It is not the keeper's, for it writes, and a
+ * write may have to wait.
  */
 #ifndef LE_TELLER_H
 #define LE_TELLER_H
 
 #include <stdbool.h>
 
+#include "accounts/token_uses.h"
 #include "base/ticker.h"
 #include "llmgr.h"
 #include "nodes/cells.h"
@@ -18,7 +20,10 @@ struct le_teller {
     unsigned magic;
     const struct lb_host *host;
     struct lz_cells cells;
+    struct lw_uses uses;
+    unsigned ticks; /* since uses were written */
     struct lb_ticker ticker;
+    bool told_of_uses;    /* the thread's, as the next */
     bool told_of_failure; /* the thread's: it has said that it cannot */
 };
 

@@ -40,7 +40,8 @@ CALLS = {
     'addRoute': {'name': 'new', 'targets': [{'model': 'planted/model'}]},
     'changeRoute': {'name': 'stolen', 'route_hide': True},
     'probe': {'base_url': 'http://127.0.0.1:9/v1'},
-    'addToken': {'name': 'new'}, 'runSync': {'dry_run': True}, 'rotateKeys': {'dry_run': True},
+    'addToken': {'name': 'new'}, 'changeToken': {'name': 'stolen', 'models': 'a'},
+    'runSync': {'dry_run': True}, 'rotateKeys': {'dry_run': True},
 }
 ABSENT = 987654
 # What a path names beside numbers of his. Of these, each user has his own; prices are everybody's.
@@ -90,10 +91,13 @@ ROLES = {'bob': {}, 'app': {'X_LLMGR_User': 'bella'}}
 
 
 def state_of(api, user):
-    """Everything that the API says of a user."""
-    return [api.all(path + '?user=' + user) for path in
+    """Everything that the API says of a user, but for when his tokens were last used."""
+    rows = [api.all(path + '?user=' + user) for path in
             ('/api/platforms', '/api/models', '/api/selections', '/api/tokens', '/api/aliases',
              '/api/routes', f'/api/platforms/{api.ids["platform_id"]}/keys')]
+    for token in rows[3]:
+        del token['last_used_at_ms']
+    return rows
 
 
 def plain(answer):
@@ -211,3 +215,51 @@ def test_members_that_are_no_ones_to_set_are_refused(api):
             assert answer.status == 400, f'{operation.id} takes {member}: {answer.text}'
             assert f"'{member}'" in json.loads(answer.text)['detail']
     assert state_of(api, ANN) == before
+
+
+# ---- Tokens that may not use everything ----------------------------------------------------------
+
+# What such a token is told of each operation on what it may not use: 404 where a platform, model or
+# route is named, 403 where something would get or lose a name; the others see what it may use.
+FORBIDDEN = {'addPlatform', 'changePlatform', 'deletePlatform', 'setPlatformHeader',
+             'clearPlatformHeader', 'probePlatform', 'testPlatform', 'addModel', 'changeModel',
+             'deleteModel', 'addRoute', 'changeRoute', 'deleteRoute', 'resetCell', 'probe',
+             'getSync', 'runSync'}
+ABSENT_FOR = {'getPlatform', 'setPlatformKey', 'clearPlatformKey', 'listPlatformKeys',
+              'addPlatformKey', 'changePlatformKey', 'deletePlatformKey', 'getModel', 'getRoute',
+              'setSelection', 'getCallable'}
+LIMITS = {'platforms': ('--platforms', 'House'), 'models': ('--models', 'House/Small'),
+          'routes': ('--routes', 'no-such-route')}
+
+
+@pytest.mark.parametrize('limit', LIMITS)
+def test_every_operation_knows_what_a_token_may_not_use(api, limit):
+    """ann's own things by a token of hers that may not use them; by an administrator's as well."""
+    before = state_of(api, ANN)
+    api.token('limited', '-u', ANN, *LIMITS[limit])
+    api.token('chief', '--kind', 'admin', *LIMITS[limit])
+    before[3] = None  # the tokens, two more
+    for caller in ('limited', 'chief'):
+        for operation in api.operations:
+            if operation.is_public or operation.id in ('addToken', 'changeToken', 'revokeToken',
+                                                       'rotateKeys', 'setAlias', 'deleteAlias'):
+                continue
+            path = operation.fill({**api.ids, **NAMES, 'id': 'canary-model'})
+            if caller == 'chief' and 'user' in operation.queries:
+                path += '?user=' + ANN
+            answer = api.raw(operation.method, path, caller, body_of(operation, api.ids))
+            told = r'no model \'canary-model\'|"user":"canary-ann"|"slot":"canary-[a-z]*"'
+            text = re.sub(told, '', answer.text.replace(path, ''))
+            if operation.id in FORBIDDEN or (caller == 'limited' and operation.is_admin):
+                assert answer.status == 403, f'{caller} {operation.id}: {answer.text}'
+            elif operation.id in ABSENT_FOR and (limit != 'routes' or operation.id == 'getRoute'):
+                assert answer.status == 404, f'{caller} {operation.id}: {answer.text}'
+            else:
+                assert answer.status < 500, f'{caller} {operation.id}: {answer.text}'
+            if limit != 'routes' and operation.method == 'GET' and operation.id not in (
+                    'getUsage', 'listTokens', 'getMe', 'listAliases'):
+                assert 'canary' not in text, f'{caller} {operation.id}: {text}'
+    after = state_of(api, ANN)
+    after[3] = None
+    if limit != 'routes':  # by such a token keys are stored and choices made
+        assert after == before

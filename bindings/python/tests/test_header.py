@@ -86,7 +86,8 @@ HIDDEN = {'model': {'platform_name', 'platform_is_sys', 'platform_hide', 'base_u
 @pytest.mark.parametrize('reader, structure', [
     (_rows.platform, 'platform'), (_rows.model, 'model'), (_rows.seed_model, 'model'),
     (_rows.selection, 'selection'), (_rows.route, 'route'), (_rows.key_test, 'key_test'),
-    (_rows.cell, 'cell'), (_rows._route_target, 'route_target'), (_prices.price, 'price')])
+    (_rows.cell, 'cell'), (_rows.token, 'token'), (_rows._route_target, 'route_target'),
+    (_prices.price, 'price')])
 def test_a_member_of_a_structure_is_shown_or_left_out_on_purpose(reader, structure):
     members = {name for name, _ in ffi.typeof(f'struct llmgr_{structure}').fields} - {'memory'}
     shown = set(re.findall(r'\brow\.(\w+)', inspect.getsource(reader)))

@@ -113,6 +113,37 @@ def test_what_is_no_price_is_refused(manager, rates, more, error, says):
     assert manager.prices(ended=True) == []
 
 
+def test_tokens(manager):
+    made, text = manager.create_token('u', name='laptop', note='at home',
+                                      expires_at_ms=4_000_000_000_000, models=['a/b', 'c'],
+                                      networks='10.0.0.0/8, ::1')
+    assert text.startswith('sk-llmgr-') and text not in repr(made)
+    assert (made.kind, made.user, made.name, made.note, made.prefix) == (
+        'user', 'u', 'laptop', 'at home', None)
+    assert (made.expires_at_ms, made.models, made.networks, made.platforms, made.routes) == (
+        4_000_000_000_000, 'a/b, c', '10.0.0.0/8, ::1', None, None)
+    assert made.last_used_at_ms is None and made.revoked_at_ms is None and made.created_at_ms
+    app, _ = manager.create_token(kind='app', prefix='team-', platforms=['One'], routes='r')
+    assert (app.kind, app.prefix, app.platforms, app.routes) == ('app', 'team-', 'One', 'r')
+    assert manager.tokens('u') == [made] and manager.tokens() == [made, app]
+    told = manager.update_token('u', made.id, note='', expires_at_ms=0, models=[], networks='')
+    assert (told.note, told.expires_at_ms, told.models, told.networks) == (None,) * 4
+    assert told.name == 'laptop'
+    assert manager.revoke_token(None, app.id) is True
+    assert manager.tokens()[1].revoked_at_ms
+    for refused, ask in [
+            (llmgr.NotFoundError, lambda: manager.update_token('v', made.id, note='x')),
+            (llmgr.ConflictError, lambda: manager.update_token(None, app.id, note='x')),
+            (llmgr.NotFoundError, lambda: manager.revoke_token('v', made.id)),
+            (llmgr.InvalidError, lambda: manager.create_token('u', expires_at_ms=1)),
+            (llmgr.InvalidError, lambda: manager.create_token('u', models=['a,b'])),
+            (llmgr.InvalidError, lambda: manager.create_token('u', networks='nowhere')),
+            (llmgr.InvalidError, lambda: manager.create_token(kind='boss')),
+            (TypeError, lambda: manager.create_token('u', models=[7]))]:
+        with pytest.raises(refused):
+            ask()
+
+
 def test_header_fields_of_an_own_platform(manager):
     platform = manager.add_platform('Mine', 'https://api.example.com/v1', user_id='u')
     assert platform.fixed_headers is None and platform.missing_headers is None

@@ -3,81 +3,17 @@
 #include <sodium.h>
 #include <time.h>
 
-#include "accounts/tokens.h"
 #include "library/open.h"
 #include "vault/token.h"
 
-#include "../manager/fixture.h"
-
-struct issued {
-    char text[LLMGR_TOKEN_ROOM];
-    int64_t id;
-};
-
-static int setup(void **state)
-{
-    static struct fixture fixture;
-
-    fixture_setup(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture_teardown(*state);
-    return 0;
-}
-
-static llmgr_status try_issue(struct fixture *w, llmgr_token_kind kind, const char *user,
-                              const char *prefix, struct issued *issued)
-{
-    const struct lw_token_spec spec = {
-        .kind = kind, .name = S("a name"), .user = lb_cstr(user), .prefix = lb_cstr(prefix)};
-
-    return lw_token_create(w->manager, &spec, issued->text, &issued->id, &w->err);
-}
-
-static struct issued issue(struct fixture *w, llmgr_token_kind kind, const char *user,
-                           const char *prefix)
-{
-    struct issued issued;
-
-    WANT(LLMGR_OK, try_issue(w, kind, user, prefix, &issued));
-    return issued;
-}
-
-static struct lw_token_cache *new_cache(struct lm_manager *manager)
-{
-    struct lw_token_cache *cache = NULL;
-
-    assert_int_equal(lw_token_cache_new(manager, 0, &cache, NULL), LLMGR_OK);
-    return cache;
-}
-
-/* Looks it up, loading it on a miss as a worker does; whether it had to. */
-static enum lw_token_result look(struct lm_manager *manager, struct lw_token_cache *cache,
-                                 const char *text, bool *missed, const struct lw_token **token)
-{
-    unsigned char digest[LW_TOKEN_DIGEST_SIZE];
-    struct lw_token *loaded = NULL;
-
-    enum lw_token_result result = lw_token_cache_find(cache, lb_cstr(text), digest, token);
-    *missed = result == LW_TOKEN_MISS;
-    if (!*missed)
-        return result;
-    assert_int_equal(lw_token_load(manager, digest, &loaded, NULL), LLMGR_OK);
-    result = loaded->known ? LW_TOKEN_FOUND : LW_TOKEN_UNKNOWN;
-    lw_token_cache_put(cache, loaded);
-    return result;
-}
+#include "token_fixture.h"
 
 static void a_token_is_found_with_what_it_may_do_and_warm_without_a_load(void **state)
 {
     struct fixture *w = *state;
     struct issued issued = issue(w, LLMGR_TOKEN_APP, NULL, "team-");
     struct lw_token_cache *cache = new_cache(w->manager);
-    const struct lw_token *token = NULL;
+    struct lw_token *token = NULL;
     bool missed;
 
     assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
@@ -174,7 +110,7 @@ static void a_revoked_token_is_gone_at_once_here(void **state)
     struct issued kept = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct lw_token_cache *cache = new_cache(w->manager);
-    const struct lw_token *token = NULL;
+    struct lw_token *token = NULL;
     bool missed;
 
     assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
@@ -195,7 +131,7 @@ static void what_was_read_before_a_revocation_is_not_kept_after_it(void **state)
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct lw_token_cache *cache = new_cache(w->manager);
     unsigned char digest[LW_TOKEN_DIGEST_SIZE];
-    const struct lw_token *token = NULL;
+    struct lw_token *token = NULL;
     struct lw_token *loaded = NULL;
 
     assert_int_equal(lw_token_cache_find(cache, lb_cstr(issued.text), digest, &token),
@@ -213,7 +149,7 @@ static void a_revocation_reaches_another_manager_with_its_next_poll(void **state
     struct fixture *w = *state;
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct lm_manager *first = w->manager;
-    const struct lw_token *token = NULL;
+    struct lw_token *token = NULL;
     bool missed;
 
     fixture_open(w);
@@ -230,7 +166,7 @@ static void a_revocation_reaches_another_manager_with_its_next_poll(void **state
 static void memory_that_no_poll_has_confirmed_answers_nothing(void **state)
 {
     struct fixture *w = *state;
-    const struct lw_token *token = NULL;
+    struct lw_token *token = NULL;
     unsigned char digest[LW_TOKEN_DIGEST_SIZE];
     bool missed;
 
@@ -251,7 +187,7 @@ static void invented_tokens_are_refused_by_form_or_remembered_within_bounds(void
     struct fixture *w = *state;
     struct issued issued = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     struct lw_token_cache *cache = new_cache(w->manager);
-    const struct lw_token *token = NULL;
+    struct lw_token *token = NULL;
     unsigned char digest[LW_TOKEN_DIGEST_SIZE];
     char invented[LLMGR_TOKEN_ROOM];
     bool missed;
@@ -292,6 +228,7 @@ static void keep_token(struct fixture *w, struct lw_token_cache *cache, const vo
     memcpy(token->digest, digest, sizeof token->digest);
     token->known = true;
     token->user = lb_str((const char *)(token + 1), texts);
+    token->size = sizeof *token + texts;
     lw_token_cache_put(cache, token);
 }
 
@@ -303,7 +240,7 @@ static void known_tokens_are_bounded_by_bytes(void **state)
 
     assert_int_equal(lw_token_cache_new(w->manager, SIZE, &cache, NULL), LLMGR_OK);
     for (int i = 0; i < 5000; i++) {
-        const struct lw_token *token;
+        struct lw_token *token;
         unsigned char digest[LW_TOKEN_DIGEST_SIZE];
         randombytes_buf(digest, sizeof digest);
         keep_token(w, cache, digest, 200);
@@ -321,7 +258,7 @@ static void the_table_grows_with_the_tokens_in_use(void **state)
     struct lw_token_cache *cache = NULL;
     enum { COUNT = 100000, EACH = 300 };
     unsigned char(*digests)[LW_TOKEN_DIGEST_SIZE] = calloc(COUNT, sizeof *digests);
-    const struct lw_token *token;
+    struct lw_token *token;
     size_t found = 0;
 
     assert_non_null(digests);
@@ -345,7 +282,7 @@ static void a_token_in_use_stays_in_a_full_cache(void **state)
     struct fixture *w = *state;
     struct lw_token_cache *cache = NULL;
     unsigned char kept[LW_TOKEN_DIGEST_SIZE], digest[LW_TOKEN_DIGEST_SIZE];
-    const struct lw_token *token;
+    struct lw_token *token;
 
     assert_int_equal(lw_token_cache_new(w->manager, 64 << 10, &cache, NULL), LLMGR_OK);
     randombytes_buf(kept, sizeof kept);

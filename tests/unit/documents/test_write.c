@@ -107,7 +107,9 @@ static void numbers_of_choices_are_written_as_their_names(void **state)
     is(lx_json_info(&info), "{\"version\":\"0.1.0\",\"mode\":\"custom\",\"auto_key\":false}");
     is(lx_json_new_token(&made),
        "{\"token_id\":4,\"kind\":\"admin\",\"name\":\"\",\"user\":null,\"prefix\":null,"
-       "\"created_at_ms\":5,\"revoked\":false,\"revoked_at_ms\":null,\"token\":\"sk-x\"}");
+       "\"created_at_ms\":5,\"revoked\":false,\"revoked_at_ms\":null,\"note\":null,"
+       "\"expires_at_ms\":null,\"platforms\":null,\"models\":null,\"routes\":null,"
+       "\"networks\":null,\"last_used_at_ms\":null,\"token\":\"sk-x\"}");
     made.token.kind = (llmgr_token_kind)3;
     assert_null(lx_json_new_token(&made));
 }

@@ -15,8 +15,8 @@
 
 static struct host HOST;
 
-static const struct lp_caller ADMIN = {LP_CALLER_ADMIN, 1, LB_STR(LLMGR_SYSTEM_USER)};
-static const struct lp_caller ANN = {LP_CALLER_USER, 2, LB_STR("ann")};
+static const struct lp_caller ADMIN = {LP_CALLER_ADMIN, 1, LB_STR(LLMGR_SYSTEM_USER), NULL};
+static const struct lp_caller ANN = {LP_CALLER_USER, 2, LB_STR("ann"), NULL};
 
 /* An answer, copied out. */
 struct answer {

@@ -74,7 +74,7 @@ static void all_resolve_to(int64_t model)
 static bool is_good(int i)
 {
     unsigned char digest[LW_TOKEN_DIGEST_SIZE];
-    const struct lw_token *found = NULL;
+    struct lw_token *found = NULL;
     struct lw_token *loaded = NULL;
 
     switch (lw_token_cache_find(caches[i], lb_cstr(token), digest, &found)) {

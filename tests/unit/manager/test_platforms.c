@@ -274,7 +274,8 @@ static int64_t until(struct fixture *w, const char *user, int64_t id)
     struct llmgr_platform *items;
     size_t count = 0;
 
-    WANT(LLMGR_OK, lr_platforms(w->manager, lb_cstr(user), &w->arena, &items, &count, &w->err));
+    WANT(LLMGR_OK,
+         lr_platforms(w->manager, lb_cstr(user), NULL, &w->arena, &items, &count, &w->err));
     for (size_t i = 0; i < count; i++) {
         if (items[i].platform_id == id)
             return items[i].no_stream_options_until_ms;

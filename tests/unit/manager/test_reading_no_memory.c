@@ -165,9 +165,10 @@ static llmgr_status lists_ann(void)
     size_t count = 0;
 
     lb_arena_init(&arena, &h.host, NULL, 0, 1 << 20);
-    llmgr_status status = lr_platforms(h.manager, LB_STR("ann"), &arena, &platforms, &count, NULL);
+    llmgr_status status =
+        lr_platforms(h.manager, LB_STR("ann"), NULL, &arena, &platforms, &count, NULL);
     if (status == LLMGR_OK)
-        status = lr_models(h.manager, LB_STR("ann"), &arena, &models, &count, NULL);
+        status = lr_models(h.manager, LB_STR("ann"), NULL, &arena, &models, &count, NULL);
     if (status == LLMGR_OK)
         assert_int_equal(count, 41);
     lb_arena_free(&arena);

@@ -180,7 +180,7 @@ static void what_was_made_stands_behind_the_file_in_the_order_of_its_making(void
     make(w);
     WANT(LLMGR_OK, try_make(w, OPERATOR(w), "Aaa", "https://aaa.example", &id));
     SYNC(w, more);
-    WANT(LLMGR_OK, lr_platforms(w->manager, S("ann"), &w->arena, &items, &count, &w->err));
+    WANT(LLMGR_OK, lr_platforms(w->manager, S("ann"), NULL, &w->arena, &items, &count, &w->err));
     assert_int_equal(count, 4);
     for (size_t i = 0; i < count; i++) {
         assert_string_equal(items[i].platform_name, ORDER[i]);

@@ -210,14 +210,14 @@ static void they_are_listed_own_ones_first(void **state)
     operator_has("z", "One");
     OK(&h, set("ann", "y", "One"));
     OK(&h, set("ann", "b", "Two"));
-    OK(&h, lr_aliases(h.manager, LB_STR("ann"), &h.arena, &items, &count, &h.err));
+    OK(&h, lr_aliases(h.manager, LB_STR("ann"), NULL, &h.arena, &items, &count, &h.err));
     assert_int_equal(count, 3);
     assert_string_equal(items[0].name, "b");
     assert_string_equal(items[1].name, "y");
     assert_false(items[1].is_sys);
     assert_string_equal(items[2].name, "z");
     assert_true(items[2].is_sys);
-    OK(&h, lr_aliases(h.manager, LB_STR("ben"), &h.arena, &items, &count, &h.err));
+    OK(&h, lr_aliases(h.manager, LB_STR("ben"), NULL, &h.arena, &items, &count, &h.err));
     assert_int_equal(count, 1);
 }
 

@@ -317,7 +317,7 @@ static void the_lists_show_system_platforms_in_order_then_own(void **state)
     size_t count = 0;
 
     (void)state;
-    OK(&h, lr_platforms(h.manager, LB_STR("ann"), &h.arena, &platforms, &count, &h.err));
+    OK(&h, lr_platforms(h.manager, LB_STR("ann"), NULL, &h.arena, &platforms, &count, &h.err));
     assert_int_equal(count, 4);
     assert_int_equal(platforms[0].platform_id, empty);
     assert_int_equal(platforms[1].platform_id, a);
@@ -336,7 +336,7 @@ static void the_lists_show_system_platforms_in_order_then_own(void **state)
         (struct act){.statement = LS_OWN_HIDE_SET,
                      .values = {ls_cstr("ann"), ls_int(a), ls_int(1)},
                      .count = 3});
-    OK(&h, lr_models(h.manager, LB_STR("ann"), &h.arena, &models, &count, &h.err));
+    OK(&h, lr_models(h.manager, LB_STR("ann"), NULL, &h.arena, &models, &count, &h.err));
     assert_int_equal(count, 3);
     assert_int_equal(models[0].model_id, a1);
     assert_true(models[0].platform_hide);
@@ -348,15 +348,15 @@ static void the_lists_show_system_platforms_in_order_then_own(void **state)
     assert_null(models[2].extra_body);
     set_kind(&h, NULL, a1, "rerank");
     set_kind(&h, "ann", own1, "speech");
-    OK(&h, lr_models(h.manager, LB_STR("ann"), &h.arena, &models, &count, &h.err));
+    OK(&h, lr_models(h.manager, LB_STR("ann"), NULL, &h.arena, &models, &count, &h.err));
     assert_int_equal(models[0].kind, LLMGR_MODEL_RERANK);
     assert_int_equal(models[1].kind, LLMGR_MODEL_UNKNOWN);
     assert_int_equal(models[2].kind, LLMGR_MODEL_SPEECH);
-    OK(&h, lr_models(h.manager, LB_STR("bob"), &h.arena, &models, &count, &h.err));
+    OK(&h, lr_models(h.manager, LB_STR("bob"), NULL, &h.arena, &models, &count, &h.err));
     assert_int_equal(count, 2);
     assert_false(models[0].platform_hide);
     site_mode(&h, LLMGR_MODE_FIXED);
-    OK(&h, lr_platforms(h.manager, LB_STR("ann"), &h.arena, &platforms, &count, &h.err));
+    OK(&h, lr_platforms(h.manager, LB_STR("ann"), NULL, &h.arena, &platforms, &count, &h.err));
     assert_int_equal(count, 3);
 }
 

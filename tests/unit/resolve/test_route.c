@@ -295,7 +295,7 @@ static void a_users_routes_are_nobody_elses(void **state)
 
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND, ask(&h, "ben", NULL, "secret"));
     says("there is no model 'secret'");
-    OK(&h, lr_routes(h.manager, LB_STR("ben"), &h.arena, &items, &count, &h.err));
+    OK(&h, lr_routes(h.manager, LB_STR("ben"), NULL, &h.arena, &items, &count, &h.err));
     assert_int_equal(count, 0);
     ASSERT_STATUS(&h, LLMGR_ERR_NOT_FOUND,
                   lm_route_change(h.manager, (struct lm_actor){LB_STR("ben"), false}, id, &spec,
@@ -339,7 +339,7 @@ static void the_operators_are_everybodys_and_only_the_operator_changes_them(void
     made(NULL, "later", "B/C/Two");
     assert_int_equal(asked("ben", "later"), one);
     assert_int_equal(asked("ann", "later"), two);
-    OK(&h, lr_routes(h.manager, LB_STR("ben"), &h.arena, &items, &count, &h.err));
+    OK(&h, lr_routes(h.manager, LB_STR("ben"), NULL, &h.arena, &items, &count, &h.err));
     assert_int_equal(count, 3);
     assert_string_equal(items[0].name, "later");
     assert_false(items[0].is_sys);
@@ -442,7 +442,7 @@ static void lists_show_what_is_missing_and_what_is_hidden(void **state)
 
     OK(&h, lm_route_change(h.manager, (struct lm_actor){LB_STR("ann"), false}, poor, NULL, &hide,
                            &h.err));
-    OK(&h, lr_routes(h.manager, LB_STR("ann"), &h.arena, &items, &count, &h.err));
+    OK(&h, lr_routes(h.manager, LB_STR("ann"), NULL, &h.arena, &items, &count, &h.err));
     assert_int_equal(count, 2);
     assert_int_equal(items[0].route_id, id);
     assert_true(items[0].targets[0].missing);
@@ -454,12 +454,12 @@ static void lists_show_what_is_missing_and_what_is_hidden(void **state)
     assert_true(items[1].route_hide);
     assert_false(items[1].api_key_set);
     assert_string_equal(items[1].display_name, "poor");
-    OK(&h, lr_routes(h.manager, LB_STR("ben"), &h.arena, &items, &count, &h.err));
+    OK(&h, lr_routes(h.manager, LB_STR("ben"), NULL, &h.arena, &items, &count, &h.err));
     assert_false(items[0].route_hide); /* hidden for the one user only */
     hide = false;
     OK(&h, lm_route_change(h.manager, (struct lm_actor){LB_STR("ann"), false}, poor, NULL, &hide,
                            &h.err));
-    OK(&h, lr_routes(h.manager, LB_STR("ann"), &h.arena, &items, &count, &h.err));
+    OK(&h, lr_routes(h.manager, LB_STR("ann"), NULL, &h.arena, &items, &count, &h.err));
     assert_false(items[1].route_hide);
 }
 

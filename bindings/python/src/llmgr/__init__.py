@@ -31,7 +31,7 @@ from ._native import ffi as _ffi
 from ._native import lib as _lib
 from ._types import (
     Alias, Cell, KeyTest, Model, Platform, PlatformKey, PlatformTest, Price, Resolved, Route,
-    RouteTarget, Usage, UsageAttempt, UsageSum)
+    RouteTarget, Token, Usage, UsageAttempt, UsageSum)
 
 __all__ = [
     'AIManager', 'Alias', 'CancelledError', 'Cell', 'ClosedError', 'ConfigError', 'ConflictError',
@@ -39,8 +39,8 @@ __all__ = [
     'InvalidError', 'KeyRefusedError', 'KeyTest', 'LLM_AUTO_KEY', 'LLM_Manager', 'LimitError', 'LlmgrError',
     'Model', 'NoKeyError', 'NotFoundError', 'OutOfMemoryError', 'Platform', 'PlatformKey',
     'PlatformTest', 'Price',
-    'Resolved', 'Route', 'RouteTarget', 'SYSTEM_USER_ID', 'USE_SYS_LLM_CONFIG', 'UpstreamError',
-    'Usage', 'UsageAttempt', 'UsageSum', 'VaultError',
+    'Resolved', 'Route', 'RouteTarget', 'SYSTEM_USER_ID', 'Token', 'USE_SYS_LLM_CONFIG',
+    'UpstreamError', 'Usage', 'UsageAttempt', 'UsageSum', 'VaultError',
     'init_default_llm', 'probe_platform_models',
 ]
 

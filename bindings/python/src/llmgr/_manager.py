@@ -22,7 +22,7 @@ from ._native import (
 from ._settings import SYSTEM_USER, Config, Settings
 from ._types import (
     Alias, Cell, Model, PathLike, Platform, PlatformKey, PlatformTest, Price, Resolved, Route,
-    RouteTarget, Usage, UsageAttempt)
+    RouteTarget, Token, Usage, UsageAttempt)
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -459,6 +459,122 @@ class AIManager:
         """
         self._do(lib.llmgr_selection_save_route, self._user(user_id),
                  to_text('usage_key', usage_key), to_text('route', route))
+        return True
+
+    # ---- Tokens of the gateway ------------------------------------------------------------------
+
+    def tokens(self, user_id: str | None = None) -> list[Token]:
+        """Tokens by their number, revoked ones included.
+
+        Args:
+            user_id: Whose; None: everybody's, of all kinds.
+        """
+        user = NULL if user_id is None else self._user(user_id)
+        found: list[Token] = []
+        while page := self._tokens_after(user, found[-1].id if found else 0):
+            found += page
+        return found
+
+    def _tokens_after(self, user: Any, after: int) -> list[Token]:
+        out, error = ffi.new('struct llmgr_token_list *'), new_error()
+        with self._handle as manager:
+            check(lib.llmgr_token_list(manager, user, after, 0, out, error), error)
+        try:
+            return [_rows.token(out.items[i]) for i in range(out.count)]
+        finally:
+            lib.llmgr_token_list_clear(out)
+
+    def create_token(self, user_id: str | None = None, *, kind: str = 'user',
+                     name: str | None = None, prefix: str | None = None, note: str | None = None,
+                     expires_at_ms: int | None = None,
+                     platforms: str | Iterable[str] | None = None,
+                     models: str | Iterable[str] | None = None,
+                     routes: str | Iterable[str] | None = None,
+                     networks: str | Iterable[str] | None = None) -> tuple[Token, str]:
+        """Issues a token for the gateway.
+
+        Args:
+            user_id: Whose it is, of kind "user"; None: the system user's.
+            kind: "user", "app" (names the user of each request) or "admin".
+            name: For people, up to 80 bytes.
+            prefix: An application's users must begin with it; None: any user.
+            note: For people, up to 500 bytes.
+            expires_at_ms: It is refused from then on, in ms since 1970; None: never.
+            platforms: Names of the platforms that it may use, or a text with commas between; None:
+                all.
+            models: Likewise models: "platform/model", a display name or a model name.
+            routes: Likewise routes; of their targets it may use what platforms and models allow.
+            networks: Addresses and ranges from which it may be used; None: anywhere.
+
+        Returns:
+            The token as it is remembered, and the token itself, for this one time.
+
+        Raises:
+            InvalidError: A member, which it names. LimitError: The user has 1000 tokens.
+        """
+        kept: list[Any] = []
+        spec = _rows.token_spec(kept, expires_at_ms, {'platforms': platforms, 'models': models,
+                                                      'routes': routes, 'networks': networks},
+                                name=name, prefix=prefix, note=note)
+        spec.kind = _rows.token_kind(kind)
+        user = self._user(user_id)
+        if user != NULL:
+            kept.append(ffi.new('char[]', user))
+            spec.user = kept[-1]
+        out, error = ffi.new('struct llmgr_token *'), new_error()
+        text = ffi.new('char[]', lib.LLMGR_TOKEN_ROOM)
+        with self._handle as manager:
+            check(lib.llmgr_token_create(manager, spec, text, len(text), out, error), error)
+        try:
+            return _rows.token(out), from_text(text)
+        finally:
+            lib.llmgr_wipe(text, len(text))
+            lib.llmgr_token_clear(out)
+
+    def update_token(self, user_id: str | None, token_id: int, *, name: str | None = None,
+                     note: str | None = None, expires_at_ms: int | None = None,
+                     platforms: str | Iterable[str] | None = None,
+                     models: str | Iterable[str] | None = None,
+                     routes: str | Iterable[str] | None = None,
+                     networks: str | Iterable[str] | None = None) -> Token:
+        """Changes what is given of a token; None stays. Gateways know within a second.
+
+        Args:
+            user_id: Whose it must be; None: anybody's.
+            token_id: Its number.
+            name: As of create_token, also below.
+            note: "": none.
+            expires_at_ms: 0: never.
+            platforms: "" or []: all; likewise models, routes and networks.
+            models: See platforms.
+            routes: See platforms.
+            networks: See platforms.
+
+        Raises:
+            NotFoundError: There is no such token. ConflictError: It is revoked. InvalidError.
+        """
+        kept: list[Any] = []
+        spec = _rows.token_spec(kept, expires_at_ms, {'platforms': platforms, 'models': models,
+                                                      'routes': routes, 'networks': networks},
+                                name=name, note=note)
+        user = NULL if user_id is None else self._user(user_id)
+        out, error = ffi.new('struct llmgr_token *'), new_error()
+        with self._handle as manager:
+            check(lib.llmgr_token_update(manager, user, to_id('token_id', token_id), spec, out,
+                                         error), error)
+        try:
+            return _rows.token(out)
+        finally:
+            lib.llmgr_token_clear(out)
+
+    def revoke_token(self, user_id: str | None, token_id: int) -> bool:
+        """Ends a token for ever; gateways know within a second. Users as of update_token.
+
+        Raises:
+            NotFoundError: There is no such token.
+        """
+        self._do(lib.llmgr_token_revoke, NULL if user_id is None else self._user(user_id),
+                 to_id('token_id', token_id))
         return True
 
     def _do(self, function: Callable[..., int], *arguments: Any) -> None:

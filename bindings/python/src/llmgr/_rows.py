@@ -14,7 +14,7 @@ from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, names_of, new_error, to_id, to_text)
 from ._types import (
     Alias, Cell, KeyTest, Model, Platform, PlatformKey, PlatformTest, Resolved, Route, RouteTarget,
-    Usage, UsageAttempt, UsageSum)
+    Token, Usage, UsageAttempt, UsageSum)
 
 KEY_ROOM = 4097  # what llmgr_llm_key promises to be enough
 
@@ -135,6 +135,56 @@ def platform_test(rows: Any) -> PlatformTest:
 def alias(row: Any) -> Alias:
     """A struct llmgr_alias."""
     return Alias(name=from_text(row.name), target=from_text(row.target), is_sys=row.is_sys)
+
+
+TOKEN_KINDS = names_of('llmgr_token_kind', 'LLMGR_TOKEN_')
+
+
+def token(row: Any) -> Token:
+    """A struct llmgr_token."""
+    return Token(id=row.token_id, kind=TOKEN_KINDS[row.kind], name=from_text(row.name),
+                 user=from_optional(row.user), prefix=from_optional(row.prefix),
+                 created_at_ms=row.created_at_ms,
+                 revoked_at_ms=row.revoked_at_ms if row.revoked else None,
+                 note=from_optional(row.note), expires_at_ms=row.expires_at_ms or None,
+                 platforms=from_optional(row.platforms), models=from_optional(row.models),
+                 routes=from_optional(row.routes), networks=from_optional(row.networks),
+                 last_used_at_ms=row.last_used_at_ms or None)
+
+
+def _names(member: str, given: str | Iterable[str] | None) -> bytes | None:
+    """A list as the library takes it: names with commas between; None is not given."""
+    if given is None or isinstance(given, str):
+        return None if given is None else to_text(member, given)
+    names = [to_text(member, name) for name in given]
+    if any(b',' in name or not name.strip() for name in names):
+        raise InvalidError(f'{member} cannot hold a name that is empty or has a comma')
+    return b', '.join(names)
+
+
+def token_spec(kept: list[Any], expires_at_ms: int | None,
+               lists: Mapping[str, str | Iterable[str] | None], **texts: str | None) -> Any:
+    """A struct llmgr_token_spec; None is not given. What it points to is in `kept`."""
+    spec = ffi.new('struct llmgr_token_spec *')
+    lib.llmgr_token_spec_init(spec)
+    if expires_at_ms is not None:
+        spec.expires_at_ms = to_id('expires_at_ms', expires_at_ms)
+    given = {member: _names(member, names) for member, names in lists.items()}
+    given |= {member: None if text is None else to_text(member, text)
+              for member, text in texts.items()}
+    for member, value in given.items():
+        if value is not None:
+            kept.append(ffi.new('char[]', value))
+            setattr(spec, member, kept[-1])
+    return spec
+
+
+def token_kind(kind: object) -> int:
+    """A name of a kind of tokens as its number."""
+    if kind not in TOKEN_KINDS:
+        raise InvalidError(
+            f'kind must be {", ".join(TOKEN_KINDS[:-1])} or {TOKEN_KINDS[-1]}, not {kind!r}')
+    return TOKEN_KINDS.index(str(kind))
 
 
 PICKS = names_of('llmgr_pick', 'LLMGR_PICK_')

@@ -174,6 +174,43 @@ class Alias:
 
 
 @dataclasses.dataclass(frozen=True)
+class Token:
+    """A token of the gateway as it is remembered; the token itself is not.
+
+    Attributes:
+        id: Its number.
+        kind: "user" (acts as its user), "app" (names the user of each request) or "admin".
+        name: For people; "" if none was given.
+        user: Whose it is, if it is a user's.
+        prefix: An application's users begin with it; None: any user.
+        created_at_ms: Since 1970, as all times here.
+        revoked_at_ms: None: it is not.
+        note: For people.
+        expires_at_ms: It is refused from then on; None: never.
+        platforms: Names of the platforms that it may use, ", " between; None: all.
+        models: Likewise models, as requests name them.
+        routes: Likewise routes.
+        networks: Addresses and ranges from which it may be used; None: anywhere.
+        last_used_at_ms: The beginning of the hour of its last use; None: none is known.
+    """
+
+    id: int
+    kind: str
+    name: str
+    user: str | None
+    prefix: str | None
+    created_at_ms: int
+    revoked_at_ms: int | None
+    note: str | None
+    expires_at_ms: int | None
+    platforms: str | None
+    models: str | None
+    routes: str | None
+    networks: str | None
+    last_used_at_ms: int | None
+
+
+@dataclasses.dataclass(frozen=True)
 class RouteTarget:
     """A model that a route names.
 

@@ -173,10 +173,11 @@ static llmgr_status plant_all(struct ls_tx *tx, void *context, struct llmgr_erro
                              NULL, err);
         for (int m = 0; status == LLMGR_OK && m < MODELS; m++) {
             snprintf(text, sizeof text, "model-%d-%d", p, m);
-            status = ls_insert(tx, LS_MODEL_ADD,
-                               LS_ARGS(ls_int(platforms[p]), ls_cstr(text), ls_cstr(text),
-                                       ls_null(), ls_int(m), ls_null(), ls_cstr("file")),
-                               &models[p][m], err);
+            status =
+                ls_insert(tx, LS_MODEL_ADD,
+                          LS_ARGS(ls_int(platforms[p]), ls_cstr(text), ls_cstr(text), ls_null(),
+                                  ls_int(m), ls_null(), ls_cstr("file"), ls_int(0), ls_int(0)),
+                          &models[p][m], err);
         }
     }
     for (uint64_t u = 0; status == LLMGR_OK && u < plant->users + plant->users / PLAIN; u++) {

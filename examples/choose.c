@@ -53,9 +53,12 @@ static llmgr_status add_own_platform(struct llmgr *manager, const char *user,
                                              "sk-mine", &platform, err);
     if (status != LLMGR_OK)
         return status;
+    struct llmgr_model_spec spec;
     struct llmgr_model model;
-    status = llmgr_model_add(manager, user, platform.platform_id, "my-model", "My model", NULL,
-                             LLMGR_MODEL_UNKNOWN, &model, err);
+    llmgr_model_spec_init(&spec);
+    spec.model_name = "my-model";
+    spec.display_name = "My model";
+    status = llmgr_model_add(manager, user, platform.platform_id, &spec, &model, err);
     if (status == LLMGR_OK) {
         status =
             llmgr_selection_save(manager, user, NULL, platform.platform_id, model.model_id, err);

@@ -45,6 +45,10 @@ static void check_models(const struct lb_host *host, struct lb_str body)
     for (size_t i = 0; i < probe.count; i++) {
         FUZZ_CHECK(probe.models[i].id[0] != '\0' && probe.models[i].raw[0] == '{');
         FUZZ_CHECK(llmgr_model_kind_name(probe.models[i].kind) != NULL);
+        FUZZ_CHECK(probe.models[i].context_tokens >= 0 &&
+                   probe.models[i].context_tokens <= LLMGR_MODEL_TOKENS_MAX);
+        FUZZ_CHECK(probe.models[i].max_output_tokens >= 0 &&
+                   probe.models[i].max_output_tokens <= LLMGR_MODEL_TOKENS_MAX);
     }
     ld_probe_clear(&probe);
 }

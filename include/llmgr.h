@@ -586,7 +586,12 @@ LLMGR_API const char *llmgr_model_kind_name(llmgr_model_kind kind);
 /* The kind of that name into *kind; false if there is none. */
 LLMGR_API bool llmgr_model_kind_parse(const char *name, llmgr_model_kind *kind);
 
-/* One row of the flat list that a front end renders; the seed's fields, model_hide and kind. */
+enum { LLMGR_MODEL_TOKENS_MAX = 1000000000 }; /* of a context, and of an answer */
+
+/*
+ * One row of the flat list that a front end renders; the seed's fields, model_hide, kind and how
+ * much the model takes and gives.
+ */
 struct llmgr_model {
     int64_t platform_id;
     const char *platform_name;
@@ -600,8 +605,10 @@ struct llmgr_model {
     const char *extra_body;   /* JSON object, or NULL */
     bool model_hide;
     llmgr_model_kind kind;
-    const char *managed; /* "file": changed in llmgr.yaml; "database": by calls. Static */
-    void *memory;        /* ours; NULL inside a list */
+    int64_t context_tokens;    /* that fit into it, as its platform counts them; 0: not known */
+    int64_t max_output_tokens; /* of one answer; 0: not known */
+    const char *managed;       /* "file": changed in llmgr.yaml; "database": by calls. Static */
+    void *memory;              /* ours; NULL inside a list */
 };
 
 struct llmgr_model_list {
@@ -618,26 +625,44 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_models(struct llmgr *manager, cons
                                                      struct llmgr_model_list *list,
                                                      struct llmgr_error *err);
 /*
- * Adds a model to a private platform, or for the system user to any system platform, behind those
- * of llmgr.yaml. `display_name` NULL means model_name; `extra_body` is a JSON
- * object merged into each request's top level (it wins), or NULL: at most 16 KiB and 64 levels, no
- * repeated members, and none named "model", "messages" or "stream"; `kind` LLMGR_MODEL_UNKNOWN is
- * always right, and llmgr_probe_model.kind is what the platform says. Names are 1-120 bytes.
- * Errors: as llmgr_platform_add; ERR_CONFLICT if the platform has the model_name, or one of the
- * user's platforms (of a system platform: it itself) the display_name; ERR_TOO_LARGE at 1000 models
- * (200000 of all system platforms).
+ * What a model is made with, or what is to change of one. Initialise with llmgr_model_spec_init:
+ * nothing is given; what is not given is the default, or stays as it is.
  */
-LLMGR_API LLMGR_MUST_CHECK llmgr_status
-llmgr_model_add(struct llmgr *manager, const char *user, int64_t platform_id,
-                const char *model_name, const char *display_name, const char *extra_body,
-                llmgr_model_kind kind, struct llmgr_model *model, struct llmgr_error *err);
+struct llmgr_model_spec {
+    size_t size;              /* sizeof(struct llmgr_model_spec) */
+    const char *model_name;   /* what the upstream is asked for; of a new model, which needs one */
+    const char *display_name; /* model_name if not given */
+    /*
+     * A JSON object merged into each request's top level (it wins): at most 16 KiB and 64 levels,
+     * no repeated members, and none named "model", "messages" or "stream"; "" or "{}": none.
+     */
+    const char *extra_body;
+    int kind;                  /* llmgr_model_kind; LLMGR_UNSET: not given, also below */
+    int64_t context_tokens;    /* up to LLMGR_MODEL_TOKENS_MAX, also below; 0: not known */
+    int64_t max_output_tokens; /* llmgr_probe_model has for all three what the platform says */
+};
+
+LLMGR_API void llmgr_model_spec_init(struct llmgr_model_spec *spec);
 /*
- * Changes what is not NULL; extra_body "" or "{}" removes it. At least one must be given.
+ * Adds a model to a private platform, or for the system user to any system platform, behind those
+ * of llmgr.yaml. Names are 1-120 bytes. `model` may be NULL. Errors: as llmgr_platform_add;
+ * ERR_CONFLICT if the platform has the model_name, or one of the user's platforms (of a system
+ * platform: it itself) the display_name; ERR_TOO_LARGE at 1000 models (200000 of all system
+ * platforms).
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_add(struct llmgr *manager, const char *user,
+                                                        int64_t platform_id,
+                                                        const struct llmgr_model_spec *spec,
+                                                        struct llmgr_model *model,
+                                                        struct llmgr_error *err);
+/*
+ * Changes what is given of a model, of which there must be something; its model_name is as it is.
  * ERR_FORBIDDEN for models that llmgr.yaml manages.
  */
-LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_update(
-    struct llmgr *manager, const char *user, int64_t model_id, const char *display_name,
-    const char *extra_body, const llmgr_model_kind *kind, struct llmgr_error *err);
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_update(struct llmgr *manager, const char *user,
+                                                           int64_t model_id,
+                                                           const struct llmgr_model_spec *spec,
+                                                           struct llmgr_error *err);
 LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_model_delete(struct llmgr *manager, const char *user,
                                                            int64_t model_id,
                                                            struct llmgr_error *err);
@@ -733,7 +758,9 @@ struct llmgr_candidate {
     int64_t model_id; /* 0 if the platform has no model */
     const char *model_name;
     const char *display_name;
-    llmgr_model_kind kind;       /* of the model */
+    llmgr_model_kind kind;       /* of the model; also below */
+    int64_t context_tokens;      /* 0: not known */
+    int64_t max_output_tokens;   /* likewise */
     bool kept;                   /* could serve the request */
     bool chosen;                 /* does serve it, or is asked first; at most one */
     const char *reason;          /* why kept or dropped: a stable word such as "no_key" */
@@ -1679,8 +1706,10 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_usage_request(struct llmgr *manage
 struct llmgr_probe {
     struct llmgr_probe_model {
         const char *id;
-        const char *raw;       /* the list's entry as JSON */
-        llmgr_model_kind kind; /* what the entry says, or LLMGR_MODEL_UNKNOWN */
+        const char *raw;           /* the list's entry as JSON */
+        llmgr_model_kind kind;     /* what the entry says, or LLMGR_MODEL_UNKNOWN */
+        int64_t context_tokens;    /* likewise, or 0 */
+        int64_t max_output_tokens; /* likewise */
     } * models;
     size_t count;
     void *memory; /* ours */

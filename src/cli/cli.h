@@ -216,6 +216,8 @@ const char *cli_payer(const char *payer);
 const char *cli_managed(bool is_sys, const char *managed);
 /* As llmgr.yaml and --kind name it; NULL, a dash in tables, if it is not known. */
 const char *cli_model_kind(llmgr_model_kind kind);
+/* A number of tokens, in `text`; NULL, a dash in tables, if it is 0: not known. */
+const char *cli_model_tokens(int64_t tokens, char text[24]);
 enum { CLI_HEADER_NAMES = 1024 };
 /* Fixed header fields of a platform, "x-title; missing: x-org {ORG}", perhaps in `text`; or NULL.
  */

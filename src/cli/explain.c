@@ -73,6 +73,18 @@ static const char *mark_of(const json_t *candidate)
     return json_is_object(json_object_get(candidate, "cooled")) ? "~" : "+";
 }
 
+/* How much its model takes and gives, as far as that is known. */
+static void add_tokens(const json_t *candidate, struct lb_buf *why)
+{
+    const int64_t context = number_of(candidate, "context_tokens");
+    const int64_t max_output = number_of(candidate, "max_output_tokens");
+
+    if (context != 0)
+        lb_buf_addf(why, _("; context %lld"), (long long)context);
+    if (max_output != 0)
+        lb_buf_addf(why, _("; output at most %lld"), (long long)max_output);
+}
+
 static void add_candidate(struct cli_table *table, const json_t *candidate, struct lb_buf *why)
 {
     const bool is_there = number_of(candidate, "platform_id") != 0;
@@ -85,6 +97,7 @@ static void add_candidate(struct cli_table *table, const json_t *candidate, stru
     lb_buf_add_c(why, text != NULL ? text : "");
     if (dialect != NULL)
         lb_buf_addf(why, _("; for requests in the dialect %s only"), dialect);
+    add_tokens(candidate, why);
     add_cooled(json_object_get(candidate, "cooled"), why);
     if (json_is_object(price))
         lb_buf_addf(why, _("; price %lld"), (long long)number_of(price, "price_id"));

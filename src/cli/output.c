@@ -86,6 +86,11 @@ const char *cli_model_kind(llmgr_model_kind kind)
     return kind != LLMGR_MODEL_UNKNOWN ? llmgr_model_kind_name(kind) : NULL;
 }
 
+const char *cli_model_tokens(int64_t tokens, char text[24])
+{
+    return tokens != 0 ? cli_number(tokens, text) : NULL;
+}
+
 const char *cli_number(int64_t value, char text[24])
 {
     snprintf(text, 24, "%lld", (long long)value);

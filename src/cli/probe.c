@@ -3,12 +3,21 @@
 #include "cli/cli.h"
 #include "documents/write.h"
 
-/* Behind a tab what the address says it is for, if it says so. */
+/* Behind tabs what the address says of it, as far as it does: what it is for, its tokens. */
 static void print_model(const struct llmgr_probe_model *model)
 {
-    const char *kind = cli_model_kind(model->kind);
+    char context[24], max_output[24];
+    const char *const said[] = {cli_model_kind(model->kind),
+                                cli_model_tokens(model->context_tokens, context),
+                                cli_model_tokens(model->max_output_tokens, max_output)};
+    size_t count = sizeof said / sizeof said[0];
 
-    printf("%s%s%s\n", model->id, kind != NULL ? "\t" : "", kind != NULL ? kind : "");
+    while (count > 0 && said[count - 1] == NULL)
+        count--;
+    fputs(model->id, stdout);
+    for (size_t i = 0; i < count; i++)
+        printf("\t%s", said[i] != NULL ? said[i] : "-");
+    putchar('\n');
 }
 
 static llmgr_status print_probe(const struct cli_app *app, const struct llmgr_probe *probe,

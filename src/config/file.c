@@ -74,7 +74,8 @@ static const char *const MEMBERS[] = {
 #include "config/members.def"
 #undef XX
     NULL};
-static const char *const MODEL_MEMBERS[] = {"model_name", "extra_body", "kind", "price", NULL};
+static const char *const MODEL_MEMBERS[] = {"model_name", "extra_body", "kind", "context",
+                                            "max_output", "price",      NULL};
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
@@ -181,6 +182,20 @@ static llmgr_status take_kind(const struct reader *r, const struct lc_node *node
                    LB_NAMES(LLMGR_MODEL_KIND_MAP));
 }
 
+static llmgr_status take_tokens(const struct reader *r, const struct lc_node *node, int64_t *tokens)
+{
+    uint64_t value;
+
+    if (lc_yaml_is_null(node))
+        return LLMGR_OK;
+    if (node->kind != LC_NODE_SCALAR || !lb_str_to_u64(lb_str_trim(node->text), &value) ||
+        value == 0 || value > LLMGR_MODEL_TOKENS_MAX)
+        return fail_name(r, at_value(node), node->name,
+                         N_("must be a whole number of tokens, such as 128000"));
+    *tokens = (int64_t)value;
+    return LLMGR_OK;
+}
+
 static llmgr_status take_model_members(const struct reader *r, const struct lc_node *node,
                                        struct lc_model *model)
 {
@@ -194,6 +209,10 @@ static llmgr_status take_model_members(const struct reader *r, const struct lc_n
             status = take_kind(r, member, &model->kind);
         else if (lb_str_eq_c(member->name, "price") && !r->legacy)
             status = lc_file_take_price(r->file, member, model, r->err);
+        else if (lb_str_eq_c(member->name, "context") && !r->legacy)
+            status = take_tokens(r, member, &model->context);
+        else if (lb_str_eq_c(member->name, "max_output") && !r->legacy)
+            status = take_tokens(r, member, &model->max_output);
         else if (!r->legacy)
             status = fail_unknown(r, member, lc_nearest(member->name, MODEL_MEMBERS, 4));
         if (status != LLMGR_OK)
@@ -202,7 +221,7 @@ static llmgr_status take_model_members(const struct reader *r, const struct lc_n
     return LLMGR_OK;
 }
 
-/* display: model_name, or display: {model_name: ..., kind: ..., extra_body: {...}} */
+/* display: model_name, or display: {model_name: ..., and whatever MODEL_MEMBERS has} */
 static llmgr_status take_model(const struct reader *r, const struct lc_node *node,
                                struct lc_model *model)
 {

@@ -57,6 +57,8 @@ struct lc_model {
     const char *model_name;
     const char *extra_body; /* a JSON object without blanks, members in the file's order; or NULL */
     llmgr_model_kind kind;
+    int64_t context; /* tokens; 0: it does not say; also below */
+    int64_t max_output;
     struct lc_price *prices; /* the price, and one for each of its tiers */
     size_t price_count;
     unsigned line;

@@ -5,12 +5,13 @@
  *
  *   the list      the whole answer, or a member of LISTS, of the answer or of what a WRAPPER holds
  *   the id        a name alone, or the first member of IDS that any entry of the list has
- *   the kind      what the entry says of it (model_kind.h)
+ *   the kind      what the entry says of it (model_kind.h), likewise its tokens (model_tokens.h)
  */
 #include "dialect/models.h"
 
 #include "base/arena.h"
 #include "dialect/model_kind.h"
+#include "dialect/model_tokens.h"
 #include "json/write.h"
 
 static const char *const LISTS[] = {"data",           "models",    "result", "results",
@@ -117,6 +118,8 @@ static llmgr_status copy_entries(const json_t *data, const char *id_member, stru
         struct llmgr_probe_model *model = &probe->models[probe->count];
         model->id = lb_arena_str(arena, id).p;
         model->kind = ld_model_kind(entry);
+        model->context_tokens = ld_model_context(entry);
+        model->max_output_tokens = ld_model_max_output(entry);
         model->raw = raw.failed == LLMGR_OK ? lb_arena_str(arena, lb_buf_str(&raw)).p : NULL;
         if (model->id == NULL || model->raw == NULL)
             status = lb_fail_memory(err);

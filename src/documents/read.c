@@ -174,6 +174,11 @@ static llmgr_status check_value(const struct lx_member *member, json_t *value,
         return LLMGR_OK;
     case LX_TYPE_RATES:
         return check_rates(member, value, err);
+    case LX_TYPE_NONZERO_OR_NULL:
+        if (!json_is_null(value) && (!json_is_integer(value) || json_integer_value(value) <= 0))
+            return lb_fail(err, LLMGR_ERR_INVALID,
+                           N_("'%s' must be a positive whole number, or null"), member->name);
+        return LLMGR_OK;
     case LX_TYPE_LIST:
         return check_items(member, value, err);
     case LX_TYPE_FLAG:

@@ -273,27 +273,61 @@ static llmgr_status model_by_id(struct llmgr *manager, const char *user, int64_t
     return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no model %lld"), (long long)model_id);
 }
 
+void llmgr_model_spec_init(struct llmgr_model_spec *spec)
+{
+    *spec = (struct llmgr_model_spec){.size = sizeof *spec,
+                                      .kind = LLMGR_UNSET,
+                                      .context_tokens = LLMGR_UNSET,
+                                      .max_output_tokens = LLMGR_UNSET};
+}
+
+static llmgr_status check_model_spec(const struct llmgr_model_spec *spec, struct llmgr_error *err)
+{
+    if (spec == NULL || spec->size < sizeof *spec)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the model was not made by %s"),
+                       "llmgr_model_spec_init");
+    return LLMGR_OK;
+}
+
+static struct lm_model_spec model_spec_of(const struct llmgr_model_spec *spec)
+{
+    return (struct lm_model_spec){.model_name = lb_cstr(spec->model_name),
+                                  .display_name = lb_cstr(spec->display_name),
+                                  .extra_body = lb_cstr(spec->extra_body),
+                                  .kind = spec->kind,
+                                  .context_tokens = spec->context_tokens,
+                                  .max_output_tokens = spec->max_output_tokens};
+}
+
 llmgr_status llmgr_model_add(struct llmgr *manager, const char *user, int64_t platform_id,
-                             const char *model_name, const char *display_name,
-                             const char *extra_body, llmgr_model_kind kind,
-                             struct llmgr_model *model, struct llmgr_error *err)
+                             const struct llmgr_model_spec *spec, struct llmgr_model *model,
+                             struct llmgr_error *err)
 {
     int64_t model_id;
 
-    llmgr_status status =
-        lm_model_add(manager->manager, ACTOR(manager, user), platform_id, lb_cstr(model_name),
-                     lb_cstr(display_name), lb_cstr(extra_body), kind, &model_id, err);
+    llmgr_status status = check_model_spec(spec, err);
+    if (status != LLMGR_OK)
+        return status;
+    const struct lm_model_spec wanted = model_spec_of(spec);
+    status =
+        lm_model_add(manager->manager, ACTOR(manager, user), platform_id, &wanted, &model_id, err);
     if (status != LLMGR_OK || model == NULL)
         return status;
     return model_by_id(manager, user, model_id, model, err);
 }
 
 llmgr_status llmgr_model_update(struct llmgr *manager, const char *user, int64_t model_id,
-                                const char *display_name, const char *extra_body,
-                                const llmgr_model_kind *kind, struct llmgr_error *err)
+                                const struct llmgr_model_spec *spec, struct llmgr_error *err)
 {
-    return lm_model_update(manager->manager, ACTOR(manager, user), model_id, lb_cstr(display_name),
-                           lb_cstr(extra_body), kind, err);
+    llmgr_status status = check_model_spec(spec, err);
+
+    if (status != LLMGR_OK)
+        return status;
+    if (spec->model_name != NULL)
+        return lb_fail(err, LLMGR_ERR_INVALID,
+                       N_("the name that a platform knows a model by stays; add another model"));
+    const struct lm_model_spec wanted = model_spec_of(spec);
+    return lm_model_update(manager->manager, ACTOR(manager, user), model_id, &wanted, err);
 }
 
 llmgr_status llmgr_model_delete(struct llmgr *manager, const char *user, int64_t model_id,

@@ -110,7 +110,36 @@ struct shown {
     const char *owner;
     int64_t created;  /* seconds since 1970 */
     const char *kind; /* NULL: unknown */
+    int64_t context;  /* tokens; 0: not known; also below */
+    int64_t max_output;
 };
+
+/* The tokens that fit into a model, under the names that programs read. */
+static const char *const CONTEXT_NAMES[] = {
+    "context_length", /* OpenRouter, Together, Fireworks, Moonshot */
+    "context_window", /* Groq, Vercel's AI Gateway, Requesty */
+    "max_model_len",  /* vLLM, SGLang */
+};
+/* And those of one answer. */
+static const char *const OUTPUT_NAMES[] = {
+    "max_output_tokens",     /* LiteLLM, Requesty, Novita */
+    "max_completion_tokens", /* Groq */
+};
+/* Anthropic's own: https://platform.claude.com/docs/en/api/models/list */
+static const char *const ANTHROPIC_CONTEXT_NAMES[] = {"max_input_tokens"};
+static const char *const ANTHROPIC_OUTPUT_NAMES[] = {"max_tokens"};
+
+/* Adds them to the row, unless they are not known; false: memory is short. */
+static bool add_tokens(json_t *row, const char *const *names, size_t count, int64_t tokens)
+{
+    for (size_t i = 0; i < count && tokens != 0; i++) {
+        if (json_object_set_new(row, names[i], json_integer(tokens)) != 0)
+            return false;
+    }
+    return true;
+}
+#define ADD_TOKENS(row, names, tokens)                                                             \
+    add_tokens((row), (names), sizeof(names) / sizeof((names)[0]), (tokens))
 
 /*
  * `name` is what Open WebUI and others show. The kind stands in `type`, as Together, Vercel's
@@ -118,10 +147,16 @@ struct shown {
  */
 static json_t *openai_row(const struct shown *shown)
 {
-    return json_pack("{s:s%,s:s,s:I,s:s,s:s,s:s,s:s*}", "id", shown->id.p, shown->id.size, "object",
-                     "model", "created", (json_int_t)shown->created, "owned_by", shown->owner,
-                     "name", shown->display_name, "display_name", shown->display_name, "type",
-                     shown->kind);
+    json_t *row =
+        json_pack("{s:s%,s:s,s:I,s:s,s:s,s:s,s:s*}", "id", shown->id.p, shown->id.size, "object",
+                  "model", "created", (json_int_t)shown->created, "owned_by", shown->owner, "name",
+                  shown->display_name, "display_name", shown->display_name, "type", shown->kind);
+
+    if (ADD_TOKENS(row, CONTEXT_NAMES, shown->context) &&
+        ADD_TOKENS(row, OUTPUT_NAMES, shown->max_output))
+        return row;
+    json_decref(row);
+    return NULL;
 }
 
 static json_t *anthropic_row(const struct shown *shown)
@@ -129,8 +164,15 @@ static json_t *anthropic_row(const struct shown *shown)
     char text[LB_WHEN_TEXT];
 
     lb_when_print(shown->created * 1000, LB_WHEN_TIME, text);
-    return json_pack("{s:s,s:s%,s:s,s:s}", "type", "model", "id", shown->id.p, shown->id.size,
-                     "display_name", shown->display_name, "created_at", text);
+    json_t *row =
+        json_pack("{s:s,s:s%,s:s,s:s}", "type", "model", "id", shown->id.p, shown->id.size,
+                  "display_name", shown->display_name, "created_at", text);
+
+    if (ADD_TOKENS(row, ANTHROPIC_CONTEXT_NAMES, shown->context) &&
+        ADD_TOKENS(row, ANTHROPIC_OUTPUT_NAMES, shown->max_output))
+        return row;
+    json_decref(row);
+    return NULL;
 }
 
 /* May the caller see and call it? */
@@ -160,8 +202,13 @@ static llmgr_status add_model(struct listing *listing, struct lb_str id,
 {
     const char *kind =
         model->kind != LLMGR_MODEL_UNKNOWN ? llmgr_model_kind_name(model->kind) : NULL;
-    const struct shown shown = {id, model->display_name, model->platform_name,
-                                made_at(listing, model->model_id), kind};
+    const struct shown shown = {.id = id,
+                                .display_name = model->display_name,
+                                .owner = model->platform_name,
+                                .created = made_at(listing, model->model_id),
+                                .kind = kind,
+                                .context = model->context_tokens,
+                                .max_output = model->max_output_tokens};
 
     return add_row(listing, &shown, err);
 }
@@ -169,8 +216,10 @@ static llmgr_status add_model(struct listing *listing, struct lb_str id,
 static llmgr_status add_route(struct listing *listing, struct lb_str id,
                               const struct llmgr_route *route, struct llmgr_error *err)
 {
-    const struct shown shown = {id, route->display_name, "llmgr", route->created_at_ms / 1000,
-                                NULL};
+    const struct shown shown = {.id = id,
+                                .display_name = route->display_name,
+                                .owner = "llmgr",
+                                .created = route->created_at_ms / 1000};
 
     return add_row(listing, &shown, err);
 }

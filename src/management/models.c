@@ -65,31 +65,50 @@ static llmgr_status take_extra(const struct lp_api *api, struct lb_buf *text, st
     return text->failed == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
 }
 
-/* NULL if the member is not there; else it is one of the schema's choices. */
-static const llmgr_model_kind *take_kind(const struct lp_api *api, llmgr_model_kind *kind)
+/* LLMGR_UNSET if the member is not there; else it is one of the schema's choices. */
+static int take_kind(const struct lp_api *api)
 {
     const char *name = lp_api_text(api, "kind");
+    llmgr_model_kind kind;
 
-    return name != NULL && llmgr_model_kind_parse(name, kind) ? kind : NULL;
+    return name != NULL && llmgr_model_kind_parse(name, &kind) ? (int)kind : LLMGR_UNSET;
+}
+
+/* LLMGR_UNSET if the member is not there, 0 for null. */
+static int64_t take_tokens(const struct lp_api *api, const char *member)
+{
+    const json_t *value = json_object_get(api->body, member);
+
+    return value == NULL ? LLMGR_UNSET : json_is_null(value) ? 0 : json_integer_value(value);
+}
+
+/* What the body says of a model; `text`, which the caller frees, holds the extra_body. */
+static llmgr_status take_spec(const struct lp_api *api, struct lb_buf *text,
+                              struct lm_model_spec *spec, struct llmgr_error *err)
+{
+    *spec = (struct lm_model_spec){
+        .model_name = lb_cstr(lp_api_text(api, "model_name")),
+        .display_name = lb_cstr(lp_api_text(api, "display_name")),
+        .kind = take_kind(api),
+        .context_tokens = take_tokens(api, "context_tokens"),
+        .max_output_tokens = take_tokens(api, "max_output_tokens"),
+    };
+    return take_extra(api, text, &spec->extra_body, err);
 }
 
 static llmgr_status add(struct lp_api *api, struct llmgr_error *err)
 {
-    struct lb_str extra;
+    struct lm_model_spec spec;
     struct lb_buf text;
     int64_t platform_id, model_id;
-    llmgr_model_kind kind = LLMGR_MODEL_UNKNOWN;
 
     llmgr_status status = lp_api_id(api, 0, &platform_id, err);
     if (status != LLMGR_OK)
         return status;
-    (void)take_kind(api, &kind);
     lb_buf_init(&text, api->call->arena->host, LM_EXTRA_BODY_MAX);
-    status = take_extra(api, &text, &extra, err);
+    status = take_spec(api, &text, &spec, err);
     if (status == LLMGR_OK)
-        status = lm_model_add(
-            api->core, lp_api_actor(api), platform_id, lb_cstr(lp_api_text(api, "model_name")),
-            lb_cstr(lp_api_text(api, "display_name")), extra, kind, &model_id, err);
+        status = lm_model_add(api->core, lp_api_actor(api), platform_id, &spec, &model_id, err);
     lb_buf_free(&text);
     if (status != LLMGR_OK)
         return status;
@@ -107,9 +126,8 @@ static llmgr_status get(struct lp_api *api, struct llmgr_error *err)
 
 static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
 {
-    struct lb_str extra;
+    struct lm_model_spec spec;
     struct lb_buf text;
-    llmgr_model_kind kind;
     int64_t id;
     bool hide;
 
@@ -117,11 +135,10 @@ static llmgr_status change(struct lp_api *api, struct llmgr_error *err)
     if (status != LLMGR_OK)
         return status;
     lb_buf_init(&text, api->call->arena->host, LM_EXTRA_BODY_MAX);
-    status = take_extra(api, &text, &extra, err);
+    status = take_spec(api, &text, &spec, err);
     if (status == LLMGR_OK)
-        status = lm_model_edit(api->core, lp_api_actor(api), id,
-                               lb_cstr(lp_api_text(api, "display_name")), extra,
-                               take_kind(api, &kind), lp_api_flag(api, "model_hide", &hide), err);
+        status = lm_model_edit(api->core, lp_api_actor(api), id, &spec,
+                               lp_api_flag(api, "model_hide", &hide), err);
     lb_buf_free(&text);
     return status == LLMGR_OK ? show(api, id, err) : status;
 }

@@ -316,7 +316,9 @@ static bool add_model(struct lm_catalogue *catalogue, const struct ls_rows *rows
     struct lb_arena *arena = &catalogue->memory;
     struct lm_model model = {.id = ls_column_int(rows, 0),
                              .kind = lm_model_kind_of(ls_column_text(rows, 5)),
-                             .in_file = lb_str_eq_c(ls_column_text(rows, 6), LM_MANAGED_FILE)};
+                             .in_file = lb_str_eq_c(ls_column_text(rows, 6), LM_MANAGED_FILE),
+                             .context_tokens = lm_model_tokens_of(ls_column_int(rows, 7)),
+                             .max_output_tokens = lm_model_tokens_of(ls_column_int(rows, 8))};
     int64_t platform_id = ls_column_int(rows, 1);
     void *items = catalogue->models;
 

@@ -64,7 +64,9 @@ struct lm_model {
     struct lb_str display_name;
     struct lb_str extra_body;
     llmgr_model_kind kind;
-    bool in_file; /* llmgr.yaml manages it */
+    bool in_file;            /* llmgr.yaml manages it */
+    uint32_t context_tokens; /* 0: not known; also below */
+    uint32_t max_output_tokens;
 };
 
 /* A name that clients insist on, and the name it stands for; one '*' in it is anything. */

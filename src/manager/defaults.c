@@ -129,6 +129,8 @@ static llmgr_status fill_models(const struct filling *filling, const struct lc_p
             .model_name = copy(pool, model->model_name),
             .extra_body = copy(pool, model->extra_body),
             .kind = model->kind,
+            .context_tokens = model->context,
+            .max_output_tokens = model->max_output,
             .line = model->line,
         };
         if (lost(model->display_name, copied->display_name) ||

@@ -16,6 +16,8 @@ struct lm_default_model {
     const char *model_name;
     const char *extra_body; /* JSON object; NULL: none */
     llmgr_model_kind kind;
+    int64_t context_tokens; /* 0: not known; also below */
+    int64_t max_output_tokens;
     struct lc_price *prices; /* not the manager's: who sets prices takes them over */
     size_t price_count;
     unsigned line;

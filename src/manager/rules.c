@@ -194,7 +194,8 @@ bool lm_extra_body_equal(struct lb_str a, struct lb_str b)
     return equal;
 }
 
-/* ---- Kinds ----------------------------------------------------------------------------------- */
+/* ---- Models -----------------------------------------------------------------------------------
+ */
 
 llmgr_status lm_rule_model_kind(llmgr_model_kind kind, struct llmgr_error *err)
 {
@@ -214,4 +215,18 @@ llmgr_model_kind lm_model_kind_of(struct lb_str text)
 
     (void)lc_model_kind_parse(text, &kind);
     return kind;
+}
+
+llmgr_status lm_rule_model_tokens(int64_t tokens, const char *what, struct llmgr_error *err)
+{
+    if (tokens >= 0 && tokens <= LLMGR_MODEL_TOKENS_MAX)
+        return LLMGR_OK;
+    return lb_fail(err, LLMGR_ERR_INVALID,
+                   N_("%s is a number of tokens, 1 to %d, or 0 if it is not known"), what,
+                   LLMGR_MODEL_TOKENS_MAX);
+}
+
+uint32_t lm_model_tokens_of(int64_t column)
+{
+    return column > 0 && column <= LLMGR_MODEL_TOKENS_MAX ? (uint32_t)column : 0;
 }

@@ -64,6 +64,12 @@ LLMGR_MUST_CHECK llmgr_status lm_rule_model_kind(llmgr_model_kind kind, struct l
 struct lb_str lm_model_kind_text(llmgr_model_kind kind);
 llmgr_model_kind lm_model_kind_of(struct lb_str text);
 
+/* `tokens` of a context or an answer, 0 to LLMGR_MODEL_TOKENS_MAX; `what` is the member's name. */
+LLMGR_MUST_CHECK llmgr_status lm_rule_model_tokens(int64_t tokens, const char *what,
+                                                   struct llmgr_error *err);
+/* As the database has it; what no release writes is 0: not known. */
+uint32_t lm_model_tokens_of(int64_t column);
+
 /* Do two texts of extra_body (empty: none) say the same? The order of members does not matter. */
 bool lm_extra_body_equal(struct lb_str a, struct lb_str b);
 

@@ -106,7 +106,8 @@ static llmgr_status write_model(struct ls_tx *tx, const struct lm_model_entry *m
                          LS_ARGS(ls_int(platform_id), ls_text(model->model_name),
                                  ls_text(model->display_name), ls_text_or_null(model->extra_body),
                                  ls_int(position), ls_text_or_null(lm_model_kind_text(model->kind)),
-                                 ls_cstr(LM_MANAGED_FILE)),
+                                 ls_cstr(LM_MANAGED_FILE), ls_int(model->context_tokens),
+                                 ls_int(model->max_output_tokens)),
                          &id, err);
     }
     if (model->diff == 0 && !model->is_shifted)
@@ -114,7 +115,8 @@ static llmgr_status write_model(struct ls_tx *tx, const struct lm_model_entry *m
     return ls_exec(tx, LS_SYNC_MODEL_SET,
                    LS_ARGS(ls_int(model->row->id), ls_text(model->model_name),
                            ls_text(model->display_name), ls_text_or_null(model->extra_body),
-                           ls_int(position), ls_text_or_null(lm_model_kind_text(model->kind))),
+                           ls_int(position), ls_text_or_null(lm_model_kind_text(model->kind)),
+                           ls_int(model->context_tokens), ls_int(model->max_output_tokens)),
                    NULL, err);
 }
 

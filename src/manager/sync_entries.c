@@ -132,6 +132,8 @@ static llmgr_status take_model(const struct checking *checking, const struct lm_
     to->model_name = lb_cstr(from->model_name);
     to->display_name = lb_cstr(from->display_name);
     to->kind = from->kind;
+    to->context_tokens = lm_model_tokens_of(from->context_tokens);
+    to->max_output_tokens = lm_model_tokens_of(from->max_output_tokens);
     to->line = from->line;
     llmgr_status status = lm_rule_name(to->display_name, LM_NAME_DISPLAY, err);
     if (status == LLMGR_OK)
@@ -368,6 +370,21 @@ static void digest_fixed(crypto_generichash_state *state, const struct lm_sync_e
         digest_text(state, lb_cstr(entry->fixed[i].name));
 }
 
+/* A file that says nothing of it has the digest that it had before anything could be said. */
+static void digest_model(crypto_generichash_state *state, const struct lm_model_entry *entry)
+{
+    digest_text(state, entry->display_name);
+    digest_text(state, entry->model_name);
+    digest_text(state, entry->extra_body);
+    if (entry->kind != LLMGR_MODEL_UNKNOWN)
+        digest_text(state, lm_model_kind_text(entry->kind));
+    if (entry->context_tokens == 0 && entry->max_output_tokens == 0)
+        return;
+    digest_text(state, LB_STR("tokens"));
+    digest_number(state, entry->context_tokens);
+    digest_number(state, entry->max_output_tokens);
+}
+
 static void make_digest(struct lm_sync_plan *plan)
 {
     unsigned char bytes[(LM_SYNC_DIGEST_SIZE - 1) / 2];
@@ -384,14 +401,8 @@ static void make_digest(struct lm_sync_plan *plan)
         digest_fixed(&state, entry);
         digest_keys(&state, entry);
         digest_number(&state, entry->model_count);
-        for (size_t j = 0; j < entry->model_count; j++) {
-            digest_text(&state, entry->models[j].display_name);
-            digest_text(&state, entry->models[j].model_name);
-            digest_text(&state, entry->models[j].extra_body);
-            /* A file without kinds has the digest that it had before there were any. */
-            if (entry->models[j].kind != LLMGR_MODEL_UNKNOWN)
-                digest_text(&state, lm_model_kind_text(entry->models[j].kind));
-        }
+        for (size_t j = 0; j < entry->model_count; j++)
+            digest_model(&state, &entry->models[j]);
     }
     /* A file without aliases and routes has the digest that it had before there were any. */
     for (size_t i = 0; i < plan->alias_count; i++) {

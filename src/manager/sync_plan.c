@@ -105,6 +105,8 @@ static bool add_model(struct lm_sync_row *row, struct lb_arena *arena, const str
     struct lm_model_row *model = &row->models[row->model_count];
     *model = (struct lm_model_row){.id = ls_column_int(rows, 0),
                                    .kind = lm_model_kind_of(ls_column_text(rows, 6)),
+                                   .context_tokens = lm_model_tokens_of(ls_column_int(rows, 8)),
+                                   .max_output_tokens = lm_model_tokens_of(ls_column_int(rows, 9)),
                                    .position = ls_column_int(rows, 5),
                                    .rank = row->model_count,
                                    .is_made = is_made(ls_column_text(rows, 7))};
@@ -307,6 +309,8 @@ static void compare_models(struct lm_sync_entry *entry)
             lm_bit_if(!lm_extra_body_equal(model->extra_body, row->extra_body),
                       LM_DIFF_EXTRA_BODY) |
             lm_bit_if(model->kind != row->kind, LM_DIFF_KIND) |
+            lm_bit_if(model->context_tokens != row->context_tokens, LM_DIFF_CONTEXT) |
+            lm_bit_if(model->max_output_tokens != row->max_output_tokens, LM_DIFF_MAX_OUTPUT) |
             lm_bit_if(row->rank < last, LM_DIFF_POSITION);
         model->is_shifted = row->position != (int64_t)i;
         last = row->rank > last ? row->rank : last;

@@ -23,6 +23,8 @@
     XX(MODEL_NAME, "model_name")                                                                   \
     XX(EXTRA_BODY, "extra_body")                                                                   \
     XX(KIND, "kind")                                                                               \
+    XX(CONTEXT, "context")                                                                         \
+    XX(MAX_OUTPUT, "max_output")                                                                   \
     XX(NATIVE_PATHS, "native_paths")                                                               \
     XX(HEADERS, "headers")                                                                         \
     XX(POSITION, "position")                                                                       \
@@ -53,6 +55,8 @@ struct lm_model_row {
     struct lb_str display_name;
     struct lb_str extra_body;
     llmgr_model_kind kind;
+    uint32_t context_tokens; /* 0: not known; also below */
+    uint32_t max_output_tokens;
     int64_t position;
     size_t rank;  /* place among its siblings */
     bool is_made; /* by calls: it is not the file's */
@@ -65,6 +69,8 @@ struct lm_model_entry {
     struct lb_str display_name;
     struct lb_str extra_body; /* compact; empty: none */
     llmgr_model_kind kind;
+    uint32_t context_tokens;
+    uint32_t max_output_tokens;
     unsigned line;
     struct lm_model_row *row; /* NULL: new */
     unsigned diff;            /* bits of enum lm_diff that people are told of */

@@ -51,8 +51,9 @@ static const char *type_of(enum lx_type type)
     case LX_TYPE_COUNT:
         return "\"type\":\"integer\",\"format\":\"int64\"";
     case LX_TYPE_COUNT_OR_NULL:
-    case LX_TYPE_NONZERO_OR_NULL:
         return "\"type\":[\"integer\",\"null\"],\"format\":\"int64\",\"minimum\":0";
+    case LX_TYPE_NONZERO_OR_NULL:
+        return "\"type\":[\"integer\",\"null\"],\"format\":\"int64\",\"minimum\":1";
     case LX_TYPE_FLAG:
         return "\"type\":\"boolean\"";
     case LX_TYPE_TEXT:

@@ -173,6 +173,8 @@ static llmgr_status add(struct list *list, const struct subject *subject)
         .platform_is_sys = platform != NULL && platform->is_sys,
         .model_id = subject->model != NULL ? subject->model->id : subject->model_id,
         .kind = subject->model != NULL ? subject->model->kind : LLMGR_MODEL_UNKNOWN,
+        .context_tokens = subject->model != NULL ? subject->model->context_tokens : 0,
+        .max_output_tokens = subject->model != NULL ? subject->model->max_output_tokens : 0,
     };
     if (platform != NULL && subject->target.p != NULL) /* who names a model means it */
         item->dialect = lr_only_dialect(platform->protocol);

@@ -195,6 +195,8 @@ static bool fill_models(const struct lr_scene *scene, const struct lm_platform *
             model->extra_body.size != 0 ? lr_keep_text(arena, model->extra_body) : NULL;
         row.model_hide = lr_is_hidden(hidden, model->id);
         row.kind = model->kind;
+        row.context_tokens = model->context_tokens;
+        row.max_output_tokens = model->max_output_tokens;
         row.managed = managed_by(model->in_file);
         if (row.model_name == NULL || row.display_name == NULL ||
             (model->extra_body.size != 0 && row.extra_body == NULL))

@@ -102,6 +102,8 @@ static bool add_model(struct lr_draft *draft, const struct ls_rows *rows)
     row->id = ls_column_int(rows, 0);
     row->other = ls_column_int(rows, 1);
     row->model_kind = lm_model_kind_of(ls_column_text(rows, 5));
+    row->context_tokens = lm_model_tokens_of(ls_column_int(rows, 7));
+    row->max_output_tokens = lm_model_tokens_of(ls_column_int(rows, 8));
     for (int i = 0; i < 3; i++) {
         if (!keep_text(draft, ls_column_text(rows, 2 + i), &row->text[i]))
             return false;
@@ -364,6 +366,8 @@ static void pack_platforms(struct packer *packer, const struct lr_draft *draft)
                 .display_name = pack_text(packer, at->text[1]),
                 .extra_body = pack_text(packer, at->text[2]),
                 .kind = at->model_kind,
+                .context_tokens = at->context_tokens,
+                .max_output_tokens = at->max_output_tokens,
             };
             platform->model_count++;
             models++;

@@ -38,6 +38,8 @@ struct lr_row {
     struct lb_str lines;  /* their record; once judged, what is held */
     enum lk_key_state lines_state;
     llmgr_model_kind model_kind;
+    uint32_t context_tokens;
+    uint32_t max_output_tokens;
 };
 
 /* A key as it will stand in the profile. */

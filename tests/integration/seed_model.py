@@ -44,6 +44,8 @@ class Model:
     extra_body: dict | None = None
     kind: str = 'unknown'
     made: bool = False  # put into a system platform without the file
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
 
 
 @dataclasses.dataclass
@@ -159,7 +161,8 @@ class Manager:
             'model_id': model.id, 'model_name': model.model_name,
             'display_name': model.display_name, 'extra_body': model.extra_body,
             'model_hide': (who, model.id) in self.hidden_models,  # DEVIATION 7
-            'kind': model.kind,
+            'kind': model.kind, 'context_tokens': model.context_tokens,
+            'max_output_tokens': model.max_output_tokens,
         } for platform in self.visible(user) for model in platform.models]
 
     # ---- Private platforms ----
@@ -225,7 +228,7 @@ class Manager:
             raise Refused(INVALID)  # DEVIATION 11
 
     def model_add(self, user, platform_id, model_name, display_name, extra_body, new_id,
-                  kind='unknown'):
+                  kind='unknown', tokens=None):
         self.check_name(model_name, 120)
         self.check_name(display_name, 120)
         self.check_extra(extra_body)
@@ -233,11 +236,18 @@ class Manager:
         if any(model.model_name == model_name for model in platform.models):
             raise Refused(CONFLICT)
         self.check_display(user, display_name, platform)
-        platform.models.append(Model(new_id, model_name, display_name, extra_body or None, kind,
-                                     platform.owner is None))
+        model = Model(new_id, model_name, display_name, extra_body or None, kind,
+                      platform.owner is None)
+        self.set_tokens(model, tokens)
+        platform.models.append(model)
 
-    def model_update(self, user, model_id, display_name, extra_body, kind=None):
-        if display_name is None and extra_body is None and kind is None:
+    @staticmethod
+    def set_tokens(model, tokens):
+        for name, count in (tokens or {}).items():
+            setattr(model, name, count or None)
+
+    def model_update(self, user, model_id, display_name, extra_body, kind=None, tokens=None):
+        if display_name is None and extra_body is None and kind is None and not tokens:
             raise Refused(INVALID)
         if display_name is not None:
             self.check_name(display_name, 120)
@@ -249,6 +259,7 @@ class Manager:
         if extra_body is not None:
             model.extra_body = extra_body or None
         model.kind = kind or model.kind
+        self.set_tokens(model, tokens)
 
     def model_delete(self, user, model_id):
         platform, model = self.changeable(user, self.find_model, model_id)

@@ -15,7 +15,7 @@ def test_the_flat_list_has_the_original_s_fields(site):
         'platform_id': 1, 'platform_name': 'Alpha', 'platform_is_sys': True, 'platform_hide': False,
         'base_url': site.base_url, 'api_key_set': True, 'model_id': rows[0]['model_id'],
         'model_name': 'mock', 'display_name': 'One', 'model_hide': False, 'extra_body': None,
-        'kind': 'unknown', 'managed': 'file'}
+        'kind': 'unknown', 'context_tokens': None, 'max_output_tokens': None, 'managed': 'file'}
     assert rows[1]['extra_body'] == {'top_k': 20}
     assert rows[3]['api_key_set'] is False
 

@@ -21,9 +21,16 @@ MODELS = ['gpt-x', 'gpt-y', 'qwen/三', 'gpt-x']
 DISPLAYS = ['X', 'Y', '显示', 'One', 'V', 'W', 'Z', 'Q']
 EXTRAS = [None, None, {'top_k': 3}, {'thinking': {'type': 'disabled'}}, {}, {'model': 'other'}]
 KINDS = [None, None, 'unknown', 'chat', 'embedding', 'transcription']
+TOKENS = [{}, {}, {'context_tokens': 200000}, {'context_tokens': 0, 'max_output_tokens': 1},
+          {'max_output_tokens': 64000}]
 SLOTS = ['main', 'main', 'fast', 'reason']
 SYSTEM = {'Alpha': 'https://sys-alpha.example/v1', 'Beta': 'https://sys-beta.example/v1',
           'Gamma': 'https://sys-gamma.example/v1'}
+
+
+def token_flags(tokens):
+    flags = {'context_tokens': '--context', 'max_output_tokens': '--max-output'}
+    return [word for name, count in tokens.items() for word in (flags[name], str(count))]
 
 
 class Walk:
@@ -146,10 +153,12 @@ class Walk:
         kind = self.dice.choice(KINDS)
         more = ['--extra-body', json.dumps(extra)] if extra is not None else []
         more += ['--kind', kind] if kind is not None else []
+        tokens = self.dice.choice(TOKENS)
+        more += token_flags(tokens)
         self.both(user, ['model', 'add', '--platform', number, '--name', name, '--display', display,
                          *more],
                   lambda made: self.model.model_add(user, number, name, display, extra,
-                                                    made['model_id'], kind or 'unknown'))
+                                                    made['model_id'], kind or 'unknown', tokens))
 
     def step_model_update(self, user):
         number = self.any_model(user)
@@ -158,8 +167,10 @@ class Walk:
         words += ['--extra-body', json.dumps(extra)] if extra is not None else []
         kind = self.dice.choice(KINDS)
         words += ['--kind', kind] if kind is not None else []
+        tokens = self.dice.choice(TOKENS)
+        words += token_flags(tokens)
         self.both(user, ['model', 'update', number, *words],
-                  lambda _: self.model.model_update(user, number, display, extra, kind))
+                  lambda _: self.model.model_update(user, number, display, extra, kind, tokens))
 
     def step_model_delete(self, user):
         number = self.any_model(user)

@@ -76,6 +76,19 @@ def test_kinds(manager, wrong, error):
         manager.update_model('u', model.id, new_kind=wrong)
 
 
+@pytest.mark.parametrize('member', ['context_tokens', 'max_output_tokens'])
+@pytest.mark.parametrize('wrong, error', [
+    (-1, llmgr.InvalidError), (10**9 + 1, llmgr.InvalidError), (10**30, llmgr.InvalidError),
+    (True, TypeError), (1.5, TypeError), ('200000', TypeError), ([], TypeError)])
+def test_tokens(manager, member, wrong, error):
+    platform = manager.add_platform('A', 'https://a.example/v1', user_id='u')
+    with pytest.raises(error):
+        manager.add_model(platform.id, 'm', 'd', 'u', **{member: wrong})
+    model = manager.add_model(platform.id, 'm', 'd', 'u')
+    with pytest.raises(error):
+        manager.update_model('u', model.id, **{'new_' + member: wrong})
+
+
 @pytest.mark.parametrize('timeout, error', [
     (0, ValueError), (-1, ValueError), (float('nan'), ValueError), (float('inf'), ValueError),
     ('8', TypeError), (None, TypeError), (True, TypeError)])

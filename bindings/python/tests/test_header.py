@@ -80,7 +80,8 @@ def test_the_names_of_a_table_are_those_of_its_enumeration(table):
 HIDDEN = {'model': {'platform_name', 'platform_is_sys', 'platform_hide', 'base_url',
                     'api_key_set'},
           'selection': {'slot', 'is_default', 'repaired', 'route'},
-          'seed_model': {'extra_body', 'model_hide', 'kind', 'managed'}}
+          'seed_model': {'extra_body', 'model_hide', 'kind', 'managed', 'context_tokens',
+                         'max_output_tokens'}}
 
 
 @pytest.mark.parametrize('reader, structure', [

@@ -254,6 +254,22 @@ def test_kinds(manager, mockllm):
         manager.update_model('u', model.id)
 
 
+def test_tokens_of_models(manager, mockllm):
+    platform = manager.add_platform('Mine', 'https://api.example.com/v1', 'sk-mine', user_id='u')
+    found = manager.probe_platform_models(mockllm.base_url, 'sk-1')[0]
+    assert found['context_tokens'] is None and found['max_output_tokens'] is None
+    plain = manager.add_model(platform.id, 'plain', 'P', 'u', None,
+                              context_tokens=found['context_tokens'])
+    assert (plain.context_tokens, plain.max_output_tokens) == (None, None)
+    model = manager.add_model(platform.id, 'big', 'Big', 'u', context_tokens=1_000_000_000,
+                              max_output_tokens=64000)
+    assert (model.context_tokens, model.max_output_tokens) == (1_000_000_000, 64000)
+    assert manager.update_model('u', model.id, new_context_tokens=200000)
+    assert manager.update_model('u', model.id, new_max_output_tokens=0)
+    assert [(row.context_tokens, row.max_output_tokens, row.display_name)
+            for row in manager.models('u')[-2:]] == [(None, None, 'P'), (200000, None, 'Big')]
+
+
 def test_a_users_own_house(manager):
     platform = manager.add_platform('Mine', 'https://api.example.com/v1', 'sk-mine', user_id='u')
     assert (platform.name, platform.user_id, platform.payer) == ('Mine', 'u', 'user')

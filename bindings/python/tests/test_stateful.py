@@ -26,6 +26,8 @@ MODELS = st.sampled_from(['gpt-x', 'qwen/三'])
 DISPLAYS = st.sampled_from(['X', '显示', 'Y'])
 EXTRAS = st.sampled_from([None, {}, {'top_k': 3}, {'model': 'other'}])
 KINDS = st.sampled_from([None, 'unknown', 'chat', 'embedding', 'transcription'])
+TOKENS = st.sampled_from([{}, {'context_tokens': 200000}, {'max_output_tokens': 64000},
+                          {'context_tokens': 0, 'max_output_tokens': 1}])
 SLOTS = st.sampled_from(['main', 'fast'])
 SYSTEM = [('Alpha', 'https://sys-alpha.example/v1', None), ('Beta', 'https://sys-beta.example/v1',
                                                              'sk-b')]
@@ -109,13 +111,13 @@ class House(RuleBasedStateMachine):
                   lambda _: self.model.platform_hide(user, number, hide))
 
     @rule(target=models, user=USERS, number=platforms, name=MODELS, display=DISPLAYS, extra=EXTRAS,
-          kind=KINDS)
-    def add_model(self, user, number, name, display, extra, kind):
+          kind=KINDS, tokens=TOKENS)
+    def add_model(self, user, number, name, display, extra, kind, tokens):
         made = self.both(lambda: self.manager.add_model(number, name, display, user, extra,
-                                                        kind=kind),
+                                                        kind=kind, **tokens),
                          lambda made: self.model.model_add(user, number, name, display, extra,
                                                            made.id if made else -1,
-                                                           kind or 'unknown'))
+                                                           kind or 'unknown', tokens))
         return made.id if made else multiple()
 
     @rule(target=models, number=st.sampled_from([1, 4, 999]))
@@ -123,10 +125,12 @@ class House(RuleBasedStateMachine):
         return number
 
     @rule(user=USERS, number=models, display=st.one_of(st.none(), DISPLAYS), extra=EXTRAS,
-          kind=KINDS)
-    def update_model(self, user, number, display, extra, kind):
-        self.both(lambda: self.manager.update_model(user, number, display, extra, new_kind=kind),
-                  lambda _: self.model.model_update(user, number, display, extra, kind))
+          kind=KINDS, tokens=TOKENS)
+    def update_model(self, user, number, display, extra, kind, tokens):
+        new = {f'new_{name}': count for name, count in tokens.items()}
+        self.both(lambda: self.manager.update_model(user, number, display, extra, new_kind=kind,
+                                                    **new),
+                  lambda _: self.model.model_update(user, number, display, extra, kind, tokens))
 
     @rule(user=USERS, number=models)
     def delete_model(self, user, number):
@@ -162,10 +166,12 @@ class House(RuleBasedStateMachine):
     def lists_agree(self):
         for user in ('ann', 'ben', '-1'):
             wanted = self.model.model_list(user)
-            more = [(row.pop('extra_body'), row.pop('model_hide'), row.pop('kind'))
-                    for row in wanted]
+            more = [tuple(row.pop(name) for name in (
+                'extra_body', 'model_hide', 'kind', 'context_tokens', 'max_output_tokens'))
+                for row in wanted]
             assert self.manager.get_platform_models(user) == wanted
-            assert [(row.extra_body, row.hide, row.kind)
+            assert [(row.extra_body, row.hide, row.kind, row.context_tokens,
+                     row.max_output_tokens)
                     for row in self.manager.models(user)] == more
 
 

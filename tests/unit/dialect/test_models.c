@@ -174,6 +174,80 @@ static void a_models_kind_is_what_its_entry_says(void **state)
     }
 }
 
+/* Likewise what bears the tokens: those that fit in, those of an answer. */
+static const struct {
+    int64_t context, max_output;
+    const char *entry;
+} TOKENS[] = {
+    /* OpenRouter: what the platform it goes to may give, or null */
+    {131072, 16384,
+     "{\"id\":\"m\",\"context_length\":131072,\"top_provider\":{\"context_length\":131072,"
+     "\"max_completion_tokens\":16384,\"is_moderated\":false}}"},
+    {8192, 0,
+     "{\"id\":\"m\",\"context_length\":8192,\"top_provider\":{\"max_completion_tokens\":null}}"},
+    /* Groq, Vercel's AI Gateway, Requesty */
+    {131072, 32768, "{\"id\":\"m\",\"context_window\":131072,\"max_completion_tokens\":32768}"},
+    {200000, 64000, "{\"id\":\"m\",\"context_window\":200000,\"max_tokens\":64000}"},
+    {200000, 8192, "{\"id\":\"m\",\"context_window\":200000,\"max_output_tokens\":8192}"},
+    /* vLLM, SGLang, Mistral, llama.cpp */
+    {32768, 0, "{\"id\":\"m\",\"owned_by\":\"vllm\",\"max_model_len\":32768}"},
+    {131072, 0, "{\"id\":\"m\",\"max_context_length\":131072}"},
+    {4096, 0, "{\"id\":\"m\",\"meta\":{\"n_ctx\":4096,\"n_ctx_train\":131072}}"},
+    {0, 0, "{\"id\":\"m\",\"meta\":{\"n_ctx_train\":131072}}"},
+    /* LM Studio: what is loaded before what could be */
+    {8192, 0, "{\"id\":\"m\",\"max_context_length\":131072,\"loaded_context_length\":8192}"},
+    /* Google Gemini, Anthropic */
+    {1048576, 65536, "{\"name\":\"m\",\"inputTokenLimit\":1048576,\"outputTokenLimit\":65536}"},
+    {200000, 64000, "{\"id\":\"m\",\"max_input_tokens\":200000,\"max_tokens\":64000}"},
+    /* Novita, Chutes, DeepInfra, Cerebras */
+    {32768, 16384, "{\"id\":\"m\",\"context_size\":32768,\"max_output_tokens\":16384}"},
+    {40960, 4096, "{\"id\":\"m\",\"context_length\":40960,\"max_output_length\":4096}"},
+    {40960, 4096, "{\"id\":\"m\",\"metadata\":{\"context_length\":40960,\"max_tokens\":4096}}"},
+    {131072, 40000,
+     "{\"id\":\"m\",\"limits\":{\"max_context_length\":131072,"
+     "\"max_completion_tokens\":40000}}"},
+    /* GitHub Models and Copilot, models.dev, LiteLLM, Cloudflare */
+    {128000, 4096,
+     "{\"id\":\"m\",\"limits\":{\"max_input_tokens\":128000,\"max_output_tokens\":4096}}"},
+    {128000, 16384,
+     "{\"id\":\"m\",\"capabilities\":{\"limits\":{\"max_output_tokens\":16384,"
+     "\"max_context_window_tokens\":128000}}}"},
+    {200000, 32000, "{\"id\":\"m\",\"limit\":{\"context\":200000,\"output\":32000}}"},
+    {200000, 32000,
+     "{\"model_name\":\"m\",\"model_info\":{\"max_input_tokens\":200000,"
+     "\"max_output_tokens\":32000}}"},
+    {24000, 0,
+     "{\"name\":\"m\",\"properties\":[{\"property_id\":\"beta\",\"value\":\"1\"},"
+     "{\"property_id\":\"context_window\",\"value\":\"24000\"}]}"},
+    /* what says nothing, and lets the next place speak */
+    {0, 0, "{\"id\":\"m\"}"},
+    {4096, 1,
+     "{\"id\":\"m\",\"context_length\":0,\"context_window\":4096,"
+     "\"max_completion_tokens\":-1,\"max_tokens\":1}"},
+    {1000000000, 0, "{\"id\":\"m\",\"context_length\":1000000000,\"max_tokens\":1000000001}"},
+    {0, 0, "{\"id\":\"m\",\"context_length\":9223372036854775807,\"max_tokens\":1e5}"},
+    {0, 0, "{\"id\":\"m\",\"context_length\":\"184467440737095516170\",\"max_tokens\":\"4k\"}"},
+    {0, 0,
+     "{\"id\":\"m\",\"context_length\":[4096],\"limit\":4096,\"properties\":{\"a\":1},"
+     "\"capabilities\":[{\"limits\":1}],\"max_tokens\":true}"},
+};
+
+static void a_models_tokens_are_what_its_entry_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof TOKENS / sizeof TOKENS[0]; i++) {
+        struct llmgr_probe probe = {0};
+        char body[400];
+        snprintf(body, sizeof body, "{\"data\":[%s]}", TOKENS[i].entry);
+        assert_int_equal(ld_models_read(&host, lb_cstr(body), &probe, NULL), LLMGR_OK);
+        if (probe.count != 1 || probe.models[0].context_tokens != TOKENS[i].context ||
+            probe.models[0].max_output_tokens != TOKENS[i].max_output)
+            fail_msg("%s: %lld, %lld", TOKENS[i].entry, (long long)probe.models[0].context_tokens,
+                     (long long)probe.models[0].max_output_tokens);
+        ld_probe_clear(&probe);
+    }
+}
+
 static void an_entry_that_is_a_name_alone_is_an_object_too(void **state)
 {
     struct llmgr_probe probe = {0};
@@ -246,6 +320,7 @@ int main(void)
         cmocka_unit_test(entries_with_an_id_are_listed_and_others_skipped),
         cmocka_unit_test(the_shapes_that_platforms_use_are_read),
         cmocka_unit_test(a_models_kind_is_what_its_entry_says),
+        cmocka_unit_test(a_models_tokens_are_what_its_entry_says),
         cmocka_unit_test(an_entry_that_is_a_name_alone_is_an_object_too),
         cmocka_unit_test(what_is_no_list_is_said_to_be_none),
         cmocka_unit_test(a_list_beyond_its_bounds_is_refused),

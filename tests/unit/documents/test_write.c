@@ -67,17 +67,18 @@ static void json_in_text_becomes_json(void **state)
                                 .display_name = "",
                                 .extra_body = "{\"b\":1.50,\"a\":[null]}",
                                 .managed = "database"};
-    struct llmgr_probe_model found[] = {{"m", "{\"id\": \"m\"}", LLMGR_MODEL_RERANK},
-                                        {"n", "7", LLMGR_MODEL_UNKNOWN}};
+    struct llmgr_probe_model found[] = {{"m", "{\"id\": \"m\"}", LLMGR_MODEL_RERANK, 8192, 0},
+                                        {"n", "7", LLMGR_MODEL_UNKNOWN, 0, 4096}};
     const struct llmgr_probe probe = {.models = found, .count = 2};
     (void)state;
 
     json_t *document = lx_json_model(&model);
     is(json_incref(json_object_get(document, "extra_body")), "{\"b\":1.5,\"a\":[null]}");
     json_decref(document);
-    is(lx_json_probe(&probe), "{\"data\":[{\"id\":\"m\",\"raw\":{\"id\":\"m\"},\"kind\":\"rerank\"}"
-                              ",{\"id\":\"n\",\"raw\":7,"
-                              "\"kind\":\"unknown\"}]}");
+    is(lx_json_probe(&probe), "{\"data\":[{\"id\":\"m\",\"raw\":{\"id\":\"m\"},\"kind\":\"rerank\","
+                              "\"context_tokens\":8192,\"max_output_tokens\":null},"
+                              "{\"id\":\"n\",\"raw\":7,\"kind\":\"unknown\","
+                              "\"context_tokens\":null,\"max_output_tokens\":4096}]}");
     model.extra_body = "{";
     assert_null(lx_json_model(&model));
 }

@@ -60,7 +60,13 @@ static llmgr_status call_models(struct llmgr_error *err)
 
 static llmgr_status call_model_update(struct llmgr_error *err)
 {
-    return llmgr_model_update(host.manager, "alice", model_id, "Another", "{\"a\":1}", NULL, err);
+    struct llmgr_model_spec spec;
+
+    llmgr_model_spec_init(&spec);
+    spec.display_name = "Another";
+    spec.extra_body = "{\"a\":1}";
+    spec.context_tokens = 200000;
+    return llmgr_model_update(host.manager, "alice", model_id, &spec, err);
 }
 
 static llmgr_status call_model_hide(struct llmgr_error *err)
@@ -235,6 +241,7 @@ static void each_call_survives_each_failing_allocation(void **state)
     (void)state;
     struct llmgr_platform platform;
     struct llmgr_model model;
+    struct llmgr_model_spec spec;
 
     host_setup(&host);
     add_route();
@@ -245,8 +252,11 @@ static void each_call_survives_each_failing_allocation(void **state)
                      LLMGR_OK);
     platform_id = platform.platform_id;
     llmgr_platform_clear(&platform);
-    assert_int_equal(llmgr_model_add(host.manager, "alice", platform_id, "m", "M", NULL,
-                                     LLMGR_MODEL_CHAT, &model, NULL),
+    llmgr_model_spec_init(&spec);
+    spec.model_name = "m";
+    spec.display_name = "M";
+    spec.kind = LLMGR_MODEL_CHAT;
+    assert_int_equal(llmgr_model_add(host.manager, "alice", platform_id, &spec, &model, NULL),
                      LLMGR_OK);
     model_id = model.model_id;
     llmgr_model_clear(&model);

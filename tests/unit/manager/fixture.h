@@ -23,6 +23,14 @@
 
 #define S(literal) LB_STR(literal)
 
+/* What is given of a model: texts or NULL, and nothing else. */
+#define MODEL(model_name, display_name, extra_body)                                                \
+    (&(struct lm_model_spec){lb_cstr(model_name), lb_cstr(display_name), lb_cstr(extra_body),      \
+                             LLMGR_UNSET, LLMGR_UNSET, LLMGR_UNSET})
+/* What is given of a model that has its name and display name; numbers or LLMGR_UNSET. */
+#define MODEL_NUMBERS(name, kind, context, max_output)                                             \
+    (&(struct lm_model_spec){lb_cstr(name), {0}, {0}, (int)(kind), (context), (max_output)})
+
 struct fixture {
     struct db db;
     struct lb_host host; /* of the manager; tests may give it another allocator */

@@ -198,8 +198,8 @@ static inline int64_t add_model(struct site *h, const char *user, int64_t platfo
     act(h, user,
         (struct act){.statement = LS_MODEL_ADD,
                      .values = {ls_int(platform), ls_cstr(name), ls_cstr(display), ls_null(),
-                                ls_int(0), ls_null(), ls_cstr("file")},
-                     .count = 7,
+                                ls_int(0), ls_null(), ls_cstr("file"), ls_int(0), ls_int(0)},
+                     .count = 9,
                      .id = &id});
     return id;
 }

@@ -44,8 +44,8 @@ static int teardown(void **state)
 static llmgr_status try_add(struct fixture *w, int64_t platform, const char *name,
                             const char *display, const char *extra, int64_t *id)
 {
-    return lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), platform, lb_cstr(name),
-                        lb_cstr(display), lb_cstr(extra), LLMGR_MODEL_UNKNOWN, id, &w->err);
+    return lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), platform,
+                        MODEL(name, display, extra), id, &w->err);
 }
 
 static int64_t add(struct fixture *w, int64_t platform, const char *name, const char *display)
@@ -86,8 +86,8 @@ static void model_names_are_unique_in_a_platform_and_display_names_over_all_of_a
     add(w, other, "m", "M3");
     /* Neither a system model nor another user's stands in the way. */
     add(w, other, "x", "Alpha One");
-    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("bob")), bob_platform, S("m"),
-                                S("M"), S(""), LLMGR_MODEL_UNKNOWN, &id, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("bob")), bob_platform,
+                                MODEL("m", "M", ""), &id, &w->err));
 }
 
 static void adding_needs_an_own_platform_in_custom_mode(void **state)
@@ -129,68 +129,105 @@ static void updating_changes_what_is_given_and_nothing_else(void **state)
 {
     struct fixture *w = *state;
     int64_t id;
-    const struct lb_str leave = {0};
 
     WANT(LLMGR_OK, try_add(w, ann_platform, "m", "M", "{\"a\":1}", &id));
     add(w, ann_platform, "n", "N");
-    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, S("New"),
-                                   leave, NULL, &w->err));
+    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                   MODEL(NULL, "New", NULL), &w->err));
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE "
                                        "display_name = 'New' AND extra_body = '{\"a\":1}'"),
                      1);
-    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, S("New"),
-                                   S("{\"b\":2}"), NULL, &w->err));
-    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, leave,
-                                   S("{}"), NULL, &w->err));
+    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                   MODEL(NULL, "New", "{\"b\":2}"), &w->err));
+    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                   MODEL(NULL, NULL, "{}"), &w->err));
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE "
                                        "display_name = 'New' AND extra_body IS NULL"),
                      1);
     WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
-                                            leave, leave, NULL, &w->err));
+                                            MODEL(NULL, NULL, NULL), &w->err));
     WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
-                                            S(""), leave, NULL, &w->err));
+                                            MODEL(NULL, "", NULL), &w->err));
     WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
-                                            leave, S("1"), NULL, &w->err));
+                                            MODEL(NULL, NULL, "1"), &w->err));
     WANT(LLMGR_ERR_CONFLICT, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
-                                             S("N"), leave, NULL, &w->err));
+                                             MODEL(NULL, "N", NULL), &w->err));
     WANT(LLMGR_ERR_NOT_FOUND, lm_model_update(w->manager, lm_actor_of(w->manager, S("bob")), id,
-                                              S("X"), leave, NULL, &w->err));
+                                              MODEL(NULL, "X", NULL), &w->err));
     WANT(LLMGR_ERR_FORBIDDEN,
          lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), model_id(w, "Alpha One"),
-                         S("X"), leave, NULL, &w->err));
+                         MODEL(NULL, "X", NULL), &w->err));
+}
+
+static llmgr_status try_numbers(struct fixture *w, int64_t id, int kind, int64_t context,
+                                int64_t max_output)
+{
+    return lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                           MODEL_NUMBERS(NULL, kind, context, max_output), &w->err);
 }
 
 static void a_kind_is_stored_by_its_name_and_changed_alone(void **state)
 {
     struct fixture *w = *state;
-    const llmgr_model_kind rerank = LLMGR_MODEL_RERANK, unknown = LLMGR_MODEL_UNKNOWN,
-                           none = (llmgr_model_kind)(LLMGR_MODEL_MODERATION + 1);
-    const struct lb_str leave = {0};
+    const int none = LLMGR_MODEL_MODERATION + 1;
+    const struct lm_actor ann = lm_actor_of(w->manager, S("ann"));
+    struct lm_model_spec spec = *MODEL("m", "M", "{\"a\":1}");
     int64_t id;
 
-    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), ann_platform, S("m"),
-                                S("M"), S("{\"a\":1}"), LLMGR_MODEL_EMBEDDING, &id, &w->err));
+    spec.kind = LLMGR_MODEL_EMBEDDING;
+    WANT(LLMGR_OK, lm_model_add(w->manager, ann, ann_platform, &spec, &id, &w->err));
     assert_int_equal(
         db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE kind = 'embedding'"), 1);
-    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, S("N"), leave,
-                                   NULL, &w->err));
-    WANT(LLMGR_OK, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id, leave, leave,
-                                   &rerank, &w->err));
-    WANT(LLMGR_ERR_INVALID, lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), id,
-                                            leave, leave, &none, &w->err));
+    WANT(LLMGR_OK, lm_model_update(w->manager, ann, id, MODEL(NULL, "N", NULL), &w->err));
+    WANT(LLMGR_OK, try_numbers(w, id, LLMGR_MODEL_RERANK, LLMGR_UNSET, LLMGR_UNSET));
+    WANT(LLMGR_ERR_INVALID, try_numbers(w, id, none, LLMGR_UNSET, LLMGR_UNSET));
     WANT(LLMGR_ERR_FORBIDDEN,
-         lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), model_id(w, "Alpha One"),
-                         leave, leave, &rerank, &w->err));
+         try_numbers(w, model_id(w, "Alpha One"), LLMGR_MODEL_RERANK, LLMGR_UNSET, LLMGR_UNSET));
     assert_int_equal(db_number(&w->db,
                                "SELECT COUNT(*) FROM llm_platform_models WHERE kind = "
                                "'rerank' AND display_name = 'N' AND extra_body IS NOT NULL"),
                      1);
-    WANT(LLMGR_OK, lm_model_edit(w->manager, lm_actor_of(w->manager, S("ann")), id, leave, leave,
-                                 &unknown, NULL, &w->err));
+    WANT(LLMGR_OK, lm_model_edit(w->manager, ann, id,
+                                 MODEL_NUMBERS(NULL, LLMGR_MODEL_UNKNOWN, LLMGR_UNSET, LLMGR_UNSET),
+                                 NULL, &w->err));
     assert_int_equal(
         db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE kind IS NOT NULL"), 0);
-    WANT(LLMGR_ERR_INVALID, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")),
-                                         ann_platform, S("n"), S("O"), S(""), none, &id, &w->err));
+    WANT(LLMGR_ERR_INVALID,
+         lm_model_add(w->manager, ann, ann_platform,
+                      MODEL_NUMBERS("n", none, LLMGR_UNSET, LLMGR_UNSET), &id, &w->err));
+}
+
+static void tokens_are_stored_and_changed_each_alone_and_0_is_not_known(void **state)
+{
+    struct fixture *w = *state;
+    const int64_t more = LLMGR_MODEL_TOKENS_MAX + INT64_C(1);
+    const struct lm_actor ann = lm_actor_of(w->manager, S("ann"));
+    int64_t id;
+
+    WANT(LLMGR_OK, lm_model_add(w->manager, ann, ann_platform,
+                                MODEL_NUMBERS("m", LLMGR_MODEL_CHAT, LLMGR_MODEL_TOKENS_MAX, 64000),
+                                &id, &w->err));
+    WANT(LLMGR_OK, try_numbers(w, id, LLMGR_UNSET, 200000, LLMGR_UNSET));
+    assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE kind = "
+                                       "'chat' AND context_tokens = 200000 AND "
+                                       "max_output_tokens = 64000"),
+                     1);
+    WANT(LLMGR_OK, try_numbers(w, id, LLMGR_UNSET, 0, LLMGR_UNSET));
+    WANT(LLMGR_OK, try_numbers(w, id, LLMGR_UNSET, LLMGR_UNSET, 1));
+    assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE "
+                                       "context_tokens IS NULL AND max_output_tokens = 1"),
+                     1);
+    WANT(LLMGR_ERR_INVALID, try_numbers(w, id, LLMGR_UNSET, more, LLMGR_UNSET));
+    WANT(LLMGR_ERR_INVALID, try_numbers(w, id, LLMGR_UNSET, -2, LLMGR_UNSET));
+    WANT(LLMGR_ERR_INVALID, try_numbers(w, id, LLMGR_UNSET, LLMGR_UNSET, more));
+    WANT(LLMGR_ERR_INVALID, try_numbers(w, id, LLMGR_UNSET, LLMGR_UNSET, -2));
+    WANT(LLMGR_ERR_FORBIDDEN,
+         try_numbers(w, model_id(w, "Alpha One"), LLMGR_UNSET, 200000, LLMGR_UNSET));
+    WANT(LLMGR_OK, lm_model_edit(w->manager, ann, id,
+                                 MODEL_NUMBERS(NULL, LLMGR_UNSET, LLMGR_UNSET, 0), NULL, &w->err));
+    assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platform_models WHERE "
+                                       "max_output_tokens IS NOT NULL"),
+                     0);
 }
 
 static void only_the_owner_deletes_a_model(void **state)
@@ -261,8 +298,8 @@ static void only_what_a_user_sees_can_be_chosen(void **state)
     int64_t mine = add(w, ann_platform, "m", "M"), bobs;
     int64_t alpha = platform_id(w, "Alpha");
 
-    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("bob")), bob_platform, S("m"),
-                                S("B"), S(""), LLMGR_MODEL_UNKNOWN, &bobs, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("bob")), bob_platform,
+                                MODEL("m", "B", ""), &bobs, &w->err));
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, bob_platform, bobs));
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, alpha, bobs));
     WANT(LLMGR_ERR_NOT_FOUND, save(w, NULL, alpha, model_id(w, "Beta One")));
@@ -304,6 +341,8 @@ int main(void)
         TEST(a_platform_has_a_bounded_number_of_models),
         TEST(updating_changes_what_is_given_and_nothing_else),
         TEST(a_kind_is_stored_by_its_name_and_changed_alone),
+        TEST(tokens_are_stored_and_changed_each_alone_and_0_is_not_known),
+        TEST(tokens_are_stored_and_changed_each_alone_and_0_is_not_known),
         TEST(only_the_owner_deletes_a_model),
         TEST(any_visible_model_is_hidden_for_one_user_alone),
         TEST(a_choice_is_stored_per_slot_and_replaced),

@@ -85,8 +85,8 @@ static int setup(void **state)
                                        S("sk-ann"), &w->err));
     WANT(LLMGR_OK, lm_platform_add(w->manager, S("ann"), S("Mine"), S("https://mine.example"),
                                    S("sk-mine"), &mine, &w->err));
-    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), mine, S("m"), S("M"),
-                                S("{\"a\":1}"), LLMGR_MODEL_UNKNOWN, &model, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), mine,
+                                MODEL("m", "M", "{\"a\":1}"), &model, &w->err));
     *state = w;
     return 0;
 }
@@ -168,14 +168,14 @@ static llmgr_status run_set_key(struct fixture *w)
 static llmgr_status run_add_model(struct fixture *w)
 {
     int64_t id;
-    return lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), mine, S("n"), S("N"),
-                        S("{\"b\": 2}"), LLMGR_MODEL_UNKNOWN, &id, &w->err);
+    return lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), mine,
+                        MODEL("n", "N", "{\"b\": 2}"), &id, &w->err);
 }
 
 static llmgr_status run_update_model(struct fixture *w)
 {
-    return lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), model, S("M2"),
-                           S("{\"c\": 3}"), NULL, &w->err);
+    return lm_model_update(w->manager, lm_actor_of(w->manager, S("ann")), model,
+                           MODEL(NULL, "M2", "{\"c\": 3}"), &w->err);
 }
 
 static llmgr_status run_select(struct fixture *w)

@@ -383,8 +383,8 @@ static void deleting_takes_models_keys_and_hides_along(void **state)
     struct fixture *w = *state;
     int64_t id = add(w, "ann", "Mine", "https://mine.example/v1", "sk-mine"), model;
 
-    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), id, S("m"), S("M"),
-                                S(""), LLMGR_MODEL_UNKNOWN, &model, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                MODEL("m", "M", ""), &model, &w->err));
     WANT(LLMGR_OK, lm_model_hide(w->manager, S("ann"), model, true, &w->err));
     WANT(LLMGR_OK, lm_platform_delete(w->manager, lm_actor_of(w->manager, S("ann")), id, &w->err));
     assert_int_equal(platform_id(w, "Mine"), -1);

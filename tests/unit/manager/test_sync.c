@@ -385,8 +385,8 @@ static void a_private_platform_survives_a_system_platform_of_its_name_and_addres
 
     WANT(LLMGR_OK,
          lm_platform_add(w->manager, S("ann"), S("Alpha"), S(A), S("sk-mine"), &id, &w->err));
-    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), id, S("m-1"),
-                                S("One"), S(""), LLMGR_MODEL_UNKNOWN, &model, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, lm_actor_of(w->manager, S("ann")), id,
+                                MODEL("m-1", "One", ""), &model, &w->err));
     RUN(w, TWO);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms WHERE name = 'Alpha'"),
                      2);

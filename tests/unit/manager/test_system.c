@@ -47,8 +47,8 @@ static int64_t make(struct fixture *w)
     int64_t id, model;
 
     WANT(LLMGR_OK, try_make(w, OPERATOR(w), "Made", M, &id));
-    WANT(LLMGR_OK, lm_model_add(w->manager, OPERATOR(w), id, S("m"), S("Handmade"), S(""),
-                                LLMGR_MODEL_UNKNOWN, &model, &w->err));
+    WANT(LLMGR_OK,
+         lm_model_add(w->manager, OPERATOR(w), id, MODEL("m", "Handmade", ""), &model, &w->err));
     return id;
 }
 
@@ -99,10 +99,10 @@ static void nobody_else_changes_it(void **state)
         WANT(LLMGR_ERR_FORBIDDEN, lm_platform_edit(w->manager, other, id, &edit, &w->err));
         WANT(LLMGR_ERR_FORBIDDEN,
              lm_platform_set_header(w->manager, other, id, S("X-Org"), S("a"), &w->err));
-        WANT(LLMGR_ERR_FORBIDDEN, lm_model_add(w->manager, other, id, S("n"), S("N"), S(""),
-                                               LLMGR_MODEL_UNKNOWN, &got, &w->err));
         WANT(LLMGR_ERR_FORBIDDEN,
-             lm_model_update(w->manager, other, model, S("N"), lb_str(NULL, 0), NULL, &w->err));
+             lm_model_add(w->manager, other, id, MODEL("n", "N", ""), &got, &w->err));
+        WANT(LLMGR_ERR_FORBIDDEN,
+             lm_model_update(w->manager, other, model, MODEL(NULL, "N", NULL), &w->err));
         WANT(LLMGR_ERR_FORBIDDEN, lm_model_delete(w->manager, other, model, &w->err));
     }
     WANT(LLMGR_ERR_FORBIDDEN,
@@ -121,12 +121,12 @@ static void the_files_rows_are_changed_there_by_nobody_here(void **state)
     WANT(LLMGR_ERR_FORBIDDEN, lm_platform_delete(w->manager, OPERATOR(w), id, &w->err));
     WANT(LLMGR_ERR_FORBIDDEN, lm_model_delete(w->manager, OPERATOR(w), model, &w->err));
     want_says(w, "'One' is managed by llmgr.yaml");
-    WANT(LLMGR_OK, lm_model_add(w->manager, OPERATOR(w), id, S("x"), S("Extra"), S(""),
-                                LLMGR_MODEL_UNKNOWN, &extra, &w->err));
-    WANT(LLMGR_OK, lm_model_update(w->manager, OPERATOR(w), extra, S("More"), lb_str(NULL, 0), NULL,
-                                   &w->err));
+    WANT(LLMGR_OK,
+         lm_model_add(w->manager, OPERATOR(w), id, MODEL("x", "Extra", ""), &extra, &w->err));
+    WANT(LLMGR_OK,
+         lm_model_update(w->manager, OPERATOR(w), extra, MODEL(NULL, "More", NULL), &w->err));
     WANT(LLMGR_ERR_CONFLICT,
-         lm_model_update(w->manager, OPERATOR(w), extra, S("One"), lb_str(NULL, 0), NULL, &w->err));
+         lm_model_update(w->manager, OPERATOR(w), extra, MODEL(NULL, "One", NULL), &w->err));
     WANT(LLMGR_OK, lm_model_delete(w->manager, OPERATOR(w), extra, &w->err));
     /* An own key of the system user stands beside the server's of a platform of the file. */
     WANT(LLMGR_OK, lm_platform_set_key(w->manager, OPERATOR(w), id, S("sk-own"), &w->err));
@@ -147,8 +147,8 @@ static void a_sync_leaves_it_and_meets_no_name_of_it(void **state)
                                  {"Alpha", A, "sk-a", "Extra", "m-2", NULL, LLMGR_MODEL_UNKNOWN}};
     const struct conf echo[] = {{"Alpha", A, "sk-a", "Uno", "m-2", NULL, LLMGR_MODEL_UNKNOWN}};
 
-    WANT(LLMGR_OK, lm_model_add(w->manager, OPERATOR(w), platform_id(w, "Alpha"), S("m-2"),
-                                S("Extra"), S(""), LLMGR_MODEL_UNKNOWN, &extra, &w->err));
+    WANT(LLMGR_OK, lm_model_add(w->manager, OPERATOR(w), platform_id(w, "Alpha"),
+                                MODEL("m-2", "Extra", ""), &extra, &w->err));
     assert_int_equal(SYNC(w, ALPHA), 0);
     WANT(LLMGR_ERR_CONFIG, fixture_try_sync(w, name, 1, false, &changes, &count));
     want_says(w, "llmgr.yaml:1: 'Made': a platform of this name was made without the file");

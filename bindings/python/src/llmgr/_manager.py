@@ -793,7 +793,8 @@ class AIManager:
 
     def add_model(self, platform_id: int, model_name: str, display_name: str,
                   user_id: str | None, extra_body: Mapping[str, Any] | None = None, *,
-                  kind: str | None = None) -> Model:
+                  kind: str | None = None, context_tokens: int | None = None,
+                  max_output_tokens: int | None = None) -> Model:
         """Adds a model to an own platform; the system user to any system platform.
 
         Args:
@@ -804,15 +805,20 @@ class AIManager:
             extra_body: Members that go into each request's top level; they win. Or None.
             kind: What it is for: "chat", "embedding", "rerank", … (see Model), as
                 probe_platform_models says it. None: unknown.
+            context_tokens: How many fit into it, likewise; up to 1 000 000 000. None: not known.
+            max_output_tokens: How many one answer may have, likewise.
         """
         user = self._user(user_id)
         out, error = ffi.new('struct llmgr_model *'), new_error()
+        kept: list[Any] = []
+        spec = _rows.model_spec(kept, kind, {'context_tokens': context_tokens,
+                                             'max_output_tokens': max_output_tokens},
+                                model_name=to_text('model_name', model_name),
+                                display_name=to_text('display_name', display_name),
+                                extra_body=_rows.to_json('extra_body', extra_body))
         with self._handle as manager:
-            check(lib.llmgr_model_add(manager, user, to_id('platform_id', platform_id),
-                                      to_text('model_name', model_name),
-                                      to_text('display_name', display_name),
-                                      _rows.to_json('extra_body', extra_body) or NULL,
-                                      _rows.to_kind(kind), out, error),
+            check(lib.llmgr_model_add(manager, user, to_id('platform_id', platform_id), spec, out,
+                                      error),
                   error)
         try:
             return _rows.model(out)
@@ -822,14 +828,21 @@ class AIManager:
     def update_model(self, user_id: str | None, model_id: int,
                      new_display_name: str | None = None,
                      new_extra_body: Mapping[str, Any] | None = None, *,
-                     new_kind: str | None = None) -> bool:
-        """Changes what is not None of an own model; an extra_body of {} removes it."""
-        self._do(lib.llmgr_model_update, self._user(user_id), to_id('model_id', model_id),
-                 to_optional('new_display_name', new_display_name or None),
-                 NULL if new_extra_body is None else _rows.to_json('new_extra_body',
-                                                                   new_extra_body),
-                 NULL if new_kind is None else ffi.new('llmgr_model_kind *',
-                                                       _rows.to_kind(new_kind)))
+                     new_kind: str | None = None, new_context_tokens: int | None = None,
+                     new_max_output_tokens: int | None = None) -> bool:
+        """Changes what is not None of an own model.
+
+        An extra_body of {} removes it; tokens of 0 are not known.
+        """
+        kept: list[Any] = []
+        spec = _rows.model_spec(
+            kept, new_kind, {'context_tokens': new_context_tokens,
+                             'max_output_tokens': new_max_output_tokens},
+            display_name=to_text('new_display_name', new_display_name) if new_display_name
+            else None,
+            extra_body=None if new_extra_body is None else _rows.to_json('new_extra_body',
+                                                                         new_extra_body))
+        self._do(lib.llmgr_model_update, self._user(user_id), to_id('model_id', model_id), spec)
         return True
 
     def delete_model(self, user_id: str | None, model_id: int) -> bool:
@@ -1060,8 +1073,9 @@ class AIManager:
                 have. None: any address. Give it where a user supplies the address.
 
         Returns:
-            A dict per model with "id", "raw" (the list's entry) and "kind" (what the entry says
-            the model is for, as add_model takes it; "unknown" if it does not say).
+            A dict per model with "id", "raw" (the list's entry), and what the entry says of the
+            model, as add_model takes it: "kind" ("unknown" if it does not say), "context_tokens"
+            and "max_output_tokens" (None likewise).
 
         Raises:
             KeyRefusedError: The key is refused (a PermissionError).

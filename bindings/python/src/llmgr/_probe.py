@@ -23,7 +23,9 @@ def probe(handle: Handle, user: Any, base_url: object, api_key: object,
     try:
         models = [out.models[i] for i in range(out.count)]
         return [{'id': from_text(model.id), 'raw': json.loads(from_text(model.raw)),
-                 'kind': kind_name(model.kind)}
+                 'kind': kind_name(model.kind),
+                 'context_tokens': model.context_tokens or None,
+                 'max_output_tokens': model.max_output_tokens or None}
                 for model in models]
     finally:
         lib.llmgr_probe_clear(out)

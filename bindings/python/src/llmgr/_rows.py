@@ -31,6 +31,7 @@ def to_json(name: str, value: object) -> bytes:
 
 
 KINDS = names_of('llmgr_model_kind', 'LLMGR_MODEL_')
+TOKENS_MAX: int = lib.LLMGR_MODEL_TOKENS_MAX
 
 
 def to_kind(kind: object) -> int:
@@ -67,7 +68,39 @@ def model(row: Any) -> Model:
     return Model(id=row.model_id, platform_id=row.platform_id,
                  model_name=from_text(row.model_name), display_name=from_text(row.display_name),
                  extra_body=json.loads(extra_body) if extra_body else None, hide=row.model_hide,
-                 kind=kind_name(row.kind), managed=from_text(row.managed))
+                 kind=kind_name(row.kind), managed=from_text(row.managed),
+                 context_tokens=row.context_tokens or None,
+                 max_output_tokens=row.max_output_tokens or None)
+
+
+def model_spec(kept: list[Any], kind: object, tokens: Mapping[str, object],
+               **texts: bytes | None) -> Any:
+    """A struct llmgr_model_spec; None is not given. What it points to is in `kept`.
+
+    tokens: "context_tokens" and "max_output_tokens", of which 0 is not known.
+    texts: The other members, as C has them.
+    """
+    spec = ffi.new('struct llmgr_model_spec *')
+    lib.llmgr_model_spec_init(spec)
+    if kind is not None:
+        spec.kind = to_kind(kind)
+    for member, text in texts.items():
+        if text is not None:
+            kept.append(ffi.new('char[]', text))
+            setattr(spec, member, kept[-1])
+    for member, count in tokens.items():
+        if count is not None:
+            setattr(spec, member, to_tokens(member, count))
+    return spec
+
+
+def to_tokens(name: str, count: object) -> int:
+    """A number of tokens, 0 if it is not known."""
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f'{name} must be an int, not {type(count).__name__}')
+    if not 0 <= count <= TOKENS_MAX:
+        raise InvalidError(f'{name} must be 1 to {TOKENS_MAX}, or 0 if it is not known')
+    return count
 
 
 def platform(row: Any, user_id: str) -> Platform:

@@ -321,6 +321,8 @@ class Model:
         kind: What it is for: "chat", "completion", "embedding", "rerank", "image", "video",
             "speech", "transcription", "moderation"; "unknown" if nobody has said.
         managed: "file": changed in llmgr.yaml; "database": by calls.
+        context_tokens: How many fit into it, as its platform counts them; None: not known.
+        max_output_tokens: How many one answer may have; None: not known.
     """
 
     id: int
@@ -331,6 +333,8 @@ class Model:
     hide: bool
     kind: str = 'unknown'
     managed: str = 'database'
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
 
 
 @dataclasses.dataclass(slots=True)

@@ -41,8 +41,7 @@ static bool is_tidy(const struct ll_usage *usage)
            is_text(usage->request_id, LL_REQUEST_ID_MAX) &&
            is_text(usage->platform_name, LM_PLATFORM_NAME_MAX) &&
            is_text(usage->model_name, LM_MODEL_NAME_MAX) && is_text(usage->slot, LM_SLOT_MAX) &&
-           is_text(usage->endpoint, LL_ENDPOINT_MAX) && is_text(usage->service_tier, LL_TIER_MAX) &&
-           is_cost(usage);
+           is_text(usage->endpoint, LL_ENDPOINT_MAX) && is_text(usage->service_tier, LL_TIER_MAX);
 }
 
 static void read_all(const unsigned char *file, size_t size, const struct ll_record_key *key)
@@ -64,6 +63,8 @@ static void read_all(const unsigned char *file, size_t size, const struct ll_rec
         if (ll_usage_tidy_numbers(&usage, 1) != kinds_known || !is_tidy(&usage))
             abort();
         if (kinds_known) {
+            if (!is_cost(&usage))
+                abort();
             if (tidy.prompt_tokens != usage.prompt_tokens || tidy.time_ms != usage.time_ms ||
                 tidy.bytes_out != usage.bytes_out || tidy.attempt != usage.attempt)
                 abort();

@@ -408,16 +408,6 @@ static llmgr_status take_row(const struct ls_rows *row, void *context, struct ll
     return reading->add(reading->catalogue, row) ? LLMGR_OK : lb_fail_memory(err);
 }
 
-static llmgr_status read_table(struct lm_catalogue *catalogue, struct ls_tx *tx,
-                               enum ls_statement statement, int64_t limit,
-                               bool (*add)(struct lm_catalogue *, const struct ls_rows *),
-                               struct llmgr_error *err)
-{
-    struct reading reading = {catalogue, add, limit};
-
-    return ls_each(tx, statement, LS_ARGS(ls_int(limit + 1)), take_row, &reading, err);
-}
-
 llmgr_status lm_fail_older(const struct ls_store *store, struct llmgr_error *err)
 {
     return lb_fail(err, LLMGR_ERR_DATABASE_BUSY,
@@ -447,34 +437,35 @@ static llmgr_status read_point(struct lm_catalogue *catalogue, struct ls_tx *tx,
     return lm_fail_older(ls_tx_store(tx), err);
 }
 
+/* In the order in which one kind of row refers to another. */
+static const struct {
+    enum ls_statement statement;
+    int64_t limit;
+    bool (*add)(struct lm_catalogue *, const struct ls_rows *);
+} TABLES[] = {
+    {LS_CATALOGUE_PLATFORMS, LM_CATALOGUE_PLATFORMS_MAX, add_platform},
+    {LS_CATALOGUE_MODELS, LM_CATALOGUE_MODELS_MAX, add_model},
+    {LS_CATALOGUE_KEYS, LM_CATALOGUE_KEYS_MAX, add_key},
+    {LS_CATALOGUE_ALIASES, LM_CATALOGUE_ALIASES_MAX, add_alias},
+    {LS_CATALOGUE_ROUTES, LM_CATALOGUE_ROUTES_MAX, add_route},
+};
+
 static llmgr_status read_all(struct lm_catalogue *catalogue, struct ls_tx *tx,
                              const struct lm_point *must, struct llmgr_error *err)
 {
-    llmgr_status status = read_point(catalogue, tx, must, err);
-    if (status != LLMGR_OK)
-        return status;
-    status = read_table(catalogue, tx, LS_CATALOGUE_PLATFORMS, LM_CATALOGUE_PLATFORMS_MAX,
-                        add_platform, err);
-    if (status != LLMGR_OK)
-        return status;
-    status =
-        read_table(catalogue, tx, LS_CATALOGUE_MODELS, LM_CATALOGUE_MODELS_MAX, add_model, err);
-    if (status != LLMGR_OK)
-        return status;
-    status = read_table(catalogue, tx, LS_CATALOGUE_KEYS, LM_CATALOGUE_KEYS_MAX, add_key, err);
-    if (status != LLMGR_OK)
-        return status;
     catalogue->aliases =
         lb_arena_calloc(&catalogue->memory, LM_CATALOGUE_ALIASES_MAX, sizeof *catalogue->aliases);
     catalogue->routes =
         lb_arena_calloc(&catalogue->memory, LM_CATALOGUE_ROUTES_MAX, sizeof *catalogue->routes);
     if (catalogue->aliases == NULL || catalogue->routes == NULL)
         return lb_fail_memory(err);
-    status =
-        read_table(catalogue, tx, LS_CATALOGUE_ALIASES, LM_CATALOGUE_ALIASES_MAX, add_alias, err);
-    if (status != LLMGR_OK)
-        return status;
-    return read_table(catalogue, tx, LS_CATALOGUE_ROUTES, LM_CATALOGUE_ROUTES_MAX, add_route, err);
+    llmgr_status status = read_point(catalogue, tx, must, err);
+    for (size_t i = 0; status == LLMGR_OK && i < sizeof TABLES / sizeof TABLES[0]; i++) {
+        struct reading reading = {catalogue, TABLES[i].add, TABLES[i].limit};
+        status = ls_each(tx, TABLES[i].statement, LS_ARGS(ls_int(TABLES[i].limit + 1)), take_row,
+                         &reading, err);
+    }
+    return status;
 }
 
 /* What is not in the rows: origins, usable keys, indexes. No transaction is open. */

@@ -300,13 +300,13 @@ static void units_have_names(void **state)
         assert_true(llmgr_price_unit_parse(llmgr_price_unit_name((llmgr_price_unit)i), &unit));
         assert_int_equal(unit, i);
     }
-    assert_null(llmgr_price_unit_name(LLMGR_PRICE_UNIT_COUNT));
+    assert_null(llmgr_price_unit_name((llmgr_price_unit)LLMGR_PRICE_UNIT_COUNT));
     assert_null(llmgr_price_unit_name((llmgr_price_unit)-1));
     assert_false(llmgr_price_unit_parse("Input", &unit));
     assert_false(llmgr_price_unit_parse(NULL, &unit));
     assert_int_equal(llmgr_price_unit_per(U(CACHED_INPUT)), 1000000);
     assert_int_equal(llmgr_price_unit_per(U(IMAGE)), 1);
-    assert_int_equal(llmgr_price_unit_per(LLMGR_PRICE_UNIT_COUNT), 0);
+    assert_int_equal(llmgr_price_unit_per((llmgr_price_unit)LLMGR_PRICE_UNIT_COUNT), 0);
 }
 
 int main(void)

@@ -201,7 +201,8 @@ static void sniff_loose(struct ld_sniff *sniff, struct lb_str bytes)
 {
     size_t from = sniff->started ? 0 : lb_str_find(bytes, '{');
 
-    ld_sniff_feed(sniff, bytes.p + from, bytes.size - from);
+    if (from < bytes.size)
+        ld_sniff_feed(sniff, bytes.p + from, bytes.size - from);
 }
 
 /* Is its first line the one that ends a stream? */

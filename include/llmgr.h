@@ -340,7 +340,7 @@ LLMGR_API void llmgr_sync_report_clear(struct llmgr_sync_report *report);
 #define LLMGR_SYNC_MAP(XX)                                                                         \
     XX(NEVER, 0, "never")     /* this database was never synchronised */                           \
     XX(CURRENT, 1, "current") /* its platforms are those of the configuration */                   \
-    XX(STALE, 2, "stale")     /* the configuration changed since (names, addresses, models) */
+    XX(STALE, 2, "stale")     /* the configuration changed since (names, models, prices, …) */
 
 typedef enum llmgr_sync_state {
 #define LLMGR_SYNC_ENUM(name, number, text) LLMGR_SYNC_##name = number,
@@ -1343,7 +1343,8 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_token_revoke(struct llmgr *manager
  * this one is a part (its own name: of none): counts of the part are taken out of the parent's, so
  * nothing is counted twice, and a unit without a rate has its parent's. `per` is how many of the
  * unit a rate is written for, where people write it: "0.27" is for 1 000 000 tokens, or for one
- * request. Tokens of all units but the last four; seconds are those of audio.
+ * request. Tokens of all units but the last four; seconds are those of audio. Images and seconds
+ * are not counted yet: an attempt whose price has a rate for one of them is unpriced.
  */
 #define LLMGR_PRICE_UNIT_MAP(XX)                                                                   \
     XX(INPUT, 0, "input", INPUT, 1000000)                                                          \

@@ -23,6 +23,7 @@ static llmgr_status copy_list(const char *list, struct lb_str given, char *text,
                               struct lb_str *made, struct llmgr_error *err)
 {
     struct lb_str rest = given, name;
+    size_t count = 0;
 
     *made = lb_str(text, 0);
     while (lr_names_next(&rest, &name)) {
@@ -36,8 +37,11 @@ static llmgr_status copy_list(const char *list, struct lb_str given, char *text,
         }
         memcpy(text + made->size, name.p, name.size);
         made->size += name.size;
+        if (++count > LW_LIMIT_NAMES_MAX)
+            return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' may have %d names"), list,
+                           (int)LW_LIMIT_NAMES_MAX);
     }
-    if (given.size != 0 && given.p[given.size - 1] == ',')
+    if (given.p[given.size - 1] == ',' || made->size > LW_LIMIT_LIST_MAX)
         return fail_list(list, lb_str("", 0), err);
     return LLMGR_OK;
 }

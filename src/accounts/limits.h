@@ -18,6 +18,7 @@
 
 enum {
     LW_LIMIT_LIST_MAX = 4096, /* bytes of one list */
+    LW_LIMIT_NAMES_MAX = 64,  /* of one list: each is asked for each model */
     LW_NETWORKS_MAX = 64,
 };
 

@@ -77,6 +77,7 @@ struct lw_token_spec {
     struct lb_str note;    /* likewise */
     struct lw_limits limits;
     const struct lw_limits *bound; /* of whoever asks; NULL: nothing narrows him */
+    int64_t maker_id;              /* his token, which is looked at once more; 0: he has none */
 };
 
 /*
@@ -96,19 +97,22 @@ LLMGR_MUST_CHECK llmgr_status lw_token_list(struct lm_manager *manager, struct l
                                             struct llmgr_token **items, size_t *count,
                                             struct llmgr_error *err);
 /*
- * Changes name, note and limits of a token, as lw_token_revoke takes effect. What it is afterwards
- * must lie within `bound` as a whole, for limits narrow together: a longer life is more of whatever
- * it may use. ERR_NOT_FOUND as below, ERR_CONFLICT (it is revoked), ERR_INVALID, ERR_FORBIDDEN.
+ * Changes name, note and limits of a token, as lw_token_revoke takes effect. What it was and will
+ * be must lie within `bound` as a whole, for limits narrow together: a longer life is more of
+ * whatever it may use. ERR_NOT_FOUND as below, ERR_CONFLICT (it is revoked), ERR_INVALID,
+ * ERR_FORBIDDEN.
  */
 LLMGR_MUST_CHECK llmgr_status lw_token_change(struct lm_manager *manager, struct lb_str user,
                                               int64_t token_id, const struct lw_token_spec *spec,
                                               struct llmgr_error *err);
 /*
  * Takes effect at once in this process and within twice poll_ms in others. With a user only that
- * user's tokens exist: ERR_NOT_FOUND for others. Revoking twice is fine.
+ * user's tokens exist: ERR_NOT_FOUND for others. ERR_FORBIDDEN if it exceeds `bound` (NULL: nothing
+ * narrows whoever asks; his own token never does). Revoking twice is fine.
  */
 LLMGR_MUST_CHECK llmgr_status lw_token_revoke(struct lm_manager *manager, struct lb_str user,
-                                              int64_t token_id, struct llmgr_error *err);
+                                              int64_t token_id, const struct lw_limits *bound,
+                                              struct llmgr_error *err);
 /* Is there an admin token that is accepted? A server without one stays on loopback. */
 LLMGR_MUST_CHECK llmgr_status lw_token_has_admin(struct lm_manager *manager, bool *has,
                                                  struct llmgr_error *err);

@@ -118,8 +118,9 @@ static bool read_hours(struct lq_book *book, const struct lq_row *row, struct lq
     price->has_hours = true;
     if (!find_zone(book, row->time_zone, &price->zone))
         return false;
-    price->is_unclear =
-        price->zone == NULL || lq_hours_read(row->hours, &price->hours, NULL) != LLMGR_OK;
+    if (lq_hours_read(row->hours, &price->hours, NULL) != LLMGR_OK)
+        price->zone = NULL;
+    price->is_unclear = price->zone == NULL;
     return true;
 }
 
@@ -297,6 +298,16 @@ static struct lq_use use_of(const struct ll_usage *usage)
     };
 }
 
+/* Is every count one that the ledger takes? What is none has no cost either. */
+static bool is_countable(const struct lq_use *use)
+{
+    for (int unit = 0; unit < LLMGR_PRICE_UNIT_COUNT; unit++) {
+        if (use->counts[unit] > LL_TOKENS_MAX)
+            return false;
+    }
+    return true;
+}
+
 void lq_price_usage(const struct lq_book *book, struct ll_usage *usage)
 {
     if (book == NULL)
@@ -306,6 +317,6 @@ void lq_price_usage(const struct lq_book *book, struct ll_usage *usage)
     if (price == NULL)
         return;
     usage->price_id = price->id;
-    if (lq_price_cost(price, &use, &usage->cost_nano))
+    if (is_countable(&use) && lq_price_cost(price, &use, &usage->cost_nano))
         usage->currency = lb_cstr(price->currency);
 }

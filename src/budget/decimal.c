@@ -10,12 +10,12 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/nano.h"
 
 enum {
     DIGITS_MAX = 38,     /* that 128 bits hold */
     EXPONENT_MAX = 9999, /* more says no more */
     PICO_DIGITS = 12,
-    NANO_DIGITS = 9,
     SHOWN_MAX = 48 /* bytes of a faulty text that an error quotes */
 };
 
@@ -143,14 +143,14 @@ llmgr_status lq_rate_read(struct lb_str text, int64_t per, int64_t *rate, struct
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 /* value / 10^decimals, without the zeros at its end. */
-static void write(bool is_negative, wide value, int decimals, char text[LLMGR_RATE_TEXT_SIZE])
+static void write(wide value, int decimals, char text[LLMGR_RATE_TEXT_SIZE])
 {
     uint64_t unit = 1;
     for (int i = 0; i < decimals; i++)
         unit *= 10;
     const uint64_t fraction = (uint64_t)(value % unit);
-    int size = snprintf(text, LLMGR_RATE_TEXT_SIZE, "%s%" PRIu64 ".%0*" PRIu64,
-                        is_negative ? "-" : "", (uint64_t)(value / unit), decimals, fraction);
+    int size = snprintf(text, LLMGR_RATE_TEXT_SIZE, "%" PRIu64 ".%0*" PRIu64,
+                        (uint64_t)(value / unit), decimals, fraction);
     while (text[size - 1] == '0')
         text[--size] = '\0';
     if (text[size - 1] == '.')
@@ -161,10 +161,10 @@ void lq_rate_write(int64_t rate, int64_t per, char text[LLMGR_RATE_TEXT_SIZE])
 {
     text[0] = '\0';
     if (rate >= 0 && per > 0 && per <= PER_MAX)
-        write(false, (wide)rate * (wide)per, PICO_DIGITS, text);
+        write((wide)rate * (wide)per, PICO_DIGITS, text);
 }
 
 void lq_amount_write(int64_t nano, char text[LLMGR_RATE_TEXT_SIZE])
 {
-    write(nano < 0, nano < 0 ? (wide) - (nano + 1) + 1 : (wide)nano, NANO_DIGITS, text);
+    (void)lb_nano_print(nano, text);
 }

@@ -2,8 +2,8 @@
 /*
  * Hours of the day at which a price holds: "16:30-00:30", or "mon-fri 09:00-18:00". They are those
  * of a clock on the wall in their zone, so a day of 23 hours has fewer of them and one of 25 more.
- * Hours that end where they would begin, or earlier, end on the next day; a weekday is that on
- * which they begin.
+ * Hours that end earlier than they begin end on the next day; a weekday is that on which they
+ * begin.
  */
 #ifndef LQ_HOURS_H
 #define LQ_HOURS_H

@@ -63,7 +63,7 @@ bool lq_price_holds(const struct lq_price *price, const struct lq_use *use)
     return price->from_ms <= use->at_ms && use->at_ms < price->until_ms &&
            (price->service_tier.size == 0 || lb_str_eq(price->service_tier, use->service_tier)) &&
            (price->above_tokens == 0 || use->prompt_tokens > price->above_tokens) &&
-           (!price->has_hours || price->is_unclear ||
+           (!price->has_hours || price->zone == NULL ||
             lq_hours_hold(&price->hours, price->zone, use->at_ms));
 }
 
@@ -91,10 +91,17 @@ static int64_t own_count(const struct lq_use *use, llmgr_price_unit unit)
 
 /*
  * Has something a rate of which nobody told how much was used? Of tokens one of prompt and answer
- * is enough, for embeddings have no answer; then what else is told of them.
+ * is enough, for embeddings have no answer; then what else is told of them. Images and seconds are
+ * no part of tokens.
  */
 static bool misses_count(const struct lq_price *price, const struct lq_use *use)
 {
+    static const llmgr_price_unit uncounted[] = {LLMGR_PRICE_UNIT_IMAGE, LLMGR_PRICE_UNIT_SECOND};
+
+    for (size_t i = 0; i < sizeof uncounted / sizeof uncounted[0]; i++) {
+        if (price->rates[uncounted[i]] > 0 && use->counts[uncounted[i]] < 0)
+            return true;
+    }
     if (use->counts[LLMGR_PRICE_UNIT_INPUT] >= 0 || use->counts[LLMGR_PRICE_UNIT_OUTPUT] >= 0)
         return false;
     for (int unit = 0; unit < LLMGR_PRICE_UNIT_COUNT; unit++) {

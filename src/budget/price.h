@@ -30,8 +30,8 @@ struct lq_price {
     struct lb_str service_tier;
     bool has_hours;
     struct lq_hours hours;
-    const struct lq_zone *zone; /* of the hours */
-    bool is_unclear;            /* what it costs cannot be told here, nor when it holds */
+    const struct lq_zone *zone; /* of the hours; NULL: they cannot be told here, and hold always */
+    bool is_unclear;            /* what it costs cannot be told here */
     int64_t rates[LLMGR_PRICE_UNIT_COUNT]; /* pico-units per unit; LLMGR_UNSET: none */
 };
 

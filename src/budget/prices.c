@@ -103,7 +103,14 @@ static bool is_operators(struct lb_str source)
     return lb_str_eq_c(source, LQ_SOURCE_HAND) || lb_str_eq_c(source, LQ_SOURCE_FILE);
 }
 
-/* Do both say the same, as long as either would? Whose it is counts where one is the operator's. */
+/* Until when the new one would be in force: as long as it says, or until the next one. */
+static int64_t end_of(const struct around *around)
+{
+    const struct lq_price_spec *spec = &around->change->spec;
+    return spec->until_ms != 0 ? spec->until_ms : around->next_ms;
+}
+
+/* Do both say the same, to the same end? Whose it is counts where one is the operator's. */
 static bool says_the_same(const struct around *around)
 {
     const struct lq_price_change *change = around->change;
@@ -112,7 +119,7 @@ static bool says_the_same(const struct around *around)
 
     return memcmp(change->former_rates, spec->rates, sizeof spec->rates) == 0 &&
            lb_str_eq_c(spec->currency, change->former_currency) &&
-           (spec->until_ms == 0 || spec->until_ms == around->former_until_ms) &&
+           end_of(around) == around->former_until_ms &&
            (lb_str_eq(spec->source, former) ||
             (!is_operators(spec->source) && !is_operators(former)));
 }
@@ -171,7 +178,7 @@ static llmgr_status write_price(const struct setting *setting, struct ls_tx *tx,
 {
     struct lq_price_change *change = around->change;
     const struct lq_price_spec *spec = &change->spec;
-    const int64_t until_ms = spec->until_ms != 0 ? spec->until_ms : around->next_ms;
+    const int64_t until_ms = end_of(around);
     llmgr_status status = LLMGR_OK;
 
     if (change->former_id != 0)

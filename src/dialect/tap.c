@@ -200,7 +200,6 @@ static void flush_carry(struct pass *pass)
 static void sniff_loose(struct ld_sniff *sniff, struct lb_str bytes)
 {
     size_t from = sniff->started ? 0 : lb_str_find(bytes, '{');
-
     if (from < bytes.size)
         ld_sniff_feed(sniff, bytes.p + from, bytes.size - from);
 }

@@ -17,6 +17,7 @@ struct lg_origin {
     bool known;               /* the peer has an address: it calls by no unix socket */
     bool trusted;             /* it is a proxy of the operator's */
     bool told;
+    bool is_unread; /* a trusted proxy says something that was not understood to its end */
 };
 
 static bool is_trusted(const struct lg_settings *settings, const struct ln_addr16 *address)
@@ -105,10 +106,15 @@ static void find_caller(struct lg_origin *origin, const struct lg_request *reque
 
     origin->told = origin->known;
     origin->address = origin->peer;
+    origin->is_unread = false;
     if (lh_head_get(request->head, name).p == NULL)
         return;
     size_t count = lh_nodes_read(request->head, name, nodes);
-    for (size_t i = 0; i < count && read_node(nodes[i], &address); i++) {
+    origin->is_unread = count == 0;
+    for (size_t i = 0; i < count; i++) {
+        origin->is_unread = !read_node(nodes[i], &address);
+        if (origin->is_unread)
+            return;
         origin->address = address;
         origin->told = true;
         if (!is_trusted(settings, &address))
@@ -152,7 +158,7 @@ bool lg_origin_address(const struct lg_client *client, struct ln_addr16 *address
 
     if (origin != NULL && origin->trusted) {
         *address = origin->address;
-        return origin->told;
+        return origin->told && !origin->is_unread;
     }
     return client->conn != NULL && ln_conn_peer(client->conn, &peer) &&
            ln_addr16_of((const struct sockaddr *)&peer, address);

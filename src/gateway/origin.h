@@ -26,8 +26,9 @@ void lg_origin_end(struct lg_client *client);
 /* The connection is gone. */
 void lg_origin_free(struct lg_client *client);
 /*
- * Whom lg_origin_text names; false: nobody with an address, who calls by a unix socket. A trusted
- * proxy that says nothing of its caller is taken for the caller.
+ * Whom lg_origin_text names; false: nobody with an address, who calls by a unix socket, or somebody
+ * of whom a trusted proxy says what cannot be read: a caller can make it so, and must gain nothing
+ * by it. A trusted proxy that says nothing of its caller is taken for the caller.
  */
 bool lg_origin_address(const struct lg_client *client, struct ln_addr16 *address);
 /* The address without a port: "192.0.2.7", "[2001:db8::1]", or nothing. Returns text. */

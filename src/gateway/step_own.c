@@ -11,6 +11,7 @@
 #include "gateway/home.h"
 #include "gateway/upload.h"
 #include "gateway/work.h"
+#include "http/query.h"
 #include "manager/manager.h"
 #include "objects/names.h"
 
@@ -397,10 +398,22 @@ static bool names_one_model(const struct lg_request *request, const struct lf_na
                                   : ask->kind != LG_ASK_OPAQUE);
 }
 
+/* A lenient platform takes it from there, and before the one in the body, which alone we write. */
+static bool query_names_model(const struct lg_request *request)
+{
+    struct lb_str query = request->head->query, member;
+
+    while (lh_query_next(&query, &member)) {
+        if (lh_query_is(member, LB_STR("model")) || lb_str_find(member, ';') < member.size)
+            return true;
+    }
+    return false;
+}
+
 /*
  * With native paths a request can name other models than the one that was resolved: in the lines of
- * a batch, in a job, in the path. What is not known to name one only is not there for a caller who
- * may use some models, whosever key it is.
+ * a batch, in a job, in the path, in the query. What is not known to name one only is not there for
+ * a caller who may use some models, whosever key it is.
  */
 static enum lg_verdict judge_limited(struct lg_request *request)
 {
@@ -412,7 +425,7 @@ static enum lg_verdict judge_limited(struct lg_request *request)
         lg_request_endpoint(request)->id != LD_ENDPOINT_NATIVE)
         return LG_NEXT;
     (void)lf_native_judge(request->method, request->match.rest, lb_str(NULL, 0), &row, &id);
-    if (row != NULL && names_one_model(request, row))
+    if (row != NULL && !query_names_model(request) && names_one_model(request, row))
         return LG_NEXT;
     request->error_plain = true;
     return lg_request_fail(request, LLMGR_ERR_NOT_FOUND,

@@ -37,6 +37,7 @@ enum {
 };
 
 #define LL_JOURNAL_MAX_DEFAULT (1 << 30) /* bytes */
+#define LL_TOKENS_MAX (INT64_C(1) << 32) /* more of an attempt is no count, and unknown */
 #define LL_UNKNOWN (-1)                  /* a count nobody told us: NULL in the database, never 0 */
 /* No attempt costs more, in nano-units: above it a cost is none, and sums of costs stay there. */
 #define LL_MONEY_MAX (INT64_C(1) << 62)

@@ -22,7 +22,6 @@ enum {
     ROLL_UP_ALONE = 1000, /* rows that wait for it when no ledger is open */
 };
 /* Above these a count is no count: sums of it must not overflow, whatever an upstream says. */
-#define TOKENS_MAX (INT64_C(1) << 32)
 #define AMOUNT_MAX (INT64_C(1) << 48)
 
 /* ---- Names ----------------------------------------------------------------------------------- */
@@ -117,7 +116,7 @@ static int64_t tidy_count(int64_t count, int64_t max)
 
 static int64_t tidy_tokens(int64_t count)
 {
-    return tidy_count(count, TOKENS_MAX);
+    return tidy_count(count, LL_TOKENS_MAX);
 }
 
 static int64_t tidy_amount(int64_t amount)

@@ -162,6 +162,19 @@ static llmgr_status find_hours(struct looking *run, int64_t now_ms, struct llmgr
     return LLMGR_OK;
 }
 
+/*
+ * Ids of the release before look as if they said a time. True, and the last hours are those to look
+ * in, if they were looked for by such an id alone.
+ */
+static bool may_be_recent(struct looking *run, int64_t now_ms)
+{
+    if (run->request->since_ms != 0 || run->request->until_ms != 0)
+        return false;
+    run->until = now_ms / LL_HOUR_MS + 1;
+    run->since = run->until - 1 - RECENT_HOURS;
+    return true;
+}
+
 llmgr_status ll_usage_find(struct lm_manager *manager, const struct ll_usage_request *request,
                            struct lb_arena *arena, struct llmgr_usage_attempts *attempts,
                            struct llmgr_error *err)
@@ -179,6 +192,8 @@ llmgr_status ll_usage_find(struct lm_manager *manager, const struct ll_usage_req
     if (run.items == NULL)
         return lb_fail_memory(err);
     status = ls_transact(manager->store, LS_READ, look, &run, err);
+    if (status == LLMGR_OK && run.count == 0 && may_be_recent(&run, lb_now_ms(manager->host)))
+        status = ls_transact(manager->store, LS_READ, look, &run, err);
     if (status == LLMGR_OK && run.count == 0)
         status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no such request"));
     if (status != LLMGR_OK)

@@ -74,6 +74,12 @@ static bool same_text(const char *a, const char *b)
     return lb_str_eq(lb_cstr(a), lb_cstr(b));
 }
 
+/* Hours without a zone are those of UTC (lq_price_judge). */
+static const char *zone_of(const struct lc_price *price)
+{
+    return price->hours != NULL && price->time_zone == NULL ? "UTC" : price->time_zone;
+}
+
 /* Of two prices with the same conditions the second would end the first, at each look anew. */
 static llmgr_status judge_alone(const struct lm_default_model *model, size_t at,
                                 struct llmgr_error *err)
@@ -84,7 +90,7 @@ static llmgr_status judge_alone(const struct lm_default_model *model, size_t at,
         const struct lc_price *other = &model->prices[i];
         if (price->above_tokens == other->above_tokens &&
             same_text(price->service_tier, other->service_tier) &&
-            same_text(price->hours, other->hours) && same_text(price->time_zone, other->time_zone))
+            same_text(price->hours, other->hours) && same_text(zone_of(price), zone_of(other)))
             return lb_fail(err, LLMGR_ERR_INVALID,
                            N_("two of its tiers have the same conditions; keep one of them"));
     }

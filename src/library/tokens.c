@@ -99,7 +99,7 @@ llmgr_status la_token_create(struct llmgr *manager, const struct lw_token_spec *
         status = read_back(manager, token_id, token, err);
         /* A token that nobody was told of must not stay valid. */
         if (status != LLMGR_OK &&
-            lw_token_revoke(manager->manager, lb_cstr(NULL), token_id, NULL) != LLMGR_OK)
+            lw_token_revoke(manager->manager, lb_cstr(NULL), token_id, NULL, NULL) != LLMGR_OK)
             lb_warn(&manager->host, "token %lld was made, told nobody and could not be revoked",
                     (long long)token_id);
     }
@@ -127,8 +127,14 @@ llmgr_status llmgr_token_list(struct llmgr *manager, const char *user, int64_t a
     return LLMGR_OK;
 }
 
+llmgr_status la_token_revoke(struct llmgr *manager, struct lb_str user, int64_t token_id,
+                             const struct lw_limits *bound, struct llmgr_error *err)
+{
+    return lw_token_revoke(manager->manager, user, token_id, bound, err);
+}
+
 llmgr_status llmgr_token_revoke(struct llmgr *manager, const char *user, int64_t token_id,
                                 struct llmgr_error *err)
 {
-    return lw_token_revoke(manager->manager, lb_cstr(user), token_id, err);
+    return la_token_revoke(manager, lb_cstr(user), token_id, NULL, err);
 }

@@ -14,5 +14,9 @@ LLMGR_MUST_CHECK llmgr_status la_token_create(struct llmgr *manager,
 LLMGR_MUST_CHECK llmgr_status la_token_change(struct llmgr *manager, struct lb_str user,
                                               int64_t token_id, const struct lw_token_spec *spec,
                                               struct llmgr_token *token, struct llmgr_error *err);
+/* As llmgr_token_revoke; an empty user: everybody's. ERR_FORBIDDEN: see lw_token_revoke. */
+LLMGR_MUST_CHECK llmgr_status la_token_revoke(struct llmgr *manager, struct lb_str user,
+                                              int64_t token_id, const struct lw_limits *bound,
+                                              struct llmgr_error *err);
 
 #endif

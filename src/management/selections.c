@@ -7,6 +7,7 @@
 #include "library/explain.h"
 #include "management/operation.h"
 #include "management/operations.h"
+#include "resolve/choose.h"
 
 static int compare(const void *a, const void *b)
 {
@@ -114,11 +115,16 @@ static llmgr_status find_route(const struct lp_api *api, const char *name, struc
                            (int)lb_utf8_cut(lb_cstr(name), 200), name);
 }
 
-static llmgr_status check_usable(const struct lp_api *api, const char *route,
+/* A slot's name is asked for before models: it would lead the user's other tokens elsewhere. */
+static llmgr_status check_usable(const struct lp_api *api, const char *slot, const char *route,
                                  struct llmgr_error *err)
 {
     if (lp_api_allowed(api) == NULL)
         return LLMGR_OK;
+    if (strcmp(slot, LLMGR_SLOT_MAIN) != 0 && !lr_is_usual_slot(lb_cstr(slot)))
+        return lb_fail(err, LLMGR_ERR_FORBIDDEN,
+                       N_("a token that may not use everything chooses for main, fast and reason "
+                          "only"));
     return route != NULL ? find_route(api, route, err) : find_model(api, err);
 }
 
@@ -132,7 +138,7 @@ static llmgr_status set(struct lp_api *api, struct llmgr_error *err)
     if (route != NULL ? has_platform || has_model : !has_platform || !has_model)
         return lb_fail(err, LLMGR_ERR_INVALID,
                        N_("give either 'platform_id' and 'model_id', or 'route'"));
-    llmgr_status status = check_usable(api, route, err);
+    llmgr_status status = check_usable(api, slot, route, err);
     if (status != LLMGR_OK)
         return status;
     status = route != NULL ? llmgr_selection_save_route(api->manager, api->user, slot, route, err)

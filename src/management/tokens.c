@@ -78,6 +78,7 @@ static struct lw_token_spec take_spec(const struct lp_api *api)
                                .routes = lb_cstr(lp_api_text(api, "routes"))},
                    .networks = lb_cstr(lp_api_text(api, "networks"))},
         .bound = api->call->caller->limits,
+        .maker_id = api->call->caller->token_id,
     };
 }
 
@@ -149,7 +150,8 @@ static llmgr_status revoke(struct lp_api *api, struct llmgr_error *err)
 
     llmgr_status status = lp_api_id(api, 0, &id, err);
     if (status == LLMGR_OK)
-        status = llmgr_token_revoke(api->manager, api->everybody ? NULL : api->user, id, err);
+        status = la_token_revoke(api->manager, lb_cstr(api->everybody ? NULL : api->user), id,
+                                 api->call->caller->limits, err);
     return status;
 }
 

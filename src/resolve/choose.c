@@ -174,6 +174,8 @@ const struct lm_model *lr_first_model(const struct lr_scene *scene,
 {
     const struct lm_model *model = models_of(scene, platform);
 
+    if (!lr_allows_platform(scene->allowed, platform->name))
+        return NULL;
     for (uint32_t i = 0; i < platform->model_count; i++, model++) {
         if ((model->kind == LLMGR_MODEL_CHAT || model->kind == LLMGR_MODEL_UNKNOWN) &&
             lr_may_use(scene, platform, model))

@@ -342,9 +342,20 @@ def test_no_name_is_given_to_anything_by_a_token_that_may_not_use_everything(sit
         for method, where, body in calls:
             site.bad(403, 'ERR_FORBIDDEN', method, where, caller, body)
     site.bad(403, 'ERR_FORBIDDEN', 'POST', '/api/sync', 'chief', {'dry_run': True})
-    # An alias is a name for what the caller may use anyway.
-    site.good('PUT', '/api/aliases/mine-too', 'small', {'target': 'Shed/Old'})
-    assert site.refused_as_unknown('mine-too', 'small')
+    # Nor a name that the user's other tokens ask for: they would be led elsewhere.
+    house = next(row for row in site.all('/api/models', 'ann') if row['display_name'] == 'Small')
+    chosen = {'platform_id': house['platform_id'], 'model_id': house['model_id']}
+    site.good('PUT', '/api/aliases/other', 'ann', {'target': 'Shed/Old'})
+    for caller in ('small', 'chief'):
+        site.bad(403, 'ERR_FORBIDDEN', 'PUT', '/api/aliases/mine-too', caller,
+                 {'target': 'House/Small'})
+        site.bad(403, 'ERR_FORBIDDEN', 'DELETE', '/api/aliases/other', caller)
+        site.bad(403, 'ERR_FORBIDDEN', 'PUT', '/api/selections/Large', caller, chosen)
+        site.good('PUT', '/api/selections/fast', caller, chosen)
+    for method, where, body in [
+            ('GET', '/api/prices', None), ('DELETE', '/api/prices/1', None),
+            ('POST', '/api/prices', {'model': '*', 'rates': {'input': '0'}})]:
+        site.bad(403, 'ERR_FORBIDDEN', method, where, 'chief', body)
 
 
 def test_an_applications_users_inherit(site):
@@ -458,8 +469,13 @@ def test_what_a_limited_token_makes_and_changes_is_never_wider(site, kind):
     wide = site.good('POST', '/api/tokens', 'ann', {'models': 'Large'})['token_id']
     for change in ({'models': 'Small'}, {'note': 'mine'}, {'name': 'mine'}):
         site.bad(403, 'ERR_FORBIDDEN', 'PATCH', f'/api/tokens/{wide}', 'maker', change)
+    # Nor does it take anything from one that could do more, or end it.
+    site.bad(403, 'ERR_FORBIDDEN', 'PATCH', f'/api/tokens/{wide}', 'maker', SAME)
+    site.bad(403, 'ERR_FORBIDDEN', 'DELETE', f'/api/tokens/{wide}', 'maker')
     assert site.row(wide)['models'] == 'Large' and site.row(wide)['note'] is None
-    assert site.good('PATCH', f'/api/tokens/{wide}', 'maker', SAME)['models'] == 'Small'
+    assert site.row(wide)['revoked_at_ms'] is None
+    heir = site.good('POST', '/api/tokens', 'maker', {'name': 'short'})['token_id']
+    site.good('DELETE', f'/api/tokens/{heir}', 'maker')
     site.good('PATCH', path, 'admin', {'expires_at_ms': 0, 'platforms': '', 'models': ''})
     assert site.row(made['token_id'])['expires_at_ms'] is None
 
@@ -476,7 +492,8 @@ def test_a_change_takes_effect_at_once_and_lifts_what_is_empty(site):
     assert site.row(made)['note'] == 'for the desk'
     site.good('DELETE', f'/api/tokens/{made}', 'ann')
     site.bad(409, 'ERR_CONFLICT', 'PATCH', f'/api/tokens/{made}', 'ann', {'note': 'late'})
-    for body in ({'models': 'a,,b'}, {'models': ','}, {'platforms': 'a\nb'}, {'note': 'a\x01'},
+    for body in ({'models': 'a,,b'}, {'models': ','}, {'platforms': 'a\nb'},
+                 {'models': ','.join(f'm{nth}' for nth in range(65))}, {'note': 'a\x01'},
                  {'networks': '1.2.3.4/40'}, {'expires_at_ms': 1}):
         site.bad(400, 'ERR_INVALID', 'POST', '/api/tokens', 'ann', body)
 

@@ -99,7 +99,7 @@ def test_sums_are_told_apart(manager, choose):
     now = datetime.datetime.now(datetime.timezone.utc)
     assert total(manager, since=now - day).requests == 3
     assert total(manager, until=now - day).requests == 0
-    for wrong in ('hour', 'Model ', ''):
+    for wrong in ('minute', 'Model ', ''):
         with pytest.raises(ValueError, match='by must be'):
             manager.usage(by=wrong)
     with pytest.raises(TypeError, match='datetime'):

@@ -58,7 +58,7 @@ static void a_change_reaches_what_is_remembered_and_keeps_what_is_not_given(void
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_tokens WHERE note = 'a note'"), 1);
     WANT(LLMGR_ERR_NOT_FOUND, lw_token_change(w->manager, S("bob"), issued.id, &spec, &w->err));
     WANT(LLMGR_ERR_NOT_FOUND, lw_token_change(w->manager, S(""), 999, &spec, &w->err));
-    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, NULL, &w->err));
     WANT(LLMGR_ERR_CONFLICT, lw_token_change(w->manager, S(""), issued.id, &spec, &w->err));
 }
 
@@ -112,12 +112,37 @@ static void nobody_makes_or_changes_a_token_that_may_more(void **state)
     lw_token_free(w->manager, token);
     spec.limits.allowed.models = S("a, c");
     WANT(LLMGR_ERR_FORBIDDEN, lw_token_create(w->manager, &spec, heir.text, &heir.id, &w->err));
-    /* A wider token that stays wider in another member would live on with what is given. */
+    /* A wider token is not the asker's to change or end, whatever would become of it. */
     struct issued wide = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
     spec.limits.allowed.models = S("a");
     WANT(LLMGR_ERR_FORBIDDEN, lw_token_change(w->manager, S("alice"), wide.id, &spec, &w->err));
     spec.limits.expires_at_ms = bound.expires_at_ms;
-    WANT(LLMGR_OK, lw_token_change(w->manager, S("alice"), wide.id, &spec, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN, lw_token_change(w->manager, S("alice"), wide.id, &spec, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN, lw_token_revoke(w->manager, S("alice"), wide.id, &bound, &w->err));
+    WANT(LLMGR_OK, lw_token_change(w->manager, S("alice"), heir.id, &spec, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S("alice"), heir.id, &bound, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S("alice"), heir.id, &bound, &w->err));
+}
+
+static void the_makers_token_is_looked_at_once_more(void **state)
+{
+    struct fixture *w = *state;
+    const struct issued maker = issue(w, LLMGR_TOKEN_USER, "alice", NULL);
+    struct lw_token_spec spec = nothing_given();
+    struct lw_token_spec narrow = nothing_given();
+    struct issued heir;
+
+    spec.user = S("alice");
+    spec.maker_id = maker.id; /* whose limits were none when the request began */
+    WANT(LLMGR_OK, lw_token_create(w->manager, &spec, heir.text, &heir.id, &w->err));
+    narrow.limits.allowed.models = S("a");
+    WANT(LLMGR_OK, lw_token_change(w->manager, S("alice"), maker.id, &narrow, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN, lw_token_create(w->manager, &spec, heir.text, &heir.id, &w->err));
+    WANT(LLMGR_ERR_FORBIDDEN, lw_token_change(w->manager, S("alice"), heir.id, &spec, &w->err));
+    spec.limits.allowed.models = S("a");
+    WANT(LLMGR_OK, lw_token_create(w->manager, &spec, heir.text, &heir.id, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S("alice"), maker.id, NULL, &w->err));
+    WANT(LLMGR_ERR_CONFLICT, lw_token_create(w->manager, &spec, heir.text, &heir.id, &w->err));
 }
 
 static void an_administrator_who_is_over_is_none(void **state)
@@ -203,6 +228,7 @@ int main(void)
         CASE(a_change_reaches_what_is_remembered_and_keeps_what_is_not_given),
         CASE(a_token_with_limits_is_where_the_release_before_does_not_look),
         CASE(nobody_makes_or_changes_a_token_that_may_more),
+        CASE(the_makers_token_is_looked_at_once_more),
         CASE(an_administrator_who_is_over_is_none),
         CASE(a_use_is_noted_once_in_an_hour_and_never_put_back),
         CASE(uses_without_room_are_noted_later),

@@ -115,13 +115,13 @@ static void a_revoked_token_is_gone_at_once_here(void **state)
 
     assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
     assert_int_equal(look(w->manager, cache, kept.text, &missed, &token), LW_TOKEN_FOUND);
-    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, NULL, &w->err));
     assert_int_equal(look(w->manager, cache, issued.text, &missed, &token), LW_TOKEN_UNKNOWN);
     assert_true(missed);
     /* Others need not be read again for it. */
     assert_int_equal(look(w->manager, cache, kept.text, &missed, &token), LW_TOKEN_FOUND);
     assert_false(missed);
-    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, NULL, &w->err));
     lw_token_cache_free(cache);
 }
 
@@ -137,7 +137,7 @@ static void what_was_read_before_a_revocation_is_not_kept_after_it(void **state)
     assert_int_equal(lw_token_cache_find(cache, lb_cstr(issued.text), digest, &token),
                      LW_TOKEN_MISS);
     WANT(LLMGR_OK, lw_token_load(w->manager, digest, &loaded, &w->err));
-    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), issued.id, NULL, &w->err));
     lw_token_cache_put(cache, loaded);
     assert_int_equal(lw_token_cache_find(cache, lb_cstr(issued.text), digest, &token),
                      LW_TOKEN_MISS);
@@ -156,7 +156,7 @@ static void a_revocation_reaches_another_manager_with_its_next_poll(void **state
     struct lm_manager *second = w->manager;
     struct lw_token_cache *cache = new_cache(second);
     assert_int_equal(look(second, cache, issued.text, &missed, &token), LW_TOKEN_FOUND);
-    WANT(LLMGR_OK, lw_token_revoke(first, S(""), issued.id, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(first, S(""), issued.id, NULL, &w->err));
     WANT(LLMGR_OK, lm_poll(second, &w->err));
     assert_int_equal(look(second, cache, issued.text, &missed, &token), LW_TOKEN_UNKNOWN);
     lw_token_cache_free(cache);
@@ -310,9 +310,9 @@ static void lists_show_everything_but_the_token_and_foreign_ones_do_not_exist(vo
     struct issued admins = issue(w, LLMGR_TOKEN_ADMIN, NULL, NULL);
     WANT(LLMGR_OK, lw_token_has_admin(w->manager, &has, &w->err));
     assert_true(has);
-    WANT(LLMGR_ERR_NOT_FOUND, lw_token_revoke(w->manager, S("alice"), bobs.id, &w->err));
-    WANT(LLMGR_ERR_NOT_FOUND, lw_token_revoke(w->manager, S(""), 999, &w->err));
-    WANT(LLMGR_OK, lw_token_revoke(w->manager, S("alice"), alices.id, &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND, lw_token_revoke(w->manager, S("alice"), bobs.id, NULL, &w->err));
+    WANT(LLMGR_ERR_NOT_FOUND, lw_token_revoke(w->manager, S(""), 999, NULL, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S("alice"), alices.id, NULL, &w->err));
     WANT(LLMGR_OK, lw_token_list(w->manager, S("alice"), 0, 0, &w->arena, &items, &count, &w->err));
     assert_int_equal(count, 1);
     assert_string_equal(items[0].user, "alice");
@@ -324,7 +324,7 @@ static void lists_show_everything_but_the_token_and_foreign_ones_do_not_exist(vo
     WANT(LLMGR_OK, lw_token_list(w->manager, S(""), 0, 0, &w->arena, &items, &count, &w->err));
     assert_int_equal(count, 3);
     assert_null(items[2].user);
-    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), admins.id, &w->err));
+    WANT(LLMGR_OK, lw_token_revoke(w->manager, S(""), admins.id, NULL, &w->err));
     WANT(LLMGR_OK, lw_token_has_admin(w->manager, &has, &w->err));
     assert_false(has);
 }

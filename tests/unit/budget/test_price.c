@@ -158,6 +158,10 @@ static void what_nobody_counted_is_unpriced(void **state)
     assert_int_equal(cost(&image, &use), UNPRICED);
     assert_int_equal(cost(&request, &use), 1);
     assert_int_equal(cost(&tokens, &embedding), 100);
+    /* Beside tokens it would be forgotten. */
+    struct lq_price beside = tokens;
+    beside.rates[U(SECOND)] = 1;
+    assert_int_equal(cost(&beside, &embedding), UNPRICED);
 }
 
 static void a_sum_is_rounded_half_up_once(void **state)
@@ -285,7 +289,9 @@ static void a_price_holds_while_all_its_conditions_do(void **state)
     assert_true(lq_price_holds(&price, &use)); /* 01:00:01 there */
     price.hours.from = 61;
     assert_false(lq_price_holds(&price, &use));
-    price.is_unclear = true; /* nobody can tell: it decides, and what it decides is unpriced */
+    price.is_unclear = true; /* of its units; its hours are clear */
+    assert_false(lq_price_holds(&price, &use));
+    price.zone = NULL; /* nobody can tell: it decides, and what it decides is unpriced */
     assert_true(lq_price_holds(&price, &use));
     assert_int_equal(cost(&price, &use), UNPRICED);
     lq_zone_free(zone);

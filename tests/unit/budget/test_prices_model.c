@@ -70,7 +70,7 @@ static enum lq_price_result model_set(struct world *world, const struct lq_price
     }
     if (former != NULL) {
         const bool is_same = memcmp(former->spec.rates, spec->rates, sizeof spec->rates) == 0 &&
-                             by_hand(spec) == by_hand(&former->spec);
+                             by_hand(spec) == by_hand(&former->spec) && former->until == until;
         if (is_same)
             return LQ_PRICE_SAME;
         if (by_hand(&former->spec) && !by_hand(spec))
@@ -173,6 +173,8 @@ static int64_t model_cost(const struct lq_price_spec *spec, const struct ll_usag
     };
     int64_t pico = 0; /* the numbers of this test are small */
 
+    if (r[U(IMAGE)] > 0 || r[U(SECOND)] > 0) /* nobody counts them */
+        return LL_UNKNOWN;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i].count != 0 && parts[i].rate == LLMGR_UNSET)
             return LL_UNKNOWN;

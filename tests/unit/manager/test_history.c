@@ -181,7 +181,7 @@ static void more_changes_than_were_lost_do_not_hide_it(void **state)
     undo_choices(before);
     for (int i = 0; i < 5; i++)
         pick(&h, "bob", "main", a, a1);
-    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
+    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, NULL, &h.err));
     poll_all();
     all_resolve_to(a1);
     all_say(false);
@@ -222,7 +222,7 @@ static void a_token_that_came_back_is_taken_though_it_was_refused(void **state)
 {
     (void)state;
     int64_t before = newest();
-    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
+    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, NULL, &h.err));
     poll_all();
     all_say(false);
     db_sql(&h.db, "UPDATE llm_tokens SET revoked_at = NULL");
@@ -230,7 +230,7 @@ static void a_token_that_came_back_is_taken_though_it_was_refused(void **state)
     poll_all();
     all_say(true); /* until it is revoked again */
     want_resets(1);
-    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
+    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, NULL, &h.err));
     poll_all();
     all_say(false);
 }
@@ -372,7 +372,7 @@ static void sqlite_an_older_file_is_moved_into_the_place_of_ours(void **state)
     want_resets(1);
     assert_int_equal(access(log, F_OK), 0); /* the one that lay beside the former file */
     choose_b(1);
-    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, &h.err));
+    OK(&h, lw_token_revoke(h.manager, (struct lb_str){0}, token_id, NULL, &h.err));
     poll_all();
     all_say(false);
     want_resets(1);

@@ -401,7 +401,7 @@ def usage_request(handle: Handle, user: Any, request_id: object, since: object,
     """llmgr_usage_request."""
     out, error = ffi.new('struct llmgr_usage_attempts *'), new_error()
     name = to_text('request_id', request_id)
-    begin, end = _time_ms('since', since), _time_ms('until', until)
+    begin, end = time_ms('since', since), time_ms('until', until)
     with handle as manager:
         check(lib.llmgr_usage_request(manager, user, name, begin, end, out, error), error)
     try:

@@ -215,6 +215,19 @@ def test_whom_a_trusted_proxy_names_is_who_calls_and_nobody_elses_word_counts(ll
             assert server.chat('House/Small', fields=fields).status == 403
         finally:
             server.stop()
+    # A quote that the client opens hides what the proxy says: then nobody's address is known.
+    inside = llmgr.json('token', 'create', '-u', 'ann', '--networks', '127.0.0.0/8')['token']
+    fields = {'Authorization': 'Bearer ' + inside}
+    server = Serving(llmgr, mode='custom', env={'LLMGR_TRUSTED_PROXIES': '127.0.0.1',
+                                                'LLMGR_FORWARDED_HEADER': 'forwarded'})
+    try:
+        assert server.chat('House/Small', fields=fields).status == 200
+        for word in ('for=", for=203.0.113.9', 'for=203.0.113.9', 'for=unknown', 'for=_x', ';'):
+            told = server.chat('House/Small', fields={**fields, 'Forwarded': word})
+            assert told.status == 403, word
+    finally:
+        server.stop()
+    fields = {'Authorization': 'Bearer ' + token}
     path = tmp_path / 'sock'
     server = Serving(llmgr, mode='custom', listen=('127.0.0.1:0', f'unix:{path}'))
     try:
@@ -422,6 +435,10 @@ def test_no_native_path_reaches_another_model(kept):
         named = {'X_LLMGR_Model': 'House/Small'}
         assert kept.raw('POST', '/v1/images/generations', 'small', {'prompt': 'a'},
                         **named).status == 200
+        for query in ('model=other', 'a=b&MODEL=other', '%6dodel=other', 'a=b;model=other'):
+            answer = kept.raw('POST', '/v1/images/generations?' + query, 'small',
+                              {'model': 'House/Small'}, **named)
+            assert answer.status == 404, f'{round_} {query}: {answer.text}'
         for path in ('batches', 'fine_tuning/jobs', 'assistants', 'evals', 'threads/runs',
                      'videos', 'engines/other/completions', 'realtime/sessions'):
             answer = kept.raw('POST', '/v1/' + path, 'small', {'model': 'House/Small'}, **named)

@@ -76,6 +76,11 @@ def test_prices_that_differ_in_a_condition_stand_side_by_side(site):
 
 def test_a_price_may_begin_and_end_later(site):
     site.ok('sync')
+    bounded = site.json('price', 'set', '--model', 'm', '--input', '1', '--until', '2099-01-01')
+    lifted = site.json('price', 'set', '--model', 'm', '--input', '1')
+    assert lifted['price_id'] != bounded['price_id'] and lifted['until_ms'] is None
+    assert site.json('price', 'set', '--model', 'm', '--input', '1') == lifted
+    site.ok('price', 'delete', lifted['price_id'])
     later = site.json('price', 'set', '--input', '2', '--from', '2099-01-01', '--until',
                       '2099-02-01T00:00:00Z')
     assert (later['from_ms'], later['until_ms']) == (4070908800000, 4073587200000)
@@ -279,6 +284,8 @@ def test_a_platform_that_is_renamed_or_goes_takes_its_prices_along(site):
     ('{input: 1, tiers: [{above: -5, input: 2}]}', "'above' must be a number"),
     ('{input: 1, tiers: [{tier: batch}]}', "'tier' is no member of a tier"),
     ('{input: 1, tiers: [{above: 5}, {above: 5, input: 2}]}', 'same conditions'),
+    ('{input: 1, tiers: [{hours: "01:00-02:00"}, '
+     '{hours: "01:00-02:00", time_zone: UTC, input: 2}]}', 'same conditions'),
     ('{input: 1, tiers: [{hours: noon}]}', 'no hours'),
     ('{input: 1, tiers: [{hours: "01:00-02:00", time_zone: Mars/Olympus}]}', 'Mars/Olympus'),
 ])

@@ -27,6 +27,7 @@ import pathlib
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -128,6 +129,16 @@ class Llmgr:
         assert result.code == code, f'llmgr {args}: {result.code}\n{result.out}{result.err}'
         assert result.err.strip(), 'a failure without a message'
         return result.err
+
+    def sql(self, statement):
+        """Runs one statement beside the program; its rows, as lists of text."""
+        if self.kind == 'sqlite':
+            path = self.url.removeprefix('sqlite:')
+            with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE_S)) as database, database:
+                return [[str(value) for value in row] for row in database.execute(statement)]
+        told = subprocess.run(['psql', '-qXAt', '-v', 'ON_ERROR_STOP=1', '-c', statement, self.url],
+                              check=True, capture_output=True, text=True, timeout=60).stdout
+        return [line.split('|') for line in told.splitlines()]
 
     def start(self, *args, env=None, **more):
         """Starts `llmgr ARGS...` and returns its Popen; the test ends it."""

@@ -3,8 +3,6 @@
 whatever way. What it may not is not there: not in a list, not by a name, not behind another one.
 And nobody gives a token more than his own has."""
 import json
-import sqlite3
-import subprocess
 import time
 
 import pytest
@@ -103,25 +101,6 @@ def site_fixture(llmgr, mockllm):
     server.stop()
 
 
-def query(database, statement):
-    """The rows of one statement, as lists of text."""
-    if database.startswith('sqlite:'):
-        with sqlite3.connect(database.removeprefix('sqlite:')) as connection:
-            return [[str(value) for value in row] for row in connection.execute(statement)]
-    told = subprocess.run(['psql', '-qXAt', '-c', statement, database], check=True,
-                          capture_output=True, text=True, timeout=60).stdout
-    return [line.split('|') for line in told.splitlines()]
-
-
-def execute(database, statement):
-    if database.startswith('sqlite:'):
-        with sqlite3.connect(database.removeprefix('sqlite:')) as connection:
-            connection.execute(statement)
-        return
-    subprocess.run(['psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-c', statement, database], check=True,
-                   timeout=60)
-
-
 def comes(true):
     end = time.monotonic() + PATIENCE_S
     while not true():
@@ -169,12 +148,12 @@ def test_times_are_written_in_several_ways(llmgr):
         llmgr.fails(2, 'token', 'create', '-u', 'ann', '--expires', text)
 
 
-def test_an_administrator_who_is_over_opens_no_door(llmgr, mockllm, database):
+def test_an_administrator_who_is_over_opens_no_door(llmgr, mockllm):
     """A server that listens to all needs one who is accepted."""
     llmgr.write('llmgr.yaml', config(mockllm.base_url))
     llmgr.ok('init')
     made = llmgr.json('token', 'create', '--kind', 'admin', '--expires', '1h')['token_id']
-    execute(database, f'UPDATE llm_tokens SET expires_at = 1 WHERE id = {made}')
+    llmgr.sql(f'UPDATE llm_tokens SET expires_at = 1 WHERE id = {made}')
     llmgr.fails(4, 'serve', '--listen', '0.0.0.0:0')
 
 
@@ -524,23 +503,23 @@ def test_an_application_neither_makes_nor_changes_tokens(site):
 
 # ---- In the database -----------------------------------------------------------------------------
 
-def test_the_release_before_finds_no_token_with_limits(site, database):
+def test_the_release_before_finds_no_token_with_limits(site):
     """It looks for `digest`, which is then nobody's; without limits it stands there again."""
     made = site.limited('mine')
-    plain = query(database, f'SELECT digest, limited_digest FROM llm_tokens WHERE id = {made}')[0]
+    plain = site.llmgr.sql(f'SELECT digest, limited_digest FROM llm_tokens WHERE id = {made}')[0]
     site.llmgr.ok('token', 'update', str(made), '--models', 'Small')
-    limited = query(database, f'SELECT digest, limited_digest FROM llm_tokens WHERE id = {made}')[0]
+    limited = site.llmgr.sql(f'SELECT digest, limited_digest FROM llm_tokens WHERE id = {made}')[0]
     assert limited[1] == plain[0] and limited[0] != plain[0]
     site.llmgr.ok('token', 'update', str(made), '--note', 'a note is no limit', '--models', '')
-    assert query(database, f'SELECT digest, limited_digest FROM llm_tokens WHERE id = {made}'
+    assert site.llmgr.sql(f'SELECT digest, limited_digest FROM llm_tokens WHERE id = {made}'
                  )[0] == plain
     fresh = site.limited('fresh', '--expires', '1h')
-    assert query(database, 'SELECT COUNT(*) FROM llm_tokens WHERE limited_digest IS NOT NULL'
+    assert site.llmgr.sql('SELECT COUNT(*) FROM llm_tokens WHERE limited_digest IS NOT NULL'
                  ) == [['1']] and fresh
     assert site.status('House/Small', 'fresh') == 200
 
 
-def test_the_last_use_is_known_to_the_hour_and_written_once_in_it(site, database):
+def test_the_last_use_is_known_to_the_hour_and_written_once_in_it(site):
     used, idle = site.limited('used'), site.limited('idle')
     assert site.row(used)['last_used_at_ms'] is None
     before = int(time.time() * 1000) // 3_600_000 * 3_600_000
@@ -552,7 +531,7 @@ def test_the_last_use_is_known_to_the_hour_and_written_once_in_it(site, database
     # What was refused was not used; a use of an earlier hour gives way, and a later one stays.
     refused = site.limited('refused', '--networks', '10.0.0.0/8')
     assert site.status('House/Small', 'refused') == 403
-    execute(database, f'UPDATE llm_tokens SET last_used_at = 3600000 WHERE id = {used}')
+    site.llmgr.sql(f'UPDATE llm_tokens SET last_used_at = 3600000 WHERE id = {used}')
     site.stop()
     site.start()
     assert site.status('House/Small', 'used') == 200

@@ -2,8 +2,6 @@
 """What is concluded from a platform's refusal for everybody who uses it, and what is not: one
 caller's words, quoted or not, teach nobody anything."""
 import json
-import sqlite3
-import subprocess
 import time
 
 import pytest
@@ -181,18 +179,9 @@ def test_a_private_platforms_verdict_is_its_owners(api, mockllm):
 
 
 def test_an_older_releases_verdict_without_end_has_ended(api, mockllm):
-    sql = "UPDATE llm_platforms SET no_stream_options = 1"
     api.stop()
-    execute(api.llmgr, sql)
+    api.llmgr.sql('UPDATE llm_platforms SET no_stream_options = 1')
     api.start()
     assert until(api) is None and asked_for_usage(api, mockllm)
     learn(api)
     assert until(api) is not None
-
-
-def execute(llmgr, sql):
-    if llmgr.kind == 'sqlite':
-        with sqlite3.connect(llmgr.url.removeprefix('sqlite:')) as database:
-            database.execute(sql)
-        return
-    subprocess.run(['psql', '-qXAt', '-c', sql, llmgr.url], check=True, timeout=PATIENCE_S)

@@ -63,6 +63,14 @@ def test_a_request_is_found_by_its_id_by_who_made_it_and_by_administrators(api):
     api.llmgr.fails(3, '-u', 'bob', 'usage', 'request', name)
 
 
+def test_an_id_of_the_release_before_says_no_time_and_is_found(api):
+    """Its digits are all drawn: read as a time these would lie in 2042."""
+    name, old = asked(api), 'req_88092630b0cbf2f70000000009'
+    assert request(api, name, 'ann').status == 200
+    api.llmgr.sql(f"UPDATE llm_usage SET request_id = '{old}' WHERE request_id = '{name}'")
+    api.good('GET', f'/api/usage/requests/{old}', 'ann')
+
+
 def test_where_to_look_may_be_said(api):
     name = asked(api)
     assert request(api, name, 'ann').status == 200

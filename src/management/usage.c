@@ -70,6 +70,13 @@ static llmgr_status usage(struct lp_api *api, struct llmgr_error *err)
     return status;
 }
 
+/* A token that may not use everything is shown what was asked with itself: a row names models. */
+static bool may_see(const struct lp_api *api, const struct llmgr_usage_attempts *attempts)
+{
+    return lp_api_allowed(api) == NULL ||
+           attempts->items[0].token_id == api->call->caller->token_id;
+}
+
 static llmgr_status request(struct lp_api *api, struct llmgr_error *err)
 {
     const char *user = api->everybody ? NULL : api->user;
@@ -86,9 +93,12 @@ static llmgr_status request(struct lp_api *api, struct llmgr_error *err)
         status = llmgr_usage_request(api->manager, user, id, since, until, &attempts, err);
     if (status != LLMGR_OK)
         return status;
-    status = lx_usage_request_make(api->call->arena, id, &attempts, &answer)
-                 ? lp_api_answer(api, lx_json_usage_request(&answer), err)
-                 : lb_fail_memory(err);
+    if (!may_see(api, &attempts))
+        status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no such request"));
+    else
+        status = lx_usage_request_make(api->call->arena, id, &attempts, &answer)
+                     ? lp_api_answer(api, lx_json_usage_request(&answer), err)
+                     : lb_fail_memory(err);
     llmgr_usage_attempts_clear(&attempts);
     return status;
 }

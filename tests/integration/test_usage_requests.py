@@ -63,6 +63,14 @@ def test_a_request_is_found_by_its_id_by_who_made_it_and_by_administrators(api):
     api.llmgr.fails(3, '-u', 'bob', 'usage', 'request', name)
 
 
+def test_a_limited_token_is_shown_what_was_asked_with_itself(api):
+    api.token('small', '-u', 'ann', '--models', 'Small')
+    own, other = asked(api, 'small'), asked(api)
+    assert request(api, own, 'small').status == 200
+    assert request(api, other, 'ann').status == 200
+    api.bad(404, 'ERR_NOT_FOUND', 'GET', f'/api/usage/requests/{other}', 'small')
+
+
 def test_an_id_of_the_release_before_says_no_time_and_is_found(api):
     """Its digits are all drawn: read as a time these would lie in 2042."""
     name, old = asked(api), 'req_88092630b0cbf2f70000000009'

@@ -134,8 +134,8 @@ class Llmgr:
         """Runs one statement beside the program; its rows, as lists of text."""
         if self.kind == 'sqlite':
             path = self.url.removeprefix('sqlite:')
-            with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE_S)) as database, database:
-                return [[str(value) for value in row] for row in database.execute(statement)]
+            with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE_S)) as rows, rows:
+                return [[str(value) for value in row] for row in rows.execute(statement)]
         told = subprocess.run(['psql', '-qXAt', '-v', 'ON_ERROR_STOP=1', '-c', statement, self.url],
                               check=True, capture_output=True, text=True, timeout=60).stdout
         return [line.split('|') for line in told.splitlines()]

@@ -127,7 +127,7 @@ static bool is_finish(const struct ld_sniff *sniff)
 
 static bool is_text(const struct ld_sniff *sniff)
 {
-    if (name_here(sniff) == NAME_SERVICE_TIER || (sniff->text.names >> name_here(sniff) & 1) == 0)
+    if (((uint64_t)sniff->text.names >> name_here(sniff) & 1) == 0)
         return false;
     return sniff->text.root == NAME_NONE ? sniff->depth == 1
                                          : at_level(sniff, 1) == (enum name)sniff->text.root;
@@ -137,7 +137,7 @@ static bool is_text(const struct ld_sniff *sniff)
 
 enum { NUMBER_MAX = 100000 };
 
-static bool is_one_of(const struct ld_sniff *sniff, uint32_t names)
+static bool is_one_of(const struct ld_sniff *sniff, uint64_t names)
 {
     return (names >> sniff->teller & 1) != 0;
 }
@@ -220,10 +220,10 @@ static bool is_type(const struct ld_sniff *sniff)
 /* A string that is looked at, and not only counted. */
 static bool is_word(const struct ld_sniff *sniff)
 {
-    const uint32_t words = BIT(TYPE) | BIT(OBJECT) | BIT(STATUS) | BIT(FINISH_REASON) |
-                           BIT(STOP_REASON) | COMPLAINTS | CODES;
+    const uint64_t words = BIT(TYPE) | BIT(OBJECT) | BIT(STATUS) | BIT(FINISH_REASON) |
+                           BIT(STOP_REASON) | BIT(SERVICE_TIER) | COMPLAINTS | CODES;
 
-    return name_here(sniff) == NAME_SERVICE_TIER || (words >> name_here(sniff) & 1) != 0;
+    return (words >> name_here(sniff) & 1) != 0;
 }
 
 /* Are we in the member itself that all is an error of, or in MiniMax's? */

@@ -19,7 +19,7 @@ enum {
 /* Where output text stands: string members of these names, below this top-level member. */
 struct ld_sniff_text {
     uint8_t root;   /* enum name of sniff.c; 0: the top level itself */
-    uint32_t names; /* bits */
+    uint32_t names; /* bits; names of text stand among the first 32 */
 };
 
 struct ld_sniff {

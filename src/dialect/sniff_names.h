@@ -13,10 +13,10 @@ enum name {
     NAME_COUNT
 };
 
-_Static_assert(NAME_SERVICE_TIER <= 32, "sets of names are bits; the last name is in none");
+_Static_assert(NAME_COUNT <= 64, "sets of names are bits");
 
 /* Sets of them. */
-#define BIT(name) (UINT32_C(1) << NAME_##name)
+#define BIT(name) (UINT64_C(1) << NAME_##name)
 #define COMPLAINTS (BIT(MESSAGE) | BIT(MSG) | BIT(DETAIL) | BIT(ERROR_MESSAGE))
 #define CODES (BIT(CODE) | BIT(ERROR_CODE))
 /* Members whose values may tell of an error, there and at the top level only. */

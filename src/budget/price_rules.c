@@ -4,6 +4,7 @@
 #include "budget/hours.h"
 #include "budget/prices.h"
 #include "budget/zone.h"
+#include "ledger/rows.h"
 
 enum { SHOWN_MAX = 48 }; /* bytes of a faulty member that an error quotes */
 
@@ -29,15 +30,12 @@ static llmgr_status judge_model(struct lb_str model, struct llmgr_error *err)
 
 static llmgr_status judge_currency(struct lb_str currency, struct llmgr_error *err)
 {
-    bool is_code = currency.size == 3;
-
-    for (size_t i = 0; i < currency.size; i++)
-        is_code = is_code && currency.p[i] >= 'A' && currency.p[i] <= 'Z';
-    return is_code ? LLMGR_OK
-                   : lb_fail(err, LLMGR_ERR_INVALID,
-                             N_("invalid currency '%.*s'; give three capitals (ISO 4217), such as "
-                                "USD"),
-                             SHOW(currency));
+    return ll_is_currency(currency)
+               ? LLMGR_OK
+               : lb_fail(err, LLMGR_ERR_INVALID,
+                         N_("invalid currency '%.*s'; give three capitals (ISO 4217), such as "
+                            "USD"),
+                         SHOW(currency));
 }
 
 /* A word of platforms and catalogues: "flex", "models.dev". */

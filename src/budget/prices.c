@@ -243,15 +243,22 @@ static llmgr_status set_one(struct setting *setting, struct ls_tx *tx,
 
 /* ---- The rest of a source -------------------------------------------------------------------- */
 
+bool lq_price_is_named(const struct lq_price_change *changes, size_t count, int64_t price_id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].price_id == price_id || changes[i].former_id == price_id)
+            return true;
+    }
+    return false;
+}
+
 static llmgr_status end_if_rest(const struct ls_rows *row, void *context, struct llmgr_error *err)
 {
     struct setting *setting = context;
     const int64_t id = ls_column_int(row, 0);
 
-    for (size_t i = 0; i < setting->count; i++) {
-        if (setting->changes[i].price_id == id || setting->changes[i].former_id == id)
-            return LLMGR_OK;
-    }
+    if (lq_price_is_named(setting->changes, setting->count, id))
+        return LLMGR_OK;
     setting->ended++;
     return setting->writes ? end_price(row->tx, id, setting->now_ms, err) : LLMGR_OK;
 }

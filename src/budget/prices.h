@@ -47,6 +47,9 @@ struct lq_price_change {
     char former_currency[4];
 };
 
+/* Is one of the changes about that price, made, kept or ended by it? */
+bool lq_price_is_named(const struct lq_price_change *changes, size_t count, int64_t price_id);
+
 struct lq_prices_way {
     bool
         replaces_hand; /* an imported price takes the place of one set by hand, never of a file's */

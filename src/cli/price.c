@@ -7,6 +7,7 @@
 
 #include "base/when.h"
 #include "documents/write.h"
+#include "library/prices.h"
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
 
@@ -206,18 +207,12 @@ static llmgr_status take_conditions(const struct cli_app *app, struct llmgr_pric
 /* Prints the price as it is now. */
 static llmgr_status show_set(struct cli_app *app, int64_t id, struct llmgr_error *err)
 {
-    struct llmgr_price_query query;
     struct llmgr_price_list list;
 
-    llmgr_price_query_init(&query);
-    query.ended = true;
-    query.after = id - 1;
-    query.limit = 1;
-    llmgr_status status = llmgr_prices(app->manager, cli_user(app), &query, &list, err);
+    llmgr_status status = la_price(app->manager, cli_user(app), id, &list, err);
     if (status != LLMGR_OK)
         return status;
-    status = cli_done(app, list.count != 0 ? lx_json_price(&list.items[0]) : NULL, err,
-                      _("Set price %lld."), (long long)id);
+    status = cli_done(app, lx_json_price(&list.items[0]), err, _("Set price %lld."), (long long)id);
     llmgr_price_list_clear(&list);
     return status;
 }

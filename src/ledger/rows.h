@@ -26,13 +26,13 @@ enum { LL_HOUR_MS = 3600000 };
 LLMGR_MUST_CHECK llmgr_status ll_usage_tidy(const struct ll_usage *usage, int64_t now_ms,
                                             struct ll_usage *tidy, struct llmgr_error *err);
 
-/* Three capitals? */
-bool ll_is_currency(struct lb_str text);
 /*
  * The same of numbers and kinds alone, in place, for an attempt whose texts are tidy. False where
  * there is no such kind.
  */
 LLMGR_MUST_CHECK bool ll_usage_tidy_numbers(struct ll_usage *usage, int64_t now_ms);
+/* Three capitals? */
+bool ll_is_currency(struct lb_str text);
 
 /* NULL when memory is short. */
 struct ll_usage_batch *ll_usage_batch_new(const struct lb_host *host, size_t capacity);

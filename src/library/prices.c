@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Prices for a host. The rules are those of budget/. */
-#include "budget/prices.h"
+#include "library/prices.h"
 
 #include "budget/decimal.h"
+#include "budget/prices.h"
 #include "budget/unit.h"
 #include "library/library.h"
 
@@ -54,6 +55,22 @@ llmgr_status llmgr_prices(struct llmgr *manager, const char *user,
     }
     *list = made;
     return LLMGR_OK;
+}
+
+llmgr_status la_price(struct llmgr *manager, const char *user, int64_t price_id,
+                      struct llmgr_price_list *list, struct llmgr_error *err)
+{
+    struct llmgr_price_query query;
+
+    llmgr_price_query_init(&query);
+    query.ended = true;
+    query.after = price_id - 1;
+    query.limit = 1;
+    llmgr_status status = llmgr_prices(manager, user, &query, list, err);
+    if (status != LLMGR_OK || (list->count != 0 && list->items[0].price_id == price_id))
+        return status;
+    llmgr_price_list_clear(list);
+    return lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no price %lld"), (long long)price_id);
 }
 
 /* ---- Setting --------------------------------------------------------------------------------- */

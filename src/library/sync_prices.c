@@ -27,7 +27,7 @@ struct prices {
     const struct lm_defaults *defaults;
     struct lb_arena arena;
     struct llmgr_platform_list platforms;
-    struct lb_map *ids; /* name of a system platform -> its row */
+    struct lb_map *ids; /* name of a system platform -> its row; NULL: the file has no prices */
     struct lq_price_change *changes;
     struct place *places;
     size_t count;
@@ -180,10 +180,12 @@ static void prices_end(struct prices *prices)
 static llmgr_status prices_begin(struct prices *prices, struct llmgr *manager,
                                  const struct lm_defaults *defaults, struct llmgr_error *err)
 {
-    const size_t room = count_prices(defaults) + 1;
+    const size_t room = count_prices(defaults);
 
     *prices = (struct prices){.manager = manager, .defaults = defaults};
     lb_arena_init(&prices->arena, &manager->host, NULL, 0, MEMORY_MAX);
+    if (room == 0) /* nobody needs to know the platforms: each start of a program looks here */
+        return LLMGR_OK;
     llmgr_status status = find_platforms(prices, err);
     if (status != LLMGR_OK)
         return status;
@@ -315,15 +317,6 @@ static llmgr_status tell(const struct telling *telling, llmgr_change_action acti
     return LLMGR_OK;
 }
 
-static bool is_kept(const struct prices *prices, int64_t id)
-{
-    for (size_t i = 0; i < prices->count; i++) {
-        if (prices->changes[i].price_id == id || prices->changes[i].former_id == id)
-            return true;
-    }
-    return false;
-}
-
 /* Of a model that is gone itself, its own line says enough. */
 static llmgr_status tell_ended(const struct prices *prices, const struct former *former,
                                const struct telling *telling, struct llmgr_error *err)
@@ -364,7 +357,7 @@ static llmgr_status tell_all(const struct prices *prices, const struct formers *
     llmgr_status status = LLMGR_OK;
 
     for (size_t i = 0; i < formers->count && prices->ended != 0 && status == LLMGR_OK; i++) {
-        if (!is_kept(prices, formers->items[i].id))
+        if (!lq_price_is_named(prices->changes, prices->count, formers->items[i].id))
             status = tell_ended(prices, &formers->items[i], telling, err);
     }
     for (size_t i = 0; i < prices->count && status == LLMGR_OK; i++) {
@@ -374,7 +367,7 @@ static llmgr_status tell_all(const struct prices *prices, const struct formers *
                           change->result == LQ_PRICE_NEW ? LLMGR_CHANGE_ADD : LLMGR_CHANGE_UPDATE,
                           prices->places[i].platform, prices->places[i].model, err);
     }
-    return status == LLMGR_OK ? tell_skipped(prices, telling, err) : status;
+    return status == LLMGR_OK && prices->ids != NULL ? tell_skipped(prices, telling, err) : status;
 }
 
 /* Room for all that may be told, behind what is told already. */

@@ -4,6 +4,7 @@
  * elsewhere; they say nothing of what anybody has used. Administrators set and end them.
  */
 #include "documents/write.h"
+#include "library/prices.h"
 #include "management/operation.h"
 #include "management/operations.h"
 
@@ -60,20 +61,12 @@ static llmgr_status list(struct lp_api *api, struct llmgr_error *err)
 
 static llmgr_status show(struct lp_api *api, int64_t id, struct llmgr_error *err)
 {
-    struct llmgr_price_query query;
     struct llmgr_price_list prices;
 
-    llmgr_price_query_init(&query);
-    query.ended = true;
-    query.after = id - 1;
-    query.limit = 1;
-    llmgr_status status = llmgr_prices(api->manager, api->user, &query, &prices, err);
+    llmgr_status status = la_price(api->manager, api->user, id, &prices, err);
     if (status != LLMGR_OK)
         return status;
-    if (prices.count != 0 && prices.items[0].price_id == id)
-        status = lp_api_answer(api, lx_json_price(&prices.items[0]), err);
-    else
-        status = lb_fail(err, LLMGR_ERR_NOT_FOUND, N_("there is no price %lld"), (long long)id);
+    status = lp_api_answer(api, lx_json_price(&prices.items[0]), err);
     llmgr_price_list_clear(&prices);
     return status;
 }

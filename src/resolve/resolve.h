@@ -115,6 +115,7 @@ struct lr_target {
     uint64_t key_id;              /* of the key, see struct lr_key; 0: there is none */
     uint64_t account_id;          /* likewise */
     uint32_t key_count;           /* usable keys of this payer here */
+    uint32_t context_tokens;      /* that fit into the model; 0: not known */
     bool key_withheld;            /* the chooser took none of them: a payer, and no key */
     struct lb_str key_env; /* variable the server key would come from, for messages; may be empty */
     int64_t route_id;      /* the route that was asked; 0: none */

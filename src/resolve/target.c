@@ -269,6 +269,7 @@ static void fill_model(const struct lm_model *model, struct lr_target *target)
     target->model_name = model->model_name;
     target->display_name = model->display_name;
     target->extra_body = model->extra_body;
+    target->context_tokens = model->context_tokens;
 }
 
 static void fill_route(const struct lr_choice *choice, struct lr_target *target)

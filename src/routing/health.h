@@ -75,8 +75,9 @@ struct lo_candidate {
     int64_t model_id;
     uint64_t account_id; /* equal for keys that share an account there */
     uint64_t key_id;
-    uint64_t user;        /* who asks: a hash, the same on all nodes that share cells; not 0 */
-    bool is_own_key;      /* the key is the user's own */
+    uint64_t user;           /* who asks: a hash, the same on all nodes that share cells; not 0 */
+    uint32_t context_tokens; /* that fit into the model; 0: not known */
+    bool is_own_key;         /* the key is the user's own */
     bool is_own_model;    /* his own row, or a name that he gave: what it says of models is his */
     bool is_own_platform; /* his own */
 };

@@ -217,6 +217,8 @@ static bool rules_out(const struct lo_tried *tried, const struct lo_candidate *c
     const bool same_model = tried->model_id == candidate->model_id;
     const bool same_key = tried->key_id == candidate->key_id;
 
+    if (tried->next == LO_NEXT_LARGER_CONTEXT)
+        return candidate->context_tokens <= tried->context_tokens;
     if (tried->platform_id != candidate->platform_id)
         return false;
     switch (tried->next) {
@@ -231,6 +233,7 @@ static bool rules_out(const struct lo_tried *tried, const struct lo_candidate *c
     case LO_NEXT_SAME:
     case LO_NEXT_WITHOUT_OPTIONS:
         return false;
+    case LO_NEXT_LARGER_CONTEXT:
     case LO_NEXT_NOTHING:
         break;
     }
@@ -266,8 +269,8 @@ void lo_walk_try(struct lo_walk *walk, const struct lo_candidate *candidate)
     }
     if (walk->tried_count < LLMGR_ROUTE_ATTEMPTS_MAX)
         walk->tried[walk->tried_count++] = (struct lo_tried){
-            candidate->platform_id, candidate->model_id, candidate->account_id,
-            candidate->key_id,      LO_NEXT_NOTHING,
+            candidate->platform_id, candidate->model_id,       candidate->account_id,
+            candidate->key_id,      candidate->context_tokens, LO_NEXT_NOTHING,
         };
 }
 
@@ -285,6 +288,9 @@ void lo_walk_failed(struct lo_walk *walk, struct lo_verdict *verdict)
         walk->alike = verdict->alike;
         walk->alike_platform_id = last->platform_id;
     }
+    /* Than what is not known nothing is known to be larger. */
+    if (verdict->next == LO_NEXT_LARGER_CONTEXT && last->context_tokens == 0)
+        verdict->next = LO_NEXT_NOTHING;
     last->next = verdict->next;
     walk->is_over = verdict->next == LO_NEXT_NOTHING;
     walk->again = verdict->next == LO_NEXT_SAME || verdict->next == LO_NEXT_WITHOUT_OPTIONS ||

@@ -45,6 +45,7 @@ struct lo_tried {
     int64_t model_id;
     uint64_t account_id;
     uint64_t key_id;
+    uint32_t context_tokens;
     enum lo_next next; /* what its verdict says of the next; NOTHING: it is under way */
 };
 

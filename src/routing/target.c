@@ -11,6 +11,7 @@ struct lo_candidate lo_candidate_of(const struct lr_target *target, uint64_t use
         .model_id = target->model_id,
         .account_id = target->account_id,
         .key_id = target->key_id,
+        .context_tokens = target->context_tokens,
         .user = user,
         .is_own_key = target->payer == LM_PAYER_USER,
         .is_own_model = !target->platform_is_sys,

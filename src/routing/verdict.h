@@ -49,7 +49,8 @@ enum lo_next {
     LO_NEXT_OTHER_KEY,       /* of the same platform, or elsewhere */
     LO_NEXT_OTHER_ACCOUNT,
     LO_NEXT_OTHER_MODEL, /* another model, or another platform */
-    LO_NEXT_OTHER_PLATFORM
+    LO_NEXT_OTHER_PLATFORM,
+    LO_NEXT_LARGER_CONTEXT /* a model that says that more fits into it than this one says */
 };
 
 /* What it does to the cell of what failed (health.h). */

@@ -23,12 +23,12 @@ bool lo_way_enter(struct lo_way *way, struct lo_entry *entry, bool is_forced, in
     struct lo_cooled why;
 
     entry->is_moved = false;
+    if (lo_walk_excludes(&way->walk, &entry->candidate))
+        return false;
     if (is_forced) {
         lo_health_force(now_ms, &entry->pass);
         return true;
     }
-    if (lo_walk_excludes(&way->walk, &entry->candidate))
-        return false;
     if (!lo_health_enter(way->health, &entry->candidate, now_ms, &entry->pass, &why)) {
         lo_walk_pass(&way->walk, &why);
         return false;

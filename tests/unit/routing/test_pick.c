@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "manager/route_targets.h"
+#include "routing/way.h"
 
 /* The target of that index, each at a platform of its own. */
 static struct lo_candidate at(uint32_t index, uint64_t key)
@@ -317,6 +318,77 @@ static void what_failed_rules_out_what_it_is_the_fault_of(void **state)
     }
 }
 
+/* A candidate of that platform whose model takes so many tokens; 0: it does not say. */
+static struct lo_candidate taking(uint32_t tokens, int64_t platform)
+{
+    struct lo_candidate candidate = candidate_of(platform, 1, 1);
+
+    candidate.context_tokens = tokens;
+    return candidate;
+}
+
+static void what_is_too_long_goes_to_what_says_that_it_takes_more(void **state)
+{
+    static const uint32_t NOT_LARGER[] = {0, 1, 8191, 8192};
+    const struct lo_walk_options options = options_of(5, LLMGR_PICK_ORDER);
+    struct lo_walk walk = begun(&options);
+    struct lo_candidate candidate;
+
+    (void)state;
+    assert_int_equal(next_of(&walk), 0);
+    try_and_fail(&walk, taking(8192, 1), LO_NEXT_LARGER_CONTEXT);
+    for (size_t i = 0; i < sizeof NOT_LARGER / sizeof NOT_LARGER[0]; i++) {
+        candidate = taking(NOT_LARGER[i], 2);
+        assert_true(lo_walk_excludes(&walk, &candidate));
+        candidate.platform_id = 1; /* nor another model there */
+        candidate.model_id = 99;
+        assert_true(lo_walk_excludes(&walk, &candidate));
+    }
+    candidate = taking(8193, 1); /* the same platform's model of another row */
+    assert_false(lo_walk_excludes(&walk, &candidate));
+    assert_int_equal(next_of(&walk), 1);
+    try_and_fail(&walk, taking(16384, 2), LO_NEXT_LARGER_CONTEXT);
+    candidate = taking(16384, 3);
+    assert_true(lo_walk_excludes(&walk, &candidate));
+    /* Of one that fails for another reason the first still counts. */
+    assert_int_equal(next_of(&walk), 2);
+    try_and_fail(&walk, taking(32768, 3), LO_NEXT_OTHER_PLATFORM);
+    candidate = taking(16384, 4);
+    assert_true(lo_walk_excludes(&walk, &candidate));
+}
+
+/* on_exhausted: least_bad lets through what is cooled, and not what cannot serve. */
+static void what_takes_no_more_is_not_forced_either(void **state)
+{
+    const struct lo_walk_options options = options_of(3, LLMGR_PICK_ORDER);
+    struct lo_way way = {0};
+    struct lo_entry entry = {.candidate = taking(8192, 2)};
+
+    (void)state;
+    lo_walk_begin(&way.walk, &options);
+    assert_int_equal(next_of(&way.walk), 0);
+    assert_true(lo_way_enter(&way, &entry, true, NOW));
+    try_and_fail(&way.walk, taking(8192, 1), LO_NEXT_LARGER_CONTEXT);
+    assert_false(lo_way_enter(&way, &entry, true, NOW));
+    entry.candidate = taking(8193, 2);
+    assert_true(lo_way_enter(&way, &entry, true, NOW));
+}
+
+static void than_what_says_nothing_nothing_is_larger(void **state)
+{
+    const struct lo_walk_options options = options_of(3, LLMGR_PICK_ORDER);
+    struct lo_walk walk = begun(&options);
+    struct lo_candidate candidate = taking(0, 1);
+    struct lo_verdict verdict = verdict_of(LO_NEXT_LARGER_CONTEXT);
+
+    (void)state;
+    assert_int_equal(next_of(&walk), 0);
+    lo_walk_try(&walk, &candidate);
+    lo_walk_failed(&walk, &verdict);
+    assert_int_equal(verdict.next, LO_NEXT_NOTHING);
+    assert_int_equal(next_of(&walk), UINT32_MAX);
+}
+
 static void what_was_not_sent_is_repeated_once_in_all(void **state)
 {
     const struct lo_walk_options options = options_of(3, LLMGR_PICK_ORDER);
@@ -458,6 +530,9 @@ int main(void)
         cmocka_unit_test(after_the_deadline_no_attempt_begins),
         cmocka_unit_test(nothing_more_comes_of_a_request_at_fault),
         cmocka_unit_test(what_failed_rules_out_what_it_is_the_fault_of),
+        cmocka_unit_test(what_is_too_long_goes_to_what_says_that_it_takes_more),
+        cmocka_unit_test(than_what_says_nothing_nothing_is_larger),
+        cmocka_unit_test(what_takes_no_more_is_not_forced_either),
         cmocka_unit_test(what_was_not_sent_is_repeated_once_in_all),
         cmocka_unit_test(leaving_options_out_is_no_repetition),
         cmocka_unit_test(a_repetition_that_was_not_made_is_not_made_later),

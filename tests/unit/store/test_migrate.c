@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "../db.h"
+#include "../release.h"
 
 static struct db db;
 
@@ -459,30 +460,6 @@ static void killed_at_any_moment_a_migration_is_done_or_not_begun(void **state)
 
 /* ---- From one release to the next ---- */
 
-static const struct release {
-    int version;
-    const char *sqlite;
-    const char *postgres;
-} RELEASES[] = {
-#define LS_MIGRATION(version, name, sqlite, postgres) {version, sqlite, postgres},
-#include "store/migrations.def"
-};
-
-/* A database as the release of this schema left it, with a platform in it. */
-static void make_release(int version)
-{
-    db_sql(&db, "CREATE TABLE llm_migrations"
-                " (version BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)");
-    for (int i = 0; i < version; i++) {
-        char sql[128];
-        db_sql(&db, db.postgres ? RELEASES[i].postgres : RELEASES[i].sqlite);
-        snprintf(sql, sizeof sql, "INSERT INTO llm_migrations VALUES (%d, 'then', 1)", i + 1);
-        db_sql(&db, sql);
-    }
-    db_sql(&db, "INSERT INTO llm_platforms (name, user_id, base_url, is_sys)"
-                " VALUES ('Kept', 'alice', 'https://kept.example/v1', 0)");
-}
-
 static void every_earlier_release_is_backed_up_and_brought_to_this_one(void **state)
 {
     (void)state;
@@ -493,7 +470,9 @@ static void every_earlier_release_is_backed_up_and_brought_to_this_one(void **st
             db_teardown(&db);
             db_setup(&db);
         }
-        make_release(version);
+        release_make(&db, version);
+        db_sql(&db, "INSERT INTO llm_platforms (name, user_id, base_url, is_sys)"
+                    " VALUES ('Kept', 'alice', 'https://kept.example/v1', 0)");
         const struct ls_options refuse = {.url = db.url, .migrate = LS_MIGRATE_REFUSE};
         assert_int_equal(ls_open(&db.host, &refuse, &store, &err), LLMGR_ERR_DATABASE);
         assert_int_equal(db_number(&db, "SELECT COUNT(*) FROM llm_migrations"), version);

@@ -1515,6 +1515,102 @@ LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_price_delete(struct llmgr *manager
                                                            int64_t price_id,
                                                            struct llmgr_error *err);
 
+/*
+ * What became of an imported price, XX(NAME, number, "name"): there was none for the same before;
+ * it took the place of one that said something else; there is one that says the same; the one that
+ * is there was set by hand or in llmgr.yaml, and stays.
+ */
+#define LLMGR_PRICE_IMPORT_RESULT_MAP(XX)                                                          \
+    XX(NEW, 0, "new")                                                                              \
+    XX(CHANGED, 1, "changed")                                                                      \
+    XX(SAME, 2, "same")                                                                            \
+    XX(KEPT, 3, "kept")
+
+typedef enum llmgr_price_import_result {
+#define LLMGR_PRICE_IMPORT_RESULT_ENUM(name, number, text) LLMGR_PRICE_IMPORT_##name = number,
+    LLMGR_PRICE_IMPORT_RESULT_MAP(LLMGR_PRICE_IMPORT_RESULT_ENUM)
+#undef LLMGR_PRICE_IMPORT_RESULT_ENUM
+} llmgr_price_import_result;
+
+/* This system platform is that provider of a catalogue. */
+struct llmgr_price_map {
+    const char *platform; /* its name, or its number */
+    const char *provider; /* as the catalogue calls it; in our own form, a platform_name */
+};
+
+/* How prices are imported. Initialise with llmgr_price_import_options_init. */
+struct llmgr_price_import_options {
+    size_t size;        /* sizeof(struct llmgr_price_import_options) */
+    const char *name;   /* of the text, for errors: a file's name. NULL: "prices" */
+    const char *source; /* of the prices that are made; NULL: the name of the text's form */
+    const struct llmgr_price_map *maps;
+    size_t map_count;
+    bool all_models;   /* every model of the provider; else those that the platform has */
+    bool replace_hand; /* also in place of prices set by hand, never of those in llmgr.yaml */
+    bool dry_run;      /* nothing is written: only what would become of each is told */
+};
+
+struct llmgr_price_import_item {
+    llmgr_price_import_result result;
+    struct llmgr_price price; /* as imported; price_id is that of the one in force now, 0 of one
+                                 that a dry run did not make; created_at_ms is 0 */
+    int64_t former_id;        /* of the price that it met for the same; 0: there was none, */
+    const char *former_currency; /* or NULL, */
+    int64_t former_rates[LLMGR_PRICE_UNIT_COUNT]; /* and these are LLMGR_UNSET */
+};
+
+/* Something that was not understood, so that it was left out. */
+struct llmgr_price_import_strange {
+    const char *name;  /* of the member, or what was met */
+    const char *model; /* one that has it; "": it is about none */
+    int64_t count;     /* how often it was met */
+};
+
+struct llmgr_price_import_report {
+    const char *form;   /* of the text: "litellm", "models.dev", "openrouter" or "llmgr" */
+    bool dry_run;       /* nothing was written */
+    int64_t model_count; /* models that stand in the text; of our own form, prices */
+    int64_t taken_count; /* of these, those of the platforms' models */
+    int64_t new_count;   /* prices by result, also below */
+    int64_t changed_count;
+    int64_t same_count;
+    int64_t kept_count;
+    struct llmgr_price_import_item *items; /* in the text's order */
+    size_t item_count;
+    struct llmgr_price_import_strange *strange; /* for at most 100 names */
+    size_t strange_count;
+    int64_t strange_others; /* how often something beyond them was met */
+    void *memory;           /* ours */
+};
+
+LLMGR_API void llmgr_price_import_options_init(struct llmgr_price_import_options *options);
+LLMGR_API void llmgr_price_import_report_clear(struct llmgr_price_import_report *report);
+
+/*
+ * Imports prices from `size` bytes of text, at most 16 MiB, of which nothing is kept: LiteLLM's
+ * model_prices_and_context_window.json, models.dev's api.json, OpenRouter's answer to GET
+ * /api/v1/models, or what `llmgr price list --json` and GET /api/prices write, also as YAML. Which
+ * it is is found out. All of it is imported in one transaction, or nothing.
+ *
+ * A platform is asked for as the provider that `maps` say, or else as the one whose documented
+ * address its base_url has (LiteLLM, models.dev and OpenRouter); in our own form, as the
+ * platform_name that is its name. Nothing else is guessed. Of a provider's models those are taken
+ * that the platform has by that name, of our own form all.
+ *
+ * Rates are read exactly, from the text's digits. What is not understood is left out and told in
+ * the report, a member that makes a price another one with that price; what costs nothing is not
+ * told. Importing the same again changes nothing. The operator only: the system user. `options` may
+ * be NULL.
+ *
+ * Errors: ERR_INVALID for a text that is none of these, malformed, or nested more than 64 levels
+ * deep, and for a price that llmgr_price_set would refuse so; ERR_NOT_FOUND for a platform of
+ * `maps` that is none; ERR_TOO_LARGE; ERR_FORBIDDEN for another user; ERR_DATABASE….
+ */
+LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_price_import(
+    struct llmgr *manager, const char *user, const void *text, size_t size,
+    const struct llmgr_price_import_options *options, struct llmgr_price_import_report *report,
+    struct llmgr_error *err);
+
 /* ---- Usage ----------------------------------------------------------------------------------- */
 
 /* Where the token counts of a row come from: XX(NAME, number, "name"). */

@@ -36,6 +36,18 @@ const struct cli_flag_row *cli_flag_rows(size_t *count)
     return FLAGS;
 }
 
+bool cli_flag_is_meant(const struct cli_flag_row *row, const char *noun, const char *verb)
+{
+    struct lb_str words = lb_cstr(row->noun);
+    size_t size = lb_str_find(words, ' ');
+
+    if (row->noun == NULL)
+        return true;
+    return noun != NULL && lb_str_eq_c(lb_str_sub(words, 0, size), noun) &&
+           (size == words.size ||
+            (verb != NULL && lb_str_eq_c(lb_str_sub(words, size + 1, words.size), verb)));
+}
+
 bool cli_next_word(const char **at, struct lb_str *word, bool *required)
 {
     size_t size = strcspn(*at, " ");
@@ -104,24 +116,34 @@ static llmgr_status take_global(struct reader *reader, const struct lc_option_ro
     return lc_options_set(reader->options, row->id, LC_FROM_FLAG, source, value, reader->err);
 }
 
-static bool is_repeated(size_t id)
+/* Where the values of a flag go that may be given several times. */
+struct several {
+    const char **values;
+    size_t *count;
+    size_t max;
+};
+
+/* False: the flag is given once. */
+static bool is_repeated(struct cli_args *args, size_t id, struct several *several)
 {
-    return id == CLI_FLAG_header || id == CLI_FLAG_target;
+    if (id == CLI_FLAG_header)
+        *several = (struct several){args->headers, &args->header_count, LC_FIXED_COUNT_MAX};
+    else if (id == CLI_FLAG_target)
+        *several = (struct several){args->targets, &args->target_count, CLI_TARGETS_MAX};
+    else if (id == CLI_FLAG_providers)
+        *several = (struct several){args->providers, &args->provider_count, CLI_PROVIDERS_MAX};
+    else
+        return false;
+    return true;
 }
 
-/* One value more of a flag that may be given several times. */
-static llmgr_status add_value(struct reader *reader, size_t id, const char *value)
+static llmgr_status add_value(struct reader *reader, size_t id, const struct several *several,
+                              const char *value)
 {
-    struct cli_args *args = reader->args;
-    bool is_header = id == CLI_FLAG_header;
-    const char **values = is_header ? args->headers : args->targets;
-    size_t *count = is_header ? &args->header_count : &args->target_count;
-    size_t max = is_header ? LC_FIXED_COUNT_MAX : CLI_TARGETS_MAX;
-
-    if (*count == max)
+    if (*several->count == several->max)
         return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s is given more than %zu times"),
-                       FLAGS[id].name, max);
-    values[(*count)++] = value;
+                       FLAGS[id].name, several->max);
+    several->values[(*several->count)++] = value;
     return LLMGR_OK;
 }
 
@@ -130,8 +152,10 @@ static llmgr_status take_flag(struct reader *reader, size_t id, struct lb_str na
 {
     const struct cli_flag_row *row = &FLAGS[id];
     const char *value = "";
+    struct several several;
+    const bool repeated = is_repeated(reader->args, id, &several);
 
-    if (reader->args->flags[id] != NULL && !is_repeated(id))
+    if (reader->args->flags[id] != NULL && !repeated)
         return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s is given twice"), row->name);
     if (row->label == NULL && inline_value != NULL)
         return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s takes no value"), row->name);
@@ -141,7 +165,7 @@ static llmgr_status take_flag(struct reader *reader, size_t id, struct lb_str na
             return status;
     }
     reader->args->flags[id] = value;
-    return is_repeated(id) ? add_value(reader, id, value) : LLMGR_OK;
+    return repeated ? add_value(reader, id, &several, value) : LLMGR_OK;
 }
 
 static llmgr_status fail_unknown(struct reader *reader, struct lb_str name)
@@ -159,8 +183,8 @@ static llmgr_status fail_unknown(struct reader *reader, struct lb_str name)
 /* Flags stand behind their noun where a name has another meaning elsewhere. */
 static bool is_meant(const struct reader *reader, const struct cli_flag_row *row)
 {
-    return row->noun == NULL ||
-           (reader->word_count > 0 && strcmp(reader->words[0], row->noun) == 0);
+    return cli_flag_is_meant(row, reader->word_count > 0 ? reader->words[0] : NULL,
+                             reader->word_count > 1 ? reader->words[1] : NULL);
 }
 
 static llmgr_status take_long(struct reader *reader, const char *text)

@@ -29,7 +29,7 @@ enum cli_flag_id {
 };
 
 struct cli_flag_row {
-    const char *noun; /* behind which alone it stands; NULL: any */
+    const char *noun; /* behind which alone it stands, or noun and verb; NULL: any */
     const char *name;
     const char *label; /* NULL: a switch */
     const char *help;  /* msgid */
@@ -38,6 +38,7 @@ struct cli_flag_row {
 enum {
     CLI_POSITIONAL_MAX = 4,
     CLI_TARGETS_MAX = LLMGR_ROUTE_TARGETS_MAX + 1, /* one more than a route takes, who says so */
+    CLI_PROVIDERS_MAX = 200 /* platforms of which one import is told which provider they are */
 };
 
 struct cli_app;
@@ -53,6 +54,8 @@ struct cli_command {
 
 const struct cli_command *cli_commands(size_t *count);
 const struct cli_flag_row *cli_flag_rows(size_t *count);
+/* Does the row say what its flag means behind these words? NULL: a word is not there. */
+bool cli_flag_is_meant(const struct cli_flag_row *row, const char *noun, const char *verb);
 /* Walks the words of a row's `positionals` or `flags`: false at the end. '!' is cut and told. */
 bool cli_next_word(const char **at, struct lb_str *word, bool *required);
 
@@ -65,6 +68,8 @@ struct cli_args {
     size_t positional_count;
     const char *targets[CLI_TARGETS_MAX]; /* each value of --target */
     size_t target_count;
+    const char *providers[CLI_PROVIDERS_MAX]; /* each value of --platform of `price import` */
+    size_t provider_count;
     bool help; /* --help or -h anywhere */
     bool version;
 };

@@ -18,8 +18,8 @@ static const struct cli_flag_row *flag_row(const struct cli_command *command, st
     const struct cli_flag_row *rows = cli_flag_rows(&count);
 
     for (size_t i = 0; i < count; i++) {
-        bool meant = rows[i].noun == NULL || strcmp(rows[i].noun, command->noun) == 0;
-        if (meant && lb_str_eq_c(name, rows[i].name))
+        if (cli_flag_is_meant(&rows[i], command->noun, command->verb) &&
+            lb_str_eq_c(name, rows[i].name))
             return &rows[i];
     }
     return NULL;

@@ -3,17 +3,16 @@
  * llmgr price: what attempts cost. Rates are decimals for a million tokens, or for one of what is
  * counted singly; they are read and written exactly.
  */
-#include "cli/cli.h"
+#include "cli/price.h"
 
 #include "base/when.h"
+#include "cli/cli.h"
 #include "documents/write.h"
 #include "library/prices.h"
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
 
-enum { CELL_MAX = 2048 };
-
-static void add_part(struct lb_buf *cell, const char *part)
+void cli_add_part(struct lb_buf *cell, const char *part)
 {
     if (cell->size != 0)
         lb_buf_add_c(cell, ", ");
@@ -29,22 +28,22 @@ static void add_rates(const struct llmgr_price *price, struct lb_buf *cell)
         const llmgr_price_unit unit = (llmgr_price_unit)i;
         if (price->rates[i] == LLMGR_UNSET)
             continue;
-        add_part(cell, llmgr_price_unit_name(unit));
+        cli_add_part(cell, llmgr_price_unit_name(unit));
         llmgr_rate_format(price->rates[i], llmgr_price_unit_per(unit), text);
         lb_buf_addf(cell, " %s", text);
     }
 }
 
-static void add_conditions(const struct llmgr_price *price, struct lb_buf *cell)
+void cli_add_conditions(const struct llmgr_price *price, struct lb_buf *cell)
 {
     if (price->above_tokens != 0) {
-        add_part(cell, "");
+        cli_add_part(cell, "");
         lb_buf_addf(cell, _("over %lld tokens"), (long long)price->above_tokens);
     }
     if (price->service_tier != NULL)
-        add_part(cell, price->service_tier);
+        cli_add_part(cell, price->service_tier);
     if (price->hours != NULL) {
-        add_part(cell, price->hours);
+        cli_add_part(cell, price->hours);
         lb_buf_addf(cell, " %s", price->time_zone);
     }
 }
@@ -55,10 +54,10 @@ static llmgr_status add_row(struct cli_table *table, const struct cli_app *app,
     char id[24], from[LB_WHEN_TEXT], until[LB_WHEN_TEXT];
     struct lb_buf rates, conditions;
 
-    lb_buf_init(&rates, &app->host, CELL_MAX);
-    lb_buf_init(&conditions, &app->host, CELL_MAX);
+    lb_buf_init(&rates, &app->host, CLI_PRICE_CELL_MAX);
+    lb_buf_init(&conditions, &app->host, CLI_PRICE_CELL_MAX);
     add_rates(price, &rates);
-    add_conditions(price, &conditions);
+    cli_add_conditions(price, &conditions);
     const bool good = rates.failed == LLMGR_OK && conditions.failed == LLMGR_OK;
     if (good)
         cli_table_row(table,

@@ -74,7 +74,8 @@ enum {
     LG_ARENA_MAX = 1 << 20,    /* all of it, the body apart */
     LG_ID_SIZE = 32,           /* "req_" and 26 digits */
     LG_CLIENT_ID_MAX = 128,    /* bytes of an x-request-id that is echoed */
-    LP_API_BODY_MAX = 1 << 20, /* bytes of a body for a route of our own */
+    LP_API_BODY_MAX = 1 << 20, /* bytes of a body for a route of our own, */
+    LP_FILE_MAX = 16 << 20,    /* and of one that is a file */
     LG_WITHHELD_MAX = 1 << 20, /* bytes of what an answer holds that no caller gets */
     LG_PROFILE_TRIES = 4,      /* loads of a profile that keeps changing */
 };

@@ -13,6 +13,7 @@
 #include "gateway/upload.h"
 #include "http/hops.h"
 #include "http/write.h"
+#include "management/schema.h"
 
 /* An id of theirs that can stand in a log line and in a header. */
 static bool is_sane_id(struct lb_str id)
@@ -60,6 +61,20 @@ static enum lg_verdict answer_options(struct lg_request *request)
     return LG_DONE;
 }
 
+/*
+ * Bytes of a body that the gateway reads itself: most become a tree, which takes tens of times its
+ * size; a file is read in place. What is relayed has no limit here.
+ */
+static size_t limit_of_own(const struct ly_route *route)
+{
+    const struct lp_operation *operation;
+
+    if (route->kind == LY_ROUTE_RELAY)
+        return SIZE_MAX;
+    operation = route->kind == LY_ROUTE_OPERATION ? lp_operation_find(route->operation) : NULL;
+    return operation != NULL && (operation->options & LP_FILE) != 0 ? LP_FILE_MAX : LP_API_BODY_MAX;
+}
+
 /* A body whose length is known too large is refused before anybody looks who sends it. */
 static enum lg_verdict judge_length(struct lg_request *request)
 {
@@ -69,9 +84,9 @@ static enum lg_verdict judge_length(struct lg_request *request)
         return LG_FAIL;
     request->streams_body = lg_upload_suits(request);
     size_t limit = request->streams_body ? settings->upload_max : settings->body_max;
-    /* What we read ourselves becomes a tree, which takes tens of times its size. */
-    if (request->match.route->kind != LY_ROUTE_RELAY && limit > LP_API_BODY_MAX) {
-        limit = LP_API_BODY_MAX;
+    size_t own_limit = limit_of_own(request->match.route);
+    if (limit > own_limit) {
+        limit = own_limit;
         request->body.limit = limit;
     }
     if (request->head->length <= limit)

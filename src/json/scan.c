@@ -419,24 +419,34 @@ static bool skip_value(struct lj_walk *walk)
 
 /* ---- Walks ----------------------------------------------------------------------------------- */
 
-void lj_walk_start(struct lj_walk *walk, struct lb_str text, size_t at, unsigned level)
+static void start(struct lj_walk *walk, struct lb_str text, size_t at, unsigned level, char opening,
+                  const char *why)
 {
     *walk = (struct lj_walk){.p = text.p, .size = text.size, .at = at, .level = level};
-    if (at >= text.size || text.p[at] != '{')
-        (void)fail_at(walk, at, "no object");
+    if (at >= text.size || text.p[at] != opening)
+        (void)fail_at(walk, at, why);
     else
         walk->at++;
 }
 
-bool lj_walk_next(struct lj_walk *walk, struct lj_member *member)
+void lj_walk_start(struct lj_walk *walk, struct lb_str text, size_t at, unsigned level)
 {
-    struct lj_member next = {.before = walk->before};
+    start(walk, text, at, level, '{', "no object");
+}
 
+void lj_list_start(struct lj_walk *walk, struct lb_str text, size_t at, unsigned level)
+{
+    start(walk, text, at, level, '[', "no array");
+}
+
+/* Goes behind the comma to what comes next; false: nothing does, or it is malformed. */
+static inline bool to_next(struct lj_walk *walk, char closing)
+{
     if (walk->done || walk->why != NULL)
         return false;
     skip_space(walk);
     char c = walk->at < walk->size ? walk->p[walk->at] : '\0';
-    if (c == '}') {
+    if (c == closing) {
         walk->done = true;
         walk->at++;
         return false;
@@ -447,15 +457,39 @@ bool lj_walk_next(struct lj_walk *walk, struct lj_member *member)
         walk->at++;
         skip_space(walk);
     }
-    next.name_at = walk->at;
-    if (!skip_name(walk, &next.name, &next.escaped))
-        return false;
+    return true;
+}
+
+static inline bool take_value(struct lj_walk *walk, struct lj_span *value)
+{
     skip_space(walk);
-    next.value.at = walk->at;
+    value->at = walk->at;
     if (!skip_value(walk))
         return false;
-    next.value.size = walk->at - next.value.at;
+    value->size = walk->at - value->at;
     walk->before = walk->at;
+    return true;
+}
+
+bool lj_walk_next(struct lj_walk *walk, struct lj_member *member)
+{
+    struct lj_member next = {.before = walk->before};
+
+    if (!to_next(walk, '}'))
+        return false;
+    next.name_at = walk->at;
+    if (!skip_name(walk, &next.name, &next.escaped) || !take_value(walk, &next.value))
+        return false;
     *member = next;
+    return true;
+}
+
+bool lj_list_next(struct lj_walk *walk, struct lj_span *element)
+{
+    struct lj_span next;
+
+    if (!to_next(walk, ']') || !take_value(walk, &next))
+        return false;
+    *element = next;
     return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * JSON text walked in place (RFC 8259), without a tree, recursion or memory.
- * A walk goes over the members of one object; each value is checked to its end and handed out as a
- * span. Offsets are from the text's first byte.
+ * A walk goes over the members of one object, or over the elements of one array; each value is
+ * checked to its end and handed out as a span. Offsets are from the text's first byte.
  *
  *     struct lj_walk walk;
  *     lj_walk_start(&walk, text, at_the_brace);
@@ -73,6 +73,10 @@ size_t lj_scan_space(const char *p, size_t at, size_t size);
 void lj_walk_start(struct lj_walk *walk, struct lb_str text, size_t at, unsigned level);
 /* True: *member is filled. False: the object ended, or why says what is wrong. */
 bool lj_walk_next(struct lj_walk *walk, struct lj_member *member);
+
+/* The same over an array, which opens at text.p[at]: its elements come without names. */
+void lj_list_start(struct lj_walk *walk, struct lb_str text, size_t at, unsigned level);
+bool lj_list_next(struct lj_walk *walk, struct lj_span *element);
 
 /*
  * Decodes what stands between a string's quotes (checked by a walk). Returns the decoded size, or

@@ -3,6 +3,7 @@
 #include "library/prices.h"
 
 #include "budget/decimal.h"
+#include "budget/import_set.h"
 #include "budget/prices.h"
 #include "budget/unit.h"
 #include "library/library.h"
@@ -116,4 +117,38 @@ llmgr_status llmgr_price_delete(struct llmgr *manager, const char *user, int64_t
 {
     return lq_price_delete(manager->manager, lm_actor_of(manager->manager, la_user(user)), price_id,
                            err);
+}
+
+/* ---- Importing ------------------------------------------------------------------------------- */
+
+void llmgr_price_import_options_init(struct llmgr_price_import_options *options)
+{
+    *options = (struct llmgr_price_import_options){.size = sizeof *options};
+}
+
+llmgr_status llmgr_price_import(struct llmgr *manager, const char *user, const void *text,
+                                size_t size, const struct llmgr_price_import_options *options,
+                                struct llmgr_price_import_report *report, struct llmgr_error *err)
+{
+    struct llmgr_price_import_options none;
+
+    llmgr_price_import_options_init(&none);
+    if (options == NULL)
+        options = &none;
+    if (options->size < sizeof *options)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("the options were not made by %s"),
+                       "llmgr_price_import_options_init");
+    struct la_result *result = la_result_new(&manager->host);
+    struct llmgr_price_import_report made = {.memory = result};
+    if (result == NULL)
+        return lb_fail_memory(err);
+    llmgr_status status =
+        lq_import(manager->manager, lm_actor_of(manager->manager, la_user(user)),
+                  lb_str(text, size), options, &result->arena, &made, err);
+    if (status != LLMGR_OK) {
+        la_result_free(result);
+        return status;
+    }
+    *report = made;
+    return LLMGR_OK;
 }

@@ -45,6 +45,7 @@ void la_result_free(void *memory)
 
 DEFINE_CLEAR(llmgr_sync_report_clear, llmgr_sync_report)
 DEFINE_CLEAR(llmgr_price_list_clear, llmgr_price_list)
+DEFINE_CLEAR(llmgr_price_import_report_clear, llmgr_price_import_report)
 DEFINE_CLEAR(llmgr_platform_clear, llmgr_platform)
 DEFINE_CLEAR(llmgr_platform_list_clear, llmgr_platform_list)
 DEFINE_CLEAR(llmgr_platform_key_list_clear, llmgr_platform_key_list)

@@ -117,12 +117,26 @@ static llmgr_status read_limit(struct lp_api *api, struct llmgr_error *err)
 
 /* ---- What is asked --------------------------------------------------------------------------- */
 
-static bool is_json(const struct lp_call *call)
+static bool is_type(const struct lp_call *call, struct lb_str wanted)
 {
     struct lb_str type = lh_head_get_named(call->head, LB_STR("content-type"));
 
-    return lb_str_eq_nocase(lb_str_trim(lb_str_sub(type, 0, lb_str_find(type, ';'))),
-                            LB_STR("application/json"));
+    return lb_str_eq_nocase(lb_str_trim(lb_str_sub(type, 0, lb_str_find(type, ';'))), wanted);
+}
+
+static bool is_json(const struct lp_call *call)
+{
+    return is_type(call, LB_STR("application/json"));
+}
+
+/* The file's form is the operation's to judge; its type is none that a form of HTML could send. */
+static llmgr_status check_file(struct lp_api *api, struct llmgr_error *err)
+{
+    if (is_json(api->call) || is_type(api->call, LB_STR("application/yaml")))
+        return LLMGR_OK;
+    api->error_status = 415;
+    return lb_fail(err, LLMGR_ERR_INVALID,
+                   N_("the body's Content-Type must be application/json or application/yaml"));
 }
 
 static llmgr_status read_body(struct lp_api *api, struct llmgr_error *err)
@@ -130,6 +144,8 @@ static llmgr_status read_body(struct lp_api *api, struct llmgr_error *err)
     const struct lp_operation *operation = api->operation;
     struct lb_str text = api->call->body;
 
+    if ((operation->options & LP_FILE) != 0)
+        return check_file(api, err);
     if (text.size == 0 &&
         (operation->request == LX_SCHEMA_NONE || (operation->options & LP_BODY_OPTIONAL) != 0))
         return LLMGR_OK;
@@ -357,6 +373,18 @@ const int64_t *lp_api_count(const struct lp_api *api, const char *member, int64_
 {
     *count = lp_api_number(api, member);
     return json_object_get(api->body, member) != NULL ? count : NULL;
+}
+
+llmgr_status lp_api_query_flag(const struct lp_api *api, enum lp_query_id id, bool *flag,
+                               struct llmgr_error *err)
+{
+    const char *text = api->query[id].p;
+    int chosen = text != NULL ? lx_choice_find(LP_QUERIES[id].choices, text) : 0;
+
+    *flag = chosen > 0;
+    return chosen >= 0 ? LLMGR_OK
+                       : lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"),
+                                 LP_QUERIES[id].name, LP_QUERIES[id].choices);
 }
 
 const bool *lp_api_flag(const struct lp_api *api, const char *member, bool *flag)

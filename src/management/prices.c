@@ -24,17 +24,12 @@ static llmgr_status read_number(const struct lp_api *api, enum lp_query_id id, i
 static llmgr_status read_query(const struct lp_api *api, struct llmgr_price_query *query,
                                struct llmgr_error *err)
 {
-    struct lb_str ended = api->query[LP_QUERY_ENDED];
-    int chosen = ended.p != NULL ? lx_choice_find(LP_QUERIES[LP_QUERY_ENDED].choices, ended.p) : 0;
-
     llmgr_price_query_init(query);
     query->model = api->query[LP_QUERY_PRICED_MODEL].p;
     query->limit = api->limit;
-    query->ended = chosen > 0;
-    if (chosen < 0)
-        return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"), "ended",
-                       LP_QUERIES[LP_QUERY_ENDED].choices);
-    llmgr_status status = read_number(api, LP_QUERY_PLATFORM_ID, &query->platform_id, err);
+    llmgr_status status = lp_api_query_flag(api, LP_QUERY_ENDED, &query->ended, err);
+    if (status == LLMGR_OK)
+        status = read_number(api, LP_QUERY_PLATFORM_ID, &query->platform_id, err);
     return status == LLMGR_OK ? read_number(api, LP_QUERY_AFTER, &query->after, err) : status;
 }
 

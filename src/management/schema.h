@@ -32,7 +32,14 @@ struct lp_query {
 
 enum lp_shape { LP_SHAPE_NOTHING, LP_SHAPE_ONE, LP_SHAPE_PAGE, LP_SHAPE_OPEN, LP_SHAPE_PLAIN };
 
-enum { LP_BODY_OPTIONAL = 1, LP_ONCE = 2, LP_SEALED = 4, LP_WHOLE = 8, LP_OF_PLATFORM = 16 };
+enum {
+    LP_BODY_OPTIONAL = 1,
+    LP_ONCE = 2,
+    LP_SEALED = 4,
+    LP_WHOLE = 8,
+    LP_OF_PLATFORM = 16,
+    LP_FILE = 32
+};
 
 struct lp_operation {
     const char *name;

@@ -252,6 +252,9 @@ static void add_parameters(const struct ly_route *route, const struct lp_operati
 
 static void add_request(const struct lp_operation *operation, struct lb_buf *out)
 {
+    if ((operation->options & LP_FILE) != 0)
+        lb_buf_add_c(out, ",\"requestBody\":{\"required\":true,\"content\":{"
+                          "\"application/json\":{},\"application/yaml\":{}}}");
     if (operation->request == LX_SCHEMA_NONE)
         return;
     lb_buf_addf(out,

@@ -30,15 +30,16 @@ from ._manager import AIManager
 from ._native import ffi as _ffi
 from ._native import lib as _lib
 from ._types import (
-    Alias, Cell, KeyTest, Model, Platform, PlatformKey, PlatformTest, Price, Resolved, Route,
-    RouteTarget, Token, Usage, UsageAttempt, UsageSum)
+    Alias, Cell, ImportedPrice, KeyTest, Model, Platform, PlatformKey, PlatformTest, Price,
+    PriceImport, PriceStrange, Resolved, Route, RouteTarget, Token, Usage, UsageAttempt, UsageSum)
 
 __all__ = [
     'AIManager', 'Alias', 'CancelledError', 'Cell', 'ClosedError', 'ConfigError', 'ConflictError',
-    'DEFAULT_PLATFORM_CONFIGS', 'DatabaseError', 'FileError', 'ForbiddenError', 'InternalError',
+    'DEFAULT_PLATFORM_CONFIGS', 'DatabaseError', 'FileError', 'ForbiddenError', 'ImportedPrice',
+    'InternalError',
     'InvalidError', 'KeyRefusedError', 'KeyTest', 'LLM_AUTO_KEY', 'LLM_Manager', 'LimitError', 'LlmgrError',
     'Model', 'NoKeyError', 'NotFoundError', 'OutOfMemoryError', 'Platform', 'PlatformKey',
-    'PlatformTest', 'Price',
+    'PlatformTest', 'Price', 'PriceImport', 'PriceStrange',
     'Resolved', 'Route', 'RouteTarget', 'SYSTEM_USER_ID', 'Token', 'USE_SYS_LLM_CONFIG',
     'UpstreamError', 'Usage', 'UsageAttempt', 'UsageSum', 'VaultError',
     'init_default_llm', 'probe_platform_models',

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from . import _gateway, _native, _prices, _probe, _rows
+from . import _gateway, _native, _price_import, _prices, _probe, _rows
 from ._errors import ClosedError, ConfigError, InvalidError, LlmgrError
 from ._native import (
     NULL, Handle, check, ffi, from_optional, from_text, lib, new_error, to_count, to_flag, to_id,
     to_optional, to_text)
 from ._settings import SYSTEM_USER, Config, Settings
 from ._types import (
-    Alias, Cell, Model, PathLike, Platform, PlatformKey, PlatformTest, Price, Resolved, Route,
-    RouteTarget, Token, Usage, UsageAttempt)
+    Alias, Cell, Model, PathLike, Platform, PlatformKey, PlatformTest, Price, PriceImport, Resolved,
+    Route, RouteTarget, Token, Usage, UsageAttempt)
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -369,6 +369,33 @@ class AIManager:
         made = ffi.new('int64_t *')
         self._do(lib.llmgr_price_set, NULL, spec, made)
         return _prices.prices(self._handle, NULL, ended=True, after=made[0] - 1, limit=1)[0]
+
+    def import_prices(self, source: PathLike | bytes, *,
+                      providers: Mapping[str, str] | None = None, all_models: bool = False,
+                      replace_hand: bool = False, dry_run: bool = False,
+                      source_name: str | None = None) -> PriceImport:
+        """Imports a catalogue's prices, as the operator: all of them or, on an error, none.
+
+        Args:
+            source: A file's path, or its bytes, at most 16 MiB: LiteLLM's
+                model_prices_and_context_window.json, models.dev's api.json, OpenRouter's answer to
+                GET /api/v1/models, or what `llmgr price list --json` writes, also as YAML.
+            providers: Which system platforms (by name, or number as text) are which providers of
+                the catalogue: {"House": "deepseek"}. The others are asked for by their documented
+                address, or not at all.
+            all_models: Every model of the provider; else those that the platform has.
+            replace_hand: Also in place of prices set by hand, never of those in llmgr.yaml.
+            dry_run: Nothing is written: only what would become of each is told.
+            source_name: Price.source of what is made; None: the name of the form.
+
+        Raises:
+            InvalidError: The text is none of these forms. NotFoundError: A platform of
+            `providers`. OSError: The file.
+        """
+        text, name = _price_import.read_text(source)
+        return _price_import.import_prices(
+            self._handle, NULL, text, name, providers=providers or {}, all_models=all_models,
+            replace_hand=replace_hand, dry_run=dry_run, source=source_name)
 
     def delete_price(self, price_id: int) -> bool:
         """Ends a price now, as the operator; what was used keeps its cost.

@@ -16,7 +16,8 @@ from ._types import Price
 UNITS = names_of('llmgr_price_unit', 'LLMGR_PRICE_UNIT_')
 
 
-def _rates(values: Any) -> dict[str, Decimal]:
+def rates_of(values: Any) -> dict[str, Decimal]:
+    """By unit what it has a rate of."""
     text = ffi.new('char[]', lib.LLMGR_RATE_TEXT_SIZE)
     rates = {}
     for unit, name in enumerate(UNITS):
@@ -30,7 +31,7 @@ def price(row: Any) -> Price:
     """A struct llmgr_price."""
     return Price(id=row.price_id, platform_id=row.platform_id or None,
                  platform_name=from_optional(row.platform_name), model=from_text(row.model),
-                 currency=from_text(row.currency), rates=_rates(row.rates), from_ms=row.from_ms,
+                 currency=from_text(row.currency), rates=rates_of(row.rates), from_ms=row.from_ms,
                  until_ms=row.until_ms or None, above_tokens=row.above_tokens,
                  service_tier=from_optional(row.service_tier), hours=from_optional(row.hours),
                  time_zone=from_optional(row.time_zone), source=from_text(row.source),

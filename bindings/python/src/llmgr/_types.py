@@ -308,6 +308,80 @@ class Price:
 
 
 @dataclasses.dataclass(frozen=True)
+class ImportedPrice:
+    """A price that a catalogue has, and what became of it.
+
+    Attributes:
+        result: "new"; "changed": it took another one's place; "same": it was there; "kept": the
+            price that is there was set by hand or in llmgr.yaml, and stays.
+        price_id: Of the price in force; None: a dry run did not make it.
+        platform_id, platform_name, model, currency, rates, above_tokens, service_tier, hours,
+            time_zone: As those of Price.
+        former_id: Of the price that it met for the same, or None.
+        former_currency: Of that price.
+        former_rates: Of that price, by unit.
+    """
+
+    result: str
+    price_id: int | None
+    platform_id: int | None
+    platform_name: str | None
+    model: str
+    currency: str
+    rates: dict[str, Decimal]
+    above_tokens: int
+    service_tier: str | None
+    hours: str | None
+    time_zone: str | None
+    former_id: int | None
+    former_currency: str | None
+    former_rates: dict[str, Decimal] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class PriceStrange:
+    """Something in a catalogue that was not understood, and was left out.
+
+    Attributes:
+        name: Of the member, or what was met.
+        model: One that has it; "": it is about none.
+        count: How often it was met.
+    """
+
+    name: str
+    model: str
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class PriceImport:
+    """What became of a catalogue's prices.
+
+    Attributes:
+        form: "litellm", "models.dev", "openrouter" or "llmgr".
+        dry_run: Nothing was written.
+        model_count: Models in the catalogue; of our own form, prices.
+        taken_count: Of these, the platforms'.
+        new_count, changed_count, same_count, kept_count: Prices by result.
+        prices: All of them, in the catalogue's order.
+        not_understood: At most 100 names.
+        not_understood_others: How often something beyond them was met.
+    """
+
+    form: str
+    dry_run: bool
+    model_count: int
+    taken_count: int
+    new_count: int
+    changed_count: int
+    same_count: int
+    kept_count: int
+    prices: tuple[ImportedPrice, ...]
+    not_understood: tuple[PriceStrange, ...]
+    not_understood_others: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Model:
     """A model as one user sees it.
 

@@ -466,7 +466,7 @@ static void read_member(struct model *model, const struct lj_member *member)
     char buf[LQ_IMPORT_MEMBER_MAX];
     struct meaning meaning;
 
-    struct lb_str name = lj_member_name(member, buf, sizeof buf);
+    struct lb_str name = lq_member_name(member, buf, sizeof buf);
     if (understand(name, &meaning))
         put_rate(model, member->value, &meaning, name);
     else if (lb_str_eq_c(name, "tiered_pricing"))
@@ -533,8 +533,12 @@ static llmgr_status read_model(const struct lq_text *text, const struct lj_membe
     char name[LQ_IMPORT_NAME_MAX];
 
     *model = (struct model){.text = *text};
-    struct lb_str key = lj_member_name(member, name, sizeof name);
+    struct lb_str key = lq_member_name(member, name, sizeof name);
     model->text.model = key;
+    if (key.p == NULL) {
+        lq_note_strange(&model->text, LB_STR("a model's name"));
+        return LLMGR_OK;
+    }
     if (lq_kind(text, member->value) != '{') {
         lq_note_strange(&model->text, LB_STR("a model that is no object"));
         return LLMGR_OK;

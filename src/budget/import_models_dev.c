@@ -184,7 +184,7 @@ static llmgr_status read_models(const struct lq_text *text, struct lb_str provid
     while (status == LLMGR_OK && lj_walk_next(&walk, &member)) {
         char buf[LQ_IMPORT_NAME_MAX];
         struct lq_text model = *text;
-        model.model = lj_member_name(&member, buf, sizeof buf);
+        model.model = lq_member_name(&member, buf, sizeof buf);
         if (model.model.p == NULL)
             lq_note_strange(text, LB_STR("a model's name"));
         else
@@ -202,7 +202,7 @@ static llmgr_status read_provider(const struct lq_text *text, const struct lj_me
     struct lj_member member;
     struct lj_walk walk;
 
-    struct lb_str name = lj_member_name(provider, buf, sizeof buf);
+    struct lb_str name = lq_member_name(provider, buf, sizeof buf);
     if (lq_kind(text, provider->value) != '{' || name.p == NULL) {
         lq_note_strange(text, LB_STR("a provider that is no object"));
         return LLMGR_OK;

@@ -65,6 +65,13 @@ struct lb_str lq_string(const struct lq_text *text, struct lj_span value, char *
     return lb_str(buf, size);
 }
 
+struct lb_str lq_member_name(const struct lj_member *member, char *buf, size_t max)
+{
+    struct lb_str name = lj_member_name(member, buf, max);
+
+    return name.size <= max && lb_utf8_valid(name) ? name : lb_str(NULL, 0);
+}
+
 /* A decimal's parts, without leading zeros: digits × 10^exponent. */
 struct decimal {
     char digits[NUMBER_TEXT_MAX];

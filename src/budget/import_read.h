@@ -35,6 +35,8 @@ void lq_note_strange(const struct lq_text *text, struct lb_str name);
 char lq_kind(const struct lq_text *text, struct lj_span value);
 /* A string's content, decoded into `buf`; p NULL: no string, longer than `max`, or no UTF-8. */
 struct lb_str lq_string(const struct lq_text *text, struct lj_span value, char *buf, size_t max);
+/* A member's name, perhaps decoded into `buf`; p NULL: longer than `max`, or no UTF-8. */
+struct lb_str lq_member_name(const struct lj_member *member, char *buf, size_t max);
 /* Tokens or ms, "128000" and "128000.0" alike; false: it is no such count. */
 bool lq_count(const struct lq_text *text, struct lj_span value, int64_t *count);
 /*

@@ -34,6 +34,7 @@ CALLS = {
     'setSelection': {'platform_id': 0, 'model_id': 0},
     'listCells': None, 'resetCell': None,
     'listPrices': None, 'getPrice': None, 'deletePrice': None,
+    'importPrices': [{'model': 'stolen', 'rates': {'input': '0'}}],
     'setPrice': {'model': 'stolen', 'rates': {'input': '0'}},
     'listAliases': None, 'setAlias': {'target': 'stolen'}, 'deleteAlias': None,
     'listRoutes': None, 'getRoute': None, 'deleteRoute': None,

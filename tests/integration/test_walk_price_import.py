@@ -158,7 +158,7 @@ def test_what_is_listed_is_what_is_imported(site, taken, tmp_path):
     report = taken(listed)
     assert report['form'] == 'llmgr' and report['new_count'] == 2
     assert report['not_understood'] == []
-    moved = {'price_id', 'created_at_ms', 'source'}
+    moved = {'price_id', 'created_at_ms', 'source', 'from_ms'}
     again = site.json('price', 'list')
     assert [{name: value for name, value in row.items() if name not in moved} for row in again] == [
         {name: value for name, value in row.items() if name not in moved} for row in listed]
@@ -204,7 +204,7 @@ def test_only_what_is_told_or_documented_is_a_provider(site, taken):
     base_url: https://api.deepseek.com/v1
     models: {X: model-x}
 ''')
-    site.ok('sync', '--prune')
+    site.ok('sync')
     report = taken(document)
     assert [row['platform_name'] for row in report['prices']] == ['House']
     assert taken(document, '--platform', 'House=openai')['taken_count'] == 0

@@ -58,7 +58,7 @@ def prefix_of(table):
 
 def test_no_table_of_the_header_is_left_out():
     assert {'STATUS', 'MODE', 'CHANGE', 'SYNC', 'TOKEN_KIND', 'PROVENANCE', 'END',
-            'USAGE_BY', 'PICK', 'STICKY', 'EXHAUSTED', 'PRICE_UNIT'} <= set(TABLES)
+            'USAGE_BY', 'PICK', 'STICKY', 'EXHAUSTED', 'PRICE_UNIT', 'PRICE_IMPORT_RESULT'} <= set(TABLES)
 
 
 @pytest.mark.parametrize('table', TABLES)

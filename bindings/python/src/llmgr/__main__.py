@@ -97,8 +97,8 @@ def _providers(pairs: list[str]) -> dict[str, str]:
 def _genai_prices(manager: AIManager, given: argparse.Namespace,
                   providers: dict[str, str]) -> PriceImport:
     """Those of genai-prices are made into our own form, in which a provider is a platform."""
-    platforms = [row for row in manager.platforms() if row.platform_is_sys]
-    names = {str(row.platform_id): row.platform_name for row in platforms}
+    platforms = [row for row in manager.platforms() if row.is_sys]
+    names = {str(row.id): row.name for row in platforms}
     named = {names.get(key, key): value for key, value in providers.items()}
     for name in named:
         if name not in names.values():
@@ -107,8 +107,7 @@ def _genai_prices(manager: AIManager, given: argparse.Namespace,
     for row in manager.models():
         models.setdefault(names.get(str(row.platform_id), ''), []).append(row.model_name)
     text, strange = _catalogues.genai_prices(
-        [(row.platform_name, row.base_url, models.get(row.platform_name, ()))
-         for row in platforms], named, int(time.time() * 1000), all_models=given.all)
+        [(row.name, row.base_url, models.get(row.name, ())) for row in platforms], named, int(time.time() * 1000), all_models=given.all)
     made = manager.import_prices(text, replace_hand=given.replace, dry_run=given.dry_run,
                                  source_name='genai-prices')
     left_out = tuple(PriceStrange(name, model, count)

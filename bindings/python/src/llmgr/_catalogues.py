@@ -118,8 +118,8 @@ def _begins_ms(constraint: Any) -> int:
 def _minute(time: Any) -> int:
     """The minute of the day in UTC, which a time without offset is of."""
     ahead = time.utcoffset()
-    return (time.hour * 60 + time.minute
-            - (int(ahead.total_seconds()) // 60 if ahead else 0)) % _DAY_MINUTES
+    minute = int(time.hour * 60 + time.minute)
+    return (minute - (int(ahead.total_seconds()) // 60 if ahead else 0)) % _DAY_MINUTES
 
 
 def _hours(constraint: Any) -> dict[str, str]:

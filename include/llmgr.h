@@ -1552,9 +1552,9 @@ struct llmgr_price_import_options {
 
 struct llmgr_price_import_item {
     llmgr_price_import_result result;
-    struct llmgr_price price; /* as imported; price_id is that of the one in force now, 0 of one
-                                 that a dry run did not make; created_at_ms is 0 */
-    int64_t former_id;        /* of the price that it met for the same; 0: there was none, */
+    struct llmgr_price price;    /* as imported; price_id is that of the one in force now, 0 of one
+                                    that a dry run did not make; created_at_ms is 0 */
+    int64_t former_id;           /* of the price that it met for the same; 0: there was none, */
     const char *former_currency; /* or NULL, */
     int64_t former_rates[LLMGR_PRICE_UNIT_COUNT]; /* and these are LLMGR_UNSET */
 };
@@ -1567,8 +1567,8 @@ struct llmgr_price_import_strange {
 };
 
 struct llmgr_price_import_report {
-    const char *form;   /* of the text: "litellm", "models.dev", "openrouter" or "llmgr" */
-    bool dry_run;       /* nothing was written */
+    const char *form;    /* of the text: "litellm", "models.dev", "openrouter" or "llmgr" */
+    bool dry_run;        /* nothing was written */
     int64_t model_count; /* models that stand in the text; of our own form, prices */
     int64_t taken_count; /* of these, those of the platforms' models */
     int64_t new_count;   /* prices by result, also below */
@@ -1606,10 +1606,10 @@ LLMGR_API void llmgr_price_import_report_clear(struct llmgr_price_import_report 
  * deep, and for a price that llmgr_price_set would refuse so; ERR_NOT_FOUND for a platform of
  * `maps` that is none; ERR_TOO_LARGE; ERR_FORBIDDEN for another user; ERR_DATABASE….
  */
-LLMGR_API LLMGR_MUST_CHECK llmgr_status llmgr_price_import(
-    struct llmgr *manager, const char *user, const void *text, size_t size,
-    const struct llmgr_price_import_options *options, struct llmgr_price_import_report *report,
-    struct llmgr_error *err);
+LLMGR_API LLMGR_MUST_CHECK llmgr_status
+llmgr_price_import(struct llmgr *manager, const char *user, const void *text, size_t size,
+                   const struct llmgr_price_import_options *options,
+                   struct llmgr_price_import_report *report, struct llmgr_error *err);
 
 /* ---- Usage ----------------------------------------------------------------------------------- */
 

@@ -157,8 +157,7 @@ llmgr_status lq_read_prices(struct lq_reading *reading, const struct lb_host *ho
 {
     if (text.size > LQ_IMPORT_TEXT_MAX)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       N_("prices of more than %d bytes are not read at once"),
-                       LQ_IMPORT_TEXT_MAX);
+                       N_("prices of more than %d bytes are not read at once"), LQ_IMPORT_TEXT_MAX);
     size_t at = lj_scan_space(text.p, 0, text.size);
     if (at == text.size)
         return lb_fail(err, LLMGR_ERR_INVALID, N_("there is nothing to import: it is empty"));

@@ -106,8 +106,7 @@ bool lq_binding_has(const struct lq_bindings *bindings, const struct lq_binding 
 
     const uint32_t *at = lm_catalogue_named(bindings->catalogue, model, &count);
     for (size_t i = 0; i < count; i++) {
-        if (at[i] >= platform->first_model &&
-            at[i] - platform->first_model < platform->model_count)
+        if (at[i] >= platform->first_model && at[i] - platform->first_model < platform->model_count)
             return true;
     }
     return false;

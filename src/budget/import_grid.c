@@ -108,8 +108,7 @@ static bool is_in_batch(const struct lq_grid *grid, size_t above, size_t tier, s
     if (!lb_str_eq_c(grid->tiers[tier], "batch"))
         return false;
     *rate = look_down(grid, above, tier, unit);
-    return *rate != LLMGR_UNSET ||
-           look_down(grid, above, tier, parent_of(unit)) != LLMGR_UNSET;
+    return *rate != LLMGR_UNSET || look_down(grid, above, tier, parent_of(unit)) != LLMGR_UNSET;
 }
 
 /* The tier's own at this threshold, any tier's there, and then the same further down. */
@@ -140,7 +139,7 @@ static bool has_any(const int64_t *cells)
 }
 
 llmgr_status lq_grid_hand_out(const struct lq_text *text, struct lq_grid *grid,
-                               struct lq_offer *offer, struct llmgr_error *err)
+                              struct lq_offer *offer, struct llmgr_error *err)
 {
     llmgr_status status = LLMGR_OK;
 

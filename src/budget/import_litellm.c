@@ -136,8 +136,8 @@ static bool contains(struct lb_str text, struct lb_str part)
 static bool is_about_money(struct lb_str name)
 {
     return contains(name, LB_STR("cost")) || contains(name, LB_STR("pric")) ||
-           contains(name, LB_STR("multiplier")) ||
-           lb_str_eq_c(name, "provider_specific_entry") || lb_str_eq_c(name, "search_free_requests");
+           contains(name, LB_STR("multiplier")) || lb_str_eq_c(name, "provider_specific_entry") ||
+           lb_str_eq_c(name, "search_free_requests");
 }
 
 static void put_rate(struct model *model, struct lj_span value, const struct meaning *meaning,
@@ -157,7 +157,7 @@ static void put_rate(struct model *model, struct lj_span value, const struct mea
         cells[meaning->rate->unit] = rate;
 }
 
-/* ---- Hosted search ---------------------------------------------------------------------------- */
+/* ---- Hosted search --------------------------------------------------------------------------- */
 
 /* {"search_context_size_low": 0.01, …}: a call's price, where the size of its context is no matter.
  */
@@ -221,8 +221,7 @@ static void read_range_rates(struct model *model, struct lj_span tier)
     int64_t *cells;
     int64_t above;
 
-    if (!find_range(model, tier, &above) ||
-        (cells = lq_grid_alone(&model->grid, above)) == NULL) {
+    if (!find_range(model, tier, &above) || (cells = lq_grid_alone(&model->grid, above)) == NULL) {
         lq_note_strange(&model->text, LB_STR("tiered_pricing"));
         return;
     }
@@ -251,7 +250,8 @@ static void read_ranges(struct model *model)
         lq_note_strange(&model->text, LB_STR("tiered_pricing"));
 }
 
-/* ---- off_peak_pricing: {"input_cost_per_token": …, "windows": [{"hours_utc": …, "weekdays": …}]} -
+/* ---- off_peak_pricing: {"input_cost_per_token": …, "windows": [{"hours_utc": …, "weekdays": …}]}
+ * -
  */
 
 enum {
@@ -426,8 +426,8 @@ static bool read_off_peak_rates(struct model *model, int64_t *rates, struct lj_s
         else if (lb_str_eq_c(member.name, "hours_utc"))
             *hours = member.value;
         else if (lb_str_eq_c(member.name, "weekday_timezone"))
-            understood = understood && lb_str_eq_c(lq_string(&model->text, member.value, buf,
-                                                             sizeof buf), "UTC");
+            understood = understood &&
+                         lb_str_eq_c(lq_string(&model->text, member.value, buf, sizeof buf), "UTC");
         else if (understand(member.name, &meaning) && meaning.above == 0 && meaning.tier.size == 0)
             lq_rate(&model->text, member.value, 1, member.name, &rates[meaning.rate->unit]);
         else
@@ -459,7 +459,7 @@ static llmgr_status read_off_peak(struct model *model, struct lq_offer *offer,
     return status;
 }
 
-/* ---- A model, and all of them ----------------------------------------------------------------- */
+/* ---- A model, and all of them ---------------------------------------------------------------- */
 
 static void read_member(struct model *model, const struct lj_member *member)
 {

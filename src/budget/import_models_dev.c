@@ -153,8 +153,7 @@ static bool find_cost(const struct lq_text *text, struct lj_span model, struct l
 static llmgr_status read_model(const struct lq_text *text, struct lb_str provider,
                                struct lj_span value, struct llmgr_error *err)
 {
-    struct lq_offer offer = {
-        .provider = provider, .model = text->model, .currency = LB_STR("USD")};
+    struct lq_offer offer = {.provider = provider, .model = text->model, .currency = LB_STR("USD")};
     struct tiers tiers = {0};
     struct lq_grid grid;
     struct lj_span cost;

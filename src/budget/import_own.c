@@ -60,8 +60,7 @@ static void take_text(struct row *row, const struct lj_member *member, char *buf
 
 static void take_count(struct row *row, const struct lj_member *member, int64_t *count)
 {
-    if (lq_kind(&row->text, member->value) != 'n' &&
-        !lq_count(&row->text, member->value, count))
+    if (lq_kind(&row->text, member->value) != 'n' && !lq_count(&row->text, member->value, count))
         refuse(row, member->name);
 }
 

@@ -15,7 +15,7 @@ enum {
 
 #define COUNT_MAX UINT64_C(1000000000000000) /* of tokens, and of ms since 1970 */
 
-/* ---- What was not understood ------------------------------------------------------------------ */
+/* ---- What was not understood ----------------------------------------------------------------- */
 
 static void copy_shown(char *out, size_t size, struct lb_str text)
 {
@@ -48,7 +48,7 @@ void lq_note_strange(const struct lq_text *text, struct lb_str name)
     strange->count = 1;
 }
 
-/* ---- Values ----------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 char lq_kind(const struct lq_text *text, struct lj_span value)
 {

@@ -52,7 +52,7 @@ bool lq_is_nothing(const struct lq_text *text, struct lj_span value);
 /* The member `data` of the whole; false: it is no object, or there is none that is a list. */
 bool lq_find_data(struct lb_str text, struct lj_span *data);
 
-/* ---- The rates of one model, by threshold and service tier ------------------------------------ */
+/* ---- The rates of one model, by threshold and service tier ----------------------------------- */
 
 struct lq_grid {
     int64_t above[LQ_IMPORT_ABOVE_MAX]; /* tokens; the first is 0 */
@@ -80,6 +80,6 @@ int64_t *lq_grid_alone(struct lq_grid *grid, int64_t above);
  * is the batch's own below. What stays unset has its parent's, as everywhere.
  */
 LLMGR_MUST_CHECK llmgr_status lq_grid_hand_out(const struct lq_text *text, struct lq_grid *grid,
-                                                struct lq_offer *offer, struct llmgr_error *err);
+                                               struct lq_offer *offer, struct llmgr_error *err);
 
 #endif

@@ -43,7 +43,7 @@ static const struct lb_host *host_of(const struct importing *importing)
     return lm_host(importing->manager);
 }
 
-/* ---- What is asked for ------------------------------------------------------------------------ */
+/* ---- What is asked for ----------------------------------------------------------------------- */
 
 static llmgr_status begin(void *context, lq_form form, struct llmgr_error *err)
 {
@@ -78,7 +78,7 @@ static bool wants(void *context, struct lb_str provider, struct lb_str model)
     return wanted;
 }
 
-/* ---- Offers become changes -------------------------------------------------------------------- */
+/* ---- Offers become changes ------------------------------------------------------------------- */
 
 static void note(struct importing *importing, struct lb_str model, const char *what)
 {
@@ -92,8 +92,8 @@ static bool grow(struct importing *importing)
     if (importing->count < importing->room)
         return true;
     size_t room = importing->room == 0 ? CHANGES_FIRST : importing->room * 2;
-    struct lq_price_change *changes = lb_realloc_array(host_of(importing), importing->changes, room,
-                                                       sizeof *importing->changes);
+    struct lq_price_change *changes =
+        lb_realloc_array(host_of(importing), importing->changes, room, sizeof *importing->changes);
     if (changes == NULL)
         return false;
     importing->changes = changes;
@@ -128,8 +128,7 @@ static struct lb_str key_of(const struct lq_price_spec *spec, char key[KEY_MAX])
                         (long long)spec->platform_id, (long long)spec->above_tokens,
                         (long long)spec->from_ms, (int)spec->service_tier.size,
                         spec->service_tier.p, (int)spec->time_zone.size, spec->time_zone.p,
-                        (int)spec->hours.size, spec->hours.p, (int)spec->model.size,
-                        spec->model.p);
+                        (int)spec->hours.size, spec->hours.p, (int)spec->model.size, spec->model.p);
     return lb_str(key, size < KEY_MAX ? (size_t)size : KEY_MAX - 1);
 }
 
@@ -180,8 +179,7 @@ static llmgr_status take_for(struct importing *importing, const struct lm_platfo
     struct llmgr_error why;
 
     memcpy(spec.rates, offer->rates, sizeof spec.rates);
-    llmgr_status status =
-        lq_price_judge(host_of(importing), importing->now_ms, &spec, &why);
+    llmgr_status status = lq_price_judge(host_of(importing), importing->now_ms, &spec, &why);
     if (status == LLMGR_ERR_NO_MEMORY)
         return lb_fail_memory(err);
     if (status != LLMGR_OK) {
@@ -224,7 +222,7 @@ static void note_unmet(struct importing *importing)
     }
 }
 
-/* ---- The report ------------------------------------------------------------------------------- */
+/* ---- The report ------------------------------------------------------------------------------ */
 
 static const char *text_of(struct lb_str text)
 {
@@ -251,8 +249,8 @@ static bool fill_item(const struct importing *importing, size_t i,
     memcpy(price.rates, change->spec.rates, sizeof price.rates);
     price.currency = text_of(lb_arena_str(importing->arena, change->spec.currency));
     price.source = text_of(lb_arena_str(importing->arena, importing->source));
-    *item = (struct llmgr_price_import_item){
-        .result = (llmgr_price_import_result)change->result, .former_id = change->former_id};
+    *item = (struct llmgr_price_import_item){.result = (llmgr_price_import_result)change->result,
+                                             .former_id = change->former_id};
     memcpy(item->former_rates, change->former_rates, sizeof item->former_rates);
     if (platform != NULL)
         price.platform_name = lb_arena_str(importing->arena, platform->name).p;
@@ -283,8 +281,8 @@ static bool fill_strange(const struct importing *importing,
 
     report->strange_count = reading->strange_count;
     report->strange_others = reading->strange_others;
-    report->strange = lb_arena_calloc(importing->arena, reading->strange_count + 1,
-                                      sizeof *report->strange);
+    report->strange =
+        lb_arena_calloc(importing->arena, reading->strange_count + 1, sizeof *report->strange);
     if (report->strange == NULL)
         return false;
     for (size_t i = 0; i < reading->strange_count; i++) {
@@ -306,8 +304,7 @@ static llmgr_status fill_report(const struct importing *importing,
     report->dry_run = importing->options->dry_run;
     report->model_count = importing->reading.models;
     report->taken_count = importing->reading.wanted;
-    report->items =
-        lb_arena_calloc(importing->arena, importing->count + 1, sizeof *report->items);
+    report->items = lb_arena_calloc(importing->arena, importing->count + 1, sizeof *report->items);
     if (report->items == NULL || !fill_strange(importing, report))
         return lb_fail_memory(err);
     for (; report->item_count < importing->count; report->item_count++) {
@@ -319,7 +316,7 @@ static llmgr_status fill_report(const struct importing *importing,
     return LLMGR_OK;
 }
 
-/* ---- All of it -------------------------------------------------------------------------------- */
+/* ---- All of it ------------------------------------------------------------------------------- */
 
 static llmgr_status set_all(struct importing *importing, struct lm_actor actor,
                             struct llmgr_error *err)
@@ -347,8 +344,8 @@ llmgr_status lq_import(struct lm_manager *manager, struct lm_actor actor, struct
                                     .arena = arena,
                                     .now_ms = lb_now_ms(host),
                                     .seen = lb_map_new(host, LLMGR_PRICES_MAX)};
-    importing->reading = (struct lq_reading){
-        .context = importing, .begin = begin, .wants = wants, .take = take};
+    importing->reading =
+        (struct lq_reading){.context = importing, .begin = begin, .wants = wants, .take = take};
     struct lm_catalogue *catalogue = lm_catalogue_now(manager, NULL);
     importing->bindings.catalogue = catalogue;
     llmgr_status status = importing->seen != NULL ? LLMGR_OK : lb_fail_memory(err);

@@ -10,7 +10,7 @@
 #include "config/read.h"
 #include "documents/write.h"
 
-/* ---- The file --------------------------------------------------------------------------------- */
+/* ---- The file -------------------------------------------------------------------------------- */
 
 static llmgr_status read_input(struct lb_buf *out, struct llmgr_error *err)
 {
@@ -23,8 +23,7 @@ static llmgr_status read_input(struct lb_buf *out, struct llmgr_error *err)
         return lb_fail(err, LLMGR_ERR_IO, N_("standard input cannot be read"));
     if (out->failed == LLMGR_ERR_TOO_LARGE)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
-                       N_("prices of more than %d bytes are not read at once"),
-                       LQ_IMPORT_TEXT_MAX);
+                       N_("prices of more than %d bytes are not read at once"), LQ_IMPORT_TEXT_MAX);
     return out->failed == LLMGR_OK ? LLMGR_OK : lb_fail_memory(err);
 }
 
@@ -33,7 +32,7 @@ static llmgr_status read_all(const char *path, struct lb_buf *out, struct llmgr_
     return strcmp(path, "-") == 0 ? read_input(out, err) : lc_read_file(path, out, err);
 }
 
-/* ---- The report ------------------------------------------------------------------------------- */
+/* ---- The report ------------------------------------------------------------------------------ */
 
 static const char *result_word(llmgr_price_import_result result)
 {
@@ -95,20 +94,19 @@ static llmgr_status add_row(struct cli_table *table, const struct cli_app *app,
     cli_add_conditions(price, &conditions);
     const bool good = rates.failed == LLMGR_OK && conditions.failed == LLMGR_OK;
     if (good)
-        cli_table_row(table, (const char *[]){result_word(item->result),
-                                              price->platform_name != NULL ? price->platform_name
-                                                                           : _("any"),
-                                              price->model, price->currency, lb_buf_c(&rates),
-                                              conditions.size != 0 ? lb_buf_c(&conditions)
-                                                                   : NULL});
+        cli_table_row(
+            table, (const char *[]){result_word(item->result),
+                                    price->platform_name != NULL ? price->platform_name : _("any"),
+                                    price->model, price->currency, lb_buf_c(&rates),
+                                    conditions.size != 0 ? lb_buf_c(&conditions) : NULL});
     lb_buf_free(&rates);
     lb_buf_free(&conditions);
     return good ? LLMGR_OK : lb_fail_memory(err);
 }
 
 /* All but what stays as it is. */
-static llmgr_status fill_items(struct cli_table *table, const struct cli_app *app,
-                               const void *list, struct llmgr_error *err)
+static llmgr_status fill_items(struct cli_table *table, const struct cli_app *app, const void *list,
+                               struct llmgr_error *err)
 {
     const struct llmgr_price_import_report *report = list;
     llmgr_status status = LLMGR_OK;
@@ -146,8 +144,7 @@ static void tell_strange(const struct llmgr_price_import_report *report)
                  strange->name, strange->model[0] != '\0' ? strange->model : "-");
     }
     if (report->strange_others > 0)
-        cli_note(_("not understood and left out besides: %lld"),
-                 (long long)report->strange_others);
+        cli_note(_("not understood and left out besides: %lld"), (long long)report->strange_others);
 }
 
 static llmgr_status show(const struct cli_app *app, const struct llmgr_price_import_report *report,
@@ -163,7 +160,7 @@ static llmgr_status show(const struct cli_app *app, const struct llmgr_price_imp
     return LLMGR_OK;
 }
 
-/* ---- The command ------------------------------------------------------------------------------ */
+/* ---- The command ----------------------------------------------------------------------------- */
 
 /* "1=deepseek"; the texts are the arena's. */
 static llmgr_status read_maps(const struct cli_app *app, struct lb_arena *arena,

@@ -142,9 +142,8 @@ llmgr_status llmgr_price_import(struct llmgr *manager, const char *user, const v
     struct llmgr_price_import_report made = {.memory = result};
     if (result == NULL)
         return lb_fail_memory(err);
-    llmgr_status status =
-        lq_import(manager->manager, lm_actor_of(manager->manager, la_user(user)),
-                  lb_str(text, size), options, &result->arena, &made, err);
+    llmgr_status status = lq_import(manager->manager, lm_actor_of(manager->manager, la_user(user)),
+                                    lb_str(text, size), options, &result->arena, &made, err);
     if (status != LLMGR_OK) {
         la_result_free(result);
         return status;

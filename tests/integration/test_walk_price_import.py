@@ -80,8 +80,8 @@ def test_ranges_and_off_peak_hours_of_litellm(taken):
     report = taken({'acme/mock': {
         'litellm_provider': 'acme', 'output_cost_per_token': 9e-06,
         'tiered_pricing': [
-            {'range': [0, 256000.0], 'input_cost_per_token': 4e-07, 'output_cost_per_token': 1.2e-06,
-             'cache_read_input_token_cost': 4e-08},
+            {'range': [0, 256000.0], 'input_cost_per_token': 4e-07,
+             'output_cost_per_token': 1.2e-06, 'cache_read_input_token_cost': 4e-08},
             {'range': [256000.0, 1000000.0], 'input_cost_per_token': 1.2e-06,
              'output_cost_per_token': 3.6e-06}]},
         'acme/mock-echo': {

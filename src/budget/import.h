@@ -6,9 +6,10 @@
  *
  *     text -> lq_read_prices -> the form's reader -> lq_offer of each price -> the taker
  *
- * Rates are read from the digits that stand in the text, never through a double. A catalogue that
- * writes its own doubles in full ("1.0000000000000001e-07") is read as the 15 digits that a double
- * has (IEEE 754, DBL_DIG): what is beyond them is no price but the machine's.
+ * Rates are read from the digits that stand in the text, never through a double. What others
+ * computed, and wrote with the noise of it ("1.0000000000000001e-07"), is read as the 15 digits
+ * that a double has (IEEE 754, DBL_DIG), rounded half up to a pico-unit per unit if at least four
+ * digits stay; finer rates are named and left out, and of our own form all that are finer.
  */
 #ifndef LQ_IMPORT_H
 #define LQ_IMPORT_H

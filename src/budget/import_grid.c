@@ -99,13 +99,23 @@ static size_t parent_of(size_t unit)
 }
 
 /*
- * A batch is cheaper in all: what it has no rate of its own for has, where there is one, that which
- * the batch has for what the tokens are part of, and not the ordinary one.
+ * What has no rate of its own in a tier, but is part of what has one there: is that its rate? So it
+ * is of reasoning in every tier, and of all in a batch but what was read from a cache, which has
+ * the ordinary rate (litellm_core_utils/llm_cost_calc/utils.py, cost_calculator.py:
+ * _batch_prompt_cost).
  */
-static bool is_in_batch(const struct lq_grid *grid, size_t above, size_t tier, size_t unit,
-                        int64_t *rate)
+static bool follows_parent(const struct lq_grid *grid, size_t tier, size_t unit)
 {
-    if (!lb_str_eq_c(grid->tiers[tier], "batch"))
+    if (unit == LLMGR_PRICE_UNIT_REASONING)
+        return tier != 0;
+    return lb_str_eq_c(grid->tiers[tier], "batch") && unit != LLMGR_PRICE_UNIT_CACHED_INPUT;
+}
+
+/* Is the rate that of the tier alone, at this threshold or below? */
+static bool is_tiers_own(const struct lq_grid *grid, size_t above, size_t tier, size_t unit,
+                         int64_t *rate)
+{
+    if (!follows_parent(grid, tier, unit))
         return false;
     *rate = look_down(grid, above, tier, unit);
     return *rate != LLMGR_UNSET || look_down(grid, above, tier, parent_of(unit)) != LLMGR_UNSET;
@@ -116,7 +126,7 @@ static int64_t rate_of(const struct lq_grid *grid, size_t above, size_t tier, si
 {
     int64_t rate;
 
-    if (is_in_batch(grid, above, tier, unit, &rate))
+    if (is_tiers_own(grid, above, tier, unit, &rate))
         return rate;
     do {
         if (grid->cells[above][tier][unit] != LLMGR_UNSET)

@@ -254,17 +254,13 @@ static void read_ranges(struct model *model)
  * -
  */
 
-enum {
-    MINUTES = 24 * 60,
-    DAYS_TEXT_MAX = sizeof "mon,tue,wed,thu,fri,sat,sun",
-    WINDOW_TEXT_MAX = 32
-};
+enum { MINUTES = 24 * 60, WINDOW_TEXT_MAX = 32 };
 
 /* Rates of the hours, and the hours of one rule. */
 struct off_peak {
     struct model *model;
     struct lq_offer *offer;
-    char days[DAYS_TEXT_MAX]; /* "mon,tue"; "": every day */
+    unsigned days; /* of struct lq_window */
     bool understood;
 };
 
@@ -279,40 +275,20 @@ static bool read_minute(struct lb_str text, int *minute)
     return true;
 }
 
-static llmgr_status hand_out_hours(const struct off_peak *peak, int from, int until,
-                                   struct llmgr_error *err)
-{
-    char hours[LLMGR_PRICE_HOURS_MAX + 1];
-
-    snprintf(hours, sizeof hours, "%s%s%02d:%02d-%02d:%02d", peak->days,
-             peak->days[0] != '\0' ? " " : "", from / 60, from % 60, until / 60, until % 60);
-    peak->offer->hours = lb_cstr(hours);
-    struct lq_reading *reading = peak->model->text.reading;
-    return reading->take(reading->context, peak->offer, err);
-}
-
-/*
- * "16:30-00:30". LiteLLM asks for the weekday of the moment, we for that of the beginning: hours
- * over midnight of certain days only are told in two parts.
- */
+/* "16:30-00:30" */
 static llmgr_status read_hours(struct off_peak *peak, struct lj_span value, struct llmgr_error *err)
 {
     char buf[WINDOW_TEXT_MAX];
-    int from, until;
+    struct lq_window window = {.days = peak->days};
 
     struct lb_str text = lq_string(&peak->model->text, value, buf, sizeof buf);
     size_t dash = lb_str_find(text, '-');
-    if (!read_minute(lb_str_trim(lb_str_sub(text, 0, dash)), &from) ||
-        !read_minute(lb_str_trim(lb_str_sub(text, dash + 1, text.size)), &until)) {
+    if (!read_minute(lb_str_trim(lb_str_sub(text, 0, dash)), &window.from) ||
+        !read_minute(lb_str_trim(lb_str_sub(text, dash + 1, text.size)), &window.until)) {
         peak->understood = false;
         return LLMGR_OK;
     }
-    if (from == until) /* the whole day */
-        return hand_out_hours(peak, 0, MINUTES, err);
-    if (peak->days[0] == '\0' || from < until || until == 0)
-        return hand_out_hours(peak, from, until, err);
-    llmgr_status status = hand_out_hours(peak, from, 0, err);
-    return status == LLMGR_OK ? hand_out_hours(peak, 0, until, err) : status;
+    return lq_window_hand_out(&peak->model->text, &window, peak->offer, err);
 }
 
 /* One string, or a list of them. */
@@ -331,8 +307,6 @@ static llmgr_status read_all_hours(struct off_peak *peak, struct lj_span value,
     return status;
 }
 
-static const char *const DAYS[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-
 /* A number from 1, Monday, or a name of which three letters count. -1: none. */
 static int read_day(const struct off_peak *peak, struct lj_span value)
 {
@@ -343,12 +317,7 @@ static int read_day(const struct off_peak *peak, struct lj_span value)
         return lq_count(&peak->model->text, value, &number) && number >= 1 && number <= 7
                    ? (int)number - 1
                    : -1;
-    struct lb_str name = lq_string(&peak->model->text, value, buf, sizeof buf);
-    for (int i = 0; i < 7; i++) {
-        if (lb_str_eq_nocase(lb_str_sub(name, 0, 3), lb_cstr(DAYS[i])))
-            return i;
-    }
-    return -1;
+    return lq_day_find(lq_string(&peak->model->text, value, buf, sizeof buf));
 }
 
 /* Fills peak->days from [1, 2, 3]. */
@@ -356,21 +325,14 @@ static void read_days(struct off_peak *peak, struct lj_span value)
 {
     struct lj_span element;
     struct lj_walk walk;
-    unsigned days = 0;
 
     lj_list_start(&walk, peak->model->text.text, value.at, 6);
     while (lj_list_next(&walk, &element)) {
         int day = read_day(peak, element);
         peak->understood = peak->understood && day >= 0;
-        days |= day >= 0 ? 1U << day : 0;
+        peak->days |= day >= 0 ? 1U << day : 0;
     }
-    peak->understood = peak->understood && walk.why == NULL && days != 0;
-    size_t at = 0;
-    for (int i = 0; i < 7; i++) {
-        if ((days >> i & 1) != 0)
-            at += (size_t)snprintf(peak->days + at, sizeof peak->days - at, "%s%s",
-                                   at > 0 ? "," : "", DAYS[i]);
-    }
+    peak->understood = peak->understood && walk.why == NULL && peak->days != 0;
 }
 
 /* One rule: its weekdays first, wherever they stand. */
@@ -380,7 +342,7 @@ static llmgr_status read_rule(struct off_peak *peak, struct lj_span value, struc
     struct lj_member member;
     struct lj_walk walk;
 
-    peak->days[0] = '\0';
+    peak->days = 0;
     lj_walk_start(&walk, peak->model->text.text, value.at, 5);
     while (lj_walk_next(&walk, &member)) {
         if (lb_str_eq_c(member.name, "weekdays"))
@@ -447,7 +409,6 @@ static llmgr_status read_off_peak(struct model *model, struct lq_offer *offer,
 
     offer->above_tokens = 0;
     offer->service_tier = LB_STR("");
-    offer->time_zone = LB_STR("UTC");
     memcpy(offer->rates, model->grid.cells[0][0], sizeof offer->rates);
     peak.understood = read_off_peak_rates(model, offer->rates, &windows, &hours);
     if (peak.understood && hours.size != 0)

@@ -10,6 +10,8 @@
 
 enum {
     DIGITS_MAX = 15,     /* decimal digits that every double keeps (DBL_DIG) */
+    DIGITS_MIN = 4,      /* that stay of what is rounded: it changes by less than one in 1000 */
+    PICO_DIGITS = 12,    /* decimals of a pico-unit */
     NUMBER_TEXT_MAX = 64 /* bytes of a number; catalogues write at most 25 */
 };
 
@@ -123,15 +125,15 @@ static bool take_decimal(struct lb_str text, struct decimal *decimal)
     return any && take_exponent(lb_str_sub(text, at, text.size), &decimal->exponent);
 }
 
-/* To the digits that a double keeps, half up. */
-static void round_noise(struct decimal *decimal)
+/* Keeps so many digits, the last one rounded half up. */
+static void round_to(struct decimal *decimal, size_t kept)
 {
-    if (decimal->count <= DIGITS_MAX)
+    if (decimal->count <= kept)
         return;
-    bool up = decimal->digits[DIGITS_MAX] >= '5';
-    decimal->exponent += (int64_t)(decimal->count - DIGITS_MAX);
-    decimal->count = DIGITS_MAX;
-    for (size_t i = DIGITS_MAX; up && i > 0; i--) {
+    bool up = decimal->digits[kept] >= '5';
+    decimal->exponent += (int64_t)(decimal->count - kept);
+    decimal->count = kept;
+    for (size_t i = kept; up && i > 0; i--) {
         up = decimal->digits[i - 1] == '9';
         decimal->digits[i - 1] = up ? '0' : (char)(decimal->digits[i - 1] + 1);
     }
@@ -139,6 +141,23 @@ static void round_noise(struct decimal *decimal)
         decimal->digits[0] = '1';
         decimal->exponent++;
     }
+}
+
+/*
+ * Others publish what they computed, noise included ("1.0000000000000001e-07",
+ * "0.0000000208333333333333"): it is rounded to the digits of a double, and to a pico-unit per unit
+ * where enough digits stay that this is no other price.
+ */
+static void round_computed(struct decimal *decimal, int64_t per)
+{
+    int64_t finest = -PICO_DIGITS;
+
+    round_to(decimal, DIGITS_MAX);
+    for (; per > 1; per /= 10)
+        finest++;
+    const int64_t kept = (int64_t)decimal->count + decimal->exponent - finest;
+    if (decimal->exponent < finest && kept >= DIGITS_MIN)
+        round_to(decimal, (size_t)kept);
 }
 
 /* A number or a string of one; an empty slice for what is neither. */
@@ -194,7 +213,8 @@ void lq_rate(const struct lq_text *text, struct lj_span value, int64_t per, stru
         lq_note_strange(text, name);
         return;
     }
-    round_noise(&decimal);
+    if (text->reading->form != LQ_FORM_OWN)
+        round_computed(&decimal, per);
     snprintf(written, sizeof written, "0%.*se%lld", (int)decimal.count, decimal.digits,
              decimal.count == 0 ? 0 : (long long)decimal.exponent);
     if (lq_rate_read(lb_cstr(written), per, rate, NULL) != LLMGR_OK) {

@@ -52,6 +52,25 @@ bool lq_is_nothing(const struct lq_text *text, struct lj_span value);
 /* The member `data` of the whole; false: it is no object, or there is none that is a list. */
 bool lq_find_data(struct lb_str text, struct lj_span *data);
 
+/* ---- Hours at which a price holds ------------------------------------------------------------ */
+
+/* In UTC; the weekday is that of the moment. */
+struct lq_window {
+    unsigned days; /* bit 0: Monday; 0: every day */
+    int from;      /* minute of the day */
+    int until;     /* exclusive, perhaps on the next day; as `from`: the whole day */
+};
+
+/* The day of the week whose English name begins like this one, from 0, Monday; -1: none. */
+int lq_day_find(struct lb_str name);
+bool lq_window_same(const struct lq_window *a, const struct lq_window *b);
+/* Is there a moment that both have? */
+bool lq_window_meets(const struct lq_window *a, const struct lq_window *b);
+/* Hands out an offer for these hours: `offer` says all the rest. */
+LLMGR_MUST_CHECK llmgr_status lq_window_hand_out(const struct lq_text *text,
+                                                 const struct lq_window *window,
+                                                 struct lq_offer *offer, struct llmgr_error *err);
+
 /* ---- The rates of one model, by threshold and service tier ----------------------------------- */
 
 struct lq_grid {
@@ -76,8 +95,9 @@ int64_t *lq_grid_at(struct lq_grid *grid, int64_t above, struct lb_str tier);
 int64_t *lq_grid_alone(struct lq_grid *grid, int64_t above);
 /*
  * Hands out one offer for each pair of a threshold and a tier: `offer` says all the rest. A rate
- * that a pair lacks is the ordinary one at the same threshold, and so on downwards; of a batch it
- * is the batch's own below. What stays unset has its parent's, as everywhere.
+ * that a pair lacks is the ordinary one at the same threshold, and so on downwards, but for some
+ * units, which have the tier's own of what they are part of. What stays unset has its parent's, as
+ * everywhere.
  */
 LLMGR_MUST_CHECK llmgr_status lq_grid_hand_out(const struct lq_text *text, struct lq_grid *grid,
                                                struct lq_offer *offer, struct llmgr_error *err);

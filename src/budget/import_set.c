@@ -23,6 +23,12 @@ enum {
               LLMGR_PRICE_TIME_ZONE_MAX + 8
 };
 
+/* Where a change comes from. */
+struct origin {
+    const struct lm_platform *platform; /* NULL: any */
+    int64_t begins_ms;                  /* as the text says; 0: since ever */
+};
+
 struct importing {
     struct lm_manager *manager;
     const struct llmgr_price_import_options *options;
@@ -31,7 +37,7 @@ struct importing {
     struct lq_bindings bindings;
     struct lb_map *seen; /* what each offer matches, with its change's index + 1 */
     struct lq_price_change *changes;
-    const struct lm_platform **platforms; /* of each change; NULL: any */
+    struct origin *origins; /* of each change */
     size_t count;
     size_t room;
     int64_t now_ms;
@@ -97,11 +103,11 @@ static bool grow(struct importing *importing)
     if (changes == NULL)
         return false;
     importing->changes = changes;
-    const struct lm_platform **platforms = lb_realloc_array(
-        host_of(importing), importing->platforms, room, sizeof *importing->platforms);
-    if (platforms == NULL)
+    struct origin *origins =
+        lb_realloc_array(host_of(importing), importing->origins, room, sizeof *importing->origins);
+    if (origins == NULL)
         return false;
-    importing->platforms = platforms;
+    importing->origins = origins;
     importing->room = room;
     return true;
 }
@@ -138,21 +144,39 @@ static bool says_the_same(const struct lq_price_spec *a, const struct lq_price_s
            memcmp(a->rates, b->rates, sizeof a->rates) == 0;
 }
 
-static llmgr_status add(struct importing *importing, const struct lm_platform *platform,
+/*
+ * There is one for the same already. Of two that have begun the one that began later is in force;
+ * of two that began at once the first counts.
+ */
+static llmgr_status add_again(struct importing *importing, size_t at, const struct origin *origin,
+                              struct lq_price_spec *spec, struct llmgr_error *err)
+{
+    struct lq_price_change *change = &importing->changes[at];
+
+    if (origin->begins_ms > importing->origins[at].begins_ms) {
+        if (!keep_all(importing, spec))
+            return lb_fail_memory(err);
+        importing->origins[at] = *origin;
+        change->spec = *spec;
+    } else if (origin->begins_ms == importing->origins[at].begins_ms &&
+               !says_the_same(&change->spec, spec)) {
+        note(importing, spec->model, "a second price for the same");
+    }
+    return LLMGR_OK;
+}
+
+static llmgr_status add(struct importing *importing, const struct origin *origin,
                         struct lq_price_spec *spec, struct llmgr_error *err)
 {
     char text[KEY_MAX];
 
     struct lb_str key = key_of(spec, text);
     const uintptr_t before = (uintptr_t)lb_map_get(importing->seen, key);
-    if (before != 0) {
-        if (!says_the_same(&importing->changes[before - 1].spec, spec))
-            note(importing, spec->model, "a second price for the same");
-        return LLMGR_OK;
-    }
+    if (before != 0)
+        return add_again(importing, before - 1, origin, spec, err);
     if (!grow(importing) || !keep_all(importing, spec))
         return lb_fail_memory(err);
-    importing->platforms[importing->count] = platform;
+    importing->origins[importing->count] = *origin;
     importing->changes[importing->count++] = (struct lq_price_change){.spec = *spec};
     llmgr_status status =
         lb_map_put(importing->seen, key, (void *)(uintptr_t)importing->count, NULL);
@@ -176,6 +200,7 @@ static llmgr_status take_for(struct importing *importing, const struct lm_platfo
         .time_zone = offer->time_zone,
         .source = importing->source,
     };
+    const struct origin origin = {platform, offer->from_ms};
     struct llmgr_error why;
 
     memcpy(spec.rates, offer->rates, sizeof spec.rates);
@@ -186,7 +211,7 @@ static llmgr_status take_for(struct importing *importing, const struct lm_platfo
         note(importing, offer->model, why.message);
         return LLMGR_OK;
     }
-    return add(importing, platform, &spec, err);
+    return add(importing, &origin, &spec, err);
 }
 
 static llmgr_status take(void *context, const struct lq_offer *offer, struct llmgr_error *err)
@@ -233,7 +258,7 @@ static bool fill_item(const struct importing *importing, size_t i,
                       struct llmgr_price_import_item *item)
 {
     const struct lq_price_change *change = &importing->changes[i];
-    const struct lm_platform *platform = importing->platforms[i];
+    const struct lm_platform *platform = importing->origins[i].platform;
     struct llmgr_price price = {
         .price_id = change->price_id,
         .platform_id = change->spec.platform_id,
@@ -360,7 +385,7 @@ llmgr_status lq_import(struct lm_manager *manager, struct lm_actor actor, struct
         status = fill_report(importing, report, err);
     lm_catalogue_drop(catalogue);
     lb_map_free(importing->seen);
-    lb_free(host, importing->platforms);
+    lb_free(host, importing->origins);
     lb_free(host, importing->changes);
     lb_free(host, importing);
     return status;

@@ -67,7 +67,9 @@ def test_litellm_rows_become_prices_by_its_own_arithmetic(site, taken):
     assert rates(mock, service_tier='priority')['output'] == '1.1', 'as without a tier'
     batch = rates(mock, service_tier='batch')
     assert (batch['input'], batch['output']) == ('0.135', '0.55')
-    assert not {'cached_input', 'cache_write', 'reasoning'} & set(batch), 'as the batch\'s own'
+    assert not {'cache_write', 'reasoning'} & set(batch), 'as the batch\'s own'
+    assert batch['cached_input'] == '0.07', 'as without a tier'
+    assert 'reasoning' in rates(mock, service_tier='priority'), 'which has no output of its own'
     assert rates(mock, above_tokens=200000, service_tier='batch') == batch
     assert rates(mock, above_tokens=200000, service_tier='priority')['input'] == '0.54'
     echo = {'prices': [row for row in report['prices'] if row['model'] == 'mock-echo']}
@@ -145,6 +147,69 @@ def test_openrouter(taken):
                              'cache_write_1h': '0.54'}
     assert {row['name'] for row in report['not_understood']} == {
         'prompt', 'completion', 'image', 'a model without id or pricing'}
+
+
+def conditions(report):
+    """Input and output by threshold and hours."""
+    return {(row['above_tokens'], row['hours']): (row['rates']['input'], row['rates']['output'])
+            for row in report['prices']}
+
+
+def test_overrides_of_openrouter(taken):
+    base = {'prompt': '0.000001', 'completion': '0.000002'}
+    report = taken({'data': [
+        {'id': 'mock', 'pricing': {**base, 'overrides': [
+            {'min_prompt_tokens': 200001, 'prompt': '0.000003', 'image': '1'},
+            {'min_prompt_tokens': 100001, 'prompt': '0.000004', 'completion': '0.000005'},
+            {'utc_start': 1630, 'utc_end': 30, 'completion': '0.000006'}]}},
+        {'id': 'mock-echo', 'pricing': {**base, 'overrides': [
+            {'utc_days': ['monday', 'sunday'], 'utc_start': 2200, 'utc_end': 200, 'prompt': '0'},
+            {'utc_days': ['tuesday'], 'completion': '0'}]}},
+        {'id': 'mock-reasoning', 'pricing': {**base, 'overrides': [
+            {'prompt': '0.000009', 'moon': 'full'},
+            {'utc_start': 100, 'utc_end': 300, 'prompt': '0.000007'},
+            {'utc_start': 200, 'utc_end': 400, 'prompt': '0.000008'},
+            {'utc_start': 2500, 'prompt': '0.000008'}, {'utc_days': [], 'prompt': '0.000008'},
+            {'min_prompt_tokens': 'x', 'prompt': '0.000008'}, 5]}},
+    ]}, '--platform', 'Alpha=openrouter')
+    by_model = {name: conditions({'prices': [row for row in report['prices']
+                                             if row['model'] == name]})
+                for name in ('mock', 'mock-echo', 'mock-reasoning')}
+    night = '16:30-00:30'
+    assert by_model['mock'] == {
+        (0, None): ('1', '2'), (0, night): ('1', '6'),
+        (100000, None): ('4', '5'), (100000, night): ('4', '6'),
+        (200000, None): ('4', '5'), (200000, night): ('4', '6')}, 'the later one has the say'
+    assert by_model['mock-echo'] == {
+        (0, None): ('1', '2'), (0, 'mon,sun 22:00-00:00'): ('0', '2'),
+        (0, 'mon,sun 00:00-02:00'): ('0', '2'), (0, 'tue 00:00-24:00'): ('1', '0')}
+    assert by_model['mock-reasoning'] == {(0, None): ('1', '2'), (0, '01:00-03:00'): ('7', '2')}
+    assert {row['name']: row['count'] for row in report['not_understood']} == {
+        'image': 1, 'overrides': 6}
+
+
+@pytest.mark.parametrize('written, rate', [
+    ('0.0000000208333333333333', '0.020833'), ('0.0000001300000002', '0.13'),
+    ('1.0000000000000001e-07', '0.1'), ('0.9999999999999999', '1000000'),
+    ('0.00000000012345', None), ('1e-30', None),
+])
+def test_what_was_computed_is_rounded_to_what_can_be_kept(taken, written, rate):
+    report = taken({'data': [{'id': 'mock', 'pricing': {'prompt': written, 'completion': '0'}}]},
+                   '--platform', 'Alpha=openrouter')
+    assert report['prices'][0]['rates'].get('input') == rate
+    assert [row['name'] for row in report['not_understood']] == ([] if rate else ['prompt'])
+    exact = taken([{'model': 'm', 'rates': {'input': '0.1234567'}}])
+    assert exact['prices'] == [], 'of our own form nothing is rounded'
+
+
+def test_of_two_that_have_begun_the_later_one_is_in_force(taken):
+    def row(begins, rate):
+        return {'model': 'm', 'from_ms': begins, 'rates': {'input': rate}}
+    for rows in ([row(1000, '1'), row(3000, '3'), row(2000, '2')],
+                 [row(3000, '3'), row(1000, '1')]):
+        report = taken(rows)
+        assert [price['rates']['input'] for price in report['prices']] == ['3']
+        assert report['not_understood'] == []
 
 
 def test_what_is_listed_is_what_is_imported(site, taken, tmp_path):

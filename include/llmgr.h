@@ -1597,10 +1597,10 @@ LLMGR_API void llmgr_price_import_report_clear(struct llmgr_price_import_report 
  * platform_name that is its name. Nothing else is guessed. Of a provider's models those are taken
  * that the platform has by that name, of our own form all.
  *
- * Rates are read exactly, from the text's digits. What is not understood is left out and told in
- * the report, a member that makes a price another one with that price; what costs nothing is not
- * told. Importing the same again changes nothing. The operator only: the system user. `options` may
- * be NULL.
+ * Rates are read from the text's digits (noise of what others computed is rounded off). What is not
+ * understood is left out and told in the report, a member that makes a price another one with that
+ * price. Of two for the same that have begun the later one counts. Importing the same again changes
+ * nothing. The operator only: the system user. `options` may be NULL.
  *
  * Errors: ERR_INVALID for a text that is none of these, malformed, or nested more than 64 levels
  * deep, and for a price that llmgr_price_set would refuse so; ERR_NOT_FOUND for a platform of

@@ -188,7 +188,7 @@ static void migrate(const char *path, bool must)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const ENDS[] = {"", "-wal", "-shm", "-journal"};
+    static const char *const ENDS[] = {"", "-wal", "-shm", "-journal", ".reserve"};
     struct input in = {data + 1, data + size};
     char path[64], file[80];
 

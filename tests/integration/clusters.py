@@ -27,7 +27,8 @@ def find_bin():
 
 BIN = find_bin()
 OPTIONS = ('-F', '-c', "listen_addresses=", '-c', 'shared_buffers=16MB', '-c', 'max_connections=60',
-           '-c', 'wal_level=replica', '-c', 'max_wal_senders=4', '-c', 'autovacuum=off')
+           '-c', 'wal_level=replica', '-c', 'max_wal_senders=4', '-c', 'autovacuum=off',
+           '-c', 'dynamic_shared_memory_type=mmap')  # goes with the folder, however it dies
 
 
 def server_user():
@@ -103,9 +104,9 @@ class Server:
         self.sql('SELECT pg_promote()')
         self.wait(lambda: self.asks('SELECT pg_is_in_recovery()') == 'f')
 
-    def processes(self):
-        """The server and all it has started."""
-        pids = [self.process.pid]
+    def children(self):
+        """Process numbers of all that the server has started."""
+        pids = []
         for entry in pathlib.Path('/proc').glob('[0-9]*/stat'):
             try:
                 fields = entry.read_text('utf-8').rsplit(')', 1)[1].split()
@@ -116,9 +117,18 @@ class Server:
         return pids
 
     def signal(self, number):
-        for pid in self.processes():
+        """To the server, and to all it has started. The server first: one that is stopped starts
+        nothing more that would not be."""
+        self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            self.wait(self.is_stopped)
+        for pid in self.children():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+    def is_stopped(self):
+        stat = pathlib.Path(f'/proc/{self.process.pid}/stat').read_text('utf-8')
+        return stat.rsplit(')', 1)[1].split()[0] == 'T'
 
     def die(self):
         """At once, as by a power cut."""

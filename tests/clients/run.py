@@ -117,7 +117,7 @@ def main():
         print(complaints[0], file=sys.stderr)
         return SKIP
     argv = [folder / 'python' / 'bin' / 'python', '-m', 'pytest', '-q', '-p', 'no:cacheprovider',
-            '--rootdir', HERE, *sys.argv[2:], HERE]
+            '-o', 'tmp_path_retention_policy=failed', '--rootdir', HERE, *sys.argv[2:], HERE]
     return subprocess.run(argv, env={**os.environ, 'LLMGR_HOMES': json.dumps(homes)},
                           check=False).returncode
 

@@ -130,7 +130,7 @@ def furnished(tmp_path, test):
     return asyncio.run(run())
 
 
-@pytest.mark.parametrize('user, key', [('ann', KEY), ('ben', OWN)])
+@pytest.mark.parametrize('user, key', [('ann', KEY), ('ben', OWN)], ids=['site', 'own'])
 @pytest.mark.parametrize('stream', [False, True])
 def test_no_coding_of_a_quoted_key_reaches_anybody(tmp_path, stream, user, key):
     hidden = {'key': key}

@@ -67,8 +67,10 @@ def main():
     python = home / 'bin' / 'python'
     if sys.argv[2:3] == ['--script']:
         return subprocess.run([python, *sys.argv[3:]], check=False).returncode
-    return subprocess.run([python, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--rootdir',
-                           PACKAGE, *sys.argv[2:], HERE], cwd=folder, check=False).returncode
+    # A test that passed leaves nothing: they would pile up in what may be memory.
+    return subprocess.run([python, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-o',
+                           'tmp_path_retention_policy=failed', '--rootdir', PACKAGE, *sys.argv[2:],
+                           HERE], cwd=folder, check=False).returncode
 
 
 if __name__ == '__main__':

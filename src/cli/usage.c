@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "documents/usage_csv.h"
 #include "documents/write.h"
+
+enum { CSV_MAX = 64 << 20 /* bytes of a page */ };
 
 static const char *const BY_HEADINGS[] = {
     [LLMGR_USAGE_BY_MODEL] = N_("MODEL"),       [LLMGR_USAGE_BY_USER] = N_("USER"),
@@ -74,10 +77,24 @@ static void sum_row(struct cli_table *table, const char *name, const struct llmg
 
 struct output {
     struct cli_table *table; /* or */
-    json_t **items;          /* or CSV on standard output */
+    json_t **items;          /* or */
+    struct lb_buf *csv;      /* which goes to standard output page by page */
     size_t groups;
     struct llmgr_usage_list last; /* page, in which the total lives; llmgr_usage_list_clear */
 };
+
+/* Writes out what is there, and empties it. */
+static llmgr_status put_csv(struct lb_buf *csv, struct llmgr_error *err)
+{
+    const struct lb_str text = lb_buf_str(csv);
+
+    if (csv->failed != LLMGR_OK)
+        return lb_fail_memory(err);
+    if (fwrite(text.p, 1, text.size, stdout) != text.size)
+        return lb_fail(err, LLMGR_ERR_IO, N_("the output cannot be written"));
+    lb_buf_reset(csv);
+    return LLMGR_OK;
+}
 
 static llmgr_status put_page(const struct llmgr_usage_list *list, struct output *out,
                              struct llmgr_error *err)
@@ -87,12 +104,13 @@ static llmgr_status put_page(const struct llmgr_usage_list *list, struct output 
         *out->items = lx_list_sum(*out->items, list->items, list->count);
         return *out->items != NULL ? LLMGR_OK : lb_fail_memory(err);
     }
+    if (out->csv != NULL) {
+        lx_csv_usage_sums(list->items, list->count, out->csv);
+        return put_csv(out->csv, err);
+    }
     for (size_t i = 0; i < list->count; i++) {
         const struct llmgr_usage_sum *sum = &list->items[i];
-        if (out->table != NULL)
-            sum_row(out->table, sum->name[0] != '\0' ? sum->name : NULL, sum);
-        else
-            cli_usage_csv_sum(sum);
+        sum_row(out->table, sum->name[0] != '\0' ? sum->name : NULL, sum);
     }
     return LLMGR_OK;
 }
@@ -138,10 +156,13 @@ static llmgr_status print_json(struct cli_app *app, struct llmgr_usage_query *qu
 static llmgr_status print_csv(struct cli_app *app, struct llmgr_usage_query *query,
                               struct llmgr_error *err)
 {
-    struct output out = {0};
+    struct lb_buf csv;
+    struct output out = {.csv = &csv};
 
-    cli_usage_csv_head(query->by);
+    lb_buf_init(&csv, &app->host, CSV_MAX);
+    lx_csv_usage_head(query->by, &csv);
     llmgr_status status = each_page(app, query, &out, err);
+    lb_buf_free(&csv);
     llmgr_usage_list_clear(&out.last);
     if (status == LLMGR_OK && fflush(stdout) != 0)
         status = lb_fail(err, LLMGR_ERR_IO, N_("the output cannot be written"));

@@ -236,9 +236,10 @@ static llmgr_status write_answer(struct lp_api *api, struct llmgr_error *err)
     add_field(call, "cache-control", LB_STR("no-store"));
     if (api->operation->shape == LP_SHAPE_NOTHING)
         return LLMGR_OK;
-    if (api->answer == NULL)
+    if (api->answer == NULL && !api->is_written)
         return lb_fail_memory(err);
-    lj_json_write(api->answer, &call->out);
+    if (!api->is_written)
+        lj_json_write(api->answer, &call->out);
     if (call->out.failed == LLMGR_ERR_TOO_LARGE)
         return lb_fail(err, LLMGR_ERR_TOO_LARGE,
                        N_("the answer is too long; ask for fewer rows with ?limit="));
@@ -399,6 +400,12 @@ llmgr_status lp_api_answer(struct lp_api *api, json_t *answer, struct llmgr_erro
 {
     api->answer = answer;
     return answer != NULL ? LLMGR_OK : lb_fail_memory(err);
+}
+
+void lp_api_written(struct lp_api *api, struct lb_str type)
+{
+    api->is_written = true;
+    api->call->type = type;
 }
 
 /* ---- Pages ----------------------------------------------------------------------------------- */

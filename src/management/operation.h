@@ -38,6 +38,7 @@ struct lp_api {
     json_t *body;                        /* checked; NULL: none */
 
     json_t *answer;       /* from the operation; NULL: nothing, or memory was short */
+    bool is_written;      /* it is in call->out instead, of call->type */
     const char *next;     /* `after` of the next page; NULL: this is the last */
     const char *location; /* of what was made; NULL: nothing */
     int error_status;     /* HTTP, if another than that of the error; 0 */
@@ -83,6 +84,9 @@ const bool *lp_api_flag(const struct lp_api *api, const char *member, bool *flag
 /* Takes over what the operation answers; NULL (memory was short) is the error. */
 LLMGR_MUST_CHECK llmgr_status lp_api_answer(struct lp_api *api, json_t *answer,
                                             struct llmgr_error *err);
+
+/* In place of a document: the operation has written call->out, whose content type is `type`. */
+void lp_api_written(struct lp_api *api, struct lb_str type);
 
 /* A part of a list that lies in memory as a whole. */
 struct lp_range {

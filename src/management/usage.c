@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/when.h"
+#include "documents/usage_csv.h"
 #include "documents/write.h"
 #include "management/operation.h"
 #include "management/operations.h"
@@ -48,13 +49,83 @@ static llmgr_status read_query(const struct lp_api *api, struct llmgr_usage_quer
     return status;
 }
 
+/* The weight of a media range (RFC 9110 section 12.4.2), in thousandths; 0 of what is none. */
+static unsigned weight_of(struct lb_str range)
+{
+    struct lb_str text = lb_str_sub(range, lb_str_find(range, ';'), range.size);
+    unsigned weight = 0;
+
+    while (text.size != 0) {
+        text = lb_str_trim(lb_str_sub(text, 1, text.size)); /* behind the semicolon */
+        if (text.size >= 2 && (text.p[0] | 0x20) == 'q' && text.p[1] == '=')
+            break;
+        text = lb_str_sub(text, lb_str_find(text, ';'), text.size);
+    }
+    if (text.size == 0)
+        return 1000;
+    text = lb_str_sub(text, 2, text.size);
+    if (text.size != 0 && text.p[0] == '1')
+        return 1000;
+    for (size_t i = 2, of = 100; i < text.size && of != 0; i++, of /= 10) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            break;
+        weight += (unsigned)((size_t)(text.p[i] - '0') * of);
+    }
+    return weight;
+}
+
+/* Does Accept (RFC 9110 section 12.5.1) name CSV, and neither JSON nor anything else before it? */
+static bool prefers_csv(struct lb_str accept)
+{
+    unsigned csv = 0, json = 0, other = 0;
+    struct lb_str range;
+
+    while (lh_list_next(&accept, &range)) {
+        struct lb_str type = lb_str_trim(lb_str_sub(range, 0, lb_str_find(range, ';')));
+        unsigned *weight = lb_str_eq_nocase(type, LB_STR("text/csv"))           ? &csv
+                           : lb_str_eq_nocase(type, LB_STR("application/json")) ? &json
+                                                                                : &other;
+        if (*weight < weight_of(range))
+            *weight = weight_of(range);
+    }
+    return csv > json && csv >= other;
+}
+
+static llmgr_status read_format(const struct lp_api *api, bool *is_csv, struct llmgr_error *err)
+{
+    struct lb_str text = api->query[LP_QUERY_FORMAT];
+
+    *is_csv = text.p != NULL ? lb_str_eq_c(text, "csv")
+                             : prefers_csv(lh_head_get_named(api->call->head, LB_STR("accept")));
+    return text.p == NULL || *is_csv || lb_str_eq_c(text, "json")
+               ? LLMGR_OK
+               : lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"), "format",
+                         "json|csv");
+}
+
+static llmgr_status answer_usage(struct lp_api *api, const struct lx_usage *answer,
+                                 llmgr_usage_by by, bool is_csv, struct llmgr_error *err)
+{
+    struct lb_buf *out = &api->call->out;
+
+    if (!is_csv)
+        return lp_api_answer(api, lx_json_usage(answer), err);
+    lx_csv_usage_head(by, out);
+    lx_csv_usage_sums(answer->list.items, answer->list.count, out);
+    lp_api_written(api, LB_STR("text/csv; charset=utf-8; header=present"));
+    return LLMGR_OK;
+}
+
 static llmgr_status usage(struct lp_api *api, struct llmgr_error *err)
 {
+    bool is_csv = false;
     struct llmgr_usage_query query;
     struct lx_usage answer;
     const struct llmgr_usage_list *list = &answer.list;
 
     llmgr_status status = read_query(api, &query, err);
+    if (status == LLMGR_OK)
+        status = read_format(api, &is_csv, err);
     if (status == LLMGR_OK)
         status = llmgr_usage_query(api->manager, &query, &answer.list, err);
     if (status != LLMGR_OK)
@@ -65,7 +136,7 @@ static llmgr_status usage(struct lp_api *api, struct llmgr_error *err)
     if (list->more && api->next == NULL)
         status = lb_fail_memory(err);
     else
-        status = lp_api_answer(api, lx_json_usage(&answer), err);
+        status = answer_usage(api, &answer, query.by, is_csv, err);
     llmgr_usage_list_clear(&answer.list);
     return status;
 }

@@ -296,6 +296,8 @@ static void add_content(const struct lp_operation *operation, struct lb_buf *out
     case LP_SHAPE_ONE:
         lb_buf_add_c(out, ",\"content\":{\"application/json\":{\"schema\":");
         add_reference(name, out);
+        if ((operation->queries & LP_Q(FORMAT)) != 0)
+            lb_buf_add_c(out, "},\"text/csv\":{\"schema\":{\"type\":\"string\"}");
         break;
     case LP_SHAPE_PAGE:
         lb_buf_add_c(out, ",\"content\":{\"application/json\":{\"schema\":");

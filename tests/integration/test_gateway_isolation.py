@@ -218,6 +218,17 @@ def test_members_that_are_no_ones_to_set_are_refused(api):
     assert state_of(api, ANN) == before
 
 
+def test_csv_holds_nothing_of_anothers(api):
+    for role, fields in ROLES.items():
+        for by in ('model', 'user', 'platform', 'slot', 'token', 'payer', 'day', 'hour'):
+            answer = api.raw('GET', f'/api/usage?format=csv&by={by}', role, **fields)
+            assert answer.fields['content-type'].startswith('text/csv'), answer.text
+            assert answer.text.count('\r\n') == 1 and 'canary' not in answer.text
+        named = api.raw('GET', f'/api/usage?format=csv&user={ANN}', role, **fields)
+        assert (named.status, named.code) == (403, 'ERR_FORBIDDEN')
+    assert 'canary' in api.raw('GET', '/api/usage?format=csv', 'ann').text
+
+
 # ---- Tokens that may not use everything ----------------------------------------------------------
 
 # What such a token is told of each operation on what it may not use: 404 where a platform, model or

@@ -105,6 +105,51 @@ def test_sums_are_told_apart_by_token_payer_and_hour(api):
     assert api.good('GET', '/api/usage?by=hour&after=' + hour['key'], 'ann')['data'] == []
 
 
+def csv_of(api, path, caller, **fields):
+    answer = api.raw('GET', path, caller, **fields)
+    assert answer.status == 200, answer.text
+    assert answer.fields['content-type'] == 'text/csv; charset=utf-8; header=present'
+    assert answer.fields['cache-control'] == 'no-store'
+    return answer
+
+
+def test_the_api_gives_the_same_csv(api):
+    for caller in ('odd', 'ann'):
+        assert request(api, asked(api, caller), caller).status == 200
+    whole = csv_of(api, '/api/usage?by=user&format=csv', 'admin')
+    assert whole.text == api.llmgr.ok('usage', '--csv', '--by', 'user')
+    assert 'link' not in whole.fields and "'" + FORMULA in whole.text
+    own = list(csv.DictReader(io.StringIO(csv_of(api, '/api/usage?format=csv', 'ann').text)))
+    assert [row['attempts'] for row in own] == ['1']
+    assert csv_of(api, '/api/usage?format=csv&since=2999-01-01', 'ann').text.count('\n') == 1
+    first = csv_of(api, '/api/usage?by=user&format=csv&limit=1', 'admin')
+    path = first.fields['link'].partition('<')[2].partition('>')[0]
+    assert 'format=csv' in path
+    second = csv_of(api, path, 'admin')
+    head = whole.text.partition('\r\n')[0] + '\r\n'
+    assert first.text + second.text.removeprefix(head) == whole.text
+
+
+@pytest.mark.parametrize('accept, is_csv', [
+    ('text/csv', True), ('TEXT/CSV ; header=present', True), ('text/csv, */*;q=0.1', True),
+    ('text/csv, */*', True), ('text/csv;q=0.5, application/json;q=0.4', True),
+    ('application/json;q=0.25 , text/csv;q=0.251', True), ('text/csv;a=b;q=1', True),
+    ('text/csv;q=0', False), ('text/csv;q=0.5, */*', False), ('text/csv, application/json', False),
+    ('application/json, text/csv;q=0.9', False), ('text/*', False), ('*/*', False), ('', False),
+    ('text/csvx', False), ('text/csv;q=', False), (';;,,;q=x', False), ('text/csv;q=x', False)])
+def test_who_prefers_csv_gets_it(api, accept, is_csv):
+    answer = api.raw('GET', '/api/usage', 'ann', Accept=accept)
+    assert answer.status == 200
+    assert answer.fields['content-type'].startswith('text/csv' if is_csv else 'application/json')
+    if is_csv:  # what the query says counts
+        assert api.good('GET', '/api/usage?format=json', 'ann')['data'] == []
+        assert api.raw('GET', '/api/usage?format=json', 'ann', Accept=accept).json['data'] == []
+        api.bad(400, 'ERR_INVALID', 'GET', '/api/usage?format=xml', 'ann')
+        refused = api.raw('GET', '/api/usage?by=nothing', 'ann', Accept=accept)
+        assert refused.status == 400
+        assert refused.fields['content-type'] == 'application/problem+json'
+
+
 def test_csv_holds_every_count_and_no_formula(api):
     name = asked(api, 'odd')
     assert request(api, name, 'odd').status == 200

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "budget/price.h"
 #include "budget/rows.h"
+#include "budget/standing.h"
 #include "budget/unit.h"
 #include "manager/access.h"
 #include "store/store.h"
@@ -28,21 +29,6 @@ enum {
 };
 
 #define SHOW(s) (int)lb_utf8_cut((s), SHOWN_MAX), (s).p
-
-struct setting {
-    struct lm_manager *manager;
-    struct lm_actor actor;
-    struct lq_price_change *changes;
-    size_t count;
-    struct lb_str source;
-    const struct lq_prices_way *way;
-    int64_t now_ms;
-    bool writes;
-    size_t at;           /* the change that is looked at; `count`: none */
-    size_t writes_count; /* prices that are, or would be, new */
-    size_t ended;
-    int64_t platform_id; /* the last that was found to be a system platform; 0: none */
-};
 
 /* What a match has around the beginning of the new price. */
 struct around {
@@ -124,7 +110,7 @@ static bool says_the_same(const struct around *around)
             (!is_operators(spec->source) && !is_operators(former)));
 }
 
-static llmgr_status decide(const struct setting *setting, struct around *around,
+static llmgr_status decide(const struct lq_setting *setting, struct around *around,
                            struct llmgr_error *err)
 {
     struct lq_price_change *change = around->change;
@@ -173,7 +159,7 @@ static llmgr_status end_price(struct ls_tx *tx, int64_t id, int64_t at_ms, struc
     return ls_exec(tx, LS_PRICE_END, LS_ARGS(ls_int(id), ls_int(at_ms)), NULL, err);
 }
 
-static llmgr_status write_price(const struct setting *setting, struct ls_tx *tx,
+static llmgr_status write_price(const struct lq_setting *setting, struct ls_tx *tx,
                                 const struct around *around, struct llmgr_error *err)
 {
     struct lq_price_change *change = around->change;
@@ -204,8 +190,8 @@ static llmgr_status write_price(const struct setting *setting, struct ls_tx *tx,
 
 /* ---- One by one ------------------------------------------------------------------------------ */
 
-static llmgr_status judge_platform(struct setting *setting, struct ls_tx *tx, int64_t platform_id,
-                                   struct llmgr_error *err)
+static llmgr_status judge_platform(struct lq_setting *setting, struct ls_tx *tx,
+                                   int64_t platform_id, struct llmgr_error *err)
 {
     struct lm_platform_row row;
 
@@ -223,11 +209,34 @@ static llmgr_status judge_platform(struct setting *setting, struct ls_tx *tx, in
     return LLMGR_OK;
 }
 
-static llmgr_status set_one(struct setting *setting, struct ls_tx *tx,
+/* The source's own price that stands says the same: nothing else needs to be asked. */
+static bool stands(const struct lq_setting *setting, struct lq_price_change *change)
+{
+    const struct lq_standing_price *price =
+        setting->standing != NULL ? lq_standing_find(setting->standing, &change->spec) : NULL;
+
+    if (price == NULL || !lq_standing_says(price, &change->spec))
+        return false;
+    change->result = LQ_PRICE_SAME;
+    change->price_id = change->former_id = price->id;
+    memcpy(change->former_rates, price->rates, sizeof price->rates);
+    keep_text(change->former_currency, sizeof change->former_currency, price->currency);
+    return true;
+}
+
+static llmgr_status set_one(struct lq_setting *setting, struct ls_tx *tx,
                             struct lq_price_change *change, struct llmgr_error *err)
 {
     struct around around = {.from_ms = change->spec.from_ms, .change = change};
 
+    if (change->is_early) {
+        change->result = LQ_PRICE_NEW;
+        change->price_id = change->former_id = 0;
+        setting->news++;
+        return LLMGR_OK;
+    }
+    if (stands(setting, change))
+        return LLMGR_OK;
     llmgr_status status = judge_platform(setting, tx, change->spec.platform_id, err);
     if (status == LLMGR_OK)
         status = look_around(tx, &around, err);
@@ -235,7 +244,8 @@ static llmgr_status set_one(struct setting *setting, struct ls_tx *tx,
         status = decide(setting, &around, err);
     if (status != LLMGR_OK || change->result == LQ_PRICE_SAME || change->result == LQ_PRICE_KEPT)
         return status;
-    setting->writes_count++;
+    setting->news++;
+    setting->replaced += change->former_id != 0 && change->spec.from_ms <= setting->now_ms;
     change->price_id = 0;
     status = judge_end(&around, err);
     return status == LLMGR_OK && setting->writes ? write_price(setting, tx, &around, err) : status;
@@ -243,37 +253,28 @@ static llmgr_status set_one(struct setting *setting, struct ls_tx *tx,
 
 /* ---- The rest of a source -------------------------------------------------------------------- */
 
-bool lq_price_is_named(const struct lq_price_change *changes, size_t count, int64_t price_id)
+static llmgr_status end_rest(struct lq_setting *setting, struct ls_tx *tx, struct llmgr_error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (changes[i].price_id == price_id || changes[i].former_id == price_id)
-            return true;
+    llmgr_status status = LLMGR_OK;
+
+    for (size_t i = 0; i < setting->count; i++)
+        lq_standing_name(setting->standing, &setting->changes[i]);
+    for (const struct lq_standing_price *price = setting->standing->first;
+         price != NULL && status == LLMGR_OK; price = price->next) {
+        if (price->is_named)
+            continue;
+        setting->ended++;
+        if (setting->on_end != NULL)
+            status = setting->on_end(setting->context, price->platform_id, price->model, err);
+        if (status == LLMGR_OK && setting->writes)
+            status = end_price(tx, price->id, setting->now_ms, err);
     }
-    return false;
-}
-
-static llmgr_status end_if_rest(const struct ls_rows *row, void *context, struct llmgr_error *err)
-{
-    struct setting *setting = context;
-    const int64_t id = ls_column_int(row, 0);
-
-    if (lq_price_is_named(setting->changes, setting->count, id))
-        return LLMGR_OK;
-    setting->ended++;
-    return setting->writes ? end_price(row->tx, id, setting->now_ms, err) : LLMGR_OK;
-}
-
-static llmgr_status end_rest(struct setting *setting, struct ls_tx *tx, struct llmgr_error *err)
-{
-    return ls_each(
-        tx, LS_PRICE_IDS,
-        LS_ARGS(ls_text(setting->source), ls_int(setting->now_ms), ls_int(LLMGR_PRICES_MAX)),
-        end_if_rest, setting, err);
+    return status;
 }
 
 /* ---- All ------------------------------------------------------------------------------------- */
 
-static llmgr_status judge_room(const struct setting *setting, struct ls_tx *tx,
+static llmgr_status judge_room(const struct lq_setting *setting, struct ls_tx *tx,
                                struct llmgr_error *err)
 {
     struct ls_rows rows;
@@ -281,8 +282,10 @@ static llmgr_status judge_room(const struct setting *setting, struct ls_tx *tx,
     llmgr_status status = ls_get(tx, LS_PRICE_COUNT, LS_ARGS(ls_int(setting->now_ms)), &rows, err);
     if (status != LLMGR_OK)
         return status;
-    const int64_t count = ls_column_int(&rows, 0);
+    int64_t count = ls_column_int(&rows, 0);
     ls_rows_end(&rows);
+    if (!setting->writes)
+        count += (int64_t)setting->news - (int64_t)setting->replaced - (int64_t)setting->ended;
     return count <= LLMGR_PRICES_MAX
                ? LLMGR_OK
                : lb_fail(err, LLMGR_ERR_TOO_LARGE,
@@ -290,34 +293,41 @@ static llmgr_status judge_room(const struct setting *setting, struct ls_tx *tx,
                          (long long)count, LLMGR_PRICES_MAX);
 }
 
-static llmgr_status set_all(struct ls_tx *tx, void *context, struct llmgr_error *err)
+static llmgr_status set_each(struct lq_setting *setting, struct ls_tx *tx, struct llmgr_error *err)
 {
-    struct setting *setting = context;
     llmgr_status status = LLMGR_OK;
 
-    setting->writes_count = setting->ended = 0;
-    setting->platform_id = 0;
     for (setting->at = 0; setting->at < setting->count; setting->at++) {
         status = set_one(setting, tx, &setting->changes[setting->at], err);
         if (status != LLMGR_OK)
             return status;
     }
-    if (setting->way->ends_rest)
+    if (setting->standing != NULL)
         status = end_rest(setting, tx, err);
-    return status == LLMGR_OK && setting->writes ? judge_room(setting, tx, err) : status;
+    return status == LLMGR_OK && setting->news != 0 ? judge_room(setting, tx, err) : status;
 }
 
-static llmgr_status judge_all(struct setting *setting, struct llmgr_error *err)
+llmgr_status lq_setting_run(struct lq_setting *setting, struct ls_tx *tx, bool writes,
+                            struct llmgr_error *err)
 {
+    struct lq_standing standing;
     llmgr_status status = LLMGR_OK;
 
-    for (setting->at = 0; setting->at < setting->count; setting->at++) {
-        struct lq_price_spec *spec = &setting->changes[setting->at].spec;
-        status = lq_price_judge(lm_host(setting->manager), setting->now_ms, spec, err);
-        if (status != LLMGR_OK)
-            return status;
-    }
-    return LLMGR_OK;
+    setting->writes = writes;
+    setting->news = setting->replaced = setting->ended = 0;
+    setting->platform_id = 0;
+    setting->at = setting->count;
+    setting->standing = NULL;
+    if (!setting->way->ends_rest)
+        return set_each(setting, tx, err);
+    status = lq_standing_read(&standing, lm_host(setting->manager), tx, setting->source,
+                              setting->now_ms, err);
+    setting->standing = &standing;
+    if (status == LLMGR_OK)
+        status = set_each(setting, tx, err);
+    setting->standing = NULL;
+    lq_standing_free(&standing);
+    return status;
 }
 
 static llmgr_status judge_operator(struct lm_actor actor, struct llmgr_error *err)
@@ -327,17 +337,28 @@ static llmgr_status judge_operator(struct lm_actor actor, struct llmgr_error *er
                : lb_fail(err, LLMGR_ERR_FORBIDDEN, N_("prices are the operator's to set"));
 }
 
-static llmgr_status run(struct setting *setting, struct llmgr_error *err)
+llmgr_status lq_setting_judge(struct lq_setting *setting, struct llmgr_error *err)
 {
     llmgr_status status = judge_operator(setting->actor, err);
-    if (status == LLMGR_OK)
-        status = judge_all(setting, err);
-    if (status == LLMGR_OK)
-        status = ls_transact(lm_store(setting->manager), LS_READ, set_all, setting, err);
-    setting->writes = !setting->way->is_dry && setting->writes_count + setting->ended != 0;
-    if (status == LLMGR_OK && setting->writes)
-        status = lm_write(setting->manager, LB_STR(""), set_all, setting, err);
+
+    for (setting->at = 0; status == LLMGR_OK && setting->at < setting->count; setting->at++) {
+        status = lq_price_judge(lm_host(setting->manager), setting->now_ms,
+                                &setting->changes[setting->at].spec, err);
+        if (status != LLMGR_OK)
+            return status;
+    }
+    setting->at = setting->count;
     return status;
+}
+
+static llmgr_status look(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return lq_setting_run(context, tx, false, err);
+}
+
+static llmgr_status write_all(struct ls_tx *tx, void *context, struct llmgr_error *err)
+{
+    return lq_setting_run(context, tx, true, err);
 }
 
 llmgr_status lq_prices_set(struct lm_manager *manager, struct lm_actor actor,
@@ -345,16 +366,19 @@ llmgr_status lq_prices_set(struct lm_manager *manager, struct lm_actor actor,
                            const struct lq_prices_way *way, size_t *ended, size_t *failed,
                            struct llmgr_error *err)
 {
-    struct setting setting = {.manager = manager,
-                              .actor = actor,
-                              .changes = changes,
-                              .count = count,
-                              .source = source,
-                              .way = way,
-                              .now_ms = lb_now_ms(lm_host(manager)),
-                              .at = count};
+    struct lq_setting setting = {.manager = manager,
+                                 .actor = actor,
+                                 .changes = changes,
+                                 .count = count,
+                                 .source = source,
+                                 .way = way,
+                                 .now_ms = lb_now_ms(lm_host(manager))};
 
-    llmgr_status status = run(&setting, err);
+    llmgr_status status = lq_setting_judge(&setting, err);
+    if (status == LLMGR_OK)
+        status = ls_transact(lm_store(manager), LS_READ, look, &setting, err);
+    if (status == LLMGR_OK && !way->is_dry && setting.news + setting.ended != 0)
+        status = lm_write(manager, LB_STR(""), write_all, &setting, err);
     if (status != LLMGR_OK && failed != NULL)
         *failed = setting.at;
     if (status == LLMGR_OK && ended != NULL)

@@ -11,6 +11,8 @@
 #include "llmgr.h"
 #include "manager/manager.h"
 
+struct ls_tx;
+
 /* Who set a price, apart from the names of what is imported. */
 #define LQ_SOURCE_HAND "hand"
 #define LQ_SOURCE_FILE "file" /* llmgr.yaml */
@@ -40,6 +42,7 @@ enum lq_price_result {
 /* A price that is to be, and what became of it. */
 struct lq_price_change {
     struct lq_price_spec spec;
+    bool is_early; /* its platform is not there yet, and comes with the transaction that writes */
     enum lq_price_result result;
     int64_t price_id;  /* of the new one, or of the one that stays; 0: not written yet */
     int64_t former_id; /* of the one in force where this begins; 0: none was, */
@@ -47,15 +50,50 @@ struct lq_price_change {
     char former_currency[4];
 };
 
-/* Is one of the changes about that price, made, kept or ended by it? */
-bool lq_price_is_named(const struct lq_price_change *changes, size_t count, int64_t price_id);
-
 struct lq_prices_way {
     bool
         replaces_hand; /* an imported price takes the place of one set by hand, never of a file's */
     bool ends_rest;    /* what else there is of the first one's source ends now, as if deleted */
     bool is_dry;       /* nothing is written: only what would become of them is told */
 };
+
+/* Is told of a price that ends, or would, by `ends_rest`. */
+typedef llmgr_status (*lq_ended_fn)(void *context, int64_t platform_id, struct lb_str model,
+                                    struct llmgr_error *err);
+
+struct lq_standing;
+
+/* What lq_prices_set does, for who has a transaction of his own. */
+struct lq_setting {
+    struct lm_manager *manager;
+    struct lm_actor actor;
+    struct lq_price_change *changes;
+    size_t count;
+    struct lb_str source;
+    const struct lq_prices_way *way;
+    int64_t now_ms;
+    lq_ended_fn on_end; /* may be NULL */
+    void *context;      /* its */
+
+    /* What came of it. */
+    size_t at;    /* the change that an error is about; `count`: none */
+    size_t news;  /* prices that are, or would be, new, */
+    size_t ended; /* and that end by `ends_rest` */
+
+    bool writes;                  /* private, as all below */
+    size_t replaced;              /* that end at once, since a new one begins */
+    int64_t platform_id;          /* the last that was found to be a system platform; 0: none */
+    struct lq_standing *standing; /* the source's, if the rest of it ends; NULL else */
+};
+
+/* Judges what can be judged without the rows. Once, before all else. */
+LLMGR_MUST_CHECK llmgr_status lq_setting_judge(struct lq_setting *setting, struct llmgr_error *err);
+/*
+ * Says what becomes of them, and does it if it `writes`; then none may be early. May be repeated,
+ * in the same transaction or another.
+ */
+LLMGR_MUST_CHECK llmgr_status lq_setting_run(struct lq_setting *setting, struct ls_tx *tx,
+                                             bool writes, struct llmgr_error *err);
 
 /*
  * Sets prices, all or none. *ended (may be NULL): how many ended by `ends_rest`. *failed (may be

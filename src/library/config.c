@@ -278,17 +278,19 @@ llmgr_status llmgr_sync(struct llmgr *manager, const struct llmgr_config *config
     struct la_result *result = la_result_new(&manager->host);
     struct llmgr_sync_report made = {.memory = result};
     struct lm_defaults *defaults = NULL;
+    struct la_sync_prices *prices = NULL;
 
     if (result == NULL)
         return lb_fail_memory(err);
     llmgr_status status = defaults_of(config, &defaults, err);
     if (status == LLMGR_OK)
-        status = la_prices_judge(manager, defaults, err);
-    if (status == LLMGR_OK)
-        status = lm_sync(manager->manager, defaults, dry_run, &result->arena, &made.changes,
+        status = la_prices_read(manager, defaults, &prices, err);
+    if (status == LLMGR_OK) {
+        const struct lm_sync_also also = la_prices_also(prices);
+        status = lm_sync(manager->manager, defaults, dry_run, &also, &result->arena, &made.changes,
                          &made.count, err);
-    if (status == LLMGR_OK)
-        status = la_prices_sync(manager, defaults, dry_run, &result->arena, &made, err);
+    }
+    la_prices_free(prices);
     lm_defaults_free(defaults);
     if (status != LLMGR_OK || report == NULL)
         la_result_free(result);

@@ -157,6 +157,7 @@ static llmgr_status write_entry(const struct lm_sync_plan *plan, struct ls_tx *t
     int64_t id = entry->row != NULL ? entry->row->id : 0;
     llmgr_status status = entry->row == NULL ? add_platform(tx, entry, (int64_t)at, &id, err)
                                              : change_platform(tx, entry, (int64_t)at, err);
+    plan->ids[at] = id;
     const unsigned keys = LM_DIFF_BIT(API_KEY) | LM_DIFF_BIT(API_KEYS);
     bool keys_differ = entry->row == NULL ? entry->key_count > 0 : (entry->diff & keys) != 0;
     if (status == LLMGR_OK && keys_differ)
@@ -193,6 +194,7 @@ static llmgr_status write_plan(const struct lm_sync_plan *plan, struct ls_tx *tx
 /* Counts first (items NULL), then fills. */
 struct report {
     struct lb_arena *arena;
+    struct lm_sync_more more; /* told behind all else */
     struct llmgr_change *items;
     size_t count;
     bool failed;
@@ -326,10 +328,13 @@ static llmgr_status fill_report(const struct lm_sync_plan *plan, struct report *
 {
     report->items = NULL;
     tell_plan(report, plan);
-    report->items = lb_arena_calloc(report->arena, report->count + 1, sizeof *report->items);
+    report->items = lb_arena_calloc(report->arena, report->count + report->more.count + 1,
+                                    sizeof *report->items);
     if (report->items == NULL)
         return lb_fail_memory(err);
     tell_plan(report, plan);
+    for (size_t i = 0; i < report->more.count; i++)
+        report->items[report->count++] = report->more.changes[i];
     return report->failed ? lb_fail_memory(err) : LLMGR_OK;
 }
 
@@ -358,14 +363,25 @@ struct sync {
     struct lm_sync_plan plan;
     struct lb_arena rows; /* of the try that runs */
     struct report report;
-    bool is_idle; /* in the write transaction nothing was left to do */
+    const struct lm_sync_also *also; /* NULL: nothing */
+    bool is_idle;                    /* in the write transaction nothing was left to do */
 };
 
 static llmgr_status look_at_rows(struct ls_tx *tx, void *context, struct llmgr_error *err)
 {
     struct sync *sync = context;
     lb_arena_reset(&sync->rows);
-    return lm_sync_compare(&sync->plan, tx, &sync->rows, err);
+    sync->report.more = (struct lm_sync_more){0};
+    llmgr_status status = lm_sync_compare(&sync->plan, tx, &sync->rows, err);
+    if (status == LLMGR_OK && sync->also != NULL)
+        status = sync->also->look(sync->also->context, tx, sync->plan.ids, sync->report.arena,
+                                  &sync->report.more, err);
+    return status;
+}
+
+static bool is_needed(const struct sync *sync)
+{
+    return sync->plan.is_needed || sync->report.more.is_needed;
 }
 
 static llmgr_status carry_out(struct ls_tx *tx, void *context, struct llmgr_error *err)
@@ -375,20 +391,24 @@ static llmgr_status carry_out(struct ls_tx *tx, void *context, struct llmgr_erro
     if (status != LLMGR_OK)
         return status;
     /* Another process was faster: roll back, so that there is no revision without a change. */
-    sync->is_idle = !sync->plan.is_needed;
+    sync->is_idle = !is_needed(sync);
     if (sync->is_idle)
         return LLMGR_ERR_CANCELLED;
     /* Told before it is written, since a report that finds no memory must not leave a change. */
     sync->report.failed = false;
     status = fill_report(&sync->plan, &sync->report, err);
-    return status == LLMGR_OK ? write_plan(&sync->plan, tx, err) : status;
+    if (status == LLMGR_OK && sync->plan.is_needed)
+        status = write_plan(&sync->plan, tx, err);
+    return status == LLMGR_OK && sync->report.more.is_needed
+               ? sync->also->write(sync->also->context, tx, sync->plan.ids, err)
+               : status;
 }
 
 static llmgr_status run_sync(struct sync *sync, bool dry_run, struct llmgr_error *err)
 {
     struct lm_manager *manager = sync->plan.manager;
     llmgr_status status = ls_transact(lm_store(manager), LS_READ, look_at_rows, sync, err);
-    if (status != LLMGR_OK || !sync->plan.is_needed)
+    if (status != LLMGR_OK || !is_needed(sync))
         return status;
     if (dry_run)
         return fill_report(&sync->plan, &sync->report, err);
@@ -404,10 +424,10 @@ static llmgr_status run_sync(struct sync *sync, bool dry_run, struct llmgr_error
 }
 
 llmgr_status lm_sync(struct lm_manager *manager, const struct lm_defaults *defaults, bool dry_run,
-                     struct lb_arena *arena, struct llmgr_change **changes, size_t *count,
-                     struct llmgr_error *err)
+                     const struct lm_sync_also *also, struct lb_arena *arena,
+                     struct llmgr_change **changes, size_t *count, struct llmgr_error *err)
 {
-    struct sync sync = {.plan.manager = manager, .report.arena = arena};
+    struct sync sync = {.plan.manager = manager, .report.arena = arena, .also = also};
     struct lb_arena entries;
     lb_arena_init(&entries, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);
     lb_arena_init(&sync.rows, lm_host(manager), NULL, 0, PLAN_MEMORY_MAX);

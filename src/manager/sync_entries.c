@@ -423,7 +423,8 @@ llmgr_status lm_sync_entries(struct lm_sync_plan *plan, const struct lm_defaults
                                       .policy = lm_options(plan->manager)->policy,
                                       .arena = arena};
     plan->entries = lb_arena_calloc(arena, defaults->count + 1, sizeof *plan->entries);
-    if (plan->entries == NULL)
+    plan->ids = lb_arena_calloc(arena, defaults->count + 1, sizeof *plan->ids);
+    if (plan->entries == NULL || plan->ids == NULL)
         return lb_fail_memory(err);
     plan->entry_count = defaults->count;
     for (size_t i = 0; i < defaults->count; i++) {

@@ -413,6 +413,7 @@ llmgr_status lm_sync_compare(struct lm_sync_plan *plan, struct ls_tx *tx, struct
     size_t last = 0;
     for (size_t i = 0; status == LLMGR_OK && i < plan->entry_count; i++) {
         struct lm_sync_entry *entry = &plan->entries[i];
+        plan->ids[i] = entry->row != NULL ? entry->row->id : 0;
         if (entry->row == NULL)
             continue;
         status = match_models(plan, entry, err);

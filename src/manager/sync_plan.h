@@ -163,6 +163,7 @@ struct lm_sync_plan {
     size_t route_count;
     struct lm_route_row *route_rows;
     size_t route_row_count;
+    int64_t *ids;                     /* of the entries' rows; 0: there is none yet */
     const char *file;                 /* for errors */
     bool has_platforms;               /* else the database's stay as they are */
     char digest[LM_SYNC_DIGEST_SIZE]; /* of the entries */

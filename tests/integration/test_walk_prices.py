@@ -263,6 +263,66 @@ def test_a_platform_that_is_renamed_or_goes_takes_its_prices_along(site):
     assert [row for row in prices(site) if row['source'] == 'file'] == []
 
 
+def test_a_dry_run_of_a_renamed_platform_tells_what_changes_of_its_prices(site):
+    configure(site, '{input: 1}')
+    site.ok('sync')
+    before = prices(site, '--all')
+    for price, told in (('{input: 1}', []), ('{input: 2}', [('update', 'Chat')]),
+                        (None, [('remove', 'Chat')])):
+        configure(site, price, name='Omega')
+        assert changes(site, '--dry-run') == told
+        assert prices(site, '--all') == before, 'and the platform has its name'
+    configure(site, '{input: 2}', name='Omega')
+    assert changes(site) == [('update', 'Chat')]
+    assert [row['platform_name'] for row in prices(site)] == ['Omega']
+
+
+def test_a_clash_behind_a_new_name_changes_nothing(site):
+    configure(site, None)
+    site.ok('sync')
+    hand = site.json('price', 'set', '--platform', '1', '--model', 'mock', '--input', '2')
+    for args in (['--dry-run'], []):
+        configure(site, '{input: 3}', more='      New: mock-reasoning\n', name='Omega')
+        message = site.fails(2, 'sync', *args)
+        assert f'llmgr price delete {hand["price_id"]}' in message and 'llmgr.yaml:' in message
+        configure(site, None)
+        assert site.json('sync', '--dry-run')['changes'] == [], 'the platform is as it was'
+    assert prices(site, '--all') == [hand] and 'New' not in site.models()
+
+
+def test_platforms_and_prices_come_together_or_not_at_all(site):
+    configure(site, None)
+    site.ok('sync')
+    limit = 'CHECK (model <> \'mock-reasoning\')'
+    site.sql(f'ALTER TABLE llm_prices ADD CONSTRAINT planted {limit}' if site.kind != 'sqlite' else
+             'CREATE TRIGGER planted BEFORE INSERT ON llm_prices'
+             ' WHEN NEW.model = \'mock-reasoning\' BEGIN SELECT RAISE(ABORT, \'planted\'); END')
+    more = '      New: {model_name: mock-reasoning, price: {input: 1}}\n'
+    configure(site, '{input: 3}', more=more, name='Omega')
+    assert site.run('sync').code != 0
+    assert prices(site, '--all') == [] and 'New' not in site.models()
+    assert site.json('platform', 'list')[0]['platform_name'] == 'Alpha'
+    site.sql('ALTER TABLE llm_prices DROP CONSTRAINT planted' if site.kind != 'sqlite' else
+             'DROP TRIGGER planted')
+    assert changes(site) == [('add', 'Chat'), ('add', 'New')]
+    assert site.json('sync')['changes'] == [] and 'New' in site.models()
+
+
+def test_what_stands_between_two_later_prices_is_looked_at_anew(site):
+    """The file's price ends where one set by hand begins; when that goes, it goes on."""
+    configure(site, None)
+    site.ok('sync')
+    later = site.json('price', 'set', '--platform', '1', '--model', 'mock', '--input', '9',
+                      '--from', '2099-01-01')
+    configure(site, '{input: 1}')
+    assert changes(site) == [('add', 'Chat')] and changes(site) == []
+    mine, = [row for row in prices(site) if row['source'] == 'file']
+    assert mine['until_ms'] == later['from_ms']
+    site.ok('price', 'delete', later['price_id'])
+    assert changes(site) == [('update', 'Chat')] and changes(site) == []
+    assert [row['until_ms'] for row in prices(site)] == [None]
+
+
 @pytest.mark.parametrize('price, says', [
     ('0.27', "'price' must be a mapping"),
     ('[0.27]', "'price' must be a mapping"),

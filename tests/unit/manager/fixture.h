@@ -157,7 +157,8 @@ static inline llmgr_status fixture_try_sync(struct fixture *w, const struct conf
 
     conf_fill(&list, rows, count);
     w->err = (struct llmgr_error){0};
-    return lm_sync(w->manager, &list.defaults, dry_run, &w->arena, changes, change_count, &w->err);
+    return lm_sync(w->manager, &list.defaults, dry_run, NULL, &w->arena, changes, change_count,
+                   &w->err);
 }
 
 #define SYNC(w, rows) fixture_sync((w), (rows), sizeof(rows) / sizeof *(rows))

@@ -45,7 +45,8 @@ static size_t sync_file(struct fixture *w, const char *text, const char **pairs)
     struct llmgr_change *changes;
     size_t count = 0;
 
-    WANT(LLMGR_OK, lm_sync(w->manager, defaults, false, &w->arena, &changes, &count, &w->err));
+    WANT(LLMGR_OK,
+         lm_sync(w->manager, defaults, false, NULL, &w->arena, &changes, &count, &w->err));
     lm_defaults_free(defaults);
     return count;
 }

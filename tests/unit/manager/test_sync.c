@@ -400,7 +400,7 @@ static void without_a_list_nothing_is_touched(void **state)
     llmgr_sync_state sync_state;
 
     RUN(w, TWO);
-    WANT(LLMGR_OK, lm_sync(w->manager, &none, false, &w->arena, &last, &last_count, &w->err));
+    WANT(LLMGR_OK, lm_sync(w->manager, &none, false, NULL, &w->arena, &last, &last_count, &w->err));
     assert_int_equal(last_count, 0);
     assert_int_equal(db_number(&w->db, "SELECT COUNT(*) FROM llm_platforms"), 2);
     WANT(LLMGR_OK, lm_sync_check(w->manager, &none, &sync_state, &w->err));

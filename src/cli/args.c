@@ -304,6 +304,17 @@ static llmgr_status check_positionals(struct reader *reader, size_t used)
     return LLMGR_OK;
 }
 
+/* Is this what its name means behind the command, of all the rows that have the name? */
+static bool is_its_meaning(const struct cli_command *command, size_t id)
+{
+    for (size_t i = 0; i < id; i++) {
+        if (strcmp(FLAGS[i].name, FLAGS[id].name) == 0 &&
+            cli_flag_is_meant(&FLAGS[i], command->noun, command->verb))
+            return false;
+    }
+    return cli_flag_is_meant(&FLAGS[id], command->noun, command->verb);
+}
+
 static llmgr_status check_flags(struct reader *reader)
 {
     const struct cli_args *args = reader->args;
@@ -316,7 +327,7 @@ static llmgr_status check_flags(struct reader *reader)
             return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s does not belong to '%s%s%s'"),
                            FLAGS[i].name, command->noun, command->verb != NULL ? " " : "",
                            command->verb != NULL ? command->verb : "");
-        if (required && args->flags[i] == NULL)
+        if (required && args->flags[i] == NULL && is_its_meaning(command, i))
             return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s %s is missing; see `llmgr help`"),
                            FLAGS[i].name, FLAGS[i].label);
     }

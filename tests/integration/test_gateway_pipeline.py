@@ -237,6 +237,7 @@ def test_an_end_of_the_client_s_direction_loses_no_answer_that_is_complete(place
     wire = late(server)
     big = 'x' * 4_000_000
     wire.send(chat(big))
+    assert wire.more()  # before its answer began, the end would mean that the client left
     still(server)
     if place == 'plain':
         wire.send(request('/v1/models') * 1000)

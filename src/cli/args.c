@@ -36,7 +36,7 @@ const struct cli_flag_row *cli_flag_rows(size_t *count)
     return FLAGS;
 }
 
-bool cli_flag_is_meant(const struct cli_flag_row *row, const char *noun, const char *verb)
+static bool is_meant(const struct cli_flag_row *row, const char *noun, const char *verb)
 {
     struct lb_str words = lb_cstr(row->noun);
     size_t size = lb_str_find(words, ' ');
@@ -46,6 +46,15 @@ bool cli_flag_is_meant(const struct cli_flag_row *row, const char *noun, const c
     return noun != NULL && lb_str_eq_c(lb_str_sub(words, 0, size), noun) &&
            (size == words.size ||
             (verb != NULL && lb_str_eq_c(lb_str_sub(words, size + 1, words.size), verb)));
+}
+
+const struct cli_flag_row *cli_flag_find(struct lb_str name, const char *noun, const char *verb)
+{
+    for (size_t i = 0; i < CLI_FLAG_COUNT; i++) {
+        if (lb_str_eq_c(name, FLAGS[i].name) && is_meant(&FLAGS[i], noun, verb))
+            return &FLAGS[i];
+    }
+    return NULL;
 }
 
 bool cli_next_word(const char **at, struct lb_str *word, bool *required)
@@ -181,10 +190,10 @@ static llmgr_status fail_unknown(struct reader *reader, struct lb_str name)
 }
 
 /* Flags stand behind their noun where a name has another meaning elsewhere. */
-static bool is_meant(const struct reader *reader, const struct cli_flag_row *row)
+static const struct cli_flag_row *find_flag(const struct reader *reader, struct lb_str name)
 {
-    return cli_flag_is_meant(row, reader->word_count > 0 ? reader->words[0] : NULL,
-                             reader->word_count > 1 ? reader->words[1] : NULL);
+    return cli_flag_find(name, reader->word_count > 0 ? reader->words[0] : NULL,
+                         reader->word_count > 1 ? reader->words[1] : NULL);
 }
 
 static llmgr_status take_long(struct reader *reader, const char *text)
@@ -201,10 +210,9 @@ static llmgr_status take_long(struct reader *reader, const char *text)
         reader->args->version = true;
         return LLMGR_OK;
     }
-    for (size_t i = 0; i < CLI_FLAG_COUNT; i++) {
-        if (lb_str_eq_c(name, FLAGS[i].name) && is_meant(reader, &FLAGS[i]))
-            return take_flag(reader, i, name, inline_value);
-    }
+    const struct cli_flag_row *flag = find_flag(reader, name);
+    if (flag != NULL)
+        return take_flag(reader, (size_t)(flag - FLAGS), name, inline_value);
     const struct lc_option_row *row = lc_option_by_flag(name);
     if (row != NULL)
         return take_global(reader, row, name, inline_value);
@@ -304,17 +312,6 @@ static llmgr_status check_positionals(struct reader *reader, size_t used)
     return LLMGR_OK;
 }
 
-/* Is this what its name means behind the command, of all the rows that have the name? */
-static bool is_its_meaning(const struct cli_command *command, size_t id)
-{
-    for (size_t i = 0; i < id; i++) {
-        if (strcmp(FLAGS[i].name, FLAGS[id].name) == 0 &&
-            cli_flag_is_meant(&FLAGS[i], command->noun, command->verb))
-            return false;
-    }
-    return cli_flag_is_meant(&FLAGS[id], command->noun, command->verb);
-}
-
 static llmgr_status check_flags(struct reader *reader)
 {
     const struct cli_args *args = reader->args;
@@ -327,7 +324,8 @@ static llmgr_status check_flags(struct reader *reader)
             return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s does not belong to '%s%s%s'"),
                            FLAGS[i].name, command->noun, command->verb != NULL ? " " : "",
                            command->verb != NULL ? command->verb : "");
-        if (required && args->flags[i] == NULL && is_its_meaning(command, i))
+        if (required && args->flags[i] == NULL &&
+            cli_flag_find(lb_cstr(FLAGS[i].name), command->noun, command->verb) == &FLAGS[i])
             return lb_fail(reader->err, LLMGR_ERR_INVALID, N_("%s %s is missing; see `llmgr help`"),
                            FLAGS[i].name, FLAGS[i].label);
     }

@@ -54,8 +54,8 @@ struct cli_command {
 
 const struct cli_command *cli_commands(size_t *count);
 const struct cli_flag_row *cli_flag_rows(size_t *count);
-/* Does the row say what its flag means behind these words? NULL: a word is not there. */
-bool cli_flag_is_meant(const struct cli_flag_row *row, const char *noun, const char *verb);
+/* What a flag's name means behind these words, NULL where a word is not there. NULL: nothing. */
+const struct cli_flag_row *cli_flag_find(struct lb_str name, const char *noun, const char *verb);
 /* Walks the words of a row's `positionals` or `flags`: false at the end. '!' is cut and told. */
 bool cli_next_word(const char **at, struct lb_str *word, bool *required);
 

@@ -12,19 +12,6 @@
 enum { HELP_COLUMNS = 79, COMMAND_INDENT = 27, FLAG_INDENT = 32 };
 enum { SYNOPSIS_MAX = 1024, PAGE_MAX = 1 << 20 };
 
-static const struct cli_flag_row *flag_row(const struct cli_command *command, struct lb_str name)
-{
-    size_t count;
-    const struct cli_flag_row *rows = cli_flag_rows(&count);
-
-    for (size_t i = 0; i < count; i++) {
-        if (cli_flag_is_meant(&rows[i], command->noun, command->verb) &&
-            lb_str_eq_c(name, rows[i].name))
-            return &rows[i];
-    }
-    return NULL;
-}
-
 /* The value's label where the command gives it a meaning of its own. */
 static const char *label_of(const struct cli_command *command, const struct cli_flag_row *flag)
 {
@@ -62,7 +49,7 @@ void cli_synopsis(const struct cli_command *command, struct lb_buf *out)
     if (command->positionals[0] != '\0')
         lb_buf_addf(out, " %s", command->positionals);
     while (cli_next_word(&at, &word, &required)) {
-        const struct cli_flag_row *flag = flag_row(command, word);
+        const struct cli_flag_row *flag = cli_flag_find(word, command->noun, command->verb);
         lb_buf_addf(out, required ? " %s" : " [%s", flag->name);
         if (flag->label != NULL)
             lb_buf_addf(out, " %s", label_of(command, flag));
@@ -149,7 +136,7 @@ static void help_command(const struct cli_command *command, struct lb_buf *out)
     lb_buf_add_c(out, "    ");
     lc_wrap(out, lb_cstr(_(command->help)), 4, HELP_COLUMNS);
     while (cli_next_word(&at, &word, &required))
-        add_flag_line(command, flag_row(command, word), out);
+        add_flag_line(command, cli_flag_find(word, command->noun, command->verb), out);
 }
 
 /* Everything the gateway can be told, wherever it is told: options stand in tables of their own. */

@@ -376,16 +376,28 @@ const int64_t *lp_api_count(const struct lp_api *api, const char *member, int64_
     return json_object_get(api->body, member) != NULL ? count : NULL;
 }
 
+llmgr_status lp_api_query_choice(const struct lp_api *api, enum lp_query_id id, int *chosen,
+                                 struct llmgr_error *err)
+{
+    const struct lp_query *query = &LP_QUERIES[id];
+    const char *text = api->query[id].p;
+    int found = text != NULL ? lx_choice_find(query->choices, text) : *chosen;
+
+    if (found < 0)
+        return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"), query->name,
+                       query->choices);
+    *chosen = found;
+    return LLMGR_OK;
+}
+
 llmgr_status lp_api_query_flag(const struct lp_api *api, enum lp_query_id id, bool *flag,
                                struct llmgr_error *err)
 {
-    const char *text = api->query[id].p;
-    int chosen = text != NULL ? lx_choice_find(LP_QUERIES[id].choices, text) : 0;
+    int chosen = false;
+    llmgr_status status = lp_api_query_choice(api, id, &chosen, err);
 
-    *flag = chosen > 0;
-    return chosen >= 0 ? LLMGR_OK
-                       : lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"),
-                                 LP_QUERIES[id].name, LP_QUERIES[id].choices);
+    *flag = chosen;
+    return status;
 }
 
 const bool *lp_api_flag(const struct lp_api *api, const char *member, bool *flag)

@@ -75,7 +75,10 @@ const char *lp_api_text(const struct lp_api *api, const char *member);
 int64_t lp_api_number(const struct lp_api *api, const char *member);
 /* Into *count, and its address; NULL if it is not there. */
 const int64_t *lp_api_count(const struct lp_api *api, const char *member, int64_t *count);
-/* A query parameter of the choices false|true. ERR_INVALID names it. */
+/* The number of a query parameter's choice; unchanged if there is none. ERR_INVALID names it. */
+LLMGR_MUST_CHECK llmgr_status lp_api_query_choice(const struct lp_api *api, enum lp_query_id id,
+                                                  int *chosen, struct llmgr_error *err);
+/* The same of the choices false|true; without one it is false. */
 LLMGR_MUST_CHECK llmgr_status lp_api_query_flag(const struct lp_api *api, enum lp_query_id id,
                                                 bool *flag, struct llmgr_error *err);
 /* Into *flag, and its address; NULL if it is not there. */

@@ -25,13 +25,11 @@ static llmgr_status read_when(const struct lp_api *api, enum lp_query_id id, int
 
 static llmgr_status read_by(const struct lp_api *api, llmgr_usage_by *by, struct llmgr_error *err)
 {
-    struct lb_str text = api->query[LP_QUERY_BY];
-    int found = text.p != NULL ? lx_choice_find(LX_USAGE_BY, text.p) : (int)*by;
+    int chosen = (int)*by;
+    llmgr_status status = lp_api_query_choice(api, LP_QUERY_BY, &chosen, err);
 
-    if (found < 0)
-        return lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"), "by", LX_USAGE_BY);
-    *by = (llmgr_usage_by)found;
-    return LLMGR_OK;
+    *by = (llmgr_usage_by)chosen;
+    return status;
 }
 
 static llmgr_status read_query(const struct lp_api *api, struct llmgr_usage_query *query,
@@ -93,14 +91,12 @@ static bool prefers_csv(struct lb_str accept)
 
 static llmgr_status read_format(const struct lp_api *api, bool *is_csv, struct llmgr_error *err)
 {
-    struct lb_str text = api->query[LP_QUERY_FORMAT];
+    enum { JSON, CSV }; /* in the order of the parameter's choices */
+    int chosen = prefers_csv(lh_head_get_named(api->call->head, LB_STR("accept"))) ? CSV : JSON;
+    llmgr_status status = lp_api_query_choice(api, LP_QUERY_FORMAT, &chosen, err);
 
-    *is_csv = text.p != NULL ? lb_str_eq_c(text, "csv")
-                             : prefers_csv(lh_head_get_named(api->call->head, LB_STR("accept")));
-    return text.p == NULL || *is_csv || lb_str_eq_c(text, "json")
-               ? LLMGR_OK
-               : lb_fail(err, LLMGR_ERR_INVALID, N_("'%s' must be one of: %s"), "format",
-                         "json|csv");
+    *is_csv = chosen == CSV;
+    return status;
 }
 
 static llmgr_status answer_usage(struct lp_api *api, const struct lx_usage *answer,
